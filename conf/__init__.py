@@ -1,0 +1,1 @@
+"""Settings and errors: the lowest room, which every other may import."""

@@ -1,0 +1,102 @@
+"""The command line's words. `run.py` says what each does."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import NoReturn
+
+from conf.errors import BadInput
+
+LAYERS = ("bronze", "silver", "gold")
+COMMANDS = ("samples", "status")
+
+EXAMPLES = """examples:
+  python run.py --layer all --samples 60            generate photos, then run all layers
+  python run.py --layer all --landing photos        your own folder of photos
+  python run.py --layer silver --extractor mobilenet_v2 --weights mobilenet.weights.h5
+  python run.py status --lake data/lake             what the lake holds, and whether it adds up
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of leaving, so that every error goes the one way."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message}; see python run.py --help.")
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The words of the command line. Raises BadInput."""
+    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared.add_argument("--conf", metavar="NAME", help="local, emr or a TOML file (default: local)")
+    shared.add_argument("--landing", metavar="FOLDER", help="where photos arrive (paths.landing)")
+    shared.add_argument("--lake", metavar="FOLDER", help="where the tables live (paths.lake)")
+    shared.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", help="any setting, as section.key=value"
+    )
+    shared.add_argument("--debug", action="store_true", help="show a traceback with an error")
+    parser = _Parser(
+        prog="run.py",
+        description="Photos of fruit through bronze, silver and gold.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[shared],
+    )
+    parser.add_argument("--layer", metavar="LAYER", help="bronze, silver, gold or all")
+    parser.add_argument("--extractor", metavar="NAME", help="a file in silver/extractors")
+    parser.add_argument(
+        "--weights", metavar="WEIGHTS", help="imagenet, a weights file, or random:SEED"
+    )
+    parser.add_argument(
+        "--samples", metavar="N", help="first make sure that landing holds N generated photos"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    samples = commands.add_parser(
+        "samples", parents=[shared], help="fill the landing folder with generated photos"
+    )
+    samples.add_argument("count", metavar="N")
+    commands.add_parser(
+        "status", parents=[shared], help="counts, coverage by model, and whether the sums agree"
+    )
+    return _checked(parser, parser.parse_args(_with_known_command(words)))
+
+
+def _with_known_command(words: Sequence[str]) -> Sequence[str]:
+    """Refuses a first word that is no command, naming the nearest: argparse would only list them."""
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        near = difflib.get_close_matches(words[0], COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}."
+        raise BadInput(f"There is no command {words[0]}; {hint}")
+    return words
+
+
+def _checked(parser: argparse.ArgumentParser, words: argparse.Namespace) -> argparse.Namespace:
+    if words.layer and words.command:
+        raise BadInput(f"--layer and {words.command} don't go together; call one after the other.")
+    if not words.layer and not words.command:
+        raise BadInput(
+            f"Say what to do: --layer {'|'.join(LAYERS)}|all, or {' or '.join(COMMANDS)}."
+        )
+    if words.layer and words.layer not in (*LAYERS, "all"):
+        near = difflib.get_close_matches(words.layer, (*LAYERS, "all"), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"name one of {', '.join(LAYERS)} or all."
+        raise BadInput(f"There is no layer {words.layer}; {hint}")
+    for flag in ("samples", "count"):
+        text = getattr(words, flag, None)
+        if text is not None and not (text.isdecimal() and int(text) > 0):
+            raise BadInput(f"{text} is no number of samples; give a whole number above 0.")
+    return words
+
+
+def overrides(words: argparse.Namespace) -> list[str]:
+    """The flags as `section.key=value`, the plain ones over those of `--set`."""
+    flags = {
+        "paths.landing": getattr(words, "landing", None),
+        "paths.lake": getattr(words, "lake", None),
+        "model.extractor": words.extractor,
+        "model.weights": words.weights,
+    }
+    named = [f"{key}={value}" for key, value in flags.items() if value is not None]
+    return [*getattr(words, "set", []), *named]

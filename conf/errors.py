@@ -1,0 +1,38 @@
+"""The errors that reach a user, drawn as a tree. Each carries the exit code of the command line.
+
+A message is one sentence that names the thing, what is wrong with it, and what to do.
+"""
+
+
+class FruitLakeError(Exception):
+    """Anything this product raises on purpose."""
+
+    exit_code = 1
+
+
+class BadInput(FruitLakeError):
+    """The caller named something that isn't there, isn't known or can't be used."""
+
+    exit_code = 2
+
+
+class BadSettings(BadInput):
+    """A settings file, an environment variable or a flag holds an unknown key or a bad value."""
+
+
+class Blocked(FruitLakeError):
+    """A gate stopped a chunk; nothing of it was published."""
+
+    exit_code = 3
+
+
+class Refused(FruitLakeError):
+    """What was asked is understood and not allowed here."""
+
+    exit_code = 5
+
+
+class Inconsistent(FruitLakeError):
+    """The lake holds something that should not be there, or lacks something that should."""
+
+    exit_code = 6

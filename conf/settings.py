@@ -1,0 +1,237 @@
+"""Settings: a TOML file, environment variables over it, flags over both, validated once.
+
+Below this module nothing reads the environment or a `dict["key"]`: settings are frozen objects.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from conf.errors import BadSettings
+
+HERE = Path(__file__).parent
+ENVIRONMENT_PREFIX = "FRUIT_LAKE__"
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class Section(BaseModel):
+    """One table of the TOML file. Frozen; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Paths(Section):
+    """Where photos arrive and where the tables live. Local folders."""
+
+    landing: str
+    lake: str
+
+
+class Subjects(Section):
+    """The key behind the pseudonyms: `env:NAME` or `file:PATH`; `{lake}` stands for the lake root."""
+
+    key: str
+
+
+class Spark(Section):
+    """How the session starts. `config` is handed to Spark as it is."""
+
+    master: str | None = None
+    packages: str = ""
+    config: dict[str, str] = {}
+
+
+class Delta(Section):
+    """Properties of every table. Retentions are SQL intervals, such as `7 days`."""
+
+    deleted_file_retention: str
+    log_retention: str
+
+
+class Chunks(Section):
+    """The bounds of one chunk, in bytes and in photos, and of one task that reads landing objects."""
+
+    max_bytes: Positive
+    max_photos: Positive
+    task_bytes: Positive
+    task_photos: Positive
+
+
+class Photos(Section):
+    """Limits that hold before and while a photo is decoded. Pixels, bytes, luminance levels."""
+
+    max_bytes: Positive
+    max_pixels: Positive
+    min_side: Positive
+    blank_range: Annotated[int, Field(ge=0, le=255)]
+
+
+class Model(Section):
+    """The extractor by its file name in `silver/extractors`, and where its weights come from."""
+
+    extractor: str
+    weights: str
+
+
+class Pca(Section):
+    """Either a number of `components` or the share of `variance` they must explain."""
+
+    components: Positive | None = None
+    variance: Share | None = None
+    scale: bool = False
+
+    @model_validator(mode="after")
+    def one_target(self) -> Self:
+        if (self.components is None) == (self.variance is None):
+            raise ValueError("give either pca.components or pca.variance, not both")
+        return self
+
+
+class Refit(Section):
+    """`growth`: new rows, as a share of those the champion was fitted on, that call for a refit."""
+
+    growth: Annotated[float, Field(gt=0)]
+
+
+class Gates(Section):
+    """`refused_share` blocks a chunk from `counted_from` rows on."""
+
+    refused_share: Share
+    counted_from: Positive
+
+
+class Settings(Section):
+    """Everything that can be set. `Settings.load` is the one way to make it."""
+
+    paths: Paths
+    subjects: Subjects
+    spark: Spark
+    delta: Delta
+    chunks: Chunks
+    photos: Photos
+    model: Model
+    pca: Pca
+    refit: Refit
+    gates: Gates
+
+    @property
+    def digest(self) -> str:
+        """A hash of all settings: two runs with the same digest were set alike."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    @classmethod
+    def load(
+        cls,
+        conf: str,
+        *,
+        environment: Mapping[str, str] = os.environ,
+        overrides: Sequence[str] = (),
+    ) -> Self:
+        """Settings of `conf` (`local`, `emr` or a TOML file), under `section.key=value` overrides.
+
+        Raises BadSettings: no such file, not TOML, an unknown key, a value out of range.
+        """
+        values = _toml(conf)
+        for name, text in sorted(environment.items()):
+            if name.startswith(ENVIRONMENT_PREFIX):
+                key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+                _assign(values, key, text, source=name)
+        for override in overrides:
+            key, equals, text = override.partition("=")
+            if not equals:
+                raise BadSettings(f"--set {override}: write it as section.key=value.")
+            _assign(values, key.strip(), text.strip(), source=f"--set {key.strip()}")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            if first["type"] == "missing":
+                raise BadSettings(f"{conf}: the settings lack {where}; add it.") from None
+            what = f"{where} = {first['input']!r}: " if where and where != "pca" else ""
+            raise BadSettings(f"{what}{first['msg']}.") from None
+
+
+def _toml(conf: str) -> dict[str, Any]:
+    path = Path(conf) if conf.endswith(".toml") else HERE / f"{conf}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in HERE.glob("*.toml")))
+        raise BadSettings(f"--conf {conf}: no such settings; name one of {known} or a .toml file.")
+    try:
+        values = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path}: not valid TOML ({error}).") from None
+    for key in _leaves(values):
+        _check_known(key, source=str(path))
+    return values
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    return [
+        leaf
+        for name, value in values.items()
+        for leaf in (
+            _leaves(value, f"{prefix}{name}.")
+            if isinstance(value, dict) and f"{prefix}{name}" != "spark.config"
+            else [f"{prefix}{name}"]
+        )
+    ]
+
+
+def known_keys() -> list[str]:
+    """Every `section.key` that settings can name."""
+    return [
+        f"{section}.{key}"
+        for section, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        for key in field.annotation.model_fields
+    ]
+
+
+def _check_known(key: str, *, source: str) -> None:
+    known = known_keys()
+    if key in known or key.startswith("spark.config."):
+        return
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else f"the known keys are {', '.join(known)}."
+    raise BadSettings(f"{source}: unknown key {key}; {hint}")
+
+
+def _assign(values: dict[str, Any], key: str, text: str, *, source: str) -> None:
+    """Put a value given as text into the nested tables; numbers and booleans as TOML writes them.
+
+    Of two keys that exclude one another (`pca.components`, `pca.variance`) the later one wins.
+    """
+    _check_known(key, source=source)
+    section, _, rest = key.partition(".")
+    table: dict[str, Any] = values.setdefault(section, {})
+    if rest.startswith("config."):
+        table.setdefault("config", {})[rest.removeprefix("config.")] = text
+        return
+    if section == "pca" and rest in ("components", "variance"):
+        table.pop("components", None), table.pop("variance", None)
+    table[rest] = text if _takes_text(section, rest) else _number(text)
+
+
+def _takes_text(section: str, key: str) -> bool:
+    annotation = Settings.model_fields[section].annotation
+    assert isinstance(annotation, type)
+    field = annotation.model_fields[key].annotation
+    return field is str or str in get_args(field)
+
+
+def _number(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
