@@ -1,0 +1,1 @@
+"""The lake: Spark's session, the tables, chunks and commits, keys, the run journal."""

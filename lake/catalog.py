@@ -1,0 +1,156 @@
+"""Every table of the lake: its path, grain and columns. The one place where they are written down.
+
+`run_id` and `chunk` stand in each: which run wrote the row, and the number under which it was committed.
+No column that holds anything personal has statistics in the Delta log (see `properties`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from pyspark.sql import types
+from pyspark.sql.types import DataType, StructField, StructType
+
+from conf.settings import Delta
+
+TYPES: Mapping[str, DataType] = {
+    "string": types.StringType(),
+    "boolean": types.BooleanType(),
+    "int": types.IntegerType(),
+    "bigint": types.LongType(),
+    "double": types.DoubleType(),
+    "binary": types.BinaryType(),
+    "date": types.DateType(),
+    "timestamp": types.TimestampType(),
+    "array<float>": types.ArrayType(types.FloatType()),
+    "array<double>": types.ArrayType(types.DoubleType()),
+    "map<string-bigint>": types.MapType(types.StringType(), types.LongType()),
+}
+
+
+def schema(columns: str) -> StructType:
+    """The type of rows with these columns, written as `name type, …`. Needs no session, as Spark's own
+    parser does."""
+    pairs = (column.split() for column in columns.split(","))
+    return StructType([StructField(name, TYPES[kind]) for name, kind in pairs])
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Delta table: `name` is its path under the lake root, `grain` says what one row is."""
+
+    name: str
+    grain: str
+    columns: str
+    partition_by: tuple[str, ...] = ()
+
+    @cached_property
+    def schema(self) -> StructType:
+        """The columns, with `run_id` and `chunk` first."""
+        return schema(f"run_id string, chunk bigint, {self.columns}")
+
+
+OBJECTS = Table(
+    "bronze/objects",
+    "one version of a landing object that was seen",
+    """object string, etag string, subject string, outcome string, photo_id string,
+    seen_at timestamp""",
+)
+PHOTOS = Table(
+    "bronze/photos",
+    "one photo",
+    """photo_id string, subject string, label string, path string, format string, width int,
+    height int, taken_on date, uploaded_at timestamp, size_bytes bigint, content binary,
+    ingested_at timestamp""",
+)
+REJECTED = Table(
+    "bronze/rejected",
+    "one refused object version",
+    """object string, subject string, path string, size_bytes bigint, uploaded_at timestamp,
+    reason string, detail string, rejected_at timestamp""",
+)
+EMBEDDINGS = Table(
+    "silver/embeddings",
+    "one (photo, model)",
+    """photo_id string, subject string, label string, embedding array<float>, extractor string,
+    weights_id string, width int, height int, brightness double, sharpness double, dhash bigint,
+    embedded_at timestamp""",
+    partition_by=("weights_id",),
+)
+QUARANTINE = Table(
+    "silver/quarantine",
+    "one refused (photo, model)",
+    """photo_id string, subject string, label string, weights_id string, stage string,
+    reason string, detail string, quarantined_at timestamp, replayed_at timestamp""",
+)
+MOMENTS = Table(
+    "gold/moments",
+    "one weights_id: the sufficient statistics of its embeddings up to through_chunk",
+    """weights_id string, n bigint, shift binary, sum binary, gram binary, through_chunk bigint""",
+)
+MODELS = Table(
+    "gold/models",
+    "one model version",
+    """version string, kind string, extractor string, source_sha256 string, precision string,
+    weights_id string, through_chunk bigint, photos bigint, dimensions int, components int,
+    explained_variance double, scree array<double>, mean binary, scale binary, basis binary,
+    reason string, status string, supersedes string, drift double, created_at timestamp""",
+)
+FEATURES = Table(
+    "gold/features",
+    "one (photo, PCA version)",
+    """photo_id string, subject string, label string, features array<float>, model_version string""",
+)
+RUNS = Table(
+    "ops/runs",
+    "one layer of one run",
+    """layer string, status string, started_at timestamp, finished_at timestamp,
+    counts map<string-bigint>, photos_per_second double, settings_hash string,
+    code_revision string, error string""",
+)
+CHUNKS = Table(
+    "ops/chunks",
+    "one state that one chunk of one layer reached",
+    """layer string, state string, weights_id string, source_from bigint, source_to bigint,
+    photos bigint, bytes bigint, versions map<string-bigint>, at timestamp""",
+)
+QUALITY = Table(
+    "ops/quality",
+    "one expectation of one gate",
+    """suite string, expectation string, severity string, success boolean, observed string,
+    unexpected_count bigint, element_count bigint, table_version bigint, action string,
+    judged_at timestamp""",
+)
+
+TABLES = (
+    OBJECTS,
+    PHOTOS,
+    REJECTED,
+    EMBEDDINGS,
+    QUARANTINE,
+    MOMENTS,
+    MODELS,
+    FEATURES,
+    RUNS,
+    CHUNKS,
+    QUALITY,
+)
+
+
+def properties(delta: Delta) -> Mapping[str, str]:
+    """Delta properties of every table.
+
+    Statistics only on columns that hold nothing personal: with the default, the smallest and largest
+    `photo_id`, `subject` and `path` of each file would stand in the log, its checksums and checkpoints.
+    In-commit timestamps make time travel independent of the files' own times.
+    """
+    return {
+        "delta.enableDeletionVectors": "false",
+        "delta.enableChangeDataFeed": "false",
+        "delta.enableInCommitTimestamps": "true",
+        "delta.dataSkippingStatsColumns": "chunk,run_id",
+        "delta.deletedFileRetentionDuration": f"interval {delta.deleted_file_retention}",
+        "delta.logRetentionDuration": f"interval {delta.log_retention}",
+    }

@@ -1,0 +1,130 @@
+"""Chunks: the unit of work, of commits and of gates, and the states that each goes through.
+
+bronze: planned → staged → published → judged | blocked
+silver, gold: planned → staged → judged | blocked → published
+
+A number is taken from one sequence for all layers and never used again. What a chunk holds is fixed when
+it is staged; a chunk that was only planned is abandoned by the next run, under whose own numbers the same
+work is done anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Self
+
+
+class State(StrEnum):
+    """How far a chunk has come."""
+
+    PLANNED = "planned"
+    STAGED = "staged"
+    JUDGED = "judged"
+    BLOCKED = "blocked"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One chunk of one layer, in its latest state.
+
+    `source_from` to `source_to` are the chunks of the layer before that it was made from;
+    `weights_id` is the model's, in silver and gold; `versions` are those that its commits made.
+    """
+
+    number: int
+    layer: str
+    state: State
+    weights_id: str | None = None
+    source_from: int | None = None
+    source_to: int | None = None
+    photos: int = 0
+    bytes: int = 0
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple[int, int]:
+        """The chunks that it was made from, first and last. Raises ValueError for a bronze chunk."""
+        if self.source_from is None or self.source_to is None:
+            raise ValueError(f"{self.layer} chunk {self.number} was made from no chunks")
+        return self.source_from, self.source_to
+
+    @property
+    def is_published(self) -> bool:
+        """Readers see it. A bronze chunk is judged after its publication."""
+        return self.state is State.PUBLISHED or (self.layer == "bronze" and bool(self.versions))
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Its rows are staged, and are to be judged or published before anything newer."""
+        return not self.is_published and self.state is not State.PLANNED
+
+    def reached(self, state: State, **changes: Any) -> Self:
+        """The same chunk in another state."""
+        return replace(self, state=state, **changes)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """The chunk that a row of `ops/chunks` tells of."""
+        return cls(
+            number=row["chunk"],
+            layer=row["layer"],
+            state=State(row["state"]),
+            weights_id=row["weights_id"],
+            source_from=row["source_from"],
+            source_to=row["source_to"],
+            photos=row["photos"],
+            bytes=row["bytes"],
+            versions=dict(row["versions"] or []),
+        )
+
+
+ORDER = {state: place for place, state in enumerate(State)}
+
+
+def latest(rows: Iterable[Mapping[str, Any]]) -> dict[int, Chunk]:
+    """The last state of every chunk, by number, from the rows of `ops/chunks` in any order."""
+    ordered = sorted(rows, key=lambda row: (row["at"], ORDER[State(row["state"])]))
+    return {row["chunk"]: Chunk.of(row) for row in ordered}
+
+
+def unfinished(
+    chunks: Iterable[Chunk], *, layer: str, weights_id: str | None = None
+) -> list[Chunk]:
+    """The chunks of a layer that a run left staged, judged or blocked, oldest first."""
+    return sorted(
+        (c for c in chunks if c.layer == layer and c.weights_id == weights_id and c.is_unfinished),
+        key=lambda chunk: chunk.number,
+    )
+
+
+def not_yet_taken(
+    chunks: Iterable[Chunk], *, source: str, layer: str, weights_id: str
+) -> list[Chunk]:
+    """The published chunks of `source` with photos that no chunk of `layer` holds for this model.
+
+    Oldest first.
+    """
+    known = list(chunks)
+    taken = [
+        range(c.source_from, (c.source_to or c.source_from) + 1)
+        for c in known
+        if c.layer == layer
+        and c.weights_id == weights_id
+        and c.state is not State.PLANNED
+        and c.source_from is not None
+    ]
+    return sorted(
+        (
+            c
+            for c in known
+            if c.layer == source
+            and c.is_published
+            and c.photos
+            and c.weights_id in (None, weights_id)
+            and not any(c.number in numbers for numbers in taken)
+        ),
+        key=lambda chunk: chunk.number,
+    )

@@ -1,0 +1,81 @@
+"""Files beside the tables (markers, model files, staged folders), under the lake root."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pyarrow import fs
+
+from conf.errors import BadInput
+
+
+class Folder:
+    """A root, and the few things that are done with files under it. `root` is a local folder."""
+
+    def __init__(self, root: str) -> None:
+        if "://" in root:
+            raise BadInput(f"The lake {root} is no local folder; name a folder.")
+        self.root = str(Path(root).absolute())
+        self._fs = fs.SubTreeFileSystem(self.root, fs.LocalFileSystem())
+
+    def uri(self, name: str) -> str:
+        """What Spark calls `name`."""
+        return f"{self.root}/{name}"
+
+    def make(self) -> None:
+        """Makes the root. Raises BadInput where that can't be."""
+        try:
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            probe = f".writable-{id(self)}"
+            self._write(probe, b"")
+            self._fs.delete_file(probe)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BadInput(
+                f"The lake {self.root} can't be written ({reason}); name another folder with --lake."
+            ) from None
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file or folder of that name."""
+        return self._fs.get_file_info(name).type is not fs.FileType.NotFound
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file; None where there is none."""
+        if not self.exists(name):
+            return None
+        with self._fs.open_input_stream(name) as stream:
+            return bytes(stream.read())
+
+    def write(self, name: str, content: bytes) -> None:
+        """A whole file or none: written under another name, then moved."""
+        folder = name.rpartition("/")[0]
+        if folder:
+            self._fs.create_dir(folder)
+        self._write(f"{name}.part", content)
+        self._fs.move(f"{name}.part", name)
+
+    def _write(self, name: str, content: bytes) -> None:
+        with self._fs.open_output_stream(name) as stream:
+            stream.write(content)
+
+    def read_json(self, name: str) -> Any:
+        """A JSON file's value; None where there is none."""
+        content = self.read(name)
+        return None if content is None else json.loads(content)
+
+    def delete_folder(self, name: str) -> None:
+        """Removes a folder with all that it holds; nothing where there is none."""
+        if self.exists(name):
+            self._fs.delete_dir(name)
+
+    def folders(self, name: str) -> list[str]:
+        """Names of the folders right under `name`."""
+        if not self.exists(name):
+            return []
+        return [
+            info.base_name
+            for info in self._fs.get_file_info(fs.FileSelector(name))
+            if info.type is fs.FileType.Directory
+        ]

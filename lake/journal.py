@@ -1,0 +1,108 @@
+"""Which run this is, and what it left in `ops/runs`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of the command line. `run_id` sorts by time."""
+
+    run_id: str
+    code_revision: str
+    settings_hash: str
+
+    @classmethod
+    def begin(cls, settings_hash: str) -> Run:
+        """A new run, now, of the code in this folder."""
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        return cls(f"{moment}Z-{secrets.token_hex(4)}", code_revision(), settings_hash)
+
+    def metadata(self, *, layer: str, chunk: int | None) -> str:
+        """What each commit carries as `userMetadata`."""
+        return json.dumps(
+            {
+                "run_id": self.run_id,
+                "chunk": chunk,
+                "layer": layer,
+                "code_revision": self.code_revision,
+                "settings_hash": self.settings_hash,
+            }
+        )
+
+
+def code_revision() -> str:
+    """The git commit of this code, with `+` behind it where files differ from it; else `unknown`."""
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@dataclass
+class LayerRun:
+    """What one layer did in one run, gathered while it works: the row of `ops/runs`, and the screen's."""
+
+    layer: str
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    finished_at: datetime | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """Adds counts of another chunk."""
+        for name, count in counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+
+    def refuse(self, reasons: Mapping[str, int]) -> None:
+        """Adds counts of refused photos, a reason each."""
+        for reason, count in reasons.items():
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
+
+    def finish(self) -> None:
+        """Stops the clock."""
+        self.finished_at = datetime.now(UTC)
+
+    @property
+    def seconds(self) -> float:
+        """From the start to the finish, or to now."""
+        return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
+
+    @property
+    def photos_per_second(self) -> float | None:
+        """None where nothing came in."""
+        return self.counts["in"] / self.seconds if self.counts.get("in") else None
+
+    def row(self, run: Run, *, status: str, error: str | None = None) -> dict[str, Any]:
+        """The row of `ops/runs`."""
+        return {
+            "run_id": run.run_id,
+            "chunk": None,
+            "layer": self.layer,
+            "status": status,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "counts": {**self.counts, **{f"refused:{k}": v for k, v in self.reasons.items()}},
+            "photos_per_second": self.photos_per_second,
+            "settings_hash": run.settings_hash,
+            "code_revision": run.code_revision,
+            "error": error,
+        }

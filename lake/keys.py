@@ -1,0 +1,93 @@
+"""The key behind the pseudonyms. It lives outside the lake, which keeps only its fingerprint.
+
+Pseudonyms are HMAC-SHA256 (RFC 2104) under keys derived from the one secret, a purpose each, so that
+one kind of pseudonym can't be turned into another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from conf.errors import BadInput, BadSettings, Refused
+
+SMALLEST = 16
+"""Bytes of secret below which a key is refused."""
+
+
+@dataclass(frozen=True, repr=False)
+class Keys:
+    """Pseudonyms of subjects and of landing paths: 64 hex digits each."""
+
+    secret: bytes
+
+    def subject(self, name: str) -> str:
+        """The pseudonym of a data subject."""
+        return self._hmac("subject", name)
+
+    def path(self, path: str) -> str:
+        """The keyed hash of a path under the landing root."""
+        return self._hmac("path", path)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells two secrets apart without telling anything of either."""
+        return self._hmac("fingerprint", "")
+
+    def _hmac(self, purpose: str, text: str) -> str:
+        derived = hmac.digest(self.secret, purpose.encode(), "sha256")
+        return hmac.new(derived, os.fsencode(text), hashlib.sha256).hexdigest()
+
+
+def load(reference: str, *, lake: str, environment: Mapping[str, str] = os.environ) -> Keys:
+    """The keys that `reference` names: `env:NAME` or `file:PATH`, with `{lake}` for the lake root.
+
+    A key file that doesn't exist is made, with mode 0600, unless it would lie inside the lake.
+    Raises BadSettings (another form), BadInput (unset, too short, unreadable), Refused (inside the lake).
+    """
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        secret = environment.get(name, "").encode()
+        if not secret:
+            raise BadInput(f"subjects.key: the environment variable {name} is not set; set it.")
+    elif kind == "file":
+        secret = _from_file(Path(name.format(lake=lake.rstrip("/"))), lake=lake)
+    else:
+        raise BadSettings(f"subjects.key = {reference!r}: write env:NAME or file:PATH.")
+    if len(secret) < SMALLEST:
+        raise BadInput(
+            f"subjects.key: {reference} holds under {SMALLEST} bytes; use a longer secret."
+        )
+    return Keys(secret)
+
+
+def _from_file(path: Path, *, lake: str) -> bytes:
+    if path.resolve().is_relative_to(Path(lake).resolve()):
+        raise Refused(
+            f"The key file {path} lies inside the lake that it protects; name another place."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _read(path)
+    except OSError as error:
+        raise BadInput(f"The key file {path} can't be made ({error.strerror}).") from None
+    secret = secrets.token_hex(32).encode()
+    with os.fdopen(handle, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    return secret
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise BadInput(f"The key file {path} can't be read ({error.strerror}).") from None

@@ -1,0 +1,134 @@
+"""The Spark session: the one module that knows Spark's settings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from conf.errors import BadInput, FruitLakeError
+from conf.settings import Spark
+
+JAVA_MAJORS = (17, 21)
+
+# What the product relies on, whatever the settings say of cores and memory.
+REQUIRED = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    # Photos are up to megabytes each: readers and Python workers take few rows at a time.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
+    "spark.sql.parquet.columnarReaderBatchSize": "64",
+    # Row groups of 8 MB and pages of 256 KB by size: Parquet's own first check comes after 100 rows.
+    "spark.hadoop.parquet.block.size": str(8 << 20),
+    "spark.hadoop.parquet.page.size": str(256 << 10),
+    "spark.hadoop.parquet.page.size.row.check.min": "1",
+    "spark.hadoop.parquet.page.size.row.check.max": "64",
+    # A task reads about one row group, so that all cores end together; opening a file costs little.
+    "spark.sql.files.maxPartitionBytes": str(8 << 20),
+    "spark.sql.files.openCostInBytes": str(256 << 10),
+    # A worker embeds on the one core of its task.
+    "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
+    "spark.executorEnv.OMP_NUM_THREADS": "1",
+    # Delta spreads a log snapshot over 50 tasks by default: here it has a few hundred rows.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.ui.enabled": "false",
+}
+
+
+def start(spark: Spark) -> SparkSession:
+    """The session of this process, with its log kept off the terminal.
+
+    Raises BadInput (no Java, or one that Spark 4 doesn't run on), FruitLakeError (the Delta jars
+    can't be had, or Spark doesn't start).
+    """
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    _let_workers_import_this_project()
+    launches_java = "PYSPARK_GATEWAY_PORT" not in os.environ
+    if launches_java:
+        _check_java()
+    builder = SparkSession.builder.appName("fruit-lake")
+    if spark.master:
+        builder = builder.master(spark.master)
+    if spark.packages:
+        builder = builder.config("spark.jars.packages", spark.packages)
+    for key, value in {**REQUIRED, **spark.config}.items():
+        builder = builder.config(key, value)
+    log = Path(tempfile.gettempdir()) / f"fruit-lake-spark-{os.getpid()}.log"
+    try:
+        with _output_to(log) if launches_java else contextlib.nullcontext():
+            session = builder.getOrCreate()
+    except (PySparkException, OSError) as error:
+        raise FruitLakeError(_why_it_did_not_start(log, error, spark)) from error
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def stop(session: SparkSession) -> None:
+    """Ends the session and, after it, removes its log."""
+    session.stop()
+    (Path(tempfile.gettempdir()) / f"fruit-lake-spark-{os.getpid()}.log").unlink(missing_ok=True)
+
+
+def _let_workers_import_this_project() -> None:
+    root = str(Path(__file__).resolve().parents[1])
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if root not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, paths)])
+
+
+def _check_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    java = f"{home}/bin/java" if home else shutil.which("java")
+    majors = " or ".join(map(str, JAVA_MAJORS))
+    if not java or not Path(java).exists():
+        where = f"JAVA_HOME ({home}) holds no bin/java" if home else "there is no java on the PATH"
+        raise BadInput(f"Spark needs Java {majors}, and {where}: install a JDK of that version.")
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "(\d+)', answer.stderr + answer.stdout)
+    if not found or int(found[1]) not in JAVA_MAJORS:
+        is_now = f"Java {found[1]}" if found else "no Java that tells its version"
+        raise BadInput(
+            f"Spark needs Java {majors}, and {java} is {is_now}: install one, or set JAVA_HOME to it."
+        )
+
+
+@contextlib.contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Both output streams into `log` meanwhile: Java inherits them, and keeps them for its lifetime.
+
+    Ivy, log4j and the Python workers write there, all that would otherwise run over the progress bars.
+    """
+    sys.stdout.flush(), sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with log.open("wb") as sink:
+        os.dup2(sink.fileno(), 1), os.dup2(sink.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush(), sys.stderr.flush()
+        for number, stream in enumerate(saved, start=1):
+            os.dup2(stream, number)
+            os.close(stream)
+
+
+def _why_it_did_not_start(log: Path, error: Exception, spark: Spark) -> str:
+    text = log.read_text(errors="replace") if log.exists() else str(error)
+    if "unresolved dependenc" in text or "UNRESOLVED DEPENDENCIES" in text:
+        return (
+            f"The jars {spark.packages} could not be downloaded: connect to a Maven repository once, "
+            f"or name the jars in spark.config (spark.jars). Spark's log is {log}."
+        )
+    return f"Spark did not start; its log, {log}, says why."
