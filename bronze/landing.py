@@ -1,0 +1,160 @@
+"""The landing folder: which objects are there, whose they are, and their bytes.
+
+Listing reads metadata only. Each object is read by itself, so that one bad object is one row: Spark's own
+file source takes `[1]` and `{a,b}` in a name for globs, skips names that begin with `_` or `.`, and fails
+as a whole at a colon.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from conf.errors import BadInput
+from lake.keys import Keys
+
+SUBJECT = re.compile(r"subject=(.*)", re.DOTALL)
+LABEL = re.compile(r"label=(.*)", re.DOTALL)
+
+
+class Gone(Exception):
+    """The object vanished or changed since it was listed; the next listing shows what is there."""
+
+
+class Unreadable(Exception):
+    """The object is there and can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class LandingObject:
+    """One version of an object, as listed. `path` is relative to the root, with `/` between its parts."""
+
+    path: str
+    size: int
+    modified_ns: int
+
+    @property
+    def etag(self) -> str:
+        """Changes when the object does: modification time in ns, and size in bytes."""
+        return f"{self.modified_ns}-{self.size}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A landing object and what its path says. Only `landing.path` holds the original name.
+
+    `key` is the keyed hash of the path, `stored_path` what bronze keeps of it.
+    """
+
+    landing: LandingObject
+    position: int
+    key: str
+    subject: str | None
+    label: str | None
+    stored_path: str
+
+
+class LocalLanding:
+    """A landing folder on this machine."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def check(self) -> None:
+        """Raises BadInput where the root is no folder."""
+        if "://" in self.root:
+            raise BadInput(f"The landing folder {self.root} is no local folder; name a folder.")
+        if not os.path.isdir(self.root):
+            raise BadInput(
+                f"The landing folder {self.root} doesn't exist; make it and put photos there, "
+                f"name another with --landing, or fill it with --samples N."
+            )
+
+    def objects(self) -> list[LandingObject]:
+        """Every regular file below the root, by (modification time, path). Links to folders aren't followed.
+
+        Raises BadInput where the root is no folder or can't be listed.
+        """
+        self.check()
+        try:
+            found = list(_walk(self.root))
+        except OSError as error:
+            raise BadInput(
+                f"The landing folder {self.root} can't be listed ({error.strerror})."
+            ) from None
+        return sorted(found, key=lambda o: (o.modified_ns, o.path))
+
+    def read(self, listed: LandingObject) -> bytes:
+        """The object's bytes. Raises Gone (vanished, or not that version), Unreadable (no permission)."""
+        try:
+            # A pipe in the place of the file must not hold up the job.
+            handle = os.open(os.path.join(self.root, listed.path), os.O_RDONLY | os.O_NONBLOCK)
+        except PermissionError:
+            raise Unreadable("no permission to read it") from None
+        except OSError as error:
+            if isinstance(error, FileNotFoundError | NotADirectoryError):
+                raise Gone from None
+            raise
+        with os.fdopen(handle, "rb") as file:
+            before = os.fstat(file.fileno())
+            content = b"" if stat.S_ISFIFO(before.st_mode) else file.read()
+        if (before.st_mtime_ns, len(content)) != (listed.modified_ns, listed.size):
+            raise Gone
+        return content
+
+
+def _walk(root: str) -> Iterator[LandingObject]:
+    """Names may be anything: bytes that are no UTF-8 arrive as Python's surrogates."""
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        with os.scandir(os.path.join(root, folder)) as entries:
+            for entry in entries:
+                path = f"{folder}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{path}/")
+                elif entry.is_file():
+                    facts = entry.stat()
+                    yield LandingObject(path, facts.st_size, facts.st_mtime_ns)
+
+
+def arrival(landing: LandingObject, *, position: int, keys: Keys) -> Arrival:
+    """What the path of an object says: its subject's pseudonym and its label.
+
+    The subject is what follows `subject=` in the name of a folder. The label follows `label=`; without
+    one, a path with no subject takes the parent folder's name (data sets with one folder a class),
+    while an app's folders (`subject=…/2026/11/`) tell no label.
+    The path of a subject's object is kept as its pseudonym and a keyed hash.
+    """
+    folders = landing.path.split("/")[:-1]
+    subject = _value(SUBJECT, folders)
+    label = _value(LABEL, folders)
+    key = keys.path(landing.path)
+    if subject is None:
+        if label is None and folders and "=" not in folders[-1]:
+            label = folders[-1]
+        return Arrival(landing, position, key, None, _text(label), _text(landing.path) or "")
+    pseudonym = keys.subject(subject)
+    stored = f"subject={pseudonym}/{key}"
+    return Arrival(landing, position, key, pseudonym, _text(label), stored)
+
+
+def _value(pattern: re.Pattern[str], folders: list[str]) -> str | None:
+    """The innermost match wins; an empty value counts as none."""
+    found = [match[1] for folder in folders if (match := pattern.fullmatch(folder))]
+    return found[-1] or None if found else None
+
+
+def _text(name: str | None) -> str | None:
+    """A name as valid Unicode, which Arrow insists on."""
+    return None if name is None else os.fsencode(name).decode(errors="replace")
+
+
+def overlap(landing: str, lake: str) -> bool:
+    """Whether one of the two folders holds the other: the lake's own files would arrive as photos."""
+    a, b = Path(landing).resolve(), Path(lake).resolve()
+    return a.is_relative_to(b) or b.is_relative_to(a)

@@ -1,0 +1,82 @@
+"""The bronze layer at work: what is new in the landing folder, read, cleaned and published in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from bronze import photos
+from bronze.landing import Arrival, LocalLanding, arrival
+from conf.settings import Settings
+from lake import catalog
+from lake.chunks import Chunk, State, unfinished
+from lake.journal import LayerRun
+from lake.keys import Keys
+from lake.lake import Lake, counts
+from lake.progress import counted
+
+
+def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did: LayerRun) -> None:
+    """Takes in the landing objects that the lake doesn't know, after what an earlier run left staged."""
+    chunks = lake.chunks()
+    for chunk in unfinished(chunks.values(), layer="bronze"):
+        _publish(lake, chunk, did=did)
+    landing = LocalLanding(settings.paths.landing)
+    groups = photos.batches(
+        _unseen(lake, landing, keys=keys, did=did),
+        max_bytes=settings.chunks.max_bytes,
+        max_photos=settings.chunks.max_photos,
+    )
+    wanted = [
+        Chunk(
+            0, "bronze", State.PLANNED, photos=len(group), bytes=sum(a.landing.size for a in group)
+        )
+        for group in groups
+    ]
+    for chunk, group in zip(lake.plan(chunks, wanted), groups, strict=True):
+        title = f"bronze chunk {chunk.number}"
+        with counted(lake.spark, console, title=title, photos=len(group)) as count:
+            arrived = photos.arrived(
+                lake.spark,
+                landing,
+                group,
+                chunks=settings.chunks,
+                max_bytes=settings.photos.max_bytes,
+                count=count,
+            )
+            lake.stage(chunk, "arrived", arrived)
+        _publish(lake, lake.reached(chunk, State.STAGED), did=did)
+
+
+def _unseen(lake: Lake, landing: LocalLanding, *, keys: Keys, did: LayerRun) -> Sequence[Arrival]:
+    """The object versions that bronze/objects doesn't know, by (upload time, path)."""
+    listed = [
+        arrival(found, position=place, keys=keys) for place, found in enumerate(landing.objects())
+    ]
+    if not listed:
+        did.notes.append(f"{landing.root} holds no objects: put photos there.")
+    new = photos.unseen(photos.listing(lake.spark, listed), lake.read(catalog.OBJECTS))
+    return [listed[place] for place in sorted(row["position"] for row in new.collect())]
+
+
+def _publish(lake: Lake, chunk: Chunk, *, did: LayerRun) -> None:
+    """A staged chunk to bronze's tables; `bronze/objects` last: what it knows is never read again."""
+    arrived = lake.staged(chunk, "arrived")
+    before = lake.read(catalog.OBJECTS, chunks=(0, chunk.number - 1))
+    outcomes = photos.outcomes(arrived, before).persist()
+    by_outcome = counts(outcomes, "outcome")
+    stored = by_outcome.get(photos.STORED, 0)
+    versions = {}
+    if stored:
+        kept = photos.photos(arrived, outcomes)
+        versions[catalog.PHOTOS.name] = lake.append(catalog.PHOTOS, kept, chunk=chunk)
+    if by_outcome.get(photos.REJECTED):
+        rejected = photos.rejected(arrived)
+        versions[catalog.REJECTED.name] = lake.append(catalog.REJECTED, rejected, chunk=chunk)
+        did.refuse(counts(rejected, "reason"))
+    versions[catalog.OBJECTS.name] = lake.append(catalog.OBJECTS, outcomes, chunk=chunk)
+    outcomes.unpersist()
+    lake.reached(chunk, State.PUBLISHED, photos=stored, versions=versions)
+    lake.unstage(chunk)
+    did.add({"in": sum(by_outcome.values()), "kept": stored, **by_outcome})

@@ -1,0 +1,222 @@
+"""bronze/photos, bronze/rejected and bronze/objects, from what arrived in the landing folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from bronze.landing import Arrival, Gone, LandingObject, LocalLanding, Unreadable
+from bronze.metadata import NotAPhoto, clean
+from conf.settings import Chunks
+from lake.catalog import schema
+
+STORED, REJECTED, DUPLICATE = "stored", "rejected", "duplicate"
+
+ARRIVED = schema(
+    """position int, object string, etag string, subject string, label string, path string,
+    uploaded_at timestamp, size_bytes bigint, photo_id string, format string, width int, height int,
+    taken_on date, content binary, reason string, detail string"""
+)
+"""One object version that was read: `position` orders a chunk, `reason` says why it is no photo."""
+
+BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
+
+
+def listing(spark: SparkSession, arrivals: Sequence[Arrival]) -> DataFrame:
+    """One row an object version: `position` in `arrivals`, `object` (keyed hash) and `etag`."""
+    table = pa.table(
+        {
+            "position": pa.array([a.position for a in arrivals], pa.int32()),
+            "object": pa.array([a.key for a in arrivals], pa.string()),
+            "etag": pa.array([a.landing.etag for a in arrivals], pa.string()),
+        }
+    )
+    return spark.createDataFrame(table)
+
+
+def unseen(listed: DataFrame, objects: DataFrame) -> DataFrame:
+    """The listed object versions that bronze/objects doesn't know."""
+    return listed.join(objects.select("object", "etag"), on=["object", "etag"], how="left_anti")
+
+
+def batches(arrivals: Iterable[Arrival], *, max_bytes: int, max_photos: int) -> list[list[Arrival]]:
+    """Arrivals in their order, cut where a batch would pass either bound; one object is never cut."""
+    found: list[list[Arrival]] = []
+    held = 0
+    for arrival in arrivals:
+        full = not found or len(found[-1]) >= max_photos or held + arrival.landing.size > max_bytes
+        if full:
+            found.append([])
+            held = 0
+        found[-1].append(arrival)
+        held += arrival.landing.size
+    return found
+
+
+def arrived(
+    spark: SparkSession,
+    landing: LocalLanding,
+    arrivals: Sequence[Arrival],
+    *,
+    chunks: Chunks,
+    max_bytes: int,
+    count: Callable[[int], None],
+) -> DataFrame:
+    """Every object of a chunk, read and cleaned on the workers (`ARRIVED`). What is gone gives no row.
+
+    Workers tell `count` how many rows they have made.
+    The arrivals travel as a broadcast: no path stands in a query plan, and so in no event log.
+    """
+    cores = spark.sparkContext.defaultParallelism
+    total = sum(arrival.landing.size for arrival in arrivals)
+    tasks = batches(
+        arrivals,
+        max_bytes=min(chunks.task_bytes, -(-total // cores) or 1),
+        max_photos=chunks.task_photos,
+    )
+    broadcast = spark.sparkContext.broadcast(tasks)
+
+    def read(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in numbers:
+            for number in batch.column("id").to_pylist():
+                rows = (read_one(landing, a, max_bytes=max_bytes) for a in broadcast.value[number])
+                for made in _record_batches(row for row in rows if row is not None):
+                    count(made.num_rows)
+                    yield made
+
+    numbers = spark.range(0, len(tasks), numPartitions=max(len(tasks), 1))
+    return numbers.mapInArrow(read, ARRIVED)
+
+
+def _record_batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+    arrow = to_arrow_schema(ARRIVED)
+    batch: list[dict[str, Any]] = []
+    held = 0
+    for row in rows:
+        batch.append(row)
+        held += len(row["content"] or b"")
+        if held >= BATCH_BYTES or len(batch) >= BATCH_ROWS:
+            yield pa.RecordBatch.from_pylist(batch, arrow)
+            batch, held = [], 0
+    if batch:
+        yield pa.RecordBatch.from_pylist(batch, arrow)
+
+
+def read_one(landing: LocalLanding, arrival: Arrival, *, max_bytes: int) -> dict[str, Any] | None:
+    """The row (`ARRIVED`) of one object: a clean photo, or the reason why it is none. None: it is gone.
+
+    An object of over `max_bytes` is refused unread: a film in the folder must not fill a worker.
+    """
+    row: dict[str, Any] = dict.fromkeys(ARRIVED.fieldNames())
+    row |= {
+        "position": arrival.position,
+        "object": arrival.key,
+        "etag": arrival.landing.etag,
+        "subject": arrival.subject,
+        "label": arrival.label,
+        "path": arrival.stored_path,
+        "uploaded_at": _time(arrival.landing),
+        "size_bytes": arrival.landing.size,
+    }
+    if arrival.landing.size > max_bytes:
+        return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
+    try:
+        original = landing.read(arrival.landing)
+        photo = clean(original)
+    except Gone:
+        return None
+    except Unreadable as error:
+        return row | {"reason": "unreadable", "detail": str(error)}
+    except NotAPhoto as error:
+        return row | {"reason": error.reason.value, "detail": error.detail}
+    return row | {
+        "photo_id": photo_id(original, subject=arrival.subject),
+        "format": photo.format,
+        "width": photo.width,
+        "height": photo.height,
+        "taken_on": photo.taken_on,
+        "content": photo.content,
+    }
+
+
+def photo_id(original: bytes, *, subject: str | None) -> str:
+    """SHA-256, in hex, of the subject's pseudonym, if any, then the bytes as they arrived."""
+    return hashlib.sha256((subject or "").encode() + original).hexdigest()
+
+
+def _time(landing: LandingObject) -> datetime:
+    seconds, rest = divmod(landing.modified_ns, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+
+
+def outcomes(arrived: DataFrame, objects: DataFrame) -> DataFrame:
+    """One row an object version of a chunk: bronze/objects' columns, and `position`.
+
+    Of photos with one `photo_id` the first is stored, by upload time and path; one that the lake holds
+    already (`objects`: those of the chunks before) stores none.
+    """
+    held = objects.where(F.col("outcome") == STORED).select("photo_id", F.lit(True).alias("held"))
+    first = F.row_number().over(Window.partitionBy("photo_id").orderBy("position")) == 1
+    outcome = (
+        F.when(F.col("reason").isNotNull(), REJECTED)
+        .when(F.col("held") | ~F.col("is_first"), DUPLICATE)
+        .otherwise(STORED)
+    )
+    return (
+        arrived.select("position", "object", "etag", "subject", "photo_id", "reason")
+        .withColumn("is_first", first)
+        .join(held, on="photo_id", how="left")
+        .select(
+            "position",
+            "object",
+            "etag",
+            "subject",
+            outcome.alias("outcome"),
+            "photo_id",
+            F.current_timestamp().alias("seen_at"),
+        )
+    )
+
+
+def photos(arrived: DataFrame, outcomes: DataFrame) -> DataFrame:
+    """bronze/photos of a chunk: one row a photo that is stored."""
+    repeated = outcomes.where(F.col("outcome") == DUPLICATE).select("position")
+    return (
+        arrived.where(F.col("reason").isNull())
+        .join(F.broadcast(repeated), on="position", how="left_anti")
+        .select(
+            "photo_id",
+            "subject",
+            "label",
+            "path",
+            "format",
+            "width",
+            "height",
+            "taken_on",
+            "uploaded_at",
+            "size_bytes",
+            "content",
+            F.current_timestamp().alias("ingested_at"),
+        )
+    )
+
+
+def rejected(arrived: DataFrame) -> DataFrame:
+    """bronze/rejected of a chunk: one row an object version that is no photo, and why."""
+    return arrived.where(F.col("reason").isNotNull()).select(
+        "object",
+        "subject",
+        "path",
+        "size_bytes",
+        "uploaded_at",
+        "reason",
+        "detail",
+        F.current_timestamp().alias("rejected_at"),
+    )
