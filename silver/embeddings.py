@@ -1,0 +1,163 @@
+"""silver/embeddings: what the broadcast model makes of bronze's photos, and silver/quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from lake.catalog import schema
+from silver import pixels
+from silver.pixels import Limits, RefusedPhoto
+
+EMBEDDED = schema(
+    """photo_id string, subject string, label string, embedding array<float>, width int, height int,
+    brightness double, sharpness double, dhash bigint, stage string, reason string, detail string"""
+)
+"""One photo that a model was tried on: an `embedding`, or the `stage` and `reason` of its refusal."""
+
+
+@dataclass(frozen=True)
+class BroadcastModel:
+    """An extractor as the workers get it: a LiteRT flatbuffer, loaded once a Python worker.
+
+    `weights_id` is the flatbuffer's SHA-256; `size` is the side of its input in pixels.
+    """
+
+    extractor: str
+    weights_id: str
+    size: int
+    dimensions: int
+    flatbuffer: Broadcast[bytes]
+    limits: Limits
+
+    def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Record batches of bronze/photos to record batches of `EMBEDDED`, photo by photo."""
+        # Loaded here, on the worker: the driver needs no interpreter.
+        from silver.runtime import interpreter
+
+        model = interpreter(self.flatbuffer.value, self.weights_id)
+        for batch in batches:
+            embedded = np.zeros((batch.num_rows, self.dimensions), np.float32)
+            facts: list[dict[str, Any]] = []
+            for row, content in enumerate(batch.column("content")):
+                try:
+                    rgb = pixels.decode(content.as_py(), size=self.size, limits=self.limits)
+                except RefusedPhoto as refused:
+                    facts.append(
+                        {
+                            "stage": "decode",
+                            "reason": refused.reason.value,
+                            "detail": refused.detail,
+                        }
+                    )
+                    continue
+                embedded[row] = model.embed(rgb)
+                grey = pixels.luminance(rgb)
+                facts.append(
+                    {
+                        "brightness": pixels.brightness(grey),
+                        "sharpness": pixels.sharpness(grey),
+                        "dhash": pixels.dhash(grey),
+                    }
+                )
+            yield _record_batch(batch, embedded, facts)
+
+
+def _record_batch(
+    photos: pa.RecordBatch, embedded: NDArray[np.float32], facts: list[dict[str, Any]]
+) -> pa.RecordBatch:
+    arrow = to_arrow_schema(EMBEDDED)
+    refused = np.array(["reason" in fact for fact in facts])
+    lengths = np.where(refused, 0, embedded.shape[1])
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    columns = {
+        name: photos.column(name) for name in ("photo_id", "subject", "label", "width", "height")
+    }
+    columns["embedding"] = pa.ListArray.from_arrays(
+        pa.array(offsets), pa.array(embedded[~refused].ravel()), mask=pa.array(refused)
+    ).cast(arrow.field("embedding").type)
+    for field in arrow:
+        if field.name not in columns:
+            columns[field.name] = pa.array([fact.get(field.name) for fact in facts], field.type)
+    return pa.RecordBatch.from_arrays([columns[name] for name in arrow.names], schema=arrow)
+
+
+def embeddings(
+    photos: DataFrame, model: BroadcastModel, *, count: Callable[[int], None]
+) -> DataFrame:
+    """One row a photo (`EMBEDDED`): `embedding` is float32[model.dimensions], or the row is refused.
+
+    Source: bronze/photos. Order is not kept. Pixels are decoded once, on the workers, which tell `count`
+    how many photos they have done.
+    """
+
+    def counted(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in model.embed_batches(batches):
+            count(batch.num_rows)
+            yield batch
+
+    columns = ("photo_id", "subject", "label", "width", "height", "content")
+    return photos.select(*columns).mapInArrow(counted, EMBEDDED)
+
+
+def refused(photos: DataFrame, *, stage: str) -> DataFrame:
+    """Rows of `EMBEDDED` without an embedding, for photos that a gate refused with a `reason`."""
+    told: dict[str, Column] = {
+        name: F.col(name) for name in ("photo_id", "subject", "label", "reason")
+    }
+    told["stage"] = F.lit(stage)
+    return photos.select(
+        *(told.get(f.name, F.lit(None)).cast(f.dataType).alias(f.name) for f in EMBEDDED.fields)
+    )
+
+
+def narrow(embedded: DataFrame) -> DataFrame:
+    """What the gate judges: the embedding as its length and its norm, which is NaN where a value is."""
+    square = F.aggregate(
+        "embedding", F.lit(0.0), lambda total, x: total + x.cast("double") * x.cast("double")
+    )
+    return embedded.withColumns(
+        {"embedding_length": F.size("embedding"), "embedding_norm": F.sqrt(square)}
+    ).drop("embedding")
+
+
+def published(embedded: DataFrame, *, extractor: str, weights_id: str) -> DataFrame:
+    """silver/embeddings of a chunk, from staged rows that nothing refused."""
+    return embedded.select(
+        "photo_id",
+        "subject",
+        "label",
+        "embedding",
+        F.lit(extractor).alias("extractor"),
+        F.lit(weights_id).alias("weights_id"),
+        "width",
+        "height",
+        "brightness",
+        "sharpness",
+        "dhash",
+        F.current_timestamp().alias("embedded_at"),
+    )
+
+
+def quarantine(embedded: DataFrame, *, weights_id: str) -> DataFrame:
+    """silver/quarantine of a chunk, from staged rows that were refused, each with its reason."""
+    return embedded.select(
+        "photo_id",
+        "subject",
+        "label",
+        F.lit(weights_id).alias("weights_id"),
+        "stage",
+        "reason",
+        "detail",
+        F.current_timestamp().alias("quarantined_at"),
+        F.lit(None).cast("timestamp").alias("replayed_at"),
+    )

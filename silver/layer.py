@@ -1,0 +1,111 @@
+"""The silver layer at work: bronze's chunks through the gate and the model, and through silver's own gate."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from rich.console import Console
+
+from lake import catalog
+from lake.chunks import Chunk, State, not_yet_taken, unfinished
+from lake.gates import Gate
+from lake.journal import LayerRun
+from lake.lake import Lake, counts
+from lake.progress import counted
+from silver import embeddings
+from silver.embeddings import BroadcastModel
+
+
+def embed(
+    lake: Lake, model: BroadcastModel, *, gate: Gate, console: Console, did: LayerRun
+) -> None:
+    """Embeds the photos that the model has not seen, after what an earlier run left staged.
+
+    Raises Blocked at the first chunk that a gate stops.
+    """
+    chunks = lake.chunks()
+    for chunk in unfinished(chunks.values(), layer="silver", weights_id=model.weights_id):
+        _publish(lake, chunk, model, gate=gate, did=did)
+    for source in not_yet_taken(
+        chunks.values(), source="bronze", layer="silver", weights_id=model.weights_id
+    ):
+        chunk = _stage(lake, source, model, gate=gate, console=console)
+        _publish(lake, chunk, model, gate=gate, did=did)
+
+
+def _stage(
+    lake: Lake, source: Chunk, model: BroadcastModel, *, gate: Gate, console: Console
+) -> Chunk:
+    """A bronze chunk through its gate and the model, into staging."""
+    photos = lake.read(catalog.PHOTOS, chunks=(source.number, source.number))
+    facts = photos.drop("content")
+    passed = gate(facts, "bronze_photos", chunk=source, table=catalog.PHOTOS)
+    if source.state is not State.JUDGED:
+        lake.reached(source, State.JUDGED)
+    wanted = Chunk(
+        0,
+        "silver",
+        State.PLANNED,
+        weights_id=model.weights_id,
+        source_from=source.number,
+        source_to=source.number,
+        photos=source.photos,
+        bytes=source.bytes,
+    )
+    [chunk] = lake.plan(lake.chunks(), [wanted])
+    if passed.refused:
+        refused = facts.withColumn("reason", passed.reason).where("reason is not null")
+        photos = photos.join(F.broadcast(refused.select("photo_id")), "photo_id", "left_anti")
+    title = f"silver chunk {chunk.number}"
+    with counted(lake.spark, console, title=title, photos=source.photos) as count:
+        rows = embeddings.embeddings(photos, model, count=count)
+        if passed.refused:
+            rows = rows.unionByName(embeddings.refused(refused, stage="bronze"))
+        lake.stage(chunk, "embedded", rows)
+    return lake.reached(chunk, State.STAGED)
+
+
+def _publish(lake: Lake, chunk: Chunk, model: BroadcastModel, *, gate: Gate, did: LayerRun) -> None:
+    """A staged chunk to silver's tables: what passes the gate, and the rest with its reasons."""
+    staged = lake.staged(chunk, "embedded")
+    embedded, refused = staged.where("reason is null"), staged.where("reason is not null")
+    if chunk.state is not State.JUDGED:
+        chunk = _judge(lake, chunk, embedded, refused_before=refused.count(), gate=gate)
+    if lake.has_staged(chunk, "refused"):
+        caught = lake.staged(chunk, "refused")
+        refused = refused.unionByName(embeddings.refused(caught, stage="silver"))
+        embedded = embedded.join(F.broadcast(caught.select("photo_id")), "photo_id", "left_anti")
+    reasons, kept = counts(refused, "reason"), embedded.count()
+    versions = {}
+    if kept:
+        rows = embeddings.published(
+            embedded, extractor=model.extractor, weights_id=model.weights_id
+        )
+        versions[catalog.EMBEDDINGS.name] = lake.append(catalog.EMBEDDINGS, rows, chunk=chunk)
+    if reasons:
+        rows = embeddings.quarantine(refused, weights_id=model.weights_id)
+        versions[catalog.QUARANTINE.name] = lake.append(catalog.QUARANTINE, rows, chunk=chunk)
+    lake.reached(chunk, State.PUBLISHED, photos=kept, versions=versions)
+    lake.unstage(chunk)
+    quarantined = sum(reasons.values())
+    did.refuse(reasons)
+    did.add({"in": kept + quarantined, "kept": kept, "quarantined": quarantined})
+
+
+def _judge(
+    lake: Lake, chunk: Chunk, embedded: DataFrame, *, refused_before: int, gate: Gate
+) -> Chunk:
+    """The verdict, fixed in staging before anything is published: a retry must not judge by other rules."""
+    rows = embeddings.narrow(embedded)
+    passed = gate(
+        rows,
+        "silver_embeddings",
+        chunk=chunk,
+        table=catalog.EMBEDDINGS,
+        refused_before=refused_before,
+    )
+    lake.unstage(chunk, "refused")
+    if passed.refused:
+        caught = rows.withColumn("reason", passed.reason).where("reason is not null")
+        lake.stage(chunk, "refused", caught)
+    return lake.reached(chunk, State.JUDGED)

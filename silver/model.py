@@ -1,0 +1,88 @@
+"""The extractor of a run: converted once, kept under the lake's `models/`, broadcast to the workers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pyspark.sql import functions as F
+
+from conf.errors import Inconsistent
+from conf.settings import Model, Photos
+from lake import catalog
+from lake.chunks import Chunk, State
+from lake.lake import Lake
+from silver import extractors, flatbuffer
+from silver.embeddings import BroadcastModel
+from silver.pixels import Limits
+
+PRECISION = "float32"
+
+
+def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastModel:
+    """The extractor that the settings name.
+
+    It is looked up by (extractor, hash of the source weights, precision) and converted only where the
+    lake has none: another TensorFlow may convert to other bytes, which must not embed the lake again.
+    Raises BadInput (unknown extractor, weights that can't be had), Inconsistent (the model file is gone
+    or isn't the one that the lake's embeddings were made with).
+    """
+    extractor = extractors.extractor(model.extractor)
+    source = extractor.source(model.weights)
+    known = (
+        lake.read(catalog.MODELS)
+        .where(
+            (F.col("kind") == "extractor")
+            & (F.col("extractor") == model.extractor)
+            & (F.col("source_sha256") == source.sha256)
+            & (F.col("precision") == PRECISION)
+        )
+        .select("weights_id")
+        .first()
+    )
+    if known:
+        weights_id = known["weights_id"]
+        content = lake.files.read(_file(model.extractor, weights_id))
+        if content is None or flatbuffer.weights_id(content) != weights_id:
+            state = "is missing" if content is None else "was changed"
+            raise Inconsistent(
+                f"The model file {lake.files.uri(_file(model.extractor, weights_id))} {state}; put back "
+                f"the file whose SHA-256 stands in its name."
+            )
+    else:
+        content = flatbuffer.convert(extractor.build(source))
+        weights_id = flatbuffer.weights_id(content)
+        lake.files.write(_file(model.extractor, weights_id), content)
+        _record(
+            lake, model.extractor, weights_id, source.sha256, extractor.DIMENSIONS, model.weights
+        )
+    return BroadcastModel(
+        extractor=model.extractor,
+        weights_id=weights_id,
+        size=extractor.SIZE,
+        dimensions=extractor.DIMENSIONS,
+        flatbuffer=lake.spark.sparkContext.broadcast(content),
+        limits=Limits(**photos.model_dump()),
+    )
+
+
+def _file(extractor: str, weights_id: str) -> str:
+    return f"models/{extractor}-{weights_id}.tflite"
+
+
+def _record(
+    lake: Lake, extractor: str, weights_id: str, source_sha256: str, dimensions: int, weights: str
+) -> None:
+    row = {
+        "version": f"{extractor}-{weights_id[:12]}",
+        "kind": "extractor",
+        "extractor": extractor,
+        "source_sha256": source_sha256,
+        "precision": PRECISION,
+        "weights_id": weights_id,
+        "dimensions": dimensions,
+        "reason": f"weights {weights.rpartition('/')[2]}",
+        "status": "converted",
+        "created_at": datetime.now(UTC),
+    }
+    nobody = Chunk(0, "silver", State.PLANNED)
+    lake.upsert(catalog.MODELS, lake.rows(catalog.MODELS, [row]), keys=["version"], chunk=nobody)
