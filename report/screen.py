@@ -1,0 +1,82 @@
+"""The terminal: what a run did, and what the lake holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from conf.errors import Inconsistent
+from lake.journal import LayerRun, Run
+from lake.lake import Lake
+from report.sums import Sums, sums
+
+
+def summary(console: Console, layers: Sequence[LayerRun], *, run: Run) -> None:
+    """What each layer took in, kept and refused, and why; its rate over the whole layer."""
+    table = Table(title=f"run {run.run_id}", title_justify="left")
+    for name in ("layer", "in", "kept", "refused, and why", "seconds", "photos/s"):
+        table.add_column(name, justify="left" if name[0] in "lr" else "right")
+    for did in layers:
+        table.add_row(
+            did.layer,
+            f"{did.counts.get('in', 0):,}",
+            f"{did.counts.get('kept', 0):,}",
+            _reasons(did) or "–",
+            f"{did.seconds:,.1f}",
+            f"{did.photos_per_second:,.0f}" if did.photos_per_second else "–",
+        )
+    console.print(table)
+    for did in layers:
+        for note in did.notes:
+            console.print(f"{did.layer}: {note}", markup=False, soft_wrap=True)
+    if not any(did.counts.get("in") for did in layers):
+        console.print("Nothing new: no table was written but ops/runs.")
+
+
+def _reasons(did: LayerRun) -> str:
+    """Refusals by reason; of bronze's duplicates, how many."""
+    reasons = dict(did.reasons)
+    if did.counts.get("duplicate"):
+        reasons["duplicate"] = did.counts["duplicate"]
+    return _listed(reasons)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+
+
+def status(console: Console, lake: Lake) -> None:
+    """The sums from landing to gold. Raises Inconsistent where they don't agree."""
+    held = sums(lake)
+    console.print(f"lake {lake.files.root}", markup=False)
+    _bronze(console, held)
+    for model in held.models:
+        console.print(
+            f"{model.extractor} {model.weights_id[:12]}: {held.photos:,} photos = "
+            f"{model.embedded:,} embedded + {model.quarantined:,} quarantined "
+            f"({_listed(model.reasons) or 'none'}) + {model.waiting:,} waiting",
+            markup=False,
+        )
+        console.print(
+            f"  gold: {model.features:,} features of {model.champion or 'no version yet'}"
+            + (f", {model.explained:.1%} of the variance" if model.explained is not None else ""),
+            markup=False,
+        )
+    for line in held.blocked:
+        console.print(line, markup=False)
+    wrong = held.disagreements()
+    if wrong:
+        raise Inconsistent(
+            f"The sums don't agree: {'; '.join(wrong)}. An audit of ops/chunks is due."
+        )
+    console.print("The sums agree.")
+
+
+def _bronze(console: Console, held: Sums) -> None:
+    console.print(
+        f"{held.objects:,} object versions seen = {_listed(held.outcomes) or 'none'}", markup=False
+    )
+    if held.rejected:
+        console.print(f"  rejected: {_listed(held.rejected)}", markup=False)

@@ -1,0 +1,152 @@
+"""The sums that must agree from landing to gold: nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import functions as F
+
+from lake import catalog
+from lake.chunks import Chunk, State
+from lake.lake import Lake, counts
+
+
+@dataclass(frozen=True)
+class ModelSums:
+    """What became of every photo under one extractor model.
+
+    `features` are the champion's; `projectable` counts the embeddings that must have them.
+    """
+
+    extractor: str
+    weights_id: str
+    embedded: int
+    quarantined: int
+    reasons: Mapping[str, int]
+    waiting: int
+    champion: str | None
+    explained: float | None
+    features: int
+    projectable: int
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Counts over the whole lake."""
+
+    objects: int
+    outcomes: Mapping[str, int]
+    rejected: Mapping[str, int]
+    photos: int
+    models: Sequence[ModelSums]
+    blocked: Sequence[str]
+
+    def disagreements(self) -> list[str]:
+        """A sentence for each sum that doesn't come out."""
+        pairs = [
+            ("bronze/objects: stored, and rows in bronze/photos", "stored", self.photos),
+            (
+                "bronze/objects: rejected, and rows in bronze/rejected",
+                "rejected",
+                sum(self.rejected.values()),
+            ),
+        ]
+        wrong = [
+            f"{what}: {self.outcomes.get(outcome, 0):,} and {rows:,}"
+            for what, outcome, rows in pairs
+            if self.outcomes.get(outcome, 0) != rows
+        ]
+        for model in self.models:
+            name = f"{model.extractor} {model.weights_id[:12]}"
+            parts = model.embedded + model.quarantined + model.waiting
+            if parts != self.photos:
+                wrong.append(
+                    f"{name}: {self.photos:,} photos, but embedded, quarantined and waiting are {parts:,}"
+                )
+            if model.features != model.projectable:
+                wrong.append(
+                    f"{name}: {model.projectable:,} embeddings went to gold, {model.features:,} features "
+                    f"are there"
+                )
+        return wrong
+
+
+def sums(lake: Lake) -> Sums:
+    """Counts every table once."""
+    outcomes = counts(lake.read(catalog.OBJECTS), "outcome")
+    chunks = list(lake.chunks().values())
+    return Sums(
+        objects=sum(outcomes.values()),
+        outcomes=outcomes,
+        rejected=counts(lake.read(catalog.REJECTED), "reason"),
+        photos=lake.read(catalog.PHOTOS).count(),
+        models=_models(lake, chunks),
+        blocked=[
+            f"{c.layer} chunk {c.number}: {c.photos:,} photos are blocked by a gate"
+            for c in chunks
+            if c.state is State.BLOCKED
+        ],
+    )
+
+
+def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
+    """One for each model that embedded anything; one that was only converted holds nothing."""
+    rows = (
+        lake.read(catalog.MODELS)
+        .select("version", "kind", "extractor", "weights_id", "status", "explained_variance")
+        .collect()
+    )
+    embedded = counts(lake.read(catalog.EMBEDDINGS), "weights_id")
+    features = counts(lake.read(catalog.FEATURES), "model_version")
+    quarantined = (
+        lake.read(catalog.QUARANTINE)
+        .where(F.col("replayed_at").isNull())
+        .groupBy("weights_id", "reason")
+        .count()
+        .collect()
+    )
+    champions = {
+        r["weights_id"]: r for r in rows if r["kind"] == "pca" and r["status"] == "champion"
+    }
+    found = []
+    for extractor in (r for r in rows if r["kind"] == "extractor"):
+        weights_id = extractor["weights_id"]
+        own = [c for c in chunks if c.weights_id == weights_id]
+        if not own:
+            continue
+        champion = champions.get(weights_id)
+        reasons = {r["reason"]: r["count"] for r in quarantined if r["weights_id"] == weights_id}
+        found.append(
+            ModelSums(
+                extractor=extractor["extractor"],
+                weights_id=weights_id,
+                embedded=embedded.get(weights_id, 0),
+                quarantined=sum(reasons.values()),
+                reasons=reasons,
+                waiting=_waiting(chunks, own),
+                champion=champion["version"] if champion else None,
+                explained=champion["explained_variance"] if champion else None,
+                features=features.get(champion["version"], 0) if champion else 0,
+                projectable=_projectable(own),
+            )
+        )
+    return found
+
+
+def _waiting(chunks: Sequence[Chunk], own: Sequence[Chunk]) -> int:
+    """Photos of bronze chunks that no published silver chunk of the model was made from."""
+    done = {c.source_from for c in own if c.layer == "silver" and c.is_published}
+    return sum(
+        c.photos for c in chunks if c.layer == "bronze" and c.is_published and c.number not in done
+    )
+
+
+def _projectable(own: Sequence[Chunk]) -> int:
+    """Embeddings of silver chunks up to the last that gold published."""
+    through = max(
+        (c.source_to or 0 for c in own if c.layer == "gold" and c.is_published), default=0
+    )
+    return sum(
+        c.photos for c in own if c.layer == "silver" and c.is_published and c.number <= through
+    )

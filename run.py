@@ -1,0 +1,154 @@
+"""The command line, and the one place that composes the layers: landing → bronze → silver → gold."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+import bronze.layer
+import gold.layer
+import silver.layer
+from bronze import landing
+from bronze.samples import write_samples
+from conf import arguments
+from conf.errors import BadInput, Blocked, FruitLakeError
+from conf.settings import Settings
+from expectations.gate import SuiteGate
+from lake import keys, session
+from lake.journal import LayerRun, Run
+from lake.lake import Lake
+from report import screen
+from silver import extractors
+from silver.model import broadcast_model
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the layers of one run share."""
+
+    settings: Settings
+    lake: Lake
+    keys: keys.Keys
+    console: Console
+
+
+def run_layer(context: Context, did: LayerRun) -> None:
+    """One layer: what is new in the one before goes through the gate between, and into this one."""
+    lake, settings, console = context.lake, context.settings, context.console
+    if did.layer == "bronze":
+        bronze.layer.ingest(lake, settings, keys=context.keys, console=console, did=did)
+        return
+    gate = SuiteGate(lake, settings.gates)
+    model = broadcast_model(lake, settings.model, photos=settings.photos)
+    if did.layer == "silver":
+        silver.layer.embed(lake, model, gate=gate, console=console, did=did)
+    else:
+        gold.layer.project(lake, model.weights_id, settings, gate=gate, console=console, did=did)
+
+
+def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
+    """Runs the layers in order, and returns what each did. Each leaves a row in ops/runs."""
+    lake = context.lake
+    lake.drop_abandoned(lake.chunks())
+    done = []
+    for layer in layers:
+        did = LayerRun(layer)
+        try:
+            run_layer(context, did)
+        except Exception as error:
+            status = "blocked" if isinstance(error, Blocked) else "failed"
+            # The message of an error that isn't ours may hold a path or a value.
+            told = str(error) if isinstance(error, FruitLakeError) else type(error).__name__
+            lake.finished(did, status=status, error=told)
+            raise
+        lake.finished(did, status="done")
+        done.append(did)
+    return done
+
+
+def layers_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """`--layer`: generated photos first, if asked for; then the layers, and a table of what they did."""
+    if words.samples:
+        samples_command(int(words.samples), settings, console)
+    check_inputs(words, settings)
+    lake, held_keys = open_lake(settings)
+    layers = arguments.LAYERS if words.layer == "all" else (words.layer,)
+    did = run_layers(Context(settings, lake, held_keys, console), layers)
+    screen.summary(console, did, run=lake.run)
+    session.stop(lake.spark)
+
+
+def check_inputs(words: argparse.Namespace, settings: Settings) -> None:
+    """What can be refused before Spark starts. Raises BadInput."""
+    paths = settings.paths
+    if landing.overlap(paths.landing, paths.lake):
+        raise BadInput(
+            f"The landing folder {paths.landing} and the lake {paths.lake} lie within one another; "
+            f"name two separate folders."
+        )
+    if words.layer in ("bronze", "all"):
+        landing.LocalLanding(paths.landing).check()
+    if words.layer in ("silver", "gold", "all"):
+        extractors.extractor(settings.model.extractor)
+
+
+def samples_command(count: int, settings: Settings, console: Console) -> None:
+    """Makes sure that the landing folder holds so many generated photos."""
+    written = write_samples(Path(settings.paths.landing), count)
+    console.print(
+        f"{settings.paths.landing} holds {count:,} sample photos, {written:,} of them new."
+    )
+
+
+def status_command(settings: Settings, console: Console) -> None:
+    """What the lake holds. Raises Inconsistent where the sums don't agree."""
+    if not Path(settings.paths.lake, "lake.json").exists():
+        raise BadInput(f"There is no lake in {settings.paths.lake}; name one with --lake.")
+    lake, _ = open_lake(settings)
+    screen.status(console, lake)
+    session.stop(lake.spark)
+
+
+def open_lake(settings: Settings) -> tuple[Lake, keys.Keys]:
+    """Spark and the lake, in the name of a new run."""
+    held = keys.load(settings.subjects.key, lake=settings.paths.lake)
+    spark = session.start(settings.spark)
+    run = Run.begin(settings.digest)
+    lake = Lake.open(spark, settings.paths.lake, run=run, keys=held, delta=settings.delta)
+    return lake, held
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        parsed = arguments.parse(words)
+        settings = Settings.load(
+            getattr(parsed, "conf", "local"), overrides=arguments.overrides(parsed)
+        )
+        if parsed.layer:
+            layers_command(parsed, settings, console)
+        elif parsed.command == "samples":
+            samples_command(int(parsed.count), settings, console)
+        else:
+            status_command(settings, console)
+        return 0
+    except FruitLakeError as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        errors.print("stopped; the same command goes on from here.")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
