@@ -19,8 +19,7 @@ from lake.progress import counted
 
 def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did: LayerRun) -> None:
     """Takes in the landing objects that the lake doesn't know, after what an earlier run left staged."""
-    chunks = lake.chunks()
-    for chunk in unfinished(chunks.values(), layer="bronze"):
+    for chunk in unfinished(lake.chunks().values(), layer="bronze"):
         _publish(lake, chunk, did=did)
     landing = LocalLanding(settings.paths.landing)
     groups = photos.batches(
@@ -34,7 +33,7 @@ def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did:
         )
         for group in groups
     ]
-    for chunk, group in zip(lake.plan(chunks, wanted), groups, strict=True):
+    for chunk, group in zip(lake.plan(wanted), groups, strict=True):
         title = f"bronze chunk {chunk.number}"
         with counted(lake.spark, console, title=title, photos=len(group)) as count:
             arrived = photos.arrived(

@@ -30,10 +30,10 @@ def project(
 
     What an earlier run left staged comes first. Raises Blocked.
     """
-    chunks = lake.chunks()
-    for chunk in unfinished(chunks.values(), layer="gold", weights_id=weights_id):
-        _publish(lake, chunk, gate=gate, did=did)
-    new = not_yet_taken(chunks.values(), source="silver", layer="gold", weights_id=weights_id)
+    chunks = lake.chunks().values()
+    for chunk in unfinished(chunks, layer="gold", weights_id=weights_id):
+        _publish(lake, lake.renumbered(chunk, catalog.FEATURES), gate=gate, did=did)
+    new = not_yet_taken(chunks, source="silver", layer="gold", weights_id=weights_id)
     if not new:
         return
     through = new[-1].number
@@ -46,7 +46,7 @@ def project(
     version = champion
     if reason or version is None:
         version = PcaVersion(
-            version=models.next_version(lake.read(catalog.MODELS)),
+            version=models.next_version(lake.read(catalog.MODELS), weights_id=weights_id),
             weights_id=weights_id,
             through_chunk=through,
             photos=moments.n,
@@ -63,7 +63,7 @@ def project(
         source_to=through,
         photos=sum(c.photos for c in new) if version is champion else moments.n,
     )
-    [chunk] = lake.plan(chunks, [wanted])
+    [chunk] = lake.plan([wanted])
     _stage(lake, chunk, version, is_new=version is not champion, console=console)
     _publish(lake, lake.reached(chunk, State.STAGED), gate=gate, did=did)
     did.notes.append(_told(version, is_new=version is not champion))
@@ -103,7 +103,7 @@ def _stage(
 ) -> None:
     """The features of a chunk and, where it is new, the row of their version, into staging."""
     source = lake.read(catalog.EMBEDDINGS, chunks=chunk.sources).where(
-        F.col("weights_id") == F.lit(chunk.weights_id)
+        F.col("weights_id") == chunk.model
     )
     title = f"gold chunk {chunk.number}"
     with counted(lake.spark, console, title=title, photos=chunk.photos) as count:

@@ -79,9 +79,10 @@ def champion(models: DataFrame, *, weights_id: str) -> PcaVersion | None:
     return PcaVersion.read(rows[0].asDict()) if rows else None
 
 
-def next_version(models: DataFrame) -> str:
-    """The name of the next PCA version, in one sequence for all embeddings."""
-    return f"pca-{models.where(F.col('kind') == 'pca').count() + 1}"
+def next_version(models: DataFrame, *, weights_id: str) -> str:
+    """The name of a model's next PCA version: `pca-<start of weights_id>-<number>`."""
+    held = models.where((F.col("kind") == "pca") & (F.col("weights_id") == weights_id)).count()
+    return f"pca-{weights_id[:8]}-{held + 1}"
 
 
 def promotion(new: DataFrame, models: DataFrame) -> DataFrame:

@@ -45,6 +45,13 @@ class Chunk:
     versions: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def model(self) -> str:
+        """The `weights_id` of a silver or gold chunk. Raises ValueError for a bronze chunk."""
+        if self.weights_id is None:
+            raise ValueError(f"{self.layer} chunk {self.number} belongs to no model")
+        return self.weights_id
+
+    @property
     def sources(self) -> tuple[int, int]:
         """The chunks that it was made from, first and last. Raises ValueError for a bronze chunk."""
         if self.source_from is None or self.source_to is None:
@@ -93,11 +100,19 @@ def latest(rows: Iterable[Mapping[str, Any]]) -> dict[int, Chunk]:
 def unfinished(
     chunks: Iterable[Chunk], *, layer: str, weights_id: str | None = None
 ) -> list[Chunk]:
-    """The chunks of a layer that a run left staged, judged or blocked, oldest first."""
-    return sorted(
-        (c for c in chunks if c.layer == layer and c.weights_id == weights_id and c.is_unfinished),
-        key=lambda chunk: chunk.number,
-    )
+    """The chunks of a layer that a run left staged, judged or blocked, in the order to take them up.
+
+    What is judged comes first, of any model: part of it may be published already, and no higher number
+    may go before the rest. Then those of this model, oldest first.
+    """
+    own = [
+        chunk
+        for chunk in chunks
+        if chunk.layer == layer
+        and chunk.is_unfinished
+        and (chunk.weights_id == weights_id or chunk.state is State.JUDGED)
+    ]
+    return sorted(own, key=lambda chunk: (chunk.state is not State.JUDGED, chunk.number))
 
 
 def not_yet_taken(

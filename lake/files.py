@@ -70,6 +70,12 @@ class Folder:
         if self.exists(name):
             self._fs.delete_dir(name)
 
+    def copy_folder(self, name: str, to: str) -> None:
+        """Copies a folder with all that it holds; what stood there goes first."""
+        self.delete_folder(to)
+        self._fs.create_dir(to)
+        fs.copy_files(name, to, source_filesystem=self._fs, destination_filesystem=self._fs)
+
     def folders(self, name: str) -> list[str]:
         """Names of the folders right under `name`."""
         if not self.exists(name):

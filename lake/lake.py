@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ class Lake:
         self.spark = spark
         self.files = files
         self.run = run
+        self._chunks: dict[int, Chunk] | None = None
 
     @classmethod
     def open(cls, spark: SparkSession, root: str, *, run: Run, keys: Keys, delta: Delta) -> Lake:
@@ -117,8 +118,8 @@ class Lake:
             return self.version(table)
         if last > chunk.number:
             raise FruitLakeError(
-                f"{table.name}: chunk {chunk.number} can't follow chunk {last}; run again, "
-                f"which gives it a fresh number."
+                f"{table.name}: chunk {chunk.number} can't follow chunk {last}, which "
+                f"was committed before it; run again."
             )
         if files:
             frame = frame.coalesce(files)
@@ -183,7 +184,7 @@ class Lake:
 
     def stage(self, chunk: Chunk, part: str, frame: DataFrame) -> None:
         """Writes a part of a chunk where only this project looks; an earlier try is replaced."""
-        name = f"{STAGING}/{chunk.layer}-{chunk.number}/{part}"
+        name = _folder(chunk, part)
         self.files.delete_folder(name)
         with self._metadata(chunk.layer, chunk.number):
             (
@@ -194,29 +195,34 @@ class Lake:
 
     def staged(self, chunk: Chunk, part: str) -> DataFrame:
         """What `stage` wrote."""
-        return self._load(f"{STAGING}/{chunk.layer}-{chunk.number}/{part}")
+        return self._load(_folder(chunk, part))
 
     def has_staged(self, chunk: Chunk, part: str) -> bool:
         """Whether the chunk has that part."""
-        return self.files.exists(f"{STAGING}/{chunk.layer}-{chunk.number}/{part}/_delta_log")
+        return self.files.exists(f"{_folder(chunk, part)}/_delta_log")
 
     def unstage(self, chunk: Chunk, part: str = "") -> None:
         """Removes what is staged of a chunk, or one part of it."""
-        self.files.delete_folder(f"{STAGING}/{chunk.layer}-{chunk.number}/{part}".rstrip("/"))
+        self.files.delete_folder(_folder(chunk, part))
 
     # The journal
 
-    def chunks(self) -> dict[int, Chunk]:
-        """Every chunk in its latest state, by number."""
-        return latest(row.asDict() for row in self.read(catalog.CHUNKS).collect())
+    def chunks(self) -> Mapping[int, Chunk]:
+        """Every chunk in its latest state, by number. Read once: after that this run alone adds to it."""
+        if self._chunks is None:
+            self._chunks = latest(row.asDict() for row in self.read(catalog.CHUNKS).collect())
+        return self._chunks
 
-    def plan(self, chunks: Mapping[int, Chunk], wanted: Iterable[Chunk]) -> list[Chunk]:
-        """Numbers for the wanted chunks, above all that were used, in their order.
+    def plan(self, wanted: Sequence[Chunk]) -> list[Chunk]:
+        """Numbers for the wanted chunks, in their order, above all that were ever used.
 
-        What earlier runs left only planned loses its staged files.
+        The tables are asked as well: should ops/chunks have been restored to an earlier version, they
+        still know the numbers that they took.
         """
-        tables = (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES, catalog.OBJECTS)
-        used = max([0, *chunks, *map(self._last_transaction, tables)])
+        if not wanted:
+            return []
+        chunked = (catalog.OBJECTS, catalog.EMBEDDINGS, catalog.QUARANTINE, catalog.FEATURES)
+        used = max([0, *self.chunks(), *map(self._last_transaction, chunked)])
         planned = [
             chunk.reached(State.PLANNED, number=number)
             for number, chunk in enumerate(wanted, start=used + 1)
@@ -224,9 +230,23 @@ class Lake:
         self._journal(planned)
         return planned
 
-    def drop_abandoned(self, chunks: Mapping[int, Chunk]) -> None:
+    def renumbered(self, chunk: Chunk, *tables: Table) -> Chunk:
+        """A chunk under a fresh number, where a later one went into one of its tables before it.
+
+        Its files are copied, so that a kill at any moment leaves it whole under one of the two numbers.
+        """
+        if max(map(self._last_transaction, tables)) <= chunk.number:
+            return chunk
+        [fresh] = self.plan([chunk])
+        fresh = fresh.reached(chunk.state)
+        self.files.copy_folder(_folder(chunk), _folder(fresh))
+        self._journal([fresh, chunk.reached(State.PLANNED)])
+        self.unstage(chunk)
+        return fresh
+
+    def drop_abandoned(self) -> None:
         """Removes staged files that no unfinished chunk owns: of killed writers, or published since."""
-        owned = {f"{c.layer}-{c.number}" for c in chunks.values() if c.is_unfinished}
+        owned = {f"{c.layer}-{c.number}" for c in self.chunks().values() if c.is_unfinished}
         for folder in self.files.folders(STAGING):
             if folder not in owned:
                 self.files.delete_folder(f"{STAGING}/{folder}")
@@ -238,6 +258,7 @@ class Lake:
         return changed
 
     def _journal(self, chunks: Sequence[Chunk]) -> None:
+        known = dict(self.chunks())
         now = datetime.now(UTC)
         rows = [
             {
@@ -255,9 +276,8 @@ class Lake:
             }
             for chunk in chunks
         ]
-        if rows:
-            first = chunks[0]
-            self.record(catalog.CHUNKS, rows, layer=first.layer, chunk=first.number)
+        self.record(catalog.CHUNKS, rows, layer=chunks[0].layer, chunk=chunks[0].number)
+        self._chunks = known | {chunk.number: chunk for chunk in chunks}
 
     def record(
         self,
@@ -287,10 +307,15 @@ class Lake:
         )
 
 
-def counts(frame: DataFrame, column: str) -> dict[str, int]:
+def counts(frame: DataFrame, column: str) -> dict[Any, int]:
     """Rows by the value of a column."""
     rows: list[Row] = frame.groupBy(column).count().collect()
     return {row[0]: row[1] for row in rows}
+
+
+def _folder(chunk: Chunk, part: str = "") -> str:
+    """Where a chunk, or a part of it, is staged."""
+    return f"{STAGING}/{chunk.layer}-{chunk.number}/{part}".rstrip("/")
 
 
 def _check_marker(marker: Mapping[str, Any], *, keys: Keys, root: str) -> None:

@@ -19,8 +19,9 @@ from silver import pixels
 from silver.pixels import Limits, RefusedPhoto
 
 EMBEDDED = schema(
-    """photo_id string, subject string, label string, embedding array<float>, width int, height int,
-    brightness double, sharpness double, dhash bigint, stage string, reason string, detail string"""
+    """photo_id string, subject string, label string, embedding array<float>, extractor string,
+    width int, height int, brightness double, sharpness double, dhash bigint, stage string,
+    reason string, detail string"""
 )
 """One photo that a model was tried on: an `embedding`, or the `stage` and `reason` of its refusal."""
 
@@ -69,11 +70,15 @@ class BroadcastModel:
                         "dhash": pixels.dhash(grey),
                     }
                 )
-            yield _record_batch(batch, embedded, facts)
+            yield _record_batch(batch, embedded, facts, extractor=self.extractor)
 
 
 def _record_batch(
-    photos: pa.RecordBatch, embedded: NDArray[np.float32], facts: list[dict[str, Any]]
+    photos: pa.RecordBatch,
+    embedded: NDArray[np.float32],
+    facts: list[dict[str, Any]],
+    *,
+    extractor: str,
 ) -> pa.RecordBatch:
     arrow = to_arrow_schema(EMBEDDED)
     refused = np.array(["reason" in fact for fact in facts])
@@ -85,6 +90,7 @@ def _record_batch(
     columns["embedding"] = pa.ListArray.from_arrays(
         pa.array(offsets), pa.array(embedded[~refused].ravel()), mask=pa.array(refused)
     ).cast(arrow.field("embedding").type)
+    columns["extractor"] = pa.repeat(extractor, len(facts))
     for field in arrow:
         if field.name not in columns:
             columns[field.name] = pa.array([fact.get(field.name) for fact in facts], field.type)
@@ -130,14 +136,14 @@ def narrow(embedded: DataFrame) -> DataFrame:
     ).drop("embedding")
 
 
-def published(embedded: DataFrame, *, extractor: str, weights_id: str) -> DataFrame:
+def published(embedded: DataFrame, *, weights_id: str) -> DataFrame:
     """silver/embeddings of a chunk, from staged rows that nothing refused."""
     return embedded.select(
         "photo_id",
         "subject",
         "label",
         "embedding",
-        F.lit(extractor).alias("extractor"),
+        "extractor",
         F.lit(weights_id).alias("weights_id"),
         "width",
         "height",

@@ -23,14 +23,15 @@ def embed(
 
     Raises Blocked at the first chunk that a gate stops.
     """
-    chunks = lake.chunks()
-    for chunk in unfinished(chunks.values(), layer="silver", weights_id=model.weights_id):
-        _publish(lake, chunk, model, gate=gate, did=did)
+    chunks = lake.chunks().values()
+    for chunk in unfinished(chunks, layer="silver", weights_id=model.weights_id):
+        chunk = lake.renumbered(chunk, catalog.EMBEDDINGS, catalog.QUARANTINE)
+        _publish(lake, chunk, gate=gate, did=did)
     for source in not_yet_taken(
-        chunks.values(), source="bronze", layer="silver", weights_id=model.weights_id
+        chunks, source="bronze", layer="silver", weights_id=model.weights_id
     ):
         chunk = _stage(lake, source, model, gate=gate, console=console)
-        _publish(lake, chunk, model, gate=gate, did=did)
+        _publish(lake, chunk, gate=gate, did=did)
 
 
 def _stage(
@@ -52,7 +53,7 @@ def _stage(
         photos=source.photos,
         bytes=source.bytes,
     )
-    [chunk] = lake.plan(lake.chunks(), [wanted])
+    [chunk] = lake.plan([wanted])
     if passed.refused:
         refused = facts.withColumn("reason", passed.reason).where("reason is not null")
         photos = photos.join(F.broadcast(refused.select("photo_id")), "photo_id", "left_anti")
@@ -65,25 +66,27 @@ def _stage(
     return lake.reached(chunk, State.STAGED)
 
 
-def _publish(lake: Lake, chunk: Chunk, model: BroadcastModel, *, gate: Gate, did: LayerRun) -> None:
+def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     """A staged chunk to silver's tables: what passes the gate, and the rest with its reasons."""
     staged = lake.staged(chunk, "embedded")
     embedded, refused = staged.where("reason is null"), staged.where("reason is not null")
+    reasons = counts(staged, "reason")
+    kept = reasons.pop(None, 0)
     if chunk.state is not State.JUDGED:
-        chunk = _judge(lake, chunk, embedded, refused_before=refused.count(), gate=gate)
+        chunk = _judge(lake, chunk, embedded, refused_before=sum(reasons.values()), gate=gate)
     if lake.has_staged(chunk, "refused"):
         caught = lake.staged(chunk, "refused")
         refused = refused.unionByName(embeddings.refused(caught, stage="silver"))
         embedded = embedded.join(F.broadcast(caught.select("photo_id")), "photo_id", "left_anti")
-    reasons, kept = counts(refused, "reason"), embedded.count()
+        by_rule = counts(caught, "reason")
+        kept -= sum(by_rule.values())
+        reasons |= by_rule
     versions = {}
     if kept:
-        rows = embeddings.published(
-            embedded, extractor=model.extractor, weights_id=model.weights_id
-        )
+        rows = embeddings.published(embedded, weights_id=chunk.model)
         versions[catalog.EMBEDDINGS.name] = lake.append(catalog.EMBEDDINGS, rows, chunk=chunk)
     if reasons:
-        rows = embeddings.quarantine(refused, weights_id=model.weights_id)
+        rows = embeddings.quarantine(refused, weights_id=chunk.model)
         versions[catalog.QUARANTINE.name] = lake.append(catalog.QUARANTINE, rows, chunk=chunk)
     lake.reached(chunk, State.PUBLISHED, photos=kept, versions=versions)
     lake.unstage(chunk)

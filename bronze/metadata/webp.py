@@ -52,8 +52,8 @@ def cleaned(original: bytes) -> CleanPhoto:
 
 
 def _extended(header: Chunk, chunks: list[Chunk], missing: int) -> CleanPhoto:
-    if len(header.body) < VP8X_BYTES:
-        raise malformed("chunk VP8X is too short")
+    if len(header.body) != VP8X_BYTES:
+        raise malformed("chunk VP8X is cut or has a wrong size")
     flags = header.body[0]
     # A decoder that follows the flags sees the first chunk of each kind, and only if it is flagged.
     metadata = {chunk.kind: chunk.body for chunk in reversed(chunks) if chunk.whole}
@@ -67,7 +67,7 @@ def _extended(header: Chunk, chunks: list[Chunk], missing: int) -> CleanPhoto:
         # It stands last, so a cut file has no place for it.
         kept.append(_written(_chunk(b"EXIF", orientation_alone(orientation))))
         flags |= EXIF_FLAG
-    size = header.body[4:VP8X_BYTES]
+    size = header.body[4:]
     width, height = (1 + int.from_bytes(size[at : at + 3], "little") for at in (0, 3))
     kept.insert(0, _written(_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size)))
     return _photo(kept, missing, width, height, taken_on)
