@@ -170,7 +170,8 @@ def _validated(frame: DataFrame, suite: ExpectationSuite) -> tuple[Batch, list[A
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    # It sets its own level to INFO, and tells of each temporary folder.
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_spark("chunk").add_dataframe_asset("rows")
