@@ -55,7 +55,7 @@ def run_layer(context: Context, did: LayerRun) -> None:
 def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
     """Runs the layers in order, and returns what each did. Each leaves a row in ops/runs."""
     lake = context.lake
-    lake.drop_abandoned(lake.chunks())
+    lake.drop_abandoned()
     done = []
     for layer in layers:
         did = LayerRun(layer)
@@ -95,7 +95,7 @@ def check_inputs(words: argparse.Namespace, settings: Settings) -> None:
     if words.layer in ("bronze", "all"):
         landing.LocalLanding(paths.landing).check()
     if words.layer in ("silver", "gold", "all"):
-        extractors.extractor(settings.model.extractor)
+        extractors.extractor(settings.model.extractor).source(settings.model.weights)
 
 
 def samples_command(count: int, settings: Settings, console: Console) -> None:

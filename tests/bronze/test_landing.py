@@ -1,0 +1,135 @@
+"""Listing and reading the landing folder: any name, and every way in which an object can be gone."""
+
+import os
+
+import pytest
+
+from bronze.landing import Gone, LandingObject, LocalLanding, Unreadable, arrival, overlap
+from conf.errors import BadInput
+from lake.keys import Keys
+
+KEYS = Keys(b"0123456789abcdef")
+ODD_NAMES = [
+    "_under.jpg",
+    ".hidden.jpg",
+    "a:b.jpg",
+    "[1].jpg",
+    "{a,b}.jpg",
+    "%20.jpg",
+    "new\nline.jpg",
+    "früchte-水果.jpg",
+    "x" * 250 + ".jpg",
+    os.fsdecode(b"caf\xe9.jpg"),
+]
+
+
+def listed(root):
+    return {found.path: found for found in LocalLanding(str(root)).objects()}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_any_name_is_listed_and_read(tmp_path, name):
+    (tmp_path / "subject=a b").mkdir()
+    with open(os.path.join(tmp_path, "subject=a b", name), "wb") as file:
+        file.write(b"content")
+    [found] = LocalLanding(str(tmp_path)).objects()
+    assert found.path == f"subject=a b/{name}"
+    assert LocalLanding(str(tmp_path)).read(found) == b"content"
+
+
+def test_objects_come_by_time_then_path(tmp_path):
+    for name, seconds in (("b", 1), ("a", 2), ("c", 1)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (seconds, seconds))
+    assert list(listed(tmp_path)) == ["b", "c", "a"]
+
+
+def test_only_files_are_objects(tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.symlink(tmp_path, tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    assert list(listed(tmp_path)) == ["file"]
+
+
+def test_a_changed_object_has_another_etag(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"1")
+    before = listed(tmp_path)["a"]
+    path.write_bytes(b"22")
+    assert listed(tmp_path)["a"].etag != before.etag
+    with pytest.raises(Gone):
+        LocalLanding(str(tmp_path)).read(before)
+
+
+@pytest.mark.parametrize("name", ["vanished", "file/under-a-file"])
+def test_what_vanished_is_gone(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(Gone):
+        LocalLanding(str(tmp_path)).read(LandingObject(name, 0, 0))
+
+
+def test_a_pipe_in_the_place_of_a_file_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(Gone):
+        LocalLanding(str(tmp_path)).read(LandingObject("a", 3, 0))
+
+
+def test_no_permission_is_said(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(Unreadable, match="no permission"):
+        LocalLanding(str(tmp_path)).read(LandingObject("a", 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        ("{tmp}/absent", "doesn't exist; make it and put photos there"),
+        ("{tmp}/file", "doesn't exist"),
+        ("s3://bucket/x", "no local folder"),
+    ],
+)
+def test_a_root_that_is_none_is_refused(tmp_path, root, message):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=message):
+        LocalLanding(root.format(tmp=tmp_path)).objects()
+
+
+@pytest.mark.parametrize(
+    ("path", "label", "has_subject"),
+    [
+        ("Kiwi/1.jpg", "Kiwi", False),
+        ("train/Kiwi/1.jpg", "Kiwi", False),
+        ("label=kiwi/1.jpg", "kiwi", False),
+        ("label=kiwi/2026/1.jpg", "kiwi", False),
+        ("subject=anna/label=kiwi/1.jpg", "kiwi", True),
+        ("label=kiwi/subject=anna/1.jpg", "kiwi", True),
+        ("subject=anna/2026/11/1.jpg", None, True),
+        ("subject=/1.jpg", None, False),
+        ("1.jpg", None, False),
+    ],
+)
+def test_the_path_tells_label_and_subject(path, label, has_subject):
+    found = arrival(LandingObject(path, 1, 1), position=0, keys=KEYS)
+    assert found.label == label
+    assert found.subject == (KEYS.subject("anna") if has_subject else None)
+    assert found.stored_path == (
+        f"subject={found.subject}/{KEYS.path(path)}" if has_subject else path
+    )
+
+
+@pytest.mark.parametrize(
+    ("landing", "lake", "expected"),
+    [
+        ("a", "a", True),
+        ("a", "a/b", True),
+        ("a/b", "a", True),
+        ("a", "b", False),
+        ("a", "ab", False),
+    ],
+)
+def test_folders_within_one_another_are_noticed(tmp_path, landing, lake, expected):
+    assert overlap(str(tmp_path / landing), str(tmp_path / lake)) is expected

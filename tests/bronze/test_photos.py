@@ -1,0 +1,106 @@
+"""What becomes of arrivals: one photo stored, the others counted, in chunks and tasks that are bounded."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bronze.landing import LandingObject, LocalLanding, arrival
+from bronze.photos import ARRIVED, batches, outcomes, photo_id, photos, read_one, rejected
+from lake.keys import Keys
+
+KEYS = Keys(b"0123456789abcdef")
+
+
+def arrivals(*sizes):
+    return [
+        arrival(LandingObject(f"{n}.jpg", size, n), position=n, keys=KEYS)
+        for n, size in enumerate(sizes)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([], []),
+        ([1, 1, 1], [[0, 1, 2]]),
+        ([1, 1, 1, 1, 1], [[0, 1, 2], [3, 4]]),
+        ([6, 6, 1], [[0], [1, 2]]),
+        ([99, 1], [[0], [1]]),
+    ],
+)
+def test_batches_keep_both_bounds(sizes, expected):
+    found = batches(arrivals(*sizes), max_bytes=10, max_photos=3)
+    assert [[a.position for a in batch] for batch in found] == expected
+
+
+def test_one_photo_of_two_subjects_is_two_photos():
+    assert len({photo_id(b"x", subject=s) for s in (None, "anna", "bert")}) == 3
+
+
+def test_a_film_is_refused_unread(tmp_path):
+    [film] = arrivals(101)
+    row = read_one(LocalLanding(str(tmp_path)), film, max_bytes=100)
+    assert (row["reason"], row["detail"]) == ("too_large", "over photos.max_bytes (100)")
+
+
+def test_what_is_gone_gives_no_row(tmp_path):
+    [gone] = arrivals(1)
+    assert read_one(LocalLanding(str(tmp_path)), gone, max_bytes=100) is None
+
+
+@pytest.fixture(scope="module")
+def chunk(spark):
+    """Position, photo and reason of a chunk: two pairs of equal photos, one held before, one rejected."""
+    rows = [
+        (0, "a", None),
+        (1, "b", None),
+        (2, "a", None),
+        (3, "held", None),
+        (4, None, "empty"),
+        (5, None, "empty"),
+    ]
+    names = ARRIVED.fieldNames()
+    values = [
+        {"position": p, "object": f"o{p}", "etag": "e", "photo_id": i, "reason": r, "path": "p"}
+        for p, i, r in rows
+    ]
+    arrived = spark.createDataFrame([tuple(v.get(n) for n in names) for v in values], ARRIVED)
+    seen = datetime(2026, 1, 1, tzinfo=UTC)
+    columns = "object string, outcome string, photo_id string, seen_at timestamp"
+    before = [("x", "stored", "held", seen), ("y", "rejected", None, seen)]
+    return arrived, outcomes(arrived, spark.createDataFrame(before, columns)).persist()
+
+
+def test_the_first_of_equal_photos_is_stored(chunk):
+    _, found = chunk
+    by_position = {row["position"]: row["outcome"] for row in found.collect()}
+    assert by_position == {
+        0: "stored",
+        1: "stored",
+        2: "duplicate",
+        3: "duplicate",
+        4: "rejected",
+        5: "rejected",
+    }
+
+
+def test_photos_and_rejected_follow_the_outcomes(chunk):
+    arrived, found = chunk
+    assert sorted(row["photo_id"] for row in photos(arrived, found).collect()) == ["a", "b"]
+    assert sorted(row["object"] for row in rejected(arrived).collect()) == ["o4", "o5"]
+
+
+def test_no_path_stands_in_a_query_plan(spark, tmp_path):
+    from bronze.photos import arrived
+    from conf.settings import Settings
+
+    (tmp_path / "subject=canary").mkdir()
+    (tmp_path / "subject=canary" / "canary.jpg").write_bytes(b"x")
+    landing = LocalLanding(str(tmp_path))
+    found = [arrival(o, position=0, keys=KEYS) for o in landing.objects()]
+    settings = Settings.load("local", environment={})
+    frame = arrived(
+        spark, landing, found, chunks=settings.chunks, max_bytes=9, count=lambda n: None
+    )
+    assert frame.first()["reason"] == "not_a_photo"
+    assert "canary" not in frame._jdf.queryExecution().toString()

@@ -1,0 +1,89 @@
+"""States and order of chunks, without Spark."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lake.chunks import Chunk, State, latest, not_yet_taken, unfinished
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def chunk(number, layer="silver", state=State.PUBLISHED, **other):
+    other.setdefault("photos", 1)
+    if layer != "bronze":
+        other.setdefault("weights_id", "m")
+    elif state is State.PUBLISHED:
+        other.setdefault("versions", {"bronze/objects": 1})
+    return Chunk(number, layer, state, **other)
+
+
+def row(number, state, *, minutes):
+    return {
+        "chunk": number,
+        "layer": "bronze",
+        "state": state,
+        "weights_id": None,
+        "source_from": None,
+        "source_to": None,
+        "photos": 3,
+        "bytes": 10,
+        "versions": None,
+        "at": START + timedelta(minutes=minutes),
+    }
+
+
+def test_the_latest_state_counts_whatever_the_order_of_rows():
+    rows = [
+        row(1, "published", minutes=2),
+        row(1, "planned", minutes=0),
+        row(2, "planned", minutes=0),
+    ]
+    found = latest(rows)
+    assert {n: c.state for n, c in found.items()} == {1: State.PUBLISHED, 2: State.PLANNED}
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ([chunk(1, state=State.PLANNED)], []),
+        ([chunk(1, state=State.STAGED), chunk(2, state=State.BLOCKED)], [1, 2]),
+        ([chunk(1)], []),
+        ([chunk(1, state=State.STAGED, weights_id="other")], []),
+        # Part of it may be published: nothing may overtake it, whosever it is.
+        ([chunk(1, state=State.BLOCKED), chunk(2, state=State.JUDGED, weights_id="other")], [2, 1]),
+        ([chunk(1, layer="gold", state=State.STAGED)], []),
+    ],
+)
+def test_what_a_run_left_comes_first(held, expected):
+    found = unfinished(held, layer="silver", weights_id="m")
+    assert [c.number for c in found] == expected
+
+
+@pytest.mark.parametrize("state", [State.PUBLISHED, State.JUDGED, State.BLOCKED])
+def test_a_bronze_chunk_is_published_before_it_is_judged(state):
+    held = chunk(1, layer="bronze", state=state, versions={"bronze/objects": 1})
+    assert held.is_published
+    assert not held.is_unfinished
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [
+        ([], [1, 2]),
+        ([chunk(3, source_from=1, source_to=1)], [2]),
+        ([chunk(3, source_from=1, source_to=1, state=State.STAGED)], [2]),
+        ([chunk(3, source_from=1, source_to=1, state=State.BLOCKED)], [2]),
+        ([chunk(3, source_from=1, source_to=1, state=State.PLANNED)], [1, 2]),
+        ([chunk(3, source_from=1, source_to=2)], []),
+        ([chunk(3, source_from=1, source_to=2, weights_id="other")], [1, 2]),
+    ],
+)
+def test_a_chunk_is_taken_once_a_model(taken, expected):
+    bronze = [
+        chunk(1, layer="bronze"),
+        chunk(2, layer="bronze"),
+        chunk(9, layer="bronze", photos=0),
+    ]
+    found = not_yet_taken([*bronze, *taken], source="bronze", layer="silver", weights_id="m")
+    assert [c.number for c in found] == expected

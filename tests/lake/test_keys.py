@@ -1,0 +1,56 @@
+"""The key behind the pseudonyms: where it may live, and what it gives."""
+
+import stat
+
+import pytest
+
+from conf.errors import BadInput, BadSettings, Refused
+from lake import keys
+from lake.keys import Keys
+
+SECRET = b"0123456789abcdef"
+
+
+def test_a_key_file_is_made_once_and_for_its_owner_alone(tmp_path):
+    lake = str(tmp_path / "lake")
+    made = keys.load("file:{lake}.key", lake=lake)
+    path = tmp_path / "lake.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert keys.load("file:{lake}.key", lake=lake) == made
+
+
+def test_pseudonyms_differ_by_purpose_name_and_key():
+    one, other = Keys(SECRET), Keys(SECRET[::-1])
+    found = {
+        one.subject("anna"),
+        one.subject("bert"),
+        one.path("anna"),
+        other.subject("anna"),
+        one.fingerprint,
+    }
+    assert len(found) == 5
+    assert all(len(name) == 64 for name in found)
+    assert one.subject("anna") == Keys(SECRET).subject("anna")
+
+
+def test_names_that_are_no_unicode_have_pseudonyms():
+    assert Keys(SECRET).path("caf\udce9.jpg") != Keys(SECRET).path("café.jpg")
+
+
+@pytest.mark.parametrize(
+    ("reference", "error", "message"),
+    [
+        ("env:NO_KEY", BadInput, "the environment variable NO_KEY is not set"),
+        ("env:SHORT", BadInput, "under 16 bytes"),
+        ("plain-secret", BadSettings, "write env:NAME or file:PATH"),
+        ("file:{lake}/inside.key", Refused, "lies inside the lake that it protects"),
+        ("file:/proc/no/such/key", BadInput, "can't be made"),
+    ],
+)
+def test_bad_keys_are_refused(tmp_path, reference, error, message):
+    with pytest.raises(error, match=message):
+        keys.load(reference, lake=str(tmp_path / "lake"), environment={"SHORT": "abc"})
+
+
+def test_a_secret_is_not_shown():
+    assert SECRET.decode() not in repr(Keys(SECRET))

@@ -1,0 +1,55 @@
+"""Java and the jars: what a machine lacks is said in one sentence."""
+
+import os
+
+import pytest
+
+from conf.errors import BadInput
+from lake import session
+
+
+def fake_java(folder, version):
+    (folder / "bin").mkdir(parents=True)
+    java = folder / "bin" / "java"
+    java.write_text(f"#!/bin/sh\necho '{version}' >&2\n")
+    java.chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("version", ['openjdk version "17.0.15" 2025-04-15', 'java version "21"'])
+def test_javas_that_spark_runs_on_are_taken(tmp_path, monkeypatch, version):
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, version)))
+    session._check_java()
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        ('openjdk version "11.0.2" 2019', "is Java 11: install one, or set JAVA_HOME"),
+        ('java version "1.8.0_301"', "is Java 1:"),
+        ("garbage", "no Java that tells its version"),
+    ],
+)
+def test_a_wrong_java_is_named(tmp_path, monkeypatch, version, message):
+    monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path, version)))
+    with pytest.raises(BadInput, match=message):
+        session._check_java()
+
+
+def test_a_missing_java_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(BadInput, match="holds no bin/java: install a JDK"):
+        session._check_java()
+    monkeypatch.delenv("JAVA_HOME")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadInput, match="there is no java on the PATH"):
+        session._check_java()
+
+
+def test_output_goes_to_the_log_and_comes_back(tmp_path, capfd):
+    with session._output_to(tmp_path / "log"):
+        os.write(1, b"to the log\n")
+        os.write(2, b"this too\n")
+    os.write(1, b"to the terminal\n")
+    assert (tmp_path / "log").read_text() == "to the log\nthis too\n"
+    assert capfd.readouterr().out == "to the terminal\n"

@@ -1,0 +1,189 @@
+"""Bad input through the command line: one sentence, the right exit code, and nothing lost."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import run
+from lake import catalog, session
+from report.sums import sums
+from tests.bronze.test_landing import ODD_NAMES
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys, spark):
+    """The command line in this process: its exit code, and what it printed on both streams."""
+    monkeypatch.setattr(session, "start", lambda settings: spark)
+    monkeypatch.setattr(session, "stop", lambda session: None)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        code = run.main(words)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--layer bronz", "There is no layer bronz; did you mean bronze?"),
+        (
+            "--layer all --set pca.component=3",
+            "unknown key pca.component; did you mean pca.components?",
+        ),
+        ("--layer all --conf none.toml", "no such settings"),
+        ("--layer all --landing absent", "The landing folder absent doesn't exist"),
+        ("--layer all --landing . --lake lake", "lie within one another"),
+        ("--layer all --landing here --extractor mobilnet", "mobilnet"),
+        ("--layer all --landing here --weights absent.h5", "no such file"),
+        ("--layer all --landing here --weights random:x", "the seed must be a whole number"),
+        ("--layer all --landing here --lake /proc/lake", "can't be made|can't be written"),
+        ("--layer all --landing here --lake s3://bucket/lake", "no local folder"),
+        ("status --lake nowhere", "There is no lake in nowhere"),
+        ("--layer all --landing here --set subjects.key=env:NONE", "NONE is not set"),
+    ],
+)
+def test_it_is_refused_in_one_sentence(command, tmp_path, words, said):
+    (tmp_path / "here").mkdir()
+    code, _, printed = command(*words.split())
+    assert code == 2
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+    assert any(part in printed for part in said.split("|"))
+    assert "Traceback" not in printed
+
+
+def test_an_empty_landing_folder_is_said_and_is_no_error(command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, printed, _ = command(*["--layer", "all", "--landing", "empty", "--lake", "lake"])
+    assert code == 0
+    assert "empty holds no objects: put photos there." in printed
+
+
+def test_debug_shows_the_traceback(command):
+    code, _, printed = command("--layer", "all", "--landing", "absent", "--debug")
+    assert code == 2
+    assert "Traceback" in printed
+
+
+def test_without_java_the_command_says_what_to_install(tmp_path):
+    """The real command, in a process of its own."""
+    (tmp_path / "landing").mkdir()
+    words = [
+        "--layer",
+        "all",
+        "--landing",
+        str(tmp_path / "landing"),
+        "--lake",
+        str(tmp_path / "l"),
+    ]
+    done = subprocess.run(
+        [sys.executable, run.__file__, *words],
+        env={**os.environ, "JAVA_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Spark needs Java 17 or 21")
+
+
+def picture(size=(64, 48), mode="RGB"):
+    rng = np.random.default_rng(sum(map(ord, mode)))
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    shape = (size[1], size[0], bands) if bands > 1 else (size[1], size[0])
+    return Image.fromarray(rng.integers(0, 255, shape, np.uint8), mode if mode != "P" else "L")
+
+
+def spoil(landing):
+    """Every bad photo of the list, a file each; what it is refused for, if it is."""
+    landing.mkdir(parents=True, exist_ok=True)
+    whole = landing / "whole.jpg"
+    picture().save(whole)
+    (landing / "zero.jpg").write_bytes(b"")
+    (landing / "truncated.jpg").write_bytes(whole.read_bytes()[:-300])
+    picture((1, 1)).save(landing / "one.png")
+    Image.new("RGB", (64, 64), "white").save(landing / "blank.jpg")
+    (landing / "text.jpg").write_text("I am no photo, whatever my name says.\n")
+    picture((50, 50)).save(landing / "png.jpg", "PNG")
+    picture(mode="CMYK").save(landing / "cmyk.jpg")
+    picture((40, 40)).quantize(16).save(landing / "palette.png")
+    sixteen = np.random.default_rng(3).integers(0, 65535, (48, 64), np.uint16)
+    Image.fromarray(sixteen).save(landing / "sixteen.png")
+    frames = [picture((60, n)) for n in (44, 44)]
+    frames[0].save(landing / "animated.webp", save_all=True, append_images=frames[1:])
+    frames[0].save(landing / "animated.gif", save_all=True, append_images=frames[1:])
+    picture(mode="RGBA").save(landing / "alpha.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture((70, 40)).save(landing / "rotated.jpg", exif=exif)
+    return {
+        "empty": 1,  # zero.jpg
+        "not_a_photo": 2,  # text.jpg, animated.gif
+        "truncated": 1,
+        "too_small": 1,
+        "blank": 1,
+    }
+
+
+def test_bad_photos_are_rows_with_reasons_and_the_rest_goes_on(place):
+    refused = spoil(place.landing)
+    did = place.run()
+    assert did["bronze"].counts["in"] == 14
+    assert did["bronze"].reasons | did["silver"].reasons == refused
+    assert did["silver"].counts["kept"] == did["gold"].counts["kept"] == 8
+    assert sums(place.lake).disagreements() == []
+
+
+def test_a_folder_without_any_photo_goes_through(place):
+    for name in ("a.txt", "b.pdf", "c.jpg"):
+        (place.landing / name).write_text(f"nothing to see in {name}")
+    did = place.run()
+    assert did["bronze"].reasons == {"not_a_photo": 3}
+    assert did["silver"].counts == did["gold"].counts == {}
+    assert sums(place.lake).disagreements() == []
+
+
+def test_photos_of_any_name_go_through(place):
+    for number, name in enumerate(ODD_NAMES):
+        folder = place.landing / ("subject=a:b" if number % 2 else "[fruit] {a,b}")
+        folder.mkdir(exist_ok=True)
+        with open(os.path.join(folder, name), "wb") as file:
+            picture((64 + number, 64)).save(file, "JPEG")
+    did = place.run("bronze", "silver")
+    assert did["silver"].counts["kept"] == len(ODD_NAMES)
+    labels = {row["label"] for row in place.lake.read(catalog.PHOTOS).collect()}
+    assert labels == {None, "[fruit] {a,b}"}
+
+
+def test_a_blocked_chunk_stops_the_run_and_goes_on_later(command, tmp_path, place):
+    """Two thirds of 30 photos are blank: exit code 3, nothing published; with the bound moved, it is."""
+    for number in range(30):
+        path = place.landing / f"{number}.png"
+        if number % 3:
+            Image.new("RGB", (64, 64), (number, 0, 0)).save(path)
+        else:
+            picture((64 + number, 64)).save(path)
+    words = ["--landing", str(place.landing), "--lake", str(tmp_path / "lake")]
+    code, _, printed = command("--layer", "all", *words)
+    assert code == 3
+    assert "20 of 30 photos are refused, over gates.refused_share = 0.5" in printed
+    lake = place.lake
+    assert lake.read(catalog.EMBEDDINGS).count() == lake.read(catalog.QUARANTINE).count() == 0
+    held = sums(lake)
+    assert (held.models[0].waiting, held.disagreements()) == (30, [])
+    code, printed, _ = command("status", *words)
+    assert code == 0
+    assert "30 photos are blocked by a gate" in printed
+    code, printed, _ = command("--layer", "all", *words, "--set", "gates.refused_share=0.9")
+    assert code == 0
+    lake = place.lake
+    assert lake.read(catalog.EMBEDDINGS).count() == 10
+    assert lake.read(catalog.QUARANTINE).where("reason = 'blank'").count() == 20
+    assert "silver chunk" not in printed  # it was not embedded again

@@ -1,0 +1,90 @@
+"""1,142 real photos of 28 kinds of fruit: everything arrives, and the features tell kinds apart."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+
+from conf.settings import Settings
+from lake import catalog
+from silver import extractors, flatbuffer, pixels
+from silver.embeddings import Limits
+from tests.conftest import PHOTOS, WEIGHTS
+from tests.place import Place
+
+pytestmark = pytest.mark.skipif(
+    not PHOTOS.is_dir(), reason="the real photos (../shared/photos) are not on this machine"
+)
+MODELS = {
+    "efficientnet_lite0": ["model.extractor=efficientnet_lite0", "model.weights=imagenet"],
+    "mobilenet_v2": ["model.extractor=mobilenet_v2", f"model.weights={WEIGHTS}"],
+}
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, spark):
+    """One lake of the real photos, with both extractors' rows side by side."""
+    place = Place(tmp_path_factory.mktemp("real"), spark, None).set()
+    (place.root / "landing").symlink_to(PHOTOS)
+    place.run("bronze")
+    for name, overrides in MODELS.items():
+        if name == "mobilenet_v2" and not WEIGHTS.exists():
+            continue
+        place.set(*overrides).run("silver", "gold")
+    return place
+
+
+@pytest.fixture(params=MODELS)
+def model(request, real):
+    """The rows of gold/models about one extractor: (extractor, PCA)."""
+    rows = real.lake.read(catalog.MODELS).collect()
+    own = [row for row in rows if row["extractor"] == request.param]
+    if not own:
+        pytest.skip("the real MobileNetV2 weights (../shared/weights) are not on this machine")
+    [pca] = [r for r in rows if r["kind"] == "pca" and r["weights_id"] == own[0]["weights_id"]]
+    return own[0], pca
+
+
+def test_every_photo_is_in_bronze_and_the_licence_is_rejected(real):
+    assert real.lake.read(catalog.PHOTOS).count() == 1142
+    [refused] = real.lake.read(catalog.REJECTED).collect()
+    assert (refused["path"], refused["reason"]) == ("LICENSE", "not_a_photo")
+
+
+def test_every_photo_is_embedded_or_refused_and_has_features(real, model):
+    extractor, pca = model
+    own = f"weights_id = '{extractor['weights_id']}'"
+    embedded = real.lake.read(catalog.EMBEDDINGS).where(own).count()
+    assert embedded + real.lake.read(catalog.QUARANTINE).where(own).count() == 1142
+    features = real.lake.read(catalog.FEATURES).where(f"model_version = '{pca['version']}'")
+    assert features.count() == embedded
+    assert (pca["components"], pca["photos"]) == (20, embedded)
+    assert 0.4 < pca["explained_variance"] < 0.9
+
+
+def test_features_tell_kinds_of_fruit_apart(real, model):
+    """Right weights, right scaling, right channel order: with random weights it is about a third."""
+    features = real.lake.read(catalog.FEATURES).where(f"model_version = '{model[1]['version']}'")
+    rows = features.orderBy("photo_id").collect()
+    x, y = np.array([row["features"] for row in rows]), [row["label"] for row in rows]
+    x_fit, x_test, y_fit, y_test = train_test_split(x, y, test_size=0.5, random_state=0)
+    accuracy = KNeighborsClassifier(5).fit(x_fit, y_fit).score(x_test, y_test)
+    print(f"{model[0]['extractor']}: {accuracy:.1%} by 5 neighbours on 20 components")
+    assert accuracy >= 0.8
+
+
+def test_the_lake_holds_what_keras_computes(real, model):
+    """Embeddings as published, against Keras on the same pixels."""
+    name = model[0]["extractor"]
+    settings = Settings.load("local", environment={}, overrides=MODELS[name])
+    limits = Limits(**settings.photos.model_dump())
+    own = f"weights_id = '{model[0]['weights_id']}'"
+    held = real.lake.read(catalog.EMBEDDINGS).where(own).select("photo_id", "embedding")
+    rows = held.join(real.lake.read(catalog.PHOTOS), "photo_id").orderBy("photo_id").limit(16)
+    some = rows.select("embedding", "content").collect()
+    batch = np.stack([pixels.decode(bytes(r["content"]), size=224, limits=limits) for r in some])
+    flatbuffer.tensorflow()
+    chosen = extractors.extractor(name)
+    keras = chosen.build(chosen.source(settings.model.weights))
+    expected = np.asarray(keras(batch.astype(np.float32), training=False))
+    np.testing.assert_allclose([r["embedding"] for r in some], expected, atol=1e-4)
