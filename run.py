@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,9 @@ def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
             status = "blocked" if isinstance(error, Blocked) else "failed"
             # The message of an error that isn't ours may hold a path or a value.
             told = str(error) if isinstance(error, FruitLakeError) else type(error).__name__
-            lake.finished(did, status=status, error=told)
+            # Where that fails too, as on a full disk, the first error is the one to tell.
+            with suppress(Exception):
+                lake.finished(did, status=status, error=told)
             raise
         lake.finished(did, status="done")
         done.append(did)
@@ -77,11 +80,10 @@ def layers_command(words: argparse.Namespace, settings: Settings, console: Conso
     if words.samples:
         samples_command(int(words.samples), settings, console)
     check_inputs(words, settings)
-    lake, held_keys = open_lake(settings)
     layers = arguments.LAYERS if words.layer == "all" else (words.layer,)
-    did = run_layers(Context(settings, lake, held_keys, console), layers)
-    screen.summary(console, did, run=lake.run)
-    session.stop(lake.spark)
+    with opened(settings, console) as context:
+        did = run_layers(context, layers)
+        screen.summary(console, did, run=context.lake.run)
 
 
 def check_inputs(words: argparse.Namespace, settings: Settings) -> None:
@@ -108,20 +110,21 @@ def samples_command(count: int, settings: Settings, console: Console) -> None:
 
 def status_command(settings: Settings, console: Console) -> None:
     """What the lake holds. Raises Inconsistent where the sums don't agree."""
-    if not Path(settings.paths.lake, "lake.json").exists():
+    if not Lake.exists(settings.paths.lake):
         raise BadInput(f"There is no lake in {settings.paths.lake}; name one with --lake.")
-    lake, _ = open_lake(settings)
-    screen.status(console, lake)
-    session.stop(lake.spark)
+    with opened(settings, console) as context:
+        screen.status(console, context.lake)
 
 
-def open_lake(settings: Settings) -> tuple[Lake, keys.Keys]:
-    """Spark and the lake, in the name of a new run."""
-    held = keys.load(settings.subjects.key, lake=settings.paths.lake)
-    spark = session.start(settings.spark)
-    run = Run.begin(settings.digest)
-    lake = Lake.open(spark, settings.paths.lake, run=run, keys=held, delta=settings.delta)
-    return lake, held
+@contextmanager
+def opened(settings: Settings, console: Console) -> Iterator[Context]:
+    """Spark and the lake for a while, in the name of a new run."""
+    root = settings.paths.lake
+    held = keys.load(settings.subjects.key, lake=root, make=not Lake.exists(root))
+    with session.running(settings.spark) as spark:
+        run = Run.begin(settings.digest)
+        lake = Lake.open(spark, root, run=run, keys=held, delta=settings.delta)
+        yield Context(settings, lake, held, console)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -148,6 +151,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         errors.print("stopped; the same command goes on from here.")
         return 130
+    except Exception as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        first = (str(error).strip() or "no message").splitlines()[0]
+        log = f" and {session.log_file()}" if session.log_file().exists() else ""
+        errors.print(
+            f"error: unexpected {type(error).__name__} ({first}); what was published stays, and the "
+            f"same command goes on from there. --debug{log} may say more.",
+            markup=False,
+            soft_wrap=True,
+        )
+        return 1
 
 
 if __name__ == "__main__":

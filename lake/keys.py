@@ -44,11 +44,14 @@ class Keys:
         return hmac.new(derived, os.fsencode(text), hashlib.sha256).hexdigest()
 
 
-def load(reference: str, *, lake: str, environment: Mapping[str, str] = os.environ) -> Keys:
+def load(
+    reference: str, *, lake: str, make: bool, environment: Mapping[str, str] = os.environ
+) -> Keys:
     """The keys that `reference` names: `env:NAME` or `file:PATH`, with `{lake}` for the lake root.
 
-    A key file that doesn't exist is made, with mode 0600, unless it would lie inside the lake.
-    Raises BadSettings (another form), BadInput (unset, too short, unreadable), Refused (inside the lake).
+    A key file that doesn't exist is made, with mode 0600, where `make` says that the lake is new.
+    Raises BadSettings (another form), BadInput (unset, missing, too short, unreadable), Refused (inside
+    the lake).
     """
     kind, _, name = reference.partition(":")
     if kind == "env":
@@ -56,7 +59,7 @@ def load(reference: str, *, lake: str, environment: Mapping[str, str] = os.envir
         if not secret:
             raise BadInput(f"subjects.key: the environment variable {name} is not set; set it.")
     elif kind == "file":
-        secret = _from_file(Path(name.format(lake=lake.rstrip("/"))), lake=lake)
+        secret = _from_file(Path(name.format(lake=lake.rstrip("/"))), lake=lake, make=make)
     else:
         raise BadSettings(f"subjects.key = {reference!r}: write env:NAME or file:PATH.")
     if len(secret) < SMALLEST:
@@ -66,10 +69,14 @@ def load(reference: str, *, lake: str, environment: Mapping[str, str] = os.envir
     return Keys(secret)
 
 
-def _from_file(path: Path, *, lake: str) -> bytes:
+def _from_file(path: Path, *, lake: str, make: bool) -> bytes:
     if path.resolve().is_relative_to(Path(lake).resolve()):
         raise Refused(
             f"The key file {path} lies inside the lake that it protects; name another place."
+        )
+    if not make and not path.exists():
+        raise BadInput(
+            f"The key file {path} is missing; put back the one that the lake {lake} was made with."
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

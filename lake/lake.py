@@ -6,6 +6,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import delta.exceptions.captured  # noqa: F401  (Delta's exceptions arrive as themselves only after it)
@@ -25,6 +26,9 @@ from lake.keys import Keys
 FORMAT = 1
 """Of the tables and files of a lake. A lake of a later one is refused."""
 
+FILE_BYTES = 128 << 20
+"""What a file of a large chunk holds, about."""
+
 MARKER = "lake.json"
 STAGING = "staging"
 TRANSACTION = "spark.databricks.delta.write"
@@ -39,6 +43,11 @@ class Lake:
         self.files = files
         self.run = run
         self._chunks: dict[int, Chunk] | None = None
+
+    @staticmethod
+    def exists(root: str) -> bool:
+        """Whether a lake was made under `root`."""
+        return Path(root, MARKER).exists()
 
     @classmethod
     def open(cls, spark: SparkSession, root: str, *, run: Run, keys: Keys, delta: Delta) -> Lake:
@@ -91,6 +100,7 @@ class Lake:
         return self.spark.read.format("delta").load(self.files.uri(name))
 
     def _snapshot(self, table: Table) -> Any:
+        """Delta's own view of the log, now. Python's API tells no transaction numbers."""
         jvm = self.spark.sparkContext._jvm
         assert jvm is not None
         log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
@@ -105,13 +115,11 @@ class Lake:
 
     # Committing
 
-    def append(
-        self, table: Table, frame: DataFrame, *, chunk: Chunk, files: int | None = None
-    ) -> int:
+    def append(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> int:
         """Commits the rows of a chunk once, however often it is called; returns the table's version.
 
-        `files` bounds how many are written. Raises FruitLakeError where a later chunk went before:
-        Delta would drop these rows without a word.
+        In few files: one a core, or one a FILE_BYTES of photos. Raises FruitLakeError where a later
+        chunk went before: Delta would drop these rows without a word.
         """
         last = self._last_transaction(table)
         if last == chunk.number:
@@ -121,12 +129,10 @@ class Lake:
                 f"{table.name}: chunk {chunk.number} can't follow chunk {last}, which "
                 f"was committed before it; run again."
             )
-        if files:
-            frame = frame.coalesce(files)
+        cores = self.spark.sparkContext.defaultParallelism
+        rows = self._conform(frame, table, chunk).coalesce(max(cores, chunk.bytes // FILE_BYTES))
         with self._transaction(table, chunk):
-            self._conform(frame, table, chunk).write.format("delta").mode("append").save(
-                self.files.uri(table.name)
-            )
+            rows.write.format("delta").mode("append").save(self.files.uri(table.name))
         return self.version(table)
 
     def upsert(self, table: Table, frame: DataFrame, *, keys: Sequence[str], chunk: Chunk) -> int:

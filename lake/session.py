@@ -48,11 +48,40 @@ REQUIRED = {
 }
 
 
-def start(spark: Spark) -> SparkSession:
-    """The session of this process, with its log kept off the terminal.
+@contextlib.contextmanager
+def running(spark: Spark) -> Iterator[SparkSession]:
+    """A session of this process for a while, with Spark's log kept off the terminal.
 
-    Raises BadInput (no Java, or one that Spark 4 doesn't run on), FruitLakeError (the Delta jars
-    can't be had, or Spark doesn't start).
+    The log goes with the session, but for an error that isn't ours: then it may say more.
+    Raises as `start`.
+    """
+    try:
+        session = start(spark)
+        try:
+            yield session
+        finally:
+            session.stop()
+    except FruitLakeError as error:
+        if not isinstance(error, SparkDidNotStart):
+            log_file().unlink(missing_ok=True)
+        raise
+    log_file().unlink(missing_ok=True)
+
+
+class SparkDidNotStart(FruitLakeError):
+    """The message names the log."""
+
+
+def log_file() -> Path:
+    """Where this process' Java and Python workers write what would run over the terminal."""
+    return Path(tempfile.gettempdir()) / f"fruit-lake-spark-{os.getpid()}.log"
+
+
+def start(spark: Spark) -> SparkSession:
+    """The session of this process.
+
+    Raises BadInput (no Java, or one that Spark 4 doesn't run on), SparkDidNotStart (also where the
+    Delta jars can't be had).
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     _let_workers_import_this_project()
@@ -66,20 +95,14 @@ def start(spark: Spark) -> SparkSession:
         builder = builder.config("spark.jars.packages", spark.packages)
     for key, value in {**REQUIRED, **spark.config}.items():
         builder = builder.config(key, value)
-    log = Path(tempfile.gettempdir()) / f"fruit-lake-spark-{os.getpid()}.log"
+    log = log_file()
     try:
         with _output_to(log) if launches_java else contextlib.nullcontext():
             session = builder.getOrCreate()
     except (PySparkException, OSError) as error:
-        raise FruitLakeError(_why_it_did_not_start(log, error, spark)) from error
+        raise SparkDidNotStart(_why_it_did_not_start(log, error, spark)) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
-
-
-def stop(session: SparkSession) -> None:
-    """Ends the session and, after it, removes its log."""
-    session.stop()
-    (Path(tempfile.gettempdir()) / f"fruit-lake-spark-{os.getpid()}.log").unlink(missing_ok=True)
 
 
 def _let_workers_import_this_project() -> None:

@@ -644,6 +644,7 @@ def choose(words: argparse.Namespace, console: Console) -> None:
     """Weights and peers that fit the extractor; weights as an absolute path. Raises BadInput."""
     from notebook_form import APPLICATIONS
 
+    Settings.load("local", environment={}, overrides=words.set)
     if words.weights is None:
         has_own = words.extractor == "mobilenet_v2" and MOBILENET.exists()
         words.weights = str(MOBILENET) if has_own else "random:1"
@@ -652,7 +653,10 @@ def choose(words: argparse.Namespace, console: Console) -> None:
     extractors.extractor(words.extractor).source(words.weights)
     if "notebook" in words.peers and words.extractor not in APPLICATIONS:
         words.peers.remove("notebook")
-        console.print(f"No notebook form: keras.applications has no {words.extractor}.")
+        told = f"keras.applications has no {words.extractor}, hence no notebook form"
+        if not words.peers:
+            raise BadInput(f"--only notebook: {told}; name another extractor.")
+        console.print(f"{told}.")
 
 
 def run_all(
@@ -739,7 +743,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    show(console, results, words.sizes)
+    if results:
+        show(console, results, words.sizes)
     if words.json:
         numbers = {
             "facts": facts(words) | {"load_before": load, "load_after": _load()},

@@ -20,9 +20,8 @@ SAMPLES = 60
 
 @pytest.fixture(scope="session")
 def spark():
-    started = session.start(Settings.load("local", environment={}).spark)
-    yield started
-    session.stop(started)
+    with session.running(Settings.load("local", environment={}).spark) as started:
+        yield started
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -38,7 +38,7 @@ class Place:
     def context(self) -> Context:
         """A new run over the lake."""
         self.console = Console(file=io.StringIO(), width=200)
-        keys = keyring.load(self.settings.subjects.key, lake=self.settings.paths.lake)
+        keys = keyring.load(self.settings.subjects.key, lake=self.settings.paths.lake, make=True)
         run = Run.begin(self.settings.digest)
         lake = Lake.open(
             self.spark, self.settings.paths.lake, run=run, keys=keys, delta=self.settings.delta

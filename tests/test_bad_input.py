@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -17,8 +18,7 @@ from tests.bronze.test_landing import ODD_NAMES
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys, spark):
     """The command line in this process: its exit code, and what it printed on both streams."""
-    monkeypatch.setattr(session, "start", lambda settings: spark)
-    monkeypatch.setattr(session, "stop", lambda session: None)
+    monkeypatch.setattr(session, "running", lambda settings: nullcontext(spark))
     monkeypatch.chdir(tmp_path)
 
     def call(*words):
@@ -64,6 +64,15 @@ def test_an_empty_landing_folder_is_said_and_is_no_error(command, tmp_path):
     code, printed, _ = command(*["--layer", "all", "--landing", "empty", "--lake", "lake"])
     assert code == 0
     assert "empty holds no objects: put photos there." in printed
+
+
+def test_an_error_that_is_not_ours_is_one_sentence_too(command, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.setattr(run, "run_layers", lambda *_: 1 / 0)
+    code, _, printed = command("--layer", "all", "--landing", "here", "--lake", "lake")
+    assert code == 1
+    assert printed.startswith("error: unexpected ZeroDivisionError (division by zero)")
+    assert printed.count("\n") == 1
 
 
 def test_debug_shows_the_traceback(command):

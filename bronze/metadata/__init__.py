@@ -10,50 +10,10 @@ the photo is refused: bytes that are not understood are never stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-from enum import StrEnum
+from bronze.metadata import jpeg, png, webp
+from bronze.metadata.photo import CleanPhoto, NotAPhoto, Reason
 
 __all__ = ["CleanPhoto", "NotAPhoto", "Reason", "clean"]
-
-
-class Reason(StrEnum):
-    """Why bytes are no photo. The values are stable: tables hold them."""
-
-    EMPTY = "empty"
-    NOT_A_PHOTO = "not_a_photo"
-    MALFORMED = "malformed"
-
-
-class NotAPhoto(ValueError):
-    """A refusal. `detail` speaks of structure alone and holds nothing of the file's contents."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.detail}"
-
-
-def malformed(detail: str) -> NotAPhoto:
-    return NotAPhoto(Reason.MALFORMED, detail)
-
-
-@dataclass(frozen=True)
-class CleanPhoto:
-    """One photo. `format` is JPEG, PNG or WEBP; width and height in pixels, before orientation."""
-
-    content: bytes
-    format: str
-    width: int
-    height: int
-    taken_on: date | None
-
-
-# The formats raise and return what is defined above, so they can't be imported before it.
-from bronze.metadata import jpeg, png, webp  # noqa: E402
 
 # (offset, signature, name) of what people upload in the place of photos.
 LOOKALIKES = (

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bronze.metadata import CleanPhoto, malformed
 from bronze.metadata.exif import UPRIGHT, orientation_alone, remembered
+from bronze.metadata.photo import CleanPhoto, malformed
 
 SIGNATURE = b"\xff\xd8\xff"
 START, END = b"\xff\xd8", b"\xff\xd9"

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bronze.metadata import CleanPhoto, malformed
 from bronze.metadata.exif import UPRIGHT, orientation_alone, remembered
+from bronze.metadata.photo import CleanPhoto, malformed
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LONGEST = 2**31 - 1

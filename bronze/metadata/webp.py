@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
-from bronze.metadata import CleanPhoto, malformed
 from bronze.metadata.exif import UPRIGHT, orientation_alone, remembered
+from bronze.metadata.photo import CleanPhoto, malformed
 
 HEADER_BYTES = 12
 VP8X_BYTES, ANIM_BYTES, FRAME_BYTES = 10, 6, 16
