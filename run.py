@@ -6,7 +6,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,8 @@ def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
     for layer in layers:
         did = LayerRun(layer)
         try:
-            run_layer(context, did)
+            with context.console.status(layer):
+                run_layer(context, did)
         except Exception as error:
             status = "blocked" if isinstance(error, Blocked) else "failed"
             # The message of an error that isn't ours may hold a path or a value.
@@ -121,9 +122,11 @@ def opened(settings: Settings, console: Console) -> Iterator[Context]:
     """Spark and the lake for a while, in the name of a new run."""
     root = settings.paths.lake
     held = keys.load(settings.subjects.key, lake=root, make=not Lake.exists(root))
-    with session.running(settings.spark) as spark:
-        run = Run.begin(settings.digest)
-        lake = Lake.open(spark, root, run=run, keys=held, delta=settings.delta)
+    with ExitStack() as stack:
+        with console.status("starting Spark"):
+            spark = stack.enter_context(session.running(settings.spark))
+            run = Run.begin(settings.digest)
+            lake = Lake.open(spark, root, run=run, keys=held, delta=settings.delta)
         yield Context(settings, lake, held, console)
 
 

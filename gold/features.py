@@ -12,6 +12,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from gold.models import PcaVersion
 from gold.moments import matrix
 from lake.catalog import schema
+from lake.columns import norm
 
 PROJECTED = schema(
     """photo_id string, subject string, label string, features array<float>, model_version string"""
@@ -52,9 +53,6 @@ def features(
 
 def narrow(projected: DataFrame) -> DataFrame:
     """What the gate judges: the features as their length and their norm, which is NaN where a value is."""
-    square = F.aggregate(
-        "features", F.lit(0.0), lambda total, x: total + x.cast("double") * x.cast("double")
-    )
     return projected.withColumns(
-        {"features_length": F.size("features"), "features_norm": F.sqrt(square)}
+        {"features_length": F.size("features"), "features_norm": norm("features")}
     ).drop("features")

@@ -50,7 +50,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 def status(console: Console, lake: Lake) -> None:
     """The sums from landing to gold. Raises Inconsistent where they don't agree."""
     held = sums(lake)
-    console.print(f"lake {lake.files.root}", markup=False)
+    console.print(f"lake {lake.files.root}", markup=False, soft_wrap=True)
     _bronze(console, held)
     for model in held.models:
         console.print(
@@ -58,14 +58,16 @@ def status(console: Console, lake: Lake) -> None:
             f"{model.embedded:,} embedded + {model.quarantined:,} quarantined "
             f"({_listed(model.reasons) or 'none'}) + {model.waiting:,} waiting",
             markup=False,
+            soft_wrap=True,
         )
         console.print(
             f"  gold: {model.features:,} features of {model.champion or 'no version yet'}"
             + (f", {model.explained:.1%} of the variance" if model.explained is not None else ""),
             markup=False,
+            soft_wrap=True,
         )
     for line in held.blocked:
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=True)
     wrong = held.disagreements()
     if wrong:
         raise Inconsistent(
@@ -76,7 +78,9 @@ def status(console: Console, lake: Lake) -> None:
 
 def _bronze(console: Console, held: Sums) -> None:
     console.print(
-        f"{held.objects:,} object versions seen = {_listed(held.outcomes) or 'none'}", markup=False
+        f"{held.objects:,} object versions seen = {_listed(held.outcomes) or 'none'}",
+        markup=False,
+        soft_wrap=True,
     )
     if held.rejected:
         console.print(f"  rejected: {_listed(held.rejected)}", markup=False)

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
+from lake.columns import norm
 from silver import pixels
 from silver.pixels import Limits, RefusedPhoto
 
@@ -128,11 +129,8 @@ def refused(photos: DataFrame, *, stage: str) -> DataFrame:
 
 def narrow(embedded: DataFrame) -> DataFrame:
     """What the gate judges: the embedding as its length and its norm, which is NaN where a value is."""
-    square = F.aggregate(
-        "embedding", F.lit(0.0), lambda total, x: total + x.cast("double") * x.cast("double")
-    )
     return embedded.withColumns(
-        {"embedding_length": F.size("embedding"), "embedding_norm": F.sqrt(square)}
+        {"embedding_length": F.size("embedding"), "embedding_norm": norm("embedding")}
     ).drop("embedding")
 
 
