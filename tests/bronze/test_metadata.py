@@ -439,9 +439,10 @@ def test_the_flags_of_a_webp_say_what_is_there(name: str) -> None:
         assert bool(kept & 0x02) == (b"ANIM" in after)
 
 
-def test_reserved_flags_of_a_webp_go() -> None:
+def test_reserved_parts_of_a_webp_go() -> None:
     photo = webp()
     assert clean(changed(photo, 20, bytes([photo[20] | 0xC1]))) == clean(photo)
+    assert clean(CASES["webp long header"]) == clean(animation("WEBP"))
 
 
 def test_orientation_stands_behind_jfif() -> None:
