@@ -20,9 +20,9 @@ How to read it:
   (roofline: when each process holds its photos and its model); how long that takes is listed apart.
 - Each measurement has processes and a lake of its own. With `--rounds` they are repeated, peer by peer in
   turns, and medians are taken.
-- No rate is printed where noise may be as large as what is measured, as with sizes too near one another
-  or a rate above the roofline: the reason stands below. `others` is the share of the machine's
-  processor time that other programs had meanwhile: above a few percent, repeat it on a quiet machine.
+- No rate is printed where noise may be as large as what is measured, as with sizes too near one another,
+  a rate above the roofline, or a busy machine: the reason stands below. `others` is the share of the
+  machine's processor time that other programs had meanwhile; above a few percent no ratio is sure.
 - In the table of parts a photo's milliseconds are those of the whole machine: they add up to 1000 / rate.
   An interval of the layers ends where the lake's own journals say so, and begins where the one before ends.
 - Photos: those of the folder that decode, each once, in an order drawn once; where more are wanted than
@@ -81,8 +81,10 @@ WANTED = 0.7
 
 QUALITY = 90
 LOOK_EVERY = 0.5
-OTHERS_MATTER = 0.1
-"""Share of the machine from which on other programs are mentioned."""
+OTHERS_MATTER, OTHERS_SPOIL = 0.1, 0.25
+"""Shares of the machine from which on other programs are mentioned, and no rate is given."""
+
+ROOF_IS_SURE_TO = 1.05
 
 LIBRARIES = (
     *("pyspark", "delta-spark", "great-expectations", "tensorflow", "keras", "ai-edge-litert"),
@@ -508,13 +510,18 @@ def rates(results: Results, sizes: Sequence[int]) -> dict[str, Rate]:
             staging = [[each.parts.get(STAGING, 0.0) for each in rounds] for rounds in by_size]
             found["silver staging"] = marginal("  its staging alone", sizes, staging)
     roof = found["roofline"].per_second if "roofline" in found else None
-    too_good = "it came out above the roofline, which noise alone can do"
-    return {
-        peer: replace(rate, per_second=None, fixed=None, doubt=too_good)
-        if roof and rate.per_second and rate.per_second > roof
-        else rate
-        for peer, rate in found.items()
-    }
+    busy = {name: _others(results[name.split()[0]]) or 0.0 for name in found}
+    return {name: _believed(rate, roof=roof, others=busy[name]) for name, rate in found.items()}
+
+
+def _believed(rate: Rate, *, roof: float | None, others: float) -> Rate:
+    """The same without its numbers where something else than the peer has made them."""
+    doubt = rate.doubt
+    if others > OTHERS_SPOIL:
+        doubt = f"other programs took {others:.0%} of the machine meanwhile"
+    elif roof and rate.per_second and rate.per_second > ROOF_IS_SURE_TO * roof:
+        doubt = "it came out above the roofline, which noise alone can do"
+    return replace(rate, per_second=None, fixed=None, doubt=doubt) if doubt else rate
 
 
 # On screen
@@ -536,7 +543,7 @@ def show(console: Console, results: Results, sizes: Sequence[int]) -> None:
                 console.print(f"{TITLES[peer]} kept {kept} of {size:,} photos: not the same work.")
     others = max((_others(by_size) or 0.0 for by_size in results.values()), default=0.0)
     if others > OTHERS_MATTER:
-        told = "rates and fixed parts hold for that time only, and no ratio is sure"
+        told = "no ratio is sure; repeat it on a quiet machine"
         console.print(f"Other programs took up to {others:.0%} of the machine: {told}.")
     silver, roof = (found.get(name) for name in ("silver", "roofline"))
     if silver and roof and silver.per_second and roof.per_second:
