@@ -839,6 +839,12 @@ def test_the_scale_bits_of_a_webp_are_no_size() -> None:
     assert (clean(scaled).width, clean(scaled).height) == (24, 16) == opened(scaled).size
 
 
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": exif()}])
+def test_each_kind_of_webp_tells_its_size(options: dict[str, object]) -> None:
+    photo = clean(encoded(picture(size=(300, 257)), "WEBP", **options))
+    assert (photo.width, photo.height) == (300, 257)
+
+
 def test_the_height_may_follow_the_first_scan() -> None:
     late = changed(jpeg(), FRAME + 5, b"\0\0")[:-2] + segment(0xDC, b"\0\x10") + b"\xff\xd9"
     photo = clean(late)
