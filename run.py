@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +27,7 @@ from lake.journal import LayerRun, Run
 from lake.lake import Lake
 from report import screen
 from silver import extractors
+from silver.embeddings import BroadcastModel
 from silver.model import broadcast_model
 
 
@@ -38,6 +40,11 @@ class Context:
     keys: keys.Keys
     console: Console
 
+    @cached_property
+    def model(self) -> BroadcastModel:
+        """The extractor, looked up and broadcast once for silver and gold. Raises as `broadcast_model`."""
+        return broadcast_model(self.lake, self.settings.model, photos=self.settings.photos)
+
 
 def run_layer(context: Context, did: LayerRun) -> None:
     """One layer: what is new in the one before goes through the gate between, and into this one."""
@@ -46,11 +53,11 @@ def run_layer(context: Context, did: LayerRun) -> None:
         bronze.layer.ingest(lake, settings, keys=context.keys, console=console, did=did)
         return
     gate = SuiteGate(lake, settings.gates)
-    model = broadcast_model(lake, settings.model, photos=settings.photos)
     if did.layer == "silver":
-        silver.layer.embed(lake, model, gate=gate, console=console, did=did)
+        silver.layer.embed(lake, context.model, gate=gate, console=console, did=did)
     else:
-        gold.layer.project(lake, model.weights_id, settings, gate=gate, console=console, did=did)
+        weights_id = context.model.weights_id
+        gold.layer.project(lake, weights_id, settings, gate=gate, console=console, did=did)
 
 
 def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from typing import NoReturn
 
-from conf.errors import BadInput
+from conf.errors import BadInput, hint
 
 LAYERS = ("bronze", "silver", "gold")
 COMMANDS = ("samples", "status")
@@ -60,19 +59,18 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     commands.add_parser(
         "status", parents=[shared], help="counts, coverage by model, and whether the sums agree"
     )
-    return _checked(parser, parser.parse_args(_with_known_command(words)))
+    return _checked(parser.parse_args(_with_known_command(words)))
 
 
 def _with_known_command(words: Sequence[str]) -> Sequence[str]:
     """Refuses a first word that is no command, naming the nearest: argparse would only list them."""
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
-        near = difflib.get_close_matches(words[0], COMMANDS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}."
-        raise BadInput(f"There is no command {words[0]}; {hint}")
+        nearest = hint(words[0], COMMANDS, otherwise=f"the commands are {', '.join(COMMANDS)}.")
+        raise BadInput(f"There is no command {words[0]}; {nearest}")
     return words
 
 
-def _checked(parser: argparse.ArgumentParser, words: argparse.Namespace) -> argparse.Namespace:
+def _checked(words: argparse.Namespace) -> argparse.Namespace:
     if words.layer and words.command:
         raise BadInput(f"--layer and {words.command} don't go together; call one after the other.")
     if not words.layer and not words.command:
@@ -80,9 +78,9 @@ def _checked(parser: argparse.ArgumentParser, words: argparse.Namespace) -> argp
             f"Say what to do: --layer {'|'.join(LAYERS)}|all, or {' or '.join(COMMANDS)}."
         )
     if words.layer and words.layer not in (*LAYERS, "all"):
-        near = difflib.get_close_matches(words.layer, (*LAYERS, "all"), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"name one of {', '.join(LAYERS)} or all."
-        raise BadInput(f"There is no layer {words.layer}; {hint}")
+        otherwise = f"name one of {', '.join(LAYERS)} or all."
+        nearest = hint(words.layer, (*LAYERS, "all"), otherwise=otherwise)
+        raise BadInput(f"There is no layer {words.layer}; {nearest}")
     for flag in ("samples", "count"):
         text = getattr(words, flag, None)
         if text is not None and not (text.isdecimal() and int(text) > 0):

@@ -3,6 +3,9 @@
 A message is one sentence that names the thing, what is wrong with it, and what to do.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class FruitLakeError(Exception):
     """Anything this product raises on purpose."""
@@ -36,3 +39,9 @@ class Inconsistent(FruitLakeError):
     """The lake holds something that should not be there, or lacks something that should."""
 
     exit_code = 6
+
+
+def hint(word: str, known: Iterable[str], *, otherwise: str, cutoff: float = 0.6) -> str:
+    """The end of a refusal: the known word nearest to an unknown one, or `otherwise`."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return f"did you mean {near[0]}?" if near else otherwise

@@ -5,7 +5,6 @@ Below this module nothing reads the environment or a `dict["key"]`: settings are
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import tomllib
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from conf.errors import BadSettings
+from conf.errors import BadSettings, hint
 
 HERE = Path(__file__).parent
 ENVIRONMENT_PREFIX = "FRUIT_LAKE__"
@@ -202,9 +201,9 @@ def _check_known(key: str, *, source: str) -> None:
     known = known_keys()
     if key in known or key.startswith("spark.config."):
         return
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"the known keys are {', '.join(known)}."
-    raise BadSettings(f"{source}: unknown key {key}; {hint}")
+    otherwise = f"the known keys are {', '.join(known)}."
+    nearest = hint(key, known, otherwise=otherwise, cutoff=0.4)
+    raise BadSettings(f"{source}: unknown key {key}; {nearest}")
 
 
 def _assign(values: dict[str, Any], key: str, text: str, *, source: str) -> None:
