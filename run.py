@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,13 +25,19 @@ from conf import arguments
 from conf.errors import BadInput, Blocked, FruitLakeError
 from conf.settings import Settings
 from expectations.gate import SuiteGate
-from lake import keys, session
+from lake import catalog, faults, keys, lease, session
+from lake.compaction import compact
+from lake.files import Folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
+from lake.retire import retire
 from report import screen
 from silver import extractors
 from silver.embeddings import BroadcastModel
 from silver.model import broadcast_model
+
+DISK_FULL = os.strerror(errno.ENOSPC)
+RECORDED = "run: layers recorded"
 
 
 @dataclass(frozen=True)
@@ -62,25 +71,38 @@ def run_layer(context: Context, did: LayerRun) -> None:
 
 def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
     """Runs the layers in order, and returns what each did. Each leaves a row in ops/runs."""
-    lake = context.lake
-    lake.drop_abandoned()
-    done = []
+    context.lake.ledger.drop_abandoned()
+    done: list[LayerRun] = []
+    recorded = 0
     for layer in layers:
         did = LayerRun(layer)
+        done.append(did)
         try:
             with context.console.status(layer):
                 run_layer(context, did)
         except Exception as error:
-            status = "blocked" if isinstance(error, Blocked) else "failed"
             # The message of an error that isn't ours may hold a path or a value.
             told = str(error) if isinstance(error, FruitLakeError) else type(error).__name__
+            did.finish("blocked" if isinstance(error, Blocked) else "failed", error=told)
             # Where that fails too, as on a full disk, the first error is the one to tell.
             with suppress(Exception):
-                lake.finished(did, status=status, error=told)
+                record(context.lake, done[recorded:])
             raise
-        lake.finished(did, status="done")
-        done.append(did)
+        did.finish("done")
+        # A layer that did nothing waits for the next one: one commit less.
+        if did.counts or layer == layers[-1]:
+            record(context.lake, done[recorded:])
+            recorded = len(done)
+            faults.at(RECORDED)
+    with context.console.status("joining small files"):
+        compact(context.lake, small_files=context.settings.compaction.small_files)
     return done
+
+
+def record(lake: Lake, layers: Sequence[LayerRun]) -> None:
+    """Their rows of ops/runs, in one commit."""
+    rows = [did.row(lake.run) for did in layers]
+    lake.record(catalog.RUNS, rows, layer=layers[-1].layer)
 
 
 def layers_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
@@ -89,7 +111,7 @@ def layers_command(words: argparse.Namespace, settings: Settings, console: Conso
         samples_command(int(words.samples), settings, console)
     check_inputs(words, settings)
     layers = arguments.LAYERS if words.layer == "all" else (words.layer,)
-    with opened(settings, console) as context:
+    with writing(settings, console) as context:
         did = run_layers(context, layers)
         screen.summary(console, did, run=context.lake.run)
 
@@ -116,24 +138,56 @@ def samples_command(count: int, settings: Settings, console: Console) -> None:
     )
 
 
+def retire_command(model: str, settings: Settings, console: Console) -> None:
+    """Removes a model's rows from silver and gold."""
+    check_lake(settings)
+    with writing(settings, console) as context:
+        removed = retire(context.lake, model)
+        compact(context.lake, small_files=settings.compaction.small_files)
+    rows = ", ".join(f"{count:,} rows of {name}" for name, count in removed.items()) or "no rows"
+    console.print(
+        f"{model} is retired: {rows} removed. Older versions of the tables hold them still."
+    )
+
+
+def check_lake(settings: Settings) -> Folder:
+    """The lake's files. Raises BadInput where there is no lake."""
+    files = Folder(settings.paths.lake)
+    if not Lake.is_made(files):
+        raise BadInput(f"There is no lake in {settings.paths.lake}; name one with --lake.")
+    return files
+
+
 def status_command(settings: Settings, console: Console) -> None:
     """What the lake holds. Raises Inconsistent where the sums don't agree."""
-    if not Lake.exists(settings.paths.lake):
-        raise BadInput(f"There is no lake in {settings.paths.lake}; name one with --lake.")
-    with opened(settings, console) as context:
-        screen.status(console, context.lake)
-
-
-@contextmanager
-def opened(settings: Settings, console: Console) -> Iterator[Context]:
-    """Spark and the lake for a while, in the name of a new run."""
-    root = settings.paths.lake
-    held = keys.load(settings.subjects.key, lake=root, make=not Lake.exists(root))
+    files = check_lake(settings)
+    held = keys.load(settings.subjects.key, lake=files.root, make=False)
+    Lake.check(files, keys=held)
     with ExitStack() as stack:
         with console.status("starting Spark"):
             spark = stack.enter_context(session.running(settings.spark))
-            run = Run.begin(settings.digest)
-            lake = Lake.open(spark, root, run=run, keys=held, delta=settings.delta)
+        screen.status(console, Lake(spark, files, Run.begin(settings.digest)))
+
+
+@contextmanager
+def writing(settings: Settings, console: Console) -> Iterator[Context]:
+    """Spark and the lake for a while, in the name of a new run that alone may write.
+
+    Raises Busy, naming the holder, where another process writes.
+    """
+    files = Folder(settings.paths.lake)
+    files.make()
+    run = Run.begin(settings.digest)
+    with ExitStack() as stack:
+        with console.status("asking for the lease"):
+            seconds = settings.lease.seconds
+            own = stack.enter_context(lease.held(files, run_id=run.run_id, seconds=seconds))
+        held = keys.load(settings.subjects.key, lake=files.root, make=not Lake.is_made(files))
+        Lake.check(files, keys=held)
+        with console.status("starting Spark"):
+            spark = stack.enter_context(session.running(settings.spark))
+            own.shared_with(session.java_process(spark))
+            lake = Lake.writing(spark, files, run=run, lease=own, keys=held, delta=settings.delta)
         yield Context(settings, lake, held, console)
 
 
@@ -150,6 +204,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             layers_command(parsed, settings, console)
         elif parsed.command == "samples":
             samples_command(int(parsed.count), settings, console)
+        elif parsed.command == "retire":
+            retire_command(parsed.model, settings, console)
         else:
             status_command(settings, console)
         return 0
@@ -164,15 +220,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if "--debug" in words:
             traceback.print_exc()
-        first = (str(error).strip() or "no message").splitlines()[0]
-        log = f" and {session.log_file()}" if session.log_file().exists() else ""
-        errors.print(
-            f"error: unexpected {type(error).__name__} ({first}); what was published stays, and the "
-            f"same command goes on from there. --debug{log} may say more.",
-            markup=False,
-            soft_wrap=True,
-        )
+        errors.print(f"error: {unexpected(error)}", markup=False, soft_wrap=True)
         return 1
+
+
+def unexpected(error: Exception) -> str:
+    """What to say of an error that isn't ours: what it is, and that the same command goes on from there."""
+    goes_on = "what was published stays, and the same command goes on from there"
+    if DISK_FULL in str(error):
+        return (
+            f"a disk is full ({DISK_FULL}): make space where the lake lies, or where Spark keeps its "
+            f"working files ({tempfile.gettempdir()}); {goes_on}."
+        )
+    first = (str(error).strip() or "no message").splitlines()[0]
+    log = f" and {session.log_file()}" if session.log_file().exists() else ""
+    return f"unexpected {type(error).__name__} ({first}); {goes_on}. --debug{log} may say more."
 
 
 if __name__ == "__main__":

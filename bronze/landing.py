@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from conf.errors import BadInput
 from lake.keys import Keys
@@ -58,6 +59,14 @@ class Arrival:
     stored_path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The objects of a landing folder, and how many folders below it could not be listed."""
+
+    objects: list[LandingObject]
+    closed_folders: int
+
+
 class LocalLanding:
     """A landing folder on this machine."""
 
@@ -74,52 +83,72 @@ class LocalLanding:
                 f"name another with --landing, or fill it with --samples N."
             )
 
-    def objects(self) -> list[LandingObject]:
+    def listing(self) -> Listing:
         """Every regular file below the root, by (modification time, path). Links to folders aren't followed.
 
         Raises BadInput where the root is no folder or can't be listed.
         """
         self.check()
-        try:
-            found = list(_walk(self.root))
-        except OSError as error:
-            raise BadInput(
-                f"The landing folder {self.root} can't be listed ({error.strerror})."
-            ) from None
-        return sorted(found, key=lambda o: (o.modified_ns, o.path))
+        objects: list[LandingObject] = []
+        folders, closed = [""], 0
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(os.path.join(self.root, folder)) as entries:
+                    for entry in entries:
+                        _sort_in(entry, folder, folders, objects)
+            except FileNotFoundError:
+                continue  # it went meanwhile
+            except OSError as error:
+                if not folder:
+                    raise BadInput(
+                        f"The landing folder {self.root} can't be listed ({error.strerror}); "
+                        f"grant permission, or name another with --landing."
+                    ) from None
+                closed += 1
+        return Listing(sorted(objects, key=lambda o: (o.modified_ns, o.path)), closed)
 
     def read(self, listed: LandingObject) -> bytes:
         """The object's bytes. Raises Gone (vanished, or not that version), Unreadable (no permission)."""
         try:
-            # A pipe in the place of the file must not hold up the job.
-            handle = os.open(os.path.join(self.root, listed.path), os.O_RDONLY | os.O_NONBLOCK)
-        except PermissionError:
-            raise Unreadable("no permission to read it") from None
+            with self._open(listed) as file:
+                before = os.fstat(file.fileno())
+                content = b"" if stat.S_ISFIFO(before.st_mode) else file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            raise Gone from None
         except OSError as error:
-            if isinstance(error, FileNotFoundError | NotADirectoryError):
-                raise Gone from None
-            raise
-        with os.fdopen(handle, "rb") as file:
-            before = os.fstat(file.fileno())
-            content = b"" if stat.S_ISFIFO(before.st_mode) else file.read()
+            raise Unreadable(error.strerror) from None
         if (before.st_mtime_ns, len(content)) != (listed.modified_ns, listed.size):
             raise Gone
         return content
 
+    def is_readable(self, listed: LandingObject) -> bool:
+        """Whether a first byte can be read, or the end."""
+        try:
+            with self._open(listed) as file:
+                file.read(1)
+        except OSError:
+            return False
+        return True
 
-def _walk(root: str) -> Iterator[LandingObject]:
-    """Names may be anything: bytes that are no UTF-8 arrive as Python's surrogates."""
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        with os.scandir(os.path.join(root, folder)) as entries:
-            for entry in entries:
-                path = f"{folder}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(f"{path}/")
-                elif entry.is_file():
-                    facts = entry.stat()
-                    yield LandingObject(path, facts.st_size, facts.st_mtime_ns)
+    def _open(self, listed: LandingObject) -> BinaryIO:
+        # A pipe in the place of the file must not hold up the job.
+        path = os.path.join(self.root, listed.path)
+        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+
+
+def _sort_in(
+    entry: os.DirEntry[str], folder: str, folders: list[str], objects: list[LandingObject]
+) -> None:
+    """An entry of a folder to where it belongs. A name may be anything: bytes that are no UTF-8 arrive as
+    Python's surrogates."""
+    path = f"{folder}{entry.name}"
+    if entry.is_dir(follow_symlinks=False):
+        folders.append(f"{path}/")
+    elif entry.is_file():
+        with suppress(FileNotFoundError):  # it went meanwhile
+            facts = entry.stat()
+            objects.append(LandingObject(path, facts.st_size, facts.st_mtime_ns))
 
 
 def arrival(landing: LandingObject, *, position: int, keys: Keys) -> Arrival:

@@ -9,7 +9,7 @@ from rich.console import Console
 from bronze import photos
 from bronze.landing import Arrival, LocalLanding, arrival
 from conf.settings import Settings
-from lake import catalog
+from lake import catalog, faults
 from lake.chunks import Chunk, State, unfinished
 from lake.journal import LayerRun
 from lake.keys import Keys
@@ -19,7 +19,7 @@ from lake.progress import counted
 
 def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did: LayerRun) -> None:
     """Takes in the landing objects that the lake doesn't know, after what an earlier run left staged."""
-    for chunk in unfinished(lake.chunks().values(), layer="bronze"):
+    for chunk in unfinished(lake.ledger.chunks().values(), layer="bronze"):
         _publish(lake, chunk, did=did)
     landing = LocalLanding(settings.paths.landing)
     groups = photos.batches(
@@ -33,7 +33,7 @@ def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did:
         )
         for group in groups
     ]
-    for chunk, group in zip(lake.plan(wanted), groups, strict=True):
+    for chunk, group in zip(lake.ledger.plan(wanted), groups, strict=True):
         title = f"bronze chunk {chunk.number}"
         with counted(lake.spark, console, title=title, photos=len(group)) as count:
             arrived = photos.arrived(
@@ -44,24 +44,38 @@ def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did:
                 max_bytes=settings.photos.max_bytes,
                 count=count,
             )
-            lake.stage(chunk, "arrived", arrived)
-        _publish(lake, lake.reached(chunk, State.STAGED), did=did)
+            lake.staging.write(chunk, "arrived", arrived)
+        _publish(lake, lake.ledger.reached(chunk, State.STAGED), did=did)
 
 
 def _unseen(lake: Lake, landing: LocalLanding, *, keys: Keys, did: LayerRun) -> Sequence[Arrival]:
     """The object versions that bronze/objects doesn't know, by (upload time, path)."""
+    listing = landing.listing()
     listed = [
-        arrival(found, position=place, keys=keys) for place, found in enumerate(landing.objects())
+        arrival(found, position=place, keys=keys) for place, found in enumerate(listing.objects)
     ]
     if not listed:
         did.notes.append(f"{landing.root} holds no objects: put photos there.")
-    new = photos.unseen(photos.listing(lake.spark, listed), lake.read(catalog.OBJECTS))
-    return [listed[place] for place in sorted(row["position"] for row in new.collect())]
+    if listing.closed_folders:
+        did.notes.append(
+            f"{listing.closed_folders:,} folders under {landing.root} can't be listed: grant permission, "
+            f"and the next run takes up what they hold."
+        )
+    found = photos.unseen(photos.listing(lake.spark, listed), lake.read(catalog.OBJECTS)).collect()
+    new = [listed[row["position"]] for row in found if not row["was_unreadable"]]
+    tried = [listed[row["position"]] for row in found if row["was_unreadable"]]
+    mended = [arrival for arrival in tried if landing.is_readable(arrival.landing)]
+    if len(mended) < len(tried):
+        did.notes.append(
+            f"{len(tried) - len(mended):,} objects that were rejected as unreadable still are: grant "
+            f"permission, and the next run takes them up."
+        )
+    return sorted(new + mended, key=lambda arrival: arrival.position)
 
 
 def _publish(lake: Lake, chunk: Chunk, *, did: LayerRun) -> None:
     """A staged chunk to bronze's tables; `bronze/objects` last: what it knows is never read again."""
-    arrived = lake.staged(chunk, "arrived")
+    arrived = lake.staging.read(chunk, "arrived")
     before = lake.read(catalog.OBJECTS, chunks=(0, chunk.number - 1))
     outcomes = photos.outcomes(arrived, before).persist()
     by_outcome = counts(outcomes, "outcome")
@@ -70,12 +84,15 @@ def _publish(lake: Lake, chunk: Chunk, *, did: LayerRun) -> None:
     if stored:
         kept = photos.photos(arrived, outcomes)
         versions[catalog.PHOTOS.name] = lake.append(catalog.PHOTOS, kept, chunk=chunk)
+        faults.at("bronze: photos appended")
     if by_outcome.get(photos.REJECTED):
         rejected = photos.rejected(arrived)
         versions[catalog.REJECTED.name] = lake.append(catalog.REJECTED, rejected, chunk=chunk)
+        faults.at("bronze: rejected appended")
         did.refuse(counts(rejected, "reason"))
     versions[catalog.OBJECTS.name] = lake.append(catalog.OBJECTS, outcomes, chunk=chunk)
+    faults.at("bronze: objects appended")
     outcomes.unpersist()
-    lake.reached(chunk, State.PUBLISHED, photos=stored, versions=versions)
-    lake.unstage(chunk)
+    lake.ledger.reached(chunk, State.PUBLISHED, photos=stored, versions=versions)
+    lake.staging.remove(chunk)
     did.add({"in": sum(by_outcome.values()), "kept": stored, **by_outcome})

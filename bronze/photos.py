@@ -19,6 +19,9 @@ from lake.catalog import schema
 
 STORED, REJECTED, DUPLICATE = "stored", "rejected", "duplicate"
 
+UNREADABLE = "unreadable "
+"""Before the etag of an object that could not be read: the version itself is still to be seen."""
+
 ARRIVED = schema(
     """position int, object string, etag string, subject string, label string, path string,
     uploaded_at timestamp, size_bytes bigint, photo_id string, format string, width int, height int,
@@ -42,8 +45,20 @@ def listing(spark: SparkSession, arrivals: Sequence[Arrival]) -> DataFrame:
 
 
 def unseen(listed: DataFrame, objects: DataFrame) -> DataFrame:
-    """The listed object versions that bronze/objects doesn't know."""
-    return listed.join(objects.select("object", "etag"), on=["object", "etag"], how="left_anti")
+    """The `position` of each listed version that bronze/objects doesn't know; `was_unreadable` where an
+    earlier run could not read it."""
+    known = objects.select("object", "etag")
+    unreadable = known.where(F.col("etag").startswith(UNREADABLE)).select(
+        "object",
+        F.substring("etag", len(UNREADABLE) + 1, 1 << 16).alias("etag"),
+        F.lit(True).alias("was_unreadable"),
+    )
+    version = ["object", "etag"]
+    return (
+        listed.join(known, on=version, how="left_anti")
+        .join(unreadable, on=version, how="left")
+        .select("position", F.col("was_unreadable").isNotNull().alias("was_unreadable"))
+    )
 
 
 def batches(arrivals: Iterable[Arrival], *, max_bytes: int, max_photos: int) -> list[list[Arrival]]:
@@ -133,7 +148,8 @@ def read_one(landing: LocalLanding, arrival: Arrival, *, max_bytes: int) -> dict
     except Gone:
         return None
     except Unreadable as error:
-        return row | {"reason": "unreadable", "detail": str(error)}
+        etag = UNREADABLE + arrival.landing.etag
+        return row | {"etag": etag, "reason": "unreadable", "detail": str(error)}
     except NotAPhoto as error:
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {

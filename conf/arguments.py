@@ -9,7 +9,7 @@ from typing import NoReturn
 from conf.errors import BadInput, hint
 
 LAYERS = ("bronze", "silver", "gold")
-COMMANDS = ("samples", "status")
+COMMANDS = ("samples", "status", "retire")
 
 EXAMPLES = """examples:
   python run.py --layer all --samples 60            generate photos, then run all layers
@@ -59,6 +59,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     commands.add_parser(
         "status", parents=[shared], help="counts, coverage by model, and whether the sums agree"
     )
+    retire = commands.add_parser(
+        "retire", parents=[shared], help="remove a model's rows from silver and gold"
+    )
+    retire.add_argument("model", metavar="MODEL", help="its number as status shows it, or its name")
     return _checked(parser.parse_args(_with_known_command(words)))
 
 
@@ -74,9 +78,7 @@ def _checked(words: argparse.Namespace) -> argparse.Namespace:
     if words.layer and words.command:
         raise BadInput(f"--layer and {words.command} don't go together; call one after the other.")
     if not words.layer and not words.command:
-        raise BadInput(
-            f"Say what to do: --layer {'|'.join(LAYERS)}|all, or {' or '.join(COMMANDS)}."
-        )
+        raise BadInput(f"Say what to do: --layer {'|'.join(LAYERS)}|all, or {', '.join(COMMANDS)}.")
     if words.layer and words.layer not in (*LAYERS, "all"):
         otherwise = f"name one of {', '.join(LAYERS)} or all."
         nearest = hint(words.layer, (*LAYERS, "all"), otherwise=otherwise)

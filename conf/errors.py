@@ -29,6 +29,12 @@ class Blocked(FruitLakeError):
     exit_code = 3
 
 
+class Busy(FruitLakeError):
+    """Another process writes to the lake, or has taken it over from this one."""
+
+    exit_code = 4
+
+
 class Refused(FruitLakeError):
     """What was asked is understood and not allowed here."""
 

@@ -57,6 +57,18 @@ class Delta(Section):
     log_retention: str
 
 
+class Lease(Section):
+    """`seconds`: the silence after which a writer has lost the lake to the next one."""
+
+    seconds: Annotated[float, Field(gt=0)]
+
+
+class Compaction(Section):
+    """`small_files`: how many a table may gather before they are joined."""
+
+    small_files: Positive
+
+
 class Chunks(Section):
     """The bounds of one chunk, in bytes and in photos, and of one task that reads landing objects."""
 
@@ -67,12 +79,13 @@ class Chunks(Section):
 
 
 class Photos(Section):
-    """Limits that hold before and while a photo is decoded. Pixels, bytes, luminance levels."""
+    """Limits that hold before and while a photo is decoded. Pixels, bytes, luminance levels, seconds."""
 
     max_bytes: Positive
     max_pixels: Positive
     min_side: Positive
     blank_range: Annotated[int, Field(ge=0, le=255)]
+    decode_seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
 class Model(Section):
@@ -116,6 +129,8 @@ class Settings(Section):
     subjects: Subjects
     spark: Spark
     delta: Delta
+    lease: Lease
+    compaction: Compaction
     chunks: Chunks
     photos: Photos
     model: Model

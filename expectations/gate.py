@@ -110,7 +110,7 @@ class SuiteGate:
         )
         self._record(verdict, chunk=chunk, table=table)
         if verdict.blocked:
-            self.lake.reached(chunk, State.BLOCKED)
+            self.lake.ledger.reached(chunk, State.BLOCKED)
             raise Blocked(
                 f"{chunk.layer} chunk {chunk.number} is blocked, and nothing of it goes on: "
                 f"{'; '.join(verdict.blocked)}. Mend the data, the rule or the bound, and run again: "

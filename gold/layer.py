@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from pyspark.sql import functions as F
 from rich.console import Console
 
@@ -9,7 +10,7 @@ from conf.settings import Settings
 from gold import features, models, pca
 from gold.models import PcaVersion
 from gold.moments import Moments, fold, mean
-from lake import catalog
+from lake import catalog, faults
 from lake.chunks import Chunk, State, not_yet_taken, unfinished
 from lake.gates import Gate
 from lake.journal import LayerRun
@@ -30,9 +31,9 @@ def project(
 
     What an earlier run left staged comes first. Raises Blocked.
     """
-    chunks = lake.chunks().values()
+    chunks = lake.ledger.chunks().values()
     for chunk in unfinished(chunks, layer="gold", weights_id=weights_id):
-        _publish(lake, lake.renumbered(chunk, catalog.FEATURES), gate=gate, did=did)
+        _publish(lake, lake.ledger.renumbered(chunk, catalog.FEATURES), gate=gate, did=did)
     new = not_yet_taken(chunks, source="silver", layer="gold", weights_id=weights_id)
     if not new:
         return
@@ -54,6 +55,7 @@ def project(
             supersedes=champion.version if champion else None,
             pca=pca.fit(moments, **settings.pca.model_dump()),
         )
+    photos = sum(c.photos for c in new) if version is champion else moments.n
     wanted = Chunk(
         0,
         "gold",
@@ -61,11 +63,12 @@ def project(
         weights_id=weights_id,
         source_from=new[0].number if version is champion else 1,
         source_to=through,
-        photos=sum(c.photos for c in new) if version is champion else moments.n,
+        photos=photos,
+        bytes=photos * version.pca.components * np.float32().nbytes,
     )
-    [chunk] = lake.plan([wanted])
+    [chunk] = lake.ledger.plan([wanted])
     _stage(lake, chunk, version, is_new=version is not champion, console=console)
-    _publish(lake, lake.reached(chunk, State.STAGED), gate=gate, did=did)
+    _publish(lake, lake.ledger.reached(chunk, State.STAGED), gate=gate, did=did)
     did.notes.append(_told(version, is_new=version is not champion))
 
 
@@ -95,6 +98,7 @@ def folded(lake: Lake, *, weights_id: str, through: int) -> Moments:
     rows = lake.rows(catalog.MOMENTS, [held.row(weights_id=weights_id, through_chunk=through)])
     by = Chunk(through, "gold", State.PLANNED)
     lake.upsert(catalog.MOMENTS, rows, keys=["weights_id"], chunk=by)
+    faults.at("gold: moments folded")
     return held
 
 
@@ -107,14 +111,15 @@ def _stage(
     )
     title = f"gold chunk {chunk.number}"
     with counted(lake.spark, console, title=title, photos=chunk.photos) as count:
-        lake.stage(chunk, "features", features.features(source, version, count=count))
+        lake.staging.write(chunk, "features", features.features(source, version, count=count))
+    faults.at("gold: features staged")
     if is_new:
-        lake.stage(chunk, "model", lake.rows(catalog.MODELS, [version.row()]))
+        lake.staging.write(chunk, "model", lake.rows(catalog.MODELS, [version.row()]))
 
 
 def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     """Staged features through the gate to readers. A new champion's row comes last: it publishes them."""
-    projected = lake.staged(chunk, "features")
+    projected = lake.staging.read(chunk, "features")
     if chunk.state is not State.JUDGED:
         gate(
             features.narrow(projected),
@@ -123,13 +128,15 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
             table=catalog.FEATURES,
             may_refuse_rows=False,
         )
-        chunk = lake.reached(chunk, State.JUDGED)
+        chunk = lake.ledger.reached(chunk, State.JUDGED)
     versions = {catalog.FEATURES.name: lake.append(catalog.FEATURES, projected, chunk=chunk)}
-    if lake.has_staged(chunk, "model"):
-        rows = models.promotion(lake.staged(chunk, "model"), lake.read(catalog.MODELS))
+    faults.at("gold: features appended")
+    if lake.staging.has(chunk, "model"):
+        rows = models.promotion(lake.staging.read(chunk, "model"), lake.read(catalog.MODELS))
         versions[catalog.MODELS.name] = lake.upsert(
             catalog.MODELS, rows, keys=["version"], chunk=chunk
         )
-    lake.reached(chunk, State.PUBLISHED, versions=versions)
-    lake.unstage(chunk)
+        faults.at("gold: version promoted")
+    lake.ledger.reached(chunk, State.PUBLISHED, versions=versions)
+    lake.staging.remove(chunk)
     did.add({"in": chunk.photos, "kept": chunk.photos})

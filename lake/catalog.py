@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from pyspark.sql import types
 from pyspark.sql.types import DataType, StructField, StructType
@@ -39,12 +40,17 @@ def schema(columns: str) -> StructType:
 
 @dataclass(frozen=True)
 class Table:
-    """One Delta table: `name` is its path under the lake root, `grain` says what one row is."""
+    """One Delta table: `name` is its path under the lake root, `grain` says what one row is.
+
+    `numbers`: what its commits are numbered by, so that none comes twice, nor after a takeover. A journal's
+    rows are ordered by themselves.
+    """
 
     name: str
     grain: str
     columns: str
     partition_by: tuple[str, ...] = ()
+    numbers: Literal["chunk", "count", None] = None
 
     @cached_property
     def schema(self) -> StructType:
@@ -57,6 +63,7 @@ OBJECTS = Table(
     "one version of a landing object that was seen",
     """object string, etag string, subject string, outcome string, photo_id string,
     seen_at timestamp""",
+    numbers="chunk",
 )
 PHOTOS = Table(
     "bronze/photos",
@@ -64,12 +71,14 @@ PHOTOS = Table(
     """photo_id string, subject string, label string, path string, format string, width int,
     height int, taken_on date, uploaded_at timestamp, size_bytes bigint, content binary,
     ingested_at timestamp""",
+    numbers="chunk",
 )
 REJECTED = Table(
     "bronze/rejected",
     "one refused object version",
     """object string, subject string, path string, size_bytes bigint, uploaded_at timestamp,
     reason string, detail string, rejected_at timestamp""",
+    numbers="chunk",
 )
 EMBEDDINGS = Table(
     "silver/embeddings",
@@ -78,17 +87,20 @@ EMBEDDINGS = Table(
     weights_id string, width int, height int, brightness double, sharpness double, dhash bigint,
     embedded_at timestamp""",
     partition_by=("weights_id",),
+    numbers="chunk",
 )
 QUARANTINE = Table(
     "silver/quarantine",
     "one refused (photo, model)",
     """photo_id string, subject string, label string, weights_id string, stage string,
     reason string, detail string, quarantined_at timestamp, replayed_at timestamp""",
+    numbers="chunk",
 )
 MOMENTS = Table(
     "gold/moments",
     "one weights_id: the sufficient statistics of its embeddings up to through_chunk",
     """weights_id string, n bigint, shift binary, sum binary, gram binary, through_chunk bigint""",
+    numbers="count",
 )
 MODELS = Table(
     "gold/models",
@@ -97,11 +109,13 @@ MODELS = Table(
     weights_id string, through_chunk bigint, photos bigint, dimensions int, components int,
     explained_variance double, scree array<double>, mean binary, scale binary, basis binary,
     reason string, status string, supersedes string, drift double, created_at timestamp""",
+    numbers="count",
 )
 FEATURES = Table(
     "gold/features",
     "one (photo, PCA version)",
     """photo_id string, subject string, label string, features array<float>, model_version string""",
+    numbers="chunk",
 )
 RUNS = Table(
     "ops/runs",
@@ -114,7 +128,7 @@ CHUNKS = Table(
     "ops/chunks",
     "one state that one chunk of one layer reached",
     """layer string, state string, weights_id string, source_from bigint, source_to bigint,
-    photos bigint, bytes bigint, versions map<string-bigint>, at timestamp""",
+    photos bigint, bytes bigint, versions map<string-bigint>, at timestamp, entry bigint""",
 )
 QUALITY = Table(
     "ops/quality",

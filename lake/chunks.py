@@ -1,7 +1,7 @@
 """Chunks: the unit of work, of commits and of gates, and the states that each goes through.
 
 bronze: planned → staged → published → judged | blocked
-silver, gold: planned → staged → judged | blocked → published
+silver, gold: planned → staged → judged | blocked → published → retired, with its model
 
 A number is taken from one sequence for all layers and never used again. What a chunk holds is fixed when
 it is staged; a chunk that was only planned is abandoned by the next run, under whose own numbers the same
@@ -24,6 +24,7 @@ class State(StrEnum):
     JUDGED = "judged"
     BLOCKED = "blocked"
     PUBLISHED = "published"
+    RETIRED = "retired"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Chunk:
     @property
     def is_unfinished(self) -> bool:
         """Its rows are staged, and are to be judged or published before anything newer."""
-        return not self.is_published and self.state is not State.PLANNED
+        return not self.is_published and self.state not in (State.PLANNED, State.RETIRED)
 
     def reached(self, state: State, **changes: Any) -> Self:
         """The same chunk in another state."""
@@ -88,12 +89,11 @@ class Chunk:
         )
 
 
-ORDER = {state: place for place, state in enumerate(State)}
-
-
 def latest(rows: Iterable[Mapping[str, Any]]) -> dict[int, Chunk]:
     """The last state of every chunk, by number, from the rows of `ops/chunks` in any order."""
-    ordered = sorted(rows, key=lambda row: (row["at"], ORDER[State(row["state"])]))
+    ordered = sorted(
+        rows, key=lambda row: row["entry"]
+    )  # not by time: clocks of two writers differ
     return {row["chunk"]: Chunk.of(row) for row in ordered}
 
 
@@ -128,7 +128,7 @@ def not_yet_taken(
         for c in known
         if c.layer == layer
         and c.weights_id == weights_id
-        and c.state is not State.PLANNED
+        and c.state not in (State.PLANNED, State.RETIRED)
         and c.source_from is not None
     ]
     return sorted(

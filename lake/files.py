@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,27 @@ class Folder:
         self._write(f"{name}.part", content)
         self._fs.move(f"{name}.part", name)
 
+    def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:
+        """Puts `content` in the place of `expected`, or says False where the file holds something else.
+
+        None stands for no file. Of several that try at once, one alone gets True.
+        """
+        with self._locked(name):
+            if self.read(name) != expected:
+                return False
+            if content is not None:
+                self.write(name, content)
+            elif expected is not None:
+                self._fs.delete_file(name)
+            return True
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """The operating system lets go of the lock when its holder dies."""
+        with Path(self.root, f".{name}.lock").open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def _write(self, name: str, content: bytes) -> None:
         with self._fs.open_output_stream(name) as stream:
             stream.write(content)
@@ -78,10 +102,14 @@ class Folder:
 
     def folders(self, name: str) -> list[str]:
         """Names of the folders right under `name`."""
-        if not self.exists(name):
-            return []
-        return [
-            info.base_name
-            for info in self._fs.get_file_info(fs.FileSelector(name))
-            if info.type is fs.FileType.Directory
-        ]
+        return [i.base_name for i in self._under(name) if i.type is fs.FileType.Directory]
+
+    def names(self, name: str, *, suffix: str) -> list[str]:
+        """Names of the files right under the folder `name` that end so."""
+        return [i.base_name for i in self._under(name) if i.base_name.endswith(suffix)]
+
+    def _under(self, name: str) -> list[fs.FileInfo]:
+        found: list[fs.FileInfo] = self._fs.get_file_info(
+            fs.FileSelector(name, allow_not_found=True)
+        )
+        return found

@@ -66,6 +66,8 @@ class LayerRun:
     counts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    status: str = "running"
+    error: str | None = None
 
     def add(self, counts: Mapping[str, int]) -> None:
         """Adds counts of another chunk."""
@@ -77,9 +79,9 @@ class LayerRun:
         for reason, count in reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
 
-    def finish(self) -> None:
-        """Stops the clock."""
-        self.finished_at = datetime.now(UTC)
+    def finish(self, status: str, *, error: str | None = None) -> None:
+        """Stops the clock: `done`, `blocked` or `failed`."""
+        self.finished_at, self.status, self.error = datetime.now(UTC), status, error
 
     @property
     def seconds(self) -> float:
@@ -91,18 +93,18 @@ class LayerRun:
         """None where nothing came in."""
         return self.counts["in"] / self.seconds if self.counts.get("in") else None
 
-    def row(self, run: Run, *, status: str, error: str | None = None) -> dict[str, Any]:
+    def row(self, run: Run) -> dict[str, Any]:
         """The row of `ops/runs`."""
         return {
             "run_id": run.run_id,
             "chunk": None,
             "layer": self.layer,
-            "status": status,
+            "status": self.status,
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "counts": {**self.counts, **{f"refused:{k}": v for k, v in self.reasons.items()}},
             "photos_per_second": self.photos_per_second,
             "settings_hash": run.settings_hash,
             "code_revision": run.code_revision,
-            "error": error,
+            "error": self.error,
         }

@@ -1,4 +1,10 @@
-"""The lake itself: reading tables, staging chunks, and the only place that commits."""
+"""The lake itself: its tables as readers see them, and the only place that commits to them.
+
+A commit carries a number under the table's own name (`txnAppId`, `txnVersion`), and Delta takes no number
+twice, nor a lower one. For a chunk it is the chunk's; commits of models and moments are counted. When a
+lease is taken over, each table gets an empty commit that adds TAKEOVER to its number: from then on a writer
+that was only paused is below it, and can't commit. The journals (`ops`) need none: see `lake.ledger`.
+"""
 
 from __future__ import annotations
 
@@ -6,65 +12,84 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import delta.exceptions.captured  # noqa: F401  (Delta's exceptions arrive as themselves only after it)
 from delta import DeltaTable
+from delta.exceptions import ConcurrentTransactionException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, FruitLakeError, Refused
 from conf.settings import Delta
-from lake import catalog
+from lake import catalog, faults
 from lake.catalog import Table
-from lake.chunks import Chunk, State, latest
+from lake.chunks import Chunk
 from lake.files import Folder
-from lake.journal import LayerRun, Run
+from lake.journal import Run
 from lake.keys import Keys
+from lake.lease import Lease
+from lake.ledger import TAKEOVER, Ledger
+from lake.staging import Staging
 
-FORMAT = 1
-"""Of the tables and files of a lake. A lake of a later one is refused."""
+FORMAT = 2
+"""Of the tables and files of a lake. A lake of another one is refused."""
 
 FILE_BYTES = 128 << 20
-"""What a file of a large chunk holds, about."""
+"""What a file of a large table holds, about."""
+
+SHARED_BYTES = 16 << 20
+"""From here on a commit is worth a second file, for a second core to write."""
 
 MARKER = "lake.json"
-STAGING = "staging"
 TRANSACTION = "spark.databricks.delta.write"
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 class Lake:
-    """The tables under one root, in the name of one run. `Lake.open` makes it."""
+    """The tables under one root, in the name of one run: `reading`, or `writing` with the lease."""
 
-    def __init__(self, spark: SparkSession, files: Folder, run: Run) -> None:
+    def __init__(
+        self, spark: SparkSession, files: Folder, run: Run, lease: Lease | None = None
+    ) -> None:
         self.spark = spark
         self.files = files
         self.run = run
-        self._chunks: dict[int, Chunk] | None = None
+        self.staging = Staging(spark, files)
+        self.ledger = Ledger(self)
+        self.written: set[Table] = set()
+        self._lease = lease
+        self._counted: dict[Table, int] = {}
 
     @staticmethod
-    def exists(root: str) -> bool:
-        """Whether a lake was made under `root`."""
-        return Path(root, MARKER).exists()
+    def is_made(files: Folder) -> bool:
+        """Whether a lake was made there."""
+        return files.exists(MARKER)
+
+    @staticmethod
+    def check(files: Folder, *, keys: Keys) -> None:
+        """Raises BadInput (the lake there is of another format), Refused (it was made with another key)."""
+        if marker := files.read_json(MARKER):
+            _check_marker(marker, keys=keys, root=files.root)
 
     @classmethod
-    def open(cls, spark: SparkSession, root: str, *, run: Run, keys: Keys, delta: Delta) -> Lake:
-        """The lake under `root`; its missing tables are made.
+    def writing(
+        cls, spark: SparkSession, files: Folder, *, run: Run, lease: Lease, keys: Keys, delta: Delta
+    ) -> Lake:
+        """The lake for its one writer: earlier writers are made harmless, missing tables are made.
 
-        Raises BadInput (can't be written, a later format), Refused (the lake was made with another key).
+        Raises as `check`.
         """
-        files = Folder(root)
-        files.make()
-        marker = files.read_json(MARKER)
-        if marker:
-            _check_marker(marker, keys=keys, root=root)
-        lake = cls(spark, files, run)
+        cls.check(files, keys=keys)
+        lake = cls(spark, files, run, lease)
+        if not lease.is_fenced:
+            lake._fence()
+            lease.fenced()
         for table in catalog.TABLES:
-            if not files.exists(f"{table.name}/_delta_log"):
+            if not lake._has(table):
                 lake._create(table, catalog.properties(delta))
-        if not marker:
+        faults.at("lake: tables made")
+        if not cls.is_made(files):
             made = {
                 "format": FORMAT,
                 "key": keys.fingerprint,
@@ -72,6 +97,10 @@ class Lake:
             }
             files.write(MARKER, json.dumps(made).encode())
         return lake
+
+    def _has(self, table: Table) -> bool:
+        """A folder without a commit is what a killed writer left."""
+        return bool(self.files.names(f"{table.name}/_delta_log", suffix=".json"))
 
     def _create(self, table: Table, properties: Mapping[str, str]) -> None:
         builder = DeltaTable.createIfNotExists(self.spark).location(self.files.uri(table.name))
@@ -82,6 +111,33 @@ class Lake:
             builder = builder.partitionedBy(*table.partition_by)
         builder.execute()
 
+    def _fence(self) -> None:
+        """Makes every writer before this one harmless: what it still commits, Delta refuses or leaves out."""
+        for table in catalog.TABLES:
+            if not table.numbers or not self._has(table):
+                continue
+            with self._transaction(table, None, layer="lease"):
+                self._add_takeover(table)
+            faults.at("lake: a table fenced")
+        if self._has(catalog.CHUNKS):
+            self.ledger.take_over()
+
+    def _add_takeover(self, table: Table) -> None:
+        """A commit of nothing but a number. Python's API has none without a frame, which costs a second.
+
+        The number is read within the transaction: a commit that comes between is a conflict.
+        """
+        jvm = self.spark.sparkContext._jvm
+        assert jvm is not None
+        nothing = jvm.scala.Option.empty()
+        delta = jvm.org.apache.spark.sql.delta
+        transaction = self._log(table).startTransaction(nothing, nothing)
+        number = max(int(transaction.txnVersion(table.name)), 0) + TAKEOVER
+        action = delta.actions.SetTransaction(table.name, number, nothing)
+        actions = jvm.org.apache.spark.api.python.PythonUtils.toSeq([action])
+        operation = getattr(jvm, "org.apache.spark.sql.delta.DeltaOperations$ManualUpdate$")
+        transaction.commit(actions, getattr(operation, "MODULE$"))
+
     # Reading
 
     def read(self, table: Table, *, chunks: tuple[int, int] | None = None) -> DataFrame:
@@ -89,27 +145,38 @@ class Lake:
 
         Files without such a chunk are skipped by the statistics in the log.
         """
-        frame = self._load(table.name)
+        frame = self.spark.read.format("delta").load(self.files.uri(table.name))
         return frame if chunks is None else frame.where(F.col("chunk").between(*chunks))
 
     def version(self, table: Table) -> int:
         """The current version of a table."""
         return int(self._snapshot(table).version())
 
-    def _load(self, name: str) -> DataFrame:
-        return self.spark.read.format("delta").load(self.files.uri(name))
+    def size(self, table: Table) -> tuple[int, int]:
+        """How many files the current version of a table has, and their bytes."""
+        snapshot = self._snapshot(table)
+        return int(snapshot.numOfFiles()), int(snapshot.sizeInBytes())
 
-    def _snapshot(self, table: Table) -> Any:
-        """Delta's own view of the log, now. Python's API tells no transaction numbers."""
+    def last_chunk(self, table: Table) -> int:
+        """The highest chunk that was ever committed to the table; a RESTORE doesn't lower it."""
+        return self._last(table) % TAKEOVER
+
+    def _log(self, table: Table) -> Any:
+        """Delta's own log. Python's API tells no transaction numbers."""
         jvm = self.spark.sparkContext._jvm
         assert jvm is not None
-        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
+        return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
             self.spark._jsparkSession, self.files.uri(table.name)
         )
-        return log.update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty())
 
-    def _last_transaction(self, table: Table) -> int:
-        """The highest chunk that was ever committed to the table; a RESTORE doesn't lower it."""
+    def _snapshot(self, table: Table) -> Any:
+        """The current version as the log has it now."""
+        jvm = self.spark.sparkContext._jvm
+        assert jvm is not None
+        return self._log(table).update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty())
+
+    def _last(self, table: Table) -> int:
+        """The number of the last commit, takeovers included."""
         found = self._snapshot(table).transactions().get(table.name)
         return int(found.get()) if found.isDefined() else 0
 
@@ -118,39 +185,90 @@ class Lake:
     def append(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> int:
         """Commits the rows of a chunk once, however often it is called; returns the table's version.
 
-        In few files: one a core, or one a FILE_BYTES of photos. Raises FruitLakeError where a later
-        chunk went before: Delta would drop these rows without a word.
+        In few files. Raises FruitLakeError where a later chunk went before: Delta would drop these rows
+        without a word. Raises Busy.
         """
-        last = self._last_transaction(table)
-        if last == chunk.number:
-            return self.version(table)
+        number = self._number(table, chunk)
+        if number is not None:
+            rows = self._conform(frame, table, chunk).coalesce(self._files_for(chunk.bytes))
+            with self._transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                rows.write.format("delta").mode("append").save(self.files.uri(table.name))
+        return self.version(table)
+
+    def _number(self, table: Table, chunk: Chunk) -> int | None:
+        """The number of a chunk's commit to a table; None where it was made already."""
+        takeovers, last = divmod(self._last(table), TAKEOVER)
         if last > chunk.number:
             raise FruitLakeError(
                 f"{table.name}: chunk {chunk.number} can't follow chunk {last}, which "
                 f"was committed before it; run again."
             )
+        return None if last == chunk.number else takeovers * TAKEOVER + chunk.number
+
+    def _files_for(self, size: int) -> int:
+        """One a core, or one a FILE_BYTES; but none for a few small photos."""
         cores = self.spark.sparkContext.defaultParallelism
-        rows = self._conform(frame, table, chunk).coalesce(max(cores, chunk.bytes // FILE_BYTES))
-        with self._transaction(table, chunk):
-            rows.write.format("delta").mode("append").save(self.files.uri(table.name))
-        return self.version(table)
+        return max(1, min(cores, size // SHARED_BYTES), size // FILE_BYTES)
 
     def upsert(self, table: Table, frame: DataFrame, *, keys: Sequence[str], chunk: Chunk) -> int:
         """Puts rows in the place of those with the same keys; the same rows twice change nothing.
 
-        A row that has a `run_id` and a `chunk` already keeps them: they tell who made it.
+        A row that has a `run_id` and a `chunk` already keeps them: they tell who made it. Raises Busy.
         """
         target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
         condition = " and ".join(f"held.{key} = new.{key}" for key in keys)
-        with self._metadata(chunk.layer, chunk.number):
+        rows = self._conform(frame, table, chunk, keep_origin=True)
+        with self._transaction(table, self._next(table), layer=chunk.layer, chunk=chunk.number):
             (
                 target.alias("held")
-                .merge(self._conform(frame, table, chunk, keep_origin=True).alias("new"), condition)
+                .merge(rows.alias("new"), condition)
                 .whenMatchedUpdateAll()
                 .whenNotMatchedInsertAll()
                 .execute()
             )
         return self.version(table)
+
+    def record(
+        self,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        layer: str,
+        chunk: int | None = None,
+    ) -> None:
+        """Appends rows to a journal (an `ops` table), each time it is called. Raises Busy."""
+        names = table.schema.fieldNames()
+        frame = self.rows(table, [{name: row[name] for name in names} for row in rows])
+        with self._transaction(table, None, layer=layer, chunk=chunk):
+            frame.coalesce(1).write.format("delta").mode("append").save(self.files.uri(table.name))
+
+    def delete(self, table: Table, where: str, *, chunk: Chunk) -> None:
+        """Deletes rows once, under the number of a chunk of its own.
+
+        The condition stands in the Delta log for good: on no personal value. Raises as `append`.
+        """
+        by_chunk = table.numbers == "chunk"
+        number = self._number(table, chunk) if by_chunk else self._next(table)
+        if number is not None:
+            target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
+            with self._transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                target.delete(where)
+
+    def compact(self, table: Table) -> None:
+        """Joins small files to larger ones. It needs no number: rows that went meanwhile stay away, as
+        Delta refuses to replace a file that is gone. Raises Busy."""
+        target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
+        with self._transaction(table, None, layer="compaction"):
+            target.optimize().executeCompaction()
+
+    def _next(self, table: Table) -> int:
+        """The next number of a table whose commits are counted.
+
+        Counted from what the table told when this run first asked: a number that was asked for after a
+        takeover would slip above it.
+        """
+        self._counted[table] = 1 + (self._counted.get(table) or self._last(table))
+        return self._counted[table]
 
     def _conform(
         self, frame: DataFrame, table: Table, chunk: Chunk, *, keep_origin: bool = False
@@ -165,152 +283,38 @@ class Lake:
         )
 
     @contextlib.contextmanager
-    def _transaction(self, table: Table, chunk: Chunk) -> Iterator[None]:
-        """The commit within carries the chunk's number, and Delta takes no second one with it."""
-        names = (f"{TRANSACTION}.txnAppId", f"{TRANSACTION}.txnVersion")
-        with self._metadata(chunk.layer, chunk.number):
-            try:
-                self.spark.conf.set(names[0], table.name)
-                self.spark.conf.set(names[1], str(chunk.number))
-                yield
-            finally:
-                # Left behind, they would swallow the next commit to any table.
-                for name in names:
-                    self.spark.conf.unset(name)
-
-    @contextlib.contextmanager
-    def _metadata(self, layer: str, chunk: int | None) -> Iterator[None]:
-        try:
-            self.spark.conf.set(USER_METADATA, self.run.metadata(layer=layer, chunk=chunk))
-            yield
-        finally:
-            self.spark.conf.unset(USER_METADATA)
-
-    # Staging
-
-    def stage(self, chunk: Chunk, part: str, frame: DataFrame) -> None:
-        """Writes a part of a chunk where only this project looks; an earlier try is replaced."""
-        name = _folder(chunk, part)
-        self.files.delete_folder(name)
-        with self._metadata(chunk.layer, chunk.number):
-            (
-                frame.write.format("delta")
-                .option("delta.dataSkippingNumIndexedCols", "0")
-                .save(self.files.uri(name))
-            )
-
-    def staged(self, chunk: Chunk, part: str) -> DataFrame:
-        """What `stage` wrote."""
-        return self._load(_folder(chunk, part))
-
-    def has_staged(self, chunk: Chunk, part: str) -> bool:
-        """Whether the chunk has that part."""
-        return self.files.exists(f"{_folder(chunk, part)}/_delta_log")
-
-    def unstage(self, chunk: Chunk, part: str = "") -> None:
-        """Removes what is staged of a chunk, or one part of it."""
-        self.files.delete_folder(_folder(chunk, part))
-
-    # The journal
-
-    def chunks(self) -> Mapping[int, Chunk]:
-        """Every chunk in its latest state, by number. Read once: after that this run alone adds to it."""
-        if self._chunks is None:
-            self._chunks = latest(row.asDict() for row in self.read(catalog.CHUNKS).collect())
-        return self._chunks
-
-    def plan(self, wanted: Sequence[Chunk]) -> list[Chunk]:
-        """Numbers for the wanted chunks, in their order, above all that were ever used.
-
-        The tables are asked as well: should ops/chunks have been restored to an earlier version, they
-        still know the numbers that they took.
-        """
-        if not wanted:
-            return []
-        chunked = (catalog.OBJECTS, catalog.EMBEDDINGS, catalog.QUARANTINE, catalog.FEATURES)
-        used = max([0, *self.chunks(), *map(self._last_transaction, chunked)])
-        planned = [
-            chunk.reached(State.PLANNED, number=number)
-            for number, chunk in enumerate(wanted, start=used + 1)
-        ]
-        self._journal(planned)
-        return planned
-
-    def renumbered(self, chunk: Chunk, *tables: Table) -> Chunk:
-        """A chunk under a fresh number, where a later one went into one of its tables before it.
-
-        Its files are copied, so that a kill at any moment leaves it whole under one of the two numbers.
-        """
-        if max(map(self._last_transaction, tables)) <= chunk.number:
-            return chunk
-        [fresh] = self.plan([chunk])
-        fresh = fresh.reached(chunk.state)
-        self.files.copy_folder(_folder(chunk), _folder(fresh))
-        self._journal([fresh, chunk.reached(State.PLANNED)])
-        self.unstage(chunk)
-        return fresh
-
-    def drop_abandoned(self) -> None:
-        """Removes staged files that no unfinished chunk owns: of killed writers, or published since."""
-        owned = {f"{c.layer}-{c.number}" for c in self.chunks().values() if c.is_unfinished}
-        for folder in self.files.folders(STAGING):
-            if folder not in owned:
-                self.files.delete_folder(f"{STAGING}/{folder}")
-
-    def reached(self, chunk: Chunk, state: State, **changes: Any) -> Chunk:
-        """Records that a chunk came to a state, and returns it in that state."""
-        changed = chunk.reached(state, **changes)
-        self._journal([changed])
-        return changed
-
-    def _journal(self, chunks: Sequence[Chunk]) -> None:
-        known = dict(self.chunks())
-        now = datetime.now(UTC)
-        rows = [
-            {
-                "run_id": self.run.run_id,
-                "chunk": chunk.number,
-                "layer": chunk.layer,
-                "state": chunk.state.value,
-                "weights_id": chunk.weights_id,
-                "source_from": chunk.source_from,
-                "source_to": chunk.source_to,
-                "photos": chunk.photos,
-                "bytes": chunk.bytes,
-                "versions": dict(chunk.versions),
-                "at": now,
+    def _transaction(
+        self, table: Table, number: int | None, *, layer: str, chunk: int | None = None
+    ) -> Iterator[None]:
+        """The one commit within carries the number and tells its run. `number` was found before the lease
+        is checked here: should this process be paused between the two, it is too low afterwards."""
+        if self._lease is None:
+            raise RuntimeError("this lake was opened for reading")
+        self._lease.check()
+        told = {USER_METADATA: self.run.metadata(layer=layer, chunk=chunk)}
+        if number is not None:
+            told |= {
+                f"{TRANSACTION}.txnAppId": table.name,
+                f"{TRANSACTION}.txnVersion": str(number),
             }
-            for chunk in chunks
-        ]
-        self.record(catalog.CHUNKS, rows, layer=chunks[0].layer, chunk=chunks[0].number)
-        self._chunks = known | {chunk.number: chunk for chunk in chunks}
-
-    def record(
-        self,
-        table: Table,
-        rows: Sequence[Mapping[str, Any]],
-        *,
-        layer: str,
-        chunk: int | None = None,
-    ) -> None:
-        """Appends rows to a journal (an `ops` table): one entry for each time it is called."""
-        names = table.schema.fieldNames()
-        frame = self.rows(table, [{name: row[name] for name in names} for row in rows])
-        with self._metadata(layer, chunk):
-            frame.coalesce(1).write.format("delta").mode("append").save(self.files.uri(table.name))
+        self.written.add(table)
+        try:
+            for name, value in told.items():
+                self.spark.conf.set(name, value)
+            yield
+        except ConcurrentTransactionException:
+            self._lease.check()
+            raise
+        finally:
+            # Left behind, they would swallow the next commit to any table.
+            for name in told:
+                self.spark.conf.unset(name)
 
     def rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A frame of a table's columns from values on the driver; what a row lacks is null."""
         fields = table.schema.fieldNames()
         values = [tuple(row.get(name) for name in fields) for row in rows]
         return self.spark.createDataFrame(values, table.schema)
-
-    def finished(self, layer: LayerRun, *, status: str, error: str | None = None) -> None:
-        """Stops the layer's clock and writes its row of `ops/runs`."""
-        layer.finish()
-        self.record(
-            catalog.RUNS, [layer.row(self.run, status=status, error=error)], layer=layer.layer
-        )
 
 
 def counts(frame: DataFrame, column: str) -> dict[Any, int]:
@@ -319,16 +323,16 @@ def counts(frame: DataFrame, column: str) -> dict[Any, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def _folder(chunk: Chunk, part: str = "") -> str:
-    """Where a chunk, or a part of it, is staged."""
-    return f"{STAGING}/{chunk.layer}-{chunk.number}/{part}".rstrip("/")
-
-
 def _check_marker(marker: Mapping[str, Any], *, keys: Keys, root: str) -> None:
     if marker["format"] > FORMAT:
         raise BadInput(
             f"The lake {root} was written by a later version of this product "
             f"(format {marker['format']}, this one knows {FORMAT}); update the code."
+        )
+    if marker["format"] < FORMAT:
+        raise BadInput(
+            f"The lake {root} was written by an earlier version of this product "
+            f"(format {marker['format']}, this one knows {FORMAT}); ingest the photos into a new lake."
         )
     if marker["key"] != keys.fingerprint:
         raise Refused(

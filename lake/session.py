@@ -42,6 +42,9 @@ REQUIRED = {
     "spark.executorEnv.OMP_NUM_THREADS": "1",
     # Delta spreads a log snapshot over 50 tasks by default: here it has a few hundred rows.
     "spark.databricks.delta.snapshotPartitions": "2",
+    # Compaction joins files below the first size, to files of about the second: a large one stays as it is.
+    "spark.databricks.delta.optimize.minFileSize": str(64 << 20),
+    "spark.databricks.delta.optimize.maxFileSize": str(128 << 20),
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
     "spark.ui.showConsoleProgress": "false",
     "spark.ui.enabled": "false",
@@ -103,6 +106,13 @@ def start(spark: Spark) -> SparkSession:
         raise SparkDidNotStart(_why_it_did_not_start(log, error, spark)) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def java_process(spark: SparkSession) -> int:
+    """The number of the session's Java process on this machine."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    return int(jvm.java.lang.ProcessHandle.current().pid())
 
 
 def _let_workers_import_this_project() -> None:

@@ -54,7 +54,8 @@ def status(console: Console, lake: Lake) -> None:
     _bronze(console, held)
     for model in held.models:
         console.print(
-            f"{model.extractor} {model.weights_id[:12]}: {held.photos:,} photos = "
+            f"{model.extractor} {model.weights_id[:12]}: {model.coverage(held.photos):.1%} of "
+            f"{held.photos:,} photos seen = "
             f"{model.embedded:,} embedded + {model.quarantined:,} quarantined "
             f"({_listed(model.reasons) or 'none'}) + {model.waiting:,} waiting",
             markup=False,
@@ -66,7 +67,7 @@ def status(console: Console, lake: Lake) -> None:
             markup=False,
             soft_wrap=True,
         )
-    for line in held.blocked:
+    for line in held.open_ends:
         console.print(line, markup=False, soft_wrap=True)
     wrong = held.disagreements()
     if wrong:

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from lake import catalog
 from lake.chunks import Chunk, State
 from lake.lake import Lake, counts
+from lake.retire import RETIRING, extractors
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class ModelSums:
     features: int
     projectable: int
 
+    def coverage(self, photos: int) -> float:
+        """The share of the lake's photos that the model was tried on, in [0, 1]."""
+        return (self.embedded + self.quarantined) / photos if photos else 1.0
+
 
 @dataclass(frozen=True)
 class Sums:
@@ -40,7 +45,7 @@ class Sums:
     rejected: Mapping[str, int]
     photos: int
     models: Sequence[ModelSums]
-    blocked: Sequence[str]
+    open_ends: Sequence[str]
 
     def disagreements(self) -> list[str]:
         """A sentence for each sum that doesn't come out."""
@@ -75,23 +80,35 @@ class Sums:
 def sums(lake: Lake) -> Sums:
     """Counts every table once."""
     outcomes = counts(lake.read(catalog.OBJECTS), "outcome")
-    chunks = list(lake.chunks().values())
+    chunks = list(lake.ledger.chunks().values())
     return Sums(
         objects=sum(outcomes.values()),
         outcomes=outcomes,
         rejected=counts(lake.read(catalog.REJECTED), "reason"),
         photos=lake.read(catalog.PHOTOS).count(),
         models=_models(lake, chunks),
-        blocked=[
-            f"{c.layer} chunk {c.number}: {c.photos:,} photos are blocked by a gate"
-            for c in chunks
-            if c.state is State.BLOCKED
-        ],
+        open_ends=[*_blocked(chunks), *_half_retired(lake)],
     )
 
 
+def _blocked(chunks: Sequence[Chunk]) -> list[str]:
+    return [
+        f"{c.layer} chunk {c.number}: {c.photos:,} photos are blocked by a gate"
+        for c in chunks
+        if c.state is State.BLOCKED
+    ]
+
+
+def _half_retired(lake: Lake) -> list[str]:
+    return [
+        f"{row['extractor']} {row['weights_id'][:12]} is half retired: run.py retire "
+        f"{row['weights_id'][:12]} goes on"
+        for row in extractors(lake).where(F.col("status") == RETIRING).collect()
+    ]
+
+
 def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
-    """One for each model that embedded anything; one that was only converted holds nothing."""
+    """One for each model with rows; one that was only converted, or is retired, holds none."""
     rows = (
         lake.read(catalog.MODELS)
         .select("version", "kind", "extractor", "weights_id", "status", "explained_variance")
@@ -112,8 +129,9 @@ def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
     found = []
     for extractor in (r for r in rows if r["kind"] == "extractor"):
         weights_id = extractor["weights_id"]
-        own = [c for c in chunks if c.weights_id == weights_id]
-        if not own:
+        layers = ("silver", "gold")
+        own = [c for c in chunks if c.weights_id == weights_id and c.layer in layers]
+        if all(c.state is State.RETIRED for c in own) or extractor["status"] == RETIRING:
             continue
         champion = champions.get(weights_id)
         reasons = {r["reason"]: r["count"] for r in quarantined if r["weights_id"] == weights_id}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from lake.catalog import schema
 from lake.columns import norm
 from silver import pixels
+from silver.decoder import Decode, decoder
 from silver.pixels import Limits, RefusedPhoto
 
 EMBEDDED = schema(
@@ -40,38 +43,50 @@ class BroadcastModel:
     dimensions: int
     flatbuffer: Broadcast[bytes]
     limits: Limits
+    decode: Decode = pixels.decode
 
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Record batches of bronze/photos to record batches of `EMBEDDED`, photo by photo."""
-        # Loaded here, on the worker: the driver needs no interpreter.
+        # Imported here, on the worker: the driver needs no interpreter.
         from silver.runtime import interpreter
 
+        # The child is forked before anything large is in memory that it would keep. A later one may
+        # inherit the interpreter, which has no thread of its own that a fork would cut off.
+        decode = decoder(self.decode, size=self.size, limits=self.limits).decoded
         model = interpreter(self.flatbuffer.value, self.weights_id)
         for batch in batches:
             embedded = np.zeros((batch.num_rows, self.dimensions), np.float32)
             facts: list[dict[str, Any]] = []
-            for row, content in enumerate(batch.column("content")):
-                try:
-                    rgb = pixels.decode(content.as_py(), size=self.size, limits=self.limits)
-                except RefusedPhoto as refused:
-                    facts.append(
-                        {
-                            "stage": "decode",
-                            "reason": refused.reason.value,
-                            "detail": refused.detail,
-                        }
-                    )
-                    continue
-                embedded[row] = model.embed(rgb)
-                grey = pixels.luminance(rgb)
-                facts.append(
-                    {
-                        "brightness": pixels.brightness(grey),
-                        "sharpness": pixels.sharpness(grey),
-                        "dhash": pixels.dhash(grey),
-                    }
-                )
+            with closing(decode(_views(batch.column("content")))) as photos:
+                for row, photo in enumerate(photos):
+                    if isinstance(photo, RefusedPhoto):
+                        facts.append(_refusal(photo))
+                    else:
+                        embedded[row] = model.embed(photo)
+                        facts.append(_measures(photo))
             yield _record_batch(batch, embedded, facts, extractor=self.extractor)
+
+
+def _views(column: pa.Array) -> list[memoryview]:
+    """Each value's bytes in a binary column, where they are: a scalar would be a copy."""
+    binary = column.cast(pa.binary())
+    _, offsets, values = binary.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[binary.offset :][: len(binary) + 1]
+    whole = memoryview(values or b"")
+    return [whole[start:end] for start, end in pairwise(bounds.tolist())]
+
+
+def _refusal(refused: RefusedPhoto) -> dict[str, Any]:
+    return {"stage": "decode", "reason": refused.reason.value, "detail": refused.detail}
+
+
+def _measures(rgb: NDArray[np.uint8]) -> dict[str, Any]:
+    grey = pixels.luminance(rgb)
+    return {
+        "brightness": pixels.brightness(grey),
+        "sharpness": pixels.sharpness(grey),
+        "dhash": pixels.dhash(grey),
+    }
 
 
 def _record_batch(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console
 
-from lake import catalog
+from lake import catalog, faults
 from lake.chunks import Chunk, State, not_yet_taken, unfinished
 from lake.gates import Gate
 from lake.journal import LayerRun
@@ -23,9 +24,9 @@ def embed(
 
     Raises Blocked at the first chunk that a gate stops.
     """
-    chunks = lake.chunks().values()
+    chunks = lake.ledger.chunks().values()
     for chunk in unfinished(chunks, layer="silver", weights_id=model.weights_id):
-        chunk = lake.renumbered(chunk, catalog.EMBEDDINGS, catalog.QUARANTINE)
+        chunk = lake.ledger.renumbered(chunk, catalog.EMBEDDINGS, catalog.QUARANTINE)
         _publish(lake, chunk, gate=gate, did=did)
     for source in not_yet_taken(
         chunks, source="bronze", layer="silver", weights_id=model.weights_id
@@ -42,7 +43,7 @@ def _stage(
     facts = photos.drop("content")
     passed = gate(facts, "bronze_photos", chunk=source, table=catalog.PHOTOS)
     if source.state is not State.JUDGED:
-        lake.reached(source, State.JUDGED)
+        lake.ledger.reached(source, State.JUDGED)
     wanted = Chunk(
         0,
         "silver",
@@ -51,9 +52,9 @@ def _stage(
         source_from=source.number,
         source_to=source.number,
         photos=source.photos,
-        bytes=source.bytes,
+        bytes=source.photos * model.dimensions * np.float32().nbytes,
     )
-    [chunk] = lake.plan([wanted])
+    [chunk] = lake.ledger.plan([wanted])
     if passed.refused:
         refused = facts.withColumn("reason", passed.reason).where("reason is not null")
         photos = photos.join(F.broadcast(refused.select("photo_id")), "photo_id", "left_anti")
@@ -62,20 +63,20 @@ def _stage(
         rows = embeddings.embeddings(photos, model, count=count)
         if passed.refused:
             rows = rows.unionByName(embeddings.refused(refused, stage="bronze"))
-        lake.stage(chunk, "embedded", rows)
-    return lake.reached(chunk, State.STAGED)
+        lake.staging.write(chunk, "embedded", rows)
+    return lake.ledger.reached(chunk, State.STAGED)
 
 
 def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     """A staged chunk to silver's tables: what passes the gate, and the rest with its reasons."""
-    staged = lake.staged(chunk, "embedded")
+    staged = lake.staging.read(chunk, "embedded")
     embedded, refused = staged.where("reason is null"), staged.where("reason is not null")
     reasons = counts(staged, "reason")
     kept = reasons.pop(None, 0)
     if chunk.state is not State.JUDGED:
         chunk = _judge(lake, chunk, embedded, refused_before=sum(reasons.values()), gate=gate)
-    if lake.has_staged(chunk, "refused"):
-        caught = lake.staged(chunk, "refused")
+    if lake.staging.has(chunk, "refused"):
+        caught = lake.staging.read(chunk, "refused")
         refused = refused.unionByName(embeddings.refused(caught, stage="silver"))
         embedded = embedded.join(F.broadcast(caught.select("photo_id")), "photo_id", "left_anti")
         by_rule = counts(caught, "reason")
@@ -85,11 +86,13 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     if kept:
         rows = embeddings.published(embedded, weights_id=chunk.model)
         versions[catalog.EMBEDDINGS.name] = lake.append(catalog.EMBEDDINGS, rows, chunk=chunk)
+        faults.at("silver: embeddings appended")
     if reasons:
         rows = embeddings.quarantine(refused, weights_id=chunk.model)
         versions[catalog.QUARANTINE.name] = lake.append(catalog.QUARANTINE, rows, chunk=chunk)
-    lake.reached(chunk, State.PUBLISHED, photos=kept, versions=versions)
-    lake.unstage(chunk)
+        faults.at("silver: quarantine appended")
+    lake.ledger.reached(chunk, State.PUBLISHED, photos=kept, versions=versions)
+    lake.staging.remove(chunk)
     quarantined = sum(reasons.values())
     did.refuse(reasons)
     did.add({"in": kept + quarantined, "kept": kept, "quarantined": quarantined})
@@ -107,8 +110,9 @@ def _judge(
         table=catalog.EMBEDDINGS,
         refused_before=refused_before,
     )
-    lake.unstage(chunk, "refused")
+    lake.staging.remove(chunk, "refused")
     if passed.refused:
         caught = rows.withColumn("reason", passed.reason).where("reason is not null")
-        lake.stage(chunk, "refused", caught)
-    return lake.reached(chunk, State.JUDGED)
+        lake.staging.write(chunk, "refused", caught)
+        faults.at("silver: refused staged")
+    return lake.ledger.reached(chunk, State.JUDGED)

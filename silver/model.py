@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from pyspark.sql import functions as F
 
-from conf.errors import Inconsistent
+from conf.errors import BadInput, Inconsistent
 from conf.settings import Model, Photos
-from lake import catalog
+from lake import catalog, faults
 from lake.chunks import Chunk, State
 from lake.lake import Lake
+from lake.retire import CONVERTED, RETIRED, RETIRING, mark
 from silver import extractors, flatbuffer
 from silver.embeddings import BroadcastModel
 from silver.pixels import Limits
@@ -23,8 +24,8 @@ def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastMod
 
     It is looked up by (extractor, hash of the source weights, precision) and converted only where the
     lake has none: another TensorFlow may convert to other bytes, which must not embed the lake again.
-    Raises BadInput (unknown extractor, weights that can't be had), Inconsistent (the model file is gone
-    or isn't the one that the lake's embeddings were made with).
+    Raises BadInput (unknown extractor, weights that can't be had, a model half retired), Inconsistent
+    (the model file is gone or isn't the one that the lake's embeddings were made with).
     """
     extractor = extractors.extractor(model.extractor)
     source = extractor.source(model.weights)
@@ -36,11 +37,15 @@ def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastMod
             & (F.col("source_sha256") == source.sha256)
             & (F.col("precision") == PRECISION)
         )
-        .select("weights_id")
         .first()
     )
     if known:
         weights_id = known["weights_id"]
+        if known["status"] == RETIRING:
+            raise BadInput(
+                f"{model.extractor} {weights_id[:12]} is being retired, and that was cut short: finish it "
+                f"first with run.py retire {weights_id[:12]}."
+            )
         content = lake.files.read(_file(model.extractor, weights_id))
         if content is None or flatbuffer.weights_id(content) != weights_id:
             state = "is missing" if content is None else "was changed"
@@ -48,10 +53,13 @@ def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastMod
                 f"The model file {lake.files.uri(_file(model.extractor, weights_id))} {state}; put back "
                 f"the file whose SHA-256 stands in its name."
             )
+        if known["status"] == RETIRED:
+            mark(lake, weights_id, CONVERTED)
     else:
         content = flatbuffer.convert(extractor.build(source))
         weights_id = flatbuffer.weights_id(content)
         lake.files.write(_file(model.extractor, weights_id), content)
+        faults.at("silver: flatbuffer written")
         _record(
             lake, model.extractor, weights_id, source.sha256, extractor.DIMENSIONS, model.weights
         )
@@ -81,7 +89,7 @@ def _record(
         "weights_id": weights_id,
         "dimensions": dimensions,
         "reason": f"weights {weights.rpartition('/')[2]}",
-        "status": "converted",
+        "status": CONVERTED,
         "created_at": datetime.now(UTC),
     }
     nobody = Chunk(0, "silver", State.PLANNED)

@@ -59,6 +59,8 @@ class Reason(StrEnum):
     TOO_SMALL = "too_small"
     BLANK = "blank"
     UNSUPPORTED = "unsupported"
+    DECODER_CRASHED = "decoder_crashed"
+    DECODER_TIMEOUT = "decoder_timeout"
 
 
 class RefusedPhoto(ValueError):
@@ -78,13 +80,14 @@ class Limits:
     """What a photo may cost and must show. `min_side` in pixels.
 
     `blank_range`: the difference of the brightest and the darkest luminance, in levels of 255, at
-    or below which a photo counts as blank.
+    or below which a photo counts as blank. `decode_seconds` is kept by whoever calls `decode`.
     """
 
     max_bytes: int
     max_pixels: int
     min_side: int
     blank_range: int
+    decode_seconds: float = 30.0
 
 
 class _Format(NamedTuple):

@@ -208,13 +208,13 @@ def _embed_share(end: Connection, paths: Sequence[Path], task: Task) -> None:
 def layers(task: Task, *, counted: Sequence[str]) -> Measured:
     """Runs the layers as the command line does. For silver alone, bronze and the model come before."""
     from lake import session
-    from run import opened, run_layers
+    from run import run_layers, writing
     from silver.model import broadcast_model
 
     settings = task.settings
-    session.start(settings.spark)  # `opened` takes the session that there is
+    session.start(settings.spark)  # `writing` takes the session that there is
     ready_at, began = time.time(), time.perf_counter()
-    with opened(settings, Console()) as context:
+    with writing(settings, Console()) as context:
         parts = {"opening the lake": time.perf_counter() - began}
         if counted == SILVER:
             run_layers(context, ("bronze",))
@@ -312,8 +312,9 @@ def measured(task: Task) -> Measured:
 class Watch:
     """A process and its descendants, seen from outside through /proc; elsewhere nothing is known.
 
-    `peak` is resident memory in bytes at its highest, by kind: the JVM, the driver's Python, and all other
-    processes together, which are the workers (pages that they share count in each).
+    `peak` is resident memory in bytes at its highest, by kind: the JVM, the driver's Python, all other
+    processes together, which are the workers (pages that they share count in each); `a worker` is the
+    largest of these.
     """
 
     def __init__(self, pid: int) -> None:
@@ -334,6 +335,8 @@ class Watch:
             self._ticks[pid] = ticks
             kind = "JVM" if name == "java" else "driver" if pid == self.pid else "workers"
             now[kind] += resident
+            if kind == "workers":
+                now["a worker"] = max(now["a worker"], resident)
         for kind, resident in now.items():
             self.peak[kind] = max(resident, self.peak.get(kind, 0))
         self._last = _machine_ticks()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +12,11 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from conf.settings import Settings
-from lake import keys as keyring
+from lake import lease
+from lake.files import Folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
-from run import Context, run_layers
+from run import Context, run_layers, writing
 
 ALL = ("bronze", "silver", "gold")
 
@@ -35,24 +38,32 @@ class Place:
         """What the last run printed."""
         return self.console.file.getvalue()
 
-    def context(self) -> Context:
-        """A new run over the lake."""
+    @contextmanager
+    def writing(self) -> Iterator[Context]:
+        """A new run that may write."""
         self.console = Console(file=io.StringIO(), width=200)
-        keys = keyring.load(self.settings.subjects.key, lake=self.settings.paths.lake, make=True)
-        run = Run.begin(self.settings.digest)
-        lake = Lake.open(
-            self.spark, self.settings.paths.lake, run=run, keys=keys, delta=self.settings.delta
-        )
-        return Context(self.settings, lake, keys, self.console)
+        with writing(self.settings, self.console) as context:
+            yield context
 
     def run(self, *layers: str) -> dict[str, LayerRun]:
         """Runs the layers, by default all; what each did, by name."""
-        did = run_layers(self.context(), layers or ALL)
+        with self.writing() as context:
+            did = run_layers(context, layers or ALL)
         return {layer.layer: layer for layer in did}
 
     @property
     def lake(self) -> Lake:
-        return self.context().lake
+        """The lake for reading, as it is now."""
+        return Lake(self.spark, self.files, Run.begin(self.settings.digest))
+
+    @property
+    def files(self) -> Folder:
+        """What lies under the lake's root."""
+        return Folder(self.settings.paths.lake)
+
+    def bury(self) -> None:
+        """Removes the lease of a run that 'died' in this process, which lives on."""
+        (self.root / "lake" / lease.NAME).unlink(missing_ok=True)
 
     def set(self, *overrides: str) -> Place:
         """The same folders under other settings."""

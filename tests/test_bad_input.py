@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import run
-from lake import catalog, session
+from lake import catalog
 from report.sums import sums
 from tests.bronze.test_landing import ODD_NAMES
 
@@ -18,7 +17,6 @@ from tests.bronze.test_landing import ODD_NAMES
 @pytest.fixture
 def command(tmp_path, monkeypatch, capsys, spark):
     """The command line in this process: its exit code, and what it printed on both streams."""
-    monkeypatch.setattr(session, "running", lambda settings: nullcontext(spark))
     monkeypatch.chdir(tmp_path)
 
     def call(*words):

@@ -24,7 +24,7 @@ ODD_NAMES = [
 
 
 def listed(root):
-    return {found.path: found for found in LocalLanding(str(root)).objects()}
+    return {found.path: found for found in LocalLanding(str(root)).listing().objects}
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -32,7 +32,7 @@ def test_any_name_is_listed_and_read(tmp_path, name):
     (tmp_path / "subject=a b").mkdir()
     with open(os.path.join(tmp_path, "subject=a b", name), "wb") as file:
         file.write(b"content")
-    [found] = LocalLanding(str(tmp_path)).objects()
+    [found] = LocalLanding(str(tmp_path)).listing().objects
     assert found.path == f"subject=a b/{name}"
     assert LocalLanding(str(tmp_path)).read(found) == b"content"
 
@@ -80,7 +80,7 @@ def test_no_permission_is_said(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(Unreadable, match="no permission"):
+    with pytest.raises(Unreadable, match="Permission denied"):
         LocalLanding(str(tmp_path)).read(LandingObject("a", 0, 0))
 
 
@@ -95,7 +95,7 @@ def test_no_permission_is_said(tmp_path, monkeypatch):
 def test_a_root_that_is_none_is_refused(tmp_path, root, message):
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match=message):
-        LocalLanding(root.format(tmp=tmp_path)).objects()
+        LocalLanding(root.format(tmp=tmp_path)).listing()
 
 
 @pytest.mark.parametrize(

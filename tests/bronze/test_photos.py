@@ -97,7 +97,7 @@ def test_no_path_stands_in_a_query_plan(spark, tmp_path):
     (tmp_path / "subject=canary").mkdir()
     (tmp_path / "subject=canary" / "canary.jpg").write_bytes(b"x")
     landing = LocalLanding(str(tmp_path))
-    found = [arrival(o, position=0, keys=KEYS) for o in landing.objects()]
+    found = [arrival(o, position=0, keys=KEYS) for o in landing.listing().objects]
     settings = Settings.load("local", environment={})
     frame = arrived(
         spark, landing, found, chunks=settings.chunks, max_bytes=9, count=lambda n: None

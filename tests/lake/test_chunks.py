@@ -18,7 +18,7 @@ def chunk(number, layer="silver", state=State.PUBLISHED, **other):
     return Chunk(number, layer, state, **other)
 
 
-def row(number, state, *, minutes):
+def row(number, state, *, entry):
     return {
         "chunk": number,
         "layer": "bronze",
@@ -29,15 +29,16 @@ def row(number, state, *, minutes):
         "photos": 3,
         "bytes": 10,
         "versions": None,
-        "at": START + timedelta(minutes=minutes),
+        "at": START - timedelta(minutes=entry),  # clocks may go any way
+        "entry": entry,
     }
 
 
 def test_the_latest_state_counts_whatever_the_order_of_rows():
     rows = [
-        row(1, "published", minutes=2),
-        row(1, "planned", minutes=0),
-        row(2, "planned", minutes=0),
+        row(1, "published", entry=2),
+        row(1, "planned", entry=0),
+        row(2, "planned", entry=0),
     ]
     found = latest(rows)
     assert {n: c.state for n, c in found.items()} == {1: State.PUBLISHED, 2: State.PLANNED}

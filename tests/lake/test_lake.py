@@ -1,19 +1,32 @@
 """Commits: once each, in order, and nothing under a lake of another key or format."""
 
 import json
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
-from conf.errors import BadInput, FruitLakeError, Refused
-from lake import catalog
+from conf.errors import BadInput, Busy, FruitLakeError, Refused
+from lake import catalog, lease, ledger
 from lake.chunks import Chunk, State
-from lake.lake import MARKER, STAGING
+from lake.lake import MARKER, TAKEOVER
+from lake.lease import Holder
+from lake.ledger import Ledger
+from lake.staging import FOLDER
 from tests.place import Place
 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory, spark):
     return Place(tmp_path_factory.mktemp("lake"), spark, None).set()
+
+
+@pytest.fixture
+def lake(held):
+    """The module's lake, for writing."""
+    with held.writing() as context:
+        yield context.lake
 
 
 def rejected(lake, name):
@@ -28,8 +41,7 @@ def chunk(number, **other):
     return Chunk(number, "bronze", State.STAGED, **other)
 
 
-def test_a_chunk_is_committed_once_and_in_order(held):
-    lake = held.lake
+def test_a_chunk_is_committed_once_and_in_order(lake):
     version = lake.append(catalog.REJECTED, rejected(lake, "a"), chunk=chunk(3))
     assert lake.append(catalog.REJECTED, rejected(lake, "a"), chunk=chunk(3)) == version
     assert names(lake) == ["a"]
@@ -41,80 +53,178 @@ def test_a_chunk_is_committed_once_and_in_order(held):
     assert lake.read(catalog.RUNS).count() == 2
 
 
-def test_numbers_go_on_above_those_that_tables_took(held):
-    lake = held.lake
+def test_numbers_go_on_above_those_that_tables_took(lake):
     lake.append(catalog.OBJECTS, lake.rows(catalog.OBJECTS, [{"object": "x"}]), chunk=chunk(41))
-    first, second = lake.plan([chunk(0), chunk(0)])
+    first, second = lake.ledger.plan([chunk(0), chunk(0)])
     assert (first.number, second.number) == (42, 43)
-    assert held.lake.plan([chunk(0)])[0].number == 44
+    assert Ledger(lake).plan([chunk(0)])[0].number == 44
 
 
-def test_a_frame_that_lacks_a_column_is_not_committed(held):
-    lake = held.lake
+def test_a_frame_that_lacks_a_column_is_not_committed(lake):
     frame = rejected(lake, "c").drop("reason")
     with pytest.raises(Exception, match="reason"):
         lake.append(catalog.REJECTED, frame, chunk=chunk(100))
 
 
+def test_a_reader_commits_nothing(held, lake):
+    with pytest.raises(RuntimeError, match="opened for reading"):
+        held.lake.record(catalog.RUNS, [dict.fromkeys(catalog.RUNS.schema.names)], layer="bronze")
+
+
 def test_an_upsert_replaces_and_keeps_who_made_the_row(held):
-    lake = held.lake
     row = {"version": "v", "kind": "extractor", "status": "a"}
-    lake.upsert(catalog.MODELS, lake.rows(catalog.MODELS, [row]), keys=["version"], chunk=chunk(50))
-    made = lake.read(catalog.MODELS).first()
-    later = held.lake
-    changed = later.read(catalog.MODELS).na.replace("a", "b", "status")
-    later.upsert(catalog.MODELS, changed, keys=["version"], chunk=chunk(51))
+    with held.writing() as context:
+        lake = context.lake
+        rows = lake.rows(catalog.MODELS, [row])
+        lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk(50))
+        made = lake.read(catalog.MODELS).first()
+    with held.writing() as context:
+        later = context.lake
+        changed = later.read(catalog.MODELS).na.replace("a", "b", "status")
+        later.upsert(catalog.MODELS, changed, keys=["version"], chunk=chunk(51))
     [now] = later.read(catalog.MODELS).collect()
     assert (now["status"], now["run_id"], now["chunk"]) == ("b", made["run_id"], 50)
     assert later.run.run_id != made["run_id"]
 
 
-def test_a_staged_chunk_that_was_overtaken_goes_on_under_a_fresh_number(held):
-    lake = held.lake
-    late = lake.plan([chunk(0)])[0].reached(State.STAGED)
-    lake.stage(late, "rows", rejected(lake, "late"))
-    lake.reached(late, State.BLOCKED)
-    assert lake.renumbered(late, catalog.REJECTED) == late
-    [early] = lake.plan([chunk(0)])
+def test_a_staged_chunk_that_was_overtaken_goes_on_under_a_fresh_number(lake):
+    ledger, staging = lake.ledger, lake.staging
+    late = ledger.plan([chunk(0)])[0].reached(State.STAGED)
+    staging.write(late, "rows", rejected(lake, "late"))
+    ledger.reached(late, State.BLOCKED)
+    assert ledger.renumbered(late, catalog.REJECTED) == late
+    [early] = ledger.plan([chunk(0)])
     lake.append(catalog.REJECTED, rejected(lake, "early"), chunk=early)
-    fresh = lake.renumbered(late.reached(State.BLOCKED), catalog.REJECTED)
+    fresh = ledger.renumbered(late.reached(State.BLOCKED), catalog.REJECTED)
     assert fresh.number > early.number
     assert fresh.state is State.BLOCKED
-    assert lake.staged(fresh, "rows").first()["object"] == "late"
-    assert not lake.has_staged(late, "rows")
-    again = held.lake
+    assert staging.read(fresh, "rows").first()["object"] == "late"
+    assert not staging.has(late, "rows")
+    again = Ledger(lake)
     assert again.chunks()[late.number].state is State.PLANNED
     again.drop_abandoned()
-    assert again.has_staged(fresh, "rows")
+    assert staging.has(fresh, "rows")
 
 
-def test_staged_files_of_a_killed_writer_go(held):
-    lake = held.lake
-    [planned] = lake.plan([chunk(0)])
-    lake.stage(planned, "rows", rejected(lake, "z"))
-    held.lake.drop_abandoned()
-    assert not lake.files.exists(f"{STAGING}/bronze-{planned.number}")
+def test_staged_files_of_a_killed_writer_go(lake):
+    [planned] = lake.ledger.plan([chunk(0)])
+    lake.staging.write(planned, "rows", rejected(lake, "z"))
+    lake.ledger.drop_abandoned()
+    assert not lake.files.exists(f"{FOLDER}/bronze-{planned.number}")
+
+
+def test_states_are_ordered_by_their_entries_whatever_the_clocks_say(lake, monkeypatch):
+    """The second writer's clock is an hour behind the first one's."""
+    [planned] = lake.ledger.plan([chunk(0)])
+
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(hours=1)
+
+    monkeypatch.setattr(ledger, "datetime", Behind)
+    lake.ledger.reached(planned, State.PUBLISHED)
+    assert Ledger(lake).chunks()[planned.number].state is State.PUBLISHED
+
+
+# A writer that was paused
+
+
+@contextmanager
+def paused(held, patch):
+    """A writer that stands still between its look at the lease and its commit, while another one takes
+    over; its next commit is the one that it had begun."""
+    with held.writing() as context:
+        lake, check = context.lake, context.lake._lease.check
+        [lake.planned] = lake.ledger.plan([chunk(0)])
+
+        def overtaken():
+            check()
+            die(held)
+            patch.undo()
+            with held.writing():
+                pass
+
+        patch.setattr(lake._lease, "check", overtaken)
+        yield lake
+
+
+def die(held):
+    """The lease looks as if its holder had been killed."""
+    holder = Holder.read(held.files.read(lease.NAME))
+    held.files.write(lease.NAME, replace(holder, processes=NOBODY).content())
+
+
+NOBODY = {"999999999": "1"}
+RUN = dict.fromkeys(catalog.RUNS.schema.names)
+COMMITS = {
+    "append": lambda lake: lake.append(
+        catalog.REJECTED, rejected(lake, "late"), chunk=lake.planned
+    ),
+    "upsert": lambda lake: lake.upsert(
+        catalog.MODELS,
+        lake.rows(catalog.MODELS, [{"version": "late"}]),
+        keys=["version"],
+        chunk=lake.planned,
+    ),
+    "delete": lambda lake: lake.delete(catalog.OBJECTS, "true", chunk=lake.planned),
+    "a state": lambda lake: lake.ledger.reached(lake.planned, State.STAGED),
+}
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+def test_a_writer_that_was_paused_through_a_takeover_commits_nothing(held, monkeypatch, commit):
+    with paused(held, monkeypatch) as lake:
+        with suppress(Busy):  # a conflict tells it at once, a number that is too low says nothing
+            COMMITS[commit](lake)
+        with pytest.raises(Busy, match="was taken over"):
+            lake.record(catalog.RUNS, [RUN | {"layer": "late"}], layer="late")
+    now = held.lake
+    assert "late" not in names(now)
+    assert now.read(catalog.MODELS).where("version = 'late'").count() == 0
+    assert now.read(catalog.RUNS).where("layer = 'late'").count() == 0
+    assert now.ledger.chunks()[lake.planned.number].state is State.PLANNED
+
+
+def test_numbers_go_on_after_a_takeover(held):
+    with held.writing() as context:
+        lake = context.lake
+        [first] = lake.ledger.plan([chunk(0)])
+        lake.append(catalog.REJECTED, rejected(lake, "before"), chunk=first)
+        takeovers = lake._last(catalog.REJECTED) // TAKEOVER
+        die(held)
+        lake._lease._over.set()
+    with held.writing() as context:
+        lake = context.lake
+        assert lake._last(catalog.REJECTED) == (takeovers + 1) * TAKEOVER + first.number
+        lake.append(catalog.REJECTED, rejected(lake, "before"), chunk=first)  # it was committed
+        [second] = lake.ledger.plan([chunk(0)])
+        assert second.number == first.number + 1
+        lake.append(catalog.REJECTED, rejected(lake, "after"), chunk=second)
+    assert [name for name in names(held.lake) if len(name) > 4] == ["after", "before", "early"]
+    assert not held.files.exists(lease.NAME)
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         ({"format": 99}, BadInput, "written by a later version of this product"),
+        ({"format": 1}, BadInput, "written by an earlier version of this product"),
         ({"key": "0" * 64}, Refused, "made with another key"),
     ],
 )
-def test_a_lake_that_is_not_ours_is_refused(place, change, error, message):
-    files = place.lake.files
-    marker = files.read_json(MARKER)
-    files.write(MARKER, json.dumps(marker | change).encode())
+def test_a_lake_that_is_not_ours_is_refused(held, change, error, message):
+    marker = held.files.read_json(MARKER)
+    held.files.write(MARKER, json.dumps(marker | change).encode())
     with pytest.raises(error, match=message):
-        _ = place.lake
+        held.run()
+    held.files.write(MARKER, json.dumps(marker).encode())
+    assert not held.files.exists(lease.NAME)
 
 
-def test_tables_have_their_properties(held):
+def test_tables_have_their_properties(held, lake):
     from delta import DeltaTable
 
-    lake = held.lake
     for table in catalog.TABLES:
         detail = DeltaTable.forPath(lake.spark, lake.files.uri(table.name)).detail().first()
         wanted = catalog.properties(held.settings.delta)

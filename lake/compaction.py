@@ -1,0 +1,29 @@
+"""Compaction: daily runs leave small files, which are joined once there are many.
+
+A file that has grown large is never rewritten (`lake.session` sets the sizes), so the cost follows what
+came in, not what the lake holds. The files that were joined stay for time travel until the retention ends.
+"""
+
+from __future__ import annotations
+
+from lake import faults
+from lake.catalog import Table
+from lake.lake import FILE_BYTES, Lake
+
+
+def compact(lake: Lake, *, small_files: int) -> list[Table]:
+    """Joins the small files of each table that this run wrote to and that has gathered so many.
+
+    Raises Busy.
+    """
+    written = sorted(lake.written, key=lambda table: table.name)
+    due = [table for table in written if _small(*lake.size(table)) >= small_files]
+    for table in due:
+        lake.compact(table)
+        faults.at("lake: a table compacted")
+    return due
+
+
+def _small(files: int, size: int) -> int:
+    """How many files there are more than the bytes need."""
+    return files - size // FILE_BYTES

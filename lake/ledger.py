@@ -1,0 +1,116 @@
+"""The ledger: every chunk's state, in `ops/chunks`, and the numbers that chunks get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lake import catalog, faults
+from lake.catalog import Table
+from lake.chunks import Chunk, State, latest
+
+if TYPE_CHECKING:
+    from lake.lake import Lake
+
+TAKEOVER = 10**12
+"""What a takeover adds to the numbers of commits and entries: more than there will ever be of them."""
+
+
+class Ledger:
+    """The chunks of a lake, as one run sees and moves them."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._chunks: dict[int, Chunk] | None = None
+        self._entries = 0
+
+    def chunks(self) -> Mapping[int, Chunk]:
+        """Every chunk in its latest state, by number. Read once: after that this run alone adds to it."""
+        if self._chunks is None:
+            rows = [row.asDict() for row in self._lake.read(catalog.CHUNKS).collect()]
+            self._chunks = latest(rows)
+            self._entries = max((row["entry"] for row in rows), default=0)
+        return self._chunks
+
+    def take_over(self) -> None:
+        """Enters every open chunk again, above what a writer that was only paused may still enter."""
+        chunks = self.chunks().values()
+        self._entries = (self._entries // TAKEOVER + 1) * TAKEOVER
+        open_ones = [c for c in chunks if c.is_unfinished or c.state is State.PLANNED]
+        if open_ones:
+            self._write(open_ones)
+
+    def plan(self, wanted: Sequence[Chunk]) -> list[Chunk]:
+        """Numbers for the wanted chunks, in their order, above all that were ever used.
+
+        The tables are asked as well: should ops/chunks have been restored to an earlier version, they
+        still know the numbers that they took. Raises Busy.
+        """
+        if not wanted:
+            return []
+        chunked = [table for table in catalog.TABLES if table.numbers == "chunk"]
+        used = max([0, *self.chunks(), *map(self._lake.last_chunk, chunked)])
+        planned = [
+            chunk.reached(State.PLANNED, number=number)
+            for number, chunk in enumerate(wanted, start=used + 1)
+        ]
+        self._write(planned)
+        faults.at(f"{wanted[0].layer}: planned")
+        return planned
+
+    def reached(self, chunk: Chunk, state: State, **changes: Any) -> Chunk:
+        """Records that a chunk came to a state, and returns it in that state. Raises Busy."""
+        changed = chunk.reached(state, **changes)
+        faults.at(f"{chunk.layer}: before {state}")
+        self._write([changed])
+        faults.at(f"{chunk.layer}: {state}")
+        return changed
+
+    def retire(self, chunks: Sequence[Chunk]) -> None:
+        """Records that the rows of these chunks are gone: what they were made from may be taken again."""
+        if chunks:
+            self._write([chunk.reached(State.RETIRED) for chunk in chunks])
+
+    def renumbered(self, chunk: Chunk, *tables: Table) -> Chunk:
+        """A chunk under a fresh number, where a later one went into one of its tables before it.
+
+        Its files are copied, so that a kill at any moment leaves it whole under one of the two numbers.
+        """
+        if max(map(self._lake.last_chunk, tables)) <= chunk.number:
+            return chunk
+        [fresh] = self.plan([chunk])
+        fresh = fresh.reached(chunk.state)
+        self._lake.staging.copy(chunk, fresh)
+        self._write([fresh, chunk.reached(State.PLANNED)])
+        self._lake.staging.remove(chunk)
+        return fresh
+
+    def drop_abandoned(self) -> None:
+        """Removes staged files that no unfinished chunk owns: of killed writers, or published since."""
+        self._lake.staging.keep_only([c for c in self.chunks().values() if c.is_unfinished])
+
+    def _write(self, chunks: Sequence[Chunk]) -> None:
+        known = dict(self.chunks())
+        now = datetime.now(UTC)
+        self._entries += 1
+        rows = [
+            {
+                "run_id": self._lake.run.run_id,
+                "chunk": chunk.number,
+                "layer": chunk.layer,
+                "state": chunk.state.value,
+                "weights_id": chunk.weights_id,
+                "source_from": chunk.source_from,
+                "source_to": chunk.source_to,
+                "photos": chunk.photos,
+                "bytes": chunk.bytes,
+                "versions": dict(chunk.versions),
+                "at": now,
+                "entry": self._entries,
+            }
+            for chunk in chunks
+        ]
+        first = chunks[0]
+        self._lake.record(catalog.CHUNKS, rows, layer=first.layer, chunk=first.number)
+        self._chunks = known | {chunk.number: chunk for chunk in chunks}
