@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -201,6 +201,10 @@ def held(files: Folder, *, run_id: str, seconds: float) -> Iterator[Lease]:
         is_clean = True
     except FruitLakeError:
         is_clean = True
+        raise
+    except Exception:
+        with suppress(OSError):
+            lease.check()  # one that has lost the lake may fail at whatever the next holder did there
         raise
     finally:
         lease.let_go(is_clean=is_clean)

@@ -154,6 +154,16 @@ def test_one_that_was_taken_over_is_told_by_whom(files):
     assert files.read_json(lease.NAME)["run_id"] == "theirs"
 
 
+def test_what_fails_once_the_lease_is_lost_is_told_as_its_loss(files):
+    def fails():
+        with held(files):
+            write(files)
+            raise FileNotFoundError("a staged file that the next holder removed")
+
+    with pytest.raises(Busy, match="was taken over by run theirs"):
+        fails()
+
+
 def test_a_file_that_is_no_lease_is_named(files):
     files.write(lease.NAME, json.dumps({"owner": 1}).encode())
     with pytest.raises(Inconsistent, match=r"lease\.json is no lease"), held(files):
