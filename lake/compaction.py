@@ -17,7 +17,7 @@ def compact(lake: Lake, *, small_files: int) -> list[Table]:
     Raises Busy.
     """
     written = sorted(lake.written, key=lambda table: table.name)
-    due = [table for table in written if _small(*lake.size(table)) >= small_files]
+    due = [table for table in written if _small(*lake.log(table).size()) >= small_files]
     for table in due:
         lake.compact(table)
         faults.at("lake: a table compacted")

@@ -29,7 +29,8 @@ from lake.files import Folder
 from lake.journal import Run
 from lake.keys import Keys
 from lake.lease import Lease
-from lake.ledger import TAKEOVER, Ledger
+from lake.ledger import Ledger
+from lake.log import TAKEOVER, Log
 from lake.staging import Staging
 
 FORMAT = 2
@@ -117,26 +118,10 @@ class Lake:
             if not table.numbers or not self._has(table):
                 continue
             with self._transaction(table, None, layer="lease"):
-                self._add_takeover(table)
+                self.log(table).add_takeover()
             faults.at("lake: a table fenced")
         if self._has(catalog.CHUNKS):
             self.ledger.take_over()
-
-    def _add_takeover(self, table: Table) -> None:
-        """A commit of nothing but a number. Python's API has none without a frame, which costs a second.
-
-        The number is read within the transaction: a commit that comes between is a conflict.
-        """
-        jvm = self.spark.sparkContext._jvm
-        assert jvm is not None
-        nothing = jvm.scala.Option.empty()
-        delta = jvm.org.apache.spark.sql.delta
-        transaction = self._log(table).startTransaction(nothing, nothing)
-        number = max(int(transaction.txnVersion(table.name)), 0) + TAKEOVER
-        action = delta.actions.SetTransaction(table.name, number, nothing)
-        actions = jvm.org.apache.spark.api.python.PythonUtils.toSeq([action])
-        operation = getattr(jvm, "org.apache.spark.sql.delta.DeltaOperations$ManualUpdate$")
-        transaction.commit(actions, getattr(operation, "MODULE$"))
 
     # Reading
 
@@ -150,35 +135,15 @@ class Lake:
 
     def version(self, table: Table) -> int:
         """The current version of a table."""
-        return int(self._snapshot(table).version())
-
-    def size(self, table: Table) -> tuple[int, int]:
-        """How many files the current version of a table has, and their bytes."""
-        snapshot = self._snapshot(table)
-        return int(snapshot.numOfFiles()), int(snapshot.sizeInBytes())
+        return self.log(table).version()
 
     def last_chunk(self, table: Table) -> int:
-        """The highest chunk that was ever committed to the table; a RESTORE doesn't lower it."""
-        return self._last(table) % TAKEOVER
+        """The highest chunk that was ever committed to the table."""
+        return self.log(table).number() % TAKEOVER
 
-    def _log(self, table: Table) -> Any:
-        """Delta's own log. Python's API tells no transaction numbers."""
-        jvm = self.spark.sparkContext._jvm
-        assert jvm is not None
-        return jvm.org.apache.spark.sql.delta.DeltaLog.forTable(
-            self.spark._jsparkSession, self.files.uri(table.name)
-        )
-
-    def _snapshot(self, table: Table) -> Any:
-        """The current version as the log has it now."""
-        jvm = self.spark.sparkContext._jvm
-        assert jvm is not None
-        return self._log(table).update(False, jvm.scala.Option.empty(), jvm.scala.Option.empty())
-
-    def _last(self, table: Table) -> int:
-        """The number of the last commit, takeovers included."""
-        found = self._snapshot(table).transactions().get(table.name)
-        return int(found.get()) if found.isDefined() else 0
+    def log(self, table: Table) -> Log:
+        """The table's log."""
+        return Log(self.spark, self.files.uri(table.name), application=table.name)
 
     # Committing
 
@@ -197,7 +162,7 @@ class Lake:
 
     def _number(self, table: Table, chunk: Chunk) -> int | None:
         """The number of a chunk's commit to a table; None where it was made already."""
-        takeovers, last = divmod(self._last(table), TAKEOVER)
+        takeovers, last = divmod(self.log(table).number(), TAKEOVER)
         if last > chunk.number:
             raise FruitLakeError(
                 f"{table.name}: chunk {chunk.number} can't follow chunk {last}, which "
@@ -267,7 +232,7 @@ class Lake:
         Counted from what the table told when this run first asked: a number that was asked for after a
         takeover would slip above it.
         """
-        self._counted[table] = 1 + (self._counted.get(table) or self._last(table))
+        self._counted[table] = 1 + (self._counted.get(table) or self.log(table).number())
         return self._counted[table]
 
     def _conform(

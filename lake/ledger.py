@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 from lake import catalog, faults
 from lake.catalog import Table
 from lake.chunks import Chunk, State, latest
+from lake.log import TAKEOVER
 
 if TYPE_CHECKING:
     from lake.lake import Lake
-
-TAKEOVER = 10**12
-"""What a takeover adds to the numbers of commits and entries: more than there will ever be of them."""
 
 
 class Ledger:

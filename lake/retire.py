@@ -22,9 +22,10 @@ def retire(lake: Lake, model: str) -> Mapping[str, int]:
     """Removes the rows of a model: how many from each table. Calling it again finishes what was cut short.
 
     `model` is its weights_id, the beginning of it, or an extractor's name where that has one model only.
-    Raises BadInput (no such model, several), Busy.
+    Raises BadInput (no such model, several; another model's chunk is half published), Busy.
     """
     weights_id = _weights_id(lake, model)
+    _check_nothing_is_half_published(lake, but_of=weights_id)
     mark(lake, weights_id, RETIRING)
     faults.at("retire: marked")
     removed = {}
@@ -41,6 +42,16 @@ def retire(lake: Lake, model: str) -> Mapping[str, int]:
     faults.at("retire: chunks")
     mark(lake, weights_id, RETIRED)
     return removed
+
+
+def _check_nothing_is_half_published(lake: Lake, *, but_of: str) -> None:
+    """Of such a chunk one table may have the rows and another not: no later number may go before them."""
+    for chunk in lake.ledger.chunks().values():
+        if chunk.is_unfinished and chunk.state is State.JUDGED and chunk.weights_id != but_of:
+            raise BadInput(
+                f"{chunk.layer} chunk {chunk.number} is half published: finish it first with "
+                f"run.py --layer {chunk.layer}."
+            )
 
 
 def _conditions(lake: Lake, weights_id: str) -> Mapping[catalog.Table, str]:

@@ -29,11 +29,12 @@ REQUIRED = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
     "spark.sql.parquet.columnarReaderBatchSize": "64",
-    # Row groups of 8 MB and pages of 256 KB by size: Parquet's own first check comes after 100 rows.
+    # Row groups of 8 MB and pages of 256 KB by size, looked at after each row: Parquet's own first look
+    # comes after 100 rows, and after rows of 4 KB it expects no photos of 20 MB.
     "spark.hadoop.parquet.block.size": str(8 << 20),
     "spark.hadoop.parquet.page.size": str(256 << 10),
     "spark.hadoop.parquet.page.size.row.check.min": "1",
-    "spark.hadoop.parquet.page.size.row.check.max": "64",
+    "spark.hadoop.parquet.page.size.row.check.max": "1",
     # A task reads about one row group, so that all cores end together; opening a file costs little.
     "spark.sql.files.maxPartitionBytes": str(8 << 20),
     "spark.sql.files.openCostInBytes": str(256 << 10),

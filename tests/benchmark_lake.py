@@ -41,8 +41,8 @@ from bronze.samples import write_samples
 from conf.settings import Settings
 
 SIDE = 100
-LARGE = (6000, 4500)
-"""Pixels of a large photo: noise on a slope, which takes 20 MB as a JPEG of quality 72."""
+LARGE = (6400, 4800)
+"""Pixels of a large photo: noise on a slope, which takes 20 MB as a JPEG of quality 95."""
 
 TURNS = 3
 WANTED_RATIO, WANTED_WORKER = 1.2, 700e6
@@ -74,9 +74,9 @@ def large(folder: Path, count: int) -> list[int]:
         noise = chance.integers(0, 56, (height, width, 3), np.uint8)
         image = Image.fromarray(noise + slope[None, :, None].astype(np.uint8))
         if number % 3 == 2:
-            image.resize((3200, 2400)).save(folder / f"{number}.png", compress_level=1)
+            image.crop((0, 0, 3200, 2400)).save(folder / f"{number}.png", compress_level=1)
         else:
-            image.save(folder / f"{number}.jpg", quality=88)
+            image.save(folder / f"{number}.jpg", quality=95)
     return [path.stat().st_size for path in sorted(folder.iterdir())]
 
 

@@ -3,15 +3,21 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import bronze.layer
 import run
 from lake import catalog
 from report.sums import sums
+from silver import model
+from silver.embeddings import BroadcastModel
+from tests.bronze.landings import Closed, Moving
 from tests.bronze.test_landing import ODD_NAMES
+from tests.silver import traps
 
 
 @pytest.fixture
@@ -167,6 +173,85 @@ def test_photos_of_any_name_go_through(place):
     assert did["silver"].counts["kept"] == len(ODD_NAMES)
     labels = {row["label"] for row in place.lake.read(catalog.PHOTOS).collect()}
     assert labels == {None, "[fruit] {a,b}"}
+
+
+def test_a_decoder_that_dies_and_one_that_hangs_cost_one_photo_each(place, monkeypatch):
+    """In a run of all layers, by photos of two sizes that the workers' decoder fails on."""
+    guarded = partial(BroadcastModel, decode=traps.decode_but_for_sizes)
+    monkeypatch.setattr(model, "BroadcastModel", guarded)
+    for number in range(12):
+        picture((64 + number, 64)).save(place.landing / f"{number}.jpg")
+    picture(traps.KILLED_SIZE).save(place.landing / "killed.jpg")
+    picture(traps.HANGING_SIZE).save(place.landing / "hanging.jpg")
+    did = place.set("photos.decode_seconds=1").run()
+    assert did["silver"].reasons == {"decoder_crashed": 1, "decoder_timeout": 1}
+    assert did["silver"].counts["kept"] == did["gold"].counts["kept"] == 12
+    refused = place.lake.read(catalog.QUARANTINE).select("photo_id", "stage", "reason")
+    sizes = place.lake.read(catalog.PHOTOS).select("photo_id", "width", "height")
+    assert {tuple(row)[1:] for row in refused.join(sizes, "photo_id").collect()} == {
+        ("decode", "decoder_crashed", *traps.KILLED_SIZE),
+        ("decode", "decoder_timeout", *traps.HANGING_SIZE),
+    }
+
+
+def test_objects_that_can_not_be_read_are_taken_up_once_they_can(place, monkeypatch):
+    monkeypatch.setattr(bronze.layer, "LocalLanding", Closed)
+    for name in ("open.jpg", "closed.jpg"):
+        picture((64 + len(name), 64)).save(place.landing / name)
+    did = place.run("bronze")["bronze"]
+    assert (did.counts["kept"], did.reasons) == (1, {"unreadable": 1})
+    before = place.lake.version(catalog.OBJECTS)
+    did = place.run("bronze")["bronze"]
+    assert "1 objects that were rejected as unreadable still are: grant permission" in did.notes[0]
+    assert (did.counts, place.lake.version(catalog.OBJECTS)) == ({}, before)
+    monkeypatch.undo()
+    did = place.run("bronze")["bronze"]
+    assert did.counts["kept"] == 1
+    held = sums(place.lake)
+    assert (held.objects, held.photos, held.disagreements()) == (3, 2, [])
+    assert place.run("bronze")["bronze"].counts == {}
+
+
+def test_objects_that_vanish_or_change_are_what_the_next_run_finds(place, monkeypatch):
+    names = ("stays.jpg", "vanishes.jpg", "changes.jpg", "new.jpg")
+    for number, name in enumerate(names):
+        picture((64 + number, 64)).save(place.landing / name)
+    with monkeypatch.context() as patch:
+        patch.setattr(bronze.layer, "LocalLanding", Moving)
+        assert place.run("bronze")["bronze"].counts["kept"] == 1
+    assert place.run("bronze")["bronze"].counts["kept"] == 1  # changes.jpg, as it is now
+    picture((80, 64)).save(place.landing / "stays.jpg")
+    assert place.run("bronze")["bronze"].counts["kept"] == 1  # the same path, new bytes
+    shown = {row[0] for row in place.lake.read(catalog.PHOTOS).select("width").collect()}
+    assert shown == {64, 67, 80}
+
+
+def test_repeated_bytes_of_one_subject_are_counted_and_not_stored_again(place):
+    for folder in ("subject=anna/1", "subject=anna/2", "subject=ben/1"):
+        (place.landing / folder).mkdir(parents=True)
+        picture().save(place.landing / folder / "a.jpg")
+    counts = place.run("bronze")["bronze"].counts
+    assert (counts["kept"], counts["duplicate"]) == (2, 1)
+    picture().save(place.landing / "subject=anna" / "b.jpg")
+    counts = place.run("bronze")["bronze"].counts
+    assert (counts["kept"], counts["duplicate"]) == (0, 1)
+
+
+def test_long_names_and_skewed_clocks_go_through(place):
+    """A path of over 1,000 characters; photos from the future, and from before 1970."""
+    deep = place.landing.joinpath(*(letter * 240 for letter in "abcd"))
+    deep.mkdir(parents=True)
+    for number, (folder, moment) in enumerate(
+        [(deep, 1e9), (place.landing, 4e9), (place.landing, -1e9)]
+    ):
+        path = folder / f"{number}{'x' * 100}.jpg"
+        picture((64 + number, 64)).save(path)
+        os.utime(path, (moment, moment))
+    did = place.run("bronze", "silver")
+    assert did["silver"].counts["kept"] == 3
+    years = {row[0].year for row in place.lake.read(catalog.PHOTOS).select("uploaded_at").collect()}
+    assert years == {1938, 2001, 2096}
+    assert place.run("bronze")["bronze"].counts == {}
 
 
 def test_a_blocked_chunk_stops_the_run_and_goes_on_later(command, tmp_path, place):

@@ -7,6 +7,7 @@ import pytest
 
 from conf.errors import BadInput
 from lake import catalog
+from lake.chunks import Chunk, State
 from lake.retire import retire
 from report import screen
 from report.sums import sums
@@ -125,6 +126,17 @@ def test_a_retired_model_can_be_used_again(retired):
     assert held.disagreements() == []
     assert repeated(retired.lake) == {}
     assert "-2 fitted (first)" in did["gold"].notes[0]
+
+
+def test_it_waits_for_a_chunk_that_is_half_published(two):
+    with two.writing() as context:
+        ledger = context.lake.ledger
+        [chunk] = ledger.plan([Chunk(0, "silver", State.PLANNED, weights_id="another")])
+        judged = ledger.reached(chunk, State.JUDGED)
+        with pytest.raises(BadInput, match="half published: finish it first with"):
+            retire(context.lake, "mobilenet_v2")
+        ledger.retire([judged])
+    assert len(sums(two.lake).models) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,24 @@
 """Commits: once each, in order, and nothing under a lake of another key or format."""
 
 import json
+import os
+import random
+import string
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from pyspark.sql import functions as F
 
 from conf.errors import BadInput, Busy, FruitLakeError, Refused
 from lake import catalog, lease, ledger
 from lake.chunks import Chunk, State
-from lake.lake import MARKER, TAKEOVER
+from lake.compaction import compact
+from lake.lake import MARKER
 from lake.lease import Holder
 from lake.ledger import Ledger
+from lake.log import TAKEOVER
 from lake.staging import FOLDER
 from tests.place import Place
 
@@ -191,18 +197,47 @@ def test_numbers_go_on_after_a_takeover(held):
         lake = context.lake
         [first] = lake.ledger.plan([chunk(0)])
         lake.append(catalog.REJECTED, rejected(lake, "before"), chunk=first)
-        takeovers = lake._last(catalog.REJECTED) // TAKEOVER
+        takeovers = lake.log(catalog.REJECTED).number() // TAKEOVER
         die(held)
         lake._lease._over.set()
     with held.writing() as context:
         lake = context.lake
-        assert lake._last(catalog.REJECTED) == (takeovers + 1) * TAKEOVER + first.number
+        assert lake.log(catalog.REJECTED).number() == (takeovers + 1) * TAKEOVER + first.number
         lake.append(catalog.REJECTED, rejected(lake, "before"), chunk=first)  # it was committed
         [second] = lake.ledger.plan([chunk(0)])
         assert second.number == first.number + 1
         lake.append(catalog.REJECTED, rejected(lake, "after"), chunk=second)
-    assert [name for name in names(held.lake) if len(name) > 4] == ["after", "before", "early"]
+    assert [names(held.lake).count(name) for name in ("before", "after")] == [1, 1]
     assert not held.files.exists(lease.NAME)
+
+
+def test_small_files_are_joined_and_a_large_one_stays(lake, spark):
+    letters = "".join(random.Random(1).choices(string.ascii_letters, k=200_000))
+    large, *small = (
+        lake.rows(catalog.REJECTED, [{"detail": each}]) for each in (letters, *"abcde")
+    )
+    planned = lake.ledger.plan([chunk(0)] * 6)
+    lake.append(catalog.REJECTED, large, chunk=planned[0])
+    held = set(lake.read(catalog.REJECTED).where(F.length("detail") > 9).inputFiles())
+    spark.conf.set("spark.databricks.delta.optimize.minFileSize", 100_000)
+    try:
+        for number, frame in zip(planned[1:], small, strict=True):
+            lake.append(catalog.REJECTED, frame, chunk=number)
+        before = rows(lake)
+        files, _ = lake.log(catalog.REJECTED).size()
+        assert catalog.REJECTED not in compact(lake, small_files=files + 1)
+        assert catalog.REJECTED in compact(lake, small_files=files)
+    finally:
+        spark.conf.set("spark.databricks.delta.optimize.minFileSize", 64 << 20)
+    assert lake.log(catalog.REJECTED).size()[0] == 2
+    assert rows(lake) == before
+    now = set(lake.read(catalog.REJECTED).inputFiles())
+    [kept] = now & held
+    assert os.path.getsize(kept.removeprefix("file:")) > 100_000
+
+
+def rows(lake):
+    return sorted(map(repr, lake.read(catalog.REJECTED).collect()))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from pyarrow import parquet
 
 from conf.errors import BadInput
 from lake import session
@@ -53,3 +54,19 @@ def test_output_goes_to_the_log_and_comes_back(tmp_path, capfd):
     os.write(1, b"to the terminal\n")
     assert (tmp_path / "log").read_text() == "to the log\nthis too\n"
     assert capfd.readouterr().out == "to the terminal\n"
+
+
+def test_row_groups_are_bounded_by_bytes_also_where_large_photos_follow_small_ones(spark, tmp_path):
+    """A reader takes a whole group into memory. 300 rows of 1 KB, then 24 of 4 MB, in one file."""
+    rows = spark.range(0, 324, numPartitions=1).selectExpr(
+        "cast(repeat(cast(id % 10 as string), if(id < 300, 1 << 10, 1 << 22)) as binary) as content"
+    )
+    target = str(tmp_path / "rows")
+    rows.write.option("compression", "none").option("parquet.enable.dictionary", "false").parquet(
+        target
+    )
+    [file] = (tmp_path / "rows").glob("*.parquet")
+    metadata = parquet.ParquetFile(file).metadata
+    sizes = [metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups)]
+    assert sum(sizes) > 24 << 22
+    assert max(sizes) < (8 + 4 + 1) << 20

@@ -1,0 +1,28 @@
+"""Landing folders in which something is wrong with some files, in a module that workers import."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import BinaryIO
+
+from bronze.landing import LandingObject, Listing, LocalLanding
+
+
+class Closed(LocalLanding):
+    """Files whose names begin with `closed` can't be opened, by root neither."""
+
+    def _open(self, listed: LandingObject) -> BinaryIO:
+        if os.path.basename(listed.path).startswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), listed.path)
+        return super()._open(listed)
+
+
+class Moving(LocalLanding):
+    """Right after it was listed, `vanishes.jpg` goes, and `changes.jpg` gets what `new.jpg` holds."""
+
+    def listing(self) -> Listing:
+        listed = super().listing()
+        os.remove(os.path.join(self.root, "vanishes.jpg"))
+        os.replace(os.path.join(self.root, "new.jpg"), os.path.join(self.root, "changes.jpg"))
+        return listed
