@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -28,6 +28,7 @@ class Place:
     root: Path
     spark: SparkSession
     settings: Settings
+    console: Console = field(default_factory=lambda: Console(file=io.StringIO(), width=200))
 
     @property
     def landing(self) -> Path:
@@ -35,7 +36,7 @@ class Place:
 
     @property
     def screen(self) -> str:
-        """What the last run printed."""
+        """What the last run printed, and what was printed on the console since."""
         return self.console.file.getvalue()
 
     @contextmanager
