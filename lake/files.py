@@ -46,10 +46,11 @@ class Folder:
 
     def read(self, name: str) -> bytes | None:
         """The bytes of a file; None where there is none."""
-        if not self.exists(name):
+        try:
+            with self._fs.open_input_stream(name) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
             return None
-        with self._fs.open_input_stream(name) as stream:
-            return bytes(stream.read())
 
     def write(self, name: str, content: bytes) -> None:
         """A whole file or none: written under another name, then moved."""

@@ -77,11 +77,8 @@ class Lake:
     def writing(
         cls, spark: SparkSession, files: Folder, *, run: Run, lease: Lease, keys: Keys, delta: Delta
     ) -> Lake:
-        """The lake for its one writer: earlier writers are made harmless, missing tables are made.
-
-        Raises as `check`.
-        """
-        cls.check(files, keys=keys)
+        """The lake, after `check`, for its one writer: earlier writers are made harmless, missing tables
+        are made."""
         lake = cls(spark, files, run, lease)
         if not lease.is_fenced:
             lake._fence()

@@ -22,6 +22,7 @@ class Ledger:
         self._lake = lake
         self._chunks: dict[int, Chunk] | None = None
         self._entries = 0
+        self._taken: int | None = None
 
     def chunks(self) -> Mapping[int, Chunk]:
         """Every chunk in its latest state, by number. Read once: after that this run alone adds to it."""
@@ -42,13 +43,15 @@ class Ledger:
     def plan(self, wanted: Sequence[Chunk]) -> list[Chunk]:
         """Numbers for the wanted chunks, in their order, above all that were ever used.
 
-        The tables are asked as well: should ops/chunks have been restored to an earlier version, they
-        still know the numbers that they took. Raises Busy.
+        The tables are asked as well, once: should ops/chunks have been restored to an earlier version, they
+        still know the numbers that they took. After that this run alone takes any. Raises Busy.
         """
         if not wanted:
             return []
-        chunked = [table for table in catalog.TABLES if table.numbers == "chunk"]
-        used = max([0, *self.chunks(), *map(self._lake.last_chunk, chunked)])
+        if self._taken is None:
+            chunked = [table for table in catalog.TABLES if table.numbers == "chunk"]
+            self._taken = max(map(self._lake.last_chunk, chunked))
+        used = max([self._taken, *self.chunks()])
         planned = [
             chunk.reached(State.PLANNED, number=number)
             for number, chunk in enumerate(wanted, start=used + 1)

@@ -87,7 +87,7 @@ class Limits:
     max_pixels: int
     min_side: int
     blank_range: int
-    decode_seconds: float = 30.0
+    decode_seconds: float
 
 
 class _Format(NamedTuple):

@@ -301,6 +301,17 @@ def measured(task: Task) -> Measured:
     result, log = place / "result.json", place / "log"
     command = [sys.executable, str(Path(__file__).resolve()), "--task", json.dumps(asdict(task))]
     began = time.time()
+    code, watch = watched(command, place=place, log=log)
+    if code or not result.exists():
+        raise Failed(f"{TITLES[task.peer]} ended with code {code}:\n{end_of(log)}")
+    found = Measured(**json.loads(result.read_text()))
+    found.ready = found.ready_at - began
+    found.memory, found.others = dict(watch.peak), watch.others
+    return found
+
+
+def watched(command: Sequence[str], *, place: Path, log: Path) -> tuple[int, Watch]:
+    """Runs a command in the folder `place` to its end: its exit code, and what was seen meanwhile."""
     with log.open("wb") as sink:
         process = subprocess.Popen(
             command, cwd=place, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
@@ -313,13 +324,12 @@ def measured(task: Task) -> Measured:
     finally:
         process.kill()  # nothing, once it has ended; the JVM ends with its Python
         process.wait()
-    if process.returncode or not result.exists():
-        end = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
-        raise Failed(f"{TITLES[task.peer]} ended with code {process.returncode}:\n{end}")
-    found = Measured(**json.loads(result.read_text()))
-    found.ready = found.ready_at - began
-    found.memory, found.others = dict(watch.peak), watch.others
-    return found
+    return process.returncode, watch
+
+
+def end_of(log: Path) -> str:
+    """The last lines of what a process printed."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-25:])
 
 
 class Watch:

@@ -17,7 +17,6 @@ import argparse
 import json
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,7 +34,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from benchmark import LOOK_EVERY, MOBILENET, SAMPLES, SHARED, Watch
+from benchmark import MOBILENET, SAMPLES, SHARED, end_of, watched
 
 from bronze.samples import write_samples
 from conf.settings import Settings
@@ -143,16 +142,11 @@ def measured(name: str, originals: Sequence[Path], *, size: int, new: int, conso
     try:
         task = {"name": name, "work": str(work), "size": size, "new": new}
         (work / "task.json").write_text(json.dumps(task | {"originals": list(map(str, originals))}))
-        with (work / "log").open("wb") as log:
-            command = [sys.executable, __file__, "--task", str(work / "task.json")]
-            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        watch = Watch(process.pid)
-        while process.poll() is None:
-            watch.look()
-            time.sleep(LOOK_EVERY)
-        if process.returncode:
-            console.print((work / "log").read_text(errors="replace")[-3000:], markup=False)
-            raise SystemExit(f"{name} of {size} ended with code {process.returncode}.")
+        command = [sys.executable, str(Path(__file__).resolve()), "--task", str(work / "task.json")]
+        code, watch = watched(command, place=work, log=work / "log")
+        if code:
+            console.print(end_of(work / "log"), markup=False)
+            raise SystemExit(f"{name} of {size} ended with code {code}.")
         found = json.loads((work / "result.json").read_text())
         return found | {"size": size, "memory": watch.peak, "others": watch.others}
     finally:

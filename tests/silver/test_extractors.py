@@ -18,7 +18,9 @@ from silver.pixels import Limits
 from silver.runtime import Interpreter
 from silver.weights import TORCH_MAGIC, WeightsUnavailable, torch_tensors
 
-LIMITS = Limits(max_bytes=10_000_000, max_pixels=10_000_000, min_side=16, blank_range=4)
+LIMITS = Limits(
+    max_bytes=10_000_000, max_pixels=10_000_000, min_side=16, blank_range=4, decode_seconds=30
+)
 SCALINGS = {
     "efficientnet_lite0": lambda x: (x - 127) / 128,
     "mobilenet_v2": lambda x: x / 127.5 - 1,

@@ -26,7 +26,9 @@ from silver.pixels import (
     sharpness,
 )
 
-LIMITS = Limits(max_bytes=2_000_000, max_pixels=20_000_000, min_side=16, blank_range=4)
+LIMITS = Limits(
+    max_bytes=2_000_000, max_pixels=20_000_000, min_side=16, blank_range=4, decode_seconds=30
+)
 BIG = replace(LIMITS, max_bytes=50_000_000)
 ANY_RANGE = replace(LIMITS, blank_range=0)
 JPEG_END = b"\xff\xd9"
