@@ -8,10 +8,10 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from rich.console import Console
@@ -24,8 +24,11 @@ from bronze.samples import write_samples
 from conf import arguments
 from conf.errors import BadInput, Blocked, FruitLakeError
 from conf.settings import Settings
+from expectations import check, docs
 from expectations.gate import SuiteGate
+from expectations.views import Views
 from lake import catalog, faults, keys, lease, session
+from lake.chunks import Chunk, State
 from lake.compaction import compact
 from lake.files import Folder
 from lake.journal import LayerRun, Run
@@ -35,6 +38,7 @@ from report import screen
 from silver import extractors
 from silver.embeddings import BroadcastModel
 from silver.model import broadcast_model
+from silver.replay import replay
 
 DISK_FULL = os.strerror(errno.ENOSPC)
 RECORDED = "run: layers recorded"
@@ -71,15 +75,25 @@ def run_layer(context: Context, did: LayerRun) -> None:
 
 def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
     """Runs the layers in order, and returns what each did. Each leaves a row in ops/runs."""
+    return run_steps(context, [(layer, partial(run_layer, context)) for layer in layers])
+
+
+def run_steps(
+    context: Context, steps: Sequence[tuple[str, Callable[[LayerRun], None]]]
+) -> list[LayerRun]:
+    """Runs named steps in order; each gathers what it did, and leaves it in ops/runs, also if it fails.
+
+    Data Docs of what was judged follow, also if a gate blocks.
+    """
     context.lake.ledger.drop_abandoned()
     done: list[LayerRun] = []
     recorded = 0
-    for layer in layers:
-        did = LayerRun(layer)
+    for name, step in steps:
+        did = LayerRun(name)
         done.append(did)
         try:
-            with context.console.status(layer):
-                run_layer(context, did)
+            with context.console.status(name):
+                step(did)
         except Exception as error:
             # The message of an error that isn't ours may hold a path or a value.
             told = str(error) if isinstance(error, FruitLakeError) else type(error).__name__
@@ -87,15 +101,18 @@ def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
             # Where that fails too, as on a full disk, the first error is the one to tell.
             with suppress(Exception):
                 record(context.lake, done[recorded:])
+                publish_docs(context)
             raise
         did.finish("done")
         # A layer that did nothing waits for the next one: one commit less.
-        if did.counts or layer == layers[-1]:
+        if did.counts or len(done) == len(steps):
             record(context.lake, done[recorded:])
             recorded = len(done)
             faults.at(RECORDED)
     with context.console.status("joining small files"):
         compact(context.lake, small_files=context.settings.compaction.small_files)
+    screen.summary(context.console, done, run=context.lake.run)
+    publish_docs(context)
     return done
 
 
@@ -105,6 +122,13 @@ def record(lake: Lake, layers: Sequence[LayerRun]) -> None:
     lake.record(catalog.RUNS, rows, layer=layers[-1].layer)
 
 
+def publish_docs(context: Context) -> None:
+    """Data Docs, where this run judged something, and a line that says where they are."""
+    if catalog.QUALITY in context.lake.written:
+        place = docs.publish(context.lake, Folder(context.settings.paths.docs_folder))
+        context.console.print(f"Data Docs: {place}", markup=False, soft_wrap=True)
+
+
 def layers_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
     """`--layer`: generated photos first, if asked for; then the layers, and a table of what they did."""
     if words.samples:
@@ -112,8 +136,7 @@ def layers_command(words: argparse.Namespace, settings: Settings, console: Conso
     check_inputs(words, settings)
     layers = arguments.LAYERS if words.layer == "all" else (words.layer,)
     with writing(settings, console) as context:
-        did = run_layers(context, layers)
-        screen.summary(console, did, run=context.lake.run)
+        run_layers(context, layers)
 
 
 def check_inputs(words: argparse.Namespace, settings: Settings) -> None:
@@ -160,13 +183,91 @@ def check_lake(settings: Settings) -> Folder:
 
 def status_command(settings: Settings, console: Console) -> None:
     """What the lake holds. Raises Inconsistent where the sums don't agree."""
+    with reading(settings, console) as lake:
+        screen.status(console, lake)
+
+
+def check_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """Every suite on what the lake holds, or one on a version of its table. Raises Blocked."""
+    tables = check.named(words.table)
+    version = None if words.version is None else int(words.version)
+    report = Path(words.junit) if words.junit else None
+    if report and not report.parent.is_dir():
+        raise BadInput(f"--junit {report}: there is no folder {report.parent}; make it first.")
+    with reading(settings, console) as lake:
+        views = Views(lake, history_chunks=settings.gates.history_chunks)
+        results = []
+        for table in tables:
+            with console.status(table.name):
+                results.append(check.check(lake, table, views=views, version=version))
+    if report:
+        report.write_text(check.junit(results))
+    screen.checked(console, results)
+    failures = sum(len(result.failures) for result in results)
+    if failures:
+        raise Blocked(
+            f"{failures:,} critical expectations fail on what the lake holds: mend the rules that are "
+            f"wrong, and look up the chunks of the rows that are."
+        )
+
+
+def replay_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """Quarantined photos through the gates again; with a chunk, a blocked one into quarantine."""
+    check_lake(settings)
+    with writing(settings, console) as context:
+        number = None if words.chunk is None else int(words.chunk)
+        step = partial(replay_step, context, reason=words.reason, number=number)
+        run_steps(context, [("replay", step)])
+
+
+def replay_step(context: Context, did: LayerRun, *, reason: str | None, number: int | None) -> None:
+    """What `replay` does. Raises BadInput (no such reason, no such blocked chunk), Blocked."""
+    lake, settings, console = context.lake, context.settings, context.console
+    if number is not None:
+        chunk = blocked_chunk(lake, number)
+        if chunk.layer == "gold":
+            gold.layer.release(lake, chunk)
+            did.notes.append(
+                f"gold chunk {number} is dropped; the next version projects its photos."
+            )
+            return
+        gate = SuiteGate(lake, settings.gates, release=True)
+        silver.layer.release(lake, chunk, context.model, gate=gate, console=console, did=did)
+        return
+    replay(
+        lake,
+        context.model,
+        reason=reason,
+        bounds=settings.chunks,
+        gate=SuiteGate(lake, settings.gates),
+        console=console,
+        did=did,
+    )
+    if did.counts.get("kept"):
+        did.notes.append("what passed is in silver; run.py --layer gold projects it.")
+
+
+def blocked_chunk(lake: Lake, number: int) -> Chunk:
+    """Raises BadInput where no chunk of that number is blocked."""
+    chunks = lake.ledger.chunks()
+    blocked = [str(n) for n, chunk in chunks.items() if chunk.state is State.BLOCKED]
+    if str(number) not in blocked:
+        raise BadInput(
+            f"Chunk {number} is not blocked; the blocked ones are: {', '.join(blocked) or 'none'}."
+        )
+    return chunks[number]
+
+
+@contextmanager
+def reading(settings: Settings, console: Console) -> Iterator[Lake]:
+    """Spark and the lake for a while, for reading: no lease is taken."""
     files = check_lake(settings)
     held = keys.load(settings.subjects.key, lake=files.root, make=False)
     Lake.check(files, keys=held)
     with ExitStack() as stack:
         with console.status("starting Spark"):
             spark = stack.enter_context(session.running(settings.spark))
-        screen.status(console, Lake(spark, files, Run.begin(settings.digest)))
+        yield Lake(spark, files, Run.begin(settings.digest))
 
 
 @contextmanager
@@ -177,6 +278,7 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
     """
     files = Folder(settings.paths.lake)
     files.make()
+    Folder(settings.paths.docs_folder).make()
     run = Run.begin(settings.digest)
     with ExitStack() as stack:
         with console.status("asking for the lease"):
@@ -206,6 +308,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             samples_command(int(parsed.count), settings, console)
         elif parsed.command == "retire":
             retire_command(parsed.model, settings, console)
+        elif parsed.command == "check":
+            check_command(parsed, settings, console)
+        elif parsed.command == "replay":
+            replay_command(parsed, settings, console)
         else:
             status_command(settings, console)
         return 0

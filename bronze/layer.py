@@ -10,7 +10,7 @@ from bronze import photos
 from bronze.landing import Arrival, LocalLanding, arrival
 from conf.settings import Settings
 from lake import catalog, faults
-from lake.chunks import Chunk, State, unfinished
+from lake.chunks import Chunk, State, batches, unfinished
 from lake.journal import LayerRun
 from lake.keys import Keys
 from lake.lake import Lake, counts
@@ -22,8 +22,9 @@ def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did:
     for chunk in unfinished(lake.ledger.chunks().values(), layer="bronze"):
         _publish(lake, chunk, did=did)
     landing = LocalLanding(settings.paths.landing)
-    groups = photos.batches(
+    groups = batches(
         _unseen(lake, landing, keys=keys, did=did),
+        size=photos.size,
         max_bytes=settings.chunks.max_bytes,
         max_photos=settings.chunks.max_photos,
     )

@@ -16,6 +16,7 @@ from bronze.landing import Arrival, Gone, LandingObject, LocalLanding, Unreadabl
 from bronze.metadata import NotAPhoto, clean
 from conf.settings import Chunks
 from lake.catalog import schema
+from lake.chunks import batches
 
 STORED, REJECTED, DUPLICATE = "stored", "rejected", "duplicate"
 
@@ -61,18 +62,9 @@ def unseen(listed: DataFrame, objects: DataFrame) -> DataFrame:
     )
 
 
-def batches(arrivals: Iterable[Arrival], *, max_bytes: int, max_photos: int) -> list[list[Arrival]]:
-    """Arrivals in their order, cut where a batch would pass either bound; one object is never cut."""
-    found: list[list[Arrival]] = []
-    held = 0
-    for arrival in arrivals:
-        full = not found or len(found[-1]) >= max_photos or held + arrival.landing.size > max_bytes
-        if full:
-            found.append([])
-            held = 0
-        found[-1].append(arrival)
-        held += arrival.landing.size
-    return found
+def size(arrival: Arrival) -> tuple[int, int]:
+    """What an arrival adds to a chunk: one photo, and its bytes."""
+    return 1, arrival.landing.size
 
 
 def arrived(
@@ -93,6 +85,7 @@ def arrived(
     total = sum(arrival.landing.size for arrival in arrivals)
     tasks = batches(
         arrivals,
+        size=size,
         max_bytes=min(chunks.task_bytes, -(-total // cores) or 1),
         max_photos=chunks.task_photos,
     )

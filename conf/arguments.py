@@ -9,13 +9,16 @@ from typing import NoReturn
 from conf.errors import BadInput, hint
 
 LAYERS = ("bronze", "silver", "gold")
-COMMANDS = ("samples", "status", "retire")
+COMMANDS = ("samples", "status", "check", "replay", "retire")
 
 EXAMPLES = """examples:
   python run.py --layer all --samples 60            generate photos, then run all layers
   python run.py --layer all --landing photos        your own folder of photos
   python run.py --layer silver --extractor mobilenet_v2 --weights mobilenet.weights.h5
   python run.py status --lake data/lake             what the lake holds, and whether it adds up
+  python run.py check --junit checks.xml            every suite on what the lake holds
+  python run.py replay --reason too_small           what was refused for that, through the gates again
+  python run.py replay --chunk 7 --quarantine       a blocked chunk into quarantine
 """
 
 
@@ -35,6 +38,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     shared.add_argument(
         "--set", metavar="KEY=VALUE", action="append", help="any setting, as section.key=value"
     )
+    shared.add_argument("--extractor", metavar="NAME", help="a file in silver/extractors")
+    shared.add_argument(
+        "--weights", metavar="WEIGHTS", help="imagenet, a weights file, or random:SEED"
+    )
     shared.add_argument("--debug", action="store_true", help="show a traceback with an error")
     parser = _Parser(
         prog="run.py",
@@ -44,10 +51,6 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         parents=[shared],
     )
     parser.add_argument("--layer", metavar="LAYER", help="bronze, silver, gold or all")
-    parser.add_argument("--extractor", metavar="NAME", help="a file in silver/extractors")
-    parser.add_argument(
-        "--weights", metavar="WEIGHTS", help="imagenet, a weights file, or random:SEED"
-    )
     parser.add_argument(
         "--samples", metavar="N", help="first make sure that landing holds N generated photos"
     )
@@ -59,6 +62,20 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     commands.add_parser(
         "status", parents=[shared], help="counts, coverage by model, and whether the sums agree"
     )
+    check = commands.add_parser(
+        "check", parents=[shared], help="every expectation suite on what the lake holds"
+    )
+    check.add_argument("--table", metavar="TABLE", help="one table only, such as silver/embeddings")
+    check.add_argument("--version", metavar="N", help="as the table was at that version")
+    check.add_argument(
+        "--junit", metavar="FILE", help="write JUnit XML, a test case an expectation"
+    )
+    replay = commands.add_parser(
+        "replay", parents=[shared], help="take quarantined photos through the gates again"
+    )
+    replay.add_argument("--reason", metavar="REASON", help="those refused for it (default: all)")
+    replay.add_argument("--chunk", metavar="N", help="release this blocked chunk …")
+    replay.add_argument("--quarantine", action="store_true", help="… into quarantine")
     retire = commands.add_parser(
         "retire", parents=[shared], help="remove a model's rows from silver and gold"
     )
@@ -87,6 +104,19 @@ def _checked(words: argparse.Namespace) -> argparse.Namespace:
         text = getattr(words, flag, None)
         if text is not None and not (text.isdecimal() and int(text) > 0):
             raise BadInput(f"{text} is no number of samples; give a whole number above 0.")
+    for flag in ("version", "chunk"):
+        text = getattr(words, flag, None)
+        if text is not None and not text.isdecimal():
+            raise BadInput(f"--{flag} {text} is no number; give a whole number.")
+    if words.command == "check" and words.version is not None and words.table is None:
+        raise BadInput("--version says at which version of a table; name it with --table.")
+    if words.command == "replay":
+        if (words.chunk is not None) != words.quarantine:
+            raise BadInput(
+                "--chunk N and --quarantine go together: they release a blocked chunk into quarantine."
+            )
+        if words.chunk is not None and words.reason is not None:
+            raise BadInput("--chunk and --reason don't go together; call one after the other.")
     return words
 
 
@@ -95,8 +125,8 @@ def overrides(words: argparse.Namespace) -> list[str]:
     flags = {
         "paths.landing": getattr(words, "landing", None),
         "paths.lake": getattr(words, "lake", None),
-        "model.extractor": words.extractor,
-        "model.weights": words.weights,
+        "model.extractor": getattr(words, "extractor", None),
+        "model.weights": getattr(words, "weights", None),
     }
     named = [f"{key}={value}" for key, value in flags.items() if value is not None]
     return [*getattr(words, "set", []), *named]

@@ -30,10 +30,19 @@ class Section(BaseModel):
 
 
 class Paths(Section):
-    """Where photos arrive and where the tables live. Local folders."""
+    """Where photos arrive, where the tables live, and where Data Docs go. Local folders.
+
+    In `docs`, `{lake}` stands for the lake root.
+    """
 
     landing: str
     lake: str
+    docs: str
+
+    @property
+    def docs_folder(self) -> str:
+        """`docs` with the lake's root in its place."""
+        return self.docs.replace("{lake}", self.lake.rstrip("/"))
 
 
 class Subjects(Section):
@@ -116,10 +125,12 @@ class Refit(Section):
 
 
 class Gates(Section):
-    """`refused_share` blocks a chunk from `counted_from` rows on."""
+    """`refused_share` blocks a chunk from `counted_from` rows on. A chunk's labels are compared with those of
+    the last `history_chunks` before it."""
 
     refused_share: Share
     counted_from: Positive
+    history_chunks: Positive
 
 
 class Settings(Section):

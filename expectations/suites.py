@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conf.errors import Blocked
+from conf.errors import Blocked, hint
+from lake import catalog
+from lake.catalog import Table
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuite
 
 HERE = Path(__file__).parent
 SEVERITIES = ("critical", "warning", "info")
+
+TABLES = (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES, catalog.MODELS)
+"""The tables that have a suite."""
+
+EXPECTED_ROWS = "expected_rows"
+"""The one parameter that a suite may name, as {"$PARAMETER": "expected_rows"}: how many rows the layer
+before promised."""
+
+BOUNDS = ("min_value", "max_value")
+
+
+def name_of(table: Table) -> str:
+    """The suite of a table: bronze_photos of bronze/photos."""
+    return table.name.replace("/", "_")
 
 
 def load(name: str, *, folder: Path = HERE) -> ExpectationSuite:
@@ -22,24 +39,29 @@ def load(name: str, *, folder: Path = HERE) -> ExpectationSuite:
     """
     from great_expectations.core import ExpectationSuite
 
+    return ExpectationSuite(**written(name, folder=folder))
+
+
+def written(name: str, *, folder: Path = HERE) -> dict[str, Any]:
+    """The suite of that name as its JSON has it, once it is checked. Raises as `load`."""
     path = folder / f"{name}.json"
     try:
-        written = json.loads(path.read_text())
+        suite: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         raise Blocked(f"The suite {path} is missing; restore it.") from None
     except json.JSONDecodeError as error:
         raise Blocked(f"The suite {path} is no valid JSON ({error}); mend it.") from None
-    for place, expectation in enumerate(written.get("expectations", ()), start=1):
+    for place, expectation in enumerate(suite.get("expectations", ()), start=1):
         _check(expectation, where=f"The suite {path}, expectation {place}")
-    if not written.get("expectations"):
+    if not suite.get("expectations"):
         raise Blocked(f"The suite {path} holds no expectation: it would let everything pass.")
-    ids = [expectation["meta"]["id"] for expectation in written["expectations"]]
+    ids = [expectation["meta"]["id"] for expectation in suite["expectations"]]
     for twice in sorted({i for i in ids if ids.count(i) > 1}):
         raise Blocked(f"The suite {path} has two expectations with the id {twice}; rename one.")
     # The suite logs and leaves out what it can't read: rules would vanish without a word.
-    for expectation in written["expectations"]:
-        _check_readable(expectation, suite=path)
-    return ExpectationSuite(**written)
+    for expectation in suite["expectations"]:
+        _check_usable(expectation, suite=path)
+    return suite
 
 
 def _check(expectation: dict[str, Any], *, where: str) -> None:
@@ -53,15 +75,68 @@ def _check(expectation: dict[str, Any], *, where: str) -> None:
         )
 
 
-def _check_readable(expectation: dict[str, Any], *, suite: Path) -> None:
+def _check_usable(expectation: dict[str, Any], *, suite: Path) -> None:
     from great_expectations.exceptions.exceptions import ExpectationNotFoundError
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
+    said = f"The suite {suite}: the expectation {expectation['meta']['id']}"
+    kwargs = expectation.get("kwargs", {})
+    if isinstance(kwargs.get("row_condition"), str):
+        raise Blocked(f"{said} has a row_condition in words; write it as gold_models.json does.")
     try:
         ExpectationConfiguration(**expectation).to_domain_obj()
     except (ExpectationNotFoundError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise Blocked(
-            f"The suite {suite}: the expectation {expectation['meta']['id']} can't be used ({reason}); "
-            f"mend it."
-        ) from None
+        raise Blocked(f"{said} can't be used ({reason}); mend it.") from None
+    if not kwargs.get("mostly", 1) or (
+        expectation["type"].endswith("_to_be_between")
+        and all(kwargs.get(bound) is None for bound in BOUNDS)
+    ):
+        raise Blocked(f"{said} can't fail, whatever the rows hold; give it bounds, or remove it.")
+    for parameter in parameters(kwargs):
+        if parameter != EXPECTED_ROWS:
+            raise Blocked(
+                f"{said} names the parameter {parameter}; the only one is {EXPECTED_ROWS}."
+            )
+
+
+def identity(expectation: Any) -> str:
+    """The stable name of an expectation."""
+    return str(expectation.meta["id"])
+
+
+def parameters(kwargs: Mapping[str, Any]) -> list[str]:
+    """The parameters that an expectation's arguments name."""
+    return [
+        value["$PARAMETER"]
+        for value in kwargs.values()
+        if isinstance(value, dict) and "$PARAMETER" in value
+    ]
+
+
+def conditions(condition: Mapping[str, Any]) -> list[str]:
+    """The columns that a row_condition names."""
+    if "conditions" in condition:
+        return [name for each in condition["conditions"] for name in conditions(each)]
+    return [condition["column"]["name"]]
+
+
+def check_columns(suite: ExpectationSuite, columns: Sequence[str], *, folder: Path = HERE) -> None:
+    """Raises Blocked where an expectation names a column that its table's view lacks."""
+    for expectation in suite.expectations:
+        for column in _columns(expectation.configuration.kwargs):
+            if column not in columns:
+                nearest = hint(column, columns, otherwise=f"it has {', '.join(columns)}.")
+                raise Blocked(
+                    f"The suite {folder / suite.name}.json: the expectation {identity(expectation)} names "
+                    f"the column {column}, which the suite's table lacks; {nearest}"
+                )
+
+
+def _columns(kwargs: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("column", "column_A", "column_B"):
+        if key in kwargs:
+            yield kwargs[key]
+    yield from kwargs.get("column_list", ())
+    if condition := kwargs.get("row_condition"):
+        yield from conditions(condition if isinstance(condition, dict) else condition.dict())

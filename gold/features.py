@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from gold.models import PcaVersion
 from gold.moments import matrix
 from lake.catalog import schema
-from lake.columns import norm
 
 PROJECTED = schema(
     """photo_id string, subject string, label string, features array<float>, model_version string"""
@@ -49,10 +47,3 @@ def features(
     return embeddings.select("photo_id", "subject", "label", "embedding").mapInArrow(
         project, PROJECTED
     )
-
-
-def narrow(projected: DataFrame) -> DataFrame:
-    """What the gate judges: the features as their length and their norm, which is NaN where a value is."""
-    return projected.withColumns(
-        {"features_length": F.size("features"), "features_norm": norm("features")}
-    ).drop("features")

@@ -120,19 +120,23 @@ def _stage(
 def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     """Staged features through the gate to readers. A new champion's row comes last: it publishes them."""
     projected = lake.staging.read(chunk, "features")
+    is_new = lake.staging.has(chunk, "model")
+    version = lake.staging.read(chunk, "model") if is_new else None
     if chunk.state is not State.JUDGED:
         gate(
-            features.narrow(projected),
-            "gold_features",
+            projected,
             chunk=chunk,
             table=catalog.FEATURES,
-            may_refuse_rows=False,
+            expected=chunk.photos,
+            staged_models=version,
         )
+        if version is not None:
+            gate(version, chunk=chunk, table=catalog.MODELS, expected=1)
         chunk = lake.ledger.reached(chunk, State.JUDGED)
     versions = {catalog.FEATURES.name: lake.append(catalog.FEATURES, projected, chunk=chunk)}
     faults.at("gold: features appended")
-    if lake.staging.has(chunk, "model"):
-        rows = models.promotion(lake.staging.read(chunk, "model"), lake.read(catalog.MODELS))
+    if version is not None:
+        rows = models.promotion(version, lake.read(catalog.MODELS))
         versions[catalog.MODELS.name] = lake.upsert(
             catalog.MODELS, rows, keys=["version"], chunk=chunk
         )
@@ -140,3 +144,9 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     lake.ledger.reached(chunk, State.PUBLISHED, versions=versions)
     lake.staging.remove(chunk)
     did.add({"in": chunk.photos, "kept": chunk.photos})
+
+
+def release(lake: Lake, chunk: Chunk) -> None:
+    """Drops a blocked chunk. Its photos stay in silver, and the next version that is fitted projects them."""
+    lake.ledger.reached(chunk, State.RELEASED)
+    lake.staging.remove(chunk)

@@ -1,7 +1,8 @@
 """Chunks: the unit of work, of commits and of gates, and the states that each goes through.
 
-bronze: planned → staged → published → judged | blocked
-silver, gold: planned → staged → judged | blocked → published → retired, with its model
+bronze: planned → staged → published → judged | blocked → released
+silver: planned → staged → judged | blocked → published → retired, with its model
+gold: as silver, and a blocked one may be released: it is dropped, and the next refit projects its photos
 
 A number is taken from one sequence for all layers and never used again. What a chunk holds is fixed when
 it is staged; a chunk that was only planned is abandoned by the next run, under whose own numbers the same
@@ -10,10 +11,10 @@ work is done anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 
 class State(StrEnum):
@@ -23,6 +24,7 @@ class State(StrEnum):
     STAGED = "staged"
     JUDGED = "judged"
     BLOCKED = "blocked"
+    RELEASED = "released"
     PUBLISHED = "published"
     RETIRED = "retired"
 
@@ -67,7 +69,13 @@ class Chunk:
     @property
     def is_unfinished(self) -> bool:
         """Its rows are staged, and are to be judged or published before anything newer."""
-        return not self.is_published and self.state not in (State.PLANNED, State.RETIRED)
+        over = (State.PLANNED, State.RETIRED, State.RELEASED)
+        return not self.is_published and self.state not in over
+
+    @property
+    def is_replay(self) -> bool:
+        """A silver chunk of quarantined photos, of whichever bronze chunks."""
+        return self.layer == "silver" and self.source_from is None
 
     def reached(self, state: State, **changes: Any) -> Self:
         """The same chunk in another state."""
@@ -143,3 +151,29 @@ def not_yet_taken(
         ),
         key=lambda chunk: chunk.number,
     )
+
+
+Item = TypeVar("Item")
+
+
+def batches(
+    items: Iterable[Item],
+    *,
+    size: Callable[[Item], tuple[int, int]],
+    max_photos: int,
+    max_bytes: int,
+) -> list[list[Item]]:
+    """Items in their order, cut where a batch would pass either bound; one item is never cut.
+
+    `size` tells how many photos an item is, and how many bytes.
+    """
+    found: list[list[Item]] = []
+    photos = held = 0
+    for item in items:
+        more_photos, more_bytes = size(item)
+        photos, held = photos + more_photos, held + more_bytes
+        if not found or photos > max_photos or held > max_bytes:
+            found.append([])
+            photos, held = more_photos, more_bytes
+        found[-1].append(item)
+    return found

@@ -37,7 +37,8 @@ class Folder:
         except OSError as error:
             reason = error.strerror or str(error)
             raise BadInput(
-                f"The lake {self.root} can't be written ({reason}); name another folder with --lake."
+                f"The folder {self.root} can't be written ({reason}); name another for paths.lake (--lake) "
+                f"or paths.docs."
             ) from None
 
     def exists(self, name: str) -> bool:

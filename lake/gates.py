@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 
 from lake.catalog import Table
 from lake.chunks import Chunk
@@ -13,30 +13,33 @@ from lake.chunks import Chunk
 
 @dataclass(frozen=True)
 class Passed:
-    """A chunk that was let through, but for `refused` rows: `reason`, a column over the judged frame,
-    says why a row is refused, and is null for those that passed."""
+    """A chunk that was let through, but for its refused rows.
 
-    reason: Column
-    refused: int
+    `refusals` has one row each: photo_id, subject, label, reason; it is None where no row was refused.
+    `released`: all of them are, as the chunk was blocked and somebody released it.
+    """
+
+    refusals: DataFrame | None = None
+    released: bool = False
 
 
 class Gate(Protocol):
-    """Judges the rows of a chunk by a suite, and records what it found."""
+    """Judges the rows of a chunk by their table's suite, and records what it found."""
 
     def __call__(
         self,
         rows: DataFrame,
-        suite: str,
         *,
         chunk: Chunk,
         table: Table,
+        expected: int,
         refused_before: int = 0,
-        may_refuse_rows: bool = True,
+        staged_models: DataFrame | None = None,
     ) -> Passed:
-        """Rows as the suite knows them: narrow, one a row of `table`, published or staged.
+        """Rows as `table` has them, published or staged, of which the layer before promises `expected`.
 
         `refused_before` counts rows of the chunk that were refused earlier; they count in the share that
-        blocks. Where rows may not be refused one by one, one that fails blocks the chunk.
-        Raises Blocked; the chunk is then in that state.
+        blocks. `staged_models`: rows of gold/models that are to be published with the chunk.
+        Raises Blocked; a chunk that is staged or published is then in that state.
         """
         ...

@@ -17,7 +17,8 @@ from typing import Any
 import delta.exceptions.captured  # noqa: F401  (Delta's exceptions arrive as themselves only after it)
 from delta import DeltaTable
 from delta.exceptions import ConcurrentTransactionException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, FruitLakeError, Refused
@@ -130,6 +131,19 @@ class Lake:
         frame = self.spark.read.format("delta").load(self.files.uri(table.name))
         return frame if chunks is None else frame.where(F.col("chunk").between(*chunks))
 
+    def read_version(self, table: Table, version: int) -> DataFrame:
+        """The rows that a version of a table held. Raises BadInput where it is not there."""
+        last = self.version(table)
+        if not 0 <= version <= last:
+            raise BadInput(f"{table.name} has the versions 0 to {last}, but no version {version}.")
+        reader = self.spark.read.format("delta").option("versionAsOf", version)
+        try:
+            return reader.load(self.files.uri(table.name))
+        except AnalysisException:
+            raise BadInput(
+                f"Version {version} of {table.name} can't be read any more: its log is past the retention."
+            ) from None
+
     def version(self, table: Table) -> int:
         """The current version of a table."""
         return self.log(table).version()
@@ -188,6 +202,38 @@ class Lake:
                 .whenNotMatchedInsertAll()
                 .execute()
             )
+        return self.version(table)
+
+    def supersede(
+        self,
+        table: Table,
+        ended: DataFrame,
+        rows: DataFrame,
+        *,
+        keys: Sequence[str],
+        ended_at: str,
+        chunk: Chunk,
+    ) -> int:
+        """In one commit, once: open rows with the keys of `ended` end now, and `rows` are appended.
+
+        A row is open while its time `ended_at` is null; it stays as history. Raises as `append`.
+        """
+        number = self._number(table, chunk)
+        if number is not None:
+            names = {key: f"ended_{key}" for key in keys}
+            ended = ended.select(*(F.col(key).alias(name) for key, name in names.items()))
+            source = self._conform(rows, table, chunk).unionByName(ended, allowMissingColumns=True)
+            same = " and ".join(f"held.{key} = new.{name}" for key, name in names.items())
+            columns: dict[str, str | Column] = {n: f"new.{n}" for n in table.schema.fieldNames()}
+            target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
+            with self._transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                (
+                    target.alias("held")
+                    .merge(source.alias("new"), f"{same} and held.{ended_at} is null")
+                    .whenMatchedUpdate(set={ended_at: "current_timestamp()"})
+                    .whenNotMatchedInsert(f"new.{names[keys[0]]} is null", values=columns)
+                    .execute()
+                )
         return self.version(table)
 
     def record(

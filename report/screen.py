@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from conf.errors import Inconsistent
+from expectations.check import Checked
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
 from report.sums import Sums, sums
@@ -33,6 +35,27 @@ def summary(console: Console, layers: Sequence[LayerRun], *, run: Run) -> None:
             console.print(f"{did.layer}: {note}", markup=False, soft_wrap=True)
     if not any(did.counts.get("in") for did in layers):
         console.print("Nothing new: no table was written but ops/runs.")
+
+
+def checked(console: Console, results: Sequence[Checked]) -> None:
+    """What each suite found: one line an expectation that fails, and a table of how many hold."""
+    table = Table(title="expectations", title_justify="left")
+    for name in ("table", "version", "hold", "warn", "fail", "skipped"):
+        table.add_column(name, justify="left" if name == "table" else "right")
+    for result in results:
+        actions = Counter(finding.action for finding in result.findings)
+        failed = str(actions["blocked"]) if not result.error else "all"
+        numbers = (result.version, actions["passed"], actions["warned"], failed, actions["skipped"])
+        table.add_row(result.table, *map(str, numbers))
+    console.print(table)
+    for result in results:
+        for finding in result.findings:
+            if finding.action == "warned":
+                console.print(
+                    f"warning: {result.suite}: {finding.line}", markup=False, soft_wrap=True
+                )
+        for failure in result.failures:
+            console.print(f"fails: {failure}", markup=False, soft_wrap=True)
 
 
 def _reasons(did: LayerRun) -> str:

@@ -87,16 +87,37 @@ def sums(lake: Lake) -> Sums:
         rejected=counts(lake.read(catalog.REJECTED), "reason"),
         photos=lake.read(catalog.PHOTOS).count(),
         models=_models(lake, chunks),
-        open_ends=[*_blocked(chunks), *_half_retired(lake)],
+        open_ends=[*_blocked(chunks), *_unprojected(chunks), *_half_retired(lake)],
     )
 
 
 def _blocked(chunks: Sequence[Chunk]) -> list[str]:
     return [
-        f"{c.layer} chunk {c.number}: {c.photos:,} photos are blocked by a gate"
+        f"{c.layer} chunk {c.number}: {c.photos:,} photos are blocked by a gate; run.py replay --chunk "
+        f"{c.number} --quarantine lets the next ones pass"
         for c in chunks
         if c.state is State.BLOCKED
     ]
+
+
+def _unprojected(chunks: Sequence[Chunk]) -> list[str]:
+    """Released gold chunks whose photos no later one has projected."""
+    found = []
+    for released in chunks:
+        if released.layer == "gold" and released.state is State.RELEASED:
+            first, last = released.sources
+            left = [
+                c
+                for c in _published(chunks, released.model)
+                if first <= c.number <= last and not _is_projected(c, chunks)
+            ]
+            photos = sum(c.photos for c in left)
+            if photos:
+                found.append(
+                    f"gold chunk {released.number} was released: {photos:,} photos have no features until "
+                    f"the next version is fitted"
+                )
+    return found
 
 
 def _half_retired(lake: Lake) -> list[str]:
@@ -146,7 +167,7 @@ def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
                 champion=champion["version"] if champion else None,
                 explained=champion["explained_variance"] if champion else None,
                 features=features.get(champion["version"], 0) if champion else 0,
-                projectable=_projectable(own),
+                projectable=_projectable(own, weights_id),
             )
         )
     return found
@@ -160,11 +181,18 @@ def _waiting(chunks: Sequence[Chunk], own: Sequence[Chunk]) -> int:
     )
 
 
-def _projectable(own: Sequence[Chunk]) -> int:
-    """Embeddings of silver chunks up to the last that gold published."""
-    through = max(
-        (c.source_to or 0 for c in own if c.layer == "gold" and c.is_published), default=0
-    )
-    return sum(
-        c.photos for c in own if c.layer == "silver" and c.is_published and c.number <= through
-    )
+def _projectable(own: Sequence[Chunk], weights_id: str) -> int:
+    """Embeddings of the silver chunks that gold has projected."""
+    return sum(c.photos for c in _published(own, weights_id) if _is_projected(c, own))
+
+
+def _published(chunks: Sequence[Chunk], weights_id: str) -> list[Chunk]:
+    """A model's silver chunks that readers see."""
+    silver = (c for c in chunks if c.layer == "silver" and c.weights_id == weights_id)
+    return [c for c in silver if c.is_published]
+
+
+def _is_projected(silver: Chunk, chunks: Sequence[Chunk]) -> bool:
+    """Whether a gold chunk that readers see was made from it."""
+    gold = (c for c in chunks if c.layer == "gold" and c.weights_id == silver.weights_id)
+    return any(c.sources[0] <= silver.number <= c.sources[1] for c in gold if c.is_published)

@@ -17,7 +17,6 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
-from lake.columns import norm
 from silver import pixels
 from silver.decoder import Decode, decoder
 from silver.pixels import Limits, RefusedPhoto
@@ -142,13 +141,6 @@ def refused(photos: DataFrame, *, stage: str) -> DataFrame:
     )
 
 
-def narrow(embedded: DataFrame) -> DataFrame:
-    """What the gate judges: the embedding as its length and its norm, which is NaN where a value is."""
-    return embedded.withColumns(
-        {"embedding_length": F.size("embedding"), "embedding_norm": norm("embedding")}
-    ).drop("embedding")
-
-
 def published(embedded: DataFrame, *, weights_id: str) -> DataFrame:
     """silver/embeddings of a chunk, from staged rows that nothing refused."""
     return embedded.select(
@@ -180,3 +172,9 @@ def quarantine(embedded: DataFrame, *, weights_id: str) -> DataFrame:
         F.current_timestamp().alias("quarantined_at"),
         F.lit(None).cast("timestamp").alias("replayed_at"),
     )
+
+
+def open_refusals(quarantine: DataFrame, *, weights_id: str) -> DataFrame:
+    """The rows of silver/quarantine that hold for a model now: one a photo, its last refusal."""
+    own = F.col("weights_id") == weights_id
+    return quarantine.where(own & F.col("replayed_at").isNull())

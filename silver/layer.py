@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -9,7 +11,7 @@ from rich.console import Console
 
 from lake import catalog, faults
 from lake.chunks import Chunk, State, not_yet_taken, unfinished
-from lake.gates import Gate
+from lake.gates import Gate, Passed
 from lake.journal import LayerRun
 from lake.lake import Lake, counts
 from lake.progress import counted
@@ -24,10 +26,8 @@ def embed(
 
     Raises Blocked at the first chunk that a gate stops.
     """
+    finish(lake, weights_id=model.weights_id, gate=gate, did=did)
     chunks = lake.ledger.chunks().values()
-    for chunk in unfinished(chunks, layer="silver", weights_id=model.weights_id):
-        chunk = lake.ledger.renumbered(chunk, catalog.EMBEDDINGS, catalog.QUARANTINE)
-        _publish(lake, chunk, gate=gate, did=did)
     for source in not_yet_taken(
         chunks, source="bronze", layer="silver", weights_id=model.weights_id
     ):
@@ -35,36 +35,100 @@ def embed(
         _publish(lake, chunk, gate=gate, did=did)
 
 
+def finish(lake: Lake, *, weights_id: str, gate: Gate, did: LayerRun) -> None:
+    """Publishes what an earlier run left staged. Raises Blocked."""
+    for chunk in unfinished(lake.ledger.chunks().values(), layer="silver", weights_id=weights_id):
+        _publish_staged(lake, chunk, gate=gate, did=did)
+
+
+def release(
+    lake: Lake, chunk: Chunk, model: BroadcastModel, *, gate: Gate, console: Console, did: LayerRun
+) -> None:
+    """Takes a blocked chunk, of bronze or of silver, through a gate that releases it: into quarantine."""
+    left = unfinished(lake.ledger.chunks().values(), layer="silver", weights_id=model.weights_id)
+    for judged in (c for c in left if c.state is State.JUDGED):
+        _publish_staged(lake, judged, gate=gate, did=did)
+    if chunk.layer == "bronze":
+        staged = _stage(lake, chunk, model, gate=gate, console=console)
+        _publish(lake, staged, gate=gate, did=did)
+    else:
+        _publish_staged(lake, chunk, gate=gate, did=did)
+
+
+def take_again(
+    lake: Lake,
+    model: BroadcastModel,
+    photos: DataFrame,
+    numbers: Sequence[int],
+    *,
+    gate: Gate,
+    console: Console,
+    did: LayerRun,
+) -> None:
+    """Of quarantined photos (one row a `photo_id`) those of the bronze chunks, through the gates again.
+
+    Raises Blocked.
+    """
+    held = lake.read(catalog.PHOTOS).where(F.col("chunk").isin(list(numbers)))
+    again = held.join(F.broadcast(photos.select("photo_id")), on="photo_id", how="left_semi")
+    [chunk] = lake.ledger.plan([_wanted(model, photos=again.count())])
+    passed = gate(again, chunk=chunk, table=catalog.PHOTOS, expected=chunk.photos)
+    chunk = _embed(lake, chunk, again, passed, model, console=console)
+    _publish(lake, chunk, gate=gate, did=did)
+
+
 def _stage(
     lake: Lake, source: Chunk, model: BroadcastModel, *, gate: Gate, console: Console
 ) -> Chunk:
     """A bronze chunk through its gate and the model, into staging."""
     photos = lake.read(catalog.PHOTOS, chunks=(source.number, source.number))
-    facts = photos.drop("content")
-    passed = gate(facts, "bronze_photos", chunk=source, table=catalog.PHOTOS)
-    if source.state is not State.JUDGED:
-        lake.ledger.reached(source, State.JUDGED)
-    wanted = Chunk(
+    passed = gate(photos, chunk=source, table=catalog.PHOTOS, expected=source.photos)
+    state = State.RELEASED if passed.released else State.JUDGED
+    if source.state is not state:
+        lake.ledger.reached(source, state)
+    [chunk] = lake.ledger.plan([_wanted(model, photos=source.photos, source=source.number)])
+    return _embed(lake, chunk, photos, passed, model, console=console)
+
+
+def _wanted(model: BroadcastModel, *, photos: int, source: int | None = None) -> Chunk:
+    return Chunk(
         0,
         "silver",
         State.PLANNED,
         weights_id=model.weights_id,
-        source_from=source.number,
-        source_to=source.number,
-        photos=source.photos,
-        bytes=source.photos * model.dimensions * np.float32().nbytes,
+        source_from=source,
+        source_to=source,
+        photos=photos,
+        bytes=photos * model.dimensions * np.float32().nbytes,
     )
-    [chunk] = lake.ledger.plan([wanted])
-    if passed.refused:
-        refused = facts.withColumn("reason", passed.reason).where("reason is not null")
+
+
+def _embed(
+    lake: Lake,
+    chunk: Chunk,
+    photos: DataFrame,
+    passed: Passed,
+    model: BroadcastModel,
+    *,
+    console: Console,
+) -> Chunk:
+    """The photos that bronze's gate let through, with the model's embeddings, and the others, staged."""
+    refused = passed.refusals
+    if refused is not None:
         photos = photos.join(F.broadcast(refused.select("photo_id")), "photo_id", "left_anti")
     title = f"silver chunk {chunk.number}"
-    with counted(lake.spark, console, title=title, photos=source.photos) as count:
+    with counted(lake.spark, console, title=title, photos=chunk.photos) as count:
         rows = embeddings.embeddings(photos, model, count=count)
-        if passed.refused:
+        if refused is not None:
             rows = rows.unionByName(embeddings.refused(refused, stage="bronze"))
         lake.staging.write(chunk, "embedded", rows)
     return lake.ledger.reached(chunk, State.STAGED)
+
+
+def _publish_staged(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
+    """What an earlier run staged, under a number that the tables still take."""
+    chunk = lake.ledger.renumbered(chunk, catalog.EMBEDDINGS, catalog.QUARANTINE)
+    _publish(lake, chunk, gate=gate, did=did)
 
 
 def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
@@ -87,8 +151,11 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
         rows = embeddings.published(embedded, weights_id=chunk.model)
         versions[catalog.EMBEDDINGS.name] = lake.append(catalog.EMBEDDINGS, rows, chunk=chunk)
         faults.at("silver: embeddings appended")
-    if reasons:
-        rows = embeddings.quarantine(refused, weights_id=chunk.model)
+    rows = embeddings.quarantine(refused, weights_id=chunk.model)
+    if chunk.is_replay:
+        versions[catalog.QUARANTINE.name] = _replayed(lake, chunk, staged, rows)
+        faults.at("silver: quarantine replayed")
+    elif reasons:
         versions[catalog.QUARANTINE.name] = lake.append(catalog.QUARANTINE, rows, chunk=chunk)
         faults.at("silver: quarantine appended")
     lake.ledger.reached(chunk, State.PUBLISHED, photos=kept, versions=versions)
@@ -102,17 +169,32 @@ def _judge(
     lake: Lake, chunk: Chunk, embedded: DataFrame, *, refused_before: int, gate: Gate
 ) -> Chunk:
     """The verdict, fixed in staging before anything is published: a retry must not judge by other rules."""
-    rows = embeddings.narrow(embedded)
     passed = gate(
-        rows,
-        "silver_embeddings",
+        embeddings.published(embedded, weights_id=chunk.model),
         chunk=chunk,
         table=catalog.EMBEDDINGS,
+        expected=chunk.photos - refused_before,
         refused_before=refused_before,
     )
     lake.staging.remove(chunk, "refused")
-    if passed.refused:
-        caught = rows.withColumn("reason", passed.reason).where("reason is not null")
-        lake.staging.write(chunk, "refused", caught)
+    if passed.refusals is not None:
+        lake.staging.write(chunk, "refused", passed.refusals)
         faults.at("silver: refused staged")
     return lake.ledger.reached(chunk, State.JUDGED)
+
+
+def _replayed(lake: Lake, chunk: Chunk, staged: DataFrame, refused: DataFrame) -> int:
+    """The outcome of a replay to silver/quarantine: what is refused for the same reason stays as it was,
+    the other open rows end, and new reasons get rows of their own. Returns the table's version."""
+    held = embeddings.open_refusals(lake.read(catalog.QUARANTINE), weights_id=chunk.model)
+    same = held.join(F.broadcast(refused), on=["photo_id", "stage", "reason"], how="left_semi")
+    unchanged = F.broadcast(same.select("photo_id"))
+    ended = staged.select("photo_id", F.lit(chunk.model).alias("weights_id"))
+    return lake.supersede(
+        catalog.QUARANTINE,
+        ended.join(unchanged, on="photo_id", how="left_anti"),
+        refused.join(unchanged, on="photo_id", how="left_anti"),
+        keys=["photo_id", "weights_id"],
+        ended_at="replayed_at",
+        chunk=chunk,
+    )
