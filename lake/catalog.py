@@ -91,7 +91,7 @@ EMBEDDINGS = Table(
 )
 QUARANTINE = Table(
     "silver/quarantine",
-    "one refused (photo, model)",
+    "one refusal of a (photo, model); it holds until replayed_at",
     """photo_id string, subject string, label string, weights_id string, stage string,
     reason string, detail string, quarantined_at timestamp, replayed_at timestamp""",
     numbers="chunk",
@@ -165,6 +165,8 @@ def properties(delta: Delta) -> Mapping[str, str]:
         "delta.enableChangeDataFeed": "false",
         "delta.enableInCommitTimestamps": "true",
         "delta.dataSkippingStatsColumns": "chunk,run_id",
+        # A checkpoint takes a second; to read fifty small commits takes less.
+        "delta.checkpointInterval": "50",
         "delta.deletedFileRetentionDuration": f"interval {delta.deleted_file_retention}",
         "delta.logRetentionDuration": f"interval {delta.log_retention}",
     }

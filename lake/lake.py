@@ -15,11 +15,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import delta.exceptions.captured  # noqa: F401  (Delta's exceptions arrive as themselves only after it)
+import pyarrow as pa
 from delta import DeltaTable
 from delta.exceptions import ConcurrentTransactionException
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.errors import BadInput, FruitLakeError, Refused
 from conf.settings import Delta
@@ -245,8 +247,7 @@ class Lake:
         chunk: int | None = None,
     ) -> None:
         """Appends rows to a journal (an `ops` table), each time it is called. Raises Busy."""
-        names = table.schema.fieldNames()
-        frame = self.rows(table, [{name: row[name] for name in names} for row in rows])
+        frame = self.rows(table, rows)
         with self._transaction(table, None, layer=layer, chunk=chunk):
             frame.coalesce(1).write.format("delta").mode("append").save(self.files.uri(table.name))
 
@@ -320,9 +321,8 @@ class Lake:
 
     def rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
         """A frame of a table's columns from values on the driver; what a row lacks is null."""
-        fields = table.schema.fieldNames()
-        values = [tuple(row.get(name) for name in fields) for row in rows]
-        return self.spark.createDataFrame(values, table.schema)
+        arrow = pa.Table.from_pylist([dict(row) for row in rows], to_arrow_schema(table.schema))
+        return self.spark.createDataFrame(arrow, table.schema)
 
 
 def counts(frame: DataFrame, column: str) -> dict[Any, int]:

@@ -115,6 +115,10 @@ INTERVALS = {
 """What a layer did until the event that its interval is known by."""
 
 GATES = ("silver: bronze's gate", "silver: silver's gate")
+ALL_GATES = (*GATES, "gold: gold's gate")
+GATES_WANTED = 0.15
+"""Of what a photo more costs from landing to gold."""
+
 STAGING = "silver: staging"
 SILVER = ("silver",)
 
@@ -580,6 +584,23 @@ def show(console: Console, results: Results, sizes: Sequence[int]) -> None:
         if rate and roof and rate.per_second and roof.per_second:
             share = rate.per_second / roof.per_second
             console.print(f"{name} reaches {share:.0%} of the roofline; {wanted:.0%} is wanted.")
+    whole = found.get("all")
+    if whole and whole.per_second:
+        console.print(gates_line(results["all"], sizes, whole=1 / whole.per_second))
+
+
+def gates_line(by_size: Sequence[Sequence[Measured]], sizes: Sequence[int], *, whole: float) -> str:
+    """What the gates take of the `whole` seconds that a photo more costs, and what they take anyway."""
+    small, large = (
+        statistics.median(sum(each.parts.get(name, 0.0) for name in ALL_GATES) for each in rounds)
+        for rounds in by_size
+    )
+    more = (large - small) / (sizes[1] - sizes[0])
+    return (
+        f"The gates take {1000 * more:.2f} of {1000 * whole:.2f} ms that a photo more costs from landing to "
+        f"gold, {more / whole:.0%}; under {GATES_WANTED:.0%} is wanted. However few photos there are, they "
+        f"take {small - more * sizes[0]:.1f} s."
+    )
 
 
 def rates_table(found: Mapping[str, Rate], sizes: Sequence[int]) -> Table:

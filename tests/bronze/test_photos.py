@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from bronze.landing import LandingObject, LocalLanding, arrival
-from bronze.photos import ARRIVED, batches, outcomes, photo_id, photos, read_one, rejected
+from bronze.photos import ARRIVED, outcomes, photo_id, photos, read_one, rejected, size
+from lake.chunks import batches
 from lake.keys import Keys
 
 KEYS = Keys(b"0123456789abcdef")
@@ -29,7 +30,7 @@ def arrivals(*sizes):
     ],
 )
 def test_batches_keep_both_bounds(sizes, expected):
-    found = batches(arrivals(*sizes), max_bytes=10, max_photos=3)
+    found = batches(arrivals(*sizes), size=size, max_bytes=10, max_photos=3)
     assert [[a.position for a in batch] for batch in found] == expected
 
 
