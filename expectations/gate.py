@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,7 +20,7 @@ from expectations.views import Views
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk, State
-from lake.gates import Passed
+from lake.gates import NONE, Passed
 from lake.lake import Lake
 
 REFUSES_ROWS = (catalog.PHOTOS, catalog.EMBEDDINGS)
@@ -53,7 +54,7 @@ class SuiteGate:
         chunk: Chunk,
         table: Table,
         expected: int,
-        refused_before: int = 0,
+        refused_before: Mapping[str, int] = NONE,
         staged_models: DataFrame | None = None,
     ) -> Passed:
         """See `lake.gates.Gate`."""

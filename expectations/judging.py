@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 
 from conf.settings import Gates
 from expectations import suites
+from lake.gates import NONE
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuite
@@ -85,7 +86,7 @@ def judge(
     *,
     expected: int | None,
     gates: Gates | None = None,
-    refused_before: int = 0,
+    refused_before: Mapping[str, int] = NONE,
     may_refuse_rows: bool = True,
 ) -> Verdict:
     """The verdict on the rows of a view, of which there may be none; it is cached meanwhile.
@@ -116,12 +117,14 @@ def judge(
         for finding in findings
         if finding.action == "blocked"
     }
-    whole, gone = rows + refused_before, refused + refused_before
+    before = sum(refused_before.values())
+    whole, gone = rows + before, refused + before
     if gates and whole >= gates.counted_from and gone / whole > gates.refused_share:
-        by_name = ", ".join(f.line for f in findings if f.action == "quarantined")
+        why = [f"{count:,} {reason}" for reason, count in sorted(refused_before.items())]
+        why += [finding.line for finding in findings if finding.action == "quarantined"]
         blocked[REFUSED_SHARE] = (
-            f"{suite.name}: {gone:,} of {whole:,} photos are refused, over gates.refused_share = "
-            f"{gates.refused_share}" + (f" ({by_name})" if by_name else "")
+            f"{suite.name}: {gone:,} of {whole:,} photos are refused ({', '.join(why)}), over "
+            f"gates.refused_share = {gates.refused_share}"
         )
     left_out = [e for e in suite.expectations if e not in applied]
     findings += [

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from pyspark.sql import DataFrame
 
 from lake.catalog import Table
 from lake.chunks import Chunk
+
+NONE: Mapping[str, int] = MappingProxyType({})
+"""No refusals."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,13 @@ class Gate(Protocol):
         chunk: Chunk,
         table: Table,
         expected: int,
-        refused_before: int = 0,
+        refused_before: Mapping[str, int] = NONE,
         staged_models: DataFrame | None = None,
     ) -> Passed:
         """Rows as `table` has them, published or staged, of which the layer before promises `expected`.
 
-        `refused_before` counts rows of the chunk that were refused earlier; they count in the share that
-        blocks. `staged_models`: rows of gold/models that are to be published with the chunk.
+        `refused_before` counts rows of the chunk that were refused earlier, by reason; the share that blocks
+        includes them. `staged_models`: rows of gold/models that are to be published with the chunk.
         Raises Blocked; a chunk that is staged or published is then in that state.
         """
         ...

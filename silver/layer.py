@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -138,7 +138,7 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     reasons = counts(staged, "reason")
     kept = reasons.pop(None, 0)
     if chunk.state is not State.JUDGED:
-        chunk = _judge(lake, chunk, embedded, refused_before=sum(reasons.values()), gate=gate)
+        chunk = _judge(lake, chunk, embedded, refused_before=reasons, gate=gate)
     if lake.staging.has(chunk, "refused"):
         caught = lake.staging.read(chunk, "refused")
         refused = refused.unionByName(embeddings.refused(caught, stage="silver"))
@@ -166,14 +166,19 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
 
 
 def _judge(
-    lake: Lake, chunk: Chunk, embedded: DataFrame, *, refused_before: int, gate: Gate
+    lake: Lake,
+    chunk: Chunk,
+    embedded: DataFrame,
+    *,
+    refused_before: Mapping[str, int],
+    gate: Gate,
 ) -> Chunk:
     """The verdict, fixed in staging before anything is published: a retry must not judge by other rules."""
     passed = gate(
         embeddings.published(embedded, weights_id=chunk.model),
         chunk=chunk,
         table=catalog.EMBEDDINGS,
-        expected=chunk.photos - refused_before,
+        expected=chunk.photos - sum(refused_before.values()),
         refused_before=refused_before,
     )
     lake.staging.remove(chunk, "refused")

@@ -265,7 +265,7 @@ def test_a_blocked_chunk_stops_the_run_and_goes_on_later(command, tmp_path, plac
     words = ["--landing", str(place.landing), "--lake", str(tmp_path / "lake")]
     code, _, printed = command("--layer", "all", *words)
     assert code == 3
-    assert "20 of 30 photos are refused, over gates.refused_share = 0.5" in printed
+    assert "20 of 30 photos are refused (20 blank), over gates.refused_share = 0.5" in printed
     lake = place.lake
     assert lake.read(catalog.EMBEDDINGS).count() == lake.read(catalog.QUARANTINE).count() == 0
     held = sums(lake)

@@ -93,7 +93,7 @@ def kept(place):
 
 def test_a_bad_day_is_released_and_the_next_goes_through_and_the_good_photos_come_back(place):
     fill(place, [f"a{n}" for n in range(GOOD)], blank=BLANK)
-    with pytest.raises(Blocked, match=r"12 of 20 photos are refused, over gates\.refused_share"):
+    with pytest.raises(Blocked, match=r"12 of 20 photos are refused \(12 blank\), over gates"):
         place.run()
     assert f"Data Docs: {place.files.root}/docs/index.html" in place.screen
     assert kept(place) == (0, 0)

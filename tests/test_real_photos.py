@@ -1,5 +1,8 @@
 """1,142 real photos of 28 kinds of fruit: everything arrives, and the features tell kinds apart."""
 
+import shutil
+from collections import Counter
+
 import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
@@ -7,10 +10,12 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from conf.settings import Settings
 from lake import catalog
+from report.sums import sums
 from silver import extractors, flatbuffer, pixels
 from silver.embeddings import Limits
 from tests.conftest import PHOTOS, WEIGHTS
 from tests.place import Place
+from tests.test_bad_input import spoil
 
 pytestmark = pytest.mark.skipif(
     not PHOTOS.is_dir(), reason="the real photos (../shared/photos) are not on this machine"
@@ -60,6 +65,25 @@ def test_every_photo_is_embedded_or_refused_and_has_features(real, model):
     assert features.count() == embedded
     assert (pca["components"], pca["photos"]) == (20, embedded)
     assert 0.4 < pca["explained_variance"] < 0.9
+
+
+def test_of_a_chunk_with_one_in_twenty_spoiled_the_rest_is_published(tmp_path, spark):
+    """Every kind of spoiling, four times; the good among them (palette, CMYK, 16 bits, …) go along."""
+    place = Place(tmp_path, spark, None).set()
+    shutil.copytree(PHOTOS, place.landing)
+    refused = Counter()
+    for person in range(4):
+        refused += Counter(spoil(place.landing / f"subject=p{person}"))
+    did = place.run("bronze", "silver")
+    held = sums(place.lake)
+    assert held.disagreements() == []
+    assert held.objects == 1143 + 4 * 14
+    assert Counter(did["bronze"].reasons) + Counter(did["silver"].reasons) == refused + Counter(
+        not_a_photo=1  # LICENSE
+    )
+    [model] = held.models
+    assert model.embedded == 1142 + 4 * 8
+    assert model.quarantined == 4 * 3
 
 
 def test_features_tell_kinds_of_fruit_apart(real, model):

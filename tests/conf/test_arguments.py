@@ -36,6 +36,11 @@ def test_named_flags_go_over_set():
         (["samples", "0"], "0 is no number of samples"),
         (["samples"], "required: N"),
         (["--layer", "all", "status"], "don't go together"),
+        (["replay", "--chunk", "3"], "--chunk N and --quarantine go together"),
+        (["replay", "--quarantine"], "--chunk N and --quarantine go together"),
+        (["replay", "--chunk", "x", "--quarantine"], "--chunk x is no number"),
+        (["replay", "--chunk", "3", "--quarantine", "--reason", "r"], "don't go together"),
+        (["check", "--version", "1"], "name it with --table"),
         (["--layer", "all", "--lakes"], "unrecognized arguments: --lakes|expected one argument"),
     ],
 )

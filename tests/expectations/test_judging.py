@@ -113,12 +113,15 @@ def test_too_large_a_share_of_refused_rows_blocks(spark, suite, refused, before,
         F.col("id").cast("string").alias("a"), F.when(F.col("id") < refused, 99.0).alias("b")
     )
     whole = refused + kept + before
-    verdict = judge(rows, suite(SMALL), expected=whole, gates=GATES, refused_before=before)
+    earlier = {"blank": before} if before else {}
+    verdict = judge(rows, suite(SMALL), expected=whole, gates=GATES, refused_before=earlier)
     assert list(verdict.blocked) == (["refused_share"] if blocks else [])
     if blocks:
         told = verdict.blocked["refused_share"]
         assert f"{refused + before} of {whole} photos are refused" in told
-        assert judge(rows, suite(SMALL), expected=whole, refused_before=before).blocked == {}
+        assert (f"{before} blank" in told) is bool(before)
+        assert (f"small: {refused} of " in told) is bool(refused)
+        assert judge(rows, suite(SMALL), expected=whole, refused_before=earlier).blocked == {}
 
 
 def test_where_rows_may_not_be_refused_one_that_fails_blocks(spark, suite):
