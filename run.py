@@ -206,8 +206,8 @@ def check_command(words: argparse.Namespace, settings: Settings, console: Consol
     failures = sum(len(result.failures) for result in results)
     if failures:
         raise Blocked(
-            f"{failures:,} critical expectations fail on what the lake holds: mend the rules that are "
-            f"wrong, and look up the chunks of the rows that are."
+            f"{failures:,} critical expectations fail on what the lake holds: mend the rule where that is "
+            f"wrong; since when rows are tells --table TABLE --version N."
         )
 
 
@@ -226,10 +226,7 @@ def replay_step(context: Context, did: LayerRun, *, reason: str | None, number: 
     if number is not None:
         chunk = blocked_chunk(lake, number)
         if chunk.layer == "gold":
-            gold.layer.release(lake, chunk)
-            did.notes.append(
-                f"gold chunk {number} is dropped; the next version projects its photos."
-            )
+            gold.layer.release(lake, chunk, did=did)
             return
         gate = SuiteGate(lake, settings.gates, release=True)
         silver.layer.release(lake, chunk, context.model, gate=gate, console=console, did=did)

@@ -69,7 +69,9 @@ class SuiteGate:
             may_refuse_rows=table in REFUSES_ROWS,
         )
         is_released = self.release and bool(verdict.blocked)
-        self._record(verdict, chunk=chunk, table=table, is_released=is_released)
+        passes = not verdict.blocked and expected > verdict.refused
+        version = self._version(table, chunk, passes=passes)
+        self._record(verdict, chunk=chunk, version=version, is_released=is_released)
         if verdict.blocked and not is_released:
             self._block(chunk, verdict)
         reason = verdict.reason
@@ -94,20 +96,21 @@ class SuiteGate:
             f"Or let the next ones pass: run.py replay --chunk {chunk.number} --quarantine."
         )
 
-    def _record(self, verdict: Verdict, *, chunk: Chunk, table: Table, is_released: bool) -> None:
-        """To ops/quality, with the version of the table that holds the rows: bronze's are published
-        already; of staged ones it is that which their publication makes, or none if they are blocked."""
+    def _version(self, table: Table, chunk: Chunk, *, passes: bool) -> int | None:
+        """The version of the table that holds the judged rows. Bronze's are published already; of staged
+        ones it is that which their publication makes, and None if nothing of them is published."""
         if table is catalog.PHOTOS:
-            version: int | None = chunk.versions.get(table.name) or self.lake.version(table)
-        else:
-            version = None if verdict.blocked else self.lake.version(table) + 1
+            return chunk.versions.get(table.name) or self.lake.version(table)
+        return self.lake.version(table) + 1 if passes else None
+
+    def _record(
+        self, verdict: Verdict, *, chunk: Chunk, version: int | None, is_released: bool
+    ) -> None:
+        """The findings to ops/quality, pinned to that version of their table."""
         now = datetime.now(UTC)
         rows: list[dict[str, Any]] = [
             {
                 **vars(finding),
-                "action": RELEASED
-                if is_released and finding.action == "blocked"
-                else finding.action,
                 "table_version": version,
                 "judged_at": now,
                 "run_id": self.lake.run.run_id,
@@ -116,5 +119,8 @@ class SuiteGate:
             for finding in verdict.findings
             if finding.action != SKIPPED
         ]
+        for row in rows:
+            if is_released and row["action"] == "blocked":
+                row["action"] = RELEASED
         if rows:
             self.lake.record(catalog.QUALITY, rows, layer=chunk.layer, chunk=chunk.number)

@@ -146,7 +146,9 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     did.add({"in": chunk.photos, "kept": chunk.photos})
 
 
-def release(lake: Lake, chunk: Chunk) -> None:
+def release(lake: Lake, chunk: Chunk, *, did: LayerRun) -> None:
     """Drops a blocked chunk. Its photos stay in silver, and the next version that is fitted projects them."""
     lake.ledger.reached(chunk, State.RELEASED)
     lake.staging.remove(chunk)
+    did.add({"in": chunk.photos, "kept": 0})
+    did.notes.append(f"gold chunk {chunk.number} is dropped; the next version projects its photos.")

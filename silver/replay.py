@@ -43,7 +43,10 @@ def replay(
             nearest = hint(reason, known, otherwise=otherwise)
             raise BadInput(f"No quarantined photo has the reason {reason}; {nearest}")
         held = held.where(F.col("reason") == reason)
-    for numbers in _groups(lake, held, bounds):
+    groups = _groups(lake, held, bounds)
+    if not groups:
+        did.notes.append("no photo is quarantined: there is nothing to replay.")
+    for numbers in groups:
         layer.take_again(lake, model, held, numbers, gate=gate, console=console, did=did)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import run
 from bronze.samples import write_samples
 from conf.settings import Settings
 from lake import faults, session
@@ -81,6 +82,19 @@ def copied(samples_lake, tmp_path, spark) -> Place:
     """A copy of the samples' lake, landing folder and key, with the files' times."""
     shutil.copytree(samples_lake.root, tmp_path, dirs_exist_ok=True)
     return Place(tmp_path, spark, None).set()
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys, spark):
+    """The command line in this process: its exit code, and what it printed on both streams."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        code = run.main(words)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
 
 
 @pytest.fixture

@@ -20,19 +20,6 @@ from tests.bronze.test_landing import ODD_NAMES
 from tests.silver import traps
 
 
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys, spark):
-    """The command line in this process: its exit code, and what it printed on both streams."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words):
-        code = run.main(words)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [

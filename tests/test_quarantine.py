@@ -82,6 +82,12 @@ def blocked(place):
     return chunk.number
 
 
+def judged_version(place):
+    """To which version of silver/embeddings its last judgement is pinned."""
+    rows = place.lake.read(catalog.QUALITY).where("suite = 'silver_embeddings'")
+    return rows.orderBy("judged_at", ascending=False).first()["table_version"]
+
+
 def kept(place):
     """Embedded photos, and features of the champion; the sums agree, and nothing is seen twice."""
     held = sums(place.lake)
@@ -150,17 +156,20 @@ def dark(dark_lake, tmp_path, spark):
 def test_a_replay_moves_exactly_what_passes_now_and_a_second_one_nothing(dark, tmp_path):
     with ruled(tmp_path / "suites", "silver_embeddings", DARK):
         assert replay(dark).counts == {"in": GOOD, "kept": 0, "quarantined": GOOD}
+    assert judged_version(dark) is None
     assert quarantine(dark) == {("silver", REFUSED, True): GOOD}
     assert kept(dark) == (3, 0)
     refused = {r["photo_id"] for r in dark.lake.read(catalog.QUARANTINE).collect()}
     with pytest.raises(BadInput, match=f"the reason only-dark; .*{REFUSED}"):
         replay(dark, reason="only-dark")
     assert replay(dark, reason=REFUSED).counts["kept"] == GOOD
+    assert judged_version(dark) == dark.lake.version(catalog.EMBEDDINGS)
     moved = {r["photo_id"] for r in dark.lake.read(catalog.EMBEDDINGS).collect()}
     assert refused < moved
     assert len(moved) == GOOD + 3
     assert quarantine(dark) == {("silver", REFUSED, False): GOOD}
-    assert replay(dark).counts == {}
+    again = replay(dark)
+    assert (again.counts, len(again.notes)) == ({}, 1)
     dark.run("gold")
     assert kept(dark) == (GOOD + 3, GOOD + 3)
 
@@ -220,7 +229,7 @@ def test_a_gold_chunk_is_dropped_and_the_next_version_projects_its_photos(place,
         place.run()
     assert kept(place) == (3, 0)
     number = blocked(place)
-    replay(place, number=number)
+    assert replay(place, number=number).counts == {"in": 3, "kept": 0}
     assert sums(place.lake).open_ends == [
         f"gold chunk {number} was released: 3 photos have no features until the next version is fitted"
     ]

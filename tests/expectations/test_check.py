@@ -8,7 +8,6 @@ import pytest
 from delta import DeltaTable
 from pyspark.sql import functions as F
 
-import run
 from conf.errors import BadInput
 from expectations import check, suites
 from expectations.views import Views
@@ -18,19 +17,6 @@ from lake.chunks import Chunk, State
 
 def checked(lake, table, **more):
     return check.check(lake, table, views=Views(lake, history_chunks=30), **more)
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys, spark):
-    """The command line in this process: its exit code, and what it printed on both streams."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words):
-        code = run.main(words)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture
