@@ -18,6 +18,8 @@ from rich.console import Console
 
 import bronze.layer
 import gold.layer
+import gold.models
+import gold.refit
 import silver.layer
 from bronze import landing
 from bronze.samples import write_samples
@@ -244,6 +246,43 @@ def replay_step(context: Context, did: LayerRun, *, reason: str | None, number: 
         did.notes.append("what passed is in silver; run.py --layer gold projects it.")
 
 
+def models_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """Every model version; or a fit, a promotion, a rollback, or moments anew. Raises BadInput, Blocked."""
+    if not (words.refit or words.promote or words.rollback or words.recompute):
+        with reading(settings, console) as lake:
+            screen.models(console, lake)
+        return
+    check_lake(settings)
+    with writing(settings, console) as context:
+        run_steps(context, [("gold", partial(models_step, context, words))])
+        screen.models(console, context.lake)
+
+
+def models_step(context: Context, words: argparse.Namespace, did: LayerRun) -> None:
+    """What `models` does, beside listing them."""
+    lake, settings, console = context.lake, context.settings, context.console
+    gate = SuiteGate(lake, settings.gates)
+    if words.promote:
+        gold.layer.promote(lake, words.promote, gate=gate, console=console, did=did)
+        return
+    weights_id = context.model.weights_id
+    if words.rollback:
+        name = gold.models.previous(lake.read(catalog.MODELS), weights_id=weights_id)
+        gold.layer.promote(lake, name, gate=gate, console=console, did=did)
+    elif words.recompute:
+        gold.layer.recompute(lake, weights_id, did=did)
+    else:
+        gold.layer.project(
+            lake,
+            weights_id,
+            settings,
+            gate=gate,
+            console=console,
+            did=did,
+            reason=gold.refit.REQUEST,
+        )
+
+
 def blocked_chunk(lake: Lake, number: int) -> Chunk:
     """Raises BadInput where no chunk of that number is blocked."""
     chunks = lake.ledger.chunks()
@@ -307,6 +346,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             retire_command(parsed.model, settings, console)
         elif parsed.command == "check":
             check_command(parsed, settings, console)
+        elif parsed.command == "models":
+            models_command(parsed, settings, console)
         elif parsed.command == "replay":
             replay_command(parsed, settings, console)
         else:

@@ -9,7 +9,7 @@ from typing import NoReturn
 from conf.errors import BadInput, hint
 
 LAYERS = ("bronze", "silver", "gold")
-COMMANDS = ("samples", "status", "check", "replay", "retire")
+COMMANDS = ("samples", "status", "check", "replay", "models", "retire")
 
 EXAMPLES = """examples:
   python run.py --layer all --samples 60            generate photos, then run all layers
@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   python run.py check --junit checks.xml            every suite on what the lake holds
   python run.py replay --reason too_small           what was refused for that, through the gates again
   python run.py replay --chunk 7 --quarantine       a blocked chunk into quarantine
+  python run.py models --rollback                   the PCA version before the champion, for readers
 """
 
 
@@ -76,6 +77,18 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     replay.add_argument("--reason", metavar="REASON", help="those refused for it (default: all)")
     replay.add_argument("--chunk", metavar="N", help="release this blocked chunk …")
     replay.add_argument("--quarantine", action="store_true", help="… into quarantine")
+    models = commands.add_parser(
+        "models", parents=[shared], help="every model version; fit, promote or roll back one"
+    )
+    doing = models.add_mutually_exclusive_group()
+    doing.add_argument("--refit", action="store_true", help="fit a new PCA version now")
+    doing.add_argument("--promote", metavar="VERSION", help="make this version the champion")
+    doing.add_argument(
+        "--rollback", action="store_true", help="make the version before the champion the champion"
+    )
+    doing.add_argument(
+        "--recompute", action="store_true", help="take gold/moments anew from silver/embeddings"
+    )
     retire = commands.add_parser(
         "retire", parents=[shared], help="remove a model's rows from silver and gold"
     )

@@ -119,9 +119,14 @@ class Pca(Section):
 
 
 class Refit(Section):
-    """`growth`: new rows, as a share of those the champion was fitted on, that call for a refit."""
+    """When a PCA is fitted anew. `growth`: new rows, as a share of those that the newest version was fitted
+    on; `mean_shift`, `reconstruction`: the drift of a chunk (see gold/drift.py). `promote`: the new version
+    becomes the champion at once; if not, it is a candidate."""
 
     growth: Annotated[float, Field(gt=0)]
+    mean_shift: Annotated[float, Field(gt=0)]
+    reconstruction: Annotated[float, Field(gt=0)]
+    promote: bool
 
 
 class Gates(Section):

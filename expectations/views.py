@@ -22,6 +22,15 @@ from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.lake import Lake
 
+DRIFTS: Mapping[str, str] = {
+    "mean_shift": "mean_shift",
+    "reconstruction_loss": "reconstruction",
+    "label_mix_index": "label_mix",
+    "brightness_index": "brightness",
+    "component_index": "components",
+}
+"""What the view of gold/features says of a chunk's drift, and where it stands in ops/drift."""
+
 FLOAT64 = np.dtype(np.float64).itemsize
 
 
@@ -58,7 +67,7 @@ class Views:
         if table is catalog.FEATURES:
             if staged_models is not None:
                 known = known.unionByName(staged_models)
-            return features(rows, known)
+            return features(rows, known, drift=self._drift(chunk))
         ids = [chunk.model] if chunk else [row[0] for row in _weights_ids(known).collect()]
         centres = {weights_id: self._centre(weights_id) for weights_id in ids}
         return embeddings(rows, known, {key: held for key, held in centres.items() if held})
@@ -77,6 +86,19 @@ class Views:
             return None
         held = self._lake.read(catalog.PHOTOS, chunks=(before[0], before[-1]))
         return held.select("label")
+
+    def _drift(self, chunk: Chunk | None) -> Mapping[str, float]:
+        """A gold chunk's measures in ops/drift, the largest of its components'; 0 where there are none."""
+        row = None
+        if chunk is not None:
+            held = self._lake.read(catalog.DRIFT).where(F.col("chunk") == chunk.number)
+            row = held.orderBy("measured_at", ascending=False).first()
+        if row is None:
+            return dict.fromkeys(DRIFTS, 0.0)
+        return {
+            name: max(row[column], default=0.0) if column == "components" else row[column]
+            for name, column in DRIFTS.items()
+        }
 
     def _read_centre(self, weights_id: str) -> Centre | None:
         """From gold/moments; None before a model's first embeddings were folded."""
@@ -159,13 +181,17 @@ def embeddings(rows: DataFrame, models: DataFrame, centres: Mapping[str, Centre]
     return narrow.join(F.broadcast(known), on="weights_id", how="left")
 
 
-def features(rows: DataFrame, models: DataFrame) -> DataFrame:
-    """gold/features without `features`, but for its measures; `model_components` of its PCA version."""
+def features(rows: DataFrame, models: DataFrame, *, drift: Mapping[str, float]) -> DataFrame:
+    """gold/features without `features`, but for its measures; `model_components` of its PCA version.
+
+    Each row has the drift of its chunk, by DRIFTS.
+    """
     known = models.where("kind = 'pca'").select(
         F.col("version").alias("model_version"), F.col("components").alias("model_components")
     )
     narrow = measured(rows, "features", centres={})
-    return narrow.join(F.broadcast(known), on="model_version", how="left")
+    columns = {name: F.lit(value).cast("double") for name, value in drift.items()}
+    return narrow.join(F.broadcast(known), on="model_version", how="left").withColumns(columns)
 
 
 def models(rows: DataFrame) -> DataFrame:

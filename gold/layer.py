@@ -1,15 +1,20 @@
-"""The gold layer at work: moments, a PCA version, features, and the gate before their publication."""
+"""The gold layer at work: features of what is new, their drift, the gate, and a new PCA version where due."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import numpy as np
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from rich.console import Console
 
+from conf.errors import BadInput
 from conf.settings import Settings
-from gold import features, models, pca
+from gold import drift, features, models, refit
 from gold.models import PcaVersion
-from gold.moments import Moments, fold, mean
 from lake import catalog, faults
 from lake.chunks import Chunk, State, not_yet_taken, unfinished
 from lake.gates import Gate
@@ -26,105 +31,159 @@ def project(
     gate: Gate,
     console: Console,
     did: LayerRun,
+    reason: str | None = None,
 ) -> None:
-    """Projects the embeddings that have no features yet, with the champion or, where due, a new version.
+    """Projects the embeddings that have no features yet with the champion; then fits anew, where due.
 
-    What an earlier run left staged comes first. Raises Blocked.
+    With a `reason` a fit is due in any case. What an earlier run left staged comes first. Raises Blocked,
+    Inconsistent (values that are not finite).
     """
     chunks = lake.ledger.chunks().values()
     for chunk in unfinished(chunks, layer="gold", weights_id=weights_id):
         _publish(lake, lake.ledger.renumbered(chunk, catalog.FEATURES), gate=gate, did=did)
-    new = not_yet_taken(chunks, source="silver", layer="gold", weights_id=weights_id)
-    if not new:
+    embedded = published_embeddings(lake, weights_id)
+    if not embedded:
         return
-    through = new[-1].number
-    moments = folded(lake, weights_id=weights_id, through=through)
     champion = models.champion(lake.read(catalog.MODELS), weights_id=weights_id)
-    if champion is None and moments.n < 2:
+    if champion is not None:
+        catch_up(lake, champion, gate=gate, console=console, did=did)
+    through = embedded[-1].number
+    if reason is None and _was_released(lake, weights_id, through=through):
+        return
+    due = (
+        refit.Due(reason)
+        if reason
+        else refit.due(lake, champion, settings.refit, published=embedded)
+    )
+    if due is None:
+        return
+    moments = refit.brought_up(lake, weights_id=weights_id, through=through)
+    if moments.n < 2:
         did.notes.append("one embedding is too few for a PCA: it waits for more.")
         return
-    reason = models.reason_to_refit(champion, embeddings=moments.n, growth=settings.refit.growth)
-    version = champion
-    if reason or version is None:
-        version = PcaVersion(
-            version=models.next_version(lake.read(catalog.MODELS), weights_id=weights_id),
-            weights_id=weights_id,
-            through_chunk=through,
-            photos=moments.n,
-            reason=reason or "first",
-            supersedes=champion.version if champion else None,
-            pca=pca.fit(moments, **settings.pca.model_dump()),
+    version = refit.fitted(
+        lake,
+        moments,
+        settings,
+        weights_id=weights_id,
+        through=through,
+        due=due,
+        champion=champion,
+    )
+    is_champion = settings.refit.promote or champion is None
+    chunk = _planned(lake, version, embedded, photos=moments.n)
+    staged = _stage(lake, chunk, version, console=console)
+    _stage_version(lake, chunk, version, staged, is_champion=is_champion)
+    _publish(lake, lake.ledger.reached(chunk, State.STAGED), gate=gate, did=did)
+    did.notes.append(_fitted(version, is_champion=is_champion))
+
+
+def published_embeddings(lake: Lake, weights_id: str) -> list[Chunk]:
+    """A model's silver chunks with photos that readers see, oldest first."""
+    chunks = lake.ledger.chunks().values()
+    own = (c for c in chunks if c.layer == "silver" and c.weights_id == weights_id)
+    return sorted((c for c in own if c.is_published and c.photos), key=lambda c: c.number)
+
+
+def _was_released(lake: Lake, weights_id: str, *, through: int) -> bool:
+    """Whether somebody dropped what was made of these embeddings: nothing is fitted until more came."""
+    return any(
+        c.layer == "gold"
+        and c.weights_id == weights_id
+        and c.state is State.RELEASED
+        and c.sources[1] == through
+        for c in lake.ledger.chunks().values()
+    )
+
+
+def catch_up(
+    lake: Lake, version: PcaVersion, *, gate: Gate, console: Console, did: LayerRun
+) -> None:
+    """Features of a version for the embeddings that have none of it; moments follow. Raises Blocked."""
+    new = not_yet_taken(
+        lake.ledger.chunks().values(),
+        source="silver",
+        layer="gold",
+        weights_id=version.weights_id,
+        model_version=version.version,
+    )
+    if not new:
+        return
+    refit.brought_up(lake, weights_id=version.weights_id, through=new[-1].number)
+    chunk = _planned(lake, version, new, photos=sum(c.photos for c in new))
+    _stage(lake, chunk, version, console=console)
+    _publish(lake, lake.ledger.reached(chunk, State.STAGED), gate=gate, did=did)
+    did.notes.append(
+        f"{version.version} kept: its {version.pca.components} components explain "
+        f"{version.pca.explained_variance:.1%} of the variance of the {version.photos:,} embeddings that it "
+        f"was fitted on."
+    )
+
+
+def _fitted(version: PcaVersion, *, is_champion: bool) -> str:
+    told = (
+        f"{version.version} fitted ({version.reason}): {version.pca.components} components explain "
+        f"{version.pca.explained_variance:.1%} of the variance of {version.photos:,} embeddings"
+    )
+    if "explained_before" in version.metrics:
+        told += f", those of {version.supersedes} {version.metrics['explained_before']:.1%}"
+    if not is_champion:
+        told += (
+            f". It is a candidate: run.py models --promote {version.version} makes it the champion"
         )
-    photos = sum(c.photos for c in new) if version is champion else moments.n
+    return f"{told}."
+
+
+def _planned(lake: Lake, version: PcaVersion, sources: Sequence[Chunk], *, photos: int) -> Chunk:
     wanted = Chunk(
         0,
         "gold",
         State.PLANNED,
-        weights_id=weights_id,
-        source_from=new[0].number if version is champion else 1,
-        source_to=through,
+        weights_id=version.weights_id,
+        model_version=version.version,
+        source_from=sources[0].number,
+        source_to=sources[-1].number,
         photos=photos,
         bytes=photos * version.pca.components * np.float32().nbytes,
     )
     [chunk] = lake.ledger.plan([wanted])
-    _stage(lake, chunk, version, is_new=version is not champion, console=console)
-    _publish(lake, lake.ledger.reached(chunk, State.STAGED), gate=gate, did=did)
-    did.notes.append(_told(version, is_new=version is not champion))
+    return chunk
 
 
-def _told(version: PcaVersion, *, is_new: bool) -> str:
-    fitted = f"fitted ({version.reason})" if is_new else "kept as champion"
-    return (
-        f"{version.version} {fitted}: {version.pca.components} components explain "
-        f"{version.pca.explained_variance:.1%} of the variance of {version.photos:,} embeddings."
-    )
-
-
-def folded(lake: Lake, *, weights_id: str, through: int) -> Moments:
-    """gold/moments brought up to a silver chunk; computed anew where they disagree with silver."""
-    embeddings = lake.read(catalog.EMBEDDINGS).where(F.col("weights_id") == weights_id)
-    row = lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id).first()
-    upto = row["through_chunk"] if row else 0
-    held = Moments.read(row.asDict()) if row else None
-    if held and held.n != embeddings.where(F.col("chunk") <= upto).count():
-        upto, held = 0, None
-    if held and upto >= through:
-        return held
-    new = embeddings.where(F.col("chunk").between(upto + 1, through))
-    if held is None:
-        oldest = new.agg(F.min("chunk").alias("chunk"))
-        held = Moments.none(mean(new.join(F.broadcast(oldest), "chunk", "left_semi")))
-    held += fold(new, held.shift)
-    rows = lake.rows(catalog.MOMENTS, [held.row(weights_id=weights_id, through_chunk=through)])
-    by = Chunk(through, "gold", State.PLANNED)
-    lake.upsert(catalog.MOMENTS, rows, keys=["weights_id"], chunk=by)
-    faults.at("gold: moments folded")
-    return held
-
-
-def _stage(
-    lake: Lake, chunk: Chunk, version: PcaVersion, *, is_new: bool, console: Console
-) -> None:
-    """The features of a chunk and, where it is new, the row of their version, into staging."""
+def _stage(lake: Lake, chunk: Chunk, version: PcaVersion, *, console: Console) -> DataFrame:
+    """The features of a chunk into staging; only its own embeddings are read."""
     source = lake.read(catalog.EMBEDDINGS, chunks=chunk.sources).where(
         F.col("weights_id") == chunk.model
     )
     title = f"gold chunk {chunk.number}"
     with counted(lake.spark, console, title=title, photos=chunk.photos) as count:
-        lake.staging.write(chunk, "features", features.features(source, version, count=count))
+        rows = features.features(source, version.pca, version=version.version, count=count)
+        lake.staging.write(chunk, "features", rows)
     faults.at("gold: features staged")
-    if is_new:
-        lake.staging.write(chunk, "model", lake.rows(catalog.MODELS, [version.row()]))
+    return lake.staging.read(chunk, "features")
+
+
+def _stage_version(
+    lake: Lake, chunk: Chunk, version: PcaVersion, staged: DataFrame, *, is_champion: bool
+) -> None:
+    """The row of a new version into staging, with what later chunks are compared with."""
+    sample = drift.Sample.of(staged)
+    reference = drift.Reference.of(sample, variance=version.pca.variance)
+    status = models.CHAMPION if is_champion else models.CANDIDATE
+    row = replace(version, reference=reference).row(status=status)
+    lake.staging.write(chunk, "model", lake.rows(catalog.MODELS, [row]))
 
 
 def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
-    """Staged features through the gate to readers. A new champion's row comes last: it publishes them."""
+    """Staged features through the gate to readers. A new version's row comes last: it publishes them."""
     projected = lake.staging.read(chunk, "features")
     is_new = lake.staging.has(chunk, "model")
     version = lake.staging.read(chunk, "model") if is_new else None
     if chunk.state is not State.JUDGED:
+        if version is None:
+            _measure(lake, chunk, projected)
         gate(
-            projected,
+            projected.drop("brightness", "residual"),
             chunk=chunk,
             table=catalog.FEATURES,
             expected=chunk.photos,
@@ -136,14 +195,79 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     versions = {catalog.FEATURES.name: lake.append(catalog.FEATURES, projected, chunk=chunk)}
     faults.at("gold: features appended")
     if version is not None:
-        rows = models.promotion(version, lake.read(catalog.MODELS))
-        versions[catalog.MODELS.name] = lake.upsert(
-            catalog.MODELS, rows, keys=["version"], chunk=chunk
-        )
-        faults.at("gold: version promoted")
+        versions[catalog.MODELS.name] = publish_version(lake, version, chunk=chunk)
     lake.ledger.reached(chunk, State.PUBLISHED, versions=versions)
     lake.staging.remove(chunk)
     did.add({"in": chunk.photos, "kept": chunk.photos})
+
+
+def publish_version(lake: Lake, version: DataFrame, *, chunk: Chunk) -> int:
+    """The row of a version to gold/models, in one commit with that of the champion that it follows, if it is
+    to be one. Returns the table's version."""
+    rows = version
+    if not version.where(F.col("status") == models.CHAMPION).isEmpty():
+        rows = models.with_champion(lake.read(catalog.MODELS), version)
+    made = lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk)
+    faults.at("gold: version promoted")
+    return made
+
+
+def promote(lake: Lake, name: str, *, gate: Gate, console: Console, did: LayerRun) -> PcaVersion:
+    """Makes a PCA version the champion of its model, after it has features of all its embeddings.
+
+    Raises BadInput (no such version, parameters wiped, its model is retired), Blocked.
+    """
+    version = models.version(lake.read(catalog.MODELS), name)
+    chunks = lake.ledger.chunks().values()
+    for chunk in unfinished(chunks, layer="gold", weights_id=version.weights_id):
+        _publish(lake, lake.ledger.renumbered(chunk, catalog.FEATURES), gate=gate, did=did)
+    if not published_embeddings(lake, version.weights_id):
+        raise BadInput(
+            f"{name} belongs to a model that has no embeddings any more; name a version of another."
+        )
+    catch_up(lake, version, gate=gate, console=console, did=did)
+    row = lake.read(catalog.MODELS).where(F.col("version") == name)
+    champion = row.withColumn("status", F.lit(models.CHAMPION))
+    publish_version(lake, champion, chunk=Chunk(0, "gold", State.PLANNED))
+    did.notes.append(f"{name} is the champion: readers of its model's features get it.")
+    return version
+
+
+def recompute(lake: Lake, weights_id: str, *, did: LayerRun) -> None:
+    """Takes a model's moments anew from its embeddings, and notes how far the kept ones were off.
+
+    Raises BadInput where it has no embeddings.
+    """
+    embedded = published_embeddings(lake, weights_id)
+    if not embedded:
+        raise BadInput(
+            "This model has no embeddings in the lake: there are no moments to recompute."
+        )
+    off = refit.disagreement(lake, weights_id=weights_id, through=embedded[-1].number)
+    did.add({"in": sum(c.photos for c in embedded)})
+    did.notes.append(
+        "the moments were of other embeddings, and are replaced."
+        if off is None
+        else f"the moments kept were off by {off:.0e} of the variance, and are replaced."
+    )
+
+
+def _measure(lake: Lake, chunk: Chunk, projected: DataFrame) -> None:
+    """The drift of a chunk from what its version was fitted on, to ops/drift; its gate judges it there."""
+    assert chunk.model_version is not None
+    version = models.version(lake.read(catalog.MODELS), chunk.model_version)
+    assert version.reference is not None
+    found = drift.drift(drift.Sample.of(projected), version.reference)
+    row = {
+        **vars(found),
+        "weights_id": chunk.weights_id,
+        "model_version": chunk.model_version,
+        "photos": chunk.photos,
+        "measured_at": datetime.now(UTC),
+        "run_id": lake.run.run_id,
+        "chunk": chunk.number,
+    }
+    lake.record(catalog.DRIFT, [row], layer="gold", chunk=chunk.number)
 
 
 def release(lake: Lake, chunk: Chunk, *, did: LayerRun) -> None:

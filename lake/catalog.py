@@ -27,7 +27,10 @@ TYPES: Mapping[str, DataType] = {
     "timestamp": types.TimestampType(),
     "array<float>": types.ArrayType(types.FloatType()),
     "array<double>": types.ArrayType(types.DoubleType()),
+    "array<bigint>": types.ArrayType(types.LongType()),
+    "array<string>": types.ArrayType(types.StringType()),
     "map<string-bigint>": types.MapType(types.StringType(), types.LongType()),
+    "map<string-double>": types.MapType(types.StringType(), types.DoubleType()),
 }
 
 
@@ -99,16 +102,21 @@ QUARANTINE = Table(
 MOMENTS = Table(
     "gold/moments",
     "one weights_id: the sufficient statistics of its embeddings up to through_chunk",
-    """weights_id string, n bigint, shift binary, sum binary, gram binary, through_chunk bigint""",
+    """weights_id string, n bigint, shift binary, sum binary, gram binary, through_chunk bigint,
+    table_version bigint""",
     numbers="count",
 )
 MODELS = Table(
     "gold/models",
     "one model version",
     """version string, kind string, extractor string, source_sha256 string, precision string,
-    weights_id string, through_chunk bigint, photos bigint, dimensions int, components int,
-    explained_variance double, scree array<double>, mean binary, scale binary, basis binary,
-    reason string, status string, supersedes string, drift double, created_at timestamp""",
+    weights_id string, algorithm string, input string, through_chunk bigint,
+    embeddings_version bigint, photos bigint, dimensions int, components int,
+    explained_variance double, variance double, scree array<double>,
+    principal_angles array<double>, mean binary, scale binary, basis binary, parameters binary,
+    reference string, labels array<string>, confusion array<bigint>, metrics map<string-double>,
+    settings string, reason string, status string, supersedes string, drift double,
+    created_at timestamp""",
     numbers="count",
 )
 FEATURES = Table(
@@ -127,8 +135,16 @@ RUNS = Table(
 CHUNKS = Table(
     "ops/chunks",
     "one state that one chunk of one layer reached",
-    """layer string, state string, weights_id string, source_from bigint, source_to bigint,
-    photos bigint, bytes bigint, versions map<string-bigint>, at timestamp, entry bigint""",
+    """layer string, state string, weights_id string, model_version string, source_from bigint,
+    source_to bigint, photos bigint, bytes bigint, versions map<string-bigint>, at timestamp,
+    entry bigint""",
+)
+DRIFT = Table(
+    "ops/drift",
+    "one gold chunk against what its PCA version was fitted on",
+    """weights_id string, model_version string, photos bigint, mean_shift double,
+    reconstruction double, label_mix double, brightness double, components array<double>,
+    measured_at timestamp""",
 )
 QUALITY = Table(
     "ops/quality",
@@ -149,6 +165,7 @@ TABLES = (
     FEATURES,
     RUNS,
     CHUNKS,
+    DRIFT,
     QUALITY,
 )
 

@@ -34,13 +34,15 @@ class Chunk:
     """One chunk of one layer, in its latest state.
 
     `source_from` to `source_to` are the chunks of the layer before that it was made from;
-    `weights_id` is the model's, in silver and gold; `versions` are those that its commits made.
+    `weights_id` is the model's, in silver and gold, `model_version` the PCA's, in gold; `versions` are
+    those that its commits made.
     """
 
     number: int
     layer: str
     state: State
     weights_id: str | None = None
+    model_version: str | None = None
     source_from: int | None = None
     source_to: int | None = None
     photos: int = 0
@@ -89,6 +91,7 @@ class Chunk:
             layer=row["layer"],
             state=State(row["state"]),
             weights_id=row["weights_id"],
+            model_version=row["model_version"],
             source_from=row["source_from"],
             source_to=row["source_to"],
             photos=row["photos"],
@@ -124,11 +127,16 @@ def unfinished(
 
 
 def not_yet_taken(
-    chunks: Iterable[Chunk], *, source: str, layer: str, weights_id: str
+    chunks: Iterable[Chunk],
+    *,
+    source: str,
+    layer: str,
+    weights_id: str,
+    model_version: str | None = None,
 ) -> list[Chunk]:
     """The published chunks of `source` with photos that no chunk of `layer` holds for this model.
 
-    Oldest first.
+    With a `model_version`, that none holds for this version. Oldest first.
     """
     known = list(chunks)
     taken = [
@@ -136,6 +144,7 @@ def not_yet_taken(
         for c in known
         if c.layer == layer
         and c.weights_id == weights_id
+        and model_version in (None, c.model_version)
         and c.state not in (State.PLANNED, State.RETIRED)
         and c.source_from is not None
     ]

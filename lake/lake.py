@@ -36,7 +36,7 @@ from lake.ledger import Ledger
 from lake.log import TAKEOVER, Log
 from lake.staging import Staging
 
-FORMAT = 2
+FORMAT = 3
 """Of the tables and files of a lake. A lake of another one is refused."""
 
 FILE_BYTES = 128 << 20
@@ -44,6 +44,9 @@ FILE_BYTES = 128 << 20
 
 SHARED_BYTES = 16 << 20
 """From here on a commit is worth a second file, for a second core to write."""
+
+REARRANGES = ("OPTIMIZE", "Manual Update")
+"""Commits that change no row: a compaction, and what a takeover adds."""
 
 MARKER = "lake.json"
 TRANSACTION = "spark.databricks.delta.write"
@@ -149,6 +152,27 @@ class Lake:
     def version(self, table: Table) -> int:
         """The current version of a table."""
         return self.log(table).version()
+
+    def only_added_to(self, table: Table, *, since: int) -> bool:
+        """Whether every commit after the version `since` added rows, or moved them between files.
+
+        False too where the log tells of none that old, as after its retention or a RESTORE below it.
+        """
+        later = self.version(table) - since
+        if later <= 0:
+            return later == 0
+        history = (
+            DeltaTable.forPath(self.spark, self.files.uri(table.name)).history(later).collect()
+        )
+        added = [
+            commit
+            for commit in history
+            if commit["operation"] in REARRANGES
+            or (
+                commit["operation"] == "WRITE" and commit["operationParameters"]["mode"] == "Append"
+            )
+        ]
+        return len(added) == later
 
     def last_chunk(self, table: Table) -> int:
         """The highest chunk that was ever committed to the table."""

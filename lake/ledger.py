@@ -102,6 +102,7 @@ class Ledger:
                 "layer": chunk.layer,
                 "state": chunk.state.value,
                 "weights_id": chunk.weights_id,
+                "model_version": chunk.model_version,
                 "source_from": chunk.source_from,
                 "source_to": chunk.source_to,
                 "photos": chunk.photos,

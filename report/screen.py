@@ -10,9 +10,12 @@ from rich.table import Table
 
 from conf.errors import Inconsistent
 from expectations.check import Checked
+from lake import catalog
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
 from report.sums import Sums, sums
+
+BLOBS = ("mean", "scale", "basis", "scree", "parameters", "reference")
 
 
 def summary(console: Console, layers: Sequence[LayerRun], *, run: Run) -> None:
@@ -90,6 +93,15 @@ def status(console: Console, lake: Lake) -> None:
             markup=False,
             soft_wrap=True,
         )
+        if drift := model.drift:
+            console.print(
+                f"  drift of the last chunk, {drift.chunk} ({drift.photos:,} photos), beyond chance: mean "
+                f"{drift.mean_shift:.2f}, reconstruction {drift.reconstruction:.2f}, labels "
+                f"{drift.label_mix:.2f}, brightness {drift.brightness:.2f}, components up to "
+                f"{drift.component:.2f}",
+                markup=False,
+                soft_wrap=True,
+            )
     for line in held.open_ends:
         console.print(line, markup=False, soft_wrap=True)
     wrong = held.disagreements()
@@ -98,6 +110,29 @@ def status(console: Console, lake: Lake) -> None:
             f"The sums don't agree: {'; '.join(wrong)}. An audit of ops/chunks is due."
         )
     console.print("The sums agree.")
+
+
+def models(console: Console, lake: Lake) -> None:
+    """Every model version, oldest first: what it is, what it was made from, and why."""
+    rows = lake.read(catalog.MODELS).orderBy("created_at", "version").drop(*BLOBS).collect()
+    table = Table(title=f"models of {lake.files.root}", title_justify="left")
+    for name in ("version", "status", "photos", "components", "explained", "from", "why", "made"):
+        right = name in ("photos", "components", "explained")
+        table.add_column(name, justify="right" if right else "left")
+    for row in rows:
+        explained = row["explained_variance"]
+        source = f"silver {row['embeddings_version']}" if row["kind"] == "pca" else "–"
+        table.add_row(
+            row["version"],
+            row["status"],
+            "–" if row["photos"] is None else f"{row['photos']:,}",
+            "–" if row["components"] is None else str(row["components"]),
+            "–" if explained is None else f"{explained:.1%}",
+            source,
+            row["reason"],
+            f"{row['created_at']:%Y-%m-%d %H:%M}",
+        )
+    console.print(table)
 
 
 def _bronze(console: Console, held: Sums) -> None:

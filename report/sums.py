@@ -14,10 +14,24 @@ from lake.retire import RETIRING, extractors
 
 
 @dataclass(frozen=True)
+class ChunkDrift:
+    """A row of ops/drift: see gold/drift.py. `component` is the largest of the components' measures."""
+
+    chunk: int
+    photos: int
+    mean_shift: float
+    reconstruction: float
+    label_mix: float
+    brightness: float
+    component: float
+
+
+@dataclass(frozen=True)
 class ModelSums:
     """What became of every photo under one extractor model.
 
-    `features` are the champion's; `projectable` counts the embeddings that must have them.
+    `features` are the champion's; `projectable` counts the embeddings that must have them; `drift` is that
+    of the last chunk that the champion projected after its fit.
     """
 
     extractor: str
@@ -30,6 +44,7 @@ class ModelSums:
     explained: float | None
     features: int
     projectable: int
+    drift: ChunkDrift | None
 
     def coverage(self, photos: int) -> float:
         """The share of the lake's photos that the model was tried on, in [0, 1]."""
@@ -81,13 +96,15 @@ def sums(lake: Lake) -> Sums:
     """Counts every table once."""
     outcomes = counts(lake.read(catalog.OBJECTS), "outcome")
     chunks = list(lake.ledger.chunks().values())
+    models = _models(lake, chunks)
+    champions = {model.weights_id: model.champion for model in models}
     return Sums(
         objects=sum(outcomes.values()),
         outcomes=outcomes,
         rejected=counts(lake.read(catalog.REJECTED), "reason"),
         photos=lake.read(catalog.PHOTOS).count(),
-        models=_models(lake, chunks),
-        open_ends=[*_blocked(chunks), *_unprojected(chunks), *_half_retired(lake)],
+        models=models,
+        open_ends=[*_blocked(chunks), *_unprojected(chunks, champions), *_half_retired(lake)],
     )
 
 
@@ -100,16 +117,17 @@ def _blocked(chunks: Sequence[Chunk]) -> list[str]:
     ]
 
 
-def _unprojected(chunks: Sequence[Chunk]) -> list[str]:
-    """Released gold chunks whose photos no later one has projected."""
+def _unprojected(chunks: Sequence[Chunk], champions: Mapping[str, str | None]) -> list[str]:
+    """Released gold chunks whose photos no later one of the champion has projected."""
     found = []
     for released in chunks:
         if released.layer == "gold" and released.state is State.RELEASED:
             first, last = released.sources
+            champion = champions.get(released.model)
             left = [
                 c
                 for c in _published(chunks, released.model)
-                if first <= c.number <= last and not _is_projected(c, chunks)
+                if first <= c.number <= last and not _is_projected(c, chunks, champion)
             ]
             photos = sum(c.photos for c in left)
             if photos:
@@ -155,6 +173,7 @@ def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
         if all(c.state is State.RETIRED for c in own) or extractor["status"] == RETIRING:
             continue
         champion = champions.get(weights_id)
+        version = champion["version"] if champion else None
         reasons = {r["reason"]: r["count"] for r in quarantined if r["weights_id"] == weights_id}
         found.append(
             ModelSums(
@@ -164,13 +183,30 @@ def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
                 quarantined=sum(reasons.values()),
                 reasons=reasons,
                 waiting=_waiting(chunks, own),
-                champion=champion["version"] if champion else None,
+                champion=version,
                 explained=champion["explained_variance"] if champion else None,
-                features=features.get(champion["version"], 0) if champion else 0,
-                projectable=_projectable(own, weights_id),
+                features=features.get(version, 0),
+                projectable=_projectable(own, weights_id, version),
+                drift=_drift(lake, version) if version else None,
             )
         )
     return found
+
+
+def _drift(lake: Lake, version: str) -> ChunkDrift | None:
+    rows = lake.read(catalog.DRIFT).where(F.col("model_version") == version)
+    row = rows.orderBy("measured_at", ascending=False).first()
+    if row is None:
+        return None
+    return ChunkDrift(
+        chunk=row["chunk"],
+        photos=row["photos"],
+        mean_shift=row["mean_shift"],
+        reconstruction=row["reconstruction"],
+        label_mix=row["label_mix"],
+        brightness=row["brightness"],
+        component=max(row["components"], default=0.0),
+    )
 
 
 def _waiting(chunks: Sequence[Chunk], own: Sequence[Chunk]) -> int:
@@ -181,9 +217,10 @@ def _waiting(chunks: Sequence[Chunk], own: Sequence[Chunk]) -> int:
     )
 
 
-def _projectable(own: Sequence[Chunk], weights_id: str) -> int:
-    """Embeddings of the silver chunks that gold has projected."""
-    return sum(c.photos for c in _published(own, weights_id) if _is_projected(c, own))
+def _projectable(own: Sequence[Chunk], weights_id: str, champion: str | None) -> int:
+    """Embeddings of the silver chunks that gold has projected with the champion."""
+    published = _published(own, weights_id)
+    return sum(c.photos for c in published if _is_projected(c, own, champion))
 
 
 def _published(chunks: Sequence[Chunk], weights_id: str) -> list[Chunk]:
@@ -192,7 +229,8 @@ def _published(chunks: Sequence[Chunk], weights_id: str) -> list[Chunk]:
     return [c for c in silver if c.is_published]
 
 
-def _is_projected(silver: Chunk, chunks: Sequence[Chunk]) -> bool:
-    """Whether a gold chunk that readers see was made from it."""
-    gold = (c for c in chunks if c.layer == "gold" and c.weights_id == silver.weights_id)
-    return any(c.sources[0] <= silver.number <= c.sources[1] for c in gold if c.is_published)
+def _is_projected(silver: Chunk, chunks: Sequence[Chunk], version: str | None) -> bool:
+    """Whether a gold chunk of that PCA version that readers see was made from it."""
+    gold = (c for c in chunks if c.layer == "gold" and c.model_version == version)
+    own = (c for c in gold if c.weights_id == silver.weights_id and c.is_published)
+    return any(c.sources[0] <= silver.number <= c.sources[1] for c in own)

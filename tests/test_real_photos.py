@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -95,6 +96,48 @@ def test_features_tell_kinds_of_fruit_apart(real, model):
     accuracy = KNeighborsClassifier(5).fit(x_fit, y_fit).score(x_test, y_test)
     print(f"{model[0]['extractor']}: {accuracy:.1%} by 5 neighbours on 20 components")
     assert accuracy >= 0.8
+
+
+def test_grey_photos_and_a_new_kind_are_drift_and_more_of_the_same_is_none(tmp_path, spark):
+    """Of 27 kinds two photos in three were there before; the others come alone, then grey, then limes."""
+    place = Place(tmp_path, spark, None).set("refit.growth=100")
+    others = []
+    for number, photo in enumerate(sorted(PHOTOS.glob("*/*.jpg"))):
+        if photo.parent.name == "Lime":
+            continue
+        if number % 3:
+            copy(photo, place.landing)
+        else:
+            others.append(photo)
+    place.run()
+    for photo in others[::2]:
+        copy(photo, place.landing)
+    place.run()
+    assert warnings(place) == set()
+    for photo in others[1::2]:
+        grey = place.landing / photo.parent.name / f"grey-{photo.name}"
+        Image.open(photo).convert("L").save(grey)
+    place.run()
+    assert warnings(place) >= {"drift-of-mean", "drift-of-components"}
+    shutil.copytree(PHOTOS / "Lime", place.landing / "Lime")
+    place.run()
+    assert warnings(place) >= {"drift-of-mean", "drift-of-labels"}
+    versions = place.lake.read(catalog.MODELS).where("kind = 'pca'").orderBy("created_at")
+    assert [row["reason"] for row in versions.collect()] == ["first", "drift", "drift"]
+
+
+def copy(photo, landing):
+    folder = landing / photo.parent.name
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(photo, folder)
+
+
+def warnings(place):
+    """What the gate warned of in the last gold chunk that was measured."""
+    last = place.lake.read(catalog.DRIFT).orderBy("measured_at", ascending=False).first()
+    judged = place.lake.read(catalog.QUALITY).where(f"chunk = {last['chunk']}")
+    print(last)
+    return {row["expectation"] for row in judged.where("action = 'warned'").collect()}
 
 
 def test_the_lake_holds_what_keras_computes(real, model):

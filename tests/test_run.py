@@ -44,7 +44,7 @@ def test_every_table_has_rows_and_the_columns_of_the_catalogue(samples_lake):
     for table in catalog.TABLES:
         frame = lake.read(table)
         assert frame.schema.names == table.schema.names
-        assert frame.count() > 0, table.name
+        assert frame.count() > 0 or table is catalog.DRIFT, table.name
 
 
 def test_every_commit_names_its_run_chunk_layer_and_code(samples_lake):
@@ -54,7 +54,7 @@ def test_every_commit_names_its_run_chunk_layer_and_code(samples_lake):
     for table in catalog.TABLES:
         history = DeltaTable.forPath(lake.spark, lake.files.uri(table.name)).history()
         commits = history.where("operation in ('WRITE', 'MERGE')").collect()
-        assert commits
+        assert commits or table is catalog.DRIFT
         for commit in commits:
             for key in ("run_id", "chunk", "layer", "code_revision", "settings_hash"):
                 assert f'"{key}"' in commit["userMetadata"], table.name
@@ -156,7 +156,7 @@ def test_ten_more_photos_are_ten_photos_more(copied):
     assert did["bronze"].counts["in"] == now.objects - held.objects >= 10
     assert did["silver"].counts["in"] == did["bronze"].counts["kept"]
     assert did["gold"].counts["in"] == did["silver"].counts["kept"]
-    assert "-1 kept as champion" in did["gold"].notes[0]
+    assert "-1 kept: its 20 components" in did["gold"].notes[0]
     assert now.disagreements() == []
 
 
@@ -170,13 +170,9 @@ def test_growth_brings_a_new_version_and_the_old_features_stay(copied):
     assert old["run_id"] != new["run_id"]
     by_version = lake.read(catalog.FEATURES).groupBy("model_version").count().collect()
     counts = {row[0]: row[1] for row in by_version}
-    assert (
-        counts[new["version"]] == did["gold"].counts["in"] == lake.read(catalog.EMBEDDINGS).count()
-    )
-    assert (
-        counts[old["version"]]
-        == sums(copied.lake).models[0].embedded - did["silver"].counts["kept"]
-    )
+    embedded = lake.read(catalog.EMBEDDINGS).count()
+    assert counts == {old["version"]: embedded, new["version"]: embedded}
+    assert did["gold"].counts["in"] == did["silver"].counts["kept"] + embedded
 
 
 def test_features_are_the_champions_projection_of_the_embeddings(samples_lake):

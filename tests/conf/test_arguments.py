@@ -40,6 +40,7 @@ def test_named_flags_go_over_set():
         (["replay", "--quarantine"], "--chunk N and --quarantine go together"),
         (["replay", "--chunk", "x", "--quarantine"], "--chunk x is no number"),
         (["replay", "--chunk", "3", "--quarantine", "--reason", "r"], "don't go together"),
+        (["models", "--refit", "--rollback"], "not allowed with argument --refit"),
         (["check", "--version", "1"], "name it with --table"),
         (["--layer", "all", "--lakes"], "unrecognized arguments: --lakes|expected one argument"),
     ],

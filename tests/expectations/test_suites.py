@@ -62,6 +62,8 @@ PCA = {
     "kind": "pca",
     "weights_id": SHA,
     "through_chunk": 2,
+    "embeddings_version": 1,
+    "settings": "{}",
     "photos": 54,
     "dimensions": DIMENSIONS,
     "components": COMPONENTS,
@@ -107,6 +109,7 @@ GOOD = {
         {},
         PCA,
         PCA | {"version": "pca-0", "status": "retired", "mean": None, "basis": None},
+        PCA | {"version": "pca-3", "status": "candidate"},
         PCA
         | {"version": "pca-2", "weights_id": OTHER_SHA, "components": 1, "basis": bytes(8 * DIMENSIONS)}
         | {"explained_variance": 1.0, "scree": [1.0, 0.0, 0.0, 0.0], "photos": 2},
@@ -210,6 +213,8 @@ CAUGHT = {
         "photos-in-range": PCA | {"status": "retired", "photos": 1},
         "photos-present": PCA | {"status": "retired", "photos": None},
         "through-chunk-present": PCA | {"status": "retired", "through_chunk": None},
+        "embeddings-version-present": PCA | {"status": "retired", "embeddings_version": None},
+        "settings-present": PCA | {"status": "retired", "settings": None},
         "parameters-whole": PCA | {"basis": None, "weights_id": "1" * 64},
         "one-champion": [PCA | {"weights_id": "2" * 64}, PCA | {"weights_id": "2" * 64}],
     },
@@ -248,6 +253,11 @@ WHOLE = {
 }
 """Warnings about a whole chunk: rows that pass, and rows that are caught."""
 
+DRIFT_RULES = {
+    f"drift-of-{what}" for what in ("mean", "reconstruction", "labels", "brightness", "components")
+}
+"""Warnings about a gold chunk, from what was measured of it before."""
+
 ROWS_PROMISED = "rows-as-promised"
 """Of every suite but gold/models': the number of rows."""
 
@@ -264,7 +274,7 @@ def made(spark, table, differences):
     return spark.createDataFrame(rows, table.schema)
 
 
-def seen(spark, table, differences):
+def seen(spark, table, differences, **drift):
     """The view of such rows. The lake held apples before, and embeddings about the origin."""
     rows = made(spark, table, differences)
     if table is catalog.PHOTOS:
@@ -275,7 +285,7 @@ def seen(spark, table, differences):
     known = made(spark, catalog.MODELS, [EXTRACTOR, PCA | {"version": "pca-1"}])
     if table is catalog.EMBEDDINGS:
         return views.embeddings(rows, known, {SHA: CENTRE})
-    return views.features(rows, known)
+    return views.features(rows, known, drift=dict.fromkeys(views.DRIFTS, 0.0) | drift)
 
 
 def listed(different):
@@ -286,12 +296,19 @@ def suite_of(table):
     return suites.load(suites.name_of(table))
 
 
+def only(suite, identity):
+    """The suite without its other expectations."""
+    suite.expectations = [e for e in suite.expectations if suites.identity(e) == identity]
+    return suite
+
+
 @pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
 def test_every_expectation_has_its_case(table):
     ids = {suites.identity(expectation) for expectation in suite_of(table).expectations}
     whole = {identity for held, identity in WHOLE if held is table}
     promised = set() if table is catalog.MODELS else {ROWS_PROMISED}
-    assert ids == CAUGHT[table].keys() | whole | promised
+    drifts = DRIFT_RULES if table is catalog.FEATURES else set()
+    assert ids == CAUGHT[table].keys() | whole | promised | drifts
 
 
 @pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
@@ -361,14 +378,34 @@ def test_the_reason_that_reaches_quarantine_names_it(bad):
 @pytest.mark.parametrize("case", WHOLE, ids=lambda case: case[1])
 def test_a_whole_chunk_passes_or_is_caught(spark, case):
     table, identity = case
-    suite = suite_of(table)
-    suite.expectations = [e for e in suite.expectations if suites.identity(e) == identity]
+    suite = only(suite_of(table), identity)
     actions = []
     for differences in WHOLE[case]:
         verdict = judge(seen(spark, table, differences), suite, expected=len(differences))
         [finding] = verdict.findings
         actions.append((finding.action, verdict.blocked, verdict.refused))
     assert actions == [("passed", {}, 0), ("warned", {}, 0)]
+
+
+@pytest.mark.parametrize(
+    ("identity", "measure", "bound"),
+    [
+        ("drift-of-mean", "mean_shift", 0.5),
+        ("drift-of-reconstruction", "reconstruction_loss", 0.1),
+        ("drift-of-labels", "label_mix_index", 0.25),
+        ("drift-of-brightness", "brightness_index", 0.25),
+        ("drift-of-components", "component_index", 0.25),
+    ],
+)
+def test_a_chunks_drift_passes_or_is_warned_of(spark, identity, measure, bound):
+    assert identity in DRIFT_RULES
+    actions = []
+    for value in (bound, bound + 0.001):
+        view = seen(spark, catalog.FEATURES, [{}], **{measure: value})
+        verdict = judge(view, only(suite_of(catalog.FEATURES), identity), expected=1)
+        actions += [finding.action for finding in verdict.findings]
+        assert verdict.blocked == {}
+    assert actions == ["passed", "warned"]
 
 
 def test_what_gold_refuses_blocks_the_chunk(spark):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
 from gold.moments import Moments
@@ -41,6 +42,61 @@ def test_pca_equals_scikit_learns(x):
     )
     projected = theirs.transform(x.astype(np.float64))
     np.testing.assert_allclose(np.abs(ours.project(x)), np.abs(projected), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("x", [correlated(), correlated(mean=1e4), nearly_constant()])
+def test_eigenvalues_and_subspaces_are_scikit_learns(x):
+    ours = fit(moments(x), components=20)
+    theirs = PCA(svd_solver="full").fit(x.astype(np.float64))
+    values = theirs.explained_variance_
+    np.testing.assert_allclose(ours.variances, values[:20], atol=1e-8 * values.sum())
+    np.testing.assert_allclose(ours.variance, values.sum(), rtol=1e-8)
+    for k in range(1, 20):
+        if (values[k - 1] - values[k]) / values[k - 1] > 1e-4:
+            angles = subspace_angles(ours.basis[:, :k], theirs.components_[:k].T)
+            assert angles.max() < 1e-6, k
+
+
+def test_residuals_are_what_the_components_leave():
+    x = correlated()
+    pca = fit(moments(x), components=7, scale=True)
+    features, residuals = pca.project_with_residuals(x)
+    centred = (x - pca.mean) / pca.scale
+    back = features.astype(np.float64) @ pca.basis.T
+    np.testing.assert_allclose(residuals, ((centred - back) ** 2).sum(axis=1), rtol=1e-3)
+    lost = pca.variance * (1 - pca.explained_variance)
+    assert residuals.mean() == pytest.approx(lost * (len(x) - 1) / len(x), rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [False, True])
+def test_what_a_pca_explains_of_its_own_embeddings_and_of_others(scale):
+    x, y = correlated(), correlated(seed=9, mean=5.0)
+    pca = fit(moments(x), components=6, scale=scale)
+    assert pca.explains(moments(x)) == pytest.approx(pca.explained_variance, abs=1e-9)
+    moved = (y - pca.mean) / pca.scale
+    kept = ((moved @ pca.basis) ** 2).sum() / (moved**2).sum()
+    assert pca.explains(moments(y)) == pytest.approx(kept, abs=1e-9)
+
+
+def test_embeddings_of_another_length_are_refused():
+    pca = fit(moments(correlated()), components=2)
+    with pytest.raises(ValueError, match="takes embeddings of 40 values"):
+        pca.project(np.ones((3, 39), np.float32))
+
+
+def test_moments_that_are_not_finite_are_refused():
+    x = correlated()
+    x[7, 3] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        fit(moments(x, shift=np.zeros(40)), components=2)
+
+
+def test_a_constant_column_is_not_scaled_by_what_rounding_leaves_of_it():
+    x = correlated()
+    x[:, 3] = 0.1
+    shift = x[:50].mean(axis=0).astype(np.float64) * (1 + 1e-13)
+    pca = fit(moments(x, shift=shift), components=5, scale=True)
+    assert pca.scale[3] == 1
 
 
 def test_a_nearly_constant_column_keeps_its_variance():

@@ -1,0 +1,191 @@
+"""When a PCA is fitted anew, and from what: moments that are brought up to silver, or taken from it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from scipy.linalg import subspace_angles
+
+from conf.errors import Inconsistent
+from conf.settings import Refit, Settings
+from gold import models, pca
+from gold.models import PcaVersion
+from gold.moments import Matrix, Moments, fold, mean
+from lake import catalog, faults
+from lake.chunks import Chunk, State
+from lake.lake import Lake
+
+FIRST, GROWTH, DRIFT, ERASURE, REQUEST = "first", "growth", "drift", "erasure", "request"
+"""Why a version was fitted."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """That a fit is due, why, and, for a drift, by what multiple of its bound."""
+
+    reason: str
+    drift: float | None = None
+
+
+def due(
+    lake: Lake, champion: PcaVersion | None, refit: Refit, *, published: Sequence[Chunk]
+) -> Due | None:
+    """Whether a model's published silver chunks call for a new version; None where the champion does.
+
+    Growth counts from the newest version on, so that one that was rolled back is not fitted again at once.
+    """
+    if champion is None:
+        return Due(FIRST)
+    held = sum(c.photos for c in published if c.number <= champion.through_chunk)
+    if held < champion.photos:
+        return Due(ERASURE)
+    fitted = models.pcas(lake.read(catalog.MODELS), weights_id=champion.weights_id)
+    most = fitted.agg(F.max("photos")).collect()[0][0]
+    if sum(c.photos for c in published) >= most * (1 + refit.growth):
+        return Due(GROWTH)
+    drift = _drift(lake, champion, refit)
+    return Due(DRIFT, drift) if drift > 1 else None
+
+
+def _drift(lake: Lake, champion: PcaVersion, refit: Refit) -> float:
+    """The last chunk's against the champion, as a multiple of its bound; 0 where none was measured."""
+    rows = lake.read(catalog.DRIFT).where(F.col("model_version") == champion.version)
+    row = rows.orderBy("measured_at", ascending=False).first()
+    if row is None:
+        return 0.0
+    return max(row["mean_shift"] / refit.mean_shift, row["reconstruction"] / refit.reconstruction)
+
+
+def fitted(
+    lake: Lake,
+    moments: Moments,
+    settings: Settings,
+    *,
+    weights_id: str,
+    through: int,
+    due: Due,
+    champion: PcaVersion | None,
+) -> PcaVersion:
+    """A new version from moments up to silver's chunk `through`, told from the champion before it."""
+    new = pca.fit(moments, **settings.pca.model_dump())
+    metrics = {"explained_after": new.explains(moments)}
+    if champion is not None:
+        metrics["explained_before"] = champion.pca.explains(moments)
+    return PcaVersion(
+        version=models.next_version(lake.read(catalog.MODELS), weights_id=weights_id),
+        weights_id=weights_id,
+        through_chunk=through,
+        embeddings_version=lake.version(catalog.EMBEDDINGS),
+        photos=moments.n,
+        reason=due.reason,
+        supersedes=champion.version if champion else None,
+        pca=new,
+        settings=settings.pca.model_dump(exclude_none=True),
+        metrics=metrics,
+        principal_angles=principal_angles(new, champion.pca) if champion else None,
+        drift=due.drift,
+    )
+
+
+def principal_angles(a: pca.Pca, b: pca.Pca) -> Matrix:
+    """The angles in radians between the subspaces of two PCAs, largest first (Björck & Golub 1973).
+
+    As many as the smaller one has components.
+    """
+    return np.asarray(subspace_angles(a.basis / a.scale[:, None], b.basis / b.scale[:, None]))
+
+
+def brought_up(lake: Lake, *, weights_id: str, through: int) -> Moments:
+    """gold/moments brought up to a silver chunk, from its new rows only.
+
+    Anew from silver where they may not be of its rows: where something else than an append or a compaction
+    came to silver/embeddings since, as a RESTORE, or the count is another.
+    """
+    kept = _kept(lake, weights_id)
+    if kept is None or not _is_of_silver(lake, kept, weights_id=weights_id):
+        return recomputed(lake, weights_id=weights_id, through=through)
+    if kept.through_chunk < through:
+        new = _embeddings(lake, weights_id, kept.through_chunk + 1, through)
+        moments = kept.moments + fold(new, kept.moments.shift)
+        keep(lake, moments, weights_id=weights_id, through=through)
+        return moments
+    return kept.moments
+
+
+def recomputed(lake: Lake, *, weights_id: str, through: int) -> Moments:
+    """gold/moments anew from silver/embeddings, up to a silver chunk."""
+    moments = from_nothing(lake, weights_id=weights_id, through=through)
+    keep(lake, moments, weights_id=weights_id, through=through)
+    return moments
+
+
+def disagreement(lake: Lake, *, weights_id: str, through: int) -> float | None:
+    """How far gold/moments are from those of its rows, taken anew and kept: the largest difference of the
+    covariances, as a share of the total variance. None where the counts differ, or none were kept."""
+    kept = _kept(lake, weights_id)
+    through = kept.through_chunk if kept else through
+    anew = recomputed(lake, weights_id=weights_id, through=through)
+    if kept is None or kept.moments.n != anew.n or anew.n < 2:
+        return None
+    covariance = anew.covariance()
+    difference = np.abs(kept.moments.covariance() - covariance).max()
+    total = np.trace(covariance)
+    return float(difference / total) if total > 0 else 0.0
+
+
+def from_nothing(lake: Lake, *, weights_id: str, through: int) -> Moments:
+    """The moments of a model's embeddings up to a chunk, about the mean of its oldest chunk."""
+    rows = _embeddings(lake, weights_id, 0, through)
+    oldest = rows.agg(F.min("chunk").alias("chunk"))
+    return fold(rows, mean(rows.join(F.broadcast(oldest), "chunk", "left_semi")))
+
+
+def keep(lake: Lake, moments: Moments, *, weights_id: str, through: int) -> None:
+    """Moments to gold/moments, pinned to the version of silver/embeddings that they were folded from.
+
+    Raises Inconsistent where a value is not finite: they would stay so for good.
+    """
+    if not np.isfinite(moments.sum).all() or not np.isfinite(moments.gram).all():
+        raise Inconsistent(
+            f"silver/embeddings holds values of {weights_id[:12]} that are not finite: no PCA can be fitted. "
+            f"run.py check --table silver/embeddings says how many; remove those rows."
+        )
+    row = {
+        **moments.row(weights_id=weights_id, through_chunk=through),
+        "table_version": lake.version(catalog.EMBEDDINGS),
+    }
+    by = Chunk(through, "gold", State.PLANNED)
+    rows = lake.rows(catalog.MOMENTS, [row])
+    lake.upsert(catalog.MOMENTS, rows, keys=["weights_id"], chunk=by)
+    faults.at("gold: moments folded")
+
+
+def _embeddings(lake: Lake, weights_id: str, first: int, last: int) -> DataFrame:
+    rows = lake.read(catalog.EMBEDDINGS, chunks=(first, last))
+    return rows.where(F.col("weights_id") == weights_id)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A row of gold/moments."""
+
+    moments: Moments
+    through_chunk: int
+    table_version: int
+
+
+def _kept(lake: Lake, weights_id: str) -> Kept | None:
+    row = lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id).first()
+    if row is None:
+        return None
+    return Kept(Moments.read(row.asDict()), row["through_chunk"], row["table_version"])
+
+
+def _is_of_silver(lake: Lake, kept: Kept, *, weights_id: str) -> bool:
+    if not lake.only_added_to(catalog.EMBEDDINGS, since=kept.table_version):
+        return False
+    return _embeddings(lake, weights_id, 0, kept.through_chunk).count() == kept.moments.n

@@ -1,0 +1,47 @@
+"""Chunks of generated embeddings in a lake's silver/embeddings, as the silver layer publishes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from lake import catalog
+from lake.chunks import Chunk, State
+
+EMBEDDER = "e" * 64
+DIMENSIONS = 32
+MIX = np.random.default_rng(0).normal(size=(DIMENSIONS, DIMENSIONS))
+
+
+def add(place, n, *, seed, shift=0.0, value=None):
+    """A published silver chunk of `n` correlated embeddings, all moved by `shift` deviations; with a `value`
+    every number is that."""
+    rng = np.random.default_rng(seed)
+    x = ((rng.normal(size=(n, DIMENSIONS)) + shift) @ MIX).astype(np.float32)
+    if value is not None:
+        x[:] = value
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "photo_id": rng.bytes(32).hex(),
+            "label": ("apple", "kiwi", "pear")[place_ % 3],
+            "embedding": vector,
+            "extractor": "generated",
+            "weights_id": EMBEDDER,
+            "width": 100,
+            "height": 100,
+            "brightness": float(rng.normal(0.5, 0.05)),
+            "sharpness": 1.0,
+            "dhash": 0,
+            "embedded_at": now,
+        }
+        for place_, vector in enumerate(x.tolist())
+    ]
+    with place.writing() as context:
+        ledger = context.lake.ledger
+        wanted = Chunk(0, "silver", State.PLANNED, weights_id=EMBEDDER, photos=n)
+        [chunk] = ledger.plan([wanted])
+        frame = context.lake.rows(catalog.EMBEDDINGS, rows)
+        version = context.lake.append(catalog.EMBEDDINGS, frame, chunk=chunk)
+        ledger.reached(chunk, State.PUBLISHED, versions={catalog.EMBEDDINGS.name: version})

@@ -1,0 +1,79 @@
+"""Drift on generated scores: what is drawn as before is none, what is not is."""
+
+import numpy as np
+import pytest
+
+from gold.drift import Reference, Sample, drift, stability_index
+
+RNG = np.random.default_rng(3)
+DEVIATIONS = np.array([4.0, 2.0, 1.0, 0.5])
+KINDS = ("apple", "kiwi", "pear", None)
+
+
+def sample(n, *, rng=RNG, mean=0.0, stretch=1.0, residual=1.0, light=0.5, kinds=KINDS):
+    return Sample(
+        scores=rng.normal(size=(n, 4)) * DEVIATIONS * stretch + mean * DEVIATIONS,
+        residuals=residual * rng.chisquare(20, n) / 20,
+        labels=[kinds[place] for place in rng.integers(0, len(kinds), n)],
+        brightness=rng.normal(light, 0.1, n),
+    )
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """Of 2,000 photos whose residual is a part in 22.25 of the variance."""
+    return Reference.of(sample(2000), variance=float((DEVIATIONS**2).sum() + 1))
+
+
+def measures(found):
+    return {
+        "mean_shift": found.mean_shift,
+        "reconstruction": found.reconstruction,
+        "label_mix": found.label_mix,
+        "brightness": found.brightness,
+        "components": max(found.components),
+    }
+
+
+@pytest.mark.parametrize("n", [1, 3, 30, 300, 3000])
+def test_more_of_the_same_is_no_drift(reference, n):
+    rng = np.random.default_rng(n)
+    found = [measures(drift(sample(n, rng=rng), reference)) for _ in range(40)]
+    above = [name for each in found for name, value in each.items() if value > 0.02]
+    assert len(above) <= 1, above
+
+
+@pytest.mark.parametrize(
+    ("changed", "measure", "bound"),
+    [
+        ({"mean": 1.0}, "mean_shift", 0.5),
+        ({"residual": 4.0}, "reconstruction", 0.1),
+        ({"kinds": ("mango",)}, "label_mix", 0.25),
+        ({"kinds": ("apple",)}, "label_mix", 0.25),
+        ({"light": 0.7}, "brightness", 0.25),
+        ({"stretch": 0.3}, "components", 0.25),
+    ],
+)
+def test_what_changes_shows_where_it_changed(reference, changed, measure, bound):
+    found = measures(drift(sample(200, **changed), reference))
+    assert found[measure] > bound
+    assert found["mean_shift"] == 0 or "mean" in changed
+
+
+def test_the_stability_index_is_the_textbooks_less_chance():
+    here, before = [3000, 7000], [5000, 5000]
+    textbook = (0.3 - 0.5) * np.log(0.3 / 0.5) + (0.7 - 0.5) * np.log(0.7 / 0.5)
+    # 10.83: the value that χ² of one degree of freedom exceeds once in a thousand times
+    assert stability_index(here, before) == pytest.approx(textbook - 10.83 * 2e-4, abs=1e-4)
+    assert stability_index([1, 0], [5000, 5000]) == 0
+    assert stability_index([7], [9]) == 0
+
+
+def test_a_reference_survives_as_text(reference):
+    assert Reference.from_json(reference.to_json()) == reference
+
+
+def test_equal_photos_have_no_spread_to_compare_with():
+    equal = Sample(np.zeros((5, 2)), np.zeros(5), ["kiwi"] * 5, np.full(5, 0.5))
+    found = drift(equal, Reference.of(equal, variance=0.0))
+    assert measures(found) == dict.fromkeys(measures(found), 0.0)

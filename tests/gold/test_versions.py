@@ -1,0 +1,224 @@
+"""PCA versions over a lake: moments that are trusted or not, refits and their reasons, drift, rollback."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from delta import DeltaTable
+from pyspark.sql import functions as F
+
+import gold.layer
+from conf.errors import BadInput, Inconsistent
+from expectations.gate import SuiteGate
+from gold import models, refit
+from gold.moments import Moments
+from lake import catalog
+from lake.journal import LayerRun
+from report.sums import sums
+from tests.gold.embedded import DIMENSIONS, EMBEDDER, add
+from tests.place import Place
+
+
+def project(place, **more):
+    """The gold layer's next run: what it did."""
+    with place.writing() as context:
+        did = LayerRun("gold")
+        gate = SuiteGate(context.lake, context.settings.gates)
+        gold.layer.project(
+            context.lake,
+            EMBEDDER,
+            context.settings,
+            gate=gate,
+            console=context.console,
+            did=did,
+            **more,
+        )
+    return did
+
+
+def promote(place, name):
+    with place.writing() as context:
+        did = LayerRun("gold")
+        gate = SuiteGate(context.lake, context.settings.gates)
+        gold.layer.promote(context.lake, name, gate=gate, console=context.console, did=did)
+    return did
+
+
+def versions(place):
+    """Of each PCA version, oldest first: why it was fitted, and its status."""
+    rows = models.pcas(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+    return [(r["reason"], r["status"]) for r in rows.orderBy("created_at").collect()]
+
+
+def counted(place):
+    """Features by version, oldest version first."""
+    rows = place.lake.read(catalog.FEATURES).groupBy("model_version").count()
+    return [row["count"] for row in rows.orderBy("model_version").collect()]
+
+
+def embeddings(place):
+    rows = place.lake.read(catalog.EMBEDDINGS).orderBy("photo_id").collect()
+    return np.array([row["embedding"] for row in rows])
+
+
+def agrees_with_silver(place):
+    """Whether gold/moments are those of silver/embeddings."""
+    row = place.lake.read(catalog.MOMENTS).first()
+    held, x = Moments.read(row.asDict()), embeddings(place)
+    anew = Moments.of(x, held.shift)
+    close = np.allclose(held.gram, anew.gram, atol=1e-9 * np.trace(anew.gram))
+    return held.n == len(x) and close
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, spark):
+    """A lake with a champion that was fitted on 200 embeddings."""
+    place = Place(tmp_path_factory.mktemp("fitted"), spark, None).set()
+    add(place, 200, seed=1)
+    project(place)
+    return place
+
+
+@pytest.fixture
+def place(fitted, tmp_path, spark):
+    """A copy of it."""
+    shutil.copytree(fitted.root, tmp_path, dirs_exist_ok=True)
+    return Place(tmp_path, spark, None).set()
+
+
+def test_new_rows_are_projected_and_no_version_is_made_without_a_reason(place):
+    add(place, 20, seed=2)
+    did = project(place)
+    assert versions(place) == [("first", "champion")]
+    assert did.counts == {"in": 20, "kept": 20}
+    assert counted(place) == [220]
+    assert agrees_with_silver(place)
+    assert project(place).counts == {}
+
+
+def test_growth_makes_a_version_with_its_lineage(place):
+    add(place, 50, seed=2)
+    did = project(place)
+    assert versions(place) == [("first", "retired"), ("growth", "champion")]
+    assert counted(place) == [250, 250]
+    assert did.counts["in"] == 50 + 250
+    new = models.champion(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+    assert (new.photos, new.supersedes) == (250, new.version[:-1] + "1")
+    assert new.embeddings_version == place.lake.version(catalog.EMBEDDINGS)
+    assert new.settings["components"] == 20
+    assert 0 < new.metrics["explained_before"] <= new.metrics["explained_after"]
+    assert new.metrics["explained_after"] == pytest.approx(new.pca.explained_variance)
+    assert new.principal_angles.shape == (new.pca.components,)
+    assert (new.principal_angles >= 0).all()
+
+
+def test_on_request_a_version_is_fitted_and_one_can_be_rolled_back(place):
+    project(place, reason=refit.REQUEST)
+    assert versions(place) == [("first", "retired"), ("request", "champion")]
+    rows = place.lake.read(catalog.MODELS)
+    first = models.previous(rows, weights_id=EMBEDDER)
+    add(place, 20, seed=2)
+    project(place)
+    assert counted(place) == [200, 220]
+    promote(place, first)
+    assert versions(place) == [("first", "champion"), ("request", "retired")]
+    assert counted(place) == [220, 220]
+    assert sums(place.lake).models == [] or not sums(place.lake).models[0].open_ends
+    assert project(place).counts == {}
+    with pytest.raises(BadInput, match="nothing to roll back to"):
+        models.previous(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+
+
+def test_a_candidate_waits_for_its_promotion(place):
+    waiting = place.set("refit.promote=false")
+    project(waiting, reason=refit.REQUEST)
+    assert versions(place) == [("first", "champion"), ("request", "candidate")]
+    add(place, 20, seed=2)
+    project(waiting)
+    assert counted(place) == [220, 200]
+    candidate = place.lake.read(catalog.MODELS).where("status = 'candidate'").first()["version"]
+    promote(place, candidate)
+    assert versions(place) == [("first", "retired"), ("request", "champion")]
+    assert counted(place) == [220, 220]
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_drift_is_measured_and_past_its_bound_a_reason(place, shift):
+    add(place, 40, seed=2, shift=shift)
+    project(place)
+    found = place.lake.read(catalog.DRIFT).first()
+    assert found["photos"] == 40
+    why = [reason for reason, _ in versions(place)]
+    quality = place.lake.read(catalog.QUALITY).where("expectation = 'drift-of-mean'").collect()
+    if shift:
+        assert found["mean_shift"] > 0.5
+        assert why == ["first", "drift"]
+        assert "warned" in {row["action"] for row in quality}
+    else:
+        assert found["mean_shift"] < 0.1
+        assert why == ["first"]
+        assert {row["action"] for row in quality} == {"passed"}
+
+
+def test_moments_behind_or_ahead_of_silver_are_taken_anew(place):
+    """After a RESTORE, or rows that somebody removed."""
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
+    table.delete("substring(photo_id, 64, 1) < '8'")
+    add(place, 20, seed=2)
+    project(place)
+    assert agrees_with_silver(place)
+    table.restoreToVersion(place.lake.version(catalog.EMBEDDINGS))
+    add(place, 20, seed=3)
+    project(place)
+    assert agrees_with_silver(place)
+
+
+def test_values_that_are_not_finite_are_refused_and_not_kept(place):
+    add(place, 20, seed=2, value=float("nan"))
+    with pytest.raises(Inconsistent, match="not finite"):
+        project(place)
+    place.bury()
+    assert agrees_with_silver(place) is False
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
+    table.delete("isnan(embedding[0])")
+    assert agrees_with_silver(place)
+
+
+def test_one_embedding_waits_for_more(tmp_path, spark):
+    place = Place(tmp_path, spark, None).set()
+    add(place, 1, seed=1)
+    assert "too few" in project(place).notes[0]
+    assert versions(place) == []
+    add(place, 2, seed=2)
+    project(place)
+    assert counted(place) == [3]
+
+
+def test_recomputed_moments_are_those_that_were_kept(place):
+    with place.writing() as context:
+        did = LayerRun("gold")
+        gold.layer.recompute(context.lake, EMBEDDER, did=did)
+    assert "off by 0" in did.notes[0] or "e-" in did.notes[0]
+    assert agrees_with_silver(place)
+
+
+def test_a_wiped_version_cannot_be_rolled_back_to(place):
+    name = place.lake.read(catalog.MODELS).where("kind = 'pca'").first()["version"]
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.MODELS.name))
+    table.update(F.col("version") == name, {"basis": F.lit(None)})
+    with pytest.raises(BadInput, match="were wiped"):
+        promote(place, name)
+    place.bury()
+    with pytest.raises(BadInput, match=f"no PCA version pca-9; the lake has {name}"):
+        promote(place, "pca-9")
+
+
+def test_what_a_version_says_of_itself_can_be_read_back(place):
+    row = place.lake.read(catalog.MODELS).where("kind = 'pca'").first()
+    held = models.PcaVersion.read(row.asDict())
+    assert json.loads(row["settings"])["components"] == 20
+    projected = held.pca.project(embeddings(place))
+    features = place.lake.read(catalog.FEATURES).orderBy("photo_id").collect()
+    np.testing.assert_array_equal(projected, [f["features"] for f in features])
+    assert held.pca.basis.shape == (DIMENSIONS, 20)
