@@ -7,7 +7,7 @@ rebuilt by each task. Nothing is checked, refused, judged or journalled. Spark's
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +32,16 @@ PARTITIONS = 20
 DRIVER_MEMORY = "4g"
 
 
-def session(cores: int) -> SparkSession:
-    """A local session, as a notebook starts it. Call it once a process."""
+def session(cores: int, *, config: Mapping[str, str] | None = None) -> SparkSession:
+    """A local session, as a notebook starts it, with further settings. Call it once a process."""
     builder = SparkSession.builder.appName("notebook form").master(f"local[{cores}]")
     # With Spark's 1 GB the larger photos of a phone end in an OutOfMemoryError.
     builder = builder.config("spark.driver.memory", DRIVER_MEMORY)
     # A laptop's host name often resolves to nothing.
     for name in ("spark.driver.host", "spark.driver.bindAddress"):
         builder = builder.config(name, "127.0.0.1")
+    for name, value in (config or {}).items():
+        builder = builder.config(name, value)
     return builder.getOrCreate()
 
 
