@@ -60,8 +60,8 @@ import notebook_form
 from benchmark import OTHERS_MATTER, end_of, watched
 
 from conf.settings import Settings
-from gold import features, layer, pca
-from gold.models import PcaVersion
+from gold import features, pca
+from gold import refit as gold_refit
 from gold.moments import Moments, fold, matrix, mean
 from gold.pca import Pca
 from lake import catalog, session
@@ -191,7 +191,7 @@ def measured_steps(
         through = append(
             lake, weights_id, range(start, min(start + each, old)), dimensions=dimensions
         )
-    stored = layer.folded(lake, weights_id=weights_id, through=through)
+    stored = gold_refit.brought_up(lake, weights_id=weights_id, through=through)
     files = set(embeddings(lake, weights_id).inputFiles())
     last = append(lake, weights_id, range(old, rows), dimensions=dimensions)
     every, fresh = (
@@ -203,18 +203,17 @@ def measured_steps(
     taken: dict[str, list[float]] = defaultdict(list)
     for _ in range(turns):
         parts, fitted = refit(lake, weights_id, last=last)
-        chosen = PcaVersion("pca-1", weights_id, last, rows, "first", None, fitted)
         steps = {
             AS_GOLD: partial(refit_as_gold, lake, weights_id, last=last),
             FIRST: partial(first_fit, lake, weights_id, first=first),
-            PROJECT_NEW: partial(project, lake, chosen, chunks=(last, last), rows=new),
-            PROJECT_ALL: partial(project, lake, chosen, chunks=None, rows=rows),
+            PROJECT_NEW: partial(project, lake, weights_id, fitted, chunks=(last, last), rows=new),
+            PROJECT_ALL: partial(project, lake, weights_id, fitted, chunks=None, rows=rows),
         }
         for name, seconds in {REFIT: sum(parts.values()), **parts}.items():
             taken[name].append(seconds)
         for name, step in steps.items():
             taken[name].append(timed(step)[0])
-        store(lake, stored, weights_id=weights_id, through=through)
+        gold_refit.keep(lake, stored, weights_id=weights_id, through=through)
     found = {"turns": taken, "files": len(every), "new_files": len(fresh)}
     return found | {"explained": fitted.explained_variance}, fitted.basis
 
@@ -237,15 +236,8 @@ def refit(lake: Lake, weights_id: str, *, last: int) -> tuple[dict[str, float], 
 
 def refit_as_gold(lake: Lake, weights_id: str, *, last: int) -> None:
     """The same by gold's own hand."""
-    pca.fit(layer.folded(lake, weights_id=weights_id, through=last), components=COMPONENTS)
-
-
-def store(lake: Lake, moments: Moments, *, weights_id: str, through: int) -> None:
-    """Puts moments back where they stood before the new rows."""
-    row = moments.row(weights_id=weights_id, through_chunk=through)
-    by = Chunk(through, "gold", State.PLANNED)
-    rows = lake.rows(catalog.MOMENTS, [row])
-    lake.upsert(catalog.MOMENTS, rows, keys=["weights_id"], chunk=by)
+    moments = gold_refit.brought_up(lake, weights_id=weights_id, through=last)
+    pca.fit(moments, components=COMPONENTS)
 
 
 def first_fit(lake: Lake, weights_id: str, *, first: int) -> None:
@@ -254,12 +246,13 @@ def first_fit(lake: Lake, weights_id: str, *, first: int) -> None:
     pca.fit(fold(embeddings(lake, weights_id), shift), components=COMPONENTS)
 
 
-def project(lake: Lake, chosen: PcaVersion, *, chunks: tuple[int, int] | None, rows: int) -> None:
+def project(
+    lake: Lake, weights_id: str, fitted: Pca, *, chunks: tuple[int, int] | None, rows: int
+) -> None:
     """Stages features, and sees that they are as many as the embeddings."""
     done = lake.spark.sparkContext.accumulator(0)
-    frame = features.features(
-        embeddings(lake, chosen.weights_id, chunks=chunks), chosen, count=lambda n: done.add(n)
-    )
+    source = embeddings(lake, weights_id, chunks=chunks)
+    frame = features.features(source, fitted, version="pca-1", count=lambda n: done.add(n))
     lake.staging.write(Chunk(0, "gold", State.PLANNED), "features", frame)
     if done.value != rows:
         raise SystemExit(f"{done.value} embeddings of {rows} were projected.")
