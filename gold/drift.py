@@ -31,21 +31,26 @@ BINS = 10
 CHANCE = 0.001
 """How often a measure is above 0 without a drift."""
 
+PHOTOS_A_COMPONENT = 10
+"""Components that were fitted to fewer photos each don't tell what others will lose: no drift is found there,
+and growth soon brings another version."""
+
 Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Of n photos: `scores` float64[n, k] on the components, `residuals` float64[n], labels, and brightness
-    float64[n]."""
+    """Of n photos: `scores` float64[n, ≤ k] on the first of k `components`, `residuals` float64[n], labels,
+    and brightness float64[n]."""
 
+    components: int
     scores: Vector
     residuals: Vector
     labels: Sequence[str | None]
     brightness: Vector
 
     @classmethod
-    def of(cls, rows: DataFrame) -> Self:
+    def of(cls, rows: DataFrame, *, components: int) -> Self:
         """Of at most SAMPLE of the staged features."""
         chosen = rows.orderBy(F.xxhash64("photo_id")).limit(SAMPLE)
         scores = F.slice("features", 1, COMPONENTS).alias("scores")
@@ -53,6 +58,7 @@ class Sample:
         n = table.num_rows
         values = table["scores"].combine_chunks().flatten().to_numpy()
         return cls(
+            components,
             values.astype(np.float64).reshape(n, -1),
             table["residual"].to_numpy(),
             table["label"].to_pylist(),
@@ -76,9 +82,14 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Reference:
-    """What later chunks are compared with: the sample of the rows that a PCA version was fitted on."""
+    """What later chunks are compared with: the sample of the rows that a PCA version was fitted on.
+
+    `residual` is what other photos of the same kind would lose on average: more than those that the
+    components were fitted to, by the factor of Akaike's final prediction error (1970).
+    """
 
     photos: int
+    is_residual_known: bool
     variances: Sequence[float]
     variance: float
     residual: float
@@ -88,14 +99,17 @@ class Reference:
     labels: Mapping[str, int]
 
     @classmethod
-    def of(cls, sample: Sample, *, variance: float) -> Self:
-        """`variance` is that of all columns, of which `residual` is the part that no component has."""
+    def of(cls, sample: Sample, *, photos: int, variance: float) -> Self:
+        """The PCA was fitted on so many photos; `variance` is that of all columns."""
+        k = sample.components
+        optimism = (photos + k) / (photos - k)
         return cls(
             photos=len(sample.scores),
+            is_residual_known=photos >= PHOTOS_A_COMPONENT * k,
             variances=sample.scores.var(axis=0).tolist(),
             variance=variance,
-            residual=float(sample.residuals.mean()),
-            residual_deviation=float(sample.residuals.std()),
+            residual=float(sample.residuals.mean() * optimism),
+            residual_deviation=float(sample.residuals.std() * optimism),
             components=[Histogram.of(column) for column in sample.scores.T],
             brightness=Histogram.of(sample.brightness),
             labels=_labels(sample),
@@ -183,7 +197,7 @@ def _mean_shift(scores: Vector, reference: Reference) -> float:
 
 
 def _reconstruction(residuals: Vector, reference: Reference, *, noise: float) -> float:
-    if reference.variance <= 0:
+    if reference.variance <= 0 or not reference.is_residual_known:
         return 0.0
     chance = -ndtri(CHANCE) * reference.residual_deviation * np.sqrt(noise)
     return max(0.0, float(residuals.mean() - reference.residual - chance) / reference.variance)

@@ -167,8 +167,8 @@ def _stage_version(
     lake: Lake, chunk: Chunk, version: PcaVersion, staged: DataFrame, *, is_champion: bool
 ) -> None:
     """The row of a new version into staging, with what later chunks are compared with."""
-    sample = drift.Sample.of(staged)
-    reference = drift.Reference.of(sample, variance=version.pca.variance)
+    sample = drift.Sample.of(staged, components=version.pca.components)
+    reference = drift.Reference.of(sample, photos=version.photos, variance=version.pca.variance)
     status = models.CHAMPION if is_champion else models.CANDIDATE
     row = replace(version, reference=reference).row(status=status)
     lake.staging.write(chunk, "model", lake.rows(catalog.MODELS, [row]))
@@ -257,7 +257,8 @@ def _measure(lake: Lake, chunk: Chunk, projected: DataFrame) -> None:
     assert chunk.model_version is not None
     version = models.version(lake.read(catalog.MODELS), chunk.model_version)
     assert version.reference is not None
-    found = drift.drift(drift.Sample.of(projected), version.reference)
+    sample = drift.Sample.of(projected, components=version.pca.components)
+    found = drift.drift(sample, version.reference)
     row = {
         **vars(found),
         "weights_id": chunk.weights_id,

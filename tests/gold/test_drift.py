@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from gold.drift import Reference, Sample, drift, stability_index
+from gold.moments import Moments
+from gold.pca import fit
 
 RNG = np.random.default_rng(3)
 DEVIATIONS = np.array([4.0, 2.0, 1.0, 0.5])
@@ -12,6 +14,7 @@ KINDS = ("apple", "kiwi", "pear", None)
 
 def sample(n, *, rng=RNG, mean=0.0, stretch=1.0, residual=1.0, light=0.5, kinds=KINDS):
     return Sample(
+        components=4,
         scores=rng.normal(size=(n, 4)) * DEVIATIONS * stretch + mean * DEVIATIONS,
         residuals=residual * rng.chisquare(20, n) / 20,
         labels=[kinds[place] for place in rng.integers(0, len(kinds), n)],
@@ -22,7 +25,7 @@ def sample(n, *, rng=RNG, mean=0.0, stretch=1.0, residual=1.0, light=0.5, kinds=
 @pytest.fixture(scope="module")
 def reference():
     """Of 2,000 photos whose residual is a part in 22.25 of the variance."""
-    return Reference.of(sample(2000), variance=float((DEVIATIONS**2).sum() + 1))
+    return Reference.of(sample(2000), photos=2000, variance=float((DEVIATIONS**2).sum() + 1))
 
 
 def measures(found):
@@ -60,6 +63,11 @@ def test_what_changes_shows_where_it_changed(reference, changed, measure, bound)
     assert found["mean_shift"] == 0 or "mean" in changed
 
 
+def test_components_of_few_photos_each_tell_nothing_of_reconstruction():
+    few = Reference.of(sample(39), photos=39, variance=float((DEVIATIONS**2).sum() + 1))
+    assert drift(sample(200, residual=9.0), few).reconstruction == 0
+
+
 def test_the_stability_index_is_the_textbooks_less_chance():
     here, before = [3000, 7000], [5000, 5000]
     textbook = (0.3 - 0.5) * np.log(0.3 / 0.5) + (0.7 - 0.5) * np.log(0.7 / 0.5)
@@ -74,6 +82,24 @@ def test_a_reference_survives_as_text(reference):
 
 
 def test_equal_photos_have_no_spread_to_compare_with():
-    equal = Sample(np.zeros((5, 2)), np.zeros(5), ["kiwi"] * 5, np.full(5, 0.5))
-    found = drift(equal, Reference.of(equal, variance=0.0))
+    equal = Sample(2, np.zeros((5, 2)), np.zeros(5), ["kiwi"] * 5, np.full(5, 0.5))
+    found = drift(equal, Reference.of(equal, photos=5, variance=0.0))
     assert measures(found) == dict.fromkeys(measures(found), 0.0)
+
+
+def test_a_pca_of_few_photos_is_not_held_against_the_next():
+    """What it was fitted to it keeps better than any others: 160 photos of 200 values on 15 components."""
+    rng = np.random.default_rng(5)
+    mix = rng.normal(size=(200, 200)) * np.linspace(2, 0.1, 200)
+
+    def seen(pca, x):
+        scores, residuals = pca.project_with_residuals(x)
+        return Sample(15, scores.astype(float), residuals, ["kiwi"] * len(x), np.full(len(x), 0.5))
+
+    found = []
+    for _ in range(20):
+        x, y = (rng.normal(size=(n, 200)) @ mix for n in (160, 30))
+        pca = fit(Moments.of(x, x.mean(axis=0)), components=15)
+        before = Reference.of(seen(pca, x), photos=160, variance=pca.variance)
+        found.append(drift(seen(pca, y), before).reconstruction)
+    assert np.mean(found) < 0.05  # 0.14 without the correction
