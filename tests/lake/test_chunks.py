@@ -24,6 +24,7 @@ def row(number, state, *, entry):
         "layer": "bronze",
         "state": state,
         "weights_id": None,
+        "model_version": None,
         "source_from": None,
         "source_to": None,
         "photos": 3,
