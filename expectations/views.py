@@ -20,7 +20,7 @@ from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.lake import Lake
+from lake.lake import Lake, newest
 
 DRIFTS: Mapping[str, str] = {
     "mean_shift": "mean_shift",
@@ -92,7 +92,7 @@ class Views:
         row = None
         if chunk is not None:
             held = self._lake.read(catalog.DRIFT).where(F.col("chunk") == chunk.number)
-            row = held.orderBy("measured_at", ascending=False).first()
+            row = newest(held, by="measured_at")
         if row is None:
             return dict.fromkeys(DRIFTS, 0.0)
         return {

@@ -16,7 +16,7 @@ from conf.settings import Settings
 from gold import drift, features, models, refit
 from gold.models import PcaVersion
 from lake import catalog, faults
-from lake.chunks import Chunk, State, not_yet_taken, unfinished
+from lake.chunks import Chunk, State, not_yet_taken, published, unfinished
 from lake.gates import Gate
 from lake.journal import LayerRun
 from lake.lake import Lake
@@ -81,8 +81,7 @@ def project(
 def published_embeddings(lake: Lake, weights_id: str) -> list[Chunk]:
     """A model's silver chunks with photos that readers see, oldest first."""
     chunks = lake.ledger.chunks().values()
-    own = (c for c in chunks if c.layer == "silver" and c.weights_id == weights_id)
-    return sorted((c for c in own if c.is_published and c.photos), key=lambda c: c.number)
+    return [c for c in published(chunks, layer="silver", weights_id=weights_id) if c.photos]
 
 
 def _was_released(lake: Lake, weights_id: str, *, through: int) -> bool:

@@ -17,7 +17,7 @@ from gold.models import PcaVersion
 from gold.moments import Matrix, Moments, fold, mean
 from lake import catalog, faults
 from lake.chunks import Chunk, State
-from lake.lake import Lake
+from lake.lake import Lake, newest
 
 FIRST, GROWTH, DRIFT, ERASURE, REQUEST = "first", "growth", "drift", "erasure", "request"
 """Why a version was fitted."""
@@ -54,7 +54,7 @@ def due(
 def _drift(lake: Lake, champion: PcaVersion, refit: Refit) -> float:
     """The last chunk's against the champion, as a multiple of its bound; 0 where none was measured."""
     rows = lake.read(catalog.DRIFT).where(F.col("model_version") == champion.version)
-    row = rows.orderBy("measured_at", ascending=False).first()
+    row = newest(rows, by="measured_at")
     if row is None:
         return 0.0
     return max(row["mean_shift"] / refit.mean_shift, row["reconstruction"] / refit.reconstruction)

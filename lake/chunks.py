@@ -126,6 +126,12 @@ def unfinished(
     return sorted(own, key=lambda chunk: (chunk.state is not State.JUDGED, chunk.number))
 
 
+def published(chunks: Iterable[Chunk], *, layer: str, weights_id: str) -> list[Chunk]:
+    """The chunks of a layer and a model that readers see, oldest first."""
+    own = (c for c in chunks if c.layer == layer and c.weights_id == weights_id)
+    return sorted((c for c in own if c.is_published), key=lambda chunk: chunk.number)
+
+
 def not_yet_taken(
     chunks: Iterable[Chunk],
     *,

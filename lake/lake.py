@@ -349,6 +349,11 @@ class Lake:
         return self.spark.createDataFrame(arrow, table.schema)
 
 
+def newest(frame: DataFrame, by: str) -> Row | None:
+    """The row with the latest time in a column; None of no rows."""
+    return frame.orderBy(by, ascending=False).first()
+
+
 def counts(frame: DataFrame, column: str) -> dict[Any, int]:
     """Rows by the value of a column."""
     rows: list[Row] = frame.groupBy(column).count().collect()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pyspark.sql import functions as F
 
 from lake import catalog
-from lake.chunks import Chunk, State
-from lake.lake import Lake, counts
+from lake.chunks import Chunk, State, published
+from lake.lake import Lake, counts, newest
 from lake.retire import RETIRING, extractors
 
 
@@ -126,7 +126,7 @@ def _unprojected(chunks: Sequence[Chunk], champions: Mapping[str, str | None]) -
             champion = champions.get(released.model)
             left = [
                 c
-                for c in _published(chunks, released.model)
+                for c in published(chunks, layer="silver", weights_id=released.model)
                 if first <= c.number <= last and not _is_projected(c, chunks, champion)
             ]
             photos = sum(c.photos for c in left)
@@ -195,7 +195,7 @@ def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
 
 def _drift(lake: Lake, version: str) -> ChunkDrift | None:
     rows = lake.read(catalog.DRIFT).where(F.col("model_version") == version)
-    row = rows.orderBy("measured_at", ascending=False).first()
+    row = newest(rows, by="measured_at")
     if row is None:
         return None
     return ChunkDrift(
@@ -219,14 +219,8 @@ def _waiting(chunks: Sequence[Chunk], own: Sequence[Chunk]) -> int:
 
 def _projectable(own: Sequence[Chunk], weights_id: str, champion: str | None) -> int:
     """Embeddings of the silver chunks that gold has projected with the champion."""
-    published = _published(own, weights_id)
-    return sum(c.photos for c in published if _is_projected(c, own, champion))
-
-
-def _published(chunks: Sequence[Chunk], weights_id: str) -> list[Chunk]:
-    """A model's silver chunks that readers see."""
-    silver = (c for c in chunks if c.layer == "silver" and c.weights_id == weights_id)
-    return [c for c in silver if c.is_published]
+    silver = published(own, layer="silver", weights_id=weights_id)
+    return sum(c.photos for c in silver if _is_projected(c, own, champion))
 
 
 def _is_projected(silver: Chunk, chunks: Sequence[Chunk], version: str | None) -> bool:
