@@ -20,6 +20,7 @@ import bronze.layer
 import gold.layer
 import gold.models
 import gold.refit
+import gold.training
 import silver.layer
 from bronze import landing
 from bronze.samples import write_samples
@@ -37,6 +38,7 @@ from lake.journal import LayerRun, Run
 from lake.lake import Lake
 from lake.retire import retire
 from report import screen
+from report.predictions import Predictor
 from silver import extractors
 from silver.embeddings import BroadcastModel
 from silver.model import broadcast_model
@@ -283,6 +285,42 @@ def models_step(context: Context, words: argparse.Namespace, did: LayerRun) -> N
         )
 
 
+def train_command(settings: Settings, console: Console) -> None:
+    """Classifiers of the kinds of fruit, and how they do on photos held out. Raises BadInput, Blocked."""
+    check_lake(settings)
+    with writing(settings, console) as context:
+        run_steps(context, [("train", partial(train_step, context))])
+        screen.classifiers(console, context.lake, weights_id=context.model.weights_id)
+
+
+def train_step(context: Context, did: LayerRun) -> None:
+    """What `train` does."""
+    lake, settings = context.lake, context.settings
+    gold.training.train(
+        lake,
+        context.model.weights_id,
+        settings,
+        gate=SuiteGate(lake, settings.gates),
+        console=context.console,
+        did=did,
+        reason=gold.refit.REQUEST,
+    )
+
+
+def predict_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """Which kinds of fruit photo files show. Raises BadInput, also where some can't be used."""
+    files = check_lake(settings)
+    Lake.check_format(files)
+    predictor = Predictor.of(files, settings, version=words.classifier)
+    predictions = list(predictor.predict(words.photos))
+    screen.predictions(console, predictions, by=predictor.classifier)
+    refused = sum(prediction.refused is not None for prediction in predictions)
+    if refused:
+        raise BadInput(
+            f"{refused:,} of {len(predictions):,} photos can't be used; the table says why."
+        )
+
+
 def blocked_chunk(lake: Lake, number: int) -> Chunk:
     """Raises BadInput where no chunk of that number is blocked."""
     chunks = lake.ledger.chunks()
@@ -348,6 +386,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_command(parsed, settings, console)
         elif parsed.command == "models":
             models_command(parsed, settings, console)
+        elif parsed.command == "train":
+            train_command(settings, console)
+        elif parsed.command == "predict":
+            predict_command(parsed, settings, console)
         elif parsed.command == "replay":
             replay_command(parsed, settings, console)
         else:

@@ -9,7 +9,7 @@ from typing import NoReturn
 from conf.errors import BadInput, hint
 
 LAYERS = ("bronze", "silver", "gold")
-COMMANDS = ("samples", "status", "check", "replay", "models", "retire")
+COMMANDS = ("samples", "status", "check", "replay", "models", "train", "predict", "retire")
 
 EXAMPLES = """examples:
   python run.py --layer all --samples 60            generate photos, then run all layers
@@ -20,6 +20,8 @@ EXAMPLES = """examples:
   python run.py replay --reason too_small           what was refused for that, through the gates again
   python run.py replay --chunk 7 --quarantine       a blocked chunk into quarantine
   python run.py models --rollback                   the PCA version before the champion, for readers
+  python run.py train                               classifiers of kinds, tested on photos held out
+  python run.py predict a.jpg b.jpg                 which kinds of fruit these photos show
 """
 
 
@@ -88,6 +90,16 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     )
     doing.add_argument(
         "--recompute", action="store_true", help="take gold/moments anew from silver/embeddings"
+    )
+    commands.add_parser(
+        "train", parents=[shared], help="fit and test classifiers of the kinds of fruit"
+    )
+    predict = commands.add_parser(
+        "predict", parents=[shared], help="which kinds of fruit photo files show, and how surely"
+    )
+    predict.add_argument("photos", metavar="PHOTO", nargs="+")
+    predict.add_argument(
+        "--classifier", metavar="VERSION", help="as models lists them (default: the champion)"
     )
     retire = commands.add_parser(
         "retire", parents=[shared], help="remove a model's rows from silver and gold"

@@ -129,6 +129,14 @@ class Refit(Section):
     promote: bool
 
 
+class Training(Section):
+    """`max_photos`: labelled photos that classifiers are fitted on at most, all in the driver's memory;
+    `folds` of the cross-validation."""
+
+    max_photos: Positive
+    folds: Annotated[int, Field(ge=2)]
+
+
 class Gates(Section):
     """`refused_share` blocks a chunk from `counted_from` rows on. A chunk's labels are compared with those of
     the last `history_chunks` before it."""
@@ -152,6 +160,7 @@ class Settings(Section):
     model: Model
     pca: Pca
     refit: Refit
+    training: Training
     gates: Gates
 
     @property

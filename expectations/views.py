@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
@@ -199,21 +199,43 @@ def models(rows: DataFrame) -> DataFrame:
 
     `parameter_bytes`: what they hold, and `parameter_bytes_due`: what mean, scale and basis must;
     `scree_gap`: how far `explained_variance` is from its components' part of the scree;
-    `champions`: of that model and kind.
+    `champions`: of that model and kind. Of classifiers: `accuracy` and `majority` (see gold/evaluation.py),
+    `accuracy_gap`: how far the first is from what the confusion table says; `kinds`: labels that were
+    tested; `cells` of the confusion table, and `cells_due`; `classifier_bytes`.
     """
     kept = F.aggregate(F.slice("scree", 1, F.col("components")), F.lit(0.0), lambda a, x: a + x)
     matrices = ("mean", "scale", "basis")
     held = sum((F.length(name) for name in matrices), F.lit(0))
     due = FLOAT64 * F.col("dimensions") * (2 + F.col("components"))
     champions = F.count(F.when(F.col("status") == "champion", 1))
+    is_classifier = F.col("kind") == "classifier"
+    kinds = F.coalesce(F.size("labels"), F.lit(0))
+    accuracy = F.col("metrics")["accuracy"]
     return rows.withColumns(
         {
             "parameter_bytes": held.cast("bigint"),
             "parameter_bytes_due": due.cast("bigint"),
             "scree_gap": F.abs(F.col("explained_variance") - kept),
             "champions": champions.over(Window.partitionBy("weights_id", "kind")),
+            "accuracy": accuracy,
+            "majority": F.col("metrics")["baseline"],
+            "accuracy_gap": F.abs(accuracy - _share_right()),
+            "kinds": F.when(is_classifier, kinds),
+            "cells": F.when(is_classifier, F.coalesce(F.size("confusion"), F.lit(0))),
+            "cells_due": F.when(is_classifier, kinds * kinds),
+            "classifier_bytes": F.length("parameters"),
         }
-    ).drop(*matrices, "scree")
+    ).drop(*matrices, "scree", "parameters", "confusion", "metrics")
+
+
+def _share_right() -> Column:
+    """Of a confusion table, true by predicted: its diagonal over its sum. Null where it is empty."""
+    diagonal = F.filter("confusion", lambda _, cell: cell % (F.size("labels") + 1) == 0)
+    total, right = (
+        F.aggregate(cells, F.lit(0).cast("bigint"), lambda a, x: a + x)
+        for cells in (F.col("confusion"), diagonal)
+    )
+    return F.when(total > 0, right / total)
 
 
 def measured(rows: DataFrame, vector: str, *, centres: Mapping[str, Centre]) -> DataFrame:

@@ -23,17 +23,28 @@ class Evaluation:
     `confusion` is int64[labels, labels], true by predicted, and `macro_f1` the mean of the labels' F1.
     `baseline` is the accuracy of always saying the most frequent label of the other folds. Labels whose
     photos all fell into one fold can't be learned and tested at once: they are `untested`, took no part,
-    and none of the numbers speaks of them. `tested` counts photos.
+    and none of the numbers speaks of them.
+
+    Of each of the `tested` photos, int64[tested]: its index `photos` in what was given, its `fold`, and the
+    index of the label `predicted`; and float64[tested] the `confidence` in that one, at `temperature`.
     """
 
     labels: tuple[str, ...]
     untested: tuple[str, ...]
-    tested: int
+    photos: Indices
+    fold: Indices
+    predicted: Indices
+    confidence: Floats
     accuracy: float
     macro_f1: float
     baseline: float
     confusion: Indices
     temperature: float
+
+    @property
+    def tested(self) -> int:
+        """How many photos."""
+        return len(self.photos)
 
 
 def evaluate(
@@ -59,18 +70,23 @@ def evaluate(
         logits[test] = fitted.logits(held.vectors[test])
         most_frequent = np.bincount(held.codes[train]).argmax()
         baseline += int((held.codes[test] == most_frequent).sum())
+    predicted = logits.argmax(axis=1)
     confusion = np.zeros((len(held.names), len(held.names)), np.int64)
-    np.add.at(confusion, (held.codes, logits.argmax(axis=1)), 1)
+    np.add.at(confusion, (held.codes, predicted), 1)
     hits = np.diag(confusion)
+    temperature = fitted_temperature(logits, held.codes)
     return Evaluation(
         labels=held.names,
         untested=held.untested,
-        tested=len(held.codes),
+        photos=held.photos,
+        fold=held.fold,
+        predicted=predicted,
+        confidence=np.exp(log_softmax(logits / temperature)).max(axis=1),
         accuracy=float(hits.sum() / len(held.codes)),
         macro_f1=float(np.mean(2 * hits / (confusion.sum(axis=0) + confusion.sum(axis=1)))),
         baseline=baseline / len(held.codes),
         confusion=confusion,
-        temperature=fitted_temperature(logits, held.codes),
+        temperature=temperature,
     )
 
 
@@ -118,6 +134,7 @@ class _Folds:
 
     names: tuple[str, ...]
     untested: tuple[str, ...]
+    photos: Indices
     vectors: Floats
     codes: Indices
     fold: Indices
@@ -147,6 +164,7 @@ class _Folds:
         return cls(
             tuple(name for name, tested in zip(names, is_tested, strict=True) if tested),
             tuple(name for name, tested in zip(names, is_tested, strict=True) if not tested),
+            np.flatnonzero(kept),
             x[kept],
             (np.cumsum(is_tested) - 1)[codes[kept]],
             fold[kept],

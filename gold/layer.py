@@ -38,9 +38,7 @@ def project(
     With a `reason` a fit is due in any case. What an earlier run left staged comes first. Raises Blocked,
     Inconsistent (values that are not finite).
     """
-    chunks = lake.ledger.chunks().values()
-    for chunk in unfinished(chunks, layer="gold", weights_id=weights_id):
-        _publish(lake, lake.ledger.renumbered(chunk, catalog.FEATURES), gate=gate, did=did)
+    finish(lake, weights_id, gate=gate, did=did)
     embedded = published_embeddings(lake, weights_id)
     if not embedded:
         return
@@ -203,33 +201,35 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
 def publish_version(lake: Lake, version: DataFrame, *, chunk: Chunk) -> int:
     """The row of a version to gold/models, in one commit with that of the champion that it follows, if it is
     to be one. Returns the table's version."""
-    rows = version
-    if not version.where(F.col("status") == models.CHAMPION).isEmpty():
-        rows = models.with_champion(lake.read(catalog.MODELS), version)
+    rows = models.with_champion(lake.read(catalog.MODELS), version)
     made = lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk)
     faults.at("gold: version promoted")
     return made
 
 
-def promote(lake: Lake, name: str, *, gate: Gate, console: Console, did: LayerRun) -> PcaVersion:
-    """Makes a PCA version the champion of its model, after it has features of all its embeddings.
+def promote(lake: Lake, name: str, *, gate: Gate, console: Console, did: LayerRun) -> None:
+    """Makes a version the champion of its model and kind; a PCA after it has features of all its embeddings.
 
     Raises BadInput (no such version, parameters wiped, its model is retired), Blocked.
     """
     version = models.version(lake.read(catalog.MODELS), name)
-    chunks = lake.ledger.chunks().values()
-    for chunk in unfinished(chunks, layer="gold", weights_id=version.weights_id):
-        _publish(lake, lake.ledger.renumbered(chunk, catalog.FEATURES), gate=gate, did=did)
     if not published_embeddings(lake, version.weights_id):
         raise BadInput(
             f"{name} belongs to a model that has no embeddings any more; name a version of another."
         )
-    catch_up(lake, version, gate=gate, console=console, did=did)
+    if isinstance(version, PcaVersion):
+        finish(lake, version.weights_id, gate=gate, did=did)
+        catch_up(lake, version, gate=gate, console=console, did=did)
     row = lake.read(catalog.MODELS).where(F.col("version") == name)
     champion = row.withColumn("status", F.lit(models.CHAMPION))
     publish_version(lake, champion, chunk=Chunk(0, "gold", State.PLANNED))
-    did.notes.append(f"{name} is the champion: readers of its model's features get it.")
-    return version
+    did.notes.append(f"{name} is the champion of its model: readers get it.")
+
+
+def finish(lake: Lake, weights_id: str, *, gate: Gate, did: LayerRun) -> None:
+    """Publishes what an earlier run left staged. Raises Blocked."""
+    for chunk in unfinished(lake.ledger.chunks().values(), layer="gold", weights_id=weights_id):
+        _publish(lake, lake.ledger.renumbered(chunk, catalog.FEATURES), gate=gate, did=did)
 
 
 def recompute(lake: Lake, weights_id: str, *, did: LayerRun) -> None:
@@ -255,6 +255,7 @@ def _measure(lake: Lake, chunk: Chunk, projected: DataFrame) -> None:
     """The drift of a chunk from what its version was fitted on, to ops/drift; its gate judges it there."""
     assert chunk.model_version is not None
     version = models.version(lake.read(catalog.MODELS), chunk.model_version)
+    assert isinstance(version, PcaVersion)
     assert version.reference is not None
     sample = drift.Sample.of(projected, components=version.pca.components)
     found = drift.drift(sample, version.reference)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
+from gold.classifier import Classifier, Indices
 from gold.drift import Reference
 from gold.pca import Pca
 
@@ -21,6 +23,10 @@ CANDIDATE, CHAMPION, RETIRED = "candidate", "champion", "retired"
 """Of a PCA or a classifier. Readers get the champion unless they name another."""
 
 PCA, CLASSIFIER = "pca", "classifier"
+
+EMBEDDINGS = "embeddings"
+"""The input of a classifier that takes embeddings; that of any other is the PCA version whose features it
+takes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,10 @@ class PcaVersion:
     principal_angles: NDArray[np.float64] | None = None
     drift: float | None = None
     reference: Reference | None = None
+
+    def project(self, embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """float[n, d] to float32[n, k]. Raises ValueError where d is another."""
+        return self.pca.project(embeddings)
 
     def row(self, *, status: str) -> dict[str, Any]:
         """The row of gold/models."""
@@ -79,11 +89,7 @@ class PcaVersion:
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> PcaVersion:
         """From a row of gold/models. Raises BadInput where its parameters were wiped."""
-        if row["basis"] is None:
-            raise BadInput(
-                f"The parameters of {row['version']} were wiped: what it was fitted on had to go. Name a "
-                f"later version."
-            )
+        _check_not_wiped(row, "basis")
         angles = row["principal_angles"]
         return cls(
             version=row["version"],
@@ -108,26 +114,111 @@ class PcaVersion:
         )
 
 
-def pcas(models: DataFrame, *, weights_id: str) -> DataFrame:
-    """The rows of a model's PCA versions."""
-    return models.where((F.col("kind") == PCA) & (F.col("weights_id") == weights_id))
+@dataclass(frozen=True)
+class ClassifierVersion:
+    """A classifier and its lineage: fitted on `photos` embeddings, or their features (`input`), of version
+    `embeddings_version` of silver/embeddings, up to silver's `through_chunk`.
+
+    `metrics` and `confusion` int64[labels, labels] are of photos that were held out, as `gold.evaluation`
+    has them; `nearest_neighbours` is a reference on the same ones. gold/held_out has them photo by photo.
+    """
+
+    version: str
+    weights_id: str
+    algorithm: str
+    input: str
+    through_chunk: int
+    embeddings_version: int
+    photos: int
+    reason: str
+    supersedes: str | None
+    classifier: Classifier
+    labels: Sequence[str]
+    confusion: Indices
+    metrics: Mapping[str, float]
+    settings: Mapping[str, Any]
+
+    def row(self, *, status: str) -> dict[str, Any]:
+        """The row of gold/models."""
+        return {
+            "version": self.version,
+            "kind": CLASSIFIER,
+            "weights_id": self.weights_id,
+            "algorithm": self.algorithm,
+            "input": self.input,
+            "through_chunk": self.through_chunk,
+            "embeddings_version": self.embeddings_version,
+            "photos": self.photos,
+            "dimensions": len(self.classifier.mean),
+            "parameters": self.classifier.parameters(),
+            "labels": list(self.labels),
+            "confusion": self.confusion.ravel().tolist(),
+            "metrics": dict(self.metrics),
+            "settings": json.dumps(dict(self.settings)),
+            "reason": self.reason,
+            "status": status,
+            "supersedes": self.supersedes,
+            "created_at": datetime.now(UTC),
+        }
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> ClassifierVersion:
+        """From a row of gold/models. Raises BadInput where its parameters were wiped."""
+        _check_not_wiped(row, "parameters")
+        labels = row["labels"]
+        return cls(
+            version=row["version"],
+            weights_id=row["weights_id"],
+            algorithm=row["algorithm"],
+            input=row["input"],
+            through_chunk=row["through_chunk"],
+            embeddings_version=row["embeddings_version"],
+            photos=row["photos"],
+            reason=row["reason"],
+            supersedes=row["supersedes"],
+            classifier=Classifier.from_parameters(row["parameters"]),
+            labels=tuple(labels),
+            confusion=np.array(row["confusion"]).reshape(len(labels), len(labels)),
+            metrics=dict(row["metrics"]),
+            settings=json.loads(row["settings"]),
+        )
+
+
+def _check_not_wiped(row: Mapping[str, Any], parameters: str) -> None:
+    if row[parameters] is None:
+        raise BadInput(
+            f"The parameters of {row['version']} were wiped: what it was fitted on had to go. Name a later "
+            f"version."
+        )
+
+
+def versions(models: DataFrame, *, weights_id: str, kind: str = PCA) -> DataFrame:
+    """The rows of a model's versions of that kind."""
+    return models.where((F.col("kind") == kind) & (F.col("weights_id") == weights_id))
 
 
 def champion(models: DataFrame, *, weights_id: str) -> PcaVersion | None:
     """The PCA version that readers of a model's features get; None before the first."""
-    row = pcas(models, weights_id=weights_id).where(F.col("status") == CHAMPION).first()
+    row = versions(models, weights_id=weights_id).where(F.col("status") == CHAMPION).first()
     return PcaVersion.read(row.asDict()) if row else None
 
 
-def version(models: DataFrame, name: str) -> PcaVersion:
-    """The PCA version of that name. Raises BadInput (there is none; its parameters were wiped)."""
-    row = models.where((F.col("kind") == PCA) & (F.col("version") == name)).first()
+def version(models: DataFrame, name: str) -> PcaVersion | ClassifierVersion:
+    """The PCA or classifier version of that name. Raises BadInput (there is none; its parameters were
+    wiped)."""
+    fitted = models.where(F.col("kind").isin(PCA, CLASSIFIER))
+    row = fitted.where(F.col("version") == name).first()
     if row is None:
-        known = [r[0] for r in models.where(F.col("kind") == PCA).select("version").collect()]
+        known = [r[0] for r in fitted.select("version").collect()]
         raise BadInput(
-            f"There is no PCA version {name}; the lake has {', '.join(sorted(known)) or 'none'}."
+            f"There is no version {name}; the lake has {', '.join(sorted(known)) or 'none'}."
         )
-    return PcaVersion.read(row.asDict())
+    return read(row.asDict())
+
+
+def read(row: Mapping[str, Any]) -> PcaVersion | ClassifierVersion:
+    """The version that a row of gold/models tells of. Raises BadInput where its parameters were wiped."""
+    return PcaVersion.read(row) if row["kind"] == PCA else ClassifierVersion.read(row)
 
 
 def previous(models: DataFrame, *, weights_id: str) -> str:
@@ -139,20 +230,22 @@ def previous(models: DataFrame, *, weights_id: str) -> str:
     return held.supersedes
 
 
-def next_version(models: DataFrame, *, weights_id: str) -> str:
-    """The name of a model's next PCA version: `pca-<start of weights_id>-<number>`."""
-    return f"pca-{weights_id[:8]}-{pcas(models, weights_id=weights_id).count() + 1}"
+def next_versions(models: DataFrame, *, weights_id: str, kind: str = PCA) -> Iterator[str]:
+    """The names of a model's next versions of that kind: `<kind>-<start of weights_id>-<number>`."""
+    held = versions(models, weights_id=weights_id, kind=kind).count()
+    return (f"{kind}-{weights_id[:8]}-{number}" for number in count(held + 1))
 
 
-def with_champion(models: DataFrame, new: DataFrame) -> DataFrame:
-    """The rows of gold/models that change when `new` (one row) becomes the champion of its model and kind:
-    that row, and the one that was."""
-    same = new.select("weights_id", "kind", F.col("version").alias("new_version"))
+def with_champion(
+    models: DataFrame, new: DataFrame, *, ends: Sequence[str] = (CHAMPION,)
+) -> DataFrame:
+    """The rows of gold/models that change when `new` ones are published: they themselves and, where one is
+    a champion, those of its model and kind whose status `ends` by that."""
+    promoted = new.where(F.col("status") == CHAMPION).select("weights_id", "kind").distinct()
     old = (
-        models.where(F.col("status") == CHAMPION)
-        .join(F.broadcast(same), on=["weights_id", "kind"])
-        .where(F.col("version") != F.col("new_version"))
-        .drop("new_version")
+        models.where(F.col("status").isin(*ends))
+        .join(F.broadcast(promoted), on=["weights_id", "kind"], how="left_semi")
+        .join(F.broadcast(new.select("version")), on="version", how="left_anti")
         .withColumn("status", F.lit(RETIRED))
     )
-    return new.withColumn("status", F.lit(CHAMPION)).unionByName(old, allowMissingColumns=True)
+    return new.unionByName(old, allowMissingColumns=True)

@@ -43,7 +43,7 @@ def due(
     held = sum(c.photos for c in published if c.number <= champion.through_chunk)
     if held < champion.photos:
         return Due(ERASURE)
-    fitted = models.pcas(lake.read(catalog.MODELS), weights_id=champion.weights_id)
+    fitted = models.versions(lake.read(catalog.MODELS), weights_id=champion.weights_id)
     most = fitted.agg(F.max("photos")).collect()[0][0]
     if sum(c.photos for c in published) >= most * (1 + refit.growth):
         return Due(GROWTH)
@@ -76,7 +76,7 @@ def fitted(
     if champion is not None:
         metrics["explained_before"] = champion.pca.explains(moments)
     return PcaVersion(
-        version=models.next_version(lake.read(catalog.MODELS), weights_id=weights_id),
+        version=next(models.next_versions(lake.read(catalog.MODELS), weights_id=weights_id)),
         weights_id=weights_id,
         through_chunk=through,
         embeddings_version=lake.version(catalog.EMBEDDINGS),

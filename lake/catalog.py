@@ -125,6 +125,13 @@ FEATURES = Table(
     """photo_id string, subject string, label string, features array<float>, model_version string""",
     numbers="chunk",
 )
+HELD_OUT = Table(
+    "gold/held_out",
+    "one photo that one classifier version was tested on",
+    """photo_id string, subject string, label string, scene bigint, fold int, predicted string,
+    confidence double, model_version string""",
+    numbers="chunk",
+)
 RUNS = Table(
     "ops/runs",
     "one layer of one run",
@@ -163,6 +170,7 @@ TABLES = (
     MOMENTS,
     MODELS,
     FEATURES,
+    HELD_OUT,
     RUNS,
     CHUNKS,
     DRIFT,

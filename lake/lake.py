@@ -76,8 +76,26 @@ class Lake:
     @staticmethod
     def check(files: Folder, *, keys: Keys) -> None:
         """Raises BadInput (the lake there is of another format), Refused (it was made with another key)."""
-        if marker := files.read_json(MARKER):
-            _check_marker(marker, keys=keys, root=files.root)
+        marker = Lake.check_format(files)
+        if marker and marker["key"] != keys.fingerprint:
+            raise Refused(
+                f"The lake {files.root} was made with another key than subjects.key names: pseudonyms would "
+                f"not match; give the key that it was made with."
+            )
+
+    @staticmethod
+    def check_format(files: Folder) -> Mapping[str, Any] | None:
+        """What a lake says of itself; None before it is made. Raises BadInput (it is of another format)."""
+        marker: Mapping[str, Any] | None = files.read_json(MARKER)
+        if marker and marker["format"] != FORMAT:
+            which, do = "a later", "update the code"
+            if marker["format"] < FORMAT:
+                which, do = "an earlier", "ingest the photos into a new lake"
+            raise BadInput(
+                f"The lake {files.root} was written by {which} version of this product "
+                f"(format {marker['format']}, this one knows {FORMAT}); {do}."
+            )
+        return marker
 
     @classmethod
     def writing(
@@ -358,21 +376,3 @@ def counts(frame: DataFrame, column: str) -> dict[Any, int]:
     """Rows by the value of a column."""
     rows: list[Row] = frame.groupBy(column).count().collect()
     return {row[0]: row[1] for row in rows}
-
-
-def _check_marker(marker: Mapping[str, Any], *, keys: Keys, root: str) -> None:
-    if marker["format"] > FORMAT:
-        raise BadInput(
-            f"The lake {root} was written by a later version of this product "
-            f"(format {marker['format']}, this one knows {FORMAT}); update the code."
-        )
-    if marker["format"] < FORMAT:
-        raise BadInput(
-            f"The lake {root} was written by an earlier version of this product "
-            f"(format {marker['format']}, this one knows {FORMAT}); ingest the photos into a new lake."
-        )
-    if marker["key"] != keys.fingerprint:
-        raise Refused(
-            f"The lake {root} was made with another key than subjects.key names: pseudonyms would not "
-            f"match; give the key that it was made with."
-        )

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from pyspark.sql import Row
+from pyspark.sql import functions as F
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from conf.errors import Inconsistent
 from expectations.check import Checked
+from gold.models import ClassifierVersion
+from gold.models import versions as models_of_kind
 from lake import catalog
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
+from report.predictions import Prediction
 from report.sums import Sums, sums
+
+CONFUSED, OTHERS = 5, 2
+"""Pairs of kinds, and kinds beside the likeliest one, that are shown."""
 
 BLOBS = ("mean", "scale", "basis", "scree", "parameters", "reference")
 
@@ -116,22 +125,92 @@ def models(console: Console, lake: Lake) -> None:
     """Every model version, oldest first: what it is, what it was made from, and why."""
     rows = lake.read(catalog.MODELS).orderBy("created_at", "version").drop(*BLOBS).collect()
     table = Table(title=f"models of {lake.files.root}", title_justify="left")
-    for name in ("version", "status", "photos", "components", "explained", "from", "why", "made"):
-        right = name in ("photos", "components", "explained")
-        table.add_column(name, justify="right" if right else "left")
+    for name in ("version", "status", "photos", "what it holds", "from", "why", "made"):
+        table.add_column(name, justify="right" if name == "photos" else "left")
     for row in rows:
-        explained = row["explained_variance"]
-        source = f"silver {row['embeddings_version']}" if row["kind"] == "pca" else "–"
+        version = row["embeddings_version"]
         table.add_row(
             row["version"],
             row["status"],
             "–" if row["photos"] is None else f"{row['photos']:,}",
-            "–" if row["components"] is None else str(row["components"]),
-            "–" if explained is None else f"{explained:.1%}",
-            source,
+            _holds(row),
+            "–" if version is None else f"silver {version}",
             row["reason"],
             f"{row['created_at']:%Y-%m-%d %H:%M}",
         )
+    console.print(table)
+
+
+def _holds(row: Row) -> str:
+    """A model's version in a few words."""
+    if row["kind"] == "pca":
+        return f"{row['components']} components, {row['explained_variance']:.1%} of the variance"
+    if row["kind"] == "classifier":
+        right = dict(row["metrics"] or {}).get("accuracy")
+        return f"{row['algorithm']} on {row['input']}" + (f", {right:.1%} right" if right else "")
+    return f"{row['dimensions']:,} values a photo"
+
+
+def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
+    """A model's classifiers of the last training, on photos held out, and what the champion mixes up."""
+    versions = models_of_kind(lake.read(catalog.MODELS), weights_id=weights_id, kind="classifier")
+    held = versions.where(F.col("status") != "retired").drop(*BLOBS).orderBy("version").collect()
+    table = Table(title="on photos held out", title_justify="left")
+    for name in ("version", "status", "what", "right", "macro F1"):
+        table.add_column(name, justify="right" if name in ("right", "macro F1") else "left")
+    for row in held:
+        right, f1 = (f"{row['metrics'][name]:.1%}" for name in ("accuracy", "macro_f1"))
+        what = f"{row['algorithm']} on {row['input']}"
+        table.add_row(row["version"], row["status"], what, right, f1)
+    for what, right in _references(held).items():
+        table.add_row("–", "–", what, f"{right:.1%}", "–")
+    console.print(table)
+    for row in (r for r in held if r["status"] == "champion"):
+        console.print(
+            f"{row['version']}: {_confused(row)}; {row['metrics']['tested']:,.0f} of {row['photos']:,} "
+            f"photos took part, {row['metrics']['untested_labels']:.0f} kinds had too few for a test.",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _references(held: Sequence[Row]) -> Mapping[str, float]:
+    """What classifiers are compared with, and its share of right answers on the same photos."""
+    neighbours = {
+        f"5 nearest neighbours on {row['input']}": row["metrics"]["nearest_neighbours"]
+        for row in held
+    }
+    return neighbours | {
+        "always the most frequent kind": row["metrics"]["baseline"] for row in held
+    }
+
+
+def _confused(row: Row) -> str:
+    """The pairs of kinds that a classifier mixed up most often."""
+    labels, n = row["labels"], len(row["labels"])
+    wrong = [
+        (times, labels[place // n], labels[place % n])
+        for place, times in enumerate(row["confusion"])
+        if times and place // n != place % n
+    ]
+    most = sorted(wrong, key=lambda pair: -pair[0])[:CONFUSED]
+    told = ", ".join(f"{kind} for {said} ({times:,})" for times, said, kind in most)
+    return f"took most often {told}" if told else "took none for another"
+
+
+def predictions(console: Console, found: Sequence[Prediction], *, by: ClassifierVersion) -> None:
+    """What each photo shows, how surely, and what else it may be."""
+    title = f"by {by.version} ({by.algorithm} on {by.input}, {by.metrics['accuracy']:.1%} right)"
+    table = Table(title=title, title_justify="left")
+    for name in ("photo", "kind", "confidence", "or"):
+        table.add_column(name, justify="right" if name == "confidence" else "left")
+    for each in found:
+        if each.refused is not None:
+            table.add_row(escape(each.photo), "–", "–", escape(each.refused))
+            continue
+        (kind, confidence), *others = each.kinds
+        rest = ", ".join(f"{other} {share:.1%}" for other, share in others[:OTHERS])
+        table.add_row(escape(each.photo), escape(kind), f"{confidence:.1%}", escape(rest))
     console.print(table)
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-
-from pyspark.sql import functions as F
+from typing import Any
 
 from conf.errors import BadInput, Inconsistent
 from conf.settings import Model, Photos
 from lake import catalog, faults
 from lake.chunks import Chunk, State
+from lake.files import Folder
 from lake.lake import Lake
 from lake.retire import CONVERTED, RETIRED, RETIRING, mark
+from lake.retire import extractors as list_extractors
 from silver import extractors, flatbuffer
 from silver.embeddings import BroadcastModel
 from silver.pixels import Limits
 
 PRECISION = "float32"
+
+Row = Mapping[str, Any]
+"""Of gold/models."""
 
 
 def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastModel:
@@ -28,34 +33,14 @@ def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastMod
     (the model file is gone or isn't the one that the lake's embeddings were made with).
     """
     extractor = extractors.extractor(model.extractor)
-    source = extractor.source(model.weights)
-    known = (
-        lake.read(catalog.MODELS)
-        .where(
-            (F.col("kind") == "extractor")
-            & (F.col("extractor") == model.extractor)
-            & (F.col("source_sha256") == source.sha256)
-            & (F.col("precision") == PRECISION)
-        )
-        .first()
-    )
+    known = known_model([row.asDict() for row in list_extractors(lake).collect()], model)
     if known:
         weights_id = known["weights_id"]
-        if known["status"] == RETIRING:
-            raise BadInput(
-                f"{model.extractor} {weights_id[:12]} is being retired, and that was cut short: finish it "
-                f"first with run.py retire {weights_id[:12]}."
-            )
-        content = lake.files.read(_file(model.extractor, weights_id))
-        if content is None or flatbuffer.weights_id(content) != weights_id:
-            state = "is missing" if content is None else "was changed"
-            raise Inconsistent(
-                f"The model file {lake.files.uri(_file(model.extractor, weights_id))} {state}; put back "
-                f"the file whose SHA-256 stands in its name."
-            )
+        content = flatbuffer_of(lake.files, known)
         if known["status"] == RETIRED:
             mark(lake, weights_id, CONVERTED)
     else:
+        source = extractor.source(model.weights)
         content = flatbuffer.convert(extractor.build(source))
         weights_id = flatbuffer.weights_id(content)
         lake.files.write(_file(model.extractor, weights_id), content)
@@ -71,6 +56,36 @@ def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastMod
         flatbuffer=lake.spark.sparkContext.broadcast(content),
         limits=Limits(**photos.model_dump()),
     )
+
+
+def known_model(rows: Iterable[Row], model: Model) -> Row | None:
+    """Of the rows of gold/models about extractors that of the settings; None where it is not among them.
+
+    Raises BadInput as `broadcast_model` does.
+    """
+    sha256 = extractors.extractor(model.extractor).source(model.weights).sha256
+    wanted = (model.extractor, sha256, PRECISION)
+    for row in rows:
+        if (row["extractor"], row["source_sha256"], row["precision"]) == wanted:
+            if row["status"] == RETIRING:
+                raise BadInput(
+                    f"{model.extractor} {row['weights_id'][:12]} is being retired, and that was cut short: "
+                    f"finish it first with run.py retire {row['weights_id'][:12]}."
+                )
+            return row
+    return None
+
+
+def flatbuffer_of(files: Folder, known: Row) -> bytes:
+    """The model file of an extractor's row. Raises Inconsistent where it is missing, or another."""
+    name = _file(known["extractor"], known["weights_id"])
+    content = files.read(name)
+    if content is None or flatbuffer.weights_id(content) != known["weights_id"]:
+        state = "is missing" if content is None else "was changed"
+        raise Inconsistent(
+            f"The model file {files.uri(name)} {state}; put back the file whose SHA-256 stands in its name."
+        )
+    return content
 
 
 def _file(extractor: str, weights_id: str) -> str:

@@ -76,6 +76,24 @@ PCA = {
     "status": "champion",
     "created_at": UPLOADED,
 }
+CLASSIFIER = {
+    "kind": "classifier",
+    "weights_id": SHA,
+    "algorithm": "mlp",
+    "input": "embeddings",
+    "through_chunk": 2,
+    "embeddings_version": 1,
+    "settings": "{}",
+    "photos": 54,
+    "dimensions": DIMENSIONS,
+    "labels": ["kiwi", "lime"],
+    "confusion": [20, 4, 6, 10],
+    "metrics": {"accuracy": 0.75, "baseline": 0.6},
+    "parameters": b"weights",
+    "reason": "request",
+    "status": "candidate",
+    "created_at": UPLOADED,
+}
 KEYS = {
     catalog.PHOTOS: "photo_id",
     catalog.EMBEDDINGS: "photo_id",
@@ -113,6 +131,9 @@ GOOD = {
         PCA
         | {"version": "pca-2", "weights_id": OTHER_SHA, "components": 1, "basis": bytes(8 * DIMENSIONS)}
         | {"explained_variance": 1.0, "scree": [1.0, 0.0, 0.0, 0.0], "photos": 2},
+        CLASSIFIER | {"version": "classifier-1"},
+        CLASSIFIER | {"version": "classifier-2", "status": "champion"},
+        CLASSIFIER | {"version": "classifier-0", "status": "retired", "parameters": None},
     ],
 }  # fmt: skip
 
@@ -216,6 +237,18 @@ CAUGHT = {
         "embeddings-version-present": PCA | {"status": "retired", "embeddings_version": None},
         "settings-present": PCA | {"status": "retired", "settings": None},
         "parameters-whole": PCA | {"basis": None, "weights_id": "1" * 64},
+        "algorithm-present": CLASSIFIER | {"algorithm": None},
+        "algorithm-known": CLASSIFIER | {"algorithm": "forest"},
+        "input-present": CLASSIFIER | {"input": None},
+        "kinds-in-range": CLASSIFIER
+        | {"labels": ["kiwi"], "confusion": [4], "metrics": {"accuracy": 1.0, "baseline": 0.9}},
+        "confusion-whole": CLASSIFIER
+        | {"confusion": [3, 0, 1], "metrics": {"accuracy": 0.75, "baseline": 0.6}},
+        "accuracy-present": CLASSIFIER | {"metrics": {"baseline": 0.6}},
+        "accuracy-agrees": CLASSIFIER | {"metrics": {"accuracy": 0.76, "baseline": 0.6}},
+        "accuracy-above-majority": CLASSIFIER | {"metrics": {"accuracy": 0.75, "baseline": 0.75}},
+        "classifier-parameters-present": CLASSIFIER
+        | {"status": "champion", "parameters": None, "weights_id": "3" * 64},
         "one-champion": [PCA | {"weights_id": "2" * 64}, PCA | {"weights_id": "2" * 64}],
     },
 }
@@ -230,6 +263,12 @@ ALSO_CAUGHT = {
     },
     (catalog.EMBEDDINGS, "embedding-length-of-model"): {"embedding-norm-in-range"},
     (catalog.FEATURES, "model-version-present"): {"features-length-of-version"},
+    (catalog.MODELS, "kind-known"): {
+        "photos-present",
+        "through-chunk-present",
+        "embeddings-version-present",
+        "settings-present",
+    },
     (catalog.MODELS, "components-in-range"): {"scree-agrees"},
     (catalog.MODELS, "components-within-dimensions"): {"scree-agrees"},
     (catalog.MODELS, "explained-variance-in-range"): {"explained-variance-useful", "scree-agrees"},
@@ -347,6 +386,7 @@ def test_what_happens_then_is_as_severe_as_it_should_be(bad):
         "taken-since-1990",
         "taken-before-upload",
         "explained-variance-useful",
+        "accuracy-above-majority",
     }
     for finding in verdict.findings:
         if finding.expectation in CAUGHT[table]:

@@ -14,18 +14,25 @@ DIMENSIONS = 32
 MIX = np.random.default_rng(0).normal(size=(DIMENSIONS, DIMENSIONS))
 
 
-def add(place, n, *, seed, shift=0.0, value=None):
-    """A published silver chunk of `n` correlated embeddings, all moved by `shift` deviations; with a `value`
-    every number is that."""
+KINDS = ("apple", "kiwi", "pear")
+
+
+def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS):
+    """A published silver chunk of `n` correlated embeddings, all moved by `shift` deviations, and those of a
+    kind `apart` from the others; with a `value` every number is that. No two are near duplicates."""
     rng = np.random.default_rng(seed)
-    x = ((rng.normal(size=(n, DIMENSIONS)) + shift) @ MIX).astype(np.float32)
+    hashes = np.random.default_rng(seed).integers(-(2**63), 2**63, n)
+    kinds = np.arange(n) % len(labels)
+    z = rng.normal(size=(n, DIMENSIONS)) + shift
+    z[np.arange(n), kinds] += apart
+    x = (z @ MIX).astype(np.float32)
     if value is not None:
         x[:] = value
     now = datetime.now(UTC)
     rows = [
         {
             "photo_id": rng.bytes(32).hex(),
-            "label": ("apple", "kiwi", "pear")[place_ % 3],
+            "label": labels[kinds[place_]],
             "embedding": vector,
             "extractor": "generated",
             "weights_id": EMBEDDER,
@@ -33,7 +40,7 @@ def add(place, n, *, seed, shift=0.0, value=None):
             "height": 100,
             "brightness": float(rng.normal(0.5, 0.05)),
             "sharpness": 1.0,
-            "dhash": 0,
+            "dhash": int(hashes[place_]),
             "embedded_at": now,
         }
         for place_, vector in enumerate(x.tolist())

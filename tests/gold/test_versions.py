@@ -18,6 +18,7 @@ from lake.journal import LayerRun
 from report.sums import sums
 from tests.gold.embedded import DIMENSIONS, EMBEDDER, add
 from tests.place import Place
+from tests.test_resume import Killed, dies
 
 
 def project(place, **more):
@@ -47,7 +48,7 @@ def promote(place, name):
 
 def versions(place):
     """Of each PCA version, oldest first: why it was fitted, and its status."""
-    rows = models.pcas(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+    rows = models.versions(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
     return [(r["reason"], r["status"]) for r in rows.orderBy("created_at").collect()]
 
 
@@ -130,6 +131,50 @@ def test_on_request_a_version_is_fitted_and_one_can_be_rolled_back(place):
         models.previous(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
 
 
+REFIT_POINTS = (
+    "gold: moments folded",
+    "gold: planned",
+    "gold: features staged",
+    "gold: before staged",
+    "gold: staged",
+    "gold: before judged",
+    "gold: judged",
+    "gold: features appended",
+    "gold: version promoted",
+    "gold: before published",
+)
+
+
+def test_a_refit_that_dies_anywhere_ends_as_one_that_did_not(place, tmp_path, spark):
+    """Between moments, features and model, at each point in turn; the same command, until it is done."""
+    shutil.copytree(place.root, tmp_path / "undisturbed")
+    undisturbed = Place(tmp_path / "undisturbed", spark, None).set()
+    for each in (place, undisturbed):
+        add(each, 60, seed=2)
+    for point in REFIT_POINTS:
+        with dies(point), pytest.raises(Killed, match=point):
+            project(place)
+        place.bury()
+        champions = [status for _, status in versions(place)].count("champion")
+        assert champions == 1, point
+    project(place), project(undisturbed)
+    assert (
+        versions(place) == versions(undisturbed) == [("first", "retired"), ("growth", "champion")]
+    )
+    assert agrees_with_silver(place)
+    assert counted(place) == counted(undisturbed) == [260, 260]
+    ours, theirs = (features_by_photo(each) for each in (place, undisturbed))
+    assert ours.keys() == theirs.keys()
+    assert max(np.abs(np.subtract(ours[key], theirs[key])).max() for key in ours) < 1e-3
+
+
+def features_by_photo(place):
+    rows = place.lake.read(catalog.FEATURES).collect()
+    found = {(row["photo_id"], row["model_version"]): row["features"] for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
 def test_a_candidate_waits_for_its_promotion(place):
     waiting = place.set("refit.promote=false")
     project(waiting, reason=refit.REQUEST)
@@ -210,7 +255,7 @@ def test_a_wiped_version_cannot_be_rolled_back_to(place):
     with pytest.raises(BadInput, match="were wiped"):
         promote(place, name)
     place.bury()
-    with pytest.raises(BadInput, match=f"no PCA version pca-9; the lake has {name}"):
+    with pytest.raises(BadInput, match=f"no version pca-9; the lake has {name}"):
         promote(place, "pca-9")
 
 

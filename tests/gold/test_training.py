@@ -1,0 +1,257 @@
+"""Classifiers over a lake: what is published of each, kills, promotion, and reading them without Spark."""
+
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+from delta import DeltaTable
+from pyspark.sql import functions as F
+
+from conf.errors import BadInput
+from expectations.gate import SuiteGate
+from gold import models, reading, refit, training
+from gold.classifier import KINDS
+from lake import catalog
+from lake.journal import LayerRun
+from tests.gold.embedded import EMBEDDER, add
+from tests.gold.test_versions import embeddings, project, promote
+from tests.place import Place
+from tests.test_resume import Killed, dies
+
+POINTS = (
+    "training: planned",
+    "training: staged",
+    "training: before staged",
+    "training: held out appended",
+    "training: versions promoted",
+    "training: before published",
+)
+
+
+def train(place):
+    with place.writing() as context:
+        context.lake.ledger.drop_abandoned()
+        did = LayerRun("train")
+        training.train(
+            context.lake,
+            EMBEDDER,
+            context.settings,
+            gate=SuiteGate(context.lake, context.settings.gates),
+            console=context.console,
+            did=did,
+            reason=refit.REQUEST,
+        )
+    return did
+
+
+def classifiers(place, status=None):
+    """The rows of classifiers, by version."""
+    rows = models.versions(place.lake.read(catalog.MODELS), weights_id=EMBEDDER, kind="classifier")
+    held = [row.asDict() for row in rows.orderBy("version").collect()]
+    return [row for row in held if status in (None, row["status"])]
+
+
+def held_out(place, version):
+    rows = place.lake.read(catalog.HELD_OUT).where(F.col("model_version") == version)
+    return rows.orderBy("photo_id").collect()
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, spark):
+    """A lake with a PCA version of 90 embeddings of three kinds, one photo of a fourth, and a copy of one."""
+    place = Place(tmp_path_factory.mktemp("fitted"), spark, None).set("pca.components=6")
+    add(place, 90, seed=1, apart=4.0)
+    add(place, 1, seed=2, labels=["fig"])
+    project(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def trained(fitted, tmp_path_factory, spark):
+    """That lake with classifiers, of a command that died at every point in turn."""
+    root = tmp_path_factory.mktemp("trained") / "place"
+    shutil.copytree(fitted.root, root)
+    place = Place(root, spark, None).set("pca.components=6")
+    for point in POINTS:
+        with dies(point), pytest.raises(Killed, match=point):
+            train(place)
+        place.bury()
+    place.did = train(place)
+    return place
+
+
+@pytest.fixture
+def place(trained, tmp_path, spark):
+    """A copy of it."""
+    shutil.copytree(trained.root, tmp_path, dirs_exist_ok=True)
+    return Place(tmp_path, spark, None).set("pca.components=6")
+
+
+def test_each_kind_is_fitted_on_both_inputs_once_whatever_died(trained):
+    rows = classifiers(trained)
+    pca = models.champion(trained.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+    both = [(kind, name) for name in ("embeddings", pca.version) for kind in KINDS]
+    assert [(row["algorithm"], row["input"]) for row in rows] == both
+    assert [row["version"] for row in rows] == [
+        f"classifier-{EMBEDDER[:8]}-{n}" for n in range(1, 7)
+    ]
+    assert "is published; run again to train anew" in trained.did.notes[0]
+    assert trained.lake.files.folders("staging") == []
+    assert len({row["chunk"] for row in rows}) == 1
+    for row in rows:
+        assert len(held_out(trained, row["version"])) == 90
+
+
+def test_the_best_is_the_champion_and_readers_get_it(trained):
+    rows = classifiers(trained)
+    [champion] = classifiers(trained, "champion")
+    assert champion["metrics"]["macro_f1"] == max(row["metrics"]["macro_f1"] for row in rows)
+    assert {row["status"] for row in rows if row is not champion} == {"champion", "candidate"}
+    assert reading.classifier(trained.files.root).version == champion["version"]
+
+
+def test_figures_are_those_of_the_photos_held_out(trained):
+    for row in classifiers(trained):
+        held = held_out(trained, row["version"])
+        right = [photo["label"] == photo["predicted"] for photo in held]
+        assert row["metrics"]["accuracy"] == pytest.approx(np.mean(right))
+        pairs = Counter((photo["label"], photo["predicted"]) for photo in held)
+        expected = [pairs[true, said] for true in row["labels"] for said in row["labels"]]
+        assert row["confusion"] == expected
+        assert row["metrics"]["accuracy"] > row["metrics"]["baseline"] + 0.3
+        assert all(0 < photo["confidence"] <= 1 for photo in held)
+
+
+def test_a_kind_with_one_photo_is_learned_and_not_tested(trained):
+    for row in classifiers(trained):
+        assert row["labels"] == ["apple", "kiwi", "pear"]
+        assert (row["metrics"]["tested"], row["metrics"]["untested_labels"]) == (90, 1)
+        held = reading.classifier(trained.files.root, row["version"])
+        assert held.classifier.labels == ("apple", "fig", "kiwi", "pear")
+        assert held.photos == 91
+
+
+def test_a_version_names_what_it_was_fitted_on(trained):
+    for row in classifiers(trained):
+        assert row["embeddings_version"] == trained.lake.version(catalog.EMBEDDINGS)
+        assert (row["reason"], row["supersedes"]) == ("request", None)
+        held = reading.classifier(trained.files.root, row["version"])
+        assert held.settings == {"folds": 5, "max_photos": 20_000, "near_bits": 6}
+        assert held.through_chunk == row["through_chunk"] > 0
+
+
+def test_versions_are_read_without_spark_as_they_were_written(trained):
+    x = embeddings(trained)
+    pca = reading.pca(trained.files.root)
+    features = trained.lake.read(catalog.FEATURES).orderBy("photo_id").collect()
+    np.testing.assert_array_equal(pca.project(x), [row["features"] for row in features])
+    for row in classifiers(trained):
+        held = reading.classifier(trained.files.root, row["version"])
+        said = held.classifier.predict(x if held.input == "embeddings" else pca.project(x))
+        assert said.shape == (91, 4)
+        assert held.row(status=row["status"]) | {"created_at": None} == {
+            name: row[name] for name in held.row(status="")
+        } | {"created_at": None}
+
+
+def test_near_duplicates_are_one_scene_and_on_one_side(place):
+    """Copies of a photo, as a phone sends them twice: another photo_id, a hash three bits off."""
+    silver = (
+        place.lake.read(catalog.EMBEDDINGS).where("label <> 'fig'").orderBy("photo_id").limit(30)
+    )
+    copies = silver.withColumns(
+        {"photo_id": F.sha2("photo_id", 256), "dhash": F.expr("dhash ^ 7")}
+    ).select(*catalog.EMBEDDINGS.schema.fieldNames())
+    copies.write.format("delta").mode("append").save(place.files.uri(catalog.EMBEDDINGS.name))
+    train(place)
+    rows = held_out(place, classifiers(place, "champion")[0]["version"])
+    scenes = Counter(row["scene"] for row in rows)
+    assert sorted(scenes.values()) == [1] * 60 + [2] * 30
+    folds = {}
+    for row in rows:
+        folds.setdefault(row["scene"], set()).add(row["fold"])
+    assert max(map(len, folds.values())) == 1
+    assert len(set.union(*folds.values())) == 5
+
+
+def test_a_new_training_ends_the_old_versions_and_one_can_be_promoted_again(place):
+    [before] = classifiers(place, "champion")
+    did = train(place)
+    assert did.counts == {"in": 91, "kept": 91}
+    assert Counter(row["status"] for row in classifiers(place)) == {
+        "retired": 6, "candidate": 5, "champion": 1,
+    }  # fmt: skip
+    [now] = classifiers(place, "champion")
+    assert now["supersedes"] == before["version"]
+    pca = reading.pca(place.files.root).version
+    promote(place, before["version"])
+    assert [row["version"] for row in classifiers(place, "champion")] == [before["version"]]
+    assert reading.pca(place.files.root).version == pca  # another kind's champion stays
+
+
+def test_without_promotion_they_wait_as_candidates(place):
+    [before] = classifiers(place, "champion")
+    train(place.set("refit.promote=false"))
+    assert [row["version"] for row in classifiers(place, "champion")] == [before["version"]]
+    assert len(classifiers(place, "candidate")) == 5 + 6
+
+
+def test_many_photos_are_a_sample_and_always_the_same(fitted):
+    rows = fitted.lake.read(catalog.EMBEDDINGS)
+    first, again = (training.Examples.of(rows, at_most=40).photo_ids for _ in range(2))
+    assert first == again == sorted(first)
+    assert len(first) == 40
+
+
+@pytest.fixture
+def empty(empty_lake, tmp_path, spark):
+    """A copy of a lake without rows."""
+    shutil.copytree(empty_lake.root, tmp_path, dirs_exist_ok=True)
+    return Place(tmp_path, spark, None).set("pca.components=6")
+
+
+def test_labels_that_say_nothing_are_warned_of(empty):
+    place = empty
+    add(place, 60, seed=3, labels=["kiwi", "pear"])
+    project(place)
+    train(place)
+    judged = place.lake.read(catalog.QUALITY).where("expectation = 'accuracy-above-majority'")
+    [*_, last] = judged.orderBy("judged_at").collect()
+    worse = [r for r in classifiers(place) if r["metrics"]["accuracy"] <= r["metrics"]["baseline"]]
+    assert last["unexpected_count"] == len(worse) > 0
+
+
+def test_too_little_to_train_on_is_said(empty):
+    place = empty
+    with pytest.raises(BadInput, match="has no PCA version yet"):
+        train(place)
+    place.bury()
+    add(place, 6, seed=1, labels=[None])
+    project(place)
+    with pytest.raises(BadInput, match="0 photos with a label are too few to train on"):
+        train(place)
+    place.bury()
+    add(place, 6, seed=2, labels=["kiwi"])
+    with pytest.raises(
+        BadInput, match=r"6 photos with a label are too few to train on .*two labels"
+    ):
+        train(place)
+    assert classifiers(place) == []
+
+
+def test_what_can_not_be_read_is_said(place):
+    root = place.files.root
+    with pytest.raises(
+        BadInput, match=r"no classifier version x; name one of its versions: classifier-"
+    ):
+        reading.classifier(root, "x")
+    with pytest.raises(BadInput, match="no pca champion; name one of its versions: none"):
+        reading.pca(root, weights_id="f" * 64)
+    with pytest.raises(BadInput, match="There is no lake in"):
+        reading.pca(f"{root}/nowhere")
+    name = classifiers(place, "champion")[0]["version"]
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.MODELS.name))
+    table.update(F.col("version") == name, {"parameters": F.lit(None)})
+    with pytest.raises(BadInput, match=f"parameters of {name} were wiped"):
+        reading.classifier(root)
