@@ -43,6 +43,7 @@ def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did:
                 group,
                 chunks=settings.chunks,
                 max_bytes=settings.photos.max_bytes,
+                originals=keys.originals,
                 count=count,
             )
             lake.staging.write(chunk, "arrived", arrived)

@@ -17,6 +17,7 @@ from bronze.metadata import NotAPhoto, clean
 from conf.settings import Chunks
 from lake.catalog import schema
 from lake.chunks import batches
+from lake.keys import Originals
 
 STORED, REJECTED, DUPLICATE = "stored", "rejected", "duplicate"
 
@@ -25,8 +26,8 @@ UNREADABLE = "unreadable "
 
 ARRIVED = schema(
     """position int, object string, etag string, subject string, label string, path string,
-    uploaded_at timestamp, size_bytes bigint, photo_id string, format string, width int, height int,
-    taken_on date, content binary, reason string, detail string"""
+    uploaded_at timestamp, size_bytes bigint, photo_id string, original string, format string,
+    width int, height int, taken_on date, content binary, reason string, detail string"""
 )
 """One object version that was read: `position` orders a chunk, `reason` says why it is no photo."""
 
@@ -74,6 +75,7 @@ def arrived(
     *,
     chunks: Chunks,
     max_bytes: int,
+    originals: Originals,
     count: Callable[[int], None],
 ) -> DataFrame:
     """Every object of a chunk, read and cleaned on the workers (`ARRIVED`). What is gone gives no row.
@@ -94,7 +96,10 @@ def arrived(
     def read(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column("id").to_pylist():
-                rows = (read_one(landing, a, max_bytes=max_bytes) for a in broadcast.value[number])
+                rows = (
+                    read_one(landing, arrival, max_bytes=max_bytes, originals=originals)
+                    for arrival in broadcast.value[number]
+                )
                 for made in _record_batches(row for row in rows if row is not None):
                     count(made.num_rows)
                     yield made
@@ -117,7 +122,9 @@ def _record_batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pylist(batch, arrow)
 
 
-def read_one(landing: LocalLanding, arrival: Arrival, *, max_bytes: int) -> dict[str, Any] | None:
+def read_one(
+    landing: LocalLanding, arrival: Arrival, *, max_bytes: int, originals: Originals
+) -> dict[str, Any] | None:
     """The row (`ARRIVED`) of one object: a clean photo, or the reason why it is none. None: it is gone.
 
     An object of over `max_bytes` is refused unread: a film in the folder must not fill a worker.
@@ -147,6 +154,7 @@ def read_one(landing: LocalLanding, arrival: Arrival, *, max_bytes: int) -> dict
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
         "photo_id": photo_id(original, subject=arrival.subject),
+        "original": originals(original),
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,
@@ -213,6 +221,7 @@ def photos(arrived: DataFrame, outcomes: DataFrame) -> DataFrame:
             "size_bytes",
             "content",
             F.current_timestamp().alias("ingested_at"),
+            "original",
         )
     )
 

@@ -73,7 +73,7 @@ PHOTOS = Table(
     "one photo",
     """photo_id string, subject string, label string, path string, format string, width int,
     height int, taken_on date, uploaded_at timestamp, size_bytes bigint, content binary,
-    ingested_at timestamp""",
+    ingested_at timestamp, original string""",
     numbers="chunk",
 )
 REJECTED = Table(
@@ -161,6 +161,23 @@ QUALITY = Table(
     judged_at timestamp""",
 )
 
+TOMBSTONES = Table(
+    "privacy/tombstones",
+    "one tombstone: a subject, or a photo's bytes, that may not come again",
+    """tombstone string, of string, request string, reason string, made_at timestamp,
+    expires_at timestamp, lifted_at timestamp""",
+    numbers="count",
+)
+ERASURES = Table(
+    "privacy/erasures",
+    "one state that one request for erasure reached",
+    """request string, state string, mode string, subject string, photo_ids array<string>,
+    counts map<string-bigint>, versions_before map<string-bigint>,
+    versions_after map<string-bigint>, due_at timestamp, certificate string, at timestamp,
+    entry bigint""",
+    numbers="count",
+)
+
 TABLES = (
     OBJECTS,
     PHOTOS,
@@ -175,6 +192,8 @@ TABLES = (
     CHUNKS,
     DRIFT,
     QUALITY,
+    TOMBSTONES,
+    ERASURES,
 )
 
 

@@ -22,7 +22,7 @@ SMALLEST = 16
 
 @dataclass(frozen=True, repr=False)
 class Keys:
-    """Pseudonyms of subjects and of landing paths: 64 hex digits each."""
+    """Pseudonyms of subjects, of landing paths and of bytes: 64 hex digits each."""
 
     secret: bytes
 
@@ -34,14 +34,40 @@ class Keys:
         """The keyed hash of a path under the landing root."""
         return self._hmac("path", path)
 
+    def tombstone(self, pseudonym: str) -> str:
+        """What keeps out whom, or what, a pseudonym or a photo's `original` stands for. Neither can be had
+        from it."""
+        return self._hmac("tombstone", pseudonym)
+
+    @property
+    def originals(self) -> Originals:
+        """What hashes the bytes of photos, and can nothing else: workers get it."""
+        return Originals(self._derived("original"))
+
     @property
     def fingerprint(self) -> str:
         """Tells two secrets apart without telling anything of either."""
         return self._hmac("fingerprint", "")
 
     def _hmac(self, purpose: str, text: str) -> str:
-        derived = hmac.digest(self.secret, purpose.encode(), "sha256")
-        return hmac.new(derived, os.fsencode(text), hashlib.sha256).hexdigest()
+        return _hex(self._derived(purpose), os.fsencode(text))
+
+    def _derived(self, purpose: str) -> bytes:
+        return hmac.digest(self.secret, purpose.encode(), "sha256")
+
+
+@dataclass(frozen=True, repr=False)
+class Originals:
+    """The keyed hash of a photo's bytes as they arrived: 64 hex digits."""
+
+    derived: bytes
+
+    def __call__(self, content: bytes) -> str:
+        return _hex(self.derived, content)
+
+
+def _hex(key: bytes, content: bytes) -> str:
+    return hmac.new(key, content, hashlib.sha256).hexdigest()
 
 
 def load(

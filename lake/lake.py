@@ -36,7 +36,7 @@ from lake.ledger import Ledger
 from lake.log import TAKEOVER, Log
 from lake.staging import Staging
 
-FORMAT = 3
+FORMAT = 4
 """Of the tables and files of a lake. A lake of another one is refused."""
 
 FILE_BYTES = 128 << 20

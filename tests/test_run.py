@@ -18,6 +18,7 @@ from report.sums import sums
 from silver.pixels import Reason
 
 EXIF_ORIENTATION = 0x0112
+WITHOUT_ROWS = (catalog.DRIFT, catalog.TOMBSTONES, catalog.ERASURES)
 
 
 def versions(place):
@@ -44,7 +45,7 @@ def test_every_table_has_rows_and_the_columns_of_the_catalogue(samples_lake):
     for table in catalog.TABLES:
         frame = lake.read(table)
         assert frame.schema.names == table.schema.names
-        assert frame.count() > 0 or table is catalog.DRIFT, table.name
+        assert frame.count() > 0 or table in WITHOUT_ROWS, table.name
 
 
 def test_every_commit_names_its_run_chunk_layer_and_code(samples_lake):
@@ -54,7 +55,7 @@ def test_every_commit_names_its_run_chunk_layer_and_code(samples_lake):
     for table in catalog.TABLES:
         history = DeltaTable.forPath(lake.spark, lake.files.uri(table.name)).history()
         commits = history.where("operation in ('WRITE', 'MERGE')").collect()
-        assert commits or table is catalog.DRIFT
+        assert commits or table in WITHOUT_ROWS
         for commit in commits:
             for key in ("run_id", "chunk", "layer", "code_revision", "settings_hash"):
                 assert f'"{key}"' in commit["userMetadata"], table.name

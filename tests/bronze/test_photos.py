@@ -40,13 +40,15 @@ def test_one_photo_of_two_subjects_is_two_photos():
 
 def test_a_film_is_refused_unread(tmp_path):
     [film] = arrivals(101)
-    row = read_one(LocalLanding(str(tmp_path)), film, max_bytes=100)
+    row = read_one(LocalLanding(str(tmp_path)), film, max_bytes=100, originals=KEYS.originals)
     assert (row["reason"], row["detail"]) == ("too_large", "over photos.max_bytes (100)")
 
 
 def test_what_is_gone_gives_no_row(tmp_path):
     [gone] = arrivals(1)
-    assert read_one(LocalLanding(str(tmp_path)), gone, max_bytes=100) is None
+    assert (
+        read_one(LocalLanding(str(tmp_path)), gone, max_bytes=100, originals=KEYS.originals) is None
+    )
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,13 @@ def test_no_path_stands_in_a_query_plan(spark, tmp_path):
     found = [arrival(o, position=0, keys=KEYS) for o in landing.listing().objects]
     settings = Settings.load("local", environment={})
     frame = arrived(
-        spark, landing, found, chunks=settings.chunks, max_bytes=9, count=lambda n: None
+        spark,
+        landing,
+        found,
+        chunks=settings.chunks,
+        max_bytes=9,
+        originals=KEYS.originals,
+        count=lambda n: None,
     )
     assert frame.first()["reason"] == "not_a_photo"
     assert "canary" not in frame._jdf.queryExecution().toString()

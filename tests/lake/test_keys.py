@@ -33,6 +33,20 @@ def test_pseudonyms_differ_by_purpose_name_and_key():
     assert one.subject("anna") == Keys(SECRET).subject("anna")
 
 
+def test_what_a_tombstone_stands_for_cannot_be_had_from_it():
+    keys = Keys(SECRET)
+    found = {
+        keys.subject("anna"),
+        keys.tombstone("anna"),
+        keys.tombstone(keys.subject("anna")),
+        keys.originals(b"anna"),
+        Keys(SECRET[::-1]).originals(b"anna"),
+    }
+    assert len(found) == 5
+    assert keys.originals(b"anna") == Keys(SECRET).originals(b"anna")
+    assert all(len(name) == 64 for name in found)
+
+
 def test_names_that_are_no_unicode_have_pseudonyms():
     assert Keys(SECRET).path("caf\udce9.jpg") != Keys(SECRET).path("café.jpg")
 

@@ -1,0 +1,1 @@
+"""Privacy: who was held where and when, erasure with proof, tombstones."""
