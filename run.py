@@ -17,9 +17,11 @@ from pathlib import Path
 from rich.console import Console
 
 import bronze.layer
+import gold.departure
 import gold.layer
 import gold.models
 import gold.refit
+import gold.retire
 import gold.training
 import silver.layer
 from bronze import landing
@@ -36,7 +38,6 @@ from lake.compaction import compact
 from lake.files import Folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
-from lake.retire import retire
 from report import screen
 from report.predictions import Predictor
 from silver import extractors
@@ -169,7 +170,7 @@ def retire_command(model: str, settings: Settings, console: Console) -> None:
     """Removes a model's rows from silver and gold."""
     check_lake(settings)
     with writing(settings, console) as context:
-        removed = retire(context.lake, model)
+        removed = gold.retire.retire(context.lake, model)
         compact(context.lake, small_files=settings.compaction.small_files)
     rows = ", ".join(f"{count:,} rows of {name}" for name, count in removed.items()) or "no rows"
     console.print(
@@ -364,6 +365,7 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
             spark = stack.enter_context(session.running(settings.spark))
             own.shared_with(session.java_process(spark))
             lake = Lake.writing(spark, files, run=run, lease=own, keys=held, delta=settings.delta)
+            gold.departure.finish(lake)
         yield Context(settings, lake, held, console)
 
 

@@ -105,15 +105,15 @@ def brought_up(lake: Lake, *, weights_id: str, through: int) -> Moments:
     Anew from silver where they may not be of its rows: where something else than an append or a compaction
     came to silver/embeddings since, as a RESTORE, or the count is another.
     """
-    kept = _kept(lake, weights_id)
-    if kept is None or not _is_of_silver(lake, kept, weights_id=weights_id):
+    held = kept(lake, weights_id)
+    if held is None or not is_of_silver(lake, held, weights_id=weights_id):
         return recomputed(lake, weights_id=weights_id, through=through)
-    if kept.through_chunk < through:
-        new = _embeddings(lake, weights_id, kept.through_chunk + 1, through)
-        moments = kept.moments + fold(new, kept.moments.shift)
+    if held.through_chunk < through:
+        new = embeddings(lake, weights_id, held.through_chunk + 1, through)
+        moments = held.moments + fold(new, held.moments.shift)
         keep(lake, moments, weights_id=weights_id, through=through)
         return moments
-    return kept.moments
+    return held.moments
 
 
 def recomputed(lake: Lake, *, weights_id: str, through: int) -> Moments:
@@ -126,20 +126,20 @@ def recomputed(lake: Lake, *, weights_id: str, through: int) -> Moments:
 def disagreement(lake: Lake, *, weights_id: str, through: int) -> float | None:
     """How far gold/moments are from those of its rows, taken anew and kept: the largest difference of the
     covariances, as a share of the total variance. None where the counts differ, or none were kept."""
-    kept = _kept(lake, weights_id)
-    through = kept.through_chunk if kept else through
+    held = kept(lake, weights_id)
+    through = held.through_chunk if held else through
     anew = recomputed(lake, weights_id=weights_id, through=through)
-    if kept is None or kept.moments.n != anew.n or anew.n < 2:
+    if held is None or held.moments.n != anew.n or anew.n < 2:
         return None
     covariance = anew.covariance()
-    difference = np.abs(kept.moments.covariance() - covariance).max()
+    difference = np.abs(held.moments.covariance() - covariance).max()
     total = np.trace(covariance)
     return float(difference / total) if total > 0 else 0.0
 
 
 def from_nothing(lake: Lake, *, weights_id: str, through: int) -> Moments:
     """The moments of a model's embeddings up to a chunk, about the mean of its oldest chunk."""
-    rows = _embeddings(lake, weights_id, 0, through)
+    rows = embeddings(lake, weights_id, 0, through)
     oldest = rows.agg(F.min("chunk").alias("chunk"))
     return fold(rows, mean(rows.join(F.broadcast(oldest), "chunk", "left_semi")))
 
@@ -164,7 +164,8 @@ def keep(lake: Lake, moments: Moments, *, weights_id: str, through: int) -> None
     faults.at("gold: moments folded")
 
 
-def _embeddings(lake: Lake, weights_id: str, first: int, last: int) -> DataFrame:
+def embeddings(lake: Lake, weights_id: str, first: int, last: int) -> DataFrame:
+    """A model's rows of silver/embeddings, of the chunks from one number to another (inclusive)."""
     rows = lake.read(catalog.EMBEDDINGS, chunks=(first, last))
     return rows.where(F.col("weights_id") == weights_id)
 
@@ -178,14 +179,16 @@ class Kept:
     table_version: int
 
 
-def _kept(lake: Lake, weights_id: str) -> Kept | None:
+def kept(lake: Lake, weights_id: str) -> Kept | None:
+    """A model's row of gold/moments, if it has one."""
     row = lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id).first()
     if row is None:
         return None
     return Kept(Moments.read(row.asDict()), row["through_chunk"], row["table_version"])
 
 
-def _is_of_silver(lake: Lake, kept: Kept, *, weights_id: str) -> bool:
+def is_of_silver(lake: Lake, kept: Kept, *, weights_id: str) -> bool:
+    """Whether moments are those of silver's rows up to their chunk: see `brought_up`."""
     if not lake.only_added_to(catalog.EMBEDDINGS, since=kept.table_version):
         return False
-    return _embeddings(lake, weights_id, 0, kept.through_chunk).count() == kept.moments.n
+    return embeddings(lake, weights_id, 0, kept.through_chunk).count() == kept.moments.n

@@ -3,6 +3,7 @@
 bronze: planned → staged → published → judged | blocked → released
 silver: planned → staged → judged | blocked → published → retired, with its model
 gold: as silver, and a blocked one may be released: it is dropped, and the next refit projects its photos
+departure: planned → staged → published; what it holds leaves silver and gold
 
 A number is taken from one sequence for all layers and never used again. What a chunk holds is fixed when
 it is staged; a chunk that was only planned is abandoned by the next run, under whose own numbers the same

@@ -45,8 +45,11 @@ FILE_BYTES = 128 << 20
 SHARED_BYTES = 16 << 20
 """From here on a commit is worth a second file, for a second core to write."""
 
-REARRANGES = ("OPTIMIZE", "Manual Update")
-"""Commits that change no row: a compaction, and what a takeover adds."""
+REARRANGES = ("OPTIMIZE", "Manual Update", "VACUUM START", "VACUUM END")
+"""Commits that change no row: a compaction, what a takeover adds, and that old files went."""
+
+DEPARTURE = "departure"
+"""The layer of the chunks through which alone rows leave silver/embeddings: see gold/departure.py."""
 
 MARKER = "lake.json"
 TRANSACTION = "spark.databricks.delta.write"
@@ -298,12 +301,38 @@ class Lake:
 
         The condition stands in the Delta log for good: on no personal value. Raises as `append`.
         """
+        _check_it_may_go(table, chunk)
         by_chunk = table.numbers == "chunk"
         number = self._number(table, chunk) if by_chunk else self._next(table)
         if number is not None:
             target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
             with self._transaction(table, number, layer=chunk.layer, chunk=chunk.number):
                 target.delete(where)
+
+    def remove(
+        self,
+        table: Table,
+        keys: DataFrame,
+        *,
+        on: Sequence[str],
+        chunk: Chunk,
+        within: str = "true",
+    ) -> int:
+        """Deletes the rows with the keys of a frame, once, under the number of a chunk of its own; returns
+        the table's version.
+
+        No key stands in the Delta log, as a condition does: `within`, about `held`, narrows the rows by
+        something that is not personal. Raises as `append`.
+        """
+        _check_it_may_go(table, chunk)
+        number = self._number(table, chunk) if table.numbers == "chunk" else self._next(table)
+        if number is not None:
+            condition = " and ".join([within, *(f"held.{key} = gone.{key}" for key in on)])
+            target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
+            gone = keys.select(*on).distinct().alias("gone")
+            with self._transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                target.alias("held").merge(gone, condition).whenMatchedDelete().execute()
+        return self.version(table)
 
     def compact(self, table: Table) -> None:
         """Joins small files to larger ones. It needs no number: rows that went meanwhile stay away, as
@@ -376,3 +405,8 @@ def counts(frame: DataFrame, column: str) -> dict[Any, int]:
     """Rows by the value of a column."""
     rows: list[Row] = frame.groupBy(column).count().collect()
     return {row[0]: row[1] for row in rows}
+
+
+def _check_it_may_go(table: Table, chunk: Chunk) -> None:
+    if table is catalog.EMBEDDINGS and chunk.layer != DEPARTURE:
+        raise RuntimeError("rows leave silver/embeddings through gold/departure.py alone")

@@ -68,6 +68,19 @@ class Ledger:
         faults.at(f"{chunk.layer}: {state}")
         return changed
 
+    def settle(
+        self, chunk: Chunk, photos: Mapping[int, int], *, versions: Mapping[str, int]
+    ) -> None:
+        """Records in one commit that a chunk is published, and how many photos other chunks have left."""
+        left = [
+            known.reached(known.state, photos=photos[number])
+            for number, known in self.chunks().items()
+            if number in photos
+        ]
+        faults.at(f"{chunk.layer}: before {State.PUBLISHED}")
+        self._write([chunk.reached(State.PUBLISHED, versions=versions), *left])
+        faults.at(f"{chunk.layer}: {State.PUBLISHED}")
+
     def retire(self, chunks: Sequence[Chunk]) -> None:
         """Records that the rows of these chunks are gone: what they were made from may be taken again."""
         if chunks:

@@ -162,8 +162,8 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
         right, f1 = (f"{row['metrics'][name]:.1%}" for name in ("accuracy", "macro_f1"))
         what = f"{row['algorithm']} on {row['input']}"
         table.add_row(row["version"], row["status"], what, right, f1)
-    for what, right in _references(held).items():
-        table.add_row("–", "–", what, f"{right:.1%}", "–")
+    for what, share in _references(held).items():
+        table.add_row("–", "–", what, f"{share:.1%}", "–")
     console.print(table)
     for row in (r for r in held if r["status"] == "champion"):
         console.print(
@@ -176,13 +176,13 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
 
 def _references(held: Sequence[Row]) -> Mapping[str, float]:
     """What classifiers are compared with, and its share of right answers on the same photos."""
-    neighbours = {
+    shares = {
         f"5 nearest neighbours on {row['input']}": row["metrics"]["nearest_neighbours"]
         for row in held
     }
-    return neighbours | {
-        "always the most frequent kind": row["metrics"]["baseline"] for row in held
-    }
+    for row in held:
+        shares["always the most frequent kind"] = row["metrics"]["baseline"]
+    return shares
 
 
 def _confused(row: Row) -> str:

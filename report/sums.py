@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.chunks import Chunk, State, published
+from lake.extractors import RETIRING, extractors
 from lake.lake import Lake, counts, newest
-from lake.retire import RETIRING, extractors
 
 
 @dataclass(frozen=True)

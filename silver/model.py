@@ -10,10 +10,10 @@ from conf.errors import BadInput, Inconsistent
 from conf.settings import Model, Photos
 from lake import catalog, faults
 from lake.chunks import Chunk, State
+from lake.extractors import CONVERTED, RETIRED, RETIRING, mark
+from lake.extractors import extractors as list_extractors
 from lake.files import Folder
 from lake.lake import Lake
-from lake.retire import CONVERTED, RETIRED, RETIRING, mark
-from lake.retire import extractors as list_extractors
 from silver import extractors, flatbuffer
 from silver.embeddings import BroadcastModel
 from silver.pixels import Limits

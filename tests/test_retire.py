@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from conf.errors import BadInput
+from gold.retire import retire
 from lake import catalog
 from lake.chunks import Chunk, State
-from lake.retire import retire
 from report import screen
 from report.sums import sums
 from tests.place import Place
@@ -78,9 +78,15 @@ def retired(two, tmp_path_factory, spark):
 
 POINTS = (
     "retire: marked",
-    "retire: gold/features",
+    "departure: planned",
+    "departure: staged",
+    "departure: embeddings gone",
+    "departure: moments follow",
+    "departure: gold/features gone",
+    "departure: before published",
+    "departure: published",
+    "retire: departed",
     "retire: gold/moments",
-    "retire: silver/embeddings",
     "retire: silver/quarantine",
     "retire: chunks",
 )

@@ -18,7 +18,7 @@ from report.sums import sums
 from silver.pixels import Reason
 
 EXIF_ORIENTATION = 0x0112
-WITHOUT_ROWS = (catalog.DRIFT, catalog.TOMBSTONES, catalog.ERASURES)
+WITHOUT_ROWS = (catalog.DRIFT, catalog.HELD_OUT, catalog.TOMBSTONES, catalog.ERASURES)
 
 
 def versions(place):
