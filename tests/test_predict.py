@@ -93,7 +93,7 @@ def test_what_is_no_photo_is_told_beside_those_that_are(call, photos, tmp_path):
     code, shown, told = call("predict", str(photos[0]), *(str(tmp_path / name) for name in bad))
     assert code == 2
     assert told == "error: 5 of 6 photos can't be used; the table says why.\n"
-    for reason in ("blank (", "undecodable (", "Is a directory", "pixel_bomb", "No such file"):
+    for reason in ("blank (", "unsupported (", "Is a directory", "pixel_bomb", "No such file"):
         assert reason in shown, reason
     assert "[red]notes.jpg" in shown
 
