@@ -149,9 +149,7 @@ def _planned(lake: Lake, version: PcaVersion, sources: Sequence[Chunk], *, photo
 
 def _stage(lake: Lake, chunk: Chunk, version: PcaVersion, *, console: Console) -> DataFrame:
     """The features of a chunk into staging; only its own embeddings are read."""
-    source = lake.read(catalog.EMBEDDINGS, chunks=chunk.sources).where(
-        F.col("weights_id") == chunk.model
-    )
+    source = refit.embeddings(lake, chunk.model, *chunk.sources)
     title = f"gold chunk {chunk.number}"
     with counted(lake.spark, console, title=title, photos=chunk.photos) as count:
         rows = features.features(source, version.pca, version=version.version, count=count)

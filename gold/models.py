@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from gold.classifier import Classifier, Indices
+from gold.classifier import Classifier, Floats, Indices, Vectors
 from gold.drift import Reference
 from gold.pca import Pca
 
@@ -137,6 +137,11 @@ class ClassifierVersion:
     confusion: Indices
     metrics: Mapping[str, float]
     settings: Mapping[str, Any]
+
+    def predict(self, vectors: Vectors) -> Floats:
+        """float[n, d] to float64[n, kinds]: the probability of each of `classifier.labels`. Raises ValueError
+        where d is another, or a value not finite."""
+        return self.classifier.predict(vectors)
 
     def row(self, *, status: str) -> dict[str, Any]:
         """The row of gold/models."""

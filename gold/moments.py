@@ -25,6 +25,8 @@ BLOCK = 1024
 
 Matrix = NDArray[np.float64]
 
+DIFFER = "embeddings of one model differ in length"
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -108,19 +110,25 @@ def matrix(embeddings: pa.ListArray) -> NDArray[np.float32]:
     values = embeddings.flatten().to_numpy(zero_copy_only=False)
     d = len(values) // n if n else 0
     if not np.array_equal(embeddings.value_lengths().to_numpy(), np.full(n, d)):
-        raise ValueError("embeddings of one model differ in length")
+        raise ValueError(DIFFER)
     return np.asarray(values, np.float32).reshape(n, d)
 
 
-def blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[NDArray[np.float32]]:
+def blocks(
+    batches: Iterable[pa.RecordBatch], *, dimensions: int | None = None
+) -> Iterator[NDArray[np.float32]]:
     """The `embedding` column of record batches as float32[≤ BLOCK + a batch, d], none of them empty.
 
     Batches are small for the sake of photos; a d × d matrix is better added once for many of them.
+    Raises ValueError where the lengths differ, or are not `dimensions`.
     """
     held: list[NDArray[np.float32]] = []
     for batch in batches:
         if batch.num_rows:
             held.append(matrix(batch.column("embedding")))
+            dimensions = dimensions or held[-1].shape[1]
+            if held[-1].shape[1] != dimensions:
+                raise ValueError(DIFFER)
         if sum(map(len, held)) >= BLOCK:
             yield np.concatenate(held)
             held = []
@@ -129,11 +137,14 @@ def blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[NDArray[np.float32]]:
 
 
 def fold(embeddings: DataFrame, shift: Matrix) -> Moments:
-    """Moments of every `embedding` of the frame, summed on the workers and combined in a tree."""
+    """Moments of every `embedding` of the frame, summed on the workers and combined in a tree.
+
+    Raises Py4JJavaError, which says DIFFER, where one has another length than the shift.
+    """
 
     def folded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         total = Moments.none(shift)
-        for block in blocks(batches):
+        for block in blocks(batches, dimensions=len(shift)):
             total += Moments.of(block, shift)
         if total.n:
             yield _partial(total)

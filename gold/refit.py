@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.linalg import subspace_angles
@@ -14,7 +17,7 @@ from conf.errors import Inconsistent
 from conf.settings import Refit, Settings
 from gold import models, pca
 from gold.models import PcaVersion
-from gold.moments import Matrix, Moments, fold, mean
+from gold.moments import DIFFER, Matrix, Moments, fold, mean
 from lake import catalog, faults
 from lake.chunks import Chunk, State
 from lake.lake import Lake, newest
@@ -110,7 +113,8 @@ def brought_up(lake: Lake, *, weights_id: str, through: int) -> Moments:
         return recomputed(lake, weights_id=weights_id, through=through)
     if held.through_chunk < through:
         new = embeddings(lake, weights_id, held.through_chunk + 1, through)
-        moments = held.moments + fold(new, held.moments.shift)
+        with _of_one_length(weights_id):
+            moments = held.moments + fold(new, held.moments.shift)
         keep(lake, moments, weights_id=weights_id, through=through)
         return moments
     return held.moments
@@ -141,7 +145,22 @@ def from_nothing(lake: Lake, *, weights_id: str, through: int) -> Moments:
     """The moments of a model's embeddings up to a chunk, about the mean of its oldest chunk."""
     rows = embeddings(lake, weights_id, 0, through)
     oldest = rows.agg(F.min("chunk").alias("chunk"))
-    return fold(rows, mean(rows.join(F.broadcast(oldest), "chunk", "left_semi")))
+    with _of_one_length(weights_id):
+        return fold(rows, mean(rows.join(F.broadcast(oldest), "chunk", "left_semi")))
+
+
+@contextmanager
+def _of_one_length(weights_id: str) -> Iterator[None]:
+    """Raises Inconsistent where a worker, meanwhile, met an embedding of another length."""
+    try:
+        yield
+    except (PythonException, Py4JJavaError) as error:
+        if DIFFER not in str(error):
+            raise
+        raise Inconsistent(
+            f"silver/embeddings holds embeddings of {weights_id[:12]} that differ in length: no PCA can be "
+            f"fitted. run.py check --table silver/embeddings says how many; remove those rows."
+        ) from None
 
 
 def keep(lake: Lake, moments: Moments, *, weights_id: str, through: int) -> None:

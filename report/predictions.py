@@ -82,10 +82,9 @@ class Predictor:
         [embedded] = self.model.embed([content])
         if isinstance(embedded, RefusedPhoto):
             return Prediction(photo, refused=f"{embedded.reason.value} ({embedded.detail})")
-        vectors = embedded[np.newaxis]
-        if self.pca is not None:
-            vectors = self.pca.project(vectors)
-        [probabilities] = self.classifier.classifier.predict(vectors)
+        embeddings = embedded[np.newaxis]
+        vectors = self.pca.project(embeddings) if self.pca else embeddings
+        [probabilities] = self.classifier.predict(vectors)
         order = np.argsort(-probabilities, kind="stable")
         labels = self.classifier.classifier.labels
         return Prediction(photo, [(labels[place], float(probabilities[place])) for place in order])

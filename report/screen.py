@@ -166,12 +166,12 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
         table.add_row("–", "–", what, f"{share:.1%}", "–")
     console.print(table)
     for row in (r for r in held if r["status"] == "champion"):
-        console.print(
-            f"{row['version']}: {_confused(row)}; {row['metrics']['tested']:,.0f} of {row['photos']:,} "
-            f"photos took part, {row['metrics']['untested_labels']:.0f} kinds had too few for a test.",
-            markup=False,
-            soft_wrap=True,
+        told = (
+            f"{row['version']}: {_confused(row)}; {row['metrics']['tested']:,.0f} photos took part"
         )
+        if few := row["metrics"]["untested_labels"]:
+            told += f", {few:.0f} kinds had too few for a test"
+        console.print(f"{told}.", markup=False, soft_wrap=True)
 
 
 def _references(held: Sequence[Row]) -> Mapping[str, float]:
@@ -194,7 +194,7 @@ def _confused(row: Row) -> str:
         if times and place // n != place % n
     ]
     most = sorted(wrong, key=lambda pair: -pair[0])[:CONFUSED]
-    told = ", ".join(f"{kind} for {said} ({times:,})" for times, said, kind in most)
+    told = ", ".join(f"{true} for {said} ({times:,})" for times, true, said in most)
     return f"took most often {told}" if told else "took none for another"
 
 

@@ -148,7 +148,7 @@ def test_versions_are_read_without_spark_as_they_were_written(trained):
     np.testing.assert_array_equal(pca.project(x), [row["features"] for row in features])
     for row in classifiers(trained):
         held = reading.classifier(trained.files.root, row["version"])
-        said = held.classifier.predict(x if held.input == "embeddings" else pca.project(x))
+        said = held.predict(x if held.input == "embeddings" else pca.project(x))
         assert said.shape == (91, 4)
         assert held.row(status=row["status"]) | {"created_at": None} == {
             name: row[name] for name in held.row(status="")

@@ -230,6 +230,39 @@ def test_values_that_are_not_finite_are_refused_and_not_kept(place):
     assert agrees_with_silver(place)
 
 
+def test_embeddings_of_another_length_are_refused_and_the_moments_stay(place):
+    """Appended by something else than the silver layer, whose gate lets none through."""
+    lake = place.lake
+    short = (
+        lake.read(catalog.EMBEDDINGS)
+        .limit(3)
+        .withColumns(
+            {
+                "photo_id": F.sha2("photo_id", 256),
+                "embedding": F.slice("embedding", 1, 5),
+            }
+        )
+    )
+    add(place, 20, seed=2)
+    [*_, last] = gold.layer.published_embeddings(place.lake, EMBEDDER)
+    short = short.withColumn("chunk", F.lit(last.number).cast("bigint"))
+    short.write.format("delta").mode("append").save(place.files.uri(catalog.EMBEDDINGS.name))
+    with pytest.raises(Inconsistent, match="differ in length: no PCA can be fitted"):
+        project(place)
+    place.bury()
+    assert counted(place) == [200]
+    assert place.lake.read(catalog.MOMENTS).first()["n"] == 200
+
+
+def test_new_rows_are_projected_from_new_files_alone(place):
+    before = set(refit.embeddings(place.lake, EMBEDDER, 0, 1000).inputFiles())
+    add(place, 20, seed=2)
+    [*_, last] = gold.layer.published_embeddings(place.lake, EMBEDDER)
+    read = set(refit.embeddings(place.lake, EMBEDDER, last.number, last.number).inputFiles())
+    assert read
+    assert not read & before
+
+
 def test_one_embedding_waits_for_more(tmp_path, spark):
     place = Place(tmp_path, spark, None).set()
     add(place, 1, seed=1)
