@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -29,15 +29,10 @@ EMBEDDINGS = "embeddings"
 takes."""
 
 
-@dataclass(frozen=True)
-class PcaVersion:
-    """A PCA and its lineage: fitted on `photos` embeddings of version `embeddings_version` of
-    silver/embeddings, up to silver's `through_chunk`.
-
-    `metrics`: the variance of those embeddings that it explains (`explained_after`), and that the version
-    before it does (`explained_before`). `principal_angles` float64[≤ k] are those between the two, in
-    radians. `drift`: what called for it, over its bound. `reference` is what later chunks are compared with.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """Where a version came from: fitted on `photos` embeddings of version `embeddings_version` of
+    silver/embeddings, up to silver's `through_chunk`, with `settings`, for a `reason`."""
 
     version: str
     weights_id: str
@@ -46,9 +41,51 @@ class PcaVersion:
     photos: int
     reason: str
     supersedes: str | None
-    pca: Pca
     settings: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def lineage(self, *, kind: str, status: str) -> dict[str, Any]:
+        """Its part of a row of gold/models."""
+        return {
+            "version": self.version,
+            "kind": kind,
+            "weights_id": self.weights_id,
+            "through_chunk": self.through_chunk,
+            "embeddings_version": self.embeddings_version,
+            "photos": self.photos,
+            "reason": self.reason,
+            "supersedes": self.supersedes,
+            "settings": json.dumps(dict(self.settings)),
+            "metrics": dict(self.metrics),
+            "status": status,
+            "created_at": datetime.now(UTC),
+        }
+
+    @staticmethod
+    def lineage_of(row: Mapping[str, Any], *, parameters: str) -> dict[str, Any]:
+        """What `lineage` wrote. Raises BadInput where the version's `parameters` were wiped."""
+        if row[parameters] is None:
+            raise BadInput(
+                f"The parameters of {row['version']} were wiped: what it was fitted on had to go. Name a "
+                f"later version."
+            )
+        names = (each.name for each in fields(Version))
+        return {name: row[name] for name in names} | {
+            "settings": json.loads(row["settings"]),
+            "metrics": dict(row["metrics"] or []),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PcaVersion(Version):
+    """A PCA and its lineage.
+
+    `metrics`: the variance of its embeddings that it explains (`explained_after`), and that the version
+    before it does (`explained_before`). `principal_angles` float64[≤ k] are those between the two, in
+    radians. `drift`: what called for it, over its bound. `reference` is what later chunks are compared with.
+    """
+
+    pca: Pca
     principal_angles: NDArray[np.float64] | None = None
     drift: float | None = None
     reference: Reference | None = None
@@ -60,13 +97,7 @@ class PcaVersion:
     def row(self, *, status: str) -> dict[str, Any]:
         """The row of gold/models."""
         angles = self.principal_angles
-        return {
-            "version": self.version,
-            "kind": PCA,
-            "weights_id": self.weights_id,
-            "through_chunk": self.through_chunk,
-            "embeddings_version": self.embeddings_version,
-            "photos": self.photos,
+        return self.lineage(kind=PCA, status=status) | {
             "dimensions": len(self.pca.mean),
             "components": self.pca.components,
             "explained_variance": self.pca.explained_variance,
@@ -77,28 +108,16 @@ class PcaVersion:
             "scale": self.pca.scale.tobytes(),
             "basis": self.pca.basis.tobytes(),
             "reference": self.reference and self.reference.to_json(),
-            "metrics": dict(self.metrics),
-            "settings": json.dumps(dict(self.settings)),
-            "reason": self.reason,
-            "status": status,
-            "supersedes": self.supersedes,
             "drift": self.drift,
-            "created_at": datetime.now(UTC),
         }
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> PcaVersion:
         """From a row of gold/models. Raises BadInput where its parameters were wiped."""
-        _check_not_wiped(row, "basis")
+        lineage = cls.lineage_of(row, parameters="basis")
         angles = row["principal_angles"]
         return cls(
-            version=row["version"],
-            weights_id=row["weights_id"],
-            through_chunk=row["through_chunk"],
-            embeddings_version=row["embeddings_version"],
-            photos=row["photos"],
-            reason=row["reason"],
-            supersedes=row["supersedes"],
+            **lineage,
             pca=Pca(
                 mean=np.frombuffer(row["mean"]),
                 scale=np.frombuffer(row["scale"]),
@@ -106,37 +125,25 @@ class PcaVersion:
                 scree=np.array(row["scree"]),
                 variance=row["variance"],
             ),
-            settings=json.loads(row["settings"]),
-            metrics=dict(row["metrics"] or []),
             principal_angles=None if angles is None else np.array(angles),
             drift=row["drift"],
             reference=row["reference"] and Reference.from_json(row["reference"]),
         )
 
 
-@dataclass(frozen=True)
-class ClassifierVersion:
-    """A classifier and its lineage: fitted on `photos` embeddings, or their features (`input`), of version
-    `embeddings_version` of silver/embeddings, up to silver's `through_chunk`.
+@dataclass(frozen=True, kw_only=True)
+class ClassifierVersion(Version):
+    """A classifier of embeddings, or of their features (`input`), and its lineage.
 
     `metrics` and `confusion` int64[labels, labels] are of photos that were held out, as `gold.evaluation`
     has them; `nearest_neighbours` is a reference on the same ones. gold/held_out has them photo by photo.
     """
 
-    version: str
-    weights_id: str
     algorithm: str
     input: str
-    through_chunk: int
-    embeddings_version: int
-    photos: int
-    reason: str
-    supersedes: str | None
     classifier: Classifier
     labels: Sequence[str]
     confusion: Indices
-    metrics: Mapping[str, float]
-    settings: Mapping[str, Any]
 
     def predict(self, vectors: Vectors) -> Floats:
         """float[n, d] to float64[n, kinds]: the probability of each of `classifier.labels`. Raises ValueError
@@ -145,55 +152,27 @@ class ClassifierVersion:
 
     def row(self, *, status: str) -> dict[str, Any]:
         """The row of gold/models."""
-        return {
-            "version": self.version,
-            "kind": CLASSIFIER,
-            "weights_id": self.weights_id,
+        return self.lineage(kind=CLASSIFIER, status=status) | {
             "algorithm": self.algorithm,
             "input": self.input,
-            "through_chunk": self.through_chunk,
-            "embeddings_version": self.embeddings_version,
-            "photos": self.photos,
             "dimensions": len(self.classifier.mean),
             "parameters": self.classifier.parameters(),
             "labels": list(self.labels),
             "confusion": self.confusion.ravel().tolist(),
-            "metrics": dict(self.metrics),
-            "settings": json.dumps(dict(self.settings)),
-            "reason": self.reason,
-            "status": status,
-            "supersedes": self.supersedes,
-            "created_at": datetime.now(UTC),
         }
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> ClassifierVersion:
         """From a row of gold/models. Raises BadInput where its parameters were wiped."""
-        _check_not_wiped(row, "parameters")
-        labels = row["labels"]
+        lineage = cls.lineage_of(row, parameters="parameters")
+        labels = tuple(row["labels"])
         return cls(
-            version=row["version"],
-            weights_id=row["weights_id"],
+            **lineage,
             algorithm=row["algorithm"],
             input=row["input"],
-            through_chunk=row["through_chunk"],
-            embeddings_version=row["embeddings_version"],
-            photos=row["photos"],
-            reason=row["reason"],
-            supersedes=row["supersedes"],
             classifier=Classifier.from_parameters(row["parameters"]),
-            labels=tuple(labels),
+            labels=labels,
             confusion=np.array(row["confusion"]).reshape(len(labels), len(labels)),
-            metrics=dict(row["metrics"]),
-            settings=json.loads(row["settings"]),
-        )
-
-
-def _check_not_wiped(row: Mapping[str, Any], parameters: str) -> None:
-    if row[parameters] is None:
-        raise BadInput(
-            f"The parameters of {row['version']} were wiped: what it was fitted on had to go. Name a later "
-            f"version."
         )
 
 

@@ -10,6 +10,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
 from conf.settings import Settings
+from gold.evaluation import evaluate, nearest_neighbours
+from gold.models import PcaVersion
+from gold.training import Examples
 from lake import catalog
 from report.sums import sums
 from silver import extractors, flatbuffer, pixels
@@ -96,6 +99,21 @@ def test_features_tell_kinds_of_fruit_apart(real, model):
     accuracy = KNeighborsClassifier(5).fit(x_fit, y_fit).score(x_test, y_test)
     print(f"{model[0]['extractor']}: {accuracy:.1%} by 5 neighbours on 20 components")
     assert accuracy >= 0.8
+
+
+def test_classifiers_tell_kinds_apart_on_photos_held_out(real, model):
+    """The baseline of them; `train` fits the others as well, which takes minutes."""
+    extractor, pca = model
+    own = real.lake.read(catalog.EMBEDDINGS).where(f"weights_id = '{extractor['weights_id']}'")
+    examples = Examples.of(own, at_most=10_000)
+    features = PcaVersion.read(pca.asDict()).project(examples.embeddings)
+    for vectors, wanted in ((examples.embeddings, 0.94), (features, 0.84)):
+        known = (vectors, examples.labels, examples.scenes)
+        found = evaluate(*known, kind="logistic_regression")
+        print(f"{extractor['extractor']}: {found.accuracy:.1%}, macro F1 {found.macro_f1:.1%}")
+        assert found.tested == 1142
+        assert found.accuracy > wanted > 10 * found.baseline
+        assert found.accuracy > nearest_neighbours(*known) - 0.02
 
 
 def test_grey_photos_and_a_new_kind_are_drift_and_more_of_the_same_is_none(tmp_path, spark):
