@@ -23,6 +23,7 @@ import gold.models
 import gold.refit
 import gold.retire
 import gold.training
+import privacy.commands
 import silver.layer
 from bronze import landing
 from bronze.samples import write_samples
@@ -392,6 +393,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             train_command(settings, console)
         elif parsed.command == "predict":
             predict_command(parsed, settings, console)
+        elif parsed.command == "audit":
+            privacy.commands.audit_command(parsed, settings, console, files=check_lake(settings))
         elif parsed.command == "replay":
             replay_command(parsed, settings, console)
         else:

@@ -9,7 +9,7 @@ from typing import NoReturn
 from conf.errors import BadInput, hint
 
 LAYERS = ("bronze", "silver", "gold")
-COMMANDS = ("samples", "status", "check", "replay", "models", "train", "predict", "retire")
+COMMANDS = ("samples", "status", "check", "replay", "models", "train", "predict", "retire", "audit")
 
 EXAMPLES = """examples:
   python run.py --layer all --samples 60            generate photos, then run all layers
@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   python run.py replay --reason too_small           what was refused for that, through the gates again
   python run.py replay --chunk 7 --quarantine       a blocked chunk into quarantine
   python run.py models --rollback                   the PCA version before the champion, for readers
+  python run.py audit --subject anna --history      what was held on anna, since when and until when
   python run.py train                               classifiers of kinds, tested on photos held out
   python run.py predict a.jpg b.jpg                 which kinds of fruit these photos show
 """
@@ -105,6 +106,17 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         "retire", parents=[shared], help="remove a model's rows from silver and gold"
     )
     retire.add_argument("model", metavar="MODEL", help="its number as status shows it, or its name")
+    audit = commands.add_parser(
+        "audit", parents=[shared], help="what the lake held on a subject or of a photo, and when"
+    )
+    who = audit.add_mutually_exclusive_group()
+    who.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
+    who.add_argument("--photo", metavar="ID", help="a photo_id")
+    when = audit.add_mutually_exclusive_group()
+    when.add_argument("--at", metavar="TIME", help="ISO 8601, in UTC; a date alone is its end")
+    when.add_argument("--version", metavar="TABLE=N", help="one table at one version")
+    when.add_argument("--history", action="store_true", help="when rows came, and when they left")
+    audit.add_argument("--json", metavar="FILE", help="write the whole answer there")
     return _checked(parser.parse_args(_with_known_command(words)))
 
 
@@ -131,10 +143,12 @@ def _checked(words: argparse.Namespace) -> argparse.Namespace:
             raise BadInput(f"{text} is no number of samples; give a whole number above 0.")
     for flag in ("version", "chunk"):
         text = getattr(words, flag, None)
-        if text is not None and not text.isdecimal():
+        if words.command != "audit" and text is not None and not text.isdecimal():
             raise BadInput(f"--{flag} {text} is no number; give a whole number.")
     if words.command == "check" and words.version is not None and words.table is None:
         raise BadInput("--version says at which version of a table; name it with --table.")
+    if words.command == "audit" and words.subject is None and words.photo is None:
+        raise BadInput("audit takes --subject S or --photo ID.")
     if words.command == "replay":
         if (words.chunk is not None) != words.quarantine:
             raise BadInput(

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from conf.errors import BadInput
 from gold.models import CHAMPION, CLASSIFIER, PCA, ClassifierVersion, PcaVersion
+from lake import catalog, reading
 
 Rows = list[dict[str, Any]]
 
@@ -29,16 +30,7 @@ def classifier(
 
 def rows(lake: str, kind: str) -> Rows:
     """The rows of gold/models of one kind. Raises BadInput where there is no lake."""
-    # Imported here: those who read with Spark don't need it.
-    from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
-
-    try:
-        table = DeltaTable(f"{lake}/gold/models")
-    except TableNotFoundError:
-        raise BadInput(f"There is no lake in {lake}; name the folder of one.") from None
-    found: Rows = table.to_pyarrow_dataset().to_table(filter=pc.field("kind") == kind).to_pylist()
-    return found
+    return reading.rows(lake, catalog.MODELS, where=pc.field("kind") == kind)
 
 
 def _one(lake: str, kind: str, *, version: str | None, weights_id: str | None) -> dict[str, Any]:
