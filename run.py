@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ import silver.layer
 from bronze import landing
 from bronze.samples import write_samples
 from conf import arguments
-from conf.errors import BadInput, Blocked, FruitLakeError
+from conf.errors import BadInput, Blocked, FruitLakeError, LeftBehind
 from conf.settings import Settings
 from expectations import check, docs
 from expectations.gate import SuiteGate
@@ -39,6 +40,7 @@ from lake.compaction import compact
 from lake.files import Folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
+from privacy import erasures, tombstones
 from report import screen
 from report.predictions import Predictor
 from silver import extractors
@@ -69,7 +71,10 @@ def run_layer(context: Context, did: LayerRun) -> None:
     """One layer: what is new in the one before goes through the gate between, and into this one."""
     lake, settings, console = context.lake, context.settings, context.console
     if did.layer == "bronze":
-        bronze.layer.ingest(lake, settings, keys=context.keys, console=console, did=did)
+        held = tombstones.holding(lake)
+        bronze.layer.ingest(
+            lake, settings, keys=context.keys, tombstones=held, console=console, did=did
+        )
         return
     gate = SuiteGate(lake, settings.gates)
     if did.layer == "silver":
@@ -80,8 +85,12 @@ def run_layer(context: Context, did: LayerRun) -> None:
 
 
 def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
-    """Runs the layers in order, and returns what each did. Each leaves a row in ops/runs."""
-    return run_steps(context, [(layer, partial(run_layer, context)) for layer in layers])
+    """Runs the layers in order, then the erasures that are due; returns what each did. Each leaves a row in
+    ops/runs."""
+    steps = [(layer, partial(run_layer, context)) for layer in layers]
+    if erasures.due(context.lake, now=datetime.now(UTC)):
+        steps.append(("erase", partial(privacy.commands.finish_step, context)))
+    return run_steps(context, steps)
 
 
 def run_steps(
@@ -102,7 +111,8 @@ def run_steps(
                 step(did)
         except Exception as error:
             # The message of an error that isn't ours may hold a path or a value.
-            told = str(error) if isinstance(error, FruitLakeError) else type(error).__name__
+            is_told = isinstance(error, FruitLakeError) and not isinstance(error, LeftBehind)
+            told = str(error) if is_told else type(error).__name__
             did.finish("blocked" if isinstance(error, Blocked) else "failed", error=told)
             # Where that fails too, as on a full disk, the first error is the one to tell.
             with suppress(Exception):
@@ -397,6 +407,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             privacy.commands.audit_command(parsed, settings, console, files=check_lake(settings))
         elif parsed.command == "replay":
             replay_command(parsed, settings, console)
+        elif parsed.command == "erase":
+            check_lake(settings)
+            privacy.commands.erase_command(
+                parsed, settings, console, writing=writing, reading=reading
+            )
         else:
             status_command(settings, console)
         return 0

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,7 +48,8 @@ class LandingObject:
 class Arrival:
     """A landing object and what its path says. Only `landing.path` holds the original name.
 
-    `key` is the keyed hash of the path, `stored_path` what bronze keeps of it.
+    `key` is the keyed hash of the path, `stored_path` what bronze keeps of it. `is_tombstoned`: its subject
+    was erased, so that it is never read, and nothing of its path is kept but that hash.
     """
 
     landing: LandingObject
@@ -57,6 +58,11 @@ class Arrival:
     subject: str | None
     label: str | None
     stored_path: str
+    is_tombstoned: bool = False
+
+    def tombstoned(self) -> Arrival:
+        """The same object, of an erased subject."""
+        return replace(self, subject=None, label=None, stored_path="", is_tombstoned=True)
 
 
 @dataclass(frozen=True, slots=True)

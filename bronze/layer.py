@@ -17,13 +17,23 @@ from lake.lake import Lake, counts
 from lake.progress import counted
 
 
-def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did: LayerRun) -> None:
-    """Takes in the landing objects that the lake doesn't know, after what an earlier run left staged."""
-    for chunk in unfinished(lake.ledger.chunks().values(), layer="bronze"):
-        _publish(lake, chunk, did=did)
+def ingest(
+    lake: Lake,
+    settings: Settings,
+    *,
+    keys: Keys,
+    tombstones: frozenset[str],
+    console: Console,
+    did: LayerRun,
+) -> None:
+    """Takes in the landing objects that the lake doesn't know, after what an earlier run left staged.
+
+    What `tombstones` that hold keep out is counted, and nothing of it is kept.
+    """
+    finish(lake, did=did)
     landing = LocalLanding(settings.paths.landing)
     groups = batches(
-        _unseen(lake, landing, keys=keys, did=did),
+        _barred(_unseen(lake, landing, keys=keys, did=did), keys=keys, tombstones=tombstones),
         size=photos.size,
         max_bytes=settings.chunks.max_bytes,
         max_photos=settings.chunks.max_photos,
@@ -36,18 +46,35 @@ def ingest(lake: Lake, settings: Settings, *, keys: Keys, console: Console, did:
     ]
     for chunk, group in zip(lake.ledger.plan(wanted), groups, strict=True):
         title = f"bronze chunk {chunk.number}"
-        with counted(lake.spark, console, title=title, photos=len(group)) as count:
-            arrived = photos.arrived(
+        with (
+            counted(lake.spark, console, title=title, photos=len(group)) as count,
+            photos.arrived(
                 lake.spark,
                 landing,
                 group,
                 chunks=settings.chunks,
                 max_bytes=settings.photos.max_bytes,
-                originals=keys.originals,
+                admission=photos.Admission.of(keys, tombstones=tombstones),
                 count=count,
-            )
+            ) as arrived,
+        ):
             lake.staging.write(chunk, "arrived", arrived)
         _publish(lake, lake.ledger.reached(chunk, State.STAGED), did=did)
+
+
+def finish(lake: Lake, *, did: LayerRun) -> None:
+    """Publishes what an earlier run left staged."""
+    for chunk in unfinished(lake.ledger.chunks().values(), layer="bronze"):
+        _publish(lake, chunk, did=did)
+
+
+def _barred(
+    arrivals: Sequence[Arrival], *, keys: Keys, tombstones: frozenset[str]
+) -> Sequence[Arrival]:
+    """The arrivals, those of erased subjects marked."""
+    subjects = {arrival.subject for arrival in arrivals if arrival.subject}
+    erased = {subject for subject in subjects if keys.tombstone(subject) in tombstones}
+    return [arrival.tombstoned() if arrival.subject in erased else arrival for arrival in arrivals]
 
 
 def _unseen(lake: Lake, landing: LocalLanding, *, keys: Keys, did: LayerRun) -> Sequence[Arrival]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,9 +19,11 @@ from bronze.metadata import NotAPhoto, clean
 from conf.settings import Chunks
 from lake.catalog import schema
 from lake.chunks import batches
-from lake.keys import Originals
+from lake.keys import KeyedHash, Keys
 
 STORED, REJECTED, DUPLICATE = "stored", "rejected", "duplicate"
+TOMBSTONED = "tombstoned"
+"""An object of an erased subject, or an erased photo's bytes without a subject: nothing of it is kept."""
 
 UNREADABLE = "unreadable "
 """Before the etag of an object that could not be read: the version itself is still to be seen."""
@@ -32,6 +36,28 @@ ARRIVED = schema(
 """One object version that was read: `position` orders a chunk, `reason` says why it is no photo."""
 
 BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
+
+
+@dataclass(frozen=True, repr=False)
+class Admission:
+    """What workers need to know of bytes: how they are hashed, and which are kept out."""
+
+    originals: KeyedHash
+    tombstone: KeyedHash
+    tombstones: frozenset[str]
+
+    @classmethod
+    def of(cls, keys: Keys, *, tombstones: frozenset[str]) -> Admission:
+        """With the tombstones that hold now, of whichever kind."""
+        return cls(keys.originals, keys.tombstones, tombstones)
+
+    def original(self, content: bytes) -> str:
+        """The keyed hash of a photo's bytes as they arrived."""
+        return self.originals(content)
+
+    def keeps_out(self, original: str, *, subject: str | None) -> bool:
+        """Whether these bytes were erased. Another subject's are that subject's own."""
+        return subject is None and self.tombstone(original.encode()) in self.tombstones
 
 
 def listing(spark: SparkSession, arrivals: Sequence[Arrival]) -> DataFrame:
@@ -68,6 +94,7 @@ def size(arrival: Arrival) -> tuple[int, int]:
     return 1, arrival.landing.size
 
 
+@contextmanager
 def arrived(
     spark: SparkSession,
     landing: LocalLanding,
@@ -75,13 +102,14 @@ def arrived(
     *,
     chunks: Chunks,
     max_bytes: int,
-    originals: Originals,
+    admission: Admission,
     count: Callable[[int], None],
-) -> DataFrame:
+) -> Iterator[DataFrame]:
     """Every object of a chunk, read and cleaned on the workers (`ARRIVED`). What is gone gives no row.
 
     Workers tell `count` how many rows they have made.
-    The arrivals travel as a broadcast: no path stands in a query plan, and so in no event log.
+    The arrivals travel as a broadcast: no path stands in a query plan, and so in no event log. It is a file
+    meanwhile, which goes with the context.
     """
     cores = spark.sparkContext.defaultParallelism
     total = sum(arrival.landing.size for arrival in arrivals)
@@ -97,7 +125,7 @@ def arrived(
         for batch in numbers:
             for number in batch.column("id").to_pylist():
                 rows = (
-                    read_one(landing, arrival, max_bytes=max_bytes, originals=originals)
+                    read_one(landing, arrival, max_bytes=max_bytes, admission=admission)
                     for arrival in broadcast.value[number]
                 )
                 for made in _record_batches(row for row in rows if row is not None):
@@ -105,7 +133,10 @@ def arrived(
                     yield made
 
     numbers = spark.range(0, len(tasks), numPartitions=max(len(tasks), 1))
-    return numbers.mapInArrow(read, ARRIVED)
+    try:
+        yield numbers.mapInArrow(read, ARRIVED)
+    finally:
+        broadcast.destroy()
 
 
 def _record_batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
@@ -123,7 +154,7 @@ def _record_batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
 
 
 def read_one(
-    landing: LocalLanding, arrival: Arrival, *, max_bytes: int, originals: Originals
+    landing: LocalLanding, arrival: Arrival, *, max_bytes: int, admission: Admission
 ) -> dict[str, Any] | None:
     """The row (`ARRIVED`) of one object: a clean photo, or the reason why it is none. None: it is gone.
 
@@ -140,10 +171,15 @@ def read_one(
         "uploaded_at": _time(arrival.landing),
         "size_bytes": arrival.landing.size,
     }
+    if arrival.is_tombstoned:
+        return row | {"reason": TOMBSTONED}
     if arrival.landing.size > max_bytes:
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
         original = landing.read(arrival.landing)
+        known = admission.original(original)
+        if admission.keeps_out(known, subject=arrival.subject):
+            return row | {"path": "", "label": None, "reason": TOMBSTONED}
         photo = clean(original)
     except Gone:
         return None
@@ -154,7 +190,7 @@ def read_one(
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
         "photo_id": photo_id(original, subject=arrival.subject),
-        "original": originals(original),
+        "original": known,
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,
@@ -182,7 +218,8 @@ def outcomes(arrived: DataFrame, objects: DataFrame) -> DataFrame:
     held = objects.where(F.col("outcome") == STORED).select("photo_id", F.lit(True).alias("held"))
     first = F.row_number().over(Window.partitionBy("photo_id").orderBy("position")) == 1
     outcome = (
-        F.when(F.col("reason").isNotNull(), REJECTED)
+        F.when(F.col("reason") == TOMBSTONED, TOMBSTONED)
+        .when(F.col("reason").isNotNull(), REJECTED)
         .when(F.col("held") | ~F.col("is_first"), DUPLICATE)
         .otherwise(STORED)
     )
@@ -228,7 +265,7 @@ def photos(arrived: DataFrame, outcomes: DataFrame) -> DataFrame:
 
 def rejected(arrived: DataFrame) -> DataFrame:
     """bronze/rejected of a chunk: one row an object version that is no photo, and why."""
-    return arrived.where(F.col("reason").isNotNull()).select(
+    return arrived.where(F.col("reason") != TOMBSTONED).select(
         "object",
         "subject",
         "path",

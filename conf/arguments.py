@@ -9,7 +9,19 @@ from typing import NoReturn
 from conf.errors import BadInput, hint
 
 LAYERS = ("bronze", "silver", "gold")
-COMMANDS = ("samples", "status", "check", "replay", "models", "train", "predict", "retire", "audit")
+COMMANDS = (
+    "samples",
+    "status",
+    "check",
+    "replay",
+    "models",
+    "train",
+    "predict",
+    "retire",
+    "audit",
+    "erase",
+)
+MODES = ("deferred", "immediate")
 
 EXAMPLES = """examples:
   python run.py --layer all --samples 60            generate photos, then run all layers
@@ -19,6 +31,7 @@ EXAMPLES = """examples:
   python run.py check --junit checks.xml            every suite on what the lake holds
   python run.py replay --reason too_small           what was refused for that, through the gates again
   python run.py replay --chunk 7 --quarantine       a blocked chunk into quarantine
+  python run.py erase --subject anna --request R-17  that person leaves every place, with a certificate
   python run.py models --rollback                   the PCA version before the champion, for readers
   python run.py audit --subject anna --history      what was held on anna, since when and until when
   python run.py train                               classifiers of kinds, tested on photos held out
@@ -117,6 +130,18 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     when.add_argument("--version", metavar="TABLE=N", help="one table at one version")
     when.add_argument("--history", action="store_true", help="when rows came, and when they left")
     audit.add_argument("--json", metavar="FILE", help="write the whole answer there")
+    erase = commands.add_parser(
+        "erase", parents=[shared], help="remove a subject from every place, and certify it"
+    )
+    erase.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
+    erase.add_argument("--request", metavar="ID", help="a name for the request, with none in it")
+    erase.add_argument(
+        "--mode",
+        metavar="MODE",
+        help="deferred: old files go when the retention ends (default); immediate: at once",
+    )
+    erase.add_argument("--verify", metavar="ID", help="look again for what a request was of")
+    erase.add_argument("--deep", action="store_true", help="… and decode every column")
     return _checked(parser.parse_args(_with_known_command(words)))
 
 
@@ -156,7 +181,28 @@ def _checked(words: argparse.Namespace) -> argparse.Namespace:
             )
         if words.chunk is not None and words.reason is not None:
             raise BadInput("--chunk and --reason don't go together; call one after the other.")
+    if words.command == "erase":
+        _check_erase(words)
     return words
+
+
+def _check_erase(words: argparse.Namespace) -> None:
+    if words.verify is not None:
+        if words.subject or words.request or words.mode:
+            raise BadInput("--verify ID stands alone, or with --deep: the request knows the rest.")
+        return
+    if not words.subject or not words.request:
+        raise BadInput("erase takes --subject S and --request ID, or --verify ID.")
+    if words.deep:
+        raise BadInput("--deep goes with --verify ID; call one after the other.")
+    if "/" in words.subject or words.subject.startswith("subject="):
+        raise BadInput("--subject takes what follows subject= in the folder's name, without it.")
+    if len(words.subject) > 2 and words.subject in words.request:
+        raise BadInput("--request names the subject, and is kept for good; give it a neutral name.")
+    words.mode = words.mode or MODES[0]
+    if words.mode not in MODES:
+        nearest = hint(words.mode, MODES, otherwise=f"the modes are {', '.join(MODES)}.")
+        raise BadInput(f"There is no mode {words.mode}; {nearest}")
 
 
 def overrides(words: argparse.Namespace) -> list[str]:

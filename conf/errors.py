@@ -47,6 +47,17 @@ class Inconsistent(FruitLakeError):
     exit_code = 6
 
 
+class LeftBehind(Inconsistent):
+    """Something of an erased subject is still there. The message names files, and so perhaps a person: it is
+    for the screen alone."""
+
+
+class Pending(FruitLakeError):
+    """What was asked is under way, and can't be done before a date."""
+
+    exit_code = 7
+
+
 def hint(word: str, known: Iterable[str], *, otherwise: str, cutoff: float = 0.6) -> str:
     """The end of a refusal: the known word nearest to an unknown one, or `otherwise`."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)

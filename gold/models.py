@@ -176,6 +176,26 @@ class ClassifierVersion(Version):
         )
 
 
+WIPED = (
+    "mean",
+    "scale",
+    "basis",
+    "scree",
+    "principal_angles",
+    "parameters",
+    "reference",
+    "confusion",
+)
+"""The columns of gold/models that are made of what a version was fitted on, photo by photo or summed."""
+
+
+def wiped(models: DataFrame) -> DataFrame:
+    """The same versions, retired and without their parameters: nobody can use them any more, nor learn from
+    them."""
+    nothing = {name: F.lit(None).cast(models.schema[name].dataType) for name in WIPED}
+    return models.withColumns({**nothing, "status": F.lit(RETIRED)})
+
+
 def versions(models: DataFrame, *, weights_id: str, kind: str = PCA) -> DataFrame:
     """The rows of a model's versions of that kind."""
     return models.where((F.col("kind") == kind) & (F.col("weights_id") == weights_id))

@@ -39,7 +39,8 @@ def due(
 ) -> Due | None:
     """Whether a model's published silver chunks call for a new version; None where the champion does.
 
-    Growth counts from the newest version on, so that one that was rolled back is not fitted again at once.
+    Growth counts from the newest version on that was not wiped, so that one that was rolled back is not
+    fitted again at once.
     """
     if champion is None:
         return Due(FIRST)
@@ -47,7 +48,7 @@ def due(
     if held < champion.photos:
         return Due(ERASURE)
     fitted = models.versions(lake.read(catalog.MODELS), weights_id=champion.weights_id)
-    most = fitted.agg(F.max("photos")).collect()[0][0]
+    most = fitted.where(F.col("basis").isNotNull()).agg(F.max("photos")).collect()[0][0]
     if sum(c.photos for c in published) >= most * (1 + refit.growth):
         return Due(GROWTH)
     drift = _drift(lake, champion, refit)

@@ -77,10 +77,7 @@ def train(
 
     Raises BadInput (no PCA version yet, too few photos or kinds to test anything), Blocked.
     """
-    left = unfinished(lake.ledger.chunks().values(), layer=LAYER, weights_id=weights_id)
-    for chunk in left:
-        _publish(lake, lake.ledger.renumbered(chunk, catalog.HELD_OUT), did=did)
-    if left:
+    if finish(lake, weights_id, did=did):
         did.notes.append("what an earlier run had trained is published; run again to train anew.")
         return
     known = lake.read(catalog.MODELS)
@@ -116,6 +113,14 @@ def train(
     staged = lake.staging.read(chunk, "models")
     gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(made))
     _publish(lake, lake.ledger.reached(chunk, State.STAGED), did=did)
+
+
+def finish(lake: Lake, weights_id: str, *, did: LayerRun) -> bool:
+    """Publishes what an earlier run had trained and staged; whether there was any."""
+    left = unfinished(lake.ledger.chunks().values(), layer=LAYER, weights_id=weights_id)
+    for chunk in left:
+        _publish(lake, lake.ledger.renumbered(chunk, catalog.HELD_OUT), did=did)
+    return bool(left)
 
 
 def _champion_name(known: DataFrame, weights_id: str) -> str | None:

@@ -37,12 +37,17 @@ class Keys:
     def tombstone(self, pseudonym: str) -> str:
         """What keeps out whom, or what, a pseudonym or a photo's `original` stands for. Neither can be had
         from it."""
-        return self._hmac("tombstone", pseudonym)
+        return self.tombstones(pseudonym.encode())
 
     @property
-    def originals(self) -> Originals:
+    def originals(self) -> KeyedHash:
         """What hashes the bytes of photos, and can nothing else: workers get it."""
-        return Originals(self._derived("original"))
+        return KeyedHash(self._derived("original"))
+
+    @property
+    def tombstones(self) -> KeyedHash:
+        """What makes a tombstone, and can nothing else: workers get it."""
+        return KeyedHash(self._derived("tombstone"))
 
     @property
     def fingerprint(self) -> str:
@@ -50,24 +55,20 @@ class Keys:
         return self._hmac("fingerprint", "")
 
     def _hmac(self, purpose: str, text: str) -> str:
-        return _hex(self._derived(purpose), os.fsencode(text))
+        return KeyedHash(self._derived(purpose))(os.fsencode(text))
 
     def _derived(self, purpose: str) -> bytes:
         return hmac.digest(self.secret, purpose.encode(), "sha256")
 
 
 @dataclass(frozen=True, repr=False)
-class Originals:
-    """The keyed hash of a photo's bytes as they arrived: 64 hex digits."""
+class KeyedHash:
+    """HMAC-SHA256 under one key: 64 hex digits."""
 
-    derived: bytes
+    key: bytes
 
     def __call__(self, content: bytes) -> str:
-        return _hex(self.derived, content)
-
-
-def _hex(key: bytes, content: bytes) -> str:
-    return hmac.new(key, content, hashlib.sha256).hexdigest()
+        return hmac.new(self.key, content, hashlib.sha256).hexdigest()
 
 
 def load(

@@ -25,7 +25,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.errors import BadInput, FruitLakeError, Refused
 from conf.settings import Delta
-from lake import catalog, faults
+from lake import catalog, faults, session
 from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.files import Folder
@@ -340,6 +340,17 @@ class Lake:
         target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
         with self._transaction(table, None, layer="compaction"):
             target.optimize().executeCompaction()
+
+    def vacuum(self, table: Table, *, hours: float) -> None:
+        """Removes the files that no version younger than so many hours has. Below the retention this ends
+        older versions, also for those who read one now. What can't be deleted stays without a word.
+        Raises Busy."""
+        target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
+        with (
+            self._transaction(table, None, layer="vacuum"),
+            session.any_retention(self.spark),
+        ):
+            target.vacuum(hours)
 
     def _next(self, table: Table) -> int:
         """The next number of a table whose commits are counted.

@@ -68,18 +68,32 @@ class Ledger:
         faults.at(f"{chunk.layer}: {state}")
         return changed
 
+    def recount(self, photos: Mapping[int, int]) -> None:
+        """Records how many photos published chunks have left, where that is not what is known."""
+        left = self._recounted(photos)
+        if left:
+            self._write(left)
+
+    def _recounted(self, photos: Mapping[int, int]) -> list[Chunk]:
+        return [
+            chunk.reached(chunk.state, photos=photos[number])
+            for number, chunk in self.chunks().items()
+            if photos.get(number, chunk.photos) != chunk.photos
+        ]
+
     def settle(
         self, chunk: Chunk, photos: Mapping[int, int], *, versions: Mapping[str, int]
     ) -> None:
         """Records in one commit that a chunk is published, and how many photos other chunks have left."""
-        left = [
-            known.reached(known.state, photos=photos[number])
-            for number, known in self.chunks().items()
-            if number in photos
-        ]
+        left = self._recounted(photos)
         faults.at(f"{chunk.layer}: before {State.PUBLISHED}")
         self._write([chunk.reached(State.PUBLISHED, versions=versions), *left])
         faults.at(f"{chunk.layer}: {State.PUBLISHED}")
+
+    def abandon(self, chunk: Chunk) -> None:
+        """Drops what is staged of a chunk: the next run does its work anew, under a number of its own."""
+        self._write([chunk.reached(State.PLANNED)])
+        self._lake.staging.remove(chunk)
 
     def retire(self, chunks: Sequence[Chunk]) -> None:
         """Records that the rows of these chunks are gone: what they were made from may be taken again."""

@@ -52,6 +52,13 @@ REQUIRED = {
 }
 
 
+LEFT_BEHIND = "fruit-lake-spark-"
+"""How names of what a process of this product has in the folder for temporary files begin; its number
+follows."""
+
+RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+
+
 @contextlib.contextmanager
 def running(spark: Spark) -> Iterator[SparkSession]:
     """A session of this process for a while, with Spark's log kept off the terminal.
@@ -65,6 +72,7 @@ def running(spark: Spark) -> Iterator[SparkSession]:
             yield session
         finally:
             session.stop()
+            shutil.rmtree(working_folder(), ignore_errors=True)
     except FruitLakeError as error:
         if not isinstance(error, SparkDidNotStart):
             log_file().unlink(missing_ok=True)
@@ -78,7 +86,44 @@ class SparkDidNotStart(FruitLakeError):
 
 def log_file() -> Path:
     """Where this process' Java and Python workers write what would run over the terminal."""
-    return Path(tempfile.gettempdir()) / f"fruit-lake-spark-{os.getpid()}.log"
+    return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}.log"
+
+
+def working_folder() -> Path:
+    """Where this process' Spark keeps what doesn't fit into memory, and broadcasts. It goes with the session;
+    a cluster's manager names another."""
+    return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}"
+
+
+def left_behind() -> list[Path]:
+    """Logs and working folders on this machine of processes that were killed."""
+    found = []
+    for path in Path(tempfile.gettempdir()).glob(f"{LEFT_BEHIND}*"):
+        pid = path.name.removeprefix(LEFT_BEHIND).removesuffix(".log")
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            found.append(path)
+    return found
+
+
+def sweep() -> list[Path]:
+    """Removes what killed processes left behind; returns what could not be removed."""
+    for path in left_behind():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return left_behind()
+
+
+@contextlib.contextmanager
+def any_retention(spark: SparkSession) -> Iterator[None]:
+    """Meanwhile VACUUM takes a retention below Delta's own bound of seven days."""
+    spark.conf.set(RETENTION_CHECK, "false")
+    try:
+        yield
+    finally:
+        spark.conf.unset(RETENTION_CHECK)
 
 
 def start(spark: Spark) -> SparkSession:
@@ -97,7 +142,8 @@ def start(spark: Spark) -> SparkSession:
         builder = builder.master(spark.master)
     if spark.packages:
         builder = builder.config("spark.jars.packages", spark.packages)
-    for key, value in {**REQUIRED, **spark.config}.items():
+    own = {"spark.local.dir": str(working_folder())}
+    for key, value in {**REQUIRED, **own, **spark.config}.items():
         builder = builder.config(key, value)
     log = log_file()
     try:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 
-from conf.errors import BadInput
+from conf.errors import BadInput, Pending
 from conf.settings import Settings
-from lake import keys
+from lake import catalog, keys
 from lake.files import Folder
+from lake.journal import LayerRun
+from lake.keys import Keys
 from lake.lake import Lake
-from privacy import audit, records, screen
+from privacy import audit, certificate, erasures, records, screen, tombstones, verification
 from privacy.audit import Auditor, Question
+from privacy.erase import Desk, check, erase, finish_due
+from privacy.erasures import Erasure, State
+from privacy.wanted import Wanted
 
 PHOTO_ID = re.compile("[0-9a-f]{64}")
 
@@ -79,3 +87,112 @@ def _parsed_version(text: str) -> tuple[str, int]:
     if not number.isdecimal():
         raise BadInput(f"--version {text}: write it as TABLE=N, such as silver/embeddings=3.")
     return name, int(number)
+
+
+class Context(Protocol):
+    """What `run.py` gives to a command that writes."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def lake(self) -> Lake: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def console(self) -> Console: ...
+
+
+Writing = Callable[[Settings, Console], AbstractContextManager[Context, bool | None]]
+Reading = Callable[[Settings, Console], AbstractContextManager[Lake, bool | None]]
+
+
+def desk(context: Context, did: LayerRun, *, now: datetime | None = None) -> Desk:
+    """What an erasure works with, in a run that writes."""
+    moment = now or datetime.now(UTC)
+    return Desk(context.lake, context.settings, context.keys, context.console, did, moment)
+
+
+def erase_command(
+    words: argparse.Namespace,
+    settings: Settings,
+    console: Console,
+    *,
+    writing: Writing,
+    reading: Reading,
+) -> None:
+    """Erases a subject, or looks again for what an erasure may have left. Raises as `erase`."""
+    if words.verify:
+        with reading(settings, console) as lake:
+            verify(lake, settings, console, words.verify, deep=words.deep)
+        return
+    with writing(settings, console) as context:
+        did = LayerRun("erase")
+        try:
+            done = erase(
+                desk(context, did), subject=words.subject, request=words.request, mode=words.mode
+            )
+        except Exception as error:
+            # A message may hold a path with a name in it: no table keeps it.
+            pending = isinstance(error, Pending)
+            did.finish("pending" if pending else "failed", error=type(error).__name__)
+            context.lake.record(catalog.RUNS, [did.row(context.lake.run)], layer="erase")
+            raise
+        did.finish("done")
+        context.lake.record(catalog.RUNS, [did.row(context.lake.run)], layer="erase")
+        for note in did.notes:
+            console.print(note, markup=False, soft_wrap=True)
+        tell(console, context.lake, done)
+
+
+def tell(console: Console, lake: Lake, erasure: Erasure) -> None:
+    """What a certified request came to."""
+    place = lake.files.uri(f"{certificate.FOLDER}/{erasure.certificate}.json")
+    held = ", ".join(
+        f"{count:,} of {name}"
+        for name, count in sorted(erasure.counts.items())
+        if not name.startswith(erasures.FITTED)
+    )
+    what = f"erased: {held}" if held else "nothing held"
+    console.print(f"{erasure.request}: {what}.", markup=False, soft_wrap=True)
+    console.print(f"certificate {erasure.certificate}: {place}", markup=False, soft_wrap=True)
+
+
+def finish_step(context: Context, did: LayerRun, *, now: datetime | None = None) -> None:
+    """Finishes the erasures that are due. Raises as `erase`."""
+    for erasure in finish_due(desk(context, did, now=now)):
+        did.add({"erasures": 1})
+        tell(context.console, context.lake, erasure)
+
+
+def verify(lake: Lake, settings: Settings, console: Console, named: str, *, deep: bool) -> None:
+    """Looks through every store again for what an erasure (a request, or a certificate) was of.
+
+    Raises BadInput (there is none of that id), Pending (its files are due later), LeftBehind.
+    """
+    known = erasures.last(lake)
+    found = [e for e in known.values() if named in (e.request, e.certificate)]
+    if not found:
+        raise BadInput(
+            f"There is no erasure {named}; the requests are {', '.join(sorted(known)) or 'none'}."
+        )
+    [erasure] = found
+    own = keys.load(settings.subjects.key, lake=lake.files.root, make=False)
+    wanted = Wanted.of(erasure, keys=own, tombstones=tombstones.holding(lake))
+    looked = verification.verify(lake, settings, erasure, wanted, deep=deep)
+    if erasure.due_at and not erasure.has_reached(State.PHYSICAL):
+        raise Pending(
+            f"{erasure.request} is pending until {certificate.told(erasure.due_at)}: "
+            f"{len(looked.residues):,} things are left until then."
+        )
+    check(looked)
+    if broken := certificate.broken_links(lake.files):
+        console.print(
+            f"Certificates whose predecessor was changed: {', '.join(broken)}.", markup=False
+        )
+    console.print(
+        f"{erasure.request}: {sum(looked.files.values()):,} files, "
+        f"{sum(looked.bytes.values()):,} bytes looked through{' and decoded' if deep else ''}; nothing of "
+        f"it was found.",
+        markup=False,
+        soft_wrap=True,
+    )

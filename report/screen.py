@@ -71,10 +71,11 @@ def checked(console: Console, results: Sequence[Checked]) -> None:
 
 
 def _reasons(did: LayerRun) -> str:
-    """Refusals by reason; of bronze's duplicates, how many."""
+    """Refusals by reason; of bronze's duplicates and of what tombstones keep out, how many."""
     reasons = dict(did.reasons)
-    if did.counts.get("duplicate"):
-        reasons["duplicate"] = did.counts["duplicate"]
+    for outcome in ("duplicate", "tombstoned"):
+        if did.counts.get(outcome):
+            reasons[outcome] = did.counts[outcome]
     return _listed(reasons)
 
 

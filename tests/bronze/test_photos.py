@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from bronze.landing import LandingObject, LocalLanding, arrival
-from bronze.photos import ARRIVED, outcomes, photo_id, photos, read_one, rejected, size
+from bronze.layer import _barred
+from bronze.photos import ARRIVED, Admission, outcomes, photo_id, photos, read_one, rejected, size
 from lake.chunks import batches
 from lake.keys import Keys
 
 KEYS = Keys(b"0123456789abcdef")
+OPEN = Admission.of(KEYS, tombstones=frozenset())
 
 
 def arrivals(*sizes):
@@ -40,15 +42,13 @@ def test_one_photo_of_two_subjects_is_two_photos():
 
 def test_a_film_is_refused_unread(tmp_path):
     [film] = arrivals(101)
-    row = read_one(LocalLanding(str(tmp_path)), film, max_bytes=100, originals=KEYS.originals)
+    row = read_one(LocalLanding(str(tmp_path)), film, max_bytes=100, admission=OPEN)
     assert (row["reason"], row["detail"]) == ("too_large", "over photos.max_bytes (100)")
 
 
 def test_what_is_gone_gives_no_row(tmp_path):
     [gone] = arrivals(1)
-    assert (
-        read_one(LocalLanding(str(tmp_path)), gone, max_bytes=100, originals=KEYS.originals) is None
-    )
+    assert read_one(LocalLanding(str(tmp_path)), gone, max_bytes=100, admission=OPEN) is None
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,7 @@ def chunk(spark):
         (3, "held", None),
         (4, None, "empty"),
         (5, None, "empty"),
+        (6, None, "tombstoned"),
     ]
     names = ARRIVED.fieldNames()
     values = [
@@ -84,6 +85,7 @@ def test_the_first_of_equal_photos_is_stored(chunk):
         3: "duplicate",
         4: "rejected",
         5: "rejected",
+        6: "tombstoned",
     }
 
 
@@ -102,14 +104,52 @@ def test_no_path_stands_in_a_query_plan(spark, tmp_path):
     landing = LocalLanding(str(tmp_path))
     found = [arrival(o, position=0, keys=KEYS) for o in landing.listing().objects]
     settings = Settings.load("local", environment={})
-    frame = arrived(
+    with arrived(
         spark,
         landing,
         found,
         chunks=settings.chunks,
         max_bytes=9,
-        originals=KEYS.originals,
+        admission=OPEN,
         count=lambda n: None,
-    )
-    assert frame.first()["reason"] == "not_a_photo"
-    assert "canary" not in frame._jdf.queryExecution().toString()
+    ) as frame:
+        assert frame.first()["reason"] == "not_a_photo"
+        assert "canary" not in frame._jdf.queryExecution().toString()
+
+
+@pytest.mark.parametrize(
+    ("subject", "content", "reason"),
+    [
+        ("erased", b"other", "tombstoned"),
+        (None, b"erased", "tombstoned"),
+        (None, b"other", "not_a_photo"),
+        ("another", b"erased", "not_a_photo"),
+    ],
+)
+def test_what_tombstones_keep_out_leaves_nothing(tmp_path, subject, content, reason):
+    """An erased subject's objects are not even opened; erased bytes are refused without a subject alone."""
+    known = KEYS.originals(b"erased")
+    erased = frozenset(map(KEYS.tombstone, (known, KEYS.subject("erased"))))
+    name = f"subject={subject}/kiwi.jpg" if subject else "kiwi.jpg"
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    landing = LocalLanding(str(tmp_path))
+    [arrived] = [arrival(o, position=0, keys=KEYS) for o in landing.listing().objects]
+    [arrived] = _barred([arrived], keys=KEYS, tombstones=erased)
+    if subject == "erased":
+        (tmp_path / name).unlink()
+    admission = Admission.of(KEYS, tombstones=erased)
+    row = read_one(landing, arrived, max_bytes=100, admission=admission)
+    assert row["reason"] == reason
+    if reason == "tombstoned":
+        kept = {name: value for name, value in row.items() if value is not None}
+        assert set(kept) == {
+            "position",
+            "object",
+            "etag",
+            "path",
+            "uploaded_at",
+            "size_bytes",
+            "reason",
+        }
+        assert (kept["path"], kept["object"]) == ("", KEYS.path(name))
