@@ -96,13 +96,25 @@ def working_folder() -> Path:
 
 
 def left_behind() -> list[Path]:
-    """Logs and working folders on this machine of processes that were killed."""
+    """This user's logs and working folders on this machine of processes that were killed."""
     found = []
     for path in Path(tempfile.gettempdir()).glob(f"{LEFT_BEHIND}*"):
         pid = path.name.removeprefix(LEFT_BEHIND).removesuffix(".log")
-        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
-            found.append(path)
+        with contextlib.suppress(FileNotFoundError):
+            is_own = path.lstat().st_uid == os.getuid()
+            if is_own and pid.isdecimal() and not _lives(int(pid)):
+                found.append(path)
     return found
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def sweep() -> list[Path]:

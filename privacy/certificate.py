@@ -80,8 +80,7 @@ def write(lake: Lake, erasure: Erasure, looked: Looked | None, *, places: Mappin
 
 def told(moment: datetime) -> str:
     """A time as ISO 8601, in UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="seconds")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def broken_links(files: Folder) -> list[str]:

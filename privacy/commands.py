@@ -21,7 +21,8 @@ from lake.keys import Keys
 from lake.lake import Lake
 from privacy import audit, certificate, erasures, records, screen, tombstones, verification
 from privacy.audit import Auditor, Question
-from privacy.erase import Desk, check, erase, finish_due
+from privacy.desk import Desk
+from privacy.erase import check, erase, finish_due
 from privacy.erasures import Erasure, State
 from privacy.wanted import Wanted
 

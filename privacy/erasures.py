@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
@@ -78,20 +78,20 @@ class Erasure:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """From a row of privacy/erasures."""
+        """From a row of privacy/erasures, whose times Spark gives in this machine's zone."""
         return cls(
             request=row["request"],
             state=State(row["state"]),
             mode=row["mode"],
             subject=row["subject"],
             certificate=row["certificate"],
-            at=row["at"],
+            at=row["at"].astimezone(UTC),
             entry=row["entry"],
             photo_ids=frozenset(row["photo_ids"] or []),
             counts=dict(row["counts"] or []),
             versions_before=dict(row["versions_before"] or []),
             versions_after=dict(row["versions_after"] or []),
-            due_at=row["due_at"],
+            due_at=row["due_at"] and row["due_at"].astimezone(UTC),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 
 from pyspark.sql import functions as F
 
@@ -104,7 +105,12 @@ def sums(lake: Lake) -> Sums:
         rejected=counts(lake.read(catalog.REJECTED), "reason"),
         photos=lake.read(catalog.PHOTOS).count(),
         models=models,
-        open_ends=[*_blocked(chunks), *_unprojected(chunks, champions), *_half_retired(lake)],
+        open_ends=[
+            *_blocked(chunks),
+            *_unprojected(chunks, champions),
+            *_half_retired(lake),
+            *_half_erased(lake),
+        ],
     )
 
 
@@ -143,6 +149,24 @@ def _half_retired(lake: Lake) -> list[str]:
         f"{row['extractor']} {row['weights_id'][:12]} is half retired: run.py retire "
         f"{row['weights_id'][:12]} goes on"
         for row in extractors(lake).where(F.col("status") == RETIRING).collect()
+    ]
+
+
+def _half_erased(lake: Lake) -> list[str]:
+    """Requests for erasure that are not certified yet."""
+    if not lake.version(catalog.ERASURES):
+        return []
+    rows = lake.read(catalog.ERASURES).select("request", "state", "due_at", "entry").collect()
+    last = {row["request"]: row for row in sorted(rows, key=lambda row: row["entry"])}
+    return [
+        f"erasure {request} is not certified: it is {row['state']}"
+        + (
+            f", and files are due at {row['due_at'].astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            if row["due_at"]
+            else ", and the same command goes on"
+        )
+        for request, row in last.items()
+        if row["state"] != "certified"
     ]
 
 

@@ -1,6 +1,8 @@
 """Java and the jars: what a machine lacks is said in one sentence."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from pyarrow import parquet
@@ -70,3 +72,27 @@ def test_row_groups_are_bounded_by_bytes_also_where_large_photos_follow_small_on
     sizes = [metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups)]
     assert sum(sizes) > 24 << 22
     assert max(sizes) < (8 + 4 + 1) << 20
+
+
+def test_what_killed_processes_left_behind_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(session.tempfile, "gettempdir", lambda: str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for pid in (dead.pid, os.getpid()):
+        folder = tmp_path / f"{session.LEFT_BEHIND}{pid}"
+        folder.mkdir()
+        (folder / "broadcast").write_bytes(b"subject=canary")
+        (tmp_path / f"{session.LEFT_BEHIND}{pid}.log").write_text("canary")
+    (tmp_path / "fruit-lake-spark-notes").write_text("another's")
+    assert len(session.left_behind()) == 2
+    assert session.sweep() == []
+    left = {path.name for path in tmp_path.iterdir()}
+    own = f"{session.LEFT_BEHIND}{os.getpid()}"
+    assert left == {own, f"{own}.log", "fruit-lake-spark-notes"}
+
+
+def test_broadcasts_lie_in_the_folder_of_the_process(spark):
+    broadcast = spark.sparkContext.broadcast(b"x" * 100)
+    folder = session.working_folder()
+    assert any(path.is_file() for path in folder.rglob("*"))
+    broadcast.destroy()

@@ -1,17 +1,32 @@
 """Erasure: the canary leaves every place, everybody else stays, and a certificate says so, once."""
 
+import hashlib
+import json
+import os
 import shutil
+import subprocess
+from contextlib import contextmanager
+from datetime import timedelta
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bronze.samples import write_samples
-from lake import catalog
+from conf import arguments
+from conf.errors import BadInput, LeftBehind, Pending
+from gold import models, pca
+from gold.moments import Moments
+from lake import catalog, faults, keys
 from lake.journal import LayerRun
-from privacy import commands, erasures
+from privacy import commands, erasures, storage, tombstones
 from privacy.erase import erase
+from privacy.erasures import State
 from report.sums import sums
 from tests.place import Place
 from tests.privacy.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices
+from tests.test_resume import Killed, dies
 
 PHOTOS = {f"{MARKER}-{n}.jpg": jpeg(n) for n in range(6)}
 SHARED = PHOTOS[f"{MARKER}-0.jpg"]
@@ -34,13 +49,6 @@ def held(tmp_path_factory, spark):
     send(place.landing, {"nobody.jpg": PHOTOS[f"{MARKER}-1.jpg"]}, subject=None)
     place.run()
     return place
-
-
-@pytest.fixture
-def place(held, tmp_path, spark):
-    """A copy of it."""
-    shutil.copytree(held.root, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, spark, None).set("refit.growth=9")
 
 
 def erased(place, *, mode="immediate", request=REQUEST, subject=SUBJECT, now=None):
@@ -94,21 +102,352 @@ def ids(place):
     return {row["photo_id"] for row in [*own, *copies]}
 
 
-def agree(place):
+@pytest.fixture(scope="module")
+def done(held, tmp_path_factory, spark):
+    """The lake after the canary was erased at once, and what was seen before."""
+    root = tmp_path_factory.mktemp("done") / "place"
+    shutil.copytree(held.root, root)
+    place = Place(root, spark, None).set("refit.growth=9")
+    place.photo_ids = ids(place)
+    place.before = rows_of_others(place, place.photo_ids)
+    place.wanted, place.wanted_ids = needles(place, photo_ids=place.photo_ids)
+    assert {needle for _, needle in places(place.wanted, place.root)} >= set(place.wanted[:2])
+    place.erasure = erased(place)
+    return place
+
+
+def certificates(place):
+    files = place.files.names("privacy/certificates", suffix=".json")
+    return {name: place.files.read_json(f"privacy/certificates/{name}") for name in files}
+
+
+def test_the_canary_is_gone_from_every_byte(done):
+    assert done.erasure.state is State.CERTIFIED
+    assert done.erasure.photo_ids == done.photo_ids
+    assert {path for path, _ in places(done.wanted, done.root)} <= {THEIRS}
+    where = {path.rsplit("/", 1)[0] for path, _ in places(done.wanted_ids, done.root)}
+    assert where <= {"lake/privacy/erasures"}
+
+
+def test_everybody_else_is_as_before_and_the_sums_agree(done):
+    assert rows_of_others(done, done.photo_ids) == done.before
+    held = sums(done.lake)
+    assert held.disagreements() == held.open_ends == []
+
+
+def test_the_certificate_tells_what_was_done_and_not_whose(done):
+    [(name, told)] = certificates(done).items()
+    assert name == f"{done.erasure.certificate}.json"
+    assert (told["result"], told["mode"], told["due"]) == ("erased", "immediate", None)
+    assert told["photos"] == told["counts"]["bronze/photos"] == len(done.photo_ids)
+    assert told["counts"]["bronze/rejected"] == 1
+    assert told["counts"]["landing"] == len(PHOTOS) + 3
+    assert {store["store"] for store in told["stores"]} >= {"landing", "lake", "docs"}
+    assert told["verification"]["residues"] == 0
+    assert told["verification"]["files"] > 50
+    assert told["versions_before"]["bronze/photos"] < told["versions_after"]["bronze/photos"]
+    assert (told["sequence"], told["previous_sha256"]) == (1, None)
+    assert SUBJECT not in json.dumps(told)
+    assert done.pseudonym not in json.dumps(told)
+    assert done.erasure.subject not in json.dumps(told)
+
+
+def test_the_pca_is_the_one_that_never_saw_them(done):
+    lake = done.lake
+    rows = lake.read(catalog.MODELS).where("kind = 'pca'").orderBy("created_at").collect()
+    assert [(row["status"], row["reason"]) for row in rows] == [
+        ("retired", "first"),
+        ("champion", "erasure"),
+    ]
+    x = np.array([row["embedding"] for row in lake.read(catalog.EMBEDDINGS).collect()])
+    kept = models.PcaVersion.read(rows[1].asDict()).pca
+    anew = pca.fit(Moments.of(x, x.mean(axis=0).astype(np.float64)), components=20)
+    assert kept.variance == pytest.approx(anew.variance, rel=1e-9)
+    assert np.abs(kept.variances - anew.variances).max() <= 1e-9 * anew.variance
+    clear = anew.variances > 1e-6 * anew.variance
+    centred = x - x.mean(axis=0)
+    off = np.abs(centred @ kept.basis[:, clear]) - np.abs(centred @ anew.basis[:, clear])
+    assert (off**2).max() <= 1e-9 * anew.variance
+
+
+def test_a_version_fitted_on_them_is_empty_and_no_way_leads_back(done):
+    row = done.lake.read(catalog.MODELS).where("reason = 'first'").first()
+    assert all(row[name] is None for name in models.WIPED)
+    with done.writing() as context, pytest.raises(BadInput, match="were wiped"):
+        models.version(context.lake.read(catalog.MODELS), row["version"])
+    strays = [p for t in catalog.TABLES for p in storage.strays(done.lake, t)]
+    named = {path.parent.name for path in strays}
+    assert named <= {"erasures", "models", "tombstones", "runs", "chunks"}
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_it_can_be_verified_later(done, deep):
+    for name in (REQUEST, done.erasure.certificate):
+        commands.verify(done.lake, done.settings, done.console, name, deep=deep)
+    assert "nothing of it was found" in done.screen
+    with pytest.raises(BadInput, match="There is no erasure request-9; the requests are request-1"):
+        commands.verify(done.lake, done.settings, done.console, "request-9", deep=deep)
+
+
+def planted(done, columns, place="lake/bronze/photos/part-planted.parquet"):
+    path = done.root / place
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def residue(done, case):
+    """Files that should not be there, each of them found by another look."""
+    photo = sorted(done.photo_ids)[0]
+    raw = {"log": "lake/bronze/photos/_delta_log/x.json", "docs": "lake/docs/x.html"}
+    if case in raw:
+        path = done.root / raw[case]
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"… {done.pseudonym} …")
+    elif case == "landing":
+        send(done.landing, {"more.jpg": jpeg(99)})
+        path = done.landing / f"subject={SUBJECT}/2026/11/more.jpg"
+    elif case == "copy":
+        send(done.landing, {"more.jpg": SHARED}, subject=None)
+        path = done.landing / "kiwi/more.jpg"
+    elif case == "row":
+        path = planted(done, {"photo_id": [photo], "other": [1]})
+    elif case == "subject":
+        path = planted(done, {"photo_id": ["f" * 64], "subject": [done.pseudonym]})
+    elif case == "temporary":
+        path = planted(done, {"photo_id": [photo]}, "lake/bronze/photos/_temporary-planted")
+    elif case == "renamed":
+        path = planted(done, {"whose": [f"it was {done.pseudonym}"]})
+    else:
+        path = planted(done, {"blob": [SHARED]})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("case", "deep"),
+    [
+        ("row", False),
+        ("subject", False),
+        ("temporary", False),
+        ("log", False),
+        ("docs", False),
+        ("landing", False),
+        ("copy", False),
+        ("renamed", True),
+        ("blob", True),
+    ],
+)
+def test_a_planted_residue_is_found_and_named(done, case, deep):
+    path = residue(done, case)
+    try:
+        with pytest.raises(LeftBehind, match=path.name):
+            commands.verify(done.lake, done.settings, done.console, REQUEST, deep=deep)
+    finally:
+        path.unlink()
+        shutil.rmtree(done.landing / f"subject={SUBJECT}", ignore_errors=True)
+    commands.verify(done.lake, done.settings, done.console, REQUEST, deep=False)
+
+
+def test_the_same_request_again_changes_nothing(done):
+    before = {table.name: done.lake.version(table) for table in catalog.TABLES}
+    kept = certificates(done)
+    assert erased(done) == erasures.last(done.lake)[REQUEST]
+    assert certificates(done) == kept
+    assert {table.name: done.lake.version(table) for table in catalog.TABLES} == before
+    with pytest.raises(BadInput, match="made for another subject"):
+        erased(done, subject=OTHER)
+
+
+def test_what_comes_again_is_refused_and_counted(done, tmp_path, spark):
+    """Known bytes under a new name and new ones, as the subject; known ones of nobody; not another's."""
+    shutil.copytree(done.root, tmp_path, dirs_exist_ok=True)
+    place = Place(tmp_path, spark, None).set("refit.growth=9")
+    send(place.landing, {"new name.jpg": SHARED, "new bytes.jpg": jpeg(7)})
+    send(place.landing, {"sent on.jpg": PHOTOS[f"{MARKER}-2.jpg"]}, subject=None)
+    send(place.landing, {"theirs too.jpg": PHOTOS[f"{MARKER}-2.jpg"]}, subject=OTHER)
+    did = place.run("bronze")["bronze"]
+    assert did.counts == {"in": 4, "kept": 1, "stored": 1, "tombstoned": 3}
+    assert "3 tombstoned" in place.screen
     held = sums(place.lake)
-    return held.disagreements() == []
+    assert held.outcomes["tombstoned"] == 3
+    assert held.disagreements() == []
+    wanted = [done.pseudonym.encode(), *done.wanted_ids, MARKER.encode()]
+    found = places(wanted, place.root / "lake")
+    assert {path.rsplit("/", 1)[0] for path, _ in found} <= {"privacy/erasures"}
+    assert place.run("bronze")["bronze"].counts == {}
 
 
-def test_the_canary_is_gone_from_every_byte(place):
+def test_what_is_half_done_is_finished_and_certified_once(held, done, tmp_path, spark):
+    """It dies in each state; the same command ends as one that was not disturbed."""
+    shutil.copytree(held.root, tmp_path, dirs_exist_ok=True)
+    place = Place(tmp_path, spark, None).set("refit.growth=9")
+    place.pseudonym = done.pseudonym
+    for point in POINTS:
+        with dies(point), pytest.raises(Killed, match=point):
+            erased(place)
+        place.bury()
+    assert certificates(place).keys() == {f"{erasures.last(place.lake)[REQUEST].certificate}.json"}
+    [(name, told)] = certificates(place).items()
+    assert erased(place).state is State.CERTIFIED
+    assert certificates(place) == {name: told}
+    assert told["counts"] == {**certificates(done)[f"{done.erasure.certificate}.json"]["counts"]}
+    assert rows_of_others(place, done.photo_ids) == done.before
+    assert sums(place.lake).disagreements() == []
+    assert {path for path, _ in places(done.wanted, place.root)} <= {THEIRS}
+    states = [row["state"] for row in place.lake.read(catalog.ERASURES).collect()]
+    assert states.count("certified") == 1
+
+
+POINTS = (
+    "erase: requested",
+    "erase: tombstones made",
+    "erase: fenced",
+    "erase: landing objects gone",
+    "departure: embeddings gone",
+    "erase: bronze/photos gone",
+    "erase: logical",
+    "gold: staged",
+    "erase: fitted anew",
+    "erase: a table vacuumed",
+    "erase: physical",
+    "erase: verified",
+    "erase: certificate written",
+)
+
+
+def test_nothing_is_certified_while_something_is_left(done):
+    """A subject that was never seen, but a file of it that can't be deleted, and one planted meanwhile."""
+    send(done.landing, {"ghost.jpg": jpeg(50, marker="ghost")}, subject="ghost")
+    path = done.landing / "subject=ghost/2026/11/ghost.jpg"
+    with undeletable(path), pytest.raises(LeftBehind, match=r"could not be deleted: .*ghost\.jpg"):
+        erased(done, subject="ghost", request="request-2")
+    held = erasures.last(done.lake)["request-2"]
+    assert not held.has_reached(State.PHYSICAL)
+
+    def plants(point):
+        if point == "erase: physical":
+            planted(done, {"subject": [pseudonym(done, "ghost")]})
+
+    with faults.armed(plants), pytest.raises(LeftBehind, match="part-planted"):
+        erased(done, subject="ghost", request="request-2")
+    assert f"{held.certificate}.json" not in certificates(done)
+    assert erased(done, subject="ghost", request="request-2").state is State.CERTIFIED
+    told = certificates(done)[f"{held.certificate}.json"]
+    assert told["sequence"] == 2
+    first = done.files.read(f"privacy/certificates/{done.erasure.certificate}.json")
+    assert told["previous_sha256"] == hashlib.sha256(first).hexdigest()
+    assert not (done.landing / "subject=ghost").exists()
+
+
+def pseudonym(place, name):
+    return keys.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(name)
+
+
+@contextmanager
+def undeletable(path):
+    """Meanwhile nobody can delete the file: not even root, for whom it is made immutable."""
+    if os.geteuid() == 0:
+        subprocess.run(["chattr", "+i", path], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["chattr", "-i", path], check=True)
+    else:
+        path.parent.chmod(0o500)
+        try:
+            yield
+        finally:
+            path.parent.chmod(0o700)
+
+
+def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_path, spark):
+    shutil.copytree(held.root, tmp_path, dirs_exist_ok=True)
+    place = Place(tmp_path, spark, None).set("refit.growth=9")
     photo_ids = ids(place)
     before = rows_of_others(place, photo_ids)
-    wanted, wanted_ids = needles(place, photo_ids=photo_ids)
-    assert {needle for _, needle in places(wanted, place.root)} >= set(wanted[:2])
-    done = erased(place)
-    assert done.state is erasures.State.CERTIFIED
-    assert done.photo_ids == photo_ids
-    assert {path for path, _ in places(wanted, place.root)} <= {THEIRS}
-    where = {path.rsplit("/", 1)[0] for path, _ in places(wanted_ids, place.root)}
-    assert where <= {"lake/privacy/erasures"}
+    wanted, _ = needles(place, photo_ids=photo_ids)
+    with pytest.raises(Pending, match="files of earlier versions hold them until"):
+        erased(place, mode="deferred")
+    erasure = erasures.last(place.lake)[REQUEST]
+    days = (erasure.due_at - erasure.at).total_seconds() / 86_400
+    assert days == pytest.approx(7, abs=0.01)
+    [(name, told)] = certificates(place).items()
+    assert name == f"{erasure.certificate}.pending.json"
+    assert (told["result"], told["due"]["at"][:19]) == (
+        "pending",
+        erasure.due_at.isoformat(timespec="seconds")[:19],
+    )
+    assert place.lake.read_version(catalog.PHOTOS, 1).count() > 0
+    for table in (catalog.PHOTOS, catalog.OBJECTS, catalog.EMBEDDINGS, catalog.FEATURES):
+        rows = place.lake.read(table).select("photo_id").collect()
+        assert not {row[0] for row in rows} & photo_ids, table.name
+    assert places([place.pseudonym.encode()], place.root / "lake")
+    assert not list(place.landing.glob(f"subject={SUBJECT}*"))
     assert rows_of_others(place, photo_ids) == before
-    assert agree(place)
+    with pytest.raises(Pending, match="is pending until"):
+        commands.verify(place.lake, place.settings, place.console, REQUEST, deep=False)
+    with pytest.raises(Pending):
+        erased(place, mode="deferred")
+    [line] = sums(place.lake).open_ends
+    assert "request-1 is not certified: it is logical, and files are due at" in line
+    with place.writing() as context:
+        commands.finish_step(context, LayerRun("erase"))
+    assert erasures.last(place.lake)[REQUEST].state is State.LOGICAL
+    with place.writing() as context:
+        commands.finish_step(context, LayerRun("erase"), now=erasure.due_at + timedelta(hours=1))
+    finished = erasures.last(place.lake)[REQUEST]
+    assert (finished.state, finished.certificate) == (State.CERTIFIED, erasure.certificate)
+    assert {path for path, _ in places(wanted, place.root)} <= {THEIRS}
+    assert rows_of_others(place, photo_ids) == before
+    assert sums(place.lake).disagreements() == []
+    pending, whole = sorted(certificates(place).values(), key=lambda told: told["sequence"])
+    assert (pending["certificate"], whole["result"]) == (whole["certificate"], "erased")
+
+
+def words(place, *more):
+    return (*more, "--lake", str(place.root / "lake"), "--landing", str(place.landing))
+
+
+def test_every_suite_still_holds(done, command):
+    code, out, err = command(*words(done, "check"))
+    assert (code, err) == (0, ""), out
+
+
+def test_on_the_command_line(done, command):
+    """A subject never seen is kept out from now on; other keys, and a lake in use, are refused."""
+    erase_it = ("erase", "--subject", "nobody-here", "--request", "request-3")
+    code, out, _ = command(*words(done, *erase_it))
+    assert (code, "request-3: nothing held." in out) == (0, True)
+    assert "certificate" in out
+    key = keys.load(done.settings.subjects.key, lake=done.files.root, make=False)
+    stone = key.tombstone(key.subject("nobody-here"))
+    assert stone in tombstones.holding(done.lake)
+    assert command(*words(done, "erase", "--verify", "request-3"))[0] == 0
+    code, _, err = command(*words(done, "erase", "--verify", "request-4"))
+    assert (code, "There is no erasure request-4" in err) == (2, True)
+    with done.writing():
+        assert command(*words(done, *erase_it))[0] == 4
+    own = done.root / "lake.key"
+    own.rename(done.root / "away.key")
+    assert command(*words(done, *erase_it))[0] == 2
+    own.write_text("another key that is long enough")
+    code, _, err = command(*words(done, *erase_it))
+    assert (code, "made with another key" in err) == (5, True)
+    (done.root / "away.key").replace(own)
+    last = done.lake.read(catalog.RUNS).where("layer = 'erase'").collect()
+    assert {row["status"] for row in last} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--subject", "anna"), "erase takes --subject S and --request ID"),
+        (("--subject", "anna", "--request", "for-anna"), "names the subject"),
+        (("--subject", "subject=anna", "--request", "1"), "without it"),
+        (("--subject", "anna", "--request", "1", "--mode", "later"), "There is no mode later"),
+        (("--subject", "anna", "--request", "1", "--deep"), "--deep goes with --verify"),
+        (("--verify", "1", "--subject", "anna"), "--verify ID stands alone"),
+    ],
+)
+def test_words_that_make_no_request_are_refused(given, said):
+    with pytest.raises(BadInput, match=said):
+        arguments.parse(("erase", *given))

@@ -1,0 +1,77 @@
+"""The physical step of an erasure: landing objects, old files, and what is left outside the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from conf.errors import LeftBehind
+from lake import catalog, faults, session
+from lake.lake import Lake
+from privacy import objects, storage, verification
+from privacy.desk import Desk
+from privacy.erasures import IMMEDIATE, Erasure
+from privacy.objects import Known
+from privacy.wanted import Wanted
+
+AT_ONCE = (catalog.MODELS, catalog.MOMENTS)
+"""Tables whose older versions hold what was fitted on the erased rows: they go with the due date, whatever
+the retention."""
+
+
+def free(desk: Desk, erasure: Erasure) -> None:
+    """Removes what no current version needs, and everything outside the tables. Raises LeftBehind, naming
+    what could not be deleted."""
+    lake = desk.lake
+    wanted = desk.wanted(erasure)
+    swept = objects.sweep(desk.settings.paths.landing, wanted, Known.of(lake, wanted))
+    left = [path for path in swept.left if not objects.is_of_others(path)]
+    lake.ledger.drop_abandoned()
+    _redact_audits(lake, wanted)
+    lake.spark.catalog.clearCache()
+    left += map(str, session.sweep())
+    faults.at("erase: before vacuum")
+    if (
+        not erasure.is_of_nothing
+        or verification.verify(lake, desk.settings, erasure, wanted).residues
+    ):
+        left += map(str, _vacuumed(desk, erasure, wanted))
+    faults.at("erase: vacuumed")
+    if left:
+        raise LeftBehind(
+            f"{len(left):,} files could not be deleted: {', '.join(sorted(left))}. Give this process the "
+            f"right to, and run the same command again: nothing is certified until then."
+        )
+
+
+def _vacuumed(desk: Desk, erasure: Erasure, wanted: Wanted) -> Sequence[Path]:
+    """What could not be deleted."""
+
+    def holds_something(path: Path) -> bool:
+        return verification.residue_in(path, wanted) is not None
+
+    left: list[Path] = []
+    for table in catalog.TABLES:
+        if erasure.mode == IMMEDIATE or (table in AT_ONCE and erasure.fitted):
+            left += storage.free(desk.lake, table, hours=0.0)
+        else:
+            left += storage.free(desk.lake, table, hours=_hours(desk), but_for=holds_something)
+        faults.at("erase: a table vacuumed")
+    return left
+
+
+def _hours(desk: Desk) -> float:
+    """What VACUUM is to keep: what is younger, by its own clock, than the retention by `now`."""
+    retention = desk.after_retention(desk.now) - desk.now
+    ahead = desk.now - datetime.now(UTC)
+    return max(0.0, (retention - ahead).total_seconds() / 3600)
+
+
+def _redact_audits(lake: Lake, wanted: Wanted) -> None:
+    """Records of audits stay, but for what tells of the subject."""
+    for name in lake.files.names("privacy/audits", suffix=".json"):
+        content = lake.files.read(f"privacy/audits/{name}") or b""
+        redacted = wanted.redacted(content)
+        if redacted != content:
+            lake.files.write(f"privacy/audits/{name}", redacted)
