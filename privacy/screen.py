@@ -67,5 +67,6 @@ def _commit(commit: Commit) -> str:
     by = commit.written_by
     return (
         f"version {commit.version} ({commit.operation}, {told(commit.at)}, run "
-        f"{by.get('run_id', 'unknown')}, code {by.get('code_revision', 'unknown')}, settings {by.get('settings_hash', 'unknown')})"
+        f"{by.get('run_id', 'unknown')}, code {by.get('code_revision', 'unknown')}, settings "
+        f"{by.get('settings_hash', 'unknown')})"
     )
