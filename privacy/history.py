@@ -22,6 +22,7 @@ from lake.catalog import Table
 from lake.files import Folder
 
 LOG = "_delta_log"
+TIME = pa.timestamp("us", "UTC")
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class History:
             try:
                 with pq.ParquetFile(self.files.uri(f"{self.table.name}/{data.path}")) as file:
                     wanted = [name for name in self.columns if name in file.schema_arrow.names]
-                    held = self.keep(_with(file.read(columns=wanted), data.partition))
+                    held = self.keep(_with(_in_utc(file.read(columns=wanted)), data.partition))
                 self._rows[data.path] = held.to_pylist()
             except FileNotFoundError:
                 self._rows[data.path] = None
@@ -143,6 +144,15 @@ def _data_file(action: Mapping[str, Any]) -> DataFile:
     """From an `add` of the log (`partitionValues`), or from delta-rs (`partition`)."""
     values = action.get("partitionValues") or action.get("partition") or {}
     return DataFile(unquote(action["path"]), dict(values))
+
+
+def _in_utc(rows: pa.Table) -> pa.Table:
+    """Spark writes times as Parquet's INT96, which names no zone."""
+    fields = [
+        pa.field(each.name, TIME) if pa.types.is_timestamp(each.type) else each
+        for each in rows.schema
+    ]
+    return rows.cast(pa.schema(fields), safe=False)
 
 
 def _with(rows: pa.Table, partition: Mapping[str, str]) -> pa.Table:

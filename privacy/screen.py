@@ -12,8 +12,8 @@ from privacy.history import Commit
 
 def show(console: Console, audit: Audit) -> None:
     """The answer on the terminal: a table of tables, then who wrote, which models saw, what gates found."""
-    table = Table(title=f"asked at {told(audit.asked_at)}: {_asked(audit.question)}")
-    table.title_justify = "left"
+    console.print(f"asked at {told(audit.asked_at)}: {_asked(audit.question)}", soft_wrap=True)
+    table = Table()
     for name in ("table", "status", "rows", "version", "of"):
         table.add_column(name, justify="right" if name in ("rows", "version") else "left")
     for found in audit.findings:
@@ -64,9 +64,11 @@ def _came_and_left(found: Finding) -> list[str]:
 
 
 def _commit(commit: Commit) -> str:
-    by = commit.written_by
+    run, code, settings = (
+        commit.written_by.get(name, "unknown")
+        for name in ("run_id", "code_revision", "settings_hash")
+    )
     return (
-        f"version {commit.version} ({commit.operation}, {told(commit.at)}, run "
-        f"{by.get('run_id', 'unknown')}, code {by.get('code_revision', 'unknown')}, settings "
-        f"{by.get('settings_hash', 'unknown')})"
+        f"version {commit.version} ({commit.operation}, {told(commit.at)}, run {run}, code {code}, settings "
+        f"{settings})"
     )

@@ -1,0 +1,268 @@
+"""What an audit says of a lake with a past: two runs, a departure, a VACUUM, a log that was cut."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from delta import DeltaTable as SparkTable
+from deltalake import DeltaTable
+from pyspark.sql import functions as F
+
+from bronze.samples import write_samples
+from conf.errors import BadInput
+from gold import departure
+from lake import catalog, keys
+from lake.files import Folder
+from privacy import records
+from privacy.audit import Auditor, Question, Status
+from privacy.history import spans
+from tests.place import Place
+
+SUBJECT = "amelie"
+HELD_IN = ("bronze/objects", "bronze/photos", "silver/embeddings", "gold/features")
+
+
+def auditor(place):
+    held = keys.load(place.settings.subjects.key, lake=place.files.root, make=False)
+    return Auditor(place.files, held)
+
+
+def by_table(audit):
+    return {found.table: found for found in audit.findings}
+
+
+def photos_of(place, table=catalog.PHOTOS):
+    """The subject's photo ids, by Spark."""
+    pseudonym = auditor(place).keys.subject(SUBJECT)
+    rows = place.lake.read(table).where(F.col("subject") == pseudonym).select("photo_id")
+    return sorted({row[0] for row in rows.collect()})
+
+
+@pytest.fixture(scope="module")
+def lake(samples_lake, tmp_path_factory, spark):
+    """The samples' lake after a second run, from whose silver one photo of the subject then went."""
+    root = tmp_path_factory.mktemp("audited") / "place"
+    shutil.copytree(samples_lake.root, root)
+    place = Place(root, spark, None).set()
+    place.first = photos_of(place)
+    place.between = datetime.now(UTC)
+    write_samples(place.landing, 90)
+    place.run("bronze", "silver")
+    place.all = photos_of(place)
+    place.gone = photos_of(place, catalog.EMBEDDINGS)[0]
+    place.before_departure = place.lake.version(catalog.EMBEDDINGS)
+    with place.writing() as context:
+        held = context.lake.read(catalog.EMBEDDINGS).where(F.col("photo_id") == place.gone)
+        departure.depart(context.lake, held.select("photo_id", "weights_id"))
+    assert set(place.first) < set(place.all)
+    return place
+
+
+@pytest.fixture
+def copied_lake(lake, tmp_path, spark):
+    shutil.copytree(lake.root, tmp_path, dirs_exist_ok=True)
+    place = Place(tmp_path, spark, None).set()
+    for name in ("first", "between", "all", "gone", "before_departure"):
+        setattr(place, name, getattr(lake, name))
+    return place
+
+
+def test_now_it_finds_what_the_tables_hold(lake):
+    found = by_table(auditor(lake).answer(Question(subject=SUBJECT)))
+    assert {name for name, each in found.items() if each.status is Status.HELD} >= {*HELD_IN}
+    assert found["bronze/photos"].photos == lake.all
+    assert found["silver/embeddings"].photos == photos_of(lake, catalog.EMBEDDINGS)
+    assert lake.gone not in found["silver/embeddings"].photos
+    assert found["gold/held_out"].status is Status.NOT_HELD
+    for table in (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES):
+        assert found[table.name].version == lake.lake.version(table)
+
+
+def test_at_a_time_it_finds_what_was_there_then(lake):
+    found = by_table(auditor(lake).answer(Question(subject=SUBJECT, at=lake.between)))
+    assert found["bronze/photos"].photos == lake.first
+    assert lake.gone in found["silver/embeddings"].photos or lake.gone not in lake.first
+    assert all(each.since <= lake.between for each in found.values())
+
+
+def test_before_the_tables_nothing_was_held(lake):
+    past = lake.between - timedelta(days=400)
+    found = by_table(auditor(lake).answer(Question(subject=SUBJECT, at=past)))
+    assert {each.status for each in found.values()} == {Status.NOT_HELD}
+    assert all(each.note.startswith("the table was made at 20") for each in found.values())
+
+
+def test_at_a_version_it_finds_what_that_held(lake):
+    ask = auditor(lake)
+    before = Question(subject=SUBJECT, table=catalog.EMBEDDINGS, version=lake.before_departure)
+    [found] = ask.answer(before).findings
+    assert found.status is Status.HELD
+    assert lake.gone in found.photos
+    made = Question(subject=SUBJECT, table=catalog.EMBEDDINGS, version=0)
+    [found] = ask.answer(made).findings
+    assert found.status is Status.NOT_HELD
+
+
+def test_it_says_who_wrote_which_models_saw_and_what_gates_found(lake):
+    answer = auditor(lake).answer(Question(subject=SUBJECT))
+    found = by_table(answer)["bronze/photos"]
+    runs = {row["run_id"] for row in lake.lake.read(catalog.RUNS).collect()}
+    assert len(found.written_by) == 2
+    assert {commit.written_by["run_id"] for commit in found.written_by} <= runs
+    assert all(commit.written_by["code_revision"] for commit in found.written_by)
+    models = lake.lake.read(catalog.MODELS).collect()
+    assert sorted(each.split(" ")[0] for each in answer.models) == sorted(
+        m["version"] for m in models
+    )
+    suites = {line.split(", ")[1].split(":")[0] for line in answer.gates}
+    assert suites == {"bronze_photos", "silver_embeddings", "gold_features"} | (
+        {"gold_models"} & suites
+    )
+
+
+def test_over_the_history_it_tells_when_rows_came_and_left(lake):
+    answer = auditor(lake).answer(Question(photo=lake.gone, history=True))
+    found = by_table(answer)
+    [span] = found["bronze/photos"].spans
+    assert (span.rows, span.left) == (1, None)
+    [span] = found["silver/embeddings"].spans
+    assert span.came.version <= lake.before_departure < span.left.version
+    assert span.left.operation == "MERGE"
+    assert found["silver/embeddings"].status is Status.NOT_HELD
+    assert "bronze/rejected" not in found
+
+
+def test_a_version_whose_files_are_gone_is_out_of_retention_and_not_unheld(copied_lake):
+    place = copied_lake
+    check = "spark.databricks.delta.retentionDurationCheck.enabled"
+    place.spark.conf.set(check, "false")
+    SparkTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name)).vacuum(0)
+    place.spark.conf.unset(check)
+    ask = auditor(place)
+    before = Question(photo=place.gone, table=catalog.EMBEDDINGS, version=place.before_departure)
+    [found] = ask.answer(before).findings
+    assert found.status is Status.OUT_OF_RETENTION
+    assert "files are gone" in found.note
+    [ever] = [f for f in ask.answer(Question(photo=place.gone, history=True)).findings
+              if f.table == "silver/embeddings"]  # fmt: skip
+    assert ever.status is Status.OUT_OF_RETENTION
+    now = by_table(ask.answer(Question(photo=place.gone)))
+    assert now["silver/embeddings"].status is Status.NOT_HELD
+    assert now["bronze/photos"].status is Status.HELD
+
+
+def test_beyond_the_log_rows_tell_by_their_own_times(copied_lake):
+    """The log keeps its entries for some time only; what a checkpoint holds goes on."""
+    place = copied_lake
+    for table in (catalog.PHOTOS, catalog.FEATURES):
+        folder = Path(place.files.uri(table.name))
+        last = DeltaTable(str(folder)).version()
+        DeltaTable(str(folder)).create_checkpoint()
+        for entry in (folder / "_delta_log").glob("*.json"):
+            if int(entry.stem) < last:
+                entry.unlink()
+    ask = auditor(place)
+    now = by_table(ask.answer(Question(subject=SUBJECT)))
+    assert now["bronze/photos"].photos == place.all
+    then = by_table(ask.answer(Question(subject=SUBJECT, at=place.between)))
+    assert then["bronze/photos"].status is Status.HELD
+    assert then["bronze/photos"].photos == place.first
+    assert "by the rows' own times (ingested_at)" in then["bronze/photos"].note
+    assert then["gold/features"].status is Status.OUT_OF_RETENTION
+    long_ago = Question(subject=SUBJECT, at=place.between - timedelta(days=400))
+    assert by_table(ask.answer(long_ago))["bronze/photos"].status is Status.OUT_OF_RETENTION
+    old = Question(subject=SUBJECT, table=catalog.PHOTOS, version=0)
+    [found] = ask.answer(old).findings
+    assert found.status is Status.OUT_OF_RETENTION
+
+
+def test_a_subject_that_was_never_seen_is_held_nowhere(lake):
+    answer = auditor(lake).answer(Question(subject="nobody"))
+    assert {found.status for found in answer.findings} == {Status.NOT_HELD}
+    assert answer.models == answer.gates == []
+
+
+def test_the_command_shows_writes_and_records_it(lake, command, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    place = ("--lake", lake.files.root)
+    code, shown, told = command("audit", "--subject", SUBJECT, "--json", "answer.json", *place)
+    assert (code, told) == (0, "")
+    for photo in lake.all:
+        assert f"photo {photo}" in shown
+    assert "UTC" in shown
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    assert answer["question"]["subject"] == SUBJECT
+    assert answer["asked_at"].endswith("+00:00")
+    [held] = [found for found in answer["findings"] if found["table"] == "bronze/photos"]
+    assert (held["status"], held["photos"]) == ("HELD", lake.all)
+    [*_, record] = sorted(Path(lake.files.uri(records.FOLDER)).glob("*.json"))
+    kept = record.read_text()
+    assert json.loads(kept)["answer"]["bronze/photos"] == f"HELD ({len(lake.all)})"
+    assert record.name in shown
+    pseudonym = auditor(lake).keys.subject(SUBJECT)
+    assert not any(word in kept for word in (SUBJECT, pseudonym, *lake.all))
+
+
+def test_an_audit_takes_no_lease_and_changes_no_table(lake, command):
+    with lake.writing() as context:
+        before = {table.name: context.lake.version(table) for table in catalog.TABLES}
+        assert command("audit", "--subject", SUBJECT, "--lake", lake.files.root)[0] == 0
+        assert {table.name: context.lake.version(table) for table in catalog.TABLES} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((), 2, "audit takes --subject S or --photo ID."),
+        (("--photo", "ab"), 2, "--photo ab is no photo_id: it has 64 hex digits."),
+        (("--subject", "x", "--at", "soon"), 2, "--at soon is no time; write it as 2026-03-01T12:00"),
+        (("--subject", "x", "--at", "2999-01-01"), 2, "2999-01-01 23:59:59 UTC is still to come"),
+        (("--subject", "x", "--version", "3"), 2, "--version 3: write it as TABLE=N, such as"),
+        (("--subject", "x", "--version", "silver/embedding=1"), 2, "did you mean silver/embeddings?"),
+        (("--subject", "x", "--version", "bronze/photos=99"), 2, "but no version 99"),
+        (("--subject", "x", "--at", "2026-01-01", "--history"), 2, "not allowed with"),
+        (("--subject", "x", "--json", "no/where.json"), 2, "--json no/where.json can't be written"),
+        (("--subject", "x", "--set", "subjects.key=env:NONE"), 2, "variable NONE is not set"),
+        (("--subject", "x", "--set", "subjects.key=env:OTHER"), 5, "made with another key"),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_answered_is_said(lake, command, monkeypatch, words, code, said):
+    monkeypatch.setenv("OTHER", "another secret of enough bytes")
+    found, _, told = command("audit", *words, "--lake", lake.files.root)
+    assert found == code
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_a_time_is_utc_unless_it_says_otherwise_and_a_date_is_its_end():
+    from privacy.commands import _parsed_time as parsed
+
+    assert parsed("2026-03-01T12:00:00") == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert parsed("2026-03-01T12:00:00+02:00") == datetime(2026, 3, 1, 10, tzinfo=UTC)
+    assert parsed("2026-03-01") == datetime(2026, 3, 1, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        ({}, []),
+        ({0: "", 1: "a", 2: "a"}, [("a", 1, None)]),
+        ({0: "a", 3: "", 4: "a"}, [("a", 0, 0), ("a", 4, None)]),
+        ({5: "ab", 6: "b", 7: ""}, [("a", 5, 5), ("b", 5, 6)]),
+    ],
+)
+def test_spans_are_the_stretches_of_versions_that_held_a_thing(held, expected):
+    assert list(spans({version: frozenset(what) for version, what in held.items()})) == expected
+
+
+def test_an_audit_that_can_not_be_recorded_is_said(lake, monkeypatch):
+    answer = auditor(lake).answer(Question(subject="nobody"))
+
+    class Closed(Folder):
+        def write(self, name, content):
+            raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(BadInput, match=r"can't be recorded in .*Permission denied"):
+        records.record(Closed(lake.files.root), answer, keys=auditor(lake).keys)
