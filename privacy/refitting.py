@@ -9,7 +9,9 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 import gold.layer
-from conf.errors import Blocked
+import gold.training
+from conf.errors import BadInput, Blocked
+from conf.settings import Settings
 from gold import models, refit
 from lake import catalog, faults
 from lake.chunks import Chunk, State
@@ -27,10 +29,9 @@ def fit_anew_and_wipe(desk: Desk, erasure: Erasure) -> None:
     for row in _fitted(desk, erasure):
         if (row["kind"], row["status"]) == (models.PCA, models.CHAMPION):
             _fit_anew(desk, row["weights_id"])
+    for row in _fitted(desk, erasure):
         if (row["kind"], row["status"]) == (models.CLASSIFIER, models.CHAMPION):
-            desk.did.notes.append(
-                f"{row['version']} was fitted on erased photos and is wiped: run.py train fits another."
-            )
+            _train_anew(desk, row["weights_id"])
     faults.at("erase: fitted anew")
     held = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
     if not held.isEmpty():
@@ -50,17 +51,16 @@ def _finish_gold(desk: Desk, weights_id: str) -> None:
     """What a run before left staged: perhaps the very version that is to follow."""
     with _whatever_a_gate_says(desk):
         gold.layer.finish(desk.lake, weights_id, gate=desk.gate, did=desk.did)
+    gold.training.finish(desk.lake, weights_id, did=desk.did)
 
 
 def _fit_anew(desk: Desk, weights_id: str) -> None:
     """A new version, which becomes the champion, also where `refit.promote` would let others wait."""
-    settings = desk.settings
-    promoting = settings.refit.model_copy(update={"promote": True})
     with _whatever_a_gate_says(desk):
         gold.layer.project(
             desk.lake,
             weights_id,
-            settings.model_copy(update={"refit": promoting}),
+            _promoting(desk.settings),
             gate=desk.gate,
             console=desk.console,
             did=desk.did,
@@ -68,10 +68,30 @@ def _fit_anew(desk: Desk, weights_id: str) -> None:
         )
 
 
+def _train_anew(desk: Desk, weights_id: str) -> None:
+    """New classifiers, of which the best becomes the champion."""
+    with _whatever_a_gate_says(desk):
+        gold.training.train(
+            desk.lake,
+            weights_id,
+            _promoting(desk.settings),
+            gate=desk.gate,
+            console=desk.console,
+            did=desk.did,
+            reason=refit.ERASURE,
+        )
+
+
+def _promoting(settings: Settings) -> Settings:
+    refits = settings.refit.model_copy(update={"promote": True})
+    return settings.model_copy(update={"refit": refits})
+
+
 @contextmanager
 def _whatever_a_gate_says(desk: Desk) -> Iterator[None]:
-    """No gate holds up an erasure: the model is without a champion then, until it is let through."""
+    """Neither a gate nor too few photos hold up an erasure: the model is without a champion then, until one
+    is fitted again."""
     try:
         yield
-    except Blocked as error:
-        desk.did.notes.append(f"The fit without the erased photos is blocked: {error}")
+    except (Blocked, BadInput) as error:
+        desk.did.notes.append(f"Nothing is fitted without the erased photos: {error}")
