@@ -13,6 +13,7 @@ from bronze.landing import Arrival, Gone, LandingObject, LocalLanding, Unreadabl
 from bronze.photos import TOMBSTONED
 from lake import catalog
 from lake.lake import Lake
+from privacy import storage
 from privacy.wanted import Wanted
 
 
@@ -52,9 +53,11 @@ class Swept:
 def found(root: str, wanted: Wanted, known: Known, *, deep: bool = False) -> Iterator[str]:
     """The paths of the subject's objects and folders under the landing root, folders after what they hold.
 
-    Objects without a subject are read where bronze doesn't know them, and all of them with `deep`.
+    Objects without a subject are read where bronze doesn't know them, and all of them with `deep`. A folder
+    that can't be listed is among them: nobody knows what it holds.
     """
-    for folder, folders, files in os.walk(root, topdown=False, onerror=None):
+    closed: list[str] = []
+    for folder, folders, files in os.walk(root, topdown=False, onerror=storage.note_in(closed)):
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         for name in [*files, *links]:
             path = os.path.join(folder, name)
@@ -63,6 +66,7 @@ def found(root: str, wanted: Wanted, known: Known, *, deep: bool = False) -> Ite
         inside = _arrival(root, os.path.join(folder, "x"), wanted)
         if folder != root and inside is not None and wanted.is_subject(inside.subject):
             yield folder
+    yield from closed
 
 
 def sweep(root: str, wanted: Wanted, known: Known) -> Swept:

@@ -24,6 +24,16 @@ def strays(lake: Lake, table: Table) -> list[Path]:
     return [path for path in files(lake.files.uri(table.name)) if path not in live]
 
 
+def note_in(closed: list[str]) -> Callable[[OSError], None]:
+    """For `os.walk`: names what can't be listed, where it would only be left out."""
+
+    def note(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            closed.append(str(error.filename))
+
+    return note
+
+
 def files(root: str) -> Iterator[Path]:
     """Every file under a folder, but for those of a Delta log right under it."""
     for folder, folders, names in os.walk(root):

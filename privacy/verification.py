@@ -78,8 +78,11 @@ def verify(
     ):
         roots["docs"] = settings.paths.docs_folder
     for store, root in roots.items():
-        for path in _all_files(root):
+        closed: list[str] = []
+        for path in _all_files(root, closed):
             _file(path, root, wanted, looked, store=store)
+        for name in closed:
+            looked.found(name, "a folder that can't be listed")
     for path in session.left_behind():
         for file in _all_files(str(path)) if path.is_dir() else [path]:
             _file(file, str(path.parent), wanted, looked, store="working files")
@@ -95,7 +98,7 @@ def residue_in(path: Path, wanted: Wanted, *, deep: bool = False) -> str | None:
             file.seek(0)
             return _in_raw(_blocks(file), wanted)
     try:
-        found = _in_parquet(path, wanted, deep=deep)
+        found = _in_parquet(path, wanted, deep=deep or storage.LOG in path.parts)
     except (pa.ArrowException, OSError) as error:
         return f"a Parquet file that can't be read: {type(error).__name__}"
     if found or not deep:
@@ -141,8 +144,9 @@ def _models(lake: Lake, erasure: Erasure, looked: Looked) -> None:
             looked.found(row["version"], "a model version with parameters fitted on the photos")
 
 
-def _all_files(root: str) -> Iterator[Path]:
-    for folder, _, names in os.walk(root):
+def _all_files(root: str, closed: list[str] | None = None) -> Iterator[Path]:
+    note = storage.note_in([] if closed is None else closed)
+    for folder, _, names in os.walk(root, onerror=note):
         yield from (Path(folder, name) for name in names)
 
 

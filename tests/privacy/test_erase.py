@@ -21,6 +21,7 @@ from gold.moments import Moments
 from lake import catalog, faults, keys
 from lake.journal import LayerRun
 from privacy import commands, erasures, storage, tombstones
+from privacy.audit import Auditor, Question, Status
 from privacy.erase import erase
 from privacy.erasures import State
 from report.sums import sums
@@ -133,6 +134,16 @@ def test_everybody_else_is_as_before_and_the_sums_agree(done):
     assert rows_of_others(done, done.photo_ids) == done.before
     held = sums(done.lake)
     assert held.disagreements() == held.open_ends == []
+
+
+def test_the_audit_says_erased_and_by_which_certificate(done):
+    own = keys.load(done.settings.subjects.key, lake=done.files.root, make=False)
+    for question in (Question(subject=SUBJECT), Question(photo=sorted(done.photo_ids)[0])):
+        answer = Auditor(done.files, own).answer(question)
+        found = {finding.table: finding for finding in answer.findings}
+        for table in (catalog.OBJECTS, catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES):
+            assert found[table.name].status is Status.ERASED, table.name
+            assert done.erasure.certificate in found[table.name].note
 
 
 def test_the_certificate_tells_what_was_done_and_not_whose(done):
@@ -340,6 +351,21 @@ def test_nothing_is_certified_while_something_is_left(done):
 
 def pseudonym(place, name):
     return keys.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(name)
+
+
+def test_what_cannot_be_listed_is_not_clean(done, monkeypatch):
+    """Nobody can close a folder to root: the walk over the files is told that one is."""
+    walk = os.walk
+
+    def closed(root, *, topdown=True, onerror=None):
+        for folder, folders, files in walk(root, topdown=topdown):
+            yield folder, folders, files
+            if folder == str(root) and onerror:
+                onerror(PermissionError(13, "Permission denied", f"{root}/closed"))
+
+    monkeypatch.setattr(os, "walk", closed)
+    with pytest.raises(LeftBehind, match="/closed"):
+        commands.verify(done.lake, done.settings, done.console, REQUEST, deep=False)
 
 
 @contextmanager
