@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pytest
 from bronze.samples import write_samples
 from conf import arguments
 from conf.errors import BadInput, LeftBehind, Pending
-from gold import models, pca
+from gold import models, pca, reading
 from gold.moments import Moments
 from lake import catalog, faults, keys
 from lake.journal import LayerRun
@@ -25,6 +26,7 @@ from privacy.audit import Auditor, Question, Status
 from privacy.erase import erase
 from privacy.erasures import State
 from report.sums import sums
+from run import run_steps, train_step
 from tests.place import Place
 from tests.privacy.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices
 from tests.test_resume import Killed, dies
@@ -32,6 +34,13 @@ from tests.test_resume import Killed, dies
 PHOTOS = {f"{MARKER}-{n}.jpg": jpeg(n) for n in range(6)}
 SHARED = PHOTOS[f"{MARKER}-0.jpg"]
 REQUEST = "request-1"
+TABLES_OF_PHOTOS = (
+    catalog.OBJECTS,
+    catalog.PHOTOS,
+    catalog.EMBEDDINGS,
+    catalog.FEATURES,
+    catalog.HELD_OUT,
+)
 THEIRS = f"landing/subject={OTHER}/2026/11/theirs.jpg"
 """What somebody else sent, with the canary's marker in it: it is theirs, and stays."""
 
@@ -39,7 +48,8 @@ THEIRS = f"landing/subject={OTHER}/2026/11/theirs.jpg"
 @pytest.fixture(scope="module")
 def held(tmp_path_factory, spark):
     """A lake of samples and of the canary: its photos, one of them twice, a broken one, one also sent by
-    somebody else and one without a subject. The lake was compacted and written by two runs."""
+    somebody else and one without a subject. The lake was compacted and written by two runs, and has
+    classifiers."""
     root = tmp_path_factory.mktemp("held") / "place"
     write_samples(root / "landing", 24)
     place = Place(root, spark, None).set("refit.growth=9")
@@ -49,6 +59,8 @@ def held(tmp_path_factory, spark):
     send(place.landing, {"theirs.jpg": SHARED}, subject=OTHER)
     send(place.landing, {"nobody.jpg": PHOTOS[f"{MARKER}-1.jpg"]}, subject=None)
     place.run()
+    with place.writing() as context:
+        run_steps(context, [("train", partial(train_step, context))])
     return place
 
 
@@ -141,9 +153,17 @@ def test_the_audit_says_erased_and_by_which_certificate(done):
     for question in (Question(subject=SUBJECT), Question(photo=sorted(done.photo_ids)[0])):
         answer = Auditor(done.files, own).answer(question)
         found = {finding.table: finding for finding in answer.findings}
-        for table in (catalog.OBJECTS, catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES):
+        for table in TABLES_OF_PHOTOS:
             assert found[table.name].status is Status.ERASED, table.name
             assert done.erasure.certificate in found[table.name].note
+
+
+def test_an_audit_of_a_version_before_can_not_tell_any_more(done, held):
+    own = keys.load(done.settings.subjects.key, lake=done.files.root, make=False)
+    for place, status in ((held, Status.HELD), (done, Status.OUT_OF_RETENTION)):
+        question = Question(subject=SUBJECT, table=catalog.PHOTOS, version=1)
+        [found] = Auditor(place.files, own).answer(question).findings
+        assert found.status is status
 
 
 def test_the_certificate_tells_what_was_done_and_not_whose(done):
@@ -189,6 +209,19 @@ def test_a_version_fitted_on_them_is_empty_and_no_way_leads_back(done):
     strays = [p for t in catalog.TABLES for p in storage.strays(done.lake, t)]
     named = {path.parent.name for path in strays}
     assert named <= {"erasures", "models", "tombstones", "runs", "chunks"}
+
+
+def test_classifiers_fitted_on_them_are_empty_and_others_follow(done):
+    rows = done.lake.read(catalog.MODELS).where("kind = 'classifier'").collect()
+    old, new = ([r for r in rows if r["reason"] == why] for why in ("request", "erasure"))
+    assert len(old) == len(new) == 6
+    assert all(row[name] is None for row in old for name in models.WIPED)
+    assert {row["status"] for row in old} == {"retired"}
+    [champion] = [row for row in new if row["status"] == "champion"]
+    assert reading.classifier(done.files.root).version == champion["version"]
+    held_out = done.lake.read(catalog.HELD_OUT).select("photo_id", "model_version").collect()
+    assert {row["model_version"] for row in held_out} == {row["version"] for row in rows}
+    assert not {row["photo_id"] for row in held_out} & done.photo_ids
 
 
 @pytest.mark.parametrize("deep", [False, True])
