@@ -20,10 +20,11 @@ from lake.journal import LayerRun
 from lake.keys import Keys
 from lake.lake import Lake
 from privacy import audit, certificate, erasures, records, screen, tombstones, verification
-from privacy.audit import Auditor, Question
+from privacy.audit import Auditor
 from privacy.desk import Desk
 from privacy.erase import check, erase, finish_due
 from privacy.erasures import Erasure, State
+from privacy.findings import Question
 from privacy.wanted import Wanted
 
 PHOTO_ID = re.compile("[0-9a-f]{64}")

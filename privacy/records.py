@@ -12,7 +12,8 @@ from conf.errors import BadInput
 from lake.files import Folder
 from lake.journal import code_revision
 from lake.keys import Keys
-from privacy.audit import Audit, Question
+from privacy.audit import Audit
+from privacy.findings import Question
 
 FOLDER = "privacy/audits"
 

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from privacy.audit import Audit, Finding, Question, told
+from privacy.audit import Audit
+from privacy.findings import Finding, Question, told
 from privacy.history import Commit
 
 

@@ -16,7 +16,8 @@ from gold import departure
 from lake import catalog, keys
 from lake.files import Folder
 from privacy import records
-from privacy.audit import Auditor, Question, Status
+from privacy.audit import Auditor
+from privacy.findings import Question, Status
 from privacy.history import spans
 from tests.place import Place
 

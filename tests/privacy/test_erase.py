@@ -22,9 +22,10 @@ from gold.moments import Moments
 from lake import catalog, faults, keys
 from lake.journal import LayerRun
 from privacy import commands, erasures, storage, tombstones
-from privacy.audit import Auditor, Question, Status
+from privacy.audit import Auditor
 from privacy.erase import erase
 from privacy.erasures import State
+from privacy.findings import Question, Status
 from report.sums import sums
 from run import run_steps, train_step
 from tests.place import Place
