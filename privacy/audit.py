@@ -18,6 +18,7 @@ from lake import catalog, reading
 from lake.catalog import Table
 from lake.files import Folder
 from lake.keys import Keys
+from privacy.erasures import FITTED
 from privacy.findings import TIMES, Erased, Finding, Looking, Question, told
 
 
@@ -107,13 +108,14 @@ class Auditor:
             and row["created_at"] <= until
             and (row["kind"] == "extractor" or (row["through_chunk"] or 0) >= (first or 0))
         ]
-        fitted = {
-            name.partition(":")[2]
-            for each in erased
-            for name in each.rows
-            if name.startswith("fitted:")
-        }
-        return seen + [f"{name} (fitted on what was erased; wiped)" for name in sorted(fitted)]
+        for each in erased:
+            state = "wiped" if each.has_freed else f"to be wiped by request {each.request}"
+            names = (name for name in each.rows if name.startswith(FITTED))
+            seen += [
+                f"{name.removeprefix(FITTED)} (fitted on what was erased; {state})"
+                for name in sorted(names)
+            ]
+        return seen
 
     def _gates(self, chunks: set[int]) -> list[str]:
         """What ops/quality says of the chunks."""

@@ -17,6 +17,7 @@ from lake import catalog
 from lake.catalog import Table
 from lake.files import Folder
 from lake.keys import Keys
+from privacy.erasures import State
 from privacy.history import Commit, History, spans
 
 TIMES: Mapping[Table, str | None] = {
@@ -56,13 +57,21 @@ class Question:
 
 @dataclass(frozen=True)
 class Erased:
-    """An erasure of the subject, or of the photo: since when, its last state, and its certificate's id."""
+    """An erasure of the subject, or of the photo: since when, its last state, and its certificate's id.
+
+    `rows`: what it removed, by table, and by model version (`erasures.FITTED`) how many it was fitted on.
+    """
 
     request: str
     state: str
     since: datetime
     certificate: str
     rows: Mapping[str, int]
+
+    @property
+    def has_freed(self) -> bool:
+        """Whether files and models are gone, and not rows alone."""
+        return self.state in (State.PHYSICAL, State.VERIFIED, State.CERTIFIED)
 
 
 @dataclass(frozen=True)

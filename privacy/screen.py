@@ -25,7 +25,8 @@ def show(console: Console, audit: Audit) -> None:
     lines = [f"{found.table}: {found.note}" for found in audit.findings if found.note]
     lines += [line for found in audit.findings for line in _came_and_left(found)]
     lines += [
-        f"erasure {each.request}: {each.state} since {told(each.since)}, certificate {each.certificate}"
+        f"erasure {each.request}: asked for at {told(each.since)}, {each.state}, certificate "
+        f"{each.certificate}"
         for each in audit.erasures
     ]
     photos = sorted({photo for found in audit.findings for photo in found.photos})

@@ -447,6 +447,10 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
         commands.verify(place.lake, place.settings, place.console, REQUEST, deep=False)
     with pytest.raises(Pending):
         erased(place, mode="deferred")
+    own = keys.load(place.settings.subjects.key, lake=place.files.root, make=False)
+    answer = Auditor(place.files, own).answer(Question(subject=SUBJECT))
+    assert {found.status for found in answer.findings} <= {Status.ERASED, Status.NOT_HELD}
+    assert all("to be wiped by request request-1" in model for model in answer.models)
     [line] = sums(place.lake).open_ends
     assert "request-1 is not certified: it is logical, and files are due at" in line
     with place.writing() as context:
