@@ -14,8 +14,9 @@ from expectations.views import Views
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk, State
-from lake.lake import Lake
+from lake.lake import DEPARTURE, ERASE, Lake
 
+LEAVING = (DEPARTURE, ERASE)
 LAYERS = {catalog.PHOTOS: "bronze", catalog.EMBEDDINGS: "silver", catalog.FEATURES: "gold"}
 
 
@@ -78,10 +79,13 @@ def check(
 def journalled(chunks: Iterable[Chunk], table: Table, *, version: int, is_last: bool) -> int | None:
     """How many rows the table must have by what ops/chunks tells; None where that can't be told.
 
-    When a retired model's rows left is not told: a version before the last may have held them or not.
+    When rows left, of a retired model or of an erased person, is not told: a version before the last may
+    have held them or not.
     """
-    own = [c for c in chunks if c.layer == LAYERS.get(table) and table.name in c.versions]
-    if table not in LAYERS or (not is_last and any(c.state is State.RETIRED for c in own)):
+    known = list(chunks)
+    own = [c for c in known if c.layer == LAYERS.get(table) and table.name in c.versions]
+    have_left = any(c.layer in LEAVING for c in known) or any(c.state is State.RETIRED for c in own)
+    if table not in LAYERS or (not is_last and have_left):
         return None
     return sum(c.photos for c in own if c.is_published and c.versions[table.name] <= version)
 

@@ -18,7 +18,7 @@ from gold import models, refit
 from gold.moments import Moments, fold
 from lake import catalog, faults
 from lake.catalog import Table, schema
-from lake.chunks import Chunk, State
+from lake.chunks import Chunk, State, published
 from lake.lake import DEPARTURE, Lake, counts
 
 KEYS, FOLD = "keys", "fold"
@@ -183,8 +183,14 @@ def _subtract(lake: Lake, chunk: Chunk) -> None:
 
 
 def _left(lake: Lake, held_in: Mapping[int, int], *, weights_id: str) -> Mapping[int, int]:
-    """How many embeddings each of the chunks has left."""
-    if not held_in:
-        return {}
-    left = counts(refit.embeddings(lake, weights_id, min(held_in), max(held_in)), "chunk")
-    return {number: left.get(number, 0) for number in held_in}
+    """How many rows each of those silver chunks has left, and each of the model's gold chunks."""
+    chunks = lake.ledger.chunks().values()
+    gold = [c.number for c in published(chunks, layer="gold", weights_id=weights_id)]
+    left: dict[int, int] = {}
+    if held_in:
+        rows = refit.embeddings(lake, weights_id, min(held_in), max(held_in))
+        left |= dict.fromkeys(held_in, 0) | counts(rows, "chunk")
+    if gold:
+        rows = lake.read(catalog.FEATURES, chunks=(min(gold), max(gold)))
+        left |= dict.fromkeys(gold, 0) | counts(rows, "chunk")
+    return left

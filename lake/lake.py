@@ -51,6 +51,9 @@ REARRANGES = ("OPTIMIZE", "Manual Update", "VACUUM START", "VACUUM END")
 DEPARTURE = "departure"
 """The layer of the chunks through which alone rows leave silver/embeddings: see gold/departure.py."""
 
+ERASE = "erase"
+"""The layer of the chunks and commits of privacy, by which rows leave bronze."""
+
 MARKER = "lake.json"
 TRANSACTION = "spark.databricks.delta.write"
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"

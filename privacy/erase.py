@@ -104,6 +104,8 @@ def _fence(desk: Desk, erasure: Erasure, pseudonym: str) -> Erasure:
     faults.at("erase: before tombstones")
     tombstones.make(lake, erasure.request, subject=erasure.subject, photos=photos, now=desk.now)
     faults.at("erase: tombstones made")
+    wanted = desk.wanted(replace(erasure, photo_ids=held.photo_ids))
+    landed = objects.count(desk.settings.paths.landing, wanted, Known.of(lake, wanted))
     versions = {table.name: lake.version(table) for table in catalog.TABLES}
     return erasures.reach(
         lake,
@@ -111,7 +113,7 @@ def _fence(desk: Desk, erasure: Erasure, pseudonym: str) -> Erasure:
         State.FENCED,
         at=desk.now,
         photo_ids=held.photo_ids,
-        counts=_most(erasure.counts, held.rows() | held.fitted()),
+        counts=_most(erasure.counts, held.rows() | held.fitted() | {"landing": landed}),
         versions_before=erasure.versions_before or versions,
     )
 
@@ -141,7 +143,7 @@ def _leave(desk: Desk, erasure: Erasure, pseudonym: str) -> Erasure:
     """Landing objects go first, as bronze/objects tells which are copies; then rows, table by table."""
     lake = desk.lake
     wanted = desk.wanted(erasure)
-    swept = objects.sweep(desk.settings.paths.landing, wanted, Known.of(lake, wanted))
+    objects.sweep(desk.settings.paths.landing, wanted, Known.of(lake, wanted))
     faults.at("erase: landing objects gone")
     removal.remove(lake, Holdings.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids))
     return erasures.reach(
@@ -149,7 +151,6 @@ def _leave(desk: Desk, erasure: Erasure, pseudonym: str) -> Erasure:
         erasure,
         State.LOGICAL,
         at=desk.now,
-        counts=_most(erasure.counts, {"landing": erasure.counts.get("landing", 0) + swept.removed}),
         versions_after={table.name: lake.version(table) for table in catalog.TABLES},
         due_at=desk.now if _is_due_at_once(desk, erasure) else desk.after_retention(desk.now),
     )

@@ -15,7 +15,7 @@ from typing import Any, Self
 from lake import catalog, faults
 from lake.chunks import Chunk
 from lake.chunks import State as ChunkState
-from lake.lake import Lake
+from lake.lake import ERASE, Lake
 
 DEFERRED, IMMEDIATE = "deferred", "immediate"
 """Whether old files go when the retention ends, or at once."""
@@ -121,7 +121,7 @@ def reach(lake: Lake, erasure: Erasure, state: State, *, at: datetime, **changes
         "versions_after": dict(changed.versions_after),
     }
     faults.at(f"erase: before {state}")
-    nobody = Chunk(0, "erase", ChunkState.PLANNED)
+    nobody = Chunk(0, ERASE, ChunkState.PLANNED)
     rows = lake.rows(catalog.ERASURES, [row])
     lake.upsert(catalog.ERASURES, rows, keys=["request", "entry"], chunk=nobody)
     faults.at(f"erase: {state}")

@@ -42,14 +42,6 @@ class Known:
         return cls(frozenset(copies), frozenset(settled))
 
 
-@dataclass(frozen=True)
-class Swept:
-    """How many objects were removed, and the paths of those that could not be."""
-
-    removed: int
-    left: list[str]
-
-
 def found(root: str, wanted: Wanted, known: Known, *, deep: bool = False) -> Iterator[str]:
     """The paths of the subject's objects and folders under the landing root, folders after what they hold.
 
@@ -69,22 +61,30 @@ def found(root: str, wanted: Wanted, known: Known, *, deep: bool = False) -> Ite
     yield from closed
 
 
-def sweep(root: str, wanted: Wanted, known: Known) -> Swept:
-    """Removes what `found` tells of; a folder that holds something of another subject stays."""
-    removed, left = 0, []
+def count(root: str, wanted: Wanted, known: Known) -> int:
+    """How many objects `found` tells of, folders apart."""
+    return sum(not _is_folder(path) for path in found(root, wanted, known))
+
+
+def sweep(root: str, wanted: Wanted, known: Known) -> list[str]:
+    """Removes what `found` tells of; a folder that holds something of another subject stays. Returns the
+    paths of what could not be removed."""
+    left = []
     for path in found(root, wanted, known):
         try:
-            if os.path.isdir(path) and not os.path.islink(path):
-                if not os.listdir(path):
-                    os.rmdir(path)
-            else:
+            if not _is_folder(path):
                 os.unlink(path)
-                removed += 1
+            elif not os.listdir(path):
+                os.rmdir(path)
         except FileNotFoundError:
             continue
         except OSError:
             left.append(path)
-    return Swept(removed, left)
+    return left
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def is_of_others(path: str) -> bool:

@@ -26,7 +26,7 @@ def free(desk: Desk, erasure: Erasure) -> None:
     lake = desk.lake
     wanted = desk.wanted(erasure)
     swept = objects.sweep(desk.settings.paths.landing, wanted, Known.of(lake, wanted))
-    left = [path for path in swept.left if not objects.is_of_others(path)]
+    left = [path for path in swept if not objects.is_of_others(path)]
     lake.ledger.drop_abandoned()
     _redact_audits(lake, wanted)
     lake.spark.catalog.clearCache()

@@ -15,10 +15,9 @@ from conf.settings import Settings
 from gold import models, refit
 from lake import catalog, faults
 from lake.chunks import Chunk, State
+from lake.lake import ERASE
 from privacy.desk import Desk
 from privacy.erasures import Erasure
-
-LAYER = "erase"
 
 
 def fit_anew_and_wipe(desk: Desk, erasure: Erasure) -> None:
@@ -35,7 +34,7 @@ def fit_anew_and_wipe(desk: Desk, erasure: Erasure) -> None:
     faults.at("erase: fitted anew")
     held = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
     if not held.isEmpty():
-        nobody = Chunk(0, LAYER, State.PLANNED)
+        nobody = Chunk(0, ERASE, State.PLANNED)
         lake.upsert(catalog.MODELS, models.wiped(held), keys=["version"], chunk=nobody)
     faults.at("erase: models wiped")
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from gold import departure
 from lake import catalog, faults
 from lake.chunks import Chunk, State
-from lake.lake import Lake, counts
+from lake.lake import ERASE, Lake, counts
 from privacy.holdings import Holdings
-
-LAYER = "erase"
 
 
 def remove(lake: Lake, held: Holdings) -> None:
@@ -24,7 +22,7 @@ def remove(lake: Lake, held: Holdings) -> None:
     for table, column in held.TABLES:
         rows = counts(held.rows_of(table, column), "chunk")
         if rows:
-            [chunk] = lake.ledger.plan([Chunk(0, LAYER, State.PLANNED)])
+            [chunk] = lake.ledger.plan([Chunk(0, ERASE, State.PLANNED)])
             within = f"held.chunk between {min(rows)} and {max(rows)}"
             lake.remove(table, held.keys(column), on=[column], within=within, chunk=chunk)
             faults.at(f"erase: {table.name} gone")

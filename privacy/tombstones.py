@@ -13,12 +13,11 @@ from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.chunks import Chunk, State
-from lake.lake import Lake
+from lake.lake import ERASE, Lake
 
 SUBJECT, PHOTO = "subject", "photo"
 """What a tombstone is of."""
 
-LAYER = "erase"
 REASON = "erasure"
 
 
@@ -52,6 +51,6 @@ def make(
         if tombstone not in held
     ]
     if rows:
-        nobody = Chunk(0, LAYER, State.PLANNED)
+        nobody = Chunk(0, ERASE, State.PLANNED)
         frame = lake.rows(catalog.TOMBSTONES, rows)
         lake.upsert(catalog.TOMBSTONES, frame, keys=["tombstone"], chunk=nobody)

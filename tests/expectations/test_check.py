@@ -127,6 +127,9 @@ def test_the_promised_rows_are_those_that_the_journal_tells():
     retired = [*published, chunk(3, State.RETIRED, 9, 3)]
     assert told(retired, table, version=4, is_last=True) == 12
     assert told(retired, table, version=3, is_last=False) is None
+    left = [*published, Chunk(3, "departure", State.PUBLISHED)]
+    assert told(left, table, version=4, is_last=True) == 12
+    assert told(left, table, version=1, is_last=False) is None
 
 
 def test_a_name_that_is_no_table_is_refused():

@@ -13,6 +13,7 @@ from gold import departure
 from gold.moments import Moments
 from lake import catalog
 from lake.chunks import Chunk, State
+from lake.lake import counts
 from tests.gold.embedded import EMBEDDER, add
 from tests.gold.test_versions import agrees_with_silver, embeddings, project
 from tests.place import Place
@@ -55,11 +56,15 @@ def leaving(lake, where):
 
 def sizes(place):
     """Photos of the silver chunks by the ledger, their rows in silver, and the rows of gold/features."""
-    silver = [c for c in place.lake.ledger.chunks().values() if c.layer == "silver"]
-    rows = place.lake.read(catalog.EMBEDDINGS).groupBy("chunk").count().collect()
-    by_chunk = {row["chunk"]: row["count"] for row in rows}
-    held = [by_chunk.get(c.number, 0) for c in silver]
-    return [c.photos for c in silver], held, place.lake.read(catalog.FEATURES).count()
+    lake = place.lake
+    chunks = list(lake.ledger.chunks().values())
+    silver, gold = ([c for c in chunks if c.layer == layer] for layer in ("silver", "gold"))
+    rows = counts(lake.read(catalog.EMBEDDINGS), "chunk")
+    features = counts(lake.read(catalog.FEATURES), "chunk")
+    published = [c for c in gold if c.is_published]
+    assert [c.photos for c in published] == [features.get(c.number, 0) for c in published]
+    held = [rows.get(c.number, 0) for c in silver]
+    return [c.photos for c in silver], held, sum(features.values())
 
 
 def moments(place):
