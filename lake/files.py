@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 from pyarrow import fs
 
@@ -115,3 +116,8 @@ class Folder:
             fs.FileSelector(name, allow_not_found=True)
         )
         return found
+
+
+def local_path(uri: str) -> Path:
+    """Where a file lies that Spark tells of by its URI."""
+    return Path(unquote(urlparse(uri).path))

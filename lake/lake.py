@@ -28,7 +28,7 @@ from conf.settings import Delta
 from lake import catalog, faults, session
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.files import Folder
+from lake.files import Folder, local_path
 from lake.journal import Run
 from lake.keys import Keys
 from lake.lease import Lease
@@ -166,12 +166,15 @@ class Lake:
         if not 0 <= version <= last:
             raise BadInput(f"{table.name} has the versions 0 to {last}, but no version {version}.")
         reader = self.spark.read.format("delta").option("versionAsOf", version)
+        gone = f"Version {version} of {table.name} can't be read any more"
         try:
-            return reader.load(self.files.uri(table.name))
+            rows = reader.load(self.files.uri(table.name))
         except AnalysisException:
-            raise BadInput(
-                f"Version {version} of {table.name} can't be read any more: its log is past the retention."
-            ) from None
+            raise BadInput(f"{gone}: its log is past the retention.") from None
+        # It would be planned and even counted: only reading its columns fails.
+        if not all(local_path(uri).exists() for uri in rows.inputFiles()):
+            raise BadInput(f"{gone}: files of it were removed, by the retention or an erasure.")
+        return rows
 
     def version(self, table: Table) -> int:
         """The current version of a table."""

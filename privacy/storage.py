@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from lake.catalog import Table
+from lake.files import local_path
 from lake.lake import Lake
 
 LOG = "_delta_log"
@@ -19,7 +19,7 @@ LOG = "_delta_log"
 
 def strays(lake: Lake, table: Table) -> list[Path]:
     """The files in a table's folder that its current version does not have, but for the log's own."""
-    live = {Path(unquote(urlparse(uri).path)) for uri in lake.read(table).inputFiles()}
+    live = {local_path(uri) for uri in lake.read(table).inputFiles()}
     live |= {path.with_name(f".{path.name}.crc") for path in live}
     return [path for path in files(lake.files.uri(table.name)) if path not in live]
 

@@ -474,6 +474,9 @@ def words(place, *more):
 def test_every_suite_still_holds(done, command):
     code, out, err = command(*words(done, "check"))
     assert (code, err) == (0, ""), out
+    code, _, err = command(*words(done, "check", "--table", "bronze/photos", "--version", "1"))
+    assert code == 2
+    assert "Version 1 of bronze/photos can't be read any more: files of it were removed" in err
 
 
 def test_on_the_command_line(done, command):
