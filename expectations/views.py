@@ -201,7 +201,8 @@ def models(rows: DataFrame) -> DataFrame:
     `scree_gap`: how far `explained_variance` is from its components' part of the scree;
     `champions`: of that model and kind. Of classifiers: `accuracy` and `majority` (see gold/evaluation.py),
     `accuracy_gap`: how far the first is from what the confusion table says; `kinds`: labels that were
-    tested; `cells` of the confusion table, and `cells_due`; `classifier_bytes`.
+    tested; `cells` of the confusion table, and `cells_due`, unless it is retired, as it may be wiped then;
+    `classifier_bytes`.
     """
     kept = F.aggregate(F.slice("scree", 1, F.col("components")), F.lit(0.0), lambda a, x: a + x)
     matrices = ("mean", "scale", "basis")
@@ -209,6 +210,7 @@ def models(rows: DataFrame) -> DataFrame:
     due = FLOAT64 * F.col("dimensions") * (2 + F.col("components"))
     champions = F.count(F.when(F.col("status") == "champion", 1))
     is_classifier = F.col("kind") == "classifier"
+    is_usable = is_classifier & (F.col("status") != "retired")
     kinds = F.coalesce(F.size("labels"), F.lit(0))
     accuracy = F.col("metrics")["accuracy"]
     return rows.withColumns(
@@ -221,8 +223,8 @@ def models(rows: DataFrame) -> DataFrame:
             "majority": F.col("metrics")["baseline"],
             "accuracy_gap": F.abs(accuracy - _share_right()),
             "kinds": F.when(is_classifier, kinds),
-            "cells": F.when(is_classifier, F.coalesce(F.size("confusion"), F.lit(0))),
-            "cells_due": F.when(is_classifier, kinds * kinds),
+            "cells": F.when(is_usable, F.coalesce(F.size("confusion"), F.lit(0))),
+            "cells_due": F.when(is_usable, kinds * kinds),
             "classifier_bytes": F.length("parameters"),
         }
     ).drop(*matrices, "scree", "parameters", "confusion", "metrics")

@@ -133,7 +133,8 @@ GOOD = {
         | {"explained_variance": 1.0, "scree": [1.0, 0.0, 0.0, 0.0], "photos": 2},
         CLASSIFIER | {"version": "classifier-1"},
         CLASSIFIER | {"version": "classifier-2", "status": "champion"},
-        CLASSIFIER | {"version": "classifier-0", "status": "retired", "parameters": None},
+        CLASSIFIER
+        | {"version": "classifier-0", "status": "retired", "parameters": None, "confusion": None},
     ],
 }  # fmt: skip
 
