@@ -107,11 +107,12 @@ def _started(pid: int) -> str:
     try:
         facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return "" if Path("/proc/self/stat").exists() or not _exists(pid) else "unknown"
+        return "" if Path("/proc/self/stat").exists() or not exists(pid) else "unknown"
     return "" if facts[0] in "ZX" else facts[19]
 
 
-def _exists(pid: int) -> bool:
+def exists(pid: int) -> bool:
+    """Whether this machine has a process of that number, dead and not yet reaped ones included."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Spark
+from lake.lease import exists
 
 JAVA_MAJORS = (17, 21)
 
@@ -102,19 +103,9 @@ def left_behind() -> list[Path]:
         pid = path.name.removeprefix(LEFT_BEHIND).removesuffix(".log")
         with contextlib.suppress(FileNotFoundError):
             is_own = path.lstat().st_uid == os.getuid()
-            if is_own and pid.isdecimal() and not _lives(int(pid)):
+            if is_own and pid.isdecimal() and not exists(int(pid)):
                 found.append(path)
     return found
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def sweep() -> list[Path]:
