@@ -403,14 +403,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             train_command(settings, console)
         elif parsed.command == "predict":
             predict_command(parsed, settings, console)
-        elif parsed.command == "audit":
-            privacy.commands.audit_command(parsed, settings, console, files=check_lake(settings))
         elif parsed.command == "replay":
             replay_command(parsed, settings, console)
-        elif parsed.command == "erase":
-            check_lake(settings)
-            privacy.commands.erase_command(
-                parsed, settings, console, writing=writing, reading=reading
+        elif parsed.command in privacy.commands.COMMANDS:
+            files = check_lake(settings)
+            privacy.commands.run(
+                parsed, settings, console, files=files, writing=writing, reading=reading
             )
         else:
             status_command(settings, console)

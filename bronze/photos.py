@@ -25,6 +25,9 @@ STORED, REJECTED, DUPLICATE = "stored", "rejected", "duplicate"
 TOMBSTONED = "tombstoned"
 """An object of an erased subject, or an erased photo's bytes without a subject: nothing of it is kept."""
 
+EXPIRED = "expired"
+"""An object whose photo, or row in bronze/rejected, was past its longest age: only that it was seen stays."""
+
 UNREADABLE = "unreadable "
 """Before the etag of an object that could not be read: the version itself is still to be seen."""
 

@@ -20,6 +20,9 @@ COMMANDS = (
     "retire",
     "audit",
     "erase",
+    "lift",
+    "retain",
+    "restore",
 )
 MODES = ("deferred", "immediate")
 
@@ -33,6 +36,8 @@ EXAMPLES = """examples:
   python run.py replay --chunk 7 --quarantine       a blocked chunk into quarantine
   python run.py erase --subject anna --request R-17  that person leaves every place, with a certificate
   python run.py models --rollback                   the PCA version before the champion, for readers
+  python run.py retain --dry-run                    what is past its longest age, and would go
+  python run.py restore --table silver/embeddings --version 7
   python run.py audit --subject anna --history      what was held on anna, since when and until when
   python run.py train                               classifiers of kinds, tested on photos held out
   python run.py predict a.jpg b.jpg                 which kinds of fruit these photos show
@@ -142,6 +147,21 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     )
     erase.add_argument("--verify", metavar="ID", help="look again for what a request was of")
     erase.add_argument("--deep", action="store_true", help="… and decode every column")
+    lift = commands.add_parser(
+        "lift", parents=[shared], help="let a subject that was erased send photos again"
+    )
+    lift.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
+    retain = commands.add_parser(
+        "retain", parents=[shared], help="remove what is past its longest age, and old files"
+    )
+    retain.add_argument(
+        "--dry-run", action="store_true", help="say what would go, and change nothing"
+    )
+    restore = commands.add_parser(
+        "restore", parents=[shared], help="a table as it was, but for what was erased"
+    )
+    restore.add_argument("--table", metavar="TABLE", help="such as silver/embeddings")
+    restore.add_argument("--version", metavar="N", help="the version to go back to")
     return _checked(parser.parse_args(_with_known_command(words)))
 
 
@@ -183,6 +203,12 @@ def _checked(words: argparse.Namespace) -> argparse.Namespace:
             raise BadInput("--chunk and --reason don't go together; call one after the other.")
     if words.command == "erase":
         _check_erase(words)
+    if words.command == "lift":
+        if not words.subject:
+            raise BadInput("lift takes --subject S.")
+        _check_subject(words.subject)
+    if words.command == "restore" and (words.table is None or words.version is None):
+        raise BadInput("restore takes --table TABLE and --version N.")
     return words
 
 
@@ -195,14 +221,18 @@ def _check_erase(words: argparse.Namespace) -> None:
         raise BadInput("erase takes --subject S and --request ID, or --verify ID.")
     if words.deep:
         raise BadInput("--deep goes with --verify ID; call one after the other.")
-    if "/" in words.subject or words.subject.startswith("subject="):
-        raise BadInput("--subject takes what follows subject= in the folder's name, without it.")
+    _check_subject(words.subject)
     if len(words.subject) > 2 and words.subject in words.request:
         raise BadInput("--request names the subject, and is kept for good; give it a neutral name.")
     words.mode = words.mode or MODES[0]
     if words.mode not in MODES:
         nearest = hint(words.mode, MODES, otherwise=f"the modes are {', '.join(MODES)}.")
         raise BadInput(f"There is no mode {words.mode}; {nearest}")
+
+
+def _check_subject(subject: str) -> None:
+    if "/" in subject or subject.startswith("subject="):
+        raise BadInput("--subject takes what follows subject= in the folder's name, without it.")
 
 
 def overrides(words: argparse.Namespace) -> list[str]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from conf.errors import BadSettings, hint
 
@@ -21,6 +22,16 @@ ENVIRONMENT_PREFIX = "FRUIT_LAKE__"
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
+
+
+def _age(text: str) -> str:
+    if text and not re.fullmatch("[1-9][0-9]{0,3} (day|week|month|year)s?", text):
+        raise ValueError("write an age as `90 days` or `3 years`, or leave it empty: kept for good")
+    return text
+
+
+Age = Annotated[str, AfterValidator(_age)]
+"""So many days, weeks, months or years; empty: kept for good."""
 
 
 class Section(BaseModel):
@@ -146,6 +157,18 @@ class Gates(Section):
     history_chunks: Positive
 
 
+class Retention(Section):
+    """The longest ages, which `run.py retain` applies. `photos`: from their arrival in bronze/photos, and
+    what was made from one goes with it; `rejected`: bronze/rejected; `journals`: ops/runs, ops/drift and
+    ops/quality; `audits`: the records under privacy/audits. `tombstones`: what a new one expires after."""
+
+    photos: Age
+    rejected: Age
+    journals: Age
+    audits: Age
+    tombstones: Age
+
+
 class Settings(Section):
     """Everything that can be set. `Settings.load` is the one way to make it."""
 
@@ -162,6 +185,7 @@ class Settings(Section):
     refit: Refit
     training: Training
     gates: Gates
+    retention: Retention
 
     @property
     def digest(self) -> str:

@@ -102,9 +102,11 @@ class Views:
 
     def _read_centre(self, weights_id: str) -> Centre | None:
         """From gold/moments; None before a model's first embeddings were folded."""
-        row = self._lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id).first()
-        if row is None:
+        held = self._lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id)
+        rows = held.select("n", "shift", "sum", "gram").toArrow().to_pylist()
+        if not rows:
             return None
+        [row] = rows
         moved = np.frombuffer(row["sum"]) / row["n"]
         d = len(moved)
         spread = np.frombuffer(row["gram"])[:: d + 1].sum() / row["n"] - moved @ moved

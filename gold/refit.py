@@ -22,8 +22,9 @@ from lake import catalog, faults
 from lake.chunks import Chunk, State
 from lake.lake import Lake, newest
 
-FIRST, GROWTH, DRIFT, ERASURE, REQUEST = "first", "growth", "drift", "erasure", "request"
-"""Why a version was fitted."""
+FIRST, GROWTH, DRIFT, REQUEST = "first", "growth", "drift", "request"
+ERASURE, REMOVAL = "erasure", "removal"
+"""Why a version was fitted; `removal`: rows left that the champion was fitted on, by whichever command."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def due(
         return Due(FIRST)
     held = sum(c.photos for c in published if c.number <= champion.through_chunk)
     if held < champion.photos:
-        return Due(ERASURE)
+        return Due(REMOVAL)
     fitted = models.versions(lake.read(catalog.MODELS), weights_id=champion.weights_id)
     most = fitted.where(F.col("basis").isNotNull()).agg(F.max("photos")).collect()[0][0]
     if sum(c.photos for c in published) >= most * (1 + refit.growth):
@@ -201,10 +202,12 @@ class Kept:
 
 def kept(lake: Lake, weights_id: str) -> Kept | None:
     """A model's row of gold/moments, if it has one."""
-    row = lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id).first()
-    if row is None:
+    # By Arrow: some ten megabytes, which Spark would pickle for half a second.
+    rows = lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id).toArrow().to_pylist()
+    if not rows:
         return None
-    return Kept(Moments.read(row.asDict()), row["through_chunk"], row["table_version"])
+    [row] = rows
+    return Kept(Moments.read(row), row["through_chunk"], row["table_version"])
 
 
 def is_of_silver(lake: Lake, kept: Kept, *, weights_id: str) -> bool:

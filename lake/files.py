@@ -92,6 +92,10 @@ class Folder:
         content = self.read(name)
         return None if content is None else json.loads(content)
 
+    def delete(self, name: str) -> None:
+        """Removes a file that is there."""
+        self._fs.delete_file(name)
+
     def delete_folder(self, name: str) -> None:
         """Removes a folder with all that it holds; nothing where there is none."""
         if self.exists(name):

@@ -12,6 +12,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import delta.exceptions.captured  # noqa: F401  (Delta's exceptions arrive as themselves only after it)
@@ -51,8 +52,8 @@ REARRANGES = ("OPTIMIZE", "Manual Update", "VACUUM START", "VACUUM END")
 DEPARTURE = "departure"
 """The layer of the chunks through which alone rows leave silver/embeddings: see gold/departure.py."""
 
-ERASE = "erase"
-"""The layer of the chunks and commits of privacy, by which rows leave bronze."""
+ERASE, RETAIN, RESTORE = "erase", "retain", "restore"
+"""The layers of the chunks and commits of privacy, by which rows leave bronze, or come back."""
 
 MARKER = "lake.json"
 TRANSACTION = "spark.databricks.delta.write"
@@ -73,6 +74,7 @@ class Lake:
         self.written: set[Table] = set()
         self._lease = lease
         self._counted: dict[Table, int] = {}
+        self._logs: dict[Table, Log] = {}
 
     @staticmethod
     def is_made(files: Folder) -> bool:
@@ -207,25 +209,33 @@ class Lake:
 
     def log(self, table: Table) -> Log:
         """The table's log."""
-        return Log(self.spark, self.files.uri(table.name), application=table.name)
+        if table not in self._logs:
+            self._logs[table] = Log(self.spark, self.files.uri(table.name), application=table.name)
+        return self._logs[table]
 
     # Committing
 
-    def append(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> int:
+    def append(
+        self, table: Table, frame: DataFrame, *, chunk: Chunk, keep_origin: bool = False
+    ) -> int:
         """Commits the rows of a chunk once, however often it is called; returns the table's version.
 
-        In few files. Raises FruitLakeError where a later chunk went before: Delta would drop these rows
-        without a word. Raises Busy.
+        In few files. With `keep_origin`, a row that has a `run_id` and a `chunk` keeps them. Raises
+        FruitLakeError where a later chunk went before: Delta would drop these rows without a word. Raises
+        Busy.
         """
         number = self._number(table, chunk)
         if number is not None:
-            rows = self._conform(frame, table, chunk).coalesce(self._files_for(chunk.bytes))
+            rows = self._conform(frame, table, chunk, keep_origin=keep_origin)
+            rows = rows.coalesce(self._files_for(chunk.bytes))
             with self._transaction(table, number, layer=chunk.layer, chunk=chunk.number):
                 rows.write.format("delta").mode("append").save(self.files.uri(table.name))
         return self.version(table)
 
     def _number(self, table: Table, chunk: Chunk) -> int | None:
         """The number of a chunk's commit to a table; None where it was made already."""
+        if table.numbers != "chunk":
+            return self._next(table)
         takeovers, last = divmod(self.log(table).number(), TAKEOVER)
         if last > chunk.number:
             raise FruitLakeError(
@@ -242,19 +252,21 @@ class Lake:
     def upsert(self, table: Table, frame: DataFrame, *, keys: Sequence[str], chunk: Chunk) -> int:
         """Puts rows in the place of those with the same keys; the same rows twice change nothing.
 
-        A row that has a `run_id` and a `chunk` already keeps them: they tell who made it. Raises Busy.
+        A row that has a `run_id` and a `chunk` already keeps them: they tell who made it. Raises as `append`.
         """
-        target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
-        condition = " and ".join(f"held.{key} = new.{key}" for key in keys)
-        rows = self._conform(frame, table, chunk, keep_origin=True)
-        with self._transaction(table, self._next(table), layer=chunk.layer, chunk=chunk.number):
-            (
-                target.alias("held")
-                .merge(rows.alias("new"), condition)
-                .whenMatchedUpdateAll()
-                .whenNotMatchedInsertAll()
-                .execute()
-            )
+        number = self._number(table, chunk)
+        if number is not None:
+            target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
+            condition = " and ".join(f"held.{key} = new.{key}" for key in keys)
+            rows = self._conform(frame, table, chunk, keep_origin=True)
+            with self._transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                (
+                    target.alias("held")
+                    .merge(rows.alias("new"), condition)
+                    .whenMatchedUpdateAll()
+                    .whenNotMatchedInsertAll()
+                    .execute()
+                )
         return self.version(table)
 
     def supersede(
@@ -308,8 +320,7 @@ class Lake:
         The condition stands in the Delta log for good: on no personal value. Raises as `append`.
         """
         _check_it_may_go(table, chunk)
-        by_chunk = table.numbers == "chunk"
-        number = self._number(table, chunk) if by_chunk else self._next(table)
+        number = self._number(table, chunk)
         if number is not None:
             target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
             with self._transaction(table, number, layer=chunk.layer, chunk=chunk.number):
@@ -331,7 +342,7 @@ class Lake:
         something that is not personal. Raises as `append`.
         """
         _check_it_may_go(table, chunk)
-        number = self._number(table, chunk) if table.numbers == "chunk" else self._next(table)
+        number = self._number(table, chunk)
         if number is not None:
             condition = " and ".join([within, *(f"held.{key} = gone.{key}" for key in on)])
             target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
@@ -357,6 +368,13 @@ class Lake:
             session.any_retention(self.spark),
         ):
             target.vacuum(hours)
+
+    def unneeded(self, table: Table, *, hours: float) -> list[Path]:
+        """The files that `vacuum` would remove."""
+        place = self.files.uri(table.name).replace("`", "``")
+        with session.any_retention(self.spark):
+            found = self.spark.sql(f"vacuum delta.`{place}` retain {hours} hours dry run").collect()
+        return [local_path(row["path"]) for row in found]
 
     def _next(self, table: Table) -> int:
         """The next number of a table whose commits are counted.

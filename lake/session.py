@@ -43,7 +43,7 @@ REQUIRED = {
     "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
     "spark.executorEnv.OMP_NUM_THREADS": "1",
     # Delta spreads a log snapshot over 50 tasks by default: here it has a few hundred rows.
-    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",
     # Compaction joins files below the first size, to files of about the second: a large one stays as it is.
     "spark.databricks.delta.optimize.minFileSize": str(64 << 20),
     "spark.databricks.delta.optimize.maxFileSize": str(128 << 20),

@@ -1,12 +1,12 @@
-"""The commands of privacy, which run.py mounts."""
+"""The commands of privacy, which run.py mounts: audit, erase, lift, retain, restore."""
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -19,15 +19,66 @@ from lake.files import Folder
 from lake.journal import LayerRun
 from lake.keys import Keys
 from lake.lake import Lake
-from privacy import audit, certificate, erasures, records, screen, tombstones, verification
+from privacy import (
+    audit,
+    certificate,
+    erasures,
+    records,
+    retention,
+    screen,
+    tombstones,
+    verification,
+)
 from privacy.audit import Auditor
-from privacy.desk import Desk
+from privacy.desk import Desk, moved
 from privacy.erase import check, erase, finish_due
 from privacy.erasures import Erasure, State
 from privacy.findings import Question
+from privacy.restore import named, restore
 from privacy.wanted import Wanted
 
 PHOTO_ID = re.compile("[0-9a-f]{64}")
+HOUR = timedelta(hours=1)
+COMMANDS = ("audit", "erase", "lift", "retain", "restore")
+
+
+class Context(Protocol):
+    """What `run.py` gives to a command that writes."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def lake(self) -> Lake: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def console(self) -> Console: ...
+
+
+Writing = Callable[[Settings, Console], AbstractContextManager[Context, bool | None]]
+Reading = Callable[[Settings, Console], AbstractContextManager[Lake, bool | None]]
+
+
+def run(
+    words: argparse.Namespace,
+    settings: Settings,
+    console: Console,
+    *,
+    files: Folder,
+    writing: Writing,
+    reading: Reading,
+) -> None:
+    """One of `COMMANDS`, on the lake under `files`."""
+    if words.command == "audit":
+        audit_command(words, settings, console, files=files)
+    elif words.command == "erase":
+        erase_command(words, settings, console, writing=writing, reading=reading)
+    elif words.command == "lift":
+        lift_command(words, settings, console, writing=writing)
+    elif words.command == "retain":
+        retain_command(words, settings, console, writing=writing, reading=reading)
+    else:
+        restore_command(words, settings, console, writing=writing)
 
 
 def audit_command(
@@ -91,23 +142,6 @@ def _parsed_version(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
-class Context(Protocol):
-    """What `run.py` gives to a command that writes."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def lake(self) -> Lake: ...
-    @property
-    def keys(self) -> Keys: ...
-    @property
-    def console(self) -> Console: ...
-
-
-Writing = Callable[[Settings, Console], AbstractContextManager[Context, bool | None]]
-Reading = Callable[[Settings, Console], AbstractContextManager[Lake, bool | None]]
-
-
 def desk(context: Context, did: LayerRun, *, now: datetime | None = None) -> Desk:
     """What an erasure works with, in a run that writes."""
     moment = now or datetime.now(UTC)
@@ -127,23 +161,98 @@ def erase_command(
         with reading(settings, console) as lake:
             verify(lake, settings, console, words.verify, deep=words.deep)
         return
-    with writing(settings, console) as context:
-        did = LayerRun("erase")
-        try:
-            done = erase(
-                desk(context, did), subject=words.subject, request=words.request, mode=words.mode
-            )
-        except Exception as error:
-            # A message may hold a path with a name in it: no table keeps it.
-            pending = isinstance(error, Pending)
-            did.finish("pending" if pending else "failed", error=type(error).__name__)
-            context.lake.record(catalog.RUNS, [did.row(context.lake.run)], layer="erase")
-            raise
-        did.finish("done")
-        context.lake.record(catalog.RUNS, [did.row(context.lake.run)], layer="erase")
-        for note in did.notes:
-            console.print(note, markup=False, soft_wrap=True)
+    with writing(settings, console) as context, recorded(context, "erase") as did:
+        done = erase(
+            desk(context, did), subject=words.subject, request=words.request, mode=words.mode
+        )
         tell(console, context.lake, done)
+
+
+def lift_command(
+    words: argparse.Namespace, settings: Settings, console: Console, *, writing: Writing
+) -> None:
+    """Lets a subject that was erased send photos again. Raises BadInput (it is not kept out, or a request of
+    its own is not certified yet)."""
+    with writing(settings, console) as context, recorded(context, "lift") as did:
+        subject = context.keys.tombstone(context.keys.subject(words.subject))
+        requests = erasures.last(context.lake).values()
+        if waiting := [e.request for e in requests if e.subject == subject and not e.is_over]:
+            raise BadInput(
+                f"The request {waiting[0]} is not certified yet: its search would find what comes again. "
+                f"Finish it with the same erase command first."
+            )
+        if not tombstones.lift(context.lake, subject, now=desk(context, did).now):
+            raise BadInput("No tombstone keeps that subject out: there is nothing to lift.")
+        console.print("lifted: what that subject sends from now on is taken in again.")
+
+
+def retain_command(
+    words: argparse.Namespace,
+    settings: Settings,
+    console: Console,
+    *,
+    writing: Writing,
+    reading: Reading,
+) -> None:
+    """Removes what is past its longest age, and finishes erasures that are due; or says what would go.
+
+    Raises LeftBehind.
+    """
+    if words.dry_run:
+        with reading(settings, console) as lake:
+            now = datetime.now(UTC)
+            hours = (
+                now - moved(lake, now, settings.delta.deleted_file_retention, back=True)
+            ) / HOUR
+            found = retention.passed(lake, settings, now=now)
+            found += retention.old_files(lake, settings, now=now, hours=hours)
+        screen.passed(console, found, "would go")
+        return
+    with writing(settings, console) as context, recorded(context, "retain") as did:
+        retain(context, did)
+
+
+def retain(context: Context, did: LayerRun, *, now: datetime | None = None) -> None:
+    """What `retain` does. Raises Blocked, LeftBehind."""
+    at = desk(context, did, now=now)
+    went = retention.expire(at)
+    finish_step(context, did, now=now)
+    went += retention.free(at)
+    for each in went:
+        did.add({each.place if each.unit == "rows" else f"{each.place}: {each.unit}": each.held})
+    screen.passed(context.console, went, "went")
+
+
+def restore_command(
+    words: argparse.Namespace, settings: Settings, console: Console, *, writing: Writing
+) -> None:
+    """Takes a table back to an earlier version. Raises as `restore`."""
+    table = named(words.table)
+    version = int(words.version)
+    with writing(settings, console) as context, recorded(context, "restore") as did:
+        done = restore(desk(context, did), table, version)
+        did.add({name: count for name, count in vars(done).items() if count})
+        screen.restored(console, table, version, done)
+
+
+@contextmanager
+def recorded(context: Context, layer: str) -> Iterator[LayerRun]:
+    """What a command did, to ops/runs, also where it fails; its notes to the screen."""
+    did = LayerRun(layer)
+    try:
+        yield did
+    except Exception as error:
+        # A message may hold a path with a name in it: no table keeps it.
+        pending = isinstance(error, Pending)
+        did.finish("pending" if pending else "failed", error=type(error).__name__)
+        raise
+    else:
+        did.finish("done")
+    finally:
+        with suppress(Exception) if did.error else nullcontext():
+            context.lake.record(catalog.RUNS, [did.row(context.lake.run)], layer=layer)
+        for note in did.notes:
+            context.console.print(note, markup=False, soft_wrap=True)
 
 
 def tell(console: Console, lake: Lake, erasure: Erasure) -> None:
@@ -178,8 +287,14 @@ def verify(lake: Lake, settings: Settings, console: Console, named: str, *, deep
             f"There is no erasure {named}; the requests are {', '.join(sorted(known)) or 'none'}."
         )
     [erasure] = found
+    held = tombstones.holding(lake)
+    if erasure.subject not in held:
+        raise BadInput(
+            f"The tombstone of {erasure.request} was lifted or has expired: its subject may have sent photos "
+            f"again, so nothing can be told from finding some. The certificate {erasure.certificate} stands."
+        )
     own = keys.load(settings.subjects.key, lake=lake.files.root, make=False)
-    wanted = Wanted.of(erasure, keys=own, tombstones=tombstones.holding(lake))
+    wanted = Wanted.of(erasure, keys=own, tombstones=held)
     looked = verification.verify(lake, settings, erasure, wanted, deep=deep)
     if erasure.due_at and not erasure.has_reached(State.PHYSICAL):
         raise Pending(

@@ -1,4 +1,4 @@
-"""What every step of an erasure works with."""
+"""What the commands of privacy that write work with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from datetime import UTC, datetime
 from pyspark.sql import functions as F
 from rich.console import Console
 
+import bronze.layer
+import gold.layer
+import gold.training
+import silver.layer
 from conf.settings import Settings
 from expectations.gate import SuiteGate
 from lake.journal import LayerRun
@@ -20,7 +24,7 @@ from privacy.wanted import Wanted
 
 @dataclass(frozen=True)
 class Desk:
-    """What an erasure works with; `now` is the time by which things are due."""
+    """`now` is the time by which things are due."""
 
     lake: Lake
     settings: Settings
@@ -39,10 +43,38 @@ class Desk:
         held = tombstones.holding(self.lake, now=self.now)
         return Wanted.of(erasure, keys=self.keys, tombstones=held)
 
-    def after_retention(self, at: datetime) -> datetime:
-        """When the files that a commit of now removed are older than the retention."""
-        retention = self.settings.delta.deleted_file_retention
-        moment = F.lit(at) + F.expr(f"interval {retention}")
-        row = self.lake.spark.range(1).select(moment.alias("due")).collect()[0]
-        due: datetime = row["due"]
-        return due.astimezone(UTC)
+    def moved(self, interval: str, *, back: bool = False) -> datetime | None:
+        """So much later than `now`, or earlier; None for an interval that is empty, which never ends."""
+        return moved(self.lake, self.now, interval, back=back) if interval else None
+
+    @property
+    def files_due(self) -> datetime:
+        """When the files that a commit of `now` removes are older than the retention."""
+        return moved(self.lake, self.now, self.settings.delta.deleted_file_retention)
+
+    @property
+    def hours(self) -> float:
+        """What VACUUM is to keep: what is younger, by its own clock, than the retention by `now`."""
+        ahead = self.now - datetime.now(UTC)
+        return max(0.0, (self.files_due - self.now - ahead).total_seconds() / 3600)
+
+    def finish_half_published(self) -> None:
+        """Of such a chunk one table may have the rows and another not: no later number may go before them.
+
+        Raises Blocked.
+        """
+        lake, did = self.lake, self.did
+        bronze.layer.finish(lake, did=did)
+        silver.layer.finish(lake, weights_id="", gate=self.gate, did=did)
+        gold.layer.finish(lake, "", gate=self.gate, did=did)
+        for weights_id in sorted({c.model for c in lake.ledger.chunks().values() if c.weights_id}):
+            gold.training.finish(lake, weights_id, did=did)
+
+
+def moved(lake: Lake, at: datetime, interval: str, *, back: bool = False) -> datetime:
+    """A time moved by an interval as SQL writes it, such as `3 years`, by the calendar of UTC."""
+    by = F.expr(f"interval {interval}")
+    time = F.lit(at) - by if back else F.lit(at) + by
+    row = lake.spark.range(1).select(time.alias("time")).collect()[0]
+    found: datetime = row["time"]
+    return found.astimezone(UTC)

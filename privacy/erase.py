@@ -11,10 +11,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import bronze.layer
-import gold.layer
-import gold.training
-import silver.layer
 from conf.errors import BadInput, LeftBehind, Pending
 from lake import catalog, faults, session
 from privacy import (
@@ -97,12 +93,19 @@ def finish_due(desk: Desk) -> list[Erasure]:
 def _fence(desk: Desk, erasure: Erasure, pseudonym: str) -> Erasure:
     """Tombstones of the subject and of every photo's bytes, after what is half published is whole."""
     lake = desk.lake
-    _finish_half_published(desk)
+    desk.finish_half_published()
     held = Holdings.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids)
     hashes = held.hashes(desk.keys.originals)
     photos = {desk.keys.tombstone(original) for original in hashes}
     faults.at("erase: before tombstones")
-    tombstones.make(lake, erasure.request, subject=erasure.subject, photos=photos, now=desk.now)
+    tombstones.make(
+        lake,
+        erasure.request,
+        subject=erasure.subject,
+        photos=photos,
+        now=desk.now,
+        expires_at=desk.moved(desk.settings.retention.tombstones),
+    )
     faults.at("erase: tombstones made")
     wanted = desk.wanted(replace(erasure, photo_ids=held.photo_ids))
     landed = objects.count(desk.settings.paths.landing, wanted, Known.of(lake, wanted))
@@ -126,16 +129,6 @@ def _most(*found: Mapping[str, int]) -> dict[str, int]:
     return dict(most)
 
 
-def _finish_half_published(desk: Desk) -> None:
-    """Of such a chunk one table may have the rows and another not: no later number may go before them."""
-    lake, did = desk.lake, desk.did
-    bronze.layer.finish(lake, did=did)
-    silver.layer.finish(lake, weights_id="", gate=desk.gate, did=did)
-    gold.layer.finish(lake, "", gate=desk.gate, did=did)
-    for weights_id in sorted({c.model for c in lake.ledger.chunks().values() if c.weights_id}):
-        gold.training.finish(lake, weights_id, did=did)
-
-
 # FENCED → LOGICAL
 
 
@@ -152,7 +145,7 @@ def _leave(desk: Desk, erasure: Erasure, pseudonym: str) -> Erasure:
         State.LOGICAL,
         at=desk.now,
         versions_after={table.name: lake.version(table) for table in catalog.TABLES},
-        due_at=desk.now if _is_due_at_once(desk, erasure) else desk.after_retention(desk.now),
+        due_at=desk.now if _is_due_at_once(desk, erasure) else desk.files_due,
     )
 
 

@@ -66,6 +66,11 @@ class Erasure:
         """Whether nothing of the subject was held."""
         return not self.photo_ids and not any(self.counts.values())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is certified."""
+        return self.has_reached(State.CERTIFIED)
+
     def has_reached(self, state: State) -> bool:
         """Whether it has come as far as that."""
         order = list(State)

@@ -1,4 +1,4 @@
-"""What the lake holds of a subject: rows by table, staged rows, and the model versions that had seen them."""
+"""What the lake holds of a subject: rows by table, and the model versions that had seen them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from pyspark.sql import functions as F
 from gold import models
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.chunks import Chunk
-from lake.extractors import extractors
 from lake.keys import KeyedHash
-from lake.lake import DEPARTURE, Lake
+from lake.lake import Lake
 from privacy.erasures import FITTED
 
 NAMING = (
@@ -44,7 +42,6 @@ class Holdings:
     photo_ids: frozenset[str]
 
     TABLES: ClassVar[Sequence[tuple[Table, str]]] = (
-        (catalog.QUARANTINE, "photo_id"),
         (catalog.PHOTOS, "photo_id"),
         (catalog.REJECTED, "subject"),
         (catalog.OBJECTS, "photo_id"),
@@ -75,15 +72,6 @@ class Holdings:
         """The keys of one kind: `photo_id` or `subject`."""
         values = [self.pseudonym] if column == "subject" else sorted(self.photo_ids)
         return _frame(self.lake, column, values)
-
-    def pairs(self) -> DataFrame:
-        """Every (`photo_id`, `weights_id`) that silver or gold may hold."""
-        known = (
-            extractors(self.lake)
-            .select("weights_id")
-            .unionByName(self.lake.read(catalog.EMBEDDINGS).select("weights_id"))
-        )
-        return self.keys("photo_id").crossJoin(F.broadcast(known.distinct()))
 
     def rows_of(self, table: Table, column: str = "photo_id") -> DataFrame:
         """The rows of a table with one of the keys."""
@@ -140,24 +128,6 @@ class Holdings:
 
         rows = self._content.mapInArrow(hashed, schema("hash string")).collect()
         return {row["hash"] for row in rows if row["hash"]}
-
-    def staged(self) -> list[Chunk]:
-        """Chunks that wait with rows of the photos, or with models that were fitted on them."""
-        return [
-            chunk
-            for chunk in self.lake.ledger.chunks().values()
-            if chunk.is_unfinished and chunk.layer != DEPARTURE and self._is_in(chunk)
-        ]
-
-    def _is_in(self, chunk: Chunk) -> bool:
-        staging = self.lake.staging
-        for part in ("arrived", "embedded", "refused", "features", "held_out"):
-            if staging.has(chunk, part):
-                rows = staging.read(chunk, part).select("photo_id")
-                keys = F.broadcast(self.keys("photo_id"))
-                if not rows.join(keys, "photo_id", "left_semi").isEmpty():
-                    return True
-        return False
 
 
 def _frame(lake: Lake, column: str, values: Sequence[str]) -> DataFrame:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pyspark.sql import functions as F
 
 from bronze.landing import Arrival, Gone, LandingObject, LocalLanding, Unreadable, arrival
-from bronze.photos import TOMBSTONED
+from bronze.photos import EXPIRED, TOMBSTONED
 from lake import catalog
 from lake.lake import Lake
 from privacy import storage
@@ -30,7 +30,7 @@ class Known:
         """From the table as it is; once the erased rows are gone, their copies are only not settled."""
         rows = (
             lake.read(catalog.OBJECTS)
-            .where(F.col("subject").isNull() & (F.col("outcome") != TOMBSTONED))
+            .where(F.col("subject").isNull() & ~F.col("outcome").isin(TOMBSTONED, EXPIRED))
             .select("object", "etag", "photo_id")
             .toArrow()
             .to_pylist()

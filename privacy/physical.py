@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from conf.errors import LeftBehind
 from lake import catalog, faults, session
 from lake.lake import Lake
-from privacy import objects, storage, verification
+from privacy import objects, records, storage, verification
 from privacy.desk import Desk
 from privacy.erasures import IMMEDIATE, Erasure
 from privacy.objects import Known
@@ -56,22 +55,15 @@ def _vacuumed(desk: Desk, erasure: Erasure, wanted: Wanted) -> Sequence[Path]:
         if erasure.mode == IMMEDIATE or (table in AT_ONCE and erasure.fitted):
             left += storage.free(desk.lake, table, hours=0.0)
         else:
-            left += storage.free(desk.lake, table, hours=_hours(desk), but_for=holds_something)
+            left += storage.free(desk.lake, table, hours=desk.hours, but_for=holds_something)
         faults.at("erase: a table vacuumed")
     return left
 
 
-def _hours(desk: Desk) -> float:
-    """What VACUUM is to keep: what is younger, by its own clock, than the retention by `now`."""
-    retention = desk.after_retention(desk.now) - desk.now
-    ahead = desk.now - datetime.now(UTC)
-    return max(0.0, (retention - ahead).total_seconds() / 3600)
-
-
 def _redact_audits(lake: Lake, wanted: Wanted) -> None:
     """Records of audits stay, but for what tells of the subject."""
-    for name in lake.files.names("privacy/audits", suffix=".json"):
-        content = lake.files.read(f"privacy/audits/{name}") or b""
+    for name in lake.files.names(records.FOLDER, suffix=".json"):
+        content = lake.files.read(f"{records.FOLDER}/{name}") or b""
         redacted = wanted.redacted(content)
         if redacted != content:
-            lake.files.write(f"privacy/audits/{name}", redacted)
+            lake.files.write(f"{records.FOLDER}/{name}", redacted)

@@ -16,6 +16,8 @@ from privacy.audit import Audit
 from privacy.findings import Question
 
 FOLDER = "privacy/audits"
+TIME = "%Y%m%dT%H%M%SZ"
+"""How the name of a record begins: with when it was asked."""
 
 
 def as_json(audit: Audit) -> str:
@@ -35,6 +37,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in an audit")
 
 
+def asked_at(name: str) -> datetime:
+    """When the audit was asked that is recorded under a file name."""
+    return datetime.strptime(name.partition("-")[0], TIME).replace(tzinfo=UTC)
+
+
 def record(files: Folder, audit: Audit, *, keys: Keys) -> str:
     """Writes that it was asked, and the statuses, under privacy/audits; returns its id.
 
@@ -43,7 +50,7 @@ def record(files: Folder, audit: Audit, *, keys: Keys) -> str:
     """
     question = audit.question
     meant = question.photo or keys.subject(question.subject or "")
-    name = f"{audit.asked_at:%Y%m%dT%H%M%S}Z-{secrets.token_hex(4)}"
+    name = f"{audit.asked_at.astimezone(UTC):{TIME}}-{secrets.token_hex(4)}"
     remembered = {
         "id": name,
         "asked_at": audit.asked_at,

@@ -1,33 +1,68 @@
-"""Removal: photos and a subject leave every table, and what waits in staging; moments and chunks follow."""
+"""Removal: photos leave every table, and what waits in staging; moments and chunks follow."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
 from gold import departure
 from lake import catalog, faults
+from lake.catalog import Table
 from lake.chunks import Chunk, State
-from lake.lake import ERASE, Lake, counts
+from lake.extractors import extractors
+from lake.lake import DEPARTURE, ERASE, Lake, counts
 from privacy.holdings import Holdings
+
+STAGED = ("arrived", "embedded", "refused", "features", "held_out")
+"""The parts of a staged chunk that name photos."""
 
 
 def remove(lake: Lake, held: Holdings) -> None:
-    """Removes the rows, in an order that lets the same call go on wherever one died.
+    """Removes the rows of a subject, in an order that lets the same call go on wherever one died.
 
     No chunk may be half published. Raises BadInput where one is, Busy.
     """
-    for chunk in held.staged():
-        lake.ledger.abandon(chunk)
-    faults.at("erase: staged rows gone")
-    departure.depart(lake, held.pairs())
-    faults.at("erase: departed")
+    leave(lake, held.keys("photo_id"), layer=ERASE)
     for table, column in held.TABLES:
-        rows = counts(held.rows_of(table, column), "chunk")
-        if rows:
-            [chunk] = lake.ledger.plan([Chunk(0, ERASE, State.PLANNED)])
-            within = f"held.chunk between {min(rows)} and {max(rows)}"
-            lake.remove(table, held.keys(column), on=[column], within=within, chunk=chunk)
-            faults.at(f"erase: {table.name} gone")
+        take_out(lake, table, held.keys(column), on=[column], layer=ERASE)
     recount(lake)
     faults.at("erase: chunks counted")
+
+
+def leave(lake: Lake, photos: DataFrame, *, layer: str) -> Mapping[str, int]:
+    """Photos (a frame with their `photo_id`) leave staging, silver and gold: how many rows of each table.
+
+    `layer` names the commits. Raises as `remove`.
+    """
+    abandon(lake, photos)
+    faults.at(f"{layer}: staged rows gone")
+    removed = Counter(departure.depart(lake, _pairs(lake, photos)))
+    faults.at(f"{layer}: departed")
+    removed[catalog.QUARANTINE.name] = take_out(
+        lake, catalog.QUARANTINE, photos, on=["photo_id"], layer=layer
+    )
+    return removed
+
+
+def abandon(lake: Lake, photos: DataFrame) -> None:
+    """Staged chunks with rows of the photos are dropped: the next run does their work anew."""
+    for chunk in _staged(lake, photos):
+        lake.ledger.abandon(chunk)
+
+
+def take_out(lake: Lake, table: Table, keys: DataFrame, *, on: Sequence[str], layer: str) -> int:
+    """Rows with the keys of a frame leave a table, whose chunks are not counted anew; returns how many."""
+    held = lake.read(table).join(F.broadcast(keys.select(*on)), list(on), "left_semi")
+    rows = counts(held, "chunk")
+    if rows:
+        [chunk] = lake.ledger.plan([Chunk(0, layer, State.PLANNED)])
+        within = f"held.chunk between {min(rows)} and {max(rows)}"
+        lake.remove(table, keys, on=on, within=within, chunk=chunk)
+        faults.at(f"{layer}: {table.name} gone")
+    return sum(rows.values())
 
 
 def recount(lake: Lake) -> None:
@@ -35,3 +70,30 @@ def recount(lake: Lake) -> None:
     rows = counts(lake.read(catalog.PHOTOS), "chunk")
     published = [c for c in lake.ledger.chunks().values() if c.layer == "bronze" and c.is_published]
     lake.ledger.recount({chunk.number: rows.get(chunk.number, 0) for chunk in published})
+
+
+def _staged(lake: Lake, photos: DataFrame) -> list[Chunk]:
+    """Chunks that wait with rows of the photos, or with models that were fitted on them."""
+    return [
+        chunk
+        for chunk in lake.ledger.chunks().values()
+        if chunk.is_unfinished and chunk.layer != DEPARTURE and _names(lake, chunk, photos)
+    ]
+
+
+def _names(lake: Lake, chunk: Chunk, photos: DataFrame) -> bool:
+    """Whether a staged chunk holds any of the photos."""
+    keys = F.broadcast(photos.select("photo_id"))
+    parts = [part for part in STAGED if lake.staging.has(chunk, part)]
+    rows = [lake.staging.read(chunk, part).select("photo_id") for part in parts]
+    return any(not each.join(keys, "photo_id", "left_semi").isEmpty() for each in rows)
+
+
+def _pairs(lake: Lake, photos: DataFrame) -> DataFrame:
+    """Every (`photo_id`, `weights_id`) that silver or gold may hold."""
+    known = (
+        extractors(lake)
+        .select("weights_id")
+        .unionByName(lake.read(catalog.EMBEDDINGS).select("weights_id"))
+    )
+    return photos.select("photo_id").crossJoin(F.broadcast(known.distinct()))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lake import catalog
 from privacy.audit import Audit
 from privacy.findings import Finding, Question, told
 from privacy.history import Commit
+from privacy.restore import Restored
+from privacy.retention import Passed
 
 
 def show(console: Console, audit: Audit) -> None:
@@ -40,6 +45,31 @@ def show(console: Console, audit: Audit) -> None:
     )
     for line in lines:
         console.print(escape(line), soft_wrap=True)
+
+
+def passed(console: Console, found: Iterable[Passed], verb: str) -> None:
+    """What is past its longest age, a line a place; the last column says whether it went or would."""
+    table = Table()
+    for name in ("place", "longest age", "from before", verb):
+        table.add_column(name, justify="right" if name == verb else "left")
+    for each in found:
+        table.add_row(each.place, each.age, told(each.before), f"{each.held:,} {each.unit}")
+    console.print(table)
+
+
+def restored(console: Console, table: catalog.Table, version: int, done: Restored) -> None:
+    """What a restore did, in two lines."""
+    console.print(
+        f"{table.name} is as it was at version {version}: {done.left:,} rows left, {done.returned:,} came "
+        f"back, {done.kept_out:,} may not (erased, expired, or of what was withdrawn or retired).",
+        soft_wrap=True,
+    )
+    if done.withdrawn:
+        console.print(
+            f"{done.withdrawn:,} chunks that were published since are withdrawn: run.py --layer all makes "
+            f"them again.",
+            soft_wrap=True,
+        )
 
 
 def _asked(question: Question) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lake import catalog
@@ -20,24 +21,43 @@ SUBJECT, PHOTO = "subject", "photo"
 
 REASON = "erasure"
 
+NOBODY = Chunk(0, ERASE, State.PLANNED)
+"""Whose commits these are: no chunk's."""
+
 
 def holding(lake: Lake, *, now: datetime | None = None) -> frozenset[str]:
     """The tombstones that hold at a time: neither lifted nor expired."""
-    moment = F.lit(now or datetime.now(UTC))
-    rows = lake.read(catalog.TOMBSTONES).where(
-        F.col("lifted_at").isNull()
-        & (F.col("expires_at").isNull() | (F.col("expires_at") > moment))
-    )
+    rows = lake.read(catalog.TOMBSTONES).where(~_has_lapsed(now or datetime.now(UTC)))
     return frozenset(row[0] for row in rows.select("tombstone").collect())
 
 
+def lapsed(lake: Lake, *, now: datetime) -> DataFrame:
+    """The rows of those that hold no more."""
+    return lake.read(catalog.TOMBSTONES).where(_has_lapsed(now))
+
+
+def drop_lapsed(lake: Lake, *, now: datetime) -> None:
+    """Removes those that hold no more. Raises Busy."""
+    lake.remove(catalog.TOMBSTONES, lapsed(lake, now=now), on=["tombstone"], chunk=NOBODY)
+
+
+def _has_lapsed(now: datetime) -> Column:
+    has_expired = F.coalesce(F.col("expires_at") <= F.lit(now), F.lit(False))
+    return F.col("lifted_at").isNotNull() | has_expired
+
+
 def make(
-    lake: Lake, request: str, *, subject: str, photos: Iterable[str], now: datetime | None = None
+    lake: Lake,
+    request: str,
+    *,
+    subject: str,
+    photos: Iterable[str],
+    now: datetime,
+    expires_at: datetime | None,
 ) -> None:
-    """Tombstones of a subject and of photos' bytes. One that holds already stays as it is; one that was
-    lifted or has expired holds again. Raises Busy."""
-    moment = now or datetime.now(UTC)
-    held = holding(lake, now=moment)
+    """Tombstones of a subject and of photos' bytes, for good or until they expire. One that holds already
+    stays as it is; one that was lifted or has expired holds again. Raises Busy."""
+    held = holding(lake, now=now)
     wanted = dict.fromkeys(photos, PHOTO) | {subject: SUBJECT}
     rows = [
         {
@@ -45,12 +65,23 @@ def make(
             "of": of,
             "request": request,
             "reason": REASON,
-            "made_at": moment,
+            "made_at": now,
+            "expires_at": expires_at,
         }
         for tombstone, of in sorted(wanted.items())
         if tombstone not in held
     ]
     if rows:
-        nobody = Chunk(0, ERASE, State.PLANNED)
         frame = lake.rows(catalog.TOMBSTONES, rows)
-        lake.upsert(catalog.TOMBSTONES, frame, keys=["tombstone"], chunk=nobody)
+        lake.upsert(catalog.TOMBSTONES, frame, keys=["tombstone"], chunk=NOBODY)
+
+
+def lift(lake: Lake, subject: str, *, now: datetime) -> bool:
+    """Ends a subject's tombstone, and says whether it held one. Those of photos' bytes stay: they keep out
+    copies without a subject. Raises Busy."""
+    if subject not in holding(lake, now=now):
+        return False
+    row = lake.read(catalog.TOMBSTONES).where(F.col("tombstone") == subject)
+    lifted = row.withColumn("lifted_at", F.lit(now))
+    lake.upsert(catalog.TOMBSTONES, lifted, keys=["tombstone"], chunk=NOBODY)
+    return True

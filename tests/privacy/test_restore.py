@@ -1,0 +1,263 @@
+"""Restore: a table as it was, but for what may not come back; chunks, moments and objects follow."""
+
+import shutil
+from functools import partial
+
+import numpy as np
+import pytest
+from delta import DeltaTable
+from pyspark.sql import functions as F
+
+from conf import arguments
+from conf.errors import BadInput, Pending
+from gold import refit
+from lake import catalog, keys
+from lake.chunks import State
+from lake.journal import LayerRun
+from privacy import commands
+from privacy.erase import erase
+from privacy.restore import KEYS, named, restore
+from report.sums import sums
+from run import replay_step, run_steps
+from tests.place import Place
+from tests.privacy.canary import SUBJECT, jpeg, send
+from tests.privacy.grown import NEW, everything, versions
+from tests.test_resume import Killed, dies, repeated
+
+TAKEN_BACK = tuple(KEYS)
+
+
+@pytest.fixture
+def place(grown, tmp_path, spark):
+    """A copy of that lake."""
+    shutil.copytree(grown.root, tmp_path, dirs_exist_ok=True)
+    return Place(tmp_path, spark, None).set("refit.growth=9")
+
+
+def restored(place, table, version):
+    with place.writing() as context:
+        return restore(commands.desk(context, LayerRun("restore")), table, version)
+
+
+def embedded_once(place):
+    """Sums agree, nothing is there twice, and moments are those of silver's rows."""
+    lake = place.lake
+    assert sums(lake).disagreements() == []
+    assert repeated(lake) == {}
+    [model] = lake.read(catalog.MOMENTS).select("weights_id").collect()
+    held = refit.kept(lake, model[0])
+    assert refit.is_of_silver(lake, held, weights_id=model[0])
+    anew = refit.from_nothing(lake, weights_id=model[0], through=held.through_chunk)
+    assert held.moments.covariance() == pytest.approx(anew.covariance(), abs=1e-9)
+
+
+def by_hand(place, table):
+    return DeltaTable.forPath(place.spark, place.files.uri(table.name))
+
+
+def test_what_somebody_changed_by_hand_is_undone(grown, place):
+    """Rows deleted and changed in a notebook: each table holds again what it held, row by row. Features of
+    what was changed are made again."""
+    held = {table: everything(place, table) for table in (catalog.PHOTOS, catalog.EMBEDDINGS)}
+    photos = by_hand(place, catalog.PHOTOS)
+    photos.delete("width > 1000")
+    photos.update("label is not null", {"label": F.lit("wrong")})
+    silver = by_hand(place, catalog.EMBEDDINGS)
+    silver.update("brightness > 0.5", {"brightness": F.lit(0.0)})
+    silver.delete("sharpness > 100")
+    for table in (catalog.PHOTOS, catalog.EMBEDDINGS):
+        assert everything(place, table) != held[table], table.name
+        done = restored(place, table, grown.after[table])
+        assert (done.left > 0, done.returned > 0, done.kept_out) == (True, True, 0), table.name
+        assert everything(place, table) == held[table], table.name
+    place.run("gold")
+    embedded_once(place)
+    assert features_by_photo(place) == pytest.approx(features_by_photo(grown), abs=1e-5)
+
+
+def features_by_photo(place):
+    rows = place.lake.read(catalog.FEATURES).select("photo_id", "features").collect()
+    return np.array([row["features"] for row in sorted(rows, key=lambda row: row["photo_id"])])
+
+
+def test_features_deleted_or_added_by_hand_are_undone(grown, place):
+    held = everything(place, catalog.FEATURES)
+    by_hand(place, catalog.FEATURES).delete("label like 'a%'")
+    lost = len(held) - len(everything(place, catalog.FEATURES))
+    made_up = place.lake.read(catalog.FEATURES).limit(1).withColumn("photo_id", F.lit("0" * 64))
+    made_up.write.format("delta").mode("append").save(place.files.uri(catalog.FEATURES.name))
+    done = restored(place, catalog.FEATURES, grown.after[catalog.FEATURES])
+    assert (done.left, done.returned) == (1, lost)
+    assert everything(place, catalog.FEATURES) == held
+    embedded_once(place)
+
+
+@pytest.mark.parametrize("table", TAKEN_BACK, ids=lambda table: table.name)
+def test_what_came_since_is_withdrawn_and_made_again(grown, place, table):
+    done = restored(place, table, grown.before[table])
+    assert (done.left, done.returned, done.withdrawn) == (NEW + (table is catalog.PHOTOS), 0, 1)
+    assert everything(place, table) == grown.rows[table]
+    lake = place.lake
+    assert sums(lake).disagreements() == []
+    [model] = sums(lake).models
+    waiting = {catalog.EMBEDDINGS: NEW + 1}.get(table, 0)
+    assert (model.waiting, sums(lake).photos) == (waiting, lake.read(catalog.PHOTOS).count())
+    if table is catalog.PHOTOS:
+        assert everything(place, catalog.EMBEDDINGS) == grown.rows[catalog.EMBEDDINGS]
+        assert lake.read(catalog.OBJECTS).where("outcome = 'stored'").count() == sums(lake).photos
+    did = place.run()
+    again = {catalog.PHOTOS: "bronze", catalog.EMBEDDINGS: "silver", catalog.FEATURES: "gold"}
+    assert did[again[table]].counts["kept"] == NEW + (table is catalog.PHOTOS)
+    embedded_once(place)
+    keys = [repr(row) for row in place.lake.read(table).select(*KEYS[table]).collect()]
+    then = [repr(row) for row in grown.lake.read(table).select(*KEYS[table]).collect()]
+    assert sorted(keys) == sorted(then)
+
+
+def test_a_second_restore_finds_nothing_and_a_withdrawn_chunk_stays_away(grown, place):
+    restored(place, catalog.EMBEDDINGS, grown.before[catalog.EMBEDDINGS])
+    again = restored(place, catalog.EMBEDDINGS, grown.before[catalog.EMBEDDINGS])
+    assert vars(again) == {"left": 0, "returned": 0, "kept_out": 0, "withdrawn": 0}
+    forward = restored(place, catalog.EMBEDDINGS, grown.after[catalog.EMBEDDINGS])
+    assert vars(forward) == {"left": 0, "returned": 0, "kept_out": NEW, "withdrawn": 0}
+    chunks = place.lake.ledger.chunks().values()
+    assert [c.layer for c in chunks if c.state is State.RETIRED] == ["silver"]
+    assert sums(place.lake).disagreements() == []
+
+
+def test_erased_rows_do_not_come_back(grown, place, command):
+    """Neither before their files are due, when the versions can still be read, nor once the tombstone was
+    lifted."""
+    who = keys.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(SUBJECT)
+    photos = place.lake.read(catalog.PHOTOS).select("photo_id", "subject").collect()
+    own = {row["photo_id"] for row in photos if row["subject"] == who}
+    assert len(own) == 3
+    before = versions(place)
+    with pytest.raises(Pending):
+        erased(place, mode="deferred")
+    words = ("--lake", str(place.root / "lake"), "--landing", str(place.landing))
+    for table in TAKEN_BACK:
+        assert place.lake.read_version(table, before[table]).count() > len(own)
+        code, out, err = command(
+            "restore", "--table", table.name, "--version", before[table], *words
+        )
+        assert (code, err) == (0, "")
+        assert "3 may not (erased" in out
+    assert held_of(place, own) == 0
+    assert sums(place.lake).disagreements() == []
+    code, _, err = command("lift", "--subject", SUBJECT, *words)
+    assert (code, "request-1 is not certified yet" in err) == (2, True)
+    erased(place, mode="immediate")
+    assert command("lift", "--subject", SUBJECT, *words)[0] == 0
+    code, _, err = command("lift", "--subject", SUBJECT, *words)
+    assert (code, "there is nothing to lift" in err) == (2, True)
+    code, _, err = command("erase", "--verify", "request-1", *words)
+    assert (code, "was lifted or has expired" in err) == (2, True)
+    code, _, err = command("restore", "--table", "bronze/photos", "--version", "1", *words)
+    assert (code, "can't be read any more" in err) == (2, True)
+    send(place.landing, {"again.jpg": jpeg(0)})
+    assert place.run("bronze")["bronze"].counts["stored"] == 1
+
+
+def erased(place, *, mode):
+    with place.writing() as context:
+        desk = commands.desk(context, LayerRun("erase"))
+        erase(desk, subject=SUBJECT, request="request-1", mode=mode)
+
+
+def held_of(place, photo_ids):
+    """Rows of those photos, in the tables that can be taken back and in bronze/objects."""
+    tables = (*TAKEN_BACK, catalog.OBJECTS)
+    rows = (place.lake.read(table).select("photo_id").collect() for table in tables)
+    return sum(row["photo_id"] in photo_ids for each in rows for row in each)
+
+
+def test_a_retired_models_rows_stay_away(grown, place, command):
+    [model] = place.lake.read(catalog.MOMENTS).select("weights_id").collect()
+    words = ("--lake", str(place.root / "lake"))
+    assert command("retire", model[0][:12], *words)[0] == 0
+    done = restored(place, catalog.EMBEDDINGS, grown.after[catalog.EMBEDDINGS])
+    assert (done.returned, done.kept_out) == (0, grown.lake.read(catalog.EMBEDDINGS).count())
+    assert sums(place.lake).disagreements() == []
+
+
+def test_a_refusal_holds_again_where_its_replay_is_withdrawn(place, spark):
+    looser = place.set("refit.growth=9", "photos.blank_range=0")
+    before = place.lake.version(catalog.EMBEDDINGS)
+    open_ones = place.lake.read(catalog.QUARANTINE).where("replayed_at is null")
+    refused = open_ones.count()
+    with looser.writing() as context:
+        run_steps(context, [("replay", partial(replay_step, context, reason="blank", number=None))])
+    replayed = refused - open_ones_of(place)
+    assert replayed > 0
+    done = restored(place, catalog.EMBEDDINGS, before)
+    assert (done.left, done.withdrawn) == (replayed, 1)
+    assert open_ones_of(place) == refused
+    embedded_once(place)
+
+
+def open_ones_of(place):
+    return place.lake.read(catalog.QUARANTINE).where("replayed_at is null").count()
+
+
+POINTS = {
+    catalog.PHOTOS: ("departure: embeddings gone", "restore: bronze/photos gone"),
+    catalog.EMBEDDINGS: (
+        "departure: moments follow",
+        "restore: silver/quarantine gone",
+        "restore: chunks withdrawn",
+        "restore: rows returned",
+    ),
+}
+
+
+@pytest.mark.parametrize("table", POINTS, ids=lambda table: table.name)
+def test_one_that_dies_goes_on(grown, place, table):
+    """Rows lost by hand come back, and what came since goes, though it dies on the way."""
+    by_hand(place, table).delete("width > 600 and chunk < 4")
+    for point in POINTS[table]:
+        with dies(point), pytest.raises(Killed):
+            restored(place, table, grown.before[table])
+        place.bury()
+    restored(place, table, grown.before[table])
+    assert everything(place, table) == grown.rows[table]
+    stored = place.lake.read(catalog.OBJECTS).where("outcome = 'stored'")
+    assert stored.count() == place.lake.read(catalog.PHOTOS).count()
+    embedded_once(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("silver/embedding", "did you mean silver/embeddings"),
+        ("bronze/objects", "it follows bronze/photos"),
+        ("silver/quarantine", "it follows silver/embeddings"),
+        ("gold/moments", "run.py models --recompute"),
+        ("gold/models", "run.py models --promote"),
+        ("gold/held_out", "run.py train"),
+        ("ops/chunks", "is a journal"),
+        ("privacy/tombstones", "is a journal"),
+    ],
+)
+def test_a_table_that_has_no_way_back_says_what_to_do(name, said):
+    with pytest.raises(BadInput, match=said):
+        named(name)
+
+
+def test_no_such_version(place):
+    with pytest.raises(BadInput, match="but no version 99"):
+        restored(place, catalog.PHOTOS, 99)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("restore", "--table", "bronze/photos"), "restore takes --table TABLE and --version N"),
+        (("restore", "--table", "bronze/photos", "--version", "x"), "--version x is no number"),
+        (("lift",), "lift takes --subject S"),
+        (("lift", "--subject", "subject=anna"), "without it"),
+    ],
+)
+def test_words_that_say_too_little_are_refused(given, said):
+    with pytest.raises(BadInput, match=said):
+        arguments.parse(given)
