@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC
 
 from rich.console import Console
 from rich.markup import escape
@@ -50,10 +51,11 @@ def show(console: Console, audit: Audit) -> None:
 def passed(console: Console, found: Iterable[Passed], verb: str) -> None:
     """What is past its longest age, a line a place; the last column says whether it went or would."""
     table = Table()
-    for name in ("place", "longest age", "from before", verb):
+    for name in ("place", "longest age", "from before (UTC)", verb):
         table.add_column(name, justify="right" if name == verb else "left")
     for each in found:
-        table.add_row(each.place, each.age, told(each.before), f"{each.held:,} {each.unit}")
+        before = f"{each.before.astimezone(UTC):%Y-%m-%d %H:%M}"
+        table.add_row(each.place, each.age, before, f"{each.held:,} {each.unit}")
     console.print(table)
 
 
@@ -66,8 +68,8 @@ def restored(console: Console, table: catalog.Table, version: int, done: Restore
     )
     if done.withdrawn:
         console.print(
-            f"{done.withdrawn:,} chunks that were published since are withdrawn: run.py --layer all makes "
-            f"them again.",
+            f"chunks that were published since, and are withdrawn: {done.withdrawn:,}. run.py --layer all "
+            f"makes them again.",
             soft_wrap=True,
         )
 
