@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pyspark.sql import Row
@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 import gold.layer
 import gold.training
 from conf.errors import BadInput, Blocked
-from conf.settings import Settings
 from gold import models, refit
 from lake import catalog, faults
 from lake.chunks import Chunk, State
@@ -19,18 +18,22 @@ from lake.lake import ERASE
 from privacy.desk import Desk
 from privacy.erasures import Erasure
 
+MAKERS: Mapping[str, Callable[..., None]] = {
+    models.PCA: gold.layer.project,
+    models.CLASSIFIER: gold.training.train,
+}
+"""What makes versions of a kind anew; classifiers after the PCA whose features they are fitted on."""
+
 
 def fit_anew_and_wipe(desk: Desk, erasure: Erasure) -> None:
     """A champion that never saw the photos in the place of one that did; then the old ones are wiped."""
     lake = desk.lake
     for row in _fitted(desk, erasure):
         _finish_gold(desk, row["weights_id"])
-    for row in _fitted(desk, erasure):
-        if (row["kind"], row["status"]) == (models.PCA, models.CHAMPION):
-            _fit_anew(desk, row["weights_id"])
-    for row in _fitted(desk, erasure):
-        if (row["kind"], row["status"]) == (models.CLASSIFIER, models.CHAMPION):
-            _train_anew(desk, row["weights_id"])
+    for kind, make in MAKERS.items():
+        for row in _fitted(desk, erasure):
+            if (row["kind"], row["status"]) == (kind, models.CHAMPION):
+                _make_anew(desk, make, row["weights_id"])
     faults.at("erase: fitted anew")
     held = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
     if not held.isEmpty():
@@ -53,37 +56,20 @@ def _finish_gold(desk: Desk, weights_id: str) -> None:
     gold.training.finish(desk.lake, weights_id, did=desk.did)
 
 
-def _fit_anew(desk: Desk, weights_id: str) -> None:
+def _make_anew(desk: Desk, make: Callable[..., None], weights_id: str) -> None:
     """A new version, which becomes the champion, also where `refit.promote` would let others wait."""
+    refits = desk.settings.refit.model_copy(update={"promote": True})
+    settings = desk.settings.model_copy(update={"refit": refits})
     with _whatever_a_gate_says(desk):
-        gold.layer.project(
+        make(
             desk.lake,
             weights_id,
-            _promoting(desk.settings),
+            settings,
             gate=desk.gate,
             console=desk.console,
             did=desk.did,
             reason=refit.ERASURE,
         )
-
-
-def _train_anew(desk: Desk, weights_id: str) -> None:
-    """New classifiers, of which the best becomes the champion."""
-    with _whatever_a_gate_says(desk):
-        gold.training.train(
-            desk.lake,
-            weights_id,
-            _promoting(desk.settings),
-            gate=desk.gate,
-            console=desk.console,
-            did=desk.did,
-            reason=refit.ERASURE,
-        )
-
-
-def _promoting(settings: Settings) -> Settings:
-    refits = settings.refit.model_copy(update={"promote": True})
-    return settings.model_copy(update={"refit": refits})
 
 
 @contextmanager
