@@ -171,7 +171,7 @@ def test_a_rule_that_raises_blocks_and_tells_no_value(spark, suite):
     verdict = judge(rows, suite(casted, SMALL), expected=1)
     [said] = verdict.blocked.values()
     assert said == (
-        "rules: bad-regex could not be evaluated: PatternSyntaxException; mend it in "
+        "rules: bad-regex could not be evaluated: [INVALID_PARAMETER_VALUE.PATTERN]; mend it in "
         "expectations/rules.json"
     )
     assert [f.action for f in verdict.findings] == ["blocked", "passed"]

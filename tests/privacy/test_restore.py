@@ -144,6 +144,10 @@ def test_erased_rows_do_not_come_back(grown, place, command):
         assert (code, err) == (0, "")
         assert "3 may not (erased" in out
     assert held_of(place, own) == 0
+    # Somebody takes bronze/objects back by Delta's own RESTORE: tombstones hold all the same.
+    by_hand(place, catalog.OBJECTS).restoreToVersion(before[catalog.OBJECTS])
+    assert restored(place, catalog.PHOTOS, before[catalog.PHOTOS]).kept_out == len(own)
+    assert held_of(place, own) == 0
     assert sums(place.lake).disagreements() == []
     code, _, err = command("lift", "--subject", SUBJECT, *words)
     assert (code, "request-1 is not certified yet" in err) == (2, True)

@@ -17,6 +17,7 @@ from privacy.audit import Auditor
 from privacy.erase import erase
 from privacy.erasures import State
 from privacy.findings import Question
+from privacy.restore import restore
 from report.sums import sums
 from tests.place import Place
 from tests.privacy.canary import SUBJECT, jpeg, places, send
@@ -93,12 +94,17 @@ def passed(place, at):
     return [p for p in retention.passed(place.lake, place.settings, now=at) if p.held]
 
 
-def test_moments_are_of_what_is_left_and_the_next_run_fits_anew(old):
-    """And what the landing folder holds still stays out, until it is sent again."""
+def test_moments_are_of_what_is_left_and_the_next_run_fits_anew(old, grown):
+    """What was there once is not restored, and what the landing folder holds still stays out until it is
+    sent again."""
     [model] = old.lake.read(catalog.MOMENTS).select("weights_id").collect()
     held = refit.kept(old.lake, model[0])
     assert refit.is_of_silver(old.lake, held, weights_id=model[0])
     assert held.moments.n == old.lake.read(catalog.EMBEDDINGS).count()
+    with old.writing() as context:
+        desk = commands.desk(context, LayerRun("restore"))
+        done = restore(desk, catalog.PHOTOS, grown.after[catalog.PHOTOS])
+        assert (done.left, done.returned, done.kept_out) == (0, 0, old.foreseen[0].held)
     did = old.run("bronze", "gold")
     assert did["bronze"].counts == {}
     newest = old.lake.read(catalog.MODELS).where("kind = 'pca' and status = 'champion'").first()
