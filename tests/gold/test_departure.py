@@ -127,7 +127,7 @@ def test_the_next_version_is_fitted_without_them_and_says_so(place):
     with place.writing() as context:
         departure.depart(context.lake, leaving(context.lake, SOME))
     did = project(place)
-    assert any("fitted (erasure)" in note for note in did.notes)
+    assert any("fitted (removal)" in note for note in did.notes)
     x = embeddings(place)
     row = place.lake.read(catalog.MODELS).where("status = 'champion'").first()
     assert row["photos"] == len(x)
