@@ -20,7 +20,7 @@ from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.lake import Lake, newest
+from lake.lake import Lake, newest, only
 
 DRIFTS: Mapping[str, str] = {
     "mean_shift": "mean_shift",
@@ -103,10 +103,9 @@ class Views:
     def _read_centre(self, weights_id: str) -> Centre | None:
         """From gold/moments; None before a model's first embeddings were folded."""
         held = self._lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id)
-        rows = held.select("n", "shift", "sum", "gram").toArrow().to_pylist()
-        if not rows:
+        row = only(held.select("n", "shift", "sum", "gram"))
+        if row is None:
             return None
-        [row] = rows
         moved = np.frombuffer(row["sum"]) / row["n"]
         d = len(moved)
         spread = np.frombuffer(row["gram"])[:: d + 1].sum() / row["n"] - moved @ moved

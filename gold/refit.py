@@ -20,7 +20,7 @@ from gold.models import PcaVersion
 from gold.moments import DIFFER, Matrix, Moments, fold, mean
 from lake import catalog, faults
 from lake.chunks import Chunk, State
-from lake.lake import Lake, newest
+from lake.lake import Lake, newest, only
 
 FIRST, GROWTH, DRIFT, REQUEST = "first", "growth", "drift", "request"
 ERASURE, REMOVAL = "erasure", "removal"
@@ -202,11 +202,9 @@ class Kept:
 
 def kept(lake: Lake, weights_id: str) -> Kept | None:
     """A model's row of gold/moments, if it has one."""
-    # By Arrow: some ten megabytes, which Spark would pickle for half a second.
-    rows = lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id).toArrow().to_pylist()
-    if not rows:
+    row = only(lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id))
+    if row is None:
         return None
-    [row] = rows
     return Kept(Moments.read(row), row["through_chunk"], row["table_version"])
 
 

@@ -436,6 +436,18 @@ def newest(frame: DataFrame, by: str) -> Row | None:
     return frame.orderBy(by, ascending=False).first()
 
 
+def only(frame: DataFrame) -> dict[str, Any] | None:
+    """The one row of a frame, or None of no rows.
+
+    By Arrow: moments are some ten megabytes, which Spark would pickle for half a second.
+    """
+    rows: list[dict[str, Any]] = frame.toArrow().to_pylist()
+    if not rows:
+        return None
+    [row] = rows
+    return row
+
+
 def counts(frame: DataFrame, column: str) -> dict[Any, int]:
     """Rows by the value of a column."""
     rows: list[Row] = frame.groupBy(column).count().collect()

@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -30,7 +30,7 @@ from privacy import (
     verification,
 )
 from privacy.audit import Auditor
-from privacy.desk import Desk, moved
+from privacy.desk import Desk
 from privacy.erase import check, erase, finish_due
 from privacy.erasures import Erasure, State
 from privacy.findings import Question
@@ -38,7 +38,6 @@ from privacy.restore import named, restore
 from privacy.wanted import Wanted
 
 PHOTO_ID = re.compile("[0-9a-f]{64}")
-HOUR = timedelta(hours=1)
 COMMANDS = ("audit", "erase", "lift", "retain", "restore")
 
 
@@ -173,15 +172,19 @@ def lift_command(
 ) -> None:
     """Lets a subject that was erased send photos again. Raises BadInput (it is not kept out, or a request of
     its own is not certified yet)."""
-    with writing(settings, console) as context, recorded(context, "lift") as did:
+    with writing(settings, console) as context, recorded(context, "lift"):
         subject = context.keys.tombstone(context.keys.subject(words.subject))
         requests = erasures.last(context.lake).values()
-        if waiting := [e.request for e in requests if e.subject == subject and not e.is_over]:
+        if waiting := [
+            e.request
+            for e in requests
+            if e.subject == subject and not e.has_reached(State.CERTIFIED)
+        ]:
             raise BadInput(
                 f"The request {waiting[0]} is not certified yet: its search would find what comes again. "
                 f"Finish it with the same erase command first."
             )
-        if not tombstones.lift(context.lake, subject, now=desk(context, did).now):
+        if not tombstones.lift(context.lake, subject, now=datetime.now(UTC)):
             raise BadInput("No tombstone keeps that subject out: there is nothing to lift.")
         console.print("lifted: what that subject sends from now on is taken in again.")
 
@@ -201,11 +204,8 @@ def retain_command(
     if words.dry_run:
         with reading(settings, console) as lake:
             now = datetime.now(UTC)
-            hours = (
-                now - moved(lake, now, settings.delta.deleted_file_retention, back=True)
-            ) / HOUR
             found = retention.passed(lake, settings, now=now)
-            found += retention.old_files(lake, settings, now=now, hours=hours)
+            found += retention.old_files(lake, settings, now=now)
         screen.passed(console, found, "would go")
         return
     with writing(settings, console) as context, recorded(context, "retain") as did:

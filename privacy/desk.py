@@ -43,20 +43,16 @@ class Desk:
         held = tombstones.holding(self.lake, now=self.now)
         return Wanted.of(erasure, keys=self.keys, tombstones=held)
 
-    def moved(self, interval: str, *, back: bool = False) -> datetime | None:
-        """So much later than `now`, or earlier; None for an interval that is empty, which never ends."""
-        return moved(self.lake, self.now, interval, back=back) if interval else None
+    @property
+    def tombstones_expire(self) -> datetime | None:
+        """When a tombstone that is made `now` ends; None: never."""
+        age = self.settings.retention.tombstones
+        return moved(self.lake, self.now, age) if age else None
 
     @property
     def files_due(self) -> datetime:
         """When the files that a commit of `now` removes are older than the retention."""
         return moved(self.lake, self.now, self.settings.delta.deleted_file_retention)
-
-    @property
-    def hours(self) -> float:
-        """What VACUUM is to keep: what is younger, by its own clock, than the retention by `now`."""
-        ahead = self.now - datetime.now(UTC)
-        return max(0.0, (self.files_due - self.now - ahead).total_seconds() / 3600)
 
     def finish_half_published(self) -> None:
         """Of such a chunk one table may have the rows and another not: no later number may go before them.
@@ -69,6 +65,12 @@ class Desk:
         gold.layer.finish(lake, "", gate=self.gate, did=did)
         for weights_id in sorted({c.model for c in lake.ledger.chunks().values() if c.weights_id}):
             gold.training.finish(lake, weights_id, did=did)
+
+
+def hours_to_keep(lake: Lake, settings: Settings, *, now: datetime) -> float:
+    """What VACUUM is to keep: what is younger, by its own clock, than the retention by `now`."""
+    before = moved(lake, now, settings.delta.deleted_file_retention, back=True)
+    return max(0.0, (datetime.now(UTC) - before).total_seconds() / 3600)
 
 
 def moved(lake: Lake, at: datetime, interval: str, *, back: bool = False) -> datetime:

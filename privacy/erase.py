@@ -104,7 +104,7 @@ def _fence(desk: Desk, erasure: Erasure, pseudonym: str) -> Erasure:
         subject=erasure.subject,
         photos=photos,
         now=desk.now,
-        expires_at=desk.moved(desk.settings.retention.tombstones),
+        expires_at=desk.tombstones_expire,
     )
     faults.at("erase: tombstones made")
     wanted = desk.wanted(replace(erasure, photo_ids=held.photo_ids))

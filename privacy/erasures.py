@@ -24,6 +24,10 @@ FITTED = "fitted:"
 """Before a model version's name in `counts`: how many of the erased photos it was fitted on."""
 
 
+NOBODY = Chunk(0, ERASE, ChunkState.PLANNED)
+"""Whose commits to counted tables those of privacy are: no chunk's."""
+
+
 class State(StrEnum):
     """How far a request has come."""
 
@@ -65,11 +69,6 @@ class Erasure:
     def is_of_nothing(self) -> bool:
         """Whether nothing of the subject was held."""
         return not self.photo_ids and not any(self.counts.values())
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it is certified."""
-        return self.has_reached(State.CERTIFIED)
 
     def has_reached(self, state: State) -> bool:
         """Whether it has come as far as that."""
@@ -126,8 +125,7 @@ def reach(lake: Lake, erasure: Erasure, state: State, *, at: datetime, **changes
         "versions_after": dict(changed.versions_after),
     }
     faults.at(f"erase: before {state}")
-    nobody = Chunk(0, ERASE, ChunkState.PLANNED)
     rows = lake.rows(catalog.ERASURES, [row])
-    lake.upsert(catalog.ERASURES, rows, keys=["request", "entry"], chunk=nobody)
+    lake.upsert(catalog.ERASURES, rows, keys=["request", "entry"], chunk=NOBODY)
     faults.at(f"erase: {state}")
     return changed

@@ -9,7 +9,7 @@ from conf.errors import LeftBehind
 from lake import catalog, faults, session
 from lake.lake import Lake
 from privacy import objects, records, storage, verification
-from privacy.desk import Desk
+from privacy.desk import Desk, hours_to_keep
 from privacy.erasures import IMMEDIATE, Erasure
 from privacy.objects import Known
 from privacy.wanted import Wanted
@@ -51,11 +51,12 @@ def _vacuumed(desk: Desk, erasure: Erasure, wanted: Wanted) -> Sequence[Path]:
         return verification.residue_in(path, wanted) is not None
 
     left: list[Path] = []
+    hours = hours_to_keep(desk.lake, desk.settings, now=desk.now)
     for table in catalog.TABLES:
         if erasure.mode == IMMEDIATE or (table in AT_ONCE and erasure.fitted):
             left += storage.free(desk.lake, table, hours=0.0)
         else:
-            left += storage.free(desk.lake, table, hours=desk.hours, but_for=holds_something)
+            left += storage.free(desk.lake, table, hours=hours, but_for=holds_something)
         faults.at("erase: a table vacuumed")
     return left
 

@@ -13,10 +13,8 @@ import gold.training
 from conf.errors import BadInput, Blocked
 from gold import models, refit
 from lake import catalog, faults
-from lake.chunks import Chunk, State
-from lake.lake import ERASE
 from privacy.desk import Desk
-from privacy.erasures import Erasure
+from privacy.erasures import NOBODY, Erasure
 
 MAKERS: Mapping[str, Callable[..., None]] = {
     models.PCA: gold.layer.project,
@@ -37,8 +35,7 @@ def fit_anew_and_wipe(desk: Desk, erasure: Erasure) -> None:
     faults.at("erase: fitted anew")
     held = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
     if not held.isEmpty():
-        nobody = Chunk(0, ERASE, State.PLANNED)
-        lake.upsert(catalog.MODELS, models.wiped(held), keys=["version"], chunk=nobody)
+        lake.upsert(catalog.MODELS, models.wiped(held), keys=["version"], chunk=NOBODY)
     faults.at("erase: models wiped")
 
 

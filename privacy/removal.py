@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame
@@ -16,6 +15,13 @@ from lake.extractors import extractors
 from lake.lake import DEPARTURE, ERASE, Lake, counts
 from privacy.holdings import Holdings
 
+LAYERS: Mapping[Table, str] = {
+    catalog.PHOTOS: "bronze",
+    catalog.EMBEDDINGS: "silver",
+    catalog.FEATURES: "gold",
+}
+"""By the table that holds a chunk's photos, the chunk's layer."""
+
 STAGED = ("arrived", "embedded", "refused", "features", "held_out")
 """The parts of a staged chunk that name photos."""
 
@@ -28,23 +34,20 @@ def remove(lake: Lake, held: Holdings) -> None:
     leave(lake, held.keys("photo_id"), layer=ERASE)
     for table, column in held.TABLES:
         take_out(lake, table, held.keys(column), on=[column], layer=ERASE)
-    recount(lake)
+    recount(lake, catalog.PHOTOS)
     faults.at("erase: chunks counted")
 
 
-def leave(lake: Lake, photos: DataFrame, *, layer: str) -> Mapping[str, int]:
-    """Photos (a frame with their `photo_id`) leave staging, silver and gold: how many rows of each table.
+def leave(lake: Lake, photos: DataFrame, *, layer: str) -> None:
+    """Photos (a frame with their `photo_id`) leave staging, silver and gold.
 
     `layer` names the commits. Raises as `remove`.
     """
     abandon(lake, photos)
     faults.at(f"{layer}: staged rows gone")
-    removed = Counter(departure.depart(lake, _pairs(lake, photos)))
+    departure.depart(lake, _pairs(lake, photos))
     faults.at(f"{layer}: departed")
-    removed[catalog.QUARANTINE.name] = take_out(
-        lake, catalog.QUARANTINE, photos, on=["photo_id"], layer=layer
-    )
-    return removed
+    take_out(lake, catalog.QUARANTINE, photos, on=["photo_id"], layer=layer)
 
 
 def abandon(lake: Lake, photos: DataFrame) -> None:
@@ -53,8 +56,8 @@ def abandon(lake: Lake, photos: DataFrame) -> None:
         lake.ledger.abandon(chunk)
 
 
-def take_out(lake: Lake, table: Table, keys: DataFrame, *, on: Sequence[str], layer: str) -> int:
-    """Rows with the keys of a frame leave a table, whose chunks are not counted anew; returns how many."""
+def take_out(lake: Lake, table: Table, keys: DataFrame, *, on: Sequence[str], layer: str) -> None:
+    """Rows with the keys of a frame leave a table, whose chunks are not counted anew."""
     held = lake.read(table).join(F.broadcast(keys.select(*on)), list(on), "left_semi")
     rows = counts(held, "chunk")
     if rows:
@@ -62,14 +65,18 @@ def take_out(lake: Lake, table: Table, keys: DataFrame, *, on: Sequence[str], la
         within = f"held.chunk between {min(rows)} and {max(rows)}"
         lake.remove(table, keys, on=on, within=within, chunk=chunk)
         faults.at(f"{layer}: {table.name} gone")
-    return sum(rows.values())
 
 
-def recount(lake: Lake) -> None:
-    """Brings the photos of bronze's chunks in ops/chunks to what bronze/photos holds of them."""
-    rows = counts(lake.read(catalog.PHOTOS), "chunk")
-    published = [c for c in lake.ledger.chunks().values() if c.layer == "bronze" and c.is_published]
-    lake.ledger.recount({chunk.number: rows.get(chunk.number, 0) for chunk in published})
+def recount(lake: Lake, table: Table) -> None:
+    """Brings the photos of a table's chunks in ops/chunks to what the table (one of `LAYERS`) holds."""
+    rows = counts(lake.read(table), "chunk")
+    lake.ledger.recount({c.number: rows.get(c.number, 0) for c in chunks_of(lake, table)})
+
+
+def chunks_of(lake: Lake, table: Table) -> list[Chunk]:
+    """The published chunks of the layer whose photos a table (one of `LAYERS`) holds."""
+    chunks = lake.ledger.chunks().values()
+    return [chunk for chunk in chunks if chunk.layer == LAYERS[table] and chunk.is_published]
 
 
 def _staged(lake: Lake, photos: DataFrame) -> list[Chunk]:

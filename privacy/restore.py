@@ -36,8 +36,6 @@ KEYS: Mapping[Table, Sequence[str]] = {
 }
 """The tables that can be taken back, and what tells a row of theirs."""
 
-LAYERS = {catalog.PHOTOS: "bronze", catalog.EMBEDDINGS: "silver", catalog.FEATURES: "gold"}
-
 OTHERWISE = {
     catalog.OBJECTS: "it follows bronze/photos: restore that",
     catalog.QUARANTINE: "it follows silver/embeddings: restore that",
@@ -106,10 +104,8 @@ def restore(desk: Desk, table: Table, version: int) -> Restored:
     differs = Difference.of(lake, table, version)
     withdrawn = [
         chunk
-        for chunk in lake.ledger.chunks().values()
-        if chunk.layer == LAYERS[table]
-        and chunk.is_published
-        and chunk.versions.get(table.name, 0) > version
+        for chunk in removal.chunks_of(lake, table)
+        if chunk.versions.get(table.name, 0) > version
     ]
     returning = _allowed(desk, table, differs.returning, but_for=withdrawn)
     left, returned = differs.leaving.count(), returning.count()
@@ -144,14 +140,10 @@ def _allowed(desk: Desk, table: Table, rows: DataFrame, *, but_for: Iterable[Chu
     """Those of the rows whose chunk is published, and that still have what they were made from."""
     lake = desk.lake
     withdrawn = {chunk.number for chunk in but_for}
-    numbers = [
-        [chunk.number]
-        for chunk in lake.ledger.chunks().values()
-        if chunk.layer == LAYERS[table] and chunk.is_published and chunk.number not in withdrawn
-    ]
+    chunks = removal.chunks_of(lake, table)
+    numbers = [[chunk.number] for chunk in chunks if chunk.number not in withdrawn]
     published = lake.spark.createDataFrame(numbers, schema("chunk bigint"))
     rows = rows.join(F.broadcast(published), "chunk", "left_semi")
-    photos = lake.read(catalog.PHOTOS)
     if table is catalog.PHOTOS:
         stored = lake.read(catalog.OBJECTS).where(F.col("outcome") == STORED).select("photo_id")
         barred = tombstones.holding(lake, now=desk.now)
@@ -159,7 +151,8 @@ def _allowed(desk: Desk, table: Table, rows: DataFrame, *, but_for: Iterable[Chu
     if table is catalog.EMBEDDINGS:
         gone = extractors(lake).where(F.col("status").isin(RETIRED, RETIRING)).select("weights_id")
         rows = rows.join(F.broadcast(gone), "weights_id", "left_anti")
-        return rows.join(photos.select("photo_id"), "photo_id", "left_semi")
+        photos = lake.read(catalog.PHOTOS).select("photo_id")
+        return rows.join(photos, "photo_id", "left_semi")
     versions = lake.read(catalog.MODELS).select(
         F.col("version").alias("model_version"), "weights_id"
     )
@@ -232,7 +225,7 @@ def _follow(lake: Lake, table: Table) -> None:
         seen = lake.read(catalog.OBJECTS).where(F.col("outcome").isin(STORED, DUPLICATE))
         lost = seen.join(lake.read(catalog.PHOTOS).select("photo_id"), "photo_id", "left_anti")
         removal.take_out(lake, catalog.OBJECTS, lost, on=["photo_id"], layer=RESTORE)
-        removal.recount(lake)
+        removal.recount(lake, table)
         return
     if table is catalog.EMBEDDINGS:
         _reopen(lake)
@@ -242,10 +235,7 @@ def _follow(lake: Lake, table: Table) -> None:
                 refit.brought_up(lake, weights_id=row["weights_id"], through=held.through_chunk)
     _project_again(lake)
     for each in (catalog.EMBEDDINGS, catalog.FEATURES):
-        rows = counts(lake.read(each), "chunk")
-        chunks = lake.ledger.chunks().values()
-        published = [c.number for c in chunks if c.layer == LAYERS[each] and c.is_published]
-        lake.ledger.recount({number: rows.get(number, 0) for number in published})
+        removal.recount(lake, each)
 
 
 def _reopen(lake: Lake) -> None:
@@ -276,10 +266,8 @@ def _project_again(lake: Lake) -> None:
         lacking = counts(held.join(own.select("photo_id"), "photo_id", "left_anti"), "chunk")
         partly = [
             chunk
-            for chunk in lake.ledger.chunks().values()
-            if chunk.layer == "gold"
-            and chunk.is_published
-            and chunk.model_version == row["version"]
+            for chunk in removal.chunks_of(lake, catalog.FEATURES)
+            if chunk.model_version == row["version"]
             and any(chunk.sources[0] <= number <= chunk.sources[1] for number in lacking)
         ]
         if partly:

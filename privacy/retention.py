@@ -6,8 +6,10 @@ seen, so that a landing folder that holds it still does not bring it back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -21,7 +23,8 @@ from lake.chunks import Chunk, State
 from lake.files import Folder
 from lake.lake import RETAIN, Lake
 from privacy import erasures, records, removal, tombstones
-from privacy.desk import Desk, moved
+from privacy.desk import Desk, hours_to_keep, moved
+from privacy.findings import TIMES
 
 JOURNALS = {
     catalog.RUNS: "finished_at",
@@ -49,26 +52,26 @@ class Passed:
 def passed(lake: Lake, settings: Settings, *, now: datetime) -> list[Passed]:
     """What `retain` would remove at a time. Changes nothing."""
     ages = settings.retention
+    by_table = {
+        catalog.PHOTOS: ages.photos,
+        catalog.REJECTED: ages.rejected,
+        **dict.fromkeys(JOURNALS, ages.journals),
+    }
+    # A time moved is a query: one for each age.
+    set_ages = {age for age in (*by_table.values(), ages.audits) if age}
+    times = {age: moved(lake, now, age, back=True) for age in set_ages}
     found: list[Passed] = []
-    if ages.photos:
-        before = moved(lake, now, ages.photos, back=True)
-        old = _older(lake, catalog.PHOTOS, "ingested_at", before)
-        found.append(Passed(catalog.PHOTOS.name, ages.photos, before, old.count()))
-        if found[-1].held:
+    for table, age in by_table.items():
+        if not age:
+            continue
+        old = _older(lake, table, times[age])
+        found.append(Passed(table.name, age, times[age], old.count()))
+        if table is catalog.PHOTOS and found[-1].held:
             keys = F.broadcast(old.select("photo_id"))
             made = {t: lake.read(t).join(keys, "photo_id", "left_semi").count() for t in MADE}
-            found += [Passed(t.name, ages.photos, before, held) for t, held in made.items()]
-    if ages.rejected:
-        before = moved(lake, now, ages.rejected, back=True)
-        rows = _older(lake, catalog.REJECTED, "rejected_at", before)
-        found.append(Passed(catalog.REJECTED.name, ages.rejected, before, rows.count()))
-    if ages.journals:
-        before = moved(lake, now, ages.journals, back=True)
-        for table, time in JOURNALS.items():
-            rows = _older(lake, table, time, before)
-            found.append(Passed(table.name, ages.journals, before, rows.count()))
+            found += [Passed(t.name, age, times[age], held) for t, held in made.items()]
     if ages.audits:
-        before = moved(lake, now, ages.audits, back=True)
+        before = times[ages.audits]
         held = len(_audits(lake.files, before))
         found.append(Passed(records.FOLDER, ages.audits, before, held, "files"))
     lapsed = tombstones.lapsed(lake, now=now).count()
@@ -78,15 +81,14 @@ def passed(lake: Lake, settings: Settings, *, now: datetime) -> list[Passed]:
     return found
 
 
-def old_files(lake: Lake, settings: Settings, *, now: datetime, hours: float) -> list[Passed]:
-    """The files that no version within `delta.deleted_file_retention` has, by table, where there are any."""
+def old_files(lake: Lake, settings: Settings, *, now: datetime) -> list[Passed]:
+    """How many files no version within `delta.deleted_file_retention` has, by table, where there are any."""
     age = settings.delta.deleted_file_retention
     before = moved(lake, now, age, back=True)
-    found = {table: lake.unneeded(table, hours=hours) for table in catalog.TABLES}
+    hours = hours_to_keep(lake, settings, now=now)
     return [
         Passed(table.name, age, before, len(files), "old files")
-        for table, files in found.items()
-        if files
+        for table, files in _unneeded(lake, hours=hours)
     ]
 
 
@@ -104,9 +106,9 @@ def expire(desk: Desk) -> list[Passed]:
         _expire_photos(lake, photos.before)
     if rejected := gone.get(catalog.REJECTED.name):
         _expire_rejected(lake, rejected.before)
-    for table, time in JOURNALS.items():
+    for table in JOURNALS:
         if journal := gone.get(table.name):
-            _delete(lake, table, time, journal.before)
+            _delete(lake, table, journal.before)
     if audits := gone.get(records.FOLDER):
         for name in _audits(lake.files, audits.before):
             lake.files.delete(f"{records.FOLDER}/{name}")
@@ -121,13 +123,14 @@ def free(desk: Desk) -> list[Passed]:
     Raises LeftBehind, naming what could not be deleted.
     """
     lake, went, left = desk.lake, [], []
-    for each in old_files(lake, desk.settings, now=desk.now, hours=desk.hours):
-        [table] = [table for table in catalog.TABLES if table.name == each.place]
-        files = lake.unneeded(table, hours=desk.hours)
-        lake.vacuum(table, hours=desk.hours)
+    age = desk.settings.delta.deleted_file_retention
+    before = moved(lake, desk.now, age, back=True)
+    hours = hours_to_keep(lake, desk.settings, now=desk.now)
+    for table, files in _unneeded(lake, hours=hours):
+        lake.vacuum(table, hours=hours)
         still = [path for path in files if path.exists()]
         left += still
-        went.append(replace(each, held=len(files) - len(still)))
+        went.append(Passed(table.name, age, before, len(files) - len(still), "old files"))
         faults.at("retain: a table vacuumed")
     if left:
         raise LeftBehind(
@@ -139,20 +142,20 @@ def free(desk: Desk) -> list[Passed]:
 
 def _expire_photos(lake: Lake, before: datetime) -> None:
     """What was made from the photos goes first and they themselves last: by them the rest is found."""
-    old = _older(lake, catalog.PHOTOS, "ingested_at", before).select("photo_id")
+    old = _older(lake, catalog.PHOTOS, before).select("photo_id")
     removal.leave(lake, old, layer=RETAIN)
     objects = lake.read(catalog.OBJECTS).where(F.col("outcome").isin(STORED, DUPLICATE))
     _forget(lake, objects.join(F.broadcast(old), "photo_id", "left_semi"))
-    _delete(lake, catalog.PHOTOS, "ingested_at", before)
-    removal.recount(lake)
+    _delete(lake, catalog.PHOTOS, before)
+    removal.recount(lake, catalog.PHOTOS)
     faults.at("retain: chunks counted")
 
 
 def _expire_rejected(lake: Lake, before: datetime) -> None:
-    old = _older(lake, catalog.REJECTED, "rejected_at", before).select("object", "chunk")
+    old = _older(lake, catalog.REJECTED, before).select("object", "chunk")
     objects = lake.read(catalog.OBJECTS).where(F.col("outcome") == REJECTED)
     _forget(lake, objects.join(F.broadcast(old), ["object", "chunk"], "left_semi"))
-    _delete(lake, catalog.REJECTED, "rejected_at", before)
+    _delete(lake, catalog.REJECTED, before)
 
 
 def _forget(lake: Lake, objects: DataFrame) -> None:
@@ -166,18 +169,26 @@ def _forget(lake: Lake, objects: DataFrame) -> None:
     faults.at("retain: objects forgotten")
 
 
-def _older(lake: Lake, table: Table, time: str, before: datetime) -> DataFrame:
-    return lake.read(table).where(_is_older(time, before))
+def _older(lake: Lake, table: Table, before: datetime) -> DataFrame:
+    return lake.read(table).where(_is_older(table, before))
 
 
-def _delete(lake: Lake, table: Table, time: str, before: datetime) -> None:
+def _delete(lake: Lake, table: Table, before: datetime) -> None:
     [chunk] = lake.ledger.plan([Chunk(0, RETAIN, State.PLANNED)])
-    lake.delete(table, _is_older(time, before), chunk=chunk)
+    lake.delete(table, _is_older(table, before), chunk=chunk)
     faults.at(f"retain: {table.name} gone")
 
 
-def _is_older(time: str, before: datetime) -> str:
+def _is_older(table: Table, before: datetime) -> str:
+    time = TIMES.get(table) or JOURNALS[table]
     return f"{time} < timestamp '{before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
+
+
+def _unneeded(lake: Lake, *, hours: float) -> Iterator[tuple[Table, list[Path]]]:
+    """The tables with files that no version younger than so many hours has, and these."""
+    for table in catalog.TABLES:
+        if files := lake.unneeded(table, hours=hours):
+            yield table, files
 
 
 def _audits(files: Folder, before: datetime) -> list[str]:

@@ -13,16 +13,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lake import catalog
-from lake.chunks import Chunk, State
-from lake.lake import ERASE, Lake
+from lake.lake import Lake
+from privacy.erasures import NOBODY
 
 SUBJECT, PHOTO = "subject", "photo"
 """What a tombstone is of."""
 
 REASON = "erasure"
-
-NOBODY = Chunk(0, ERASE, State.PLANNED)
-"""Whose commits these are: no chunk's."""
 
 
 def holding(lake: Lake, *, now: datetime | None = None) -> frozenset[str]:

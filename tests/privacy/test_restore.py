@@ -15,13 +15,13 @@ from lake import catalog, keys
 from lake.chunks import State
 from lake.journal import LayerRun
 from privacy import commands
-from privacy.erase import erase
 from privacy.restore import KEYS, named, restore
 from report.sums import sums
 from run import replay_step, run_steps
 from tests.place import Place
 from tests.privacy.canary import SUBJECT, jpeg, send
 from tests.privacy.grown import NEW, everything, versions
+from tests.privacy.test_erase import erased
 from tests.test_resume import Killed, dies, repeated
 
 TAKEN_BACK = tuple(KEYS)
@@ -162,12 +162,6 @@ def test_erased_rows_do_not_come_back(grown, place, command):
     assert (code, "can't be read any more" in err) == (2, True)
     send(place.landing, {"again.jpg": jpeg(0)})
     assert place.run("bronze")["bronze"].counts["stored"] == 1
-
-
-def erased(place, *, mode):
-    with place.writing() as context:
-        desk = commands.desk(context, LayerRun("erase"))
-        erase(desk, subject=SUBJECT, request="request-1", mode=mode)
 
 
 def held_of(place, photo_ids):

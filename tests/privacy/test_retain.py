@@ -14,14 +14,14 @@ from lake import catalog, keys
 from lake.journal import LayerRun
 from privacy import commands, erasures, records, retention, tombstones
 from privacy.audit import Auditor
-from privacy.erase import erase
 from privacy.erasures import State
 from privacy.findings import Question
 from privacy.restore import restore
 from report.sums import sums
 from tests.place import Place
-from tests.privacy.canary import SUBJECT, jpeg, places, send
-from tests.privacy.test_erase import undeletable
+from tests.privacy.canary import jpeg, places, send
+from tests.privacy.grown import everything
+from tests.privacy.test_erase import erased, undeletable
 from tests.test_resume import Killed, dies
 
 AGES = ("retention.photos=1 day", "retention.rejected=1 day", "refit.growth=9")
@@ -61,10 +61,6 @@ def retained(place, *, now=None):
         commands.retain(context, LayerRun("retain"), now=now or place.at)
 
 
-def rows(place, table):
-    return sorted(repr(row.asDict()) for row in place.lake.read(table).collect())
-
-
 def newer(place, table):
     """The rows of the second run's photos."""
     young = place.lake.read(catalog.PHOTOS).where(F.col("ingested_at") >= place.at - DAY)
@@ -77,7 +73,7 @@ def test_old_photos_leave_every_table_and_others_stay(old):
     assert held["bronze/photos"] == before.photos - len(old.kept[catalog.PHOTOS]) > 50
     assert held["silver/embeddings"] > 50
     assert held["bronze/rejected"] == before.outcomes["rejected"] == 2
-    assert {table: rows(old, table) for table in OF_PHOTOS} == old.kept
+    assert {table: everything(old, table) for table in OF_PHOTOS} == old.kept
     assert f"{held['bronze/photos']} rows" in old.screen
     after = sums(old.lake)
     assert after.disagreements() == after.open_ends == []
@@ -125,7 +121,7 @@ def test_one_that_dies_goes_on(place):
             retained(place)
         place.bury()
     retained(place)
-    assert {table: rows(place, table) for table in OF_PHOTOS} == kept
+    assert {table: everything(place, table) for table in OF_PHOTOS} == kept
     assert place.lake.read(catalog.REJECTED).count() == 0
     assert sums(place.lake).disagreements() == []
 
@@ -150,7 +146,7 @@ def test_erasures_that_are_due_and_tombstones_that_lapse(place):
     """A tombstone of a month keeps a person out for a month; the erasure is certified when its files go."""
     place = place.set("retention.tombstones=1 month", "refit.growth=9")
     with pytest.raises(Pending):
-        erased(place)
+        erased(place, mode="deferred")
     asked = erasures.last(place.lake)["request-1"]
     held = tombstones.holding(place.lake)
     assert asked.subject in held
@@ -169,12 +165,6 @@ def test_erasures_that_are_due_and_tombstones_that_lapse(place):
     assert place.run("bronze")["bronze"].counts["stored"] == 1
 
 
-def erased(place):
-    with place.writing() as context:
-        desk = commands.desk(context, LayerRun("erase"))
-        erase(desk, subject=SUBJECT, request="request-1", mode="deferred")
-
-
 def test_old_files_go_once_no_version_within_the_retention_has_them(place, command):
     """The rows go first; their files stay for time travel, and go when that has ended."""
     retained(place)
@@ -185,7 +175,7 @@ def test_old_files_go_once_no_version_within_the_retention_has_them(place, comma
     assert (code, err, "old files" in out) == (0, "", False)
     later = datetime.now(UTC) + timedelta(days=8)
     quiet = place.set("retention.photos=", "retention.rejected=", "refit.growth=9")
-    desk_files = retention.old_files(quiet.lake, quiet.settings, now=later, hours=0.0)
+    desk_files = retention.old_files(quiet.lake, quiet.settings, now=later)
     assert {each.place for each in desk_files} >= {"bronze/photos", "silver/embeddings"}
     stray = max(
         (place.root / "lake/bronze/photos").glob("*.parquet"), key=lambda p: p.stat().st_size
