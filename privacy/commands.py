@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -245,14 +245,14 @@ def recorded(context: Context, layer: str) -> Iterator[LayerRun]:
         # A message may hold a path with a name in it: no table keeps it.
         pending = isinstance(error, Pending)
         did.finish("pending" if pending else "failed", error=type(error).__name__)
-        raise
-    else:
-        did.finish("done")
-    finally:
-        with suppress(Exception) if did.error else nullcontext():
+        # Where that fails too, as on a full disk, the first error is the one to tell.
+        with suppress(Exception):
             context.lake.record(catalog.RUNS, [did.row(context.lake.run)], layer=layer)
-        for note in did.notes:
-            context.console.print(note, markup=False, soft_wrap=True)
+        raise
+    did.finish("done")
+    context.lake.record(catalog.RUNS, [did.row(context.lake.run)], layer=layer)
+    for note in did.notes:
+        context.console.print(note, markup=False, soft_wrap=True)
 
 
 def tell(console: Console, lake: Lake, erasure: Erasure) -> None:

@@ -204,6 +204,18 @@ def test_on_the_command_line(place, command):
     assert {name for name in after if after[name] != before[name]} == {"ops/runs"}
 
 
+def test_a_command_that_is_stopped_leaves_no_row_as_if_it_ran_still(place):
+    before = place.lake.version(catalog.RUNS)
+    with place.writing() as context, pytest.raises(KeyboardInterrupt):
+        stopped(context)
+    assert place.lake.version(catalog.RUNS) == before
+
+
+def stopped(context):
+    with commands.recorded(context, "retain"):
+        raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("age", ["3 yrs", "0 days", "-1 day", "1 day; x", "soon"])
 def test_an_age_that_is_none_is_refused(age):
     with pytest.raises(BadSettings, match="write an age as `90 days`"):
