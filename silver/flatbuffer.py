@@ -26,12 +26,15 @@ def tensorflow() -> Any:
     return tensorflow
 
 
-def convert(model: keras.Model) -> bytes:
-    """A LiteRT flatbuffer of a model with one input: float32, batch 1, shapes fixed.
+def convert(model: keras.Model | bytes) -> bytes:
+    """A LiteRT flatbuffer of a model with one input: float32, batch 1, shapes fixed. One that is a
+    flatbuffer already stays as it is.
 
     Equal weights under equal layer names give equal bytes, in this process or another, with the
     same TensorFlow.
     """
+    if isinstance(model, bytes):
+        return model
     tf = tensorflow()
     pixels = tf.TensorSpec([1, *model.input_shape[1:]], tf.float32, name="pixels")
     function = tf.function(lambda pixels: model(pixels, training=False), autograph=False)

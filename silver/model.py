@@ -17,6 +17,7 @@ from lake.lake import Lake
 from silver import extractors, flatbuffer
 from silver.embeddings import BroadcastModel
 from silver.pixels import Limits
+from silver.runtime import Interpreter
 
 PRECISION = "float32"
 
@@ -29,30 +30,34 @@ def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastMod
 
     It is looked up by (extractor, hash of the source weights, precision) and converted only where the
     lake has none: another TensorFlow may convert to other bytes, which must not embed the lake again.
-    Raises BadInput (unknown extractor, weights that can't be had, a model half retired), Inconsistent
+    Raises BadInput (unknown extractor, weights that can't be had or used, a model half retired), Inconsistent
     (the model file is gone or isn't the one that the lake's embeddings were made with).
     """
     extractor = extractors.extractor(model.extractor)
-    known = known_model([row.asDict() for row in list_extractors(lake).collect()], model)
+    rows = [row.asDict() for row in list_extractors(lake).collect()]
+    known = known_model(rows, model)
     if known:
         weights_id = known["weights_id"]
         content = flatbuffer_of(lake.files, known)
         if known["status"] == RETIRED:
             mark(lake, weights_id, CONVERTED)
+        interpreter = Interpreter(content)
     else:
         source = extractor.source(model.weights)
         content = flatbuffer.convert(extractor.build(source))
+        interpreter = Interpreter(content)
         weights_id = flatbuffer.weights_id(content)
+        _check_it_is_no_other(rows, weights_id, model.extractor)
         lake.files.write(_file(model.extractor, weights_id), content)
         faults.at("silver: flatbuffer written")
         _record(
-            lake, model.extractor, weights_id, source.sha256, extractor.DIMENSIONS, model.weights
+            lake, model.extractor, weights_id, source.sha256, interpreter.dimensions, model.weights
         )
     return BroadcastModel(
         extractor=model.extractor,
         weights_id=weights_id,
-        size=extractor.SIZE,
-        dimensions=extractor.DIMENSIONS,
+        size=interpreter.size,
+        dimensions=interpreter.dimensions,
         flatbuffer=lake.spark.sparkContext.broadcast(content),
         limits=Limits(**photos.model_dump()),
     )
@@ -74,6 +79,17 @@ def known_model(rows: Iterable[Row], model: Model) -> Row | None:
                 )
             return row
     return None
+
+
+def _check_it_is_no_other(rows: Iterable[Row], weights_id: str, extractor: str) -> None:
+    """Raises BadInput where the lake has that flatbuffer under the name of another extractor: what an
+    embedding was made by would not be told by its `weights_id` any more."""
+    for row in rows:
+        if row["weights_id"] == weights_id and row["extractor"] != extractor:
+            raise BadInput(
+                f"The lake knows this very model as {row['extractor']}: name that with --extractor, and the "
+                f"weights that it was made from."
+            )
 
 
 def flatbuffer_of(files: Folder, known: Row) -> bytes:

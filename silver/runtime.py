@@ -7,18 +7,25 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from conf.errors import BadInput
+
 CHATTER = re.compile(rb"INFO: |WARNING: All log messages before absl|[IWE]\d{4} ")
 NOTHING = re.compile(rb"(?!)")
 
 
-class UnusableModel(ValueError):
+TAKES: tuple[tuple[type, ...], int] = ((np.uint8, np.float32), 4)
+GIVES: tuple[tuple[type, ...], int] = ((np.float32,), 2)
+"""Types and number of axes of a model's one input, and of its one output."""
+
+
+class UnusableModel(BadInput, ValueError):
     """A flatbuffer that LiteRT can't load, or that doesn't turn one photo into one embedding."""
 
 
@@ -42,12 +49,14 @@ class Interpreter:
         except (ValueError, RuntimeError) as error:
             raise UnusableModel("The model can't be loaded: it is no LiteRT flatbuffer.") from error
         given, made = self._litert.get_input_details(), self._litert.get_output_details()
-        if [_kind(tensor) for tensor in (*given, *made)] != [(np.float32, 4), (np.float32, 2)]:
-            raise UnusableModel("The model must turn float32[1, s, s, 3] into float32[1, d].")
-        batch, height, width, channels = (int(n) for n in given[0]["shape"])
-        if (batch, height, channels) != (1, width, 3):
-            raise UnusableModel("The model must take one square RGB photo, float32[1, s, s, 3].")
-        self.size = width
+        shape = tuple(map(int, given[0]["shape"]))
+        is_square = _fits(given, TAKES) and shape == (1, shape[1], shape[1], 3)
+        if not is_square or not _fits(made, GIVES):
+            raise UnusableModel(
+                "The model must turn one square RGB photo, float32 or uint8[1, s, s, 3], into one embedding, "
+                "float32[1, d]; convert it so."
+            )
+        self.size = shape[1]
         self.dimensions = int(made[0]["shape"][1])
         self._input = self._litert.tensor(given[0]["index"])
         self._output: int = made[0]["index"]
@@ -56,7 +65,7 @@ class Interpreter:
         """uint8[size, size, 3] RGB -> float32[dimensions]. Raises ValueError for another shape."""
         if pixels.shape != (self.size, self.size, 3):
             raise ValueError(f"The model takes {self.size} x {self.size} RGB, not {pixels.shape}.")
-        # Converted straight into LiteRT's own buffer. The view must not live on: LiteRT refuses to
+        # Straight into LiteRT's own buffer, of whichever type. The view must not live on: LiteRT refuses to
         # run while one does.
         np.copyto(self._input()[0], pixels)
         self._litert.invoke()
@@ -64,8 +73,10 @@ class Interpreter:
         return embedding
 
 
-def _kind(tensor: dict[str, Any]) -> tuple[type, int]:
-    return tensor["dtype"], len(tensor["shape"])
+def _fits(tensors: Sequence[dict[str, Any]], wanted: tuple[tuple[type, ...], int]) -> bool:
+    """Whether there is one tensor, of one of the types and of so many axes."""
+    types, axes = wanted
+    return [t["dtype"] in types and len(t["shape"]) == axes for t in tensors] == [True]
 
 
 _loaded: dict[str, Interpreter] = {}

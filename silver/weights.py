@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import pickle
@@ -21,7 +22,9 @@ from numpy.typing import NDArray
 
 from conf.errors import BadInput
 
-CHOICES = "`imagenet`, `random:<seed>`, or the path of a Keras weights file (.weights.h5)"
+CHOICES = (
+    "`imagenet`, `random:<seed>`, or the path or s3:// URI of a Keras weights file (.weights.h5)"
+)
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -56,36 +59,75 @@ def named(weights: str, *, imagenet: Callable[[], Path]) -> WeightsSource:
     """
     if weights == "imagenet":
         path = imagenet()
-        return WeightsSource("imagenet", hashlib.sha256(path.read_bytes()).hexdigest(), path=path)
+        return WeightsSource("imagenet", hashed(path.read_bytes()), path=path)
     if weights.startswith("random:"):
         seed = weights.removeprefix("random:")
         if not (seed.isascii() and seed.isdigit()):
             raise WeightsUnavailable(
                 f"Weights `{weights}`: the seed must be a whole number from 0."
             )
-        text = f"random:{int(seed)}"
-        return WeightsSource("random", hashlib.sha256(text.encode()).hexdigest(), seed=int(seed))
-    if "://" in weights:
-        raise WeightsUnavailable(
-            f"Weights `{weights}`: only local files can be read so far; copy it and name its path."
-        )
-    path = Path(weights).expanduser()
-    return WeightsSource("file", hashlib.sha256(_hdf5(path)).hexdigest(), path=path)
-
-
-def _hdf5(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise WeightsUnavailable(f"Weights `{path}`: no such file; name {CHOICES}.") from None
-    except OSError as error:
-        raise WeightsUnavailable(
-            f"Weights `{path}` can't be read ({error.strerror}); name {CHOICES}."
-        ) from error
+        return WeightsSource("random", hashed(f"random:{int(seed)}".encode()), seed=int(seed))
+    path, content = contents(weights, choices=CHOICES)
     # Keras tells the two layouts of a weights file apart by its name alone.
     if not content.startswith(HDF5_SIGNATURE) or path.suffix != ".h5":
-        raise WeightsUnavailable(f"Weights `{path}`: no Keras weights file; name {CHOICES}.")
-    return content
+        raise WeightsUnavailable(f"Weights `{weights}`: no Keras weights file; name {CHOICES}.")
+    return WeightsSource("file", hashed(content), path=path)
+
+
+def hashed(content: bytes) -> str:
+    """SHA-256, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def contents(weights: str, *, choices: str) -> tuple[Path, bytes]:
+    """The file that a path or an s3:// URI names, and its bytes; an object's is kept in Keras's cache.
+
+    Raises WeightsUnavailable, which lists the `choices`.
+    """
+    try:
+        path = _of_s3(weights) if weights.startswith("s3://") else Path(weights).expanduser()
+        return path, path.read_bytes()
+    except FileNotFoundError:
+        raise WeightsUnavailable(f"Weights `{weights}`: no such file; name {choices}.") from None
+    except OSError as error:
+        raise WeightsUnavailable(
+            f"Weights `{weights}` can't be read ({error.strerror}); name {choices}."
+        ) from error
+
+
+def _of_s3(uri: str) -> Path:
+    """The file of an object, fetched where the cache lacks this version of it. Raises OSError."""
+    # Loaded here: most runs need it for nothing.
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if not (bucket and key):
+        raise OSError(errno.EINVAL, "it must be s3://bucket/key")
+    try:
+        found = boto3.client("s3").get_object(Bucket=bucket, Key=key)
+        version = hashed(f"{uri} {found['ETag']}".encode())[:16]
+        path = _cache() / f"{version}-{key.rpartition('/')[2]}"
+        if not path.exists():
+            _keep(found["Body"].read(), path)
+    except ClientError as error:
+        raise OSError(errno.EIO, error.response["Error"]["Code"]) from error
+    except BotoCoreError as error:  # no credentials, no network
+        raise OSError(errno.EIO, str(error).rstrip(".")) from error
+    return path
+
+
+def _cache() -> Path:
+    """Where Keras keeps what it downloads."""
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+
+
+def _keep(content: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Renamed when complete, so that a kill never leaves half a file under the good name.
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+        part.write(content)
+    os.replace(part.name, path)
 
 
 def downloaded(url: str) -> Path:
@@ -93,8 +135,7 @@ def downloaded(url: str) -> Path:
 
     Raises WeightsUnavailable after DOWNLOAD_TIMEOUT at most for each silence of the server.
     """
-    cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
-    path = cache / url.rsplit("/", 1)[-1]
+    path = _cache() / url.rsplit("/", 1)[-1]
     if path.exists():
         return path
     try:
@@ -102,11 +143,7 @@ def downloaded(url: str) -> Path:
             content = response.read()
         if not content.startswith(HDF5_SIGNATURE):
             raise OSError("the answer is no weights file")
-        cache.mkdir(parents=True, exist_ok=True)
-        # Renamed when complete, so that a kill never leaves half a file under the good name.
-        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as part:
-            part.write(content)
-        os.replace(part.name, path)
+        _keep(content, path)
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise WeightsUnavailable(
@@ -145,6 +182,8 @@ def _randomise(model: Any, seed: int) -> None:
     for variable in model.weights:
         shape = tuple(variable.shape)
         match variable.name:
+            case "mean" | "variance" | "count":
+                continue  # of a Normalization: how the input is scaled is no matter of chance
             case "gamma" | "moving_variance":
                 values = rng.uniform(0.8, 1.2, shape)
             case "beta" | "moving_mean":

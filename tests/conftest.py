@@ -37,6 +37,8 @@ def one_conversion():
     convert, made = flatbuffer.convert, {}
 
     def converted(model):
+        if isinstance(model, bytes):
+            return convert(model)
         name = (model.name, sum(float(abs(w.numpy()).sum()) for w in model.weights))
         if name not in made:
             made[name] = convert(model)

