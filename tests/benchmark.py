@@ -1,25 +1,29 @@
 """Photos a second: what this machine can do, what the layers do, what a notebook does, on the same photos.
 
     python tests/benchmark.py [--photos FOLDER] [--sizes N1 N2] [--extractor NAME] [--weights W]
-                              [--only roofline,silver,all,notebook] [--rounds N] [--json FILE]
+                              [--only roofline,silver,all,…] [--rounds N] [--json FILE]
 
 The peers:
 
 roofline          bare Python processes, one a core, without Spark: photos in memory are decoded, embedded
                   and measured by the product's own functions. No layer can be faster.
-roofline, guarded  the same, with each process' photos decoded in a child, as silver has them: what it costs
+guarded           the same, with each process' photos decoded in a child, as silver has them: what it costs
                   that a decoder may crash.
 silver            the silver layer: bronze's gate, staging, silver's gate and publication, over a lake
                   that has bronze's photos and the converted model.
-landing to gold   all three layers on a new lake, from the making of its tables to the last journal entry,
-                  with the model's conversion.
-notebook form     Keras `predict` in a pandas UDF over `binaryFile`, to Parquet (`notebook_form.py`).
+all               landing to gold: all three layers on a new lake, from the making of its tables to the last
+                  journal entry, with the model's conversion. Then, on that lake, a process each time:
+                  10 new photos, and nothing new (`daily` and `nothing` in the numbers).
+notebook          Keras `predict` in a pandas UDF over `binaryFile`, to Parquet (`notebook_form.py`).
+large             the roofline with JPEGs of 12.5 megapixels, of 8 and of 32 of them a core.
+large_full        the same photos, decoded in full and then resized.
 
 How to read it:
 
 - A rate is marginal, (n2 - n1) / (t2 - t1): what one more photo costs. What a run costs however few
   photos it has stands beside it as the fixed part, t1 - n1 / rate. The clock starts when Spark is up
-  (roofline: when each process holds its photos and its model); how long that takes is listed apart.
+  (roofline: when each process holds its photos and its model); how long that takes is listed apart. A daily
+  run's clock starts with its process.
 - Each measurement has processes and a lake of its own. With `--rounds` they are repeated, peer by peer in
   turns, and medians are taken.
 - No rate is printed where noise may be as large as what is measured, as with sizes too near one another,
@@ -27,541 +31,79 @@ How to read it:
   machine's processor time that other programs had meanwhile; above a few percent no ratio is sure.
 - In the table of parts a photo's milliseconds are those of the whole machine: they add up to 1000 / rate.
   An interval of the layers ends where the lake's own journals say so, and begins where the one before ends.
+  For the daily runs the two columns are a small and a large lake.
 - Photos: those of the folder that decode, each once, in an order drawn once; where more are wanted than
-  there are, further ones are mirrored and cropped by a few pixels and encoded again.
+  there are, further ones are mirrored and cropped by a few pixels and encoded again. A large one is a mosaic.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import multiprocessing
 import os
 import platform
-import random
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from io import BytesIO
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bronze.samples import write_samples
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
-from silver import extractors, flatbuffer, pixels
-from silver.decoder import Decoder
-from silver.runtime import interpreter
+from silver import extractors, flatbuffer
+from tests.benchmarking.peers import TITLES, Failed, Measured, Task, measured
+from tests.benchmarking.photos import (
+    MOBILENET,
+    linked,
+    originals_of,
+    write_mosaics,
+    write_photos,
+)
+from tests.benchmarking.rates import (
+    ALL_GATES,
+    OTHERS_MATTER,
+    Rate,
+    Results,
+    medians,
+    most_others,
+    rates,
+)
+from tests.notebook_form import APPLICATIONS
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-MOBILENET = SHARED / "weights" / "mobilenet_v2_imagenet.weights.h5"
-TITLES = {
-    "roofline": "roofline",
-    "guarded": "roofline, guarded",
-    "silver": "silver",
-    "all": "landing to gold",
-    "notebook": "notebook form",
-}
+ROOT = Path(__file__).resolve().parents[1]
+PEERS = ("roofline", "guarded", "silver", "all", "notebook", "large", "large_full")
 SIZES = (1142, 4568)
-SAMPLES = 180
-WANTED = {"guarded": 0.95, "silver": 0.7}
-"""Of the roofline."""
+LARGE = (16, 64)
+DAILY = ("daily", "nothing")
+NEW = 10
+DAYS = 2
+"""Daily runs on each lake in each round: of NEW photos, and of nothing new."""
 
-BATCH = 64
-"""Photos that a guarded process hands to its decoder, as Spark hands them to a worker."""
-
-QUALITY = 90
-LOOK_EVERY = 0.5
-OTHERS_MATTER, OTHERS_SPOIL = 0.1, 0.25
-"""Shares of the machine from which on other programs are mentioned, and no rate is given."""
-
-ROOF_IS_SURE_TO = 1.05
+OF_ROOFLINE = {"guarded": 0.95, "silver without gates": 0.85, "all": 0.65}
+OF_NOTEBOOK, OF_FULL, GATES_WANTED, DAILY_SECONDS = 3.5, 3.0, 0.15, 60
+"""What is wanted: of landing to gold, of large photos, of the gates, of a daily run."""
 
 LIBRARIES = (
     *("pyspark", "delta-spark", "great-expectations", "tensorflow", "keras", "ai-edge-litert"),
     *("numpy", "pandas", "pyarrow", "pillow"),
 )
-INTERVALS = {
-    "bronze planned": "listing",
-    "bronze staged": "staging",
-    "bronze published": "publication",
-    "extractor": "model",
-    "bronze judged": "bronze's gate",
-    "silver planned": "planning",
-    "silver staged": "staging",
-    "silver judged": "silver's gate",
-    "silver published": "publication",
-    "gold planned": "moments and PCA",
-    "gold staged": "staging",
-    "gold judged": "gold's gate",
-    "gold published": "publication",
-}
-"""What a layer did until the event that its interval is known by."""
-
-GATES = ("silver: bronze's gate", "silver: silver's gate")
-ALL_GATES = (*GATES, "gold: gold's gate")
-GATES_WANTED = 0.15
-"""Of what a photo more costs from landing to gold."""
-
-STAGING = "silver: staging"
-SILVER = ("silver",)
-
-
-# What is measured
-
-
-@dataclass(frozen=True)
-class Task:
-    """One measurement, as its own process gets it. `place` is an empty folder to work in."""
-
-    peer: str
-    photos: str
-    place: str
-    flatbuffer: str
-    extractor: str
-    weights: str
-    cores: int
-    overrides: Sequence[str] = ()
-
-    @property
-    def settings(self) -> Settings:
-        """The local settings, whatever the environment says, for these folders and this model."""
-        own = {
-            "paths.landing": self.photos,
-            "paths.lake": f"{self.place}/lake",
-            "model.extractor": self.extractor,
-            "model.weights": self.weights,
-            "spark.master": f"local[{self.cores}]",
-        }
-        overrides = [f"{key}={value}" for key, value in own.items()]
-        return Settings.load("local", environment={}, overrides=[*overrides, *self.overrides])
-
-
-@dataclass
-class Measured:
-    """What came of it. Seconds; `kept` photos, `parts` of the seconds by name, peak `memory` in bytes.
-
-    `ready` is the time from the start of the process to Spark, or to loaded workers.
-    """
-
-    seconds: float
-    ready_at: float
-    kept: int
-    parts: dict[str, float]
-    ready: float = 0.0
-    memory: dict[str, int] = field(default_factory=dict)
-    others: float | None = None
-
-
-def roofline(task: Task) -> Measured:
-    """Decodes and embeds from memory in bare processes, one a core, of one thread each."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    paths = sorted(path for path in Path(task.photos).rglob("*") if path.is_file())
-    spawn = multiprocessing.get_context("spawn")
-    ends = []
-    for number in range(task.cores):
-        ours, theirs = spawn.Pipe()
-        share = (theirs, paths[number :: task.cores], task)
-        spawn.Process(target=_embed_share, args=share, daemon=True).start()
-        theirs.close()  # so that a process that dies is noticed here
-        ends.append(ours)
-    for end in ends:
-        end.recv()
-    ready_at, began = time.time(), time.perf_counter()
-    for end in ends:
-        end.send("go")
-    spent = [end.recv() for end in ends]
-    seconds = time.perf_counter() - began
-    parts = {name: sum(each[name] for each in spent) / task.cores for name in spent[0]}
-    parts["waiting for the last"] = seconds - sum(parts.values())
-    return Measured(seconds, ready_at, len(paths), parts)
-
-
-def _embed_share(end: Connection, paths: Sequence[Path], task: Task) -> None:
-    """One process of the roofline: what silver's workers do with a photo, and the seconds of each step."""
-    content = Path(task.flatbuffer).read_bytes()
-    model = interpreter(content, flatbuffer.weights_id(content))
-    limits = pixels.Limits(**task.settings.photos.model_dump())
-    photos = [path.read_bytes() for path in paths]
-    if task.peer == "guarded":
-        guard = Decoder(pixels.decode, size=model.size, limits=limits)
-        batches = (photos[start : start + BATCH] for start in range(0, len(photos), BATCH))
-        decoded = (rgb for batch in batches for rgb in guard.decoded(batch))
-    else:
-        decoded = (pixels.decode(photo, size=model.size, limits=limits) for photo in photos)
-    spent = {"decoding": 0.0, "embedding": 0.0, "measuring": 0.0}
-    end.send("loaded")
-    end.recv()
-    began = time.perf_counter()
-    for rgb in decoded:
-        at_hand = time.perf_counter()
-        model.embed(rgb)
-        embedded = time.perf_counter()
-        grey = pixels.luminance(rgb)
-        pixels.brightness(grey), pixels.sharpness(grey), pixels.dhash(grey)
-        spent["decoding"] += at_hand - began
-        spent["embedding"] += embedded - at_hand
-        began = time.perf_counter()
-        spent["measuring"] += began - embedded
-    end.send(spent)
-
-
-def layers(task: Task, *, counted: Sequence[str]) -> Measured:
-    """Runs the layers as the command line does. For silver alone, bronze and the model come before."""
-    from lake import session
-    from run import run_layers, writing
-    from silver.model import broadcast_model
-
-    settings = task.settings
-    session.start(settings.spark)  # `writing` takes the session that there is
-    ready_at, began = time.time(), time.perf_counter()
-    with writing(settings, Console()) as context:
-        parts = {"opening the lake": time.perf_counter() - began}
-        if counted == SILVER:
-            run_layers(context, ("bronze",))
-            broadcast_model(context.lake, settings.model, photos=settings.photos)
-            began, parts = time.perf_counter(), {}
-        last = run_layers(context, counted)[-1]
-        seconds = time.perf_counter() - began
-        parts |= _intervals(context.lake, counted)
-    parts["between layers"] = seconds - sum(parts.values())
-    return Measured(seconds, ready_at, last.counts.get("kept", 0), parts)
-
-
-def _intervals(lake: Any, counted: Sequence[str]) -> dict[str, float]:
-    """Seconds between the events of the lake's journals, by what was done until the later one."""
-    from lake import catalog
-
-    events = [(row.at, f"{row.layer} {row.state}") for row in lake.read(catalog.CHUNKS).collect()]
-    models = lake.read(catalog.MODELS).where("kind = 'extractor'").collect()
-    events += [(row.created_at, "extractor") for row in models]
-    parts: dict[str, float] = defaultdict(float)
-    for run in lake.read(catalog.RUNS).orderBy("started_at").collect():
-        if run.layer not in counted:
-            continue
-        before = run.started_at
-        within = [event for event in events if run.started_at <= event[0] <= run.finished_at]
-        for at, name in (*sorted(within), (run.finished_at, "ending")):
-            parts[f"{run.layer}: {INTERVALS.get(name, name)}"] += (at - before).total_seconds()
-            before = at
-    return dict(parts)
-
-
-def notebook(task: Task) -> Measured:
-    """The notebook form, from the making of its model on the driver to its Parquet files."""
-    import notebook_form
-
-    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    spark = notebook_form.session(task.cores)
-    ready_at, began = time.time(), time.perf_counter()
-    output = Path(task.place, "features")
-    notebook_form.extract(
-        spark, Path(task.photos), output, extractor=task.extractor, weights=task.weights
-    )
-    seconds = time.perf_counter() - began
-    kept = spark.read.parquet(str(output)).count()
-    spark.stop()
-    return Measured(seconds, ready_at, kept, {})
-
-
-def measure(task: Task) -> Measured:
-    """Within the process of one measurement."""
-    if task.peer in ("roofline", "guarded"):
-        return roofline(task)
-    if task.peer == "notebook":
-        return notebook(task)
-    if task.peer == "silver":
-        return layers(task, counted=SILVER)
-    return layers(task, counted=("bronze", *SILVER, "gold"))
-
-
-# A process for each
-
-
-class Failed(FruitLakeError):
-    """A peer's process ended without a result; the message has the end of what it printed."""
-
-
-def measured(task: Task) -> Measured:
-    """Runs a measurement in a process of its own, and watches it. Raises Failed."""
-    place = Path(task.place)
-    result, log = place / "result.json", place / "log"
-    command = [sys.executable, str(Path(__file__).resolve()), "--task", json.dumps(asdict(task))]
-    began = time.time()
-    code, watch = watched(command, place=place, log=log)
-    if code or not result.exists():
-        raise Failed(f"{TITLES[task.peer]} ended with code {code}:\n{end_of(log)}")
-    found = Measured(**json.loads(result.read_text()))
-    found.ready = found.ready_at - began
-    found.memory, found.others = dict(watch.peak), watch.others
-    return found
-
-
-def watched(command: Sequence[str], *, place: Path, log: Path) -> tuple[int, Watch]:
-    """Runs a command in the folder `place` to its end: its exit code, and what was seen meanwhile."""
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            command, cwd=place, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
-        )
-    watch = Watch(process.pid)
-    try:
-        while process.poll() is None:
-            watch.look()
-            time.sleep(LOOK_EVERY)
-    finally:
-        process.kill()  # nothing, once it has ended; the JVM ends with its Python
-        process.wait()
-    return process.returncode, watch
-
-
-def end_of(log: Path) -> str:
-    """The last lines of what a process printed."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-25:])
-
-
-class Watch:
-    """A process and its descendants, seen from outside through /proc; elsewhere nothing is known.
-
-    `peak` is resident memory in bytes at its highest, by kind: the JVM, the driver's Python, all other
-    Pythons together, which are the workers and their decoders (pages that they share count in each);
-    `a worker` is the largest of these.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.peak: dict[str, int] = {}
-        self._ticks: dict[int, int] = {}
-        self._first = self._last = _machine_ticks()
-
-    def look(self) -> None:
-        """Takes one sample."""
-        if self._first is None:
-            return
-        seen = dict(_processes())
-        now: dict[str, int] = defaultdict(int)
-        for pid, (name, _, ticks, resident) in seen.items():
-            if not self._is_ours(pid, seen):
-                continue
-            self._ticks[pid] = ticks
-            kind = "JVM" if name == "java" else "driver" if pid == self.pid else "workers"
-            if kind == "workers":
-                # Between fork and exec a child of Java's has its memory, and the name of a thread.
-                if not name.startswith("python"):
-                    continue
-                now["a worker"] = max(now["a worker"], resident)
-            now[kind] += resident
-        for kind, resident in now.items():
-            self.peak[kind] = max(resident, self.peak.get(kind, 0))
-        self._last = _machine_ticks()
-
-    def _is_ours(self, pid: int, seen: Mapping[int, tuple[str, int, int, int]]) -> bool:
-        while pid in seen:
-            if pid == self.pid:
-                return True
-            pid = seen[pid][1]
-        return False
-
-    @property
-    def others(self) -> float | None:
-        """Share of the machine's processor time that went to other programs, or to other machines."""
-        if self._first is None or self._last is None or self._last == self._first:
-            return None
-        busy, total = (b - a for a, b in zip(self._first, self._last, strict=True))
-        return max(0.0, busy - sum(self._ticks.values())) / total
-
-
-def _machine_ticks() -> tuple[int, int] | None:
-    """Processor time of the whole machine so far: busy, and busy or idle. None without /proc."""
-    try:
-        first = Path("/proc/stat").read_text().split("\n", 1)[0]
-    except OSError:
-        return None
-    user, nice, system, idle, wait, interrupt, soft, stolen = map(int, first.split()[1:9])
-    busy = user + nice + system + interrupt + soft + stolen
-    return busy, busy + idle + wait
-
-
-def _processes() -> Iterable[tuple[int, tuple[str, int, int, int]]]:
-    """Every process: its number, and its name, its parent, its ticks and its resident bytes."""
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            start, _, rest = (folder / "stat").read_text().rpartition(")")
-        except OSError:  # ended meanwhile
-            continue
-        values = rest.split()
-        ticks, pages = int(values[11]) + int(values[12]), int(values[21])
-        name = start.partition("(")[2]
-        yield int(folder.name), (name, int(values[1]), ticks, pages * os.sysconf("SC_PAGE_SIZE"))
-
-
-# The photos
-
-
-def write_photos(source: Path, sizes: Sequence[int], *, into: Path, pool: Any) -> list[Path]:
-    """A folder of photos for each size, of which a larger one holds all of a smaller one.
-
-    Raises BadInput where the source has no photo that decodes.
-    """
-    found = sorted(path for path in source.rglob("*") if path.is_file())
-    random.Random(0).shuffle(found)
-    # Some more than wanted, for those that don't decode.
-    candidates = found[: max(sizes) * 11 // 10 + 10]
-    by_hash = dict(zip(pool.map(_hash_if_photo, candidates, chunksize=32), candidates, strict=True))
-    by_hash.pop(None, None)
-    originals = list(by_hash.values())
-    if not originals:
-        raise BadInput(f"{source} holds no photo that decodes; name another folder with --photos.")
-    count = len(originals)
-    jobs = [
-        (originals[i % count], i // count, into / "all" / _label(originals[i % count], source), i)
-        for i in range(max(sizes))
-    ]
-    written = list(pool.map(_write_variant, jobs, chunksize=32))
-    folders = []
-    for size in sizes:
-        folder = into / str(size)
-        for path in written[:size]:
-            linked = folder / path.relative_to(into / "all")
-            linked.parent.mkdir(parents=True, exist_ok=True)
-            os.link(path, linked)
-        folders.append(folder)
-    return folders
-
-
-def _label(photo: Path, source: Path) -> str:
-    """The name of the folder, or what stands behind its `label=`."""
-    return "photos" if photo.parent == source else photo.parent.name.rpartition("=")[2]
-
-
-def _hash_if_photo(path: Path) -> str | None:
-    """Repeated photos have one hash; None for what silver would refuse to decode."""
-    content = path.read_bytes()
-    limits = pixels.Limits(**Settings.load("local", environment={}).photos.model_dump())
-    try:
-        pixels.decode(content, size=224, limits=limits)
-    except pixels.RefusedPhoto:
-        return None
-    return hashlib.sha256(content).hexdigest()
-
-
-def _write_variant(job: tuple[Path, int, Path, int]) -> Path:
-    """Variant 0 is the original; the others are cropped at the left by their number, at the top by half."""
-    original, number, folder, place = job
-    content = original.read_bytes()
-    target = folder / f"{place:06d}{original.suffix if number == 0 else '.jpg'}"
-    folder.mkdir(parents=True, exist_ok=True)
-    if number:
-        image = Image.open(BytesIO(content)).convert("RGB")
-        left, top = number % (image.width // 2), number // 2 % (image.height // 2)
-        image = image.crop((left, top, image.width, image.height))
-        if number % 2:
-            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        made = BytesIO()
-        image.save(made, "JPEG", quality=QUALITY)
-        content = made.getvalue()
-    target.write_bytes(content)
-    return target
-
-
-def _write_flatbuffer(extractor: str, weights: str, target: Path) -> None:
-    chosen = extractors.extractor(extractor)
-    target.write_bytes(flatbuffer.convert(chosen.build(chosen.source(weights))))
-
-
-# Rates
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A peer over all rounds: median seconds at each size; no rate where there is a `doubt`."""
-
-    title: str
-    seconds: tuple[float, float]
-    per_second: float | None
-    fixed: float | None
-    doubt: str | None
-
-
-def marginal(title: str, sizes: Sequence[int], rounds: Sequence[Sequence[float]]) -> Rate:
-    """The rate between two sizes, from the seconds at each, round by round."""
-    small, large = map(statistics.median, rounds)
-    more = large - small
-    doubt = _doubt(small, large, spread=max(max(each) - min(each) for each in rounds))
-    rate = None if more <= 0 else (sizes[1] - sizes[0]) / more
-    fixed = None if rate is None else small - sizes[0] / rate
-    if fixed is not None and fixed < -large / 10:
-        doubt = f"a photo more cost more than a photo did before (fixed part {fixed:.1f} s)"
-    return Rate(title, (small, large), None if doubt else rate, None if doubt else fixed, doubt)
-
-
-def _doubt(small: float, large: float, *, spread: float) -> str | None:
-    more = large - small
-    if more <= 0:
-        return f"more photos took no longer ({small:.1f} s, {large:.1f} s)"
-    if spread > more / 2:
-        return f"rounds differ by {spread:.1f} s, the two sizes by {more:.1f} s"
-    if more < small / 5:
-        return f"the sizes differ by {more:.1f} s only, beside {small:.1f} s; take larger ones"
-    return None
-
-
-Results = Mapping[str, Sequence[Sequence[Measured]]]
-"""By peer, by size, by round."""
-
-
-def rates(results: Results, sizes: Sequence[int]) -> dict[str, Rate]:
-    """Every peer's rate; silver's also without its gates, and that of its staging alone."""
-    found = {}
-    for peer, by_size in results.items():
-        seconds = [[each.seconds for each in rounds] for rounds in by_size]
-        found[peer] = marginal(TITLES[peer], sizes, seconds)
-        if peer == "silver":
-            bare = [
-                [each.seconds - sum(each.parts.get(name, 0.0) for name in GATES) for each in rounds]
-                for rounds in by_size
-            ]
-            found["silver without gates"] = marginal("  without its gates", sizes, bare)
-            staging = [[each.parts.get(STAGING, 0.0) for each in rounds] for rounds in by_size]
-            found["silver staging"] = marginal("  its staging alone", sizes, staging)
-    roof = found["roofline"].per_second if "roofline" in found else None
-    busy = {name: _others(results[name.split()[0]]) or 0.0 for name in found}
-    return {name: _believed(rate, roof=roof, others=busy[name]) for name, rate in found.items()}
-
-
-def _believed(rate: Rate, *, roof: float | None, others: float) -> Rate:
-    """The same without its numbers where something else than the peer has made them."""
-    doubt = rate.doubt
-    if others > OTHERS_SPOIL:
-        doubt = f"other programs took {others:.0%} of the machine meanwhile"
-    elif roof and rate.per_second and rate.per_second > ROOF_IS_SURE_TO * roof:
-        doubt = "it came out above the roofline, which noise alone can do"
-    return replace(rate, per_second=None, fixed=None, doubt=doubt) if doubt else rate
 
 
 # On screen
 
 
-def show(console: Console, results: Results, sizes: Sequence[int]) -> None:
-    """The tables, and what is doubtful about them."""
+def show(console: Console, results: Results, sizes: Mapping[str, Sequence[int]]) -> None:
+    """The tables, what is doubtful about them, and what was wanted."""
     found = rates(results, sizes)
     console.print(rates_table(found, sizes))
     console.print(parts_table(results, sizes))
@@ -569,32 +111,63 @@ def show(console: Console, results: Results, sizes: Sequence[int]) -> None:
     for rate in found.values():
         if rate.doubt:
             console.print(f"{rate.title.strip()}: no rate, {rate.doubt}.")
-    for peer, by_size in results.items():
-        for size, rounds in zip(sizes, by_size, strict=True):
+    for peer in found.keys() & results.keys():
+        for size, rounds in zip(sizes[peer], results[peer], strict=True):
             if any(each.kept != size for each in rounds):
                 kept = ", ".join(f"{each.kept:,}" for each in rounds)
                 console.print(f"{TITLES[peer]} kept {kept} of {size:,} photos: not the same work.")
-    others = max((_others(by_size) or 0.0 for by_size in results.values()), default=0.0)
+    others = max(map(most_others, results.values()), default=0.0)
     if others > OTHERS_MATTER:
         told = "no ratio is sure; repeat it on a quiet machine"
         console.print(f"Other programs took up to {others:.0%} of the machine: {told}.")
-    roof = found.get("roofline")
-    for name, wanted in WANTED.items():
-        rate = found.get(name)
-        if rate and roof and rate.per_second and roof.per_second:
-            share = rate.per_second / roof.per_second
-            console.print(f"{name} reaches {share:.0%} of the roofline; {wanted:.0%} is wanted.")
-    whole = found.get("all")
-    if whole and whole.per_second:
-        console.print(gates_line(results["all"], sizes, whole=1 / whole.per_second))
+    for line in wanted(found, results, sizes):
+        console.print(line)
+
+
+def wanted(
+    found: Mapping[str, Rate], results: Results, sizes: Mapping[str, Sequence[int]]
+) -> list[str]:
+    """A line for each target whose numbers are there."""
+    lines = []
+    for name, share in OF_ROOFLINE.items():
+        if part := ratio(found, name, "roofline"):
+            lines.append(
+                f"{told(found, name)} reaches {part:.0%} of the roofline; {share:.0%} is wanted."
+            )
+    for name, peer, times in (
+        ("all", "notebook", OF_NOTEBOOK),
+        ("silver without gates", "notebook", OF_NOTEBOOK),
+        ("large", "large_full", OF_FULL),
+    ):
+        if part := ratio(found, name, peer):
+            lines.append(
+                f"{told(found, name)} has {part:.2f} times the rate of {TITLES[peer]}; {times} is wanted."
+            )
+    if "all" in found and found["all"].per_second:
+        lines.append(gates_line(results["all"], sizes["all"], whole=1 / found["all"].per_second))
+    if results.get("daily"):
+        small, large = medians(results["daily"])
+        lines.append(
+            f"{NEW} new photos took {small:.0f} s on the small lake and {large:.0f} s on the large one, from "
+            f"the start of the process; {DAILY_SECONDS} s are wanted."
+        )
+    return lines
+
+
+def told(found: Mapping[str, Rate], name: str) -> str:
+    """The name of a rate in a sentence."""
+    return name if name not in TITLES else found[name].title
+
+
+def ratio(found: Mapping[str, Rate], name: str, other: str) -> float | None:
+    """Of two rates, where both are there."""
+    one, two = (found[each].per_second if each in found else None for each in (name, other))
+    return one / two if one and two else None
 
 
 def gates_line(by_size: Sequence[Sequence[Measured]], sizes: Sequence[int], *, whole: float) -> str:
     """What the gates take of the `whole` seconds that a photo more costs, and what they take anyway."""
-    small, large = (
-        statistics.median(sum(each.parts.get(name, 0.0) for name in ALL_GATES) for each in rounds)
-        for rounds in by_size
-    )
+    small, large = medians(by_size, *ALL_GATES)
     more = (large - small) / (sizes[1] - sizes[0])
     return (
         f"The gates take {1000 * more:.2f} of {1000 * whole:.2f} ms that a photo more costs from landing to "
@@ -603,47 +176,43 @@ def gates_line(by_size: Sequence[Sequence[Measured]], sizes: Sequence[int], *, w
     )
 
 
-def rates_table(found: Mapping[str, Rate], sizes: Sequence[int]) -> Table:
+def rates_table(found: Mapping[str, Rate], sizes: Mapping[str, Sequence[int]]) -> Table:
     """One row a peer."""
     table = Table(title="rates: (n2 - n1) / (t2 - t1)")
     table.add_column("peer", no_wrap=True)
-    for name in (
-        "photos/s",
-        "fixed s",
-        *(f"s at {n:,}" for n in sizes),
-        "of roofline",
-        "× notebook",
-    ):
+    columns = ("photos/s", "fixed s", "n1", "n2", "of roofline", "× notebook")
+    for name in columns:
         table.add_column(name, justify="right")
-    roof, form = (getattr(found.get(n), "per_second", None) for n in ("roofline", "notebook"))
-    for rate in found.values():
-        mine = rate.per_second
+    for name, rate in found.items():
+        numbers = sizes[name.split()[0]]
+        at = (f"{n:,} in {t:,.1f} s" for n, t in zip(numbers, rate.seconds, strict=True))
+        is_large = name.startswith("large")
+        of, times = (None if is_large else ratio(found, name, p) for p in ("roofline", "notebook"))
         table.add_row(
             rate.title,
-            f"{mine:,.1f}" if mine else "–",
+            f"{rate.per_second:,.1f}" if rate.per_second else "–",
             f"{rate.fixed:,.1f}" if rate.fixed is not None else "–",
-            *(f"{seconds:,.1f}" for seconds in rate.seconds),
-            f"{mine / roof:.0%}" if mine and roof else "–",
-            f"{mine / form:.2f}" if mine and form else "–",
+            *at,
+            f"{of:.0%}" if of else "–",
+            f"{times:.2f}" if times else "–",
         )
     return table
 
 
-def parts_table(results: Results, sizes: Sequence[int]) -> Table:
+def parts_table(results: Results, sizes: Mapping[str, Sequence[int]]) -> Table:
     """Where the seconds go, of those peers that tell."""
     table = Table(title="parts")
     table.add_column("peer", no_wrap=True)
     table.add_column("part", no_wrap=True)
-    for name in (*(f"s at {n:,}" for n in sizes), "ms a photo more"):
+    for name in ("s at n1", "s at n2", "ms a photo more"):
         table.add_column(name, justify="right")
     for peer, by_size in results.items():
-        for name in by_size[0][0].parts:
-            small, large = (
-                statistics.median(each.parts.get(name, 0.0) for each in rounds)
-                for rounds in by_size
-            )
-            each = 1000 * (large - small) / (sizes[1] - sizes[0])
-            table.add_row(TITLES[peer], name, f"{small:.2f}", f"{large:.2f}", f"{each:.2f}")
+        for name in (*by_size[0][0].parts, "in all"):
+            small, large = medians(by_size, *(() if name == "in all" else (name,)))
+            more = "–"
+            if peer in sizes:
+                more = f"{1000 * (large - small) / (sizes[peer][1] - sizes[peer][0]):.2f}"
+            table.add_row(TITLES[peer], name, f"{small:.2f}", f"{large:.2f}", more)
         table.add_section()
     return table
 
@@ -652,28 +221,21 @@ def processes_table(results: Results) -> Table:
     """Start, memory and neighbours: the worst of all measurements of a peer."""
     table = Table(title="processes: the highest of all measurements")
     table.add_column("peer", no_wrap=True)
-    for name in ("s to start", "JVM MB", "driver MB", "workers MB", "others"):
+    kinds = ("JVM", "driver", "workers", "a worker")
+    for name in ("s to start", *(f"{kind} MB" for kind in kinds), "others"):
         table.add_column(name, justify="right")
     for peer, by_size in results.items():
         every = [each for rounds in by_size for each in rounds]
-        others = _others(by_size)
-        memory = (
-            max(each.memory.get(kind, 0) for each in every) for kind in ("JVM", "driver", "workers")
-        )
+        memory = (max(each.memory.get(kind, 0) for each in every) for kind in kinds)
+        others = most_others(by_size)
         table.add_row(
             TITLES[peer],
             f"{max(each.ready for each in every):.1f}",
             *(f"{peak / 1e6:,.0f}" if peak else "–" for peak in memory),
-            "–" if others is None else f"{others:.0%}",
-            style="yellow" if others and others > OTHERS_MATTER else None,
+            f"{others:.0%}",
+            style="yellow" if others > OTHERS_MATTER else None,
         )
     return table
-
-
-def _others(by_size: Sequence[Sequence[Measured]]) -> float | None:
-    """The highest share that other programs took while this peer ran; None where it isn't known."""
-    known = (each.others for rounds in by_size for each in rounds if each.others is not None)
-    return max(known, default=None)
 
 
 # The command
@@ -688,26 +250,23 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs=2, default=SIZES, metavar=("N1", "N2"))
     parser.add_argument("--extractor", default="mobilenet_v2", metavar="NAME")
     parser.add_argument("--weights", metavar="W", help="imagenet, a weights file, or random:SEED")
-    parser.add_argument("--only", metavar="PEERS", help=f"some of {','.join(TITLES)}")
+    parser.add_argument("--only", metavar="PEERS", help=f"some of {','.join(PEERS)}")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="medians of so many")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes the numbers there")
-    parser.add_argument("--task", help=argparse.SUPPRESS)
     words = parser.parse_args(argv)
     if not 0 < words.sizes[0] < words.sizes[1]:
         parser.error("--sizes: two numbers of photos, the smaller first")
     if words.rounds < 1:
         parser.error("--rounds: at least 1")
-    words.peers = words.only.split(",") if words.only else list(TITLES)
-    if unknown := [peer for peer in words.peers if peer not in TITLES]:
-        parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(TITLES)}")
+    words.peers = words.only.split(",") if words.only else list(PEERS)
+    if unknown := [peer for peer in words.peers if peer not in PEERS]:
+        parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(PEERS)}")
     return words
 
 
 def choose(words: argparse.Namespace, console: Console) -> None:
     """Weights and peers that fit the extractor; weights as an absolute path. Raises BadInput."""
-    from notebook_form import APPLICATIONS
-
     Settings.load("local", environment={}, overrides=words.set)
     if words.weights is None:
         has_own = words.extractor == "mobilenet_v2" and MOBILENET.exists()
@@ -723,36 +282,86 @@ def choose(words: argparse.Namespace, console: Console) -> None:
         console.print(f"{told}.")
 
 
-def run_all(
-    words: argparse.Namespace, work: Path, console: Console
-) -> dict[str, list[list[Measured]]]:
+@dataclass(frozen=True)
+class Bench:
+    """What the measurements share: photos by peer and size, and the model."""
+
+    words: argparse.Namespace
+    work: Path
+    console: Console
+    folders: Mapping[str, Sequence[Path]]
+    new: Sequence[Path]
+    cores: int
+
+    @classmethod
+    def made(cls, words: argparse.Namespace, work: Path, console: Console) -> Bench:
+        """Photos and the model's flatbuffer, written into `work`. Raises BadInput."""
+        cores = _cores()
+        sizes, new = words.sizes, words.rounds * DAYS * NEW
+        with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
+            source = originals_of(words.photos, work=work)
+            photos = write_photos(source, sizes[1] + new, into=work / "photos", pool=pool)
+            folders = [linked(photos[:size], work / f"of-{size}") for size in sizes]
+            of = dict.fromkeys(words.peers, folders)
+            if large := [peer for peer in words.peers if peer.startswith("large")]:
+                into = work / "large"
+                mosaics = write_mosaics(photos[: sizes[1]], LARGE[1], into=into, pool=pool)
+                halves = [linked(mosaics[:count], work / f"large-{count}") for count in LARGE]
+                of |= dict.fromkeys(large, halves)
+            model = (words.extractor, words.weights, work / "model.tflite")
+            pool.submit(_write_flatbuffer, *model).result()
+        return cls(words, work, console, of, photos[sizes[1] :], cores)
+
+    def measured(self, peer: str, photos: Path, place: Path) -> Measured:
+        """One measurement in the folder `place`. Raises Failed."""
+        words = self.words
+        shared = (str(self.work / "model.tflite"), words.extractor, words.weights, self.cores)
+        done = measured(Task(peer, str(photos), str(place), *shared, words.set))
+        self.console.print(f"{TITLES[peer]}, {photos.name}: {done.seconds:,.1f} s")
+        return done
+
+    def days(self, photos: Path, place: Path, *, number: int) -> dict[str, list[Measured]]:
+        """Daily runs on the lake in `place` that has these photos: of new ones, and of nothing new."""
+        done: dict[str, list[Measured]] = {peer: [] for peer in DAILY}
+        before = sorted(path for path in photos.rglob("*") if path.is_file())
+        for day in range(DAYS):
+            first = (number * DAYS) * NEW
+            new = self.new[first : first + (day + 1) * NEW]
+            landing = linked([*before, *new], place / f"day-{day}")
+            for peer in DAILY:
+                done[peer].append(self.measured(peer, landing, place))
+        return done
+
+
+def run_all(bench: Bench) -> dict[str, list[list[Measured]]]:
     """Every peer at every size in every round. A peer that fails is left out, and the others go on."""
-    cores = _cores()
-    model = work / "model.tflite"
-    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
-        source = words.photos or SHARED / "photos"
-        if not source.is_dir():
-            if words.photos:
-                raise BadInput(f"--photos {source}: there is no such folder.")
-            source = work / "samples"
-            write_samples(source, SAMPLES)
-        folders = write_photos(source, words.sizes, into=work / "photos", pool=pool)
-        pool.submit(_write_flatbuffer, words.extractor, words.weights, model).result()
-    results: dict[str, list[list[Measured]]] = {peer: [[], []] for peer in words.peers}
-    for number in range(1, words.rounds + 1):
-        for peer in list(results):
+    results: dict[str, list[list[Measured]]] = {peer: [[], []] for peer in bench.words.peers}
+    if "all" in results:
+        results |= {peer: [[], []] for peer in DAILY}
+    for number in range(bench.words.rounds):
+        for peer in [peer for peer in results if peer not in DAILY]:
             try:
-                for place, folder in enumerate(folders):
-                    with tempfile.TemporaryDirectory(dir=work, ignore_cleanup_errors=True) as lake:
-                        shared = (str(model), words.extractor, words.weights, cores, words.set)
-                        done = measured(Task(peer, str(folder), lake, *shared))
-                    results[peer][place].append(done)
-                    told = f"round {number}: {TITLES[peer]}, {folder.name} photos"
-                    console.print(f"{told}: {done.seconds:,.1f} s")
+                for size, photos in enumerate(bench.folders[peer]):
+                    with tempfile.TemporaryDirectory(
+                        dir=bench.work, ignore_cleanup_errors=True
+                    ) as made:
+                        place = Path(made)
+                        results[peer][size].append(bench.measured(peer, photos, place))
+                        if peer == "all":
+                            for each, done in bench.days(photos, place, number=number).items():
+                                results[each][size] += done
             except Failed as error:
-                console.print(str(error), markup=False)
+                bench.console.print(str(error), markup=False)
                 del results[peer]
+                if peer == "all":
+                    for each in DAILY:
+                        del results[each]
     return results
+
+
+def _write_flatbuffer(extractor: str, weights: str, target: Path) -> None:
+    chosen = extractors.extractor(extractor)
+    target.write_bytes(flatbuffer.convert(chosen.build(chosen.source(weights))))
 
 
 def _cores() -> int:
@@ -781,6 +390,7 @@ def facts(words: argparse.Namespace) -> dict[str, Any]:
         "weights": Path(words.weights).name,
         "settings": words.set,
         "sizes": list(words.sizes),
+        "large": list(LARGE),
         "rounds": words.rounds,
     }
 
@@ -788,10 +398,7 @@ def facts(words: argparse.Namespace) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures and prints; 1 where a peer failed."""
     words = parse(argv)
-    if words.task:
-        task = Task(**json.loads(words.task))
-        Path(task.place, "result.json").write_text(json.dumps(asdict(measure(task))))
-        return 0
+    os.environ["PYTHONPATH"] = str(ROOT)
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=120)
@@ -801,25 +408,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         choose(words, console)
         told = f"{words.extractor} with {Path(words.weights).name} on {_cores()} cores"
         console.print(f"{told}, load {load[0]} at the start.")
-        results = run_all(words, work, console)
+        results = run_all(Bench.made(words, work, console))
     except FruitLakeError as error:
         console.print(f"error: {error}", markup=False)
         return error.exit_code
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    sizes = {p: LARGE if p.startswith("large") else words.sizes for p in results if p not in DAILY}
     if results:
-        show(console, results, words.sizes)
+        show(console, results, sizes)
     if words.json:
         numbers = {
             "facts": facts(words) | {"load_before": load, "load_after": _load()},
-            "rates": {name: asdict(rate) for name, rate in rates(results, words.sizes).items()},
+            "rates": {name: asdict(rate) for name, rate in rates(results, sizes).items()},
             "measured": {
                 peer: [[asdict(each) for each in rounds] for rounds in by_size]
                 for peer, by_size in results.items()
             },
         }
         words.json.write_text(json.dumps(numbers, indent=2) + "\n")
-    return 0 if len(results) == len(words.peers) else 1
+    return 0 if set(words.peers) <= set(results) else 1
 
 
 if __name__ == "__main__":

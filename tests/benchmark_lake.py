@@ -32,12 +32,10 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from benchmark import MOBILENET, SAMPLES, SHARED, end_of, watched
-
-from bronze.samples import write_samples
 from conf.settings import Settings
+from tests.benchmarking.photos import MOBILENET, originals_of
+from tests.benchmarking.watch import end_of, watched
 
 SIDE = 100
 LARGE = (6400, 4800)
@@ -219,11 +217,7 @@ def main() -> int:
         return 0
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="fruit-lake-benchmark-") as made:
-        source = words.photos or SHARED / "photos"
-        if not source.is_dir():
-            source = Path(made)
-            write_samples(source, SAMPLES)
-        originals = sorted(source.rglob("*.jpg"))
+        originals = sorted(originals_of(words.photos, work=Path(made)).rglob("*.jpg"))
         shared: dict[str, Any] = {"new": words.new, "console": console}
         lakes = [measured("growth", originals, size=size, **shared) for size in words.lakes]
         big = measured("large", originals, size=words.large, **shared) if words.large else None

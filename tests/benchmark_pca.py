@@ -54,10 +54,6 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import notebook_form
-from benchmark import OTHERS_MATTER, end_of, watched
 
 from conf.settings import Settings
 from gold import features, pca
@@ -69,6 +65,9 @@ from lake.chunks import Chunk, State
 from lake.lake import Lake
 from run import writing
 from silver.embeddings import EMBEDDED, published
+from tests import notebook_form
+from tests.benchmarking.rates import OTHERS_MATTER
+from tests.benchmarking.watch import end_of, watched
 
 COMPONENTS = 20
 WANTED = 0.1

@@ -26,13 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from benchmark import MOBILENET, SAMPLES, SHARED, end_of, watched
-from benchmark_lake import small
-
-from bronze.samples import write_samples
 from conf.settings import Settings
+from tests.benchmark_lake import small
+from tests.benchmarking.photos import MOBILENET, originals_of
+from tests.benchmarking.watch import end_of, watched
 
 PERSON = "the-one-who-leaves"
 ENDS = {"rows": "erase: logical", "files": "erase: physical", "search": "erase: certified"}
@@ -147,11 +145,7 @@ def main() -> int:
         return 0
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="fruit-lake-benchmark-") as made:
-        source = words.photos or SHARED / "photos"
-        if not source.is_dir():
-            source = Path(made)
-            write_samples(source, SAMPLES)
-        originals = sorted(source.rglob("*.jpg"))
+        originals = sorted(originals_of(words.photos, work=Path(made)).rglob("*.jpg"))
         lakes = [measured(originals, console, size=size, own=words.subject) for size in words.lakes]
     show(console, lakes)
     if words.json:
