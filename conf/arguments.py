@@ -62,7 +62,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     )
     shared.add_argument("--extractor", metavar="NAME", help="a file in silver/extractors")
     shared.add_argument(
-        "--weights", metavar="WEIGHTS", help="imagenet, a weights file, or random:SEED"
+        "--weights", metavar="WEIGHTS", help="imagenet, a file or s3:// URI, or random:SEED"
     )
     shared.add_argument("--debug", action="store_true", help="show a traceback with an error")
     parser = _Parser(
