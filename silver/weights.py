@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPException
 from io import BytesIO
@@ -108,8 +109,9 @@ def _of_s3(uri: str) -> Path:
         found = boto3.client("s3").get_object(Bucket=bucket, Key=key)
         version = hashed(f"{uri} {found['ETag']}".encode())[:16]
         path = _cache() / f"{version}-{key.rpartition('/')[2]}"
-        if not path.exists():
-            _keep(found["Body"].read(), path)
+        with closing(found["Body"]) as body:  # unread where the cache has it
+            if not path.exists():
+                _keep(body.read(), path)
     except ClientError as error:
         raise OSError(errno.EIO, error.response["Error"]["Code"]) from error
     except BotoCoreError as error:  # no credentials, no network

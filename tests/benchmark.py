@@ -132,7 +132,7 @@ def wanted(
     for name, share in OF_ROOFLINE.items():
         if part := ratio(found, name, "roofline"):
             lines.append(
-                f"{told(found, name)} reaches {part:.0%} of the roofline; {share:.0%} is wanted."
+                f"{TITLES.get(name, name)} reaches {part:.0%} of the roofline; {share:.0%} is wanted."
             )
     for name, peer, times in (
         ("all", "notebook", OF_NOTEBOOK),
@@ -141,7 +141,8 @@ def wanted(
     ):
         if part := ratio(found, name, peer):
             lines.append(
-                f"{told(found, name)} has {part:.2f} times the rate of {TITLES[peer]}; {times} is wanted."
+                f"{TITLES.get(name, name)} has {part:.2f} times the rate of {TITLES[peer]}; "
+                f"{times} is wanted."
             )
     if "all" in found and found["all"].per_second:
         lines.append(gates_line(results["all"], sizes["all"], whole=1 / found["all"].per_second))
@@ -152,11 +153,6 @@ def wanted(
             f"the start of the process; {DAILY_SECONDS} s are wanted."
         )
     return lines
-
-
-def told(found: Mapping[str, Rate], name: str) -> str:
-    """The name of a rate in a sentence."""
-    return name if name not in TITLES else found[name].title
 
 
 def ratio(found: Mapping[str, Rate], name: str, other: str) -> float | None:

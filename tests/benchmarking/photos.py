@@ -18,6 +18,7 @@ from conf.settings import Settings
 from silver import pixels
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
+PHOTOS = SHARED / "photos"
 MOBILENET = SHARED / "weights" / "mobilenet_v2_imagenet.weights.h5"
 SAMPLES = 180
 QUALITY = 90
@@ -36,8 +37,8 @@ def originals_of(folder: Path | None, *, work: Path) -> Path:
     """
     if folder and not folder.is_dir():
         raise BadInput(f"--photos {folder}: there is no such folder.")
-    if folder or SHARED.is_dir():
-        return folder or SHARED / "photos"
+    if folder or PHOTOS.is_dir():
+        return folder or PHOTOS
     write_samples(work / "samples", SAMPLES)
     return work / "samples"
 

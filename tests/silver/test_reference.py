@@ -64,7 +64,7 @@ def test_embeddings_and_neighbours_are_those_of_the_plain_path(request, model, k
 
 
 def test_a_large_photo_at_a_reduced_scale_embeds_as_decoded_in_full(mobilenet, known):
-    """Real photos, enlarged to a phone's 12 megapixels: an eighth of the scale is decoded."""
+    """Real photos, enlarged to a phone's 12 megapixels: a quarter of the scale is decoded."""
     contents = []
     for _, content in known[:: EACH * 2]:
         made = BytesIO()
