@@ -1,4 +1,4 @@
-"""The landing folder: which objects are there, whose they are, and their bytes.
+"""The landing folder, here or in a bucket: which objects are there, whose they are, and their bytes.
 
 Listing reads metadata only. Each object is read by itself, so that one bad object is one row: Spark's own
 file source takes `[1]` and `{a,b}` in a name for globs, skips names that begin with `_` or `.`, and fails
@@ -10,16 +10,20 @@ from __future__ import annotations
 import os
 import re
 import stat
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import BinaryIO
 
 from conf.errors import BadInput
+from lake.bucket import CHANGED, BucketFolder, StorageFailed, content_of
+from lake.files import S3, within
 from lake.keys import Keys
 
 SUBJECT = re.compile(r"subject=(.*)", re.DOTALL)
 LABEL = re.compile(r"label=(.*)", re.DOTALL)
+UNREADABLE = ("AccessDenied", "403", "InvalidObjectState", "KMS.DisabledException")
+"""What S3 calls an object that is there and can't be read: denied, archived, or its key is."""
 
 
 class Gone(Exception):
@@ -37,11 +41,12 @@ class LandingObject:
     path: str
     size: int
     modified_ns: int
+    tag: str = ""
 
     @property
     def etag(self) -> str:
-        """Changes when the object does: modification time in ns, and size in bytes."""
-        return f"{self.modified_ns}-{self.size}"
+        """Changes when the object does: a bucket's ETag, else modification time in ns, and size in bytes."""
+        return self.tag or f"{self.modified_ns}-{self.size}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +78,44 @@ class Listing:
     closed_folders: int
 
 
-class LocalLanding:
-    """A landing folder on this machine."""
+class Landing(ABC):
+    """Where photos arrive. Workers get it too."""
 
     def __init__(self, root: str) -> None:
         self.root = root
 
+    @abstractmethod
     def check(self) -> None:
-        """Raises BadInput where the root is no folder."""
+        """Raises BadInput where there is no such place."""
+
+    @abstractmethod
+    def listing(self) -> Listing:
+        """Every object below the root, by (modification time, path). Raises BadInput where it can't be
+        listed."""
+
+    @abstractmethod
+    def read(self, listed: LandingObject) -> bytes:
+        """The object's bytes. Raises Gone (vanished, or not that version), Unreadable (no permission)."""
+
+    @abstractmethod
+    def is_readable(self, listed: LandingObject) -> bool:
+        """Whether a first byte can be read, or the end."""
+
+
+def landing(root: str) -> Landing:
+    """The landing folder under a local folder, or under `s3://bucket/prefix`."""
+    return BucketLanding(root) if root.startswith(S3) else LocalLanding(root)
+
+
+class LocalLanding(Landing):
+    """A landing folder on this machine. Links to folders aren't followed."""
+
+    def check(self) -> None:
         if "://" in self.root:
-            raise BadInput(f"The landing folder {self.root} is no local folder; name a folder.")
+            raise BadInput(
+                f"The landing folder {self.root} is neither a local folder nor s3://bucket/prefix; name one "
+                f"of the two."
+            )
         if not os.path.isdir(self.root):
             raise BadInput(
                 f"The landing folder {self.root} doesn't exist; make it and put photos there, "
@@ -90,10 +123,6 @@ class LocalLanding:
             )
 
     def listing(self) -> Listing:
-        """Every regular file below the root, by (modification time, path). Links to folders aren't followed.
-
-        Raises BadInput where the root is no folder or can't be listed.
-        """
         self.check()
         objects: list[LandingObject] = []
         folders, closed = [""], 0
@@ -115,7 +144,6 @@ class LocalLanding:
         return Listing(sorted(objects, key=lambda o: (o.modified_ns, o.path)), closed)
 
     def read(self, listed: LandingObject) -> bytes:
-        """The object's bytes. Raises Gone (vanished, or not that version), Unreadable (no permission)."""
         try:
             with self._open(listed) as file:
                 before = os.fstat(file.fileno())
@@ -129,7 +157,6 @@ class LocalLanding:
         return content
 
     def is_readable(self, listed: LandingObject) -> bool:
-        """Whether a first byte can be read, or the end."""
         try:
             with self._open(listed) as file:
                 file.read(1)
@@ -141,6 +168,51 @@ class LocalLanding:
         # A pipe in the place of the file must not hold up the job.
         path = os.path.join(self.root, listed.path)
         return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+
+
+class BucketLanding(Landing):
+    """A prefix of a bucket. A version of an object is its ETag, which each read insists on."""
+
+    def check(self) -> None:
+        BucketFolder.at(self.root)
+
+    def listing(self) -> Listing:
+        listed = BucketFolder.at(self.root).listing()
+        # What consoles make for a folder: an empty object whose name ends with `/`.
+        objects = [
+            LandingObject(each.name, each.size, each.modified_ns, each.tag)
+            for each in listed
+            if each.size or not each.name.endswith("/")
+        ]
+        return Listing(sorted(objects, key=lambda o: (o.modified_ns, o.path)), 0)
+
+    def read(self, listed: LandingObject) -> bytes:
+        return self._content(listed)
+
+    def is_readable(self, listed: LandingObject) -> bool:
+        try:
+            self._content(listed, Range="bytes=0-0")
+        except (Gone, Unreadable):
+            return False
+        return True
+
+    def _content(self, listed: LandingObject, **more: str) -> bytes:
+        """Raises StorageFailed where the bucket throttles or is silent: that tells nothing of the object."""
+        where = BucketFolder.at(self.root)
+        key = f"{where.prefix}/{listed.path}"
+        try:
+            content, _ = content_of(
+                "a landing object", Bucket=where.bucket, Key=key, IfMatch=f'"{listed.tag}"', **more
+            )
+        except FileNotFoundError:
+            raise Gone from None
+        except StorageFailed as error:
+            if error.code in CHANGED:
+                raise Gone from None
+            if error.code in UNREADABLE:
+                raise Unreadable(f"S3 says {error.code}") from None
+            raise
+        return content
 
 
 def _sort_in(
@@ -191,5 +263,4 @@ def _text(name: str | None) -> str | None:
 
 def overlap(landing: str, lake: str) -> bool:
     """Whether one of the two folders holds the other: the lake's own files would arrive as photos."""
-    a, b = Path(landing).resolve(), Path(lake).resolve()
-    return a.is_relative_to(b) or b.is_relative_to(a)
+    return within(landing, lake) or within(lake, landing)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from bronze import photos
-from bronze.landing import Arrival, LocalLanding, arrival
+from bronze.landing import Arrival, Landing, arrival
+from bronze.landing import landing as landing_of
 from conf.settings import Settings
 from lake import catalog, faults
 from lake.chunks import Chunk, State, batches, unfinished
@@ -31,7 +32,7 @@ def ingest(
     What `tombstones` that hold keep out is counted, and nothing of it is kept.
     """
     finish(lake, did=did)
-    landing = LocalLanding(settings.paths.landing)
+    landing = landing_of(settings.paths.landing)
     groups = batches(
         _barred(_unseen(lake, landing, keys=keys, did=did), keys=keys, tombstones=tombstones),
         size=photos.size,
@@ -77,7 +78,7 @@ def _barred(
     return [arrival.tombstoned() if arrival.subject in erased else arrival for arrival in arrivals]
 
 
-def _unseen(lake: Lake, landing: LocalLanding, *, keys: Keys, did: LayerRun) -> Sequence[Arrival]:
+def _unseen(lake: Lake, landing: Landing, *, keys: Keys, did: LayerRun) -> Sequence[Arrival]:
     """The object versions that bronze/objects doesn't know, by (upload time, path)."""
     listing = landing.listing()
     listed = [

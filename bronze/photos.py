@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from bronze.landing import Arrival, Gone, LandingObject, LocalLanding, Unreadable
+from bronze.landing import Arrival, Gone, Landing, LandingObject, Unreadable
 from bronze.metadata import NotAPhoto, clean
 from conf.settings import Chunks
 from lake.catalog import schema
@@ -100,7 +100,7 @@ def size(arrival: Arrival) -> tuple[int, int]:
 @contextmanager
 def arrived(
     spark: SparkSession,
-    landing: LocalLanding,
+    landing: Landing,
     arrivals: Sequence[Arrival],
     *,
     chunks: Chunks,
@@ -157,7 +157,7 @@ def _record_batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
 
 
 def read_one(
-    landing: LocalLanding, arrival: Arrival, *, max_bytes: int, admission: Admission
+    landing: Landing, arrival: Arrival, *, max_bytes: int, admission: Admission
 ) -> dict[str, Any] | None:
     """The row (`ARRIVED`) of one object: a clean photo, or the reason why it is none. None: it is gone.
 

@@ -8,7 +8,6 @@ JPEG's name.
 from __future__ import annotations
 
 import io
-import os
 import struct
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from bronze import drawing
+from lake.files import folder
 
 SEED = 2024
 FIRST_TAKEN = datetime(2024, 5, 1, 8, 0)
@@ -72,27 +72,19 @@ PEOPLE = (
 # Files
 
 
-def write_samples(landing: Path, count: int) -> int:
-    """Make sure that `landing` holds samples 0 to count - 1; returns how many files are new.
+def write_samples(landing: str | Path, count: int) -> int:
+    """Make sure that `landing`, a folder or `s3://bucket/prefix`, holds samples 0 to count - 1; returns how
+    many files are new.
 
-    Existing files stay untouched. A file appears whole or not at all.
+    Existing files stay untouched. A file appears whole or not at all. Raises BadInput (it can't be made).
     """
-    landing.mkdir(parents=True, exist_ok=True)
-    missing = [i for i in range(count) if not (landing / _path(_plan(i))).exists()]
-    for index in missing:
-        plan = _plan(index)
-        _write(landing / _path(plan), _content(plan))
+    files = folder(str(landing))
+    files.make()
+    held = files.current("")
+    missing = [plan for plan in map(_plan, range(count)) if _path(plan).as_posix() not in held]
+    for plan in missing:
+        files.write(_path(plan).as_posix(), _content(plan))
     return len(missing)
-
-
-def _write(target: Path, content: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from conf.errors import BadSettings, hint
 
@@ -41,7 +42,7 @@ class Section(BaseModel):
 
 
 class Paths(Section):
-    """Where photos arrive, where the tables live, and where Data Docs go. Local folders.
+    """Where photos arrive, where the tables live, and where Data Docs go: folders, or `s3://bucket/prefix`.
 
     In `docs`, `{lake}` stands for the lake root.
     """
@@ -63,10 +64,12 @@ class Subjects(Section):
 
 
 class Spark(Section):
-    """How the session starts. `config` is handed to Spark as it is."""
+    """How the session starts. `packages` are Maven artifacts that it fetches, `s3_packages` those that a lake
+    in S3 needs beside them; a cluster has both. `config` is handed to Spark as it is."""
 
     master: str | None = None
     packages: str = ""
+    s3_packages: str = ""
     config: dict[str, str] = {}
 
 
@@ -109,10 +112,12 @@ class Photos(Section):
 
 
 class Model(Section):
-    """The extractor by its file name in `silver/extractors`, and where its weights come from."""
+    """The extractor by its file name in `silver/extractors`, and where its weights come from. `flatbuffer`:
+    what was converted from them elsewhere, its lineage beside it; empty: it is converted in the run."""
 
     extractor: str
     weights: str
+    flatbuffer: str = ""
 
 
 class Pca(Section):
@@ -169,6 +174,44 @@ class Retention(Section):
     tombstones: Age
 
 
+class Buckets(Section):
+    """What a bucket must be before anything in it is read or written. `regions`: where it may lie;
+    `encryption`: its default one, `kms`, `any`, or `none` where that doesn't matter; `private`: it has all
+    four blocks of public access."""
+
+    regions: Annotated[tuple[str, ...], Field(min_length=1)]
+    encryption: Literal["kms", "any", "none"]
+    private: bool
+
+
+class Emr(Section):
+    """The cluster of `run.py emr`.
+
+    `artifacts`: where packages and the cluster's logs go, `s3://bucket/prefix`. `kms_key`: the key that
+    encrypts buckets and disks, an alias or an ARN; `certificates`: the PEM files for TLS between nodes, an
+    `s3://` zip file. `subnets`: of one VPC, the fleet takes one. `primary`, `core`, `task`: instance types,
+    of which the fleet takes what is to be had; `core_nodes` are on demand, up to `task_nodes` more are Spot.
+    `idle_minutes`: the silence after which a cluster ends itself. `tags`: `key=value`.
+    """
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,30}$")]
+    region: str
+    release: str
+    artifacts: Annotated[str, Field(pattern="^s3://[^/]+/.+$")]
+    kms_key: str
+    certificates: str = ""
+    subnets: tuple[str, ...]
+    python: Literal["3.11", "3.12", "3.13"]
+    primary: tuple[str, ...]
+    core: tuple[str, ...]
+    task: tuple[str, ...]
+    core_nodes: Positive
+    task_nodes: Annotated[int, Field(ge=0)]
+    disk_gb: Positive
+    idle_minutes: Annotated[int, Field(ge=1, le=10_080)]
+    tags: tuple[str, ...] = ()
+
+
 class Settings(Section):
     """Everything that can be set. `Settings.load` is the one way to make it."""
 
@@ -186,6 +229,8 @@ class Settings(Section):
     training: Training
     gates: Gates
     retention: Retention
+    buckets: Buckets
+    emr: Emr | None = None
 
     @property
     def digest(self) -> str:
@@ -253,12 +298,14 @@ def _leaves(values: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 def known_keys() -> list[str]:
     """Every `section.key` that settings can name."""
-    return [
-        f"{section}.{key}"
-        for section, field in Settings.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-        for key in field.annotation.model_fields
-    ]
+    return [f"{name}.{key}" for name in Settings.model_fields for key in _keys_of(name)]
+
+
+def _keys_of(section: str) -> Mapping[str, FieldInfo]:
+    """The keys of a section, also of one that may be left out (`Emr | None`)."""
+    annotation = Settings.model_fields[section].annotation
+    kinds = get_args(annotation) or (annotation,)
+    return next(kind.model_fields for kind in kinds if issubclass(kind, Section))
 
 
 def _check_known(key: str, *, source: str) -> None:
@@ -287,10 +334,9 @@ def _assign(values: dict[str, Any], key: str, text: str, *, source: str) -> None
 
 
 def _takes_text(section: str, key: str) -> bool:
-    annotation = Settings.model_fields[section].annotation
-    assert isinstance(annotation, type)
-    field = annotation.model_fields[key].annotation
-    return field is str or str in get_args(field)
+    field = _keys_of(section)[key].annotation
+    kinds = () if get_origin(field) is tuple else get_args(field)
+    return field is str or any(kind is str or isinstance(kind, str) for kind in kinds)
 
 
 def _number(text: str) -> Any:

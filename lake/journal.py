@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
+REVISION = PROJECT / "REVISION"
+"""In a package of the code, which has no history beside it: the revision that it was made of."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Run:
 
 def code_revision() -> str:
     """The git commit of this code, with `+` behind it where files differ from it; else `unknown`."""
+    if REVISION.exists():
+        return REVISION.read_text().strip()
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
         return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conf.errors import BadInput, BadSettings, Refused
+from lake import aws
+from lake.files import S3, within
 
 SMALLEST = 16
 """Bytes of secret below which a key is refused."""
@@ -74,7 +76,8 @@ class KeyedHash:
 def load(
     reference: str, *, lake: str, make: bool, environment: Mapping[str, str] = os.environ
 ) -> Keys:
-    """The keys that `reference` names: `env:NAME` or `file:PATH`, with `{lake}` for the lake root.
+    """The keys that `reference` names: `env:NAME`, `aws-secret:ARN`, or `file:PATH` with `{lake}` for the
+    lake root.
 
     A key file that doesn't exist is made, with mode 0600, where `make` says that the lake is new.
     Raises BadSettings (another form), BadInput (unset, missing, too short, unreadable), Refused (inside
@@ -85,10 +88,19 @@ def load(
         secret = environment.get(name, "").encode()
         if not secret:
             raise BadInput(f"subjects.key: the environment variable {name} is not set; set it.")
+    elif kind == "aws-secret":
+        secret = _from_aws(name)
+    elif kind == "file" and lake.startswith(S3) and "{lake}" in name:
+        raise BadSettings(
+            f"subjects.key = {reference!r}: a key file can't lie beside a lake in S3; write file:PATH on "
+            f"this machine, env:NAME or aws-secret:ARN."
+        )
     elif kind == "file":
         secret = _from_file(Path(name.format(lake=lake.rstrip("/"))), lake=lake, make=make)
     else:
-        raise BadSettings(f"subjects.key = {reference!r}: write env:NAME or file:PATH.")
+        raise BadSettings(
+            f"subjects.key = {reference!r}: write env:NAME, aws-secret:ARN or file:PATH."
+        )
     if len(secret) < SMALLEST:
         raise BadInput(
             f"subjects.key: {reference} holds under {SMALLEST} bytes; use a longer secret."
@@ -96,8 +108,20 @@ def load(
     return Keys(secret)
 
 
+def _from_aws(arn: str) -> bytes:
+    """A secret of AWS Secrets Manager, by its ARN, which names its region. Never made here: who may make it
+    is the account's matter."""
+    parts = arn.split(":")
+    if parts[:1] != ["arn"] or parts[2:3] != ["secretsmanager"] or len(parts) < 7:
+        raise BadSettings(f"subjects.key = 'aws-secret:{arn}': write the secret's whole ARN.")
+    with aws.asking(f"the secret {parts[6]}"):
+        found = aws.client("secretsmanager", parts[3]).get_secret_value(SecretId=arn)
+    text: str | None = found.get("SecretString")
+    return bytes(found["SecretBinary"]) if text is None else text.strip().encode()
+
+
 def _from_file(path: Path, *, lake: str, make: bool) -> bytes:
-    if path.resolve().is_relative_to(Path(lake).resolve()):
+    if within(str(path), lake):
         raise Refused(
             f"The key file {path} lies inside the lake that it protects; name another place."
         )

@@ -12,7 +12,6 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import delta.exceptions.captured  # noqa: F401  (Delta's exceptions arrive as themselves only after it)
@@ -29,7 +28,7 @@ from conf.settings import Delta
 from lake import catalog, faults, session
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.files import Folder, local_path
+from lake.files import Folder
 from lake.journal import Run
 from lake.keys import Keys
 from lake.lease import Lease
@@ -174,9 +173,13 @@ class Lake:
         except AnalysisException:
             raise BadInput(f"{gone}: its log is past the retention.") from None
         # It would be planned and even counted: only reading its columns fails.
-        if not all(local_path(uri).exists() for uri in rows.inputFiles()):
+        if self.names(rows) - self.files.current(table.name).keys():
             raise BadInput(f"{gone}: files of it were removed, by the retention or an erasure.")
         return rows
+
+    def names(self, rows: DataFrame) -> set[str]:
+        """The files that a frame of rows is read from, by their names under the lake's root."""
+        return {self.files.name_of(uri) for uri in rows.inputFiles()}
 
     def version(self, table: Table) -> int:
         """The current version of a table."""
@@ -369,12 +372,12 @@ class Lake:
         ):
             target.vacuum(hours)
 
-    def unneeded(self, table: Table, *, hours: float) -> list[Path]:
-        """The files that `vacuum` would remove."""
+    def unneeded(self, table: Table, *, hours: float) -> set[str]:
+        """The names of the files that `vacuum` would remove."""
         place = self.files.uri(table.name).replace("`", "``")
         with session.any_retention(self.spark):
             found = self.spark.sql(f"vacuum delta.`{place}` retain {hours} hours dry run").collect()
-        return [local_path(row["path"]) for row in found]
+        return {self.files.name_of(row["path"]) for row in found}
 
     def _next(self, table: Table) -> int:
         """The next number of a table whose commits are counted.

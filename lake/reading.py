@@ -8,7 +8,22 @@ from typing import Any
 import pyarrow.compute as pc
 
 from conf.errors import BadInput
+from lake import bucket
 from lake.catalog import Table
+
+
+def delta_table(root: str, table: Table, *, version: int | None = None) -> Any:
+    """A table as delta-rs knows it, for what isn't read by rows. Raises BadInput where there is none."""
+    # Imported here: those who read with Spark don't need it.
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    try:
+        return DeltaTable(
+            f"{root}/{table.name}", version=version, storage_options=bucket.delta_rs(root)
+        )
+    except TableNotFoundError:
+        raise BadInput(f"There is no lake in {root}; name the folder of one.") from None
 
 
 def rows(
@@ -18,15 +33,11 @@ def rows(
     columns: Sequence[str] | Mapping[str, pc.Expression] | None = None,
     where: pc.Expression | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows of a table of the lake under `root`, as it is now. Raises BadInput where there is none."""
-    # Imported here: those who read with Spark don't need it.
-    from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
+    """The rows of a table of the lake under `root`, a folder or `s3://bucket/prefix`, as it is now.
 
-    try:
-        held = DeltaTable(f"{root}/{table.name}").to_pyarrow_dataset()
-    except TableNotFoundError:
-        raise BadInput(f"There is no lake in {root}; name the folder of one.") from None
+    Raises BadInput where there is none.
+    """
+    held = delta_table(root, table).to_pyarrow_dataset()
     wanted = columns if columns is None or isinstance(columns, Mapping) else list(columns)
     found: list[dict[str, Any]] = held.to_table(columns=wanted, filter=where).to_pylist()
     return found

@@ -17,6 +17,8 @@ from pyspark.sql import SparkSession
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Spark
+from lake import bucket
+from lake.files import S3
 from lake.lease import exists
 
 JAVA_MAJORS = (17, 21)
@@ -53,6 +55,22 @@ REQUIRED = {
 }
 
 
+# Where this process brings its own connector to S3 (`spark.s3_packages`): `s3://` as on EMR, with the
+# credentials that boto3 finds, and a bucket that throttles or is silent is asked again.
+S3A = {
+    "spark.jars.excludes": "software.amazon.awssdk:bundle",
+    "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+    "spark.hadoop.fs.AbstractFileSystem.s3.impl": "org.apache.hadoop.fs.s3a.S3A",
+    "spark.hadoop.fs.s3a.aws.credentials.provider": (
+        "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+    ),
+    "spark.hadoop.fs.s3a.connection.establish.timeout": "10s",
+    "spark.hadoop.fs.s3a.connection.timeout": "30s",
+    "spark.hadoop.fs.s3a.bucket.probe": "0",
+    # Each wait is twice the one before: Hadoop's own limit of 20 would wait for days.
+    "spark.hadoop.fs.s3a.retry.throttle.limit": "8",
+}
+
 LEFT_BEHIND = "fruit-lake-spark-"
 """How names of what a process of this product has in the folder for temporary files begin; its number
 follows."""
@@ -61,14 +79,15 @@ RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 
 @contextlib.contextmanager
-def running(spark: Spark) -> Iterator[SparkSession]:
-    """A session of this process for a while, with Spark's log kept off the terminal.
+def running(spark: Spark, *, lake: str) -> Iterator[SparkSession]:
+    """A session of this process for a while, for a lake under that root, with Spark's log kept off the
+    terminal.
 
     The log goes with the session, but for an error that isn't ours: then it may say more.
     Raises as `start`.
     """
     try:
-        session = start(spark)
+        session = start(spark, lake=lake)
         try:
             yield session
         finally:
@@ -129,8 +148,8 @@ def any_retention(spark: SparkSession) -> Iterator[None]:
         spark.conf.unset(RETENTION_CHECK)
 
 
-def start(spark: Spark) -> SparkSession:
-    """The session of this process.
+def start(spark: Spark, *, lake: str) -> SparkSession:
+    """The session of this process, for a lake under that root.
 
     Raises BadInput (no Java, or one that Spark 4 doesn't run on), SparkDidNotStart (also where the
     Delta jars can't be had).
@@ -143,9 +162,13 @@ def start(spark: Spark) -> SparkSession:
     builder = SparkSession.builder.appName("fruit-lake")
     if spark.master:
         builder = builder.master(spark.master)
-    if spark.packages:
-        builder = builder.config("spark.jars.packages", spark.packages)
     own = {"spark.local.dir": str(working_folder())}
+    packages = spark.packages
+    if lake.startswith(S3) and spark.s3_packages:
+        packages = ",".join(filter(None, (packages, spark.s3_packages)))
+        own |= S3A | _of_bucket(lake)
+    if packages:
+        builder = builder.config("spark.jars.packages", packages)
     for key, value in {**REQUIRED, **own, **spark.config}.items():
         builder = builder.config(key, value)
     log = log_file()
@@ -153,9 +176,22 @@ def start(spark: Spark) -> SparkSession:
         with _output_to(log) if launches_java else contextlib.nullcontext():
             session = builder.getOrCreate()
     except (PySparkException, OSError) as error:
-        raise SparkDidNotStart(_why_it_did_not_start(log, error, spark)) from error
+        raise SparkDidNotStart(_why_it_did_not_start(log, error, packages)) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def _of_bucket(lake: str) -> dict[str, str]:
+    """What S3A is told of the lake's bucket: where it lies, and an endpoint that isn't AWS's."""
+    name = bucket.split(lake)[0]
+    told = {f"spark.hadoop.fs.s3a.bucket.{name}.endpoint.region": bucket.region(name)}
+    if own := bucket.own_endpoint():
+        told |= {
+            "spark.hadoop.fs.s3a.endpoint": own,
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(own.startswith("https:")).lower(),
+        }
+    return told
 
 
 def java_process(spark: SparkSession) -> int:
@@ -207,11 +243,11 @@ def _output_to(log: Path) -> Iterator[None]:
             os.close(stream)
 
 
-def _why_it_did_not_start(log: Path, error: Exception, spark: Spark) -> str:
+def _why_it_did_not_start(log: Path, error: Exception, packages: str) -> str:
     text = log.read_text(errors="replace") if log.exists() else str(error)
     if "unresolved dependenc" in text or "UNRESOLVED DEPENDENCIES" in text:
         return (
-            f"The jars {spark.packages} could not be downloaded: connect to a Maven repository once, "
+            f"The jars {packages} could not be downloaded: connect to a Maven repository once, "
             f"or name the jars in spark.config (spark.jars). Spark's log is {log}."
         )
     return f"Spark did not start; its log, {log}, says why."

@@ -18,6 +18,7 @@ from lake import catalog, reading
 from lake.catalog import Table
 from lake.files import Folder
 from lake.keys import Keys
+from privacy import region
 from privacy.erasures import FITTED
 from privacy.findings import TIMES, Erased, Finding, Looking, Question, told
 
@@ -59,12 +60,7 @@ class Auditor:
         return Audit(
             asked_at=asked_at,
             question=question,
-            storage={
-                "root": self.files.root,
-                "kind": "a local folder",
-                "region": "that of this machine",
-                "encryption": "that of its disk: not known here",
-            },
+            storage=region.described(self.files.root),
             findings=findings,
             erasures=erased,
             models=self._models(findings, erased, until=question.at or asked_at),

@@ -9,10 +9,10 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from conf.errors import BadInput, LeftBehind, Pending
 from lake import catalog, faults, session
+from lake.files import folder
 from privacy import (
     certificate,
     erasures,
@@ -181,8 +181,8 @@ def check(looked: verification.Looked) -> None:
 def _places(desk: Desk) -> dict[str, str]:
     paths = desk.settings.paths
     return {
-        "landing": str(Path(paths.landing).absolute()),
+        "landing": folder(paths.landing).root,
         "lake": desk.lake.files.root,
-        "docs": str(Path(paths.docs_folder).absolute()),
+        "docs": folder(paths.docs_folder).root,
         "working files": str(session.working_folder().parent),
     }

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lake import reading
 from lake.catalog import Table
 from lake.files import Folder
 
@@ -98,7 +99,8 @@ class History:
         """The rows of one file that are looked for; None where it is gone."""
         if data.path not in self._rows:
             try:
-                with pq.ParquetFile(self.files.uri(f"{self.table.name}/{data.path}")) as file:
+                name = f"{self.table.name}/{data.path}"
+                with self.files.open(name) as raw, pq.ParquetFile(raw) as file:
                     wanted = [name for name in self.columns if name in file.schema_arrow.names]
                     held = self.keep(_with(_in_utc(file.read(columns=wanted)), data.partition))
                 self._rows[data.path] = held.to_pylist()
@@ -108,9 +110,8 @@ class History:
 
     def _files_of(self, version: int) -> dict[str, DataFile]:
         """The files of the oldest version that the log tells of, from its checkpoint."""
-        from deltalake import DeltaTable
-
-        actions = DeltaTable(self.files.uri(self.table.name), version=version).get_add_actions()
+        held = reading.delta_table(self.files.root, self.table, version=version)
+        actions = held.get_add_actions()
         found = (_data_file(row) for row in pa.table(actions).to_pylist())
         return {each.path: each for each in found}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from conf.errors import LeftBehind
 from lake import catalog, faults, session
+from lake.files import Stored
 from lake.lake import Lake
 from privacy import objects, records, storage, verification
 from privacy.desk import Desk, hours_to_keep
@@ -25,7 +25,7 @@ def free(desk: Desk, erasure: Erasure) -> None:
     lake = desk.lake
     wanted = desk.wanted(erasure)
     swept = objects.sweep(desk.settings.paths.landing, wanted, Known.of(lake, wanted))
-    left = [path for path in swept if not objects.is_of_others(path)]
+    left = [str(each) for each in swept if not objects.is_of_others(each)]
     lake.ledger.drop_abandoned()
     _redact_audits(lake, wanted)
     lake.spark.catalog.clearCache()
@@ -36,6 +36,7 @@ def free(desk: Desk, erasure: Erasure) -> None:
         or verification.verify(lake, desk.settings, erasure, wanted).residues
     ):
         left += map(str, _vacuumed(desk, erasure, wanted))
+    left += map(str, storage.removed(lake.files.superseded()))
     faults.at("erase: vacuumed")
     if left:
         raise LeftBehind(
@@ -44,13 +45,13 @@ def free(desk: Desk, erasure: Erasure) -> None:
         )
 
 
-def _vacuumed(desk: Desk, erasure: Erasure, wanted: Wanted) -> Sequence[Path]:
+def _vacuumed(desk: Desk, erasure: Erasure, wanted: Wanted) -> Sequence[Stored]:
     """What could not be deleted."""
 
-    def holds_something(path: Path) -> bool:
-        return verification.residue_in(path, wanted) is not None
+    def holds_something(stored: Stored) -> bool:
+        return verification.residue_in(stored, wanted) is not None
 
-    left: list[Path] = []
+    left: list[Stored] = []
     hours = hours_to_keep(desk.lake, desk.settings, now=desk.now)
     for table in catalog.TABLES:
         if erasure.mode == IMMEDIATE or (table in AT_ONCE and erasure.fitted):

@@ -23,7 +23,6 @@ from lake import catalog, faults
 from lake.catalog import Table, schema
 from lake.chunks import Chunk, State
 from lake.extractors import RETIRED, RETIRING, extractors
-from lake.files import local_path
 from lake.keys import Keys
 from lake.lake import RESTORE, Lake, counts
 from privacy import removal, tombstones
@@ -73,14 +72,15 @@ class Difference:
     def of(cls, lake: Lake, table: Table, version: int) -> Difference:
         """Only files that one of the two versions has alone are read. Raises BadInput (no such version, or
         it can't be read any more)."""
-        then = set(lake.read_version(table, version).inputFiles())
-        now = set(lake.read_version(table, lake.version(table)).inputFiles())
+        then = lake.names(lake.read_version(table, version))
+        now = lake.names(lake.read_version(table, lake.version(table)))
+        sizes = lake.files.current(table.name)
         old, new = _rows_in(lake, table, then - now), _rows_in(lake, table, now - then)
         same = [*KEYS[table], PRINT]
         return cls(
             new.join(old.select(same), same, "left_anti").drop(PRINT),
             old.join(new.select(same), same, "left_anti").drop(PRINT),
-            sum(local_path(uri).stat().st_size for uri in then - now),
+            sum(sizes[name] for name in then - now),
         )
 
 
@@ -124,7 +124,7 @@ def restore(desk: Desk, table: Table, version: int) -> Restored:
 
 def _rows_in(lake: Lake, table: Table, files: Iterable[str]) -> DataFrame:
     """The rows of some of a table's files, with a hash of each."""
-    paths = [re.sub(r"([\\\[\]{}*?])", r"\\\1", str(local_path(uri))) for uri in files]
+    paths = [re.sub(r"([\\\[\]{}*?])", r"\\\1", lake.files.uri(name)) for name in files]
     rows = lake.spark.createDataFrame([], table.schema)
     if paths:
         reader = lake.spark.read.schema(table.schema)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -122,19 +121,21 @@ def free(desk: Desk) -> list[Passed]:
 
     Raises LeftBehind, naming what could not be deleted.
     """
-    lake, went, left = desk.lake, [], []
+    lake = desk.lake
+    went: list[Passed] = []
+    left: list[str] = []
     age = desk.settings.delta.deleted_file_retention
     before = moved(lake, desk.now, age, back=True)
     hours = hours_to_keep(lake, desk.settings, now=desk.now)
     for table, files in _unneeded(lake, hours=hours):
         lake.vacuum(table, hours=hours)
-        still = [path for path in files if path.exists()]
-        left += still
+        still = files & lake.files.current(table.name).keys()
+        left += map(lake.files.uri, still)
         went.append(Passed(table.name, age, before, len(files) - len(still), "old files"))
         faults.at("retain: a table vacuumed")
     if left:
         raise LeftBehind(
-            f"{len(left):,} old files could not be deleted: {', '.join(sorted(map(str, left)))}. Give this "
+            f"{len(left):,} old files could not be deleted: {', '.join(sorted(left))}. Give this "
             f"process the right to, and run retain again."
         )
     return went
@@ -184,7 +185,7 @@ def _is_older(table: Table, before: datetime) -> str:
     return f"{time} < timestamp '{before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
 
 
-def _unneeded(lake: Lake, *, hours: float) -> Iterator[tuple[Table, list[Path]]]:
+def _unneeded(lake: Lake, *, hours: float) -> Iterator[tuple[Table, set[str]]]:
     """The tables with files that no version younger than so many hours has, and these."""
     for table in catalog.TABLES:
         if files := lake.unneeded(table, hours=hours):

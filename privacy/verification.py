@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from pyspark.sql import functions as F
 from conf.settings import Settings
 from gold.models import WIPED
 from lake import catalog, session
+from lake.files import Kind, Stored, folder, within
 from lake.lake import Lake
 from privacy import objects, storage
 from privacy.erasures import Erasure
@@ -59,7 +59,7 @@ class Looked:
         self.files[store] = self.files.get(store, 0) + 1
         self.bytes[store] = self.bytes.get(store, 0) + size
 
-    def found(self, path: Path | str, what: str) -> None:
+    def found(self, path: Stored | str, what: str) -> None:
         """Notes a residue."""
         self.residues.append(Residue(str(path), what))
 
@@ -70,84 +70,86 @@ def verify(
     """Looks through every store."""
     looked = Looked(deep)
     _landing(lake, settings, wanted, looked)
-    roots = {"lake": lake.files.root}
-    if (
-        not Path(settings.paths.docs_folder)
-        .resolve()
-        .is_relative_to(Path(lake.files.root).resolve())
-    ):
-        roots["docs"] = settings.paths.docs_folder
-    for store, root in roots.items():
-        closed: list[str] = []
-        for path in _all_files(root, closed):
-            _file(path, root, wanted, looked, store=store)
-        for name in closed:
-            looked.found(name, "a folder that can't be listed")
-    for path in session.left_behind():
-        for file in _all_files(str(path)) if path.is_dir() else [path]:
-            _file(file, str(path.parent), wanted, looked, store="working files")
+    stores: dict[str, Iterable[Stored]] = {"lake": lake.files.stored()}
+    if not within(settings.paths.docs_folder, lake.files.root):
+        stores["docs"] = folder(settings.paths.docs_folder).stored()
+    stores["working files"] = _working_files()
+    for store, every in stores.items():
+        for stored in every:
+            _file(stored, wanted, looked, store=store)
     _models(lake, erasure, looked)
     return looked
 
 
-def residue_in(path: Path, wanted: Wanted, *, deep: bool = False) -> str | None:
-    """What of the subject one file holds; None: nothing."""
-    with path.open("rb") as file:
+def residue_in(stored: Stored, wanted: Wanted, *, deep: bool = False) -> str | None:
+    """What of the subject one file holds; None: nothing. Raises OSError."""
+    if not stored.has_content:
+        return None
+    with stored.open() as file:
         is_parquet = file.read(len(MAGIC)) == MAGIC
         if not is_parquet:
             file.seek(0)
             return _in_raw(_blocks(file), wanted)
     try:
-        found = _in_parquet(path, wanted, deep=deep or storage.LOG in path.parts)
+        found = _in_parquet(stored, wanted, deep=deep or storage.LOG in stored.name.split("/"))
     except (pa.ArrowException, OSError) as error:
         return f"a Parquet file that can't be read: {type(error).__name__}"
     if found or not deep:
         return found
-    if _is_journal(path):
+    if _is_journal(stored):
         return None
-    with path.open("rb") as file:
+    with stored.open() as file:
         return _in_raw(_blocks(file), wanted)
 
 
 def _landing(lake: Lake, settings: Settings, wanted: Wanted, looked: Looked) -> None:
     root = settings.paths.landing
-    for path in _all_files(root):
-        looked.at("landing", path.lstat().st_size)
-    for name in objects.found(root, wanted, Known.of(lake, wanted), deep=looked.deep):
-        if not objects.is_of_others(name):
-            looked.found(name, "a landing object or folder of the subject")
+    for stored in folder(root).stored():
+        if stored.has_content:
+            looked.at("landing", stored.size)
+    for stored in objects.found(root, wanted, Known.of(lake, wanted), deep=looked.deep):
+        if not objects.is_of_others(stored):
+            looked.found(stored, "a landing object or folder of the subject")
 
 
-def _file(path: Path, root: str, wanted: Wanted, looked: Looked, *, store: str) -> None:
+def _working_files() -> Iterator[Stored]:
+    """What processes of this product that were killed left on this machine."""
+    for path in session.left_behind():
+        place = folder(str(path.parent))
+        if path.is_dir():
+            yield from place.stored(path.name)
+        else:
+            yield Stored(place, path.name, path.stat().st_size)
+
+
+def _file(stored: Stored, wanted: Wanted, looked: Looked, *, store: str) -> None:
+    if stored.kind is Kind.CLOSED:
+        looked.found(stored, "a folder that can't be listed")
+        return
     try:
-        looked.at(store, path.stat().st_size)
-        what = wanted.in_bytes(os.fsencode(path.relative_to(root))) or residue_in(
-            path, wanted, deep=looked.deep
+        if stored.has_content:
+            looked.at(store, stored.size)
+        what = wanted.in_bytes(os.fsencode(stored.name)) or residue_in(
+            stored, wanted, deep=looked.deep
         )
     except FileNotFoundError:
         return  # as the lease does, each time that it is renewed
     except OSError as error:
-        what = f"it can't be read: {error.strerror}"
+        what = f"it can't be read: {error.strerror or error}"
     if what:
-        looked.found(path, what)
+        looked.found(stored, what)
 
 
 def _models(lake: Lake, erasure: Erasure, looked: Looked) -> None:
     """What was fitted on the erased rows has no parameters any more, nor has an older file."""
     for table in FITTED:
-        for path in storage.strays(lake, table):
-            if path.suffix == ".parquet" and erasure.fitted:
-                looked.found(path, "an older version of what was fitted on the photos")
+        for stored in storage.strays(lake, table):
+            if stored.name.endswith(".parquet") and stored.has_content and erasure.fitted:
+                looked.found(stored, "an older version of what was fitted on the photos")
     rows = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
     for row in rows.select("version", *WIPED).collect():
         if any(row[name] is not None for name in WIPED):
             looked.found(row["version"], "a model version with parameters fitted on the photos")
-
-
-def _all_files(root: str, closed: list[str] | None = None) -> Iterator[Path]:
-    note = storage.note_in([] if closed is None else closed)
-    for folder, _, names in os.walk(root, onerror=note):
-        yield from (Path(folder, name) for name in names)
 
 
 def _blocks(file: Any) -> Iterator[bytes]:
@@ -162,15 +164,15 @@ def _in_raw(blocks: Iterable[bytes], wanted: Wanted) -> str | None:
     return next((what for block in blocks if (what := wanted.in_bytes(block))), None)
 
 
-def _is_journal(path: Path) -> bool:
-    return path.parent.as_posix().endswith(catalog.ERASURES.name)
+def _is_journal(stored: Stored) -> bool:
+    return stored.name.rpartition("/")[0].endswith(catalog.ERASURES.name)
 
 
-def _in_parquet(path: Path, wanted: Wanted, *, deep: bool) -> str | None:
+def _in_parquet(stored: Stored, wanted: Wanted, *, deep: bool) -> str | None:
     """In the key columns, or with `deep` in every column; the journal keeps the photo ids, and may."""
-    if _is_journal(path):
+    if _is_journal(stored):
         return None
-    with pq.ParquetFile(path) as file:
+    with stored.open() as raw, pq.ParquetFile(raw) as file:
         names = file.schema_arrow.names
         columns = names if deep else [name for name in KEYS if name in names]
         if not columns:

@@ -89,7 +89,9 @@ def layers_over(landing: Path, lake: Path, tell: Callable[[Callable[[], float]],
     own = [f"paths.landing={landing}", f"paths.lake={lake}"]
     own += ["model.extractor=mobilenet_v2", f"model.weights={weights}"]
     settings = Settings.load("local", environment={}, overrides=own)
-    session.start(settings.spark)  # `writing` takes the session that there is
+    session.start(
+        settings.spark, lake=settings.paths.lake
+    )  # `writing` takes the session that there is
     with writing(settings, Console()) as context:
 
         def once() -> float:

@@ -53,7 +53,9 @@ def erasure(work: Path, originals: Sequence[Path], *, size: int, own: int) -> An
     set_to = [f"paths.landing={landing}", f"paths.lake={lake}"]
     set_to += ["model.extractor=mobilenet_v2", f"model.weights={weights}"]
     settings = Settings.load("local", environment={}, overrides=set_to)
-    session.start(settings.spark)  # `writing` takes the session that there is
+    session.start(
+        settings.spark, lake=settings.paths.lake
+    )  # `writing` takes the session that there is
     found: dict[str, Any] = {"size": size, "own": own}
     with writing(settings, Console()) as context:
         found["built"] = seconds(lambda: run_layers(context, ("bronze", "silver", "gold")))

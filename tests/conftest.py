@@ -14,6 +14,7 @@ from conf.settings import Settings
 from lake import faults, session
 from silver import flatbuffer
 from tests.place import Place
+from tests.s3_server import Server
 
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 WEIGHTS = PHOTOS.parent / "weights" / "mobilenet_v2_imagenet.weights.h5"
@@ -21,18 +22,34 @@ SAMPLES = 60
 
 
 @pytest.fixture(scope="session")
-def spark():
+def spark(s3_server):
     """The one session, which every run of the suite gets.
 
     It lives for many runs, so Java's second compiler pays: a quarter of their time.
     """
     java = "spark.config.spark.driver.extraJavaOptions=-XX:+UseParallelGC"
+    settings = Settings.load("local", environment={}, overrides=[java, *s3_server.session])
     with (
-        session.running(Settings.load("local", environment={}, overrides=[java]).spark) as started,
+        session.running(settings.spark, lake="") as started,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(session, "running", lambda _: nullcontext(started))
+        patch.setattr(session, "running", lambda _, lake: nullcontext(started))
         yield started
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """A server of S3 on this machine, which starts with the first test that needs it."""
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """The server, as what boto3 and delta-rs find S3 to be."""
+    with s3_server.used(monkeypatch):
+        yield s3_server
 
 
 @pytest.fixture(scope="session", autouse=True)

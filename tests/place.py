@@ -13,7 +13,7 @@ from rich.console import Console
 
 from conf.settings import Settings
 from lake import lease
-from lake.files import Folder
+from lake.files import Folder, folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
 from run import Context, run_layers, writing
@@ -60,11 +60,12 @@ class Place:
     @property
     def files(self) -> Folder:
         """What lies under the lake's root."""
-        return Folder(self.settings.paths.lake)
+        return folder(self.settings.paths.lake)
 
     def bury(self) -> None:
         """Removes the lease of a run that 'died' in this process, which lives on."""
-        (self.root / "lake" / lease.NAME).unlink(missing_ok=True)
+        if self.files.exists(lease.NAME):
+            self.files.delete(lease.NAME)
 
     def set(self, *overrides: str) -> Place:
         """The same folders under other settings."""

@@ -35,7 +35,7 @@ from tests.silver import traps
         ("--layer all --landing here --weights absent.h5", "no such file"),
         ("--layer all --landing here --weights random:x", "the seed must be a whole number"),
         ("--layer all --landing here --lake /proc/lake", "can't be made|can't be written"),
-        ("--layer all --landing here --lake s3://bucket/lake", "no local folder"),
+        ("--layer all --landing here --lake gs://bucket/lake", "neither a local folder nor s3://"),
         ("status --lake nowhere", "There is no lake in nowhere"),
         ("--layer all --landing here --set subjects.key=env:NONE", "NONE is not set"),
     ],
@@ -182,7 +182,7 @@ def test_a_decoder_that_dies_and_one_that_hangs_cost_one_photo_each(place, monke
 
 
 def test_objects_that_can_not_be_read_are_taken_up_once_they_can(place, monkeypatch):
-    monkeypatch.setattr(bronze.layer, "LocalLanding", Closed)
+    monkeypatch.setattr(bronze.layer, "landing_of", Closed)
     for name in ("open.jpg", "closed.jpg"):
         picture((64 + len(name), 64)).save(place.landing / name)
     did = place.run("bronze")["bronze"]
@@ -204,7 +204,7 @@ def test_objects_that_vanish_or_change_are_what_the_next_run_finds(place, monkey
     for number, name in enumerate(names):
         picture((64 + number, 64)).save(place.landing / name)
     with monkeypatch.context() as patch:
-        patch.setattr(bronze.layer, "LocalLanding", Moving)
+        patch.setattr(bronze.layer, "landing_of", Moving)
         assert place.run("bronze")["bronze"].counts["kept"] == 1
     assert place.run("bronze")["bronze"].counts["kept"] == 1  # changes.jpg, as it is now
     picture((80, 64)).save(place.landing / "stays.jpg")

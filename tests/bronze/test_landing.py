@@ -89,7 +89,7 @@ def test_no_permission_is_said(tmp_path, monkeypatch):
     [
         ("{tmp}/absent", "doesn't exist; make it and put photos there"),
         ("{tmp}/file", "doesn't exist"),
-        ("s3://bucket/x", "no local folder"),
+        ("gs://bucket/x", "neither a local folder nor s3://bucket/prefix"),
     ],
 )
 def test_a_root_that_is_none_is_refused(tmp_path, root, message):

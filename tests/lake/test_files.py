@@ -2,13 +2,13 @@
 
 import multiprocessing
 
-from lake.files import Folder
+from lake.files import LocalFolder
 
 WRITERS, TIMES = 4, 150
 
 
 def test_a_swap_happens_where_the_file_holds_what_was_expected(tmp_path):
-    files = Folder(str(tmp_path))
+    files = LocalFolder(str(tmp_path))
     assert not files.swap("a", b"2", expected=b"1")
     assert files.swap("a", b"1", expected=None)
     assert not files.swap("a", b"2", expected=None)
@@ -20,10 +20,10 @@ def test_a_swap_happens_where_the_file_holds_what_was_expected(tmp_path):
 
 def test_of_many_swaps_at_once_none_is_lost(tmp_path):
     """Each writer counts one number up, by swaps alone: where two could succeed on one value, it ends low."""
-    Folder(str(tmp_path)).write("count", b"0")
+    LocalFolder(str(tmp_path)).write("count", b"0")
 
     def count_up():
-        files, done = Folder(str(tmp_path)), 0
+        files, done = LocalFolder(str(tmp_path)), 0
         while done < TIMES:
             held = files.read("count")
             done += files.swap("count", b"%d" % (int(held) + 1), expected=held)
@@ -34,4 +34,4 @@ def test_of_many_swaps_at_once_none_is_lost(tmp_path):
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0] * WRITERS
-    assert int(Folder(str(tmp_path)).read("count")) == WRITERS * TIMES
+    assert int(LocalFolder(str(tmp_path)).read("count")) == WRITERS * TIMES

@@ -56,7 +56,7 @@ def test_names_that_are_no_unicode_have_pseudonyms():
     [
         ("env:NO_KEY", BadInput, "the environment variable NO_KEY is not set"),
         ("env:SHORT", BadInput, "under 16 bytes"),
-        ("plain-secret", BadSettings, "write env:NAME or file:PATH"),
+        ("plain-secret", BadSettings, "write env:NAME, aws-secret:ARN or file:PATH"),
         ("file:{lake}/inside.key", Refused, "lies inside the lake that it protects"),
         ("file:/proc/no/such/key", BadInput, "can't be made"),
     ],

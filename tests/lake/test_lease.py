@@ -12,13 +12,13 @@ import pytest
 
 from conf.errors import BadInput, Busy, Inconsistent
 from lake import lease
-from lake.files import Folder
+from lake.files import LocalFolder
 from lake.lease import Holder
 
 
 @pytest.fixture
 def files(tmp_path):
-    return Folder(str(tmp_path))
+    return LocalFolder(str(tmp_path))
 
 
 def held(files, *, seconds=60.0, run_id="mine"):

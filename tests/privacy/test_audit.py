@@ -14,7 +14,7 @@ from bronze.samples import write_samples
 from conf.errors import BadInput
 from gold import departure
 from lake import catalog, keys
-from lake.files import Folder
+from lake.files import LocalFolder
 from privacy import records
 from privacy.audit import Auditor
 from privacy.findings import Question, Status
@@ -262,7 +262,7 @@ def test_spans_are_the_stretches_of_versions_that_held_a_thing(held, expected):
 def test_an_audit_that_can_not_be_recorded_is_said(lake, monkeypatch):
     answer = auditor(lake).answer(Question(subject="nobody"))
 
-    class Closed(Folder):
+    class Closed(LocalFolder):
         def write(self, name, content):
             raise PermissionError(13, "Permission denied")
 

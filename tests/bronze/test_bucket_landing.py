@@ -1,0 +1,113 @@
+"""A landing folder in a bucket: all of it is listed once, and the version that was listed is what is read."""
+
+import pytest
+from botocore.stub import Stubber
+
+from bronze.landing import Gone, Unreadable, landing, overlap
+from lake import aws
+from lake.bucket import BucketFolder, StorageFailed
+from lake.files import folder
+
+STRANGE = (
+    "a:b",
+    "[1]",
+    "{a,b}",
+    "_x",
+    ".y",
+    "é ü#?",
+    "a%20b+c",
+    "subject=zoë/2026/x",
+)
+
+
+@pytest.fixture
+def root(s3):
+    """An empty landing folder in a bucket, with something beside it whose name begins alike."""
+    root = f"s3://{s3.bucket('landing')}/app/photos"
+    folder(f"{root}-of-others").write("x.jpg", b"other")
+    return root
+
+
+def put(root, names):
+    for name in names:
+        folder(root).write(name, name.encode())
+
+
+def listed(root):
+    return {found.path: found for found in landing(root).listing().objects}
+
+
+def test_any_name_is_listed_and_read(root):
+    put(root, STRANGE)
+    found = listed(root)
+    assert found.keys() == set(STRANGE)
+    for name in STRANGE:
+        assert landing(root).read(found[name]) == name.encode()
+    assert listed(root) == found
+
+
+@pytest.mark.parametrize("page", [1000, 2])
+@pytest.mark.parametrize("subjects", [0, 1, 5, 20])
+def test_what_several_requests_list_is_all_and_nothing_twice(root, monkeypatch, subjects, page):
+    names = [
+        f"subject={n:03}/{day}/{i}.jpg" for n in range(subjects) for day in "ab" for i in (1, 2)
+    ]
+    names += ["top.jpg", "zoo.jpg", "Subject.jpg"]
+    put(root, names)
+    real = BucketFolder._pages
+
+    def short(self, call, under, **more):
+        return real(self, call, under, PaginationConfig={"PageSize": page}, **more)
+
+    monkeypatch.setattr(BucketFolder, "_pages", short)
+    found = landing(root).listing().objects
+    assert sorted(each.path for each in found) == sorted(names)
+    assert [(o.modified_ns, o.path) for o in found] == sorted(
+        (o.modified_ns, o.path) for o in found
+    )
+
+
+def test_what_consoles_make_for_a_folder_is_no_photo(root):
+    put(root, ["kiwi/a.jpg"])
+    client, place = aws.client("s3"), folder(root)
+    for key in ("kiwi/", "empty/"):
+        client.put_object(Bucket=place.bucket, Key=f"{place.prefix}/{key}", Body=b"")
+    assert listed(root).keys() == {"kiwi/a.jpg"}
+
+
+def test_a_version_is_told_by_its_etag_and_read_as_that_alone(root):
+    put(root, ["a.jpg", "b.jpg"])
+    before = listed(root)
+    folder(root).write("a.jpg", b"other")
+    folder(root).delete("b.jpg")
+    assert listed(root)["a.jpg"].etag != before["a.jpg"].etag
+    for found in before.values():
+        with pytest.raises(Gone):
+            landing(root).read(found)
+        assert not landing(root).is_readable(found)
+    assert landing(root).is_readable(listed(root)["a.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("AccessDenied", Unreadable),
+        ("InvalidObjectState", Unreadable),
+        ("InternalError", StorageFailed),
+    ],
+)
+def test_what_can_not_be_read_is_told_from_a_bucket_that_fails(root, code, error):
+    put(root, ["a.jpg"])
+    [found] = listed(root).values()
+    with Stubber(aws.client("s3")) as stub:
+        stub.add_client_error("get_object", code)
+        with pytest.raises(error):
+            landing(root).read(found)
+
+
+def test_one_within_the_other_is_seen_also_in_a_bucket():
+    assert overlap("s3://b/lake/landing", "s3://b/lake")
+    assert overlap("s3://b/x", "s3://b/x/lake/")
+    assert not overlap("s3://b/lake-landing", "s3://b/lake")
+    assert not overlap("s3://a/x", "s3://b/x")
+    assert not overlap("landing", "s3://b/landing")
