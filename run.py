@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -18,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 import bronze.layer
+import emr.commands
 import gold.departure
 import gold.layer
 import gold.models
@@ -37,19 +39,30 @@ from expectations.views import Views
 from lake import catalog, faults, keys, lease, session
 from lake.chunks import Chunk, State
 from lake.compaction import compact
-from lake.files import Folder
+from lake.files import Folder, folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
-from privacy import erasures, tombstones
+from privacy import erasures, region, tombstones
 from report import screen
 from report.predictions import Predictor
-from silver import extractors
+from silver.converted import source_sha256
 from silver.embeddings import BroadcastModel
 from silver.model import broadcast_model
 from silver.replay import replay
 
 DISK_FULL = os.strerror(errno.ENOSPC)
 RECORDED = "run: layers recorded"
+OF_S3 = re.compile(
+    r"lake\.bucket\.StorageFailed: (?P<ours>.+)"
+    r"|(?:org\.apache\.hadoop\.fs\.s3a|software\.amazon\.awssdk)\.[\w.$]*?(?P<theirs>\w+(?:: [^\n(]+)?)"
+)
+"""What an error of Spark's holds where a bucket failed on a worker, or under a table."""
+
+TAKES_LANDING = ("samples", "erase", "retain")
+"""Commands that read or write the landing folder; so does the layer bronze."""
+
+ERASES = ("erase", "retain")
+"""Commands that remove what somebody may ask to be gone."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +154,7 @@ def record(lake: Lake, layers: Sequence[LayerRun]) -> None:
 def publish_docs(context: Context) -> None:
     """Data Docs, where this run judged something, and a line that says where they are."""
     if catalog.QUALITY in context.lake.written:
-        place = docs.publish(context.lake, Folder(context.settings.paths.docs_folder))
+        place = docs.publish(context.lake, folder(context.settings.paths.docs_folder))
         context.console.print(f"Data Docs: {place}", markup=False, soft_wrap=True)
 
 
@@ -164,14 +177,26 @@ def check_inputs(words: argparse.Namespace, settings: Settings) -> None:
             f"name two separate folders."
         )
     if words.layer in ("bronze", "all"):
-        landing.LocalLanding(paths.landing).check()
+        landing.landing(paths.landing).check()
     if words.layer in ("silver", "gold", "all"):
-        extractors.extractor(settings.model.extractor).source(settings.model.weights)
+        source_sha256(settings.model)
+
+
+def check_buckets(words: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """Sees to the buckets that a command reads or writes, before it does. Raises Refused, BadInput."""
+    if words.command == "emr":
+        return  # it makes them
+    paths = settings.paths
+    roots = [paths.lake, paths.docs_folder]
+    if words.layer in ("bronze", "all") or words.command in TAKES_LANDING:
+        roots.append(paths.landing)
+    for note in region.check(roots, settings.buckets, erases=words.command in ERASES):
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
 
 
 def samples_command(count: int, settings: Settings, console: Console) -> None:
     """Makes sure that the landing folder holds so many generated photos."""
-    written = write_samples(Path(settings.paths.landing), count)
+    written = write_samples(settings.paths.landing, count)
     console.print(
         f"{settings.paths.landing} holds {count:,} sample photos, {written:,} of them new."
     )
@@ -191,7 +216,7 @@ def retire_command(model: str, settings: Settings, console: Console) -> None:
 
 def check_lake(settings: Settings) -> Folder:
     """The lake's files. Raises BadInput where there is no lake."""
-    files = Folder(settings.paths.lake)
+    files = folder(settings.paths.lake)
     if not Lake.is_made(files):
         raise BadInput(f"There is no lake in {settings.paths.lake}; name one with --lake.")
     return files
@@ -352,7 +377,7 @@ def reading(settings: Settings, console: Console) -> Iterator[Lake]:
     Lake.check(files, keys=held)
     with ExitStack() as stack:
         with console.status("starting Spark"):
-            spark = stack.enter_context(session.running(settings.spark))
+            spark = stack.enter_context(session.running(settings.spark, lake=files.root))
         yield Lake(spark, files, Run.begin(settings.digest))
 
 
@@ -362,9 +387,9 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
 
     Raises Busy, naming the holder, where another process writes.
     """
-    files = Folder(settings.paths.lake)
+    files = folder(settings.paths.lake)
     files.make()
-    Folder(settings.paths.docs_folder).make()
+    folder(settings.paths.docs_folder).make()
     run = Run.begin(settings.digest)
     with ExitStack() as stack:
         with console.status("asking for the lease"):
@@ -373,7 +398,7 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
         held = keys.load(settings.subjects.key, lake=files.root, make=not Lake.is_made(files))
         Lake.check(files, keys=held)
         with console.status("starting Spark"):
-            spark = stack.enter_context(session.running(settings.spark))
+            spark = stack.enter_context(session.running(settings.spark, lake=files.root))
             own.shared_with(session.java_process(spark))
             lake = Lake.writing(spark, files, run=run, lease=own, keys=held, delta=settings.delta)
             gold.departure.finish(lake)
@@ -386,10 +411,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     try:
         parsed = arguments.parse(words)
+        usual = "emr" if parsed.command == "emr" else "local"
         settings = Settings.load(
-            getattr(parsed, "conf", "local"), overrides=arguments.overrides(parsed)
+            getattr(parsed, "conf", usual), overrides=arguments.overrides(parsed)
         )
-        if parsed.layer:
+        check_buckets(parsed, settings, console)
+        if parsed.command == "emr":
+            emr.commands.run(parsed, settings, console)
+        elif parsed.layer:
             layers_command(parsed, settings, console)
         elif parsed.command == "samples":
             samples_command(int(parsed.count), settings, console)
@@ -436,6 +465,11 @@ def unexpected(error: Exception) -> str:
             f"a disk is full ({DISK_FULL}): make space where the lake lies, or where Spark keeps its "
             f"working files ({tempfile.gettempdir()}); {goes_on}."
         )
+    if found := OF_S3.search(str(error)):
+        told = (
+            found["ours"] or f"S3 did not do what Spark asked for ({found['theirs'].rstrip('.: ')})"
+        )
+        return f"{told.rstrip('.')}; {goes_on}."
     first = (str(error).strip() or "no message").splitlines()[0]
     log = f" and {session.log_file()}" if session.log_file().exists() else ""
     return f"unexpected {type(error).__name__} ({first}); {goes_on}. --debug{log} may say more."

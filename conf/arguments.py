@@ -23,7 +23,9 @@ COMMANDS = (
     "lift",
     "retain",
     "restore",
+    "emr",
 )
+EMR = ("plan", "policies", "package", "launch", "submit", "status", "logs", "terminate")
 MODES = ("deferred", "immediate")
 
 EXAMPLES = """examples:
@@ -162,7 +164,40 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     )
     restore.add_argument("--table", metavar="TABLE", help="such as silver/embeddings")
     restore.add_argument("--version", metavar="N", help="the version to go back to")
+    _add_emr(commands, shared)
     return _checked(parser.parse_args(_with_known_command(words)))
+
+
+def _add_emr(commands: argparse._SubParsersAction[_Parser], shared: _Parser) -> None:
+    """`emr` and the words after it."""
+    emr = commands.add_parser("emr", parents=[shared], help="the pipeline on a cluster of AWS EMR")
+    doing = emr.add_subparsers(dest="doing", metavar="|".join(EMR), required=True)
+    plan = doing.add_parser(
+        "plan", parents=[shared], help="nodes, memory, hours and cost for so many photos"
+    )
+    plan.add_argument("--photos", metavar="N", required=True)
+    plan.add_argument(
+        "--photo-bytes", metavar="BYTES", help="of a photo, on average (default: 100000)"
+    )
+    plan.add_argument("--hours", metavar="H", help="the time that it may take (default: 1)")
+    policies = doing.add_parser(
+        "policies", parents=[shared], help="IAM roles, bucket policies and lifecycle rules as JSON"
+    )
+    policies.add_argument("--out", metavar="FOLDER", help="where the files go (default: policies)")
+    policies.add_argument("--apply", action="store_true", help="… and create them in the account")
+    doing.add_parser(
+        "package", parents=[shared], help="code, wheels, settings and the model, to S3"
+    )
+    doing.add_parser("launch", parents=[shared], help="the cluster, where it isn't there yet")
+    submit = doing.add_parser("submit", parents=[shared], help="a run of layers on the cluster")
+    submit.add_argument("--layer", metavar="LAYER", dest="step_layer", default="all")
+    submit.add_argument(
+        "--package", metavar="SHA256", help="an earlier one (default: of this code)"
+    )
+    doing.add_parser("status", parents=[shared], help="the cluster, its nodes and its steps")
+    logs = doing.add_parser("logs", parents=[shared], help="the end of the driver's log of a step")
+    logs.add_argument("--step", metavar="ID", help="(default: the last one)")
+    doing.add_parser("terminate", parents=[shared], help="end the cluster; S3 keeps everything")
 
 
 def _with_known_command(words: Sequence[str]) -> Sequence[str]:

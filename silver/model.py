@@ -10,16 +10,14 @@ from conf.errors import BadInput, Inconsistent
 from conf.settings import Model, Photos
 from lake import catalog, faults
 from lake.chunks import Chunk, State
-from lake.extractors import CONVERTED, RETIRED, RETIRING, mark
-from lake.extractors import extractors as list_extractors
+from lake.extractors import CONVERTED, RETIRED, RETIRING, extractors, mark
 from lake.files import Folder
 from lake.lake import Lake
-from silver import extractors, flatbuffer
+from silver import flatbuffer
+from silver.converted import PRECISION, Lineage, converted, source_sha256
 from silver.embeddings import BroadcastModel
 from silver.pixels import Limits
 from silver.runtime import Interpreter
-
-PRECISION = "float32"
 
 Row = Mapping[str, Any]
 """Of gold/models."""
@@ -33,8 +31,7 @@ def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastMod
     Raises BadInput (unknown extractor, weights that can't be had or used, a model half retired), Inconsistent
     (the model file is gone or isn't the one that the lake's embeddings were made with).
     """
-    extractor = extractors.extractor(model.extractor)
-    rows = [row.asDict() for row in list_extractors(lake).collect()]
+    rows = [row.asDict() for row in extractors(lake).collect()]
     known = known_model(rows, model)
     if known:
         weights_id = known["weights_id"]
@@ -43,16 +40,13 @@ def broadcast_model(lake: Lake, model: Model, *, photos: Photos) -> BroadcastMod
             mark(lake, weights_id, CONVERTED)
         interpreter = Interpreter(content)
     else:
-        source = extractor.source(model.weights)
-        content = flatbuffer.convert(extractor.build(source))
+        lineage, content = converted(model)
         interpreter = Interpreter(content)
-        weights_id = flatbuffer.weights_id(content)
+        weights_id = lineage.weights_id
         _check_it_is_no_other(rows, weights_id, model.extractor)
         lake.files.write(_file(model.extractor, weights_id), content)
         faults.at("silver: flatbuffer written")
-        _record(
-            lake, model.extractor, weights_id, source.sha256, interpreter.dimensions, model.weights
-        )
+        _record(lake, lineage, interpreter.dimensions)
     return BroadcastModel(
         extractor=model.extractor,
         weights_id=weights_id,
@@ -68,8 +62,7 @@ def known_model(rows: Iterable[Row], model: Model) -> Row | None:
 
     Raises BadInput as `broadcast_model` does.
     """
-    sha256 = extractors.extractor(model.extractor).source(model.weights).sha256
-    wanted = (model.extractor, sha256, PRECISION)
+    wanted = (model.extractor, source_sha256(model), PRECISION)
     for row in rows:
         if (row["extractor"], row["source_sha256"], row["precision"]) == wanted:
             if row["status"] == RETIRING:
@@ -108,18 +101,16 @@ def _file(extractor: str, weights_id: str) -> str:
     return f"models/{extractor}-{weights_id}.tflite"
 
 
-def _record(
-    lake: Lake, extractor: str, weights_id: str, source_sha256: str, dimensions: int, weights: str
-) -> None:
+def _record(lake: Lake, made: Lineage, dimensions: int) -> None:
     row = {
-        "version": f"{extractor}-{weights_id[:12]}",
+        "version": f"{made.extractor}-{made.weights_id[:12]}",
         "kind": "extractor",
-        "extractor": extractor,
-        "source_sha256": source_sha256,
-        "precision": PRECISION,
-        "weights_id": weights_id,
+        "extractor": made.extractor,
+        "source_sha256": made.source_sha256,
+        "precision": made.precision,
+        "weights_id": made.weights_id,
         "dimensions": dimensions,
-        "reason": f"weights {weights.rpartition('/')[2]}",
+        "reason": f"weights {made.weights.rpartition('/')[2]}",
         "status": CONVERTED,
         "created_at": datetime.now(UTC),
     }

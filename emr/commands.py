@@ -1,0 +1,33 @@
+"""The commands of EMR, which run.py mounts as `emr plan`, `emr launch`, and so on."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from conf.errors import BadSettings
+from conf.settings import Emr, Settings
+from emr import cluster, package, plan, policies
+
+
+def run(words: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """The one that `words.doing` names."""
+    own = section(settings)
+    if words.doing == "plan":
+        plan.plan_command(words, settings, own, console)
+    elif words.doing == "policies":
+        policies.policies_command(words, settings, own, console)
+    elif words.doing == "package":
+        package.package_command(settings, own, console)
+    else:
+        cluster.run(words, settings, own, console)
+
+
+def section(settings: Settings) -> Emr:
+    """The settings of the cluster. Raises BadSettings where there are none."""
+    if settings.emr is None:
+        raise BadSettings(
+            "The settings lack the section [emr]; add it, or take those of --conf emr."
+        )
+    return settings.emr

@@ -1,0 +1,98 @@
+"""`run.py emr policies`: who may do what, and what each bucket has to have, as JSON; and in the account."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from conf.errors import BadInput
+from conf.settings import Emr, Settings
+from emr import account, applying
+from emr.account import Account
+from emr.buckets import Bucket, buckets
+from emr.roles import Role, roles
+
+FOLDER = "policies"
+NO_KEY = "made-by-apply"
+"""Stands in the files for the id of a key that `--apply` would make."""
+
+
+def policies_command(
+    words: argparse.Namespace, settings: Settings, own: Emr, console: Console
+) -> None:
+    """Writes the files; with `--apply` makes the account as they say, and names what it changed.
+
+    Raises BadInput (settings that no policy can be made of, no credentials, denied), Refused (a bucket or
+    the cluster lies where it may not, before anything is written).
+    """
+    account.check_region(settings, own)
+    account.tags(own)
+    places = account.places(settings, own)
+    if words.apply:
+        found = applying.regions(places, own)
+        at = Account(account.number(), own.region, applying.key(own, console))
+    else:
+        at = _account(own, console)
+    made, needed = roles(settings, own, at, places), buckets(settings, at, places)
+    folder = Path(words.out or FOLDER)
+    written = write(folder, documents(made, needed))
+    console.print(f"{folder}: {written:,} files.", markup=False, soft_wrap=True)
+    if not words.apply:
+        return
+    changed = [
+        *(line for bucket in needed for line in applying.bucket(bucket, found, own)),
+        *(line for role in made for line in applying.role(role, own)),
+        *applying.instance_profile(own),
+        *applying.linked_roles(),
+    ]
+    for line in changed:
+        console.print(line, markup=False, soft_wrap=True)
+    if not changed:
+        console.print(f"nothing to change: account {at.number} is as the files say.")
+
+
+def _account(own: Emr, console: Console) -> Account:
+    """Without a call of AWS where the settings name the key by its ARN, which tells the account too."""
+    key = account.key_of(own)
+    if key is not None and key == own.kms_key:
+        return Account(key.split(":")[4], own.region, key)
+    number = account.number()
+    if key is None:
+        console.print(
+            f"There is no key {own.kms_key} in {own.region} yet: the files say key/{NO_KEY} where --apply "
+            f"puts the one that it makes.",
+            markup=False,
+            soft_wrap=True,
+        )
+        key = f"arn:aws:kms:{own.region}:{number}:key/{NO_KEY}"
+    return Account(number, own.region, key)
+
+
+def documents(made: list[Role], needed: list[Bucket]) -> dict[str, Mapping[str, Any]]:
+    """Every file by its name."""
+    return {
+        **{f"role-{role.name}.trust.json": role.trust for role in made},
+        **{f"role-{role.name}.permissions.json": role.permissions for role in made},
+        **{f"bucket-{bucket.name}.policy.json": bucket.policy for bucket in needed},
+        **{f"bucket-{bucket.name}.encryption.json": bucket.encryption for bucket in needed},
+        **{f"bucket-{bucket.name}.lifecycle.json": bucket.lifecycle for bucket in needed},
+        **{f"bucket-{bucket.name}.public-access.json": bucket.public_access for bucket in needed},
+    }
+
+
+def write(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> int:
+    """How many were written. Raises BadInput where the folder can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_text(f"{json.dumps(content, indent=2)}\n")
+    except OSError as error:
+        raise BadInput(
+            f"--out {folder} can't be written ({error.strerror}); name another folder."
+        ) from None
+    return len(files)

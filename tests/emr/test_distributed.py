@@ -1,0 +1,267 @@
+"""The package at work: driver and executors in processes of their own, with a bare Spark and nothing else.
+
+The checkout is on nobody's path, and the environment has no package but Spark's. What YARN would do is done
+by hand: the package lies unpacked in the working folder of the driver, and Spark unpacks it for executors.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bronze.samples import write_samples
+from conf.settings import Emr, Settings
+from emr import archive, package, wheels
+from emr.package import Package
+from lake import catalog
+from report.sums import sums
+from tests.conftest import PHOTOS
+from tests.place import Place
+from tests.test_kills import same_tables
+from tests.test_resume import repeated
+
+pytestmark = pytest.mark.slow
+
+MASTER = "local-cluster[2,1,1024]"
+"""Two executors of one core and 1,024 MB, each a process of its own."""
+
+STARTS = 180
+"""Seconds that something in a run may keep us waiting on a busy machine."""
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """An environment with a bare Spark, and a package that was made and unpacked."""
+
+    environment: Path
+    work: Path
+    settings: Settings
+    own: Emr
+    built: package.Built
+
+    def command(self, place: Place, main: str) -> list[str]:
+        """What submits a run to YARN, for this master instead, where Delta's jars are no node's own."""
+        at = Package(self.built.sha256, self.built.archive.as_uri())
+        words = package.spark_submit(at, self.own, self.settings, "all")
+        for name, value in (("--master", MASTER), ("--deploy-mode", "client")):
+            words[words.index(name) + 1] = value
+        words[0] = str(self.environment / "bin" / words[0])
+        words[1:1] = ["--packages", self.settings.spark.packages]
+        words[words.index(at.beside(archive.MAIN))] = main
+        return [*words, "--landing", str(place.landing), "--lake", place.settings.paths.lake]
+
+    def started(self, words: list[str]) -> subprocess.Popen[str]:
+        """The command, in a process group of its own."""
+        own = {name: os.environ[name] for name in ("HOME", "JAVA_HOME") if name in os.environ}
+        own["PATH"] = f"{self.environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        [path] = [w for w in words if w.startswith("spark.yarn.appMasterEnv.PYTHONPATH=")]
+        # Whole paths: executors inherit them here, and what they take from there is not their own.
+        parts = path.partition("=")[2].split(os.pathsep)
+        own["PYTHONPATH"] = os.pathsep.join(str(self.work / part) for part in parts)
+        return subprocess.Popen(
+            words,
+            cwd=self.work,
+            env=own,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, words: list[str]) -> tuple[int, str]:
+        """Exit code and output."""
+        with ended(self.started(words)) as process:
+            output, _ = process.communicate()
+            return process.returncode, output
+
+
+@contextlib.contextmanager
+def ended(process):
+    """Nothing of the process is left afterwards."""
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Cluster:
+    root = tmp_path_factory.mktemp("cluster")
+    environment = root / "environment"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    requirements = wheels.REQUIREMENTS.read_text().splitlines()
+    [spark] = [line for line in requirements if wheels.name_of(line) == "pyspark"]
+    pip = [environment / "bin" / "python", "-m", "pip", "install", "-q", spark]
+    subprocess.run(pip, check=True)
+    settings = Settings.load("local", environment={}, overrides=[f"spark.master={MASTER}"])
+    own = Settings.load("emr", environment={}).emr
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    own = own.model_copy(update={"python": python})
+    made = root / "made"
+    made.mkdir()
+    built = package.build(settings, own, made)
+    work = root / "work"
+    with tarfile.open(built.archive) as tar:
+        tar.extractall(work / archive.ROOT, filter="data")
+    return Cluster(environment, work, settings, own, built)
+
+
+@pytest.fixture(scope="module")
+def probed(cluster, samples_lake, tmp_path_factory, spark):
+    """A run over the samples' photos under the samples' key, and what its processes had loaded."""
+    root = tmp_path_factory.mktemp("probed")
+    shutil.copytree(samples_lake.landing, root / "landing")
+    shutil.copy(samples_lake.root / "lake.key", root / "lake.key")
+    place = Place(root, spark, None).set()
+    main = root / "probe.py"
+    shutil.copy(Path(__file__).with_name("probe.py"), main)
+    words = cluster.command(place, str(main))
+    words.insert(words.index(str(main)) + 1, str(root / "told.json"))
+    code, output = cluster.run(words)
+    assert code == 0, output
+    return place, json.loads((root / "told.json").read_text())
+
+
+def test_the_package_holds_what_a_node_needs_and_nothing_else(cluster):
+    held = cluster.work / archive.ROOT
+    assert {path.name for path in held.iterdir()} == {
+        *("code", "site"),
+        *("settings.toml", "model.tflite", "model.json"),
+    }
+    assert not (held / "code" / "tests").exists()
+    assert list((held / "code").rglob("*.json"))
+    assert not list(held.rglob("__pycache__"))
+    modules = {path.name for path in (held / "site").iterdir()}
+    assert {"delta", "ai_edge_litert", "great_expectations"} <= modules
+    assert not {"pyspark", "tensorflow", "keras", "bin"} & modules
+    assert not any(name.startswith("efficientnet") for name in modules)
+
+
+def test_the_manifest_names_every_wheel(cluster):
+    found = {path.name for path in (cluster.work / "package" / "site").glob("*.dist-info")}
+    told = cluster.built.manifest["wheels"]
+    assert len(found) == len(told) > 10
+    assert all(len(wheel["sha256"]) == 64 for wheel in told)
+
+
+def test_a_run_gives_the_tables_of_a_run_in_one_process(probed, samples_lake):
+    place, _ = probed
+    same_tables(place, samples_lake)
+    assert extractor(place) == extractor(samples_lake)
+
+
+def extractor(place):
+    """The row of the model, but for when and by which run it was written."""
+    held = place.lake.read(catalog.MODELS).where("kind = 'extractor'")
+    return held.drop("created_at", "run_id", "chunk").collect()
+
+
+def test_the_environment_has_no_package_but_sparks(cluster):
+    listed = [cluster.environment / "bin" / "python", "-m", "pip", "list", "--format=json"]
+    found = json.loads(subprocess.run(listed, capture_output=True, check=True).stdout)
+    assert {each["name"] for each in found} <= {"pip", "setuptools", "py4j", "pyspark"}
+
+
+def test_driver_and_workers_run_the_package_and_load_no_tensorflow(cluster, probed):
+    _, told = probed
+    processes = [told["driver"], *told["workers"]]
+    for process in processes:
+        assert process["of_tensorflow"] == []
+        inside = Path(process["folder"], archive.ROOT)
+        assert {"silver.runtime", "numpy"} <= process["files"].keys()
+        assert [file for file in process["files"].values() if not is_in(file, inside)] == []
+    folders = {process["folder"] for process in processes}
+    assert len(folders) == 3
+    assert str(cluster.work) in folders
+    assert not any(is_in(folder, ROOT) for folder in folders)
+
+
+def is_in(path, folder):
+    # The main file itself lies beside the package, as YARN wants it.
+    return Path(path).is_relative_to(Path(folder).resolve())
+
+
+def test_each_worker_got_the_broadcast_and_loaded_one_interpreter(cluster, probed):
+    _, told = probed
+    assert {seen["broadcast"] for seen in told["workers"]} == {cluster.built.manifest["weights_id"]}
+    held = {(seen["folder"], seen["pid"]): seen["interpreters"] for seen in told["workers"]}
+    assert len(held) == 2
+    assert set(held.values()) == {1}
+
+
+def test_an_executor_killed_in_the_middle_of_silver_costs_nothing(cluster, tmp_path, spark):
+    place = Place(tmp_path, spark, None).set()
+    if PHOTOS.is_dir():
+        shutil.copytree(PHOTOS, place.landing)
+    else:
+        write_samples(str(place.landing), 600)
+    log = tmp_path / "events"
+    log.mkdir()
+    main = tmp_path / archive.MAIN
+    shutil.copy(ROOT / archive.MAIN, main)
+    words = cluster.command(place, str(main))
+    for conf in ("enabled=true", f"dir={log.as_uri()}", "compress=false", "rolling.enabled=false"):
+        words[1:1] = ["--conf", f"spark.eventLog.{conf}"]
+    with ended(cluster.started(words)) as process:
+        wait_for(
+            lambda: list((tmp_path / "lake").glob("staging/silver-*/embedded/*.parquet")), process
+        )
+        executors = children(process.pid, "CoarseGrainedExecutorBackend")
+        assert len(executors) == 2
+        os.kill(executors[0], signal.SIGKILL)
+        output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert lost_tasks(log), "no task was running there"
+    assert repeated(place.lake) == {}
+    held = sums(place.lake)
+    assert held.disagreements() == held.open_ends == []
+    [model] = held.models
+    assert model.embedded + model.quarantined == held.photos > 100
+    assert model.features == model.projectable
+    assert not list((tmp_path / "lake").glob("staging/silver-*"))
+
+
+def wait_for(found, process):
+    """Until something is found. Fails where the process ends before."""
+    until = time.monotonic() + STARTS
+    while not found():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.02)
+
+
+def children(parent, name):
+    """The processes that a process started, and whose command line holds a name."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(folder.name)
+            _, _, state = (folder / "stat").read_text().rpartition(") ")
+            if int(state.split()[1]) == parent and name in (folder / "cmdline").read_text():
+                found.append(pid)
+    return found
+
+
+def lost_tasks(log):
+    """The stages of tasks that ended with their executor."""
+    [file] = log.iterdir()
+    events = map(json.loads, file.read_text().splitlines())
+    return [
+        event["Stage ID"]
+        for event in events
+        if event["Event"] == "SparkListenerTaskEnd"
+        and event["Task End Reason"]["Reason"] == "ExecutorLostFailure"
+    ]
