@@ -14,6 +14,10 @@ silver            the silver layer: bronze's gate, staging, silver's gate and pu
 all               landing to gold: all three layers on a new lake, from the making of its tables to the last
                   journal entry, with the model's conversion. Then, on that lake, a process each time:
                   10 new photos, and nothing new (`daily` and `nothing` in the numbers).
+chunked           landing to gold in four chunks, where `all` has one: what a chunk costs.
+listing           what the driver does alone: 50,000 and 200,000 landing objects are listed and looked up.
+one_executor,     silver in one and in two executor processes of one core each, apart from the driver's:
+two_executors     what a second one brings, and which parts it doesn't shorten.
 notebook          Keras `predict` in a pandas UDF over `binaryFile`, to Parquet (`notebook_form.py`).
 large             the roofline with JPEGs of 12.5 megapixels, of 8 and of 32 of them a core.
 large_full        the same photos, decoded in full and then resized.
@@ -49,6 +53,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,11 +66,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
 from silver import extractors, flatbuffer
+from silver.runtime import interpreter
+from tests.benchmarking import calibration
 from tests.benchmarking.peers import TITLES, Failed, Measured, Task, measured
 from tests.benchmarking.photos import (
     MOBILENET,
     linked,
+    mean_bytes,
     originals_of,
+    write_empty,
     write_mosaics,
     write_photos,
 )
@@ -81,9 +90,22 @@ from tests.benchmarking.rates import (
 from tests.notebook_form import APPLICATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
-PEERS = ("roofline", "guarded", "silver", "all", "notebook", "large", "large_full")
+PEERS = (
+    *(
+        "roofline",
+        "guarded",
+        "silver",
+        "all",
+        "chunked",
+        "listing",
+        "one_executor",
+        "two_executors",
+    ),
+    *("notebook", "large", "large_full"),
+)
 SIZES = (1142, 4568)
 LARGE = (16, 64)
+LISTED = (50_000, 200_000)
 DAILY = ("daily", "nothing")
 NEW = 10
 DAYS = 2
@@ -144,6 +166,10 @@ def wanted(
                 f"{TITLES.get(name, name)} has {part:.2f} times the rate of {TITLES[peer]}; "
                 f"{times} is wanted."
             )
+    for name in ("two_executors", "two_executors without gates", "two_executors staging"):
+        if part := ratio(found, name, name.replace("two_executors", "one_executor")):
+            what = name.removeprefix("two_executors").strip() or "in all"
+            lines.append(f"Two executors have {part:.2f} times the rate of one, silver {what}.")
     if "all" in found and found["all"].per_second:
         lines.append(gates_line(results["all"], sizes["all"], whole=1 / found["all"].per_second))
     if results.get("daily"):
@@ -250,12 +276,19 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="medians of so many")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes the numbers there")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="measures what emr plan needs, to this file",
+    )
     words = parser.parse_args(argv)
     if not 0 < words.sizes[0] < words.sizes[1]:
         parser.error("--sizes: two numbers of photos, the smaller first")
     if words.rounds < 1:
         parser.error("--rounds: at least 1")
-    words.peers = words.only.split(",") if words.only else list(PEERS)
+    usual = calibration.NEEDED if words.calibration else PEERS
+    words.peers = words.only.split(",") if words.only else list(usual)
     if unknown := [peer for peer in words.peers if peer not in PEERS]:
         parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(PEERS)}")
     return words
@@ -304,6 +337,8 @@ class Bench:
                 mosaics = write_mosaics(photos[: sizes[1]], LARGE[1], into=into, pool=pool)
                 halves = [linked(mosaics[:count], work / f"large-{count}") for count in LARGE]
                 of |= dict.fromkeys(large, halves)
+            if "listing" in words.peers:
+                of["listing"] = [write_empty(count, work / f"listed-{count}") for count in LISTED]
             model = (words.extractor, words.weights, work / "model.tflite")
             pool.submit(_write_flatbuffer, *model).result()
         return cls(words, work, console, of, photos[sizes[1] :], cores)
@@ -332,7 +367,8 @@ class Bench:
 def run_all(bench: Bench) -> dict[str, list[list[Measured]]]:
     """Every peer at every size in every round. A peer that fails is left out, and the others go on."""
     results: dict[str, list[list[Measured]]] = {peer: [[], []] for peer in bench.words.peers}
-    if "all" in results:
+    has_days = "all" in results and not bench.words.calibration
+    if has_days:
         results |= {peer: [[], []] for peer in DAILY}
     for number in range(bench.words.rounds):
         for peer in [peer for peer in results if peer not in DAILY]:
@@ -343,13 +379,13 @@ def run_all(bench: Bench) -> dict[str, list[list[Measured]]]:
                     ) as made:
                         place = Path(made)
                         results[peer][size].append(bench.measured(peer, photos, place))
-                        if peer == "all":
+                        if peer == "all" and has_days:
                             for each, done in bench.days(photos, place, number=number).items():
                                 results[each][size] += done
             except Failed as error:
                 bench.console.print(str(error), markup=False)
                 del results[peer]
-                if peer == "all":
+                if peer == "all" and has_days:
                     for each in DAILY:
                         del results[each]
     return results
@@ -358,6 +394,12 @@ def run_all(bench: Bench) -> dict[str, list[list[Measured]]]:
 def _write_flatbuffer(extractor: str, weights: str, target: Path) -> None:
     chosen = extractors.extractor(extractor)
     target.write_bytes(flatbuffer.convert(chosen.build(chosen.source(weights))))
+
+
+def dimensions_of(model: Path) -> int:
+    """How many values an embedding of the model has."""
+    content = model.read_bytes()
+    return interpreter(content, flatbuffer.weights_id(content)).dimensions
 
 
 def _cores() -> int:
@@ -370,11 +412,33 @@ def _load() -> list[float]:
     return [round(each, 2) for each in os.getloadavg()]
 
 
-def facts(words: argparse.Namespace) -> dict[str, Any]:
+def _cpu() -> dict[str, Any]:
+    """Its name, and how many threads the system says that a core of it has. Unknown without /proc."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return {"cpu": platform.processor() or "unknown", "threads_per_core": None}
+    told = {
+        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+    siblings, cores = (
+        int(told[name]) if name in told else None for name in ("siblings", "cpu cores")
+    )
+    threads = siblings // cores if siblings and cores else None
+    return {"cpu": told.get("model name", "unknown"), "threads_per_core": threads}
+
+
+def facts(bench: Bench) -> dict[str, Any]:
     """What the numbers hang on."""
     from lake.journal import code_revision
 
+    words = bench.words
     return {
+        **_cpu(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "photo_bytes": {peer: mean_bytes(at[-1]) for peer, at in bench.folders.items()},
+        "listed": list(LISTED),
+        "dimensions": dimensions_of(bench.work / "model.tflite"),
         "cores": _cores(),
         "machine": platform.machine(),
         "system": platform.platform(),
@@ -404,18 +468,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         choose(words, console)
         told = f"{words.extractor} with {Path(words.weights).name} on {_cores()} cores"
         console.print(f"{told}, load {load[0]} at the start.")
-        results = run_all(Bench.made(words, work, console))
+        bench = Bench.made(words, work, console)
+        held = facts(bench)
+        results = run_all(bench)
     except FruitLakeError as error:
         console.print(f"error: {error}", markup=False)
         return error.exit_code
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    sizes = {p: LARGE if p.startswith("large") else words.sizes for p in results if p not in DAILY}
+    own = {"large": LARGE, "large_full": LARGE, "listing": LISTED}
+    sizes = {p: own.get(p, words.sizes) for p in results if p not in DAILY}
     if results:
         show(console, results, sizes)
     if words.json:
         numbers = {
-            "facts": facts(words) | {"load_before": load, "load_after": _load()},
+            "facts": held | {"load_before": load, "load_after": _load()},
             "rates": {name: asdict(rate) for name, rate in rates(results, sizes).items()},
             "measured": {
                 peer: [[asdict(each) for each in rounds] for rounds in by_size]
@@ -423,6 +490,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             },
         }
         words.json.write_text(json.dumps(numbers, indent=2) + "\n")
+    if words.calibration:
+        try:
+            entry = calibration.calibration(results, rates(results, sizes), held)
+        except BadInput as error:
+            console.print(f"error: {error}", markup=False)
+            return error.exit_code
+        calibration.write(entry, extractor=words.extractor, file=words.calibration)
     return 0 if set(words.peers) <= set(results) else 1
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from conf.errors import BadInput
+from emr import prices
 from tests.benchmark import wanted
-from tests.benchmarking.peers import Measured
-from tests.benchmarking.rates import marginal, medians, rates
+from tests.benchmarking.calibration import calibration, write
+from tests.benchmarking.peers import CHUNKS, Measured
+from tests.benchmarking.rates import STAGING, marginal, medians, rates
 
 SIZES = (1000, 4000)
 
@@ -86,3 +89,79 @@ def test_each_target_is_told_beside_what_was_seen():
         "10 new photos took 38 s on the small lake and 41 s on the large one, from the start of the "
         "process; 60 s are wanted.",
     ]
+
+
+FACTS = {
+    "date": "2026-01-01",
+    "cpu": "a processor",
+    "machine": "x86_64",
+    "cores": 2,
+    "threads_per_core": 1,
+    "code_revision": "0123456789ab",
+    "weights": "random:1",
+    "sizes": list(SIZES),
+    "rounds": 1,
+    "dimensions": 1280,
+    "listed": [1000, 4000],
+    "photo_bytes": {"all": 20_000.0, "roofline": 20_000.0, "large": 2_020_000.0},
+}
+
+
+def calibrated(**more):
+    """Of a machine of two cores: 5 ms a photo by the roofline, 8 from landing to gold, 25 a large one."""
+    memory = {"JVM": 2, "driver": 100_000, "workers": 900, "a worker": 300}
+    results = {
+        "roofline": measured(5.0, 20.0),
+        "large": measured(25.0, 100.0),
+        "all": measured(48.0, 72.0, others=0.04),
+        "chunked": measured(78.0, 102.0),
+        "listing": measured(0.15, 0.45),
+        "one_executor": measured(25.0, 55.0, **{STAGING: (20.0, 50.0)}),
+        "two_executors": measured(20.0, 38.0, **{STAGING: (15.0, 33.0)}),
+    } | more
+    for rounds in results["all"]:
+        rounds[0].memory = memory
+    if "listing" in results:
+        for rounds, driver in zip(results["listing"], (3_000_000, 5_100_000), strict=True):
+            rounds[0].memory = memory | {"driver": driver}
+    found = rates(results, dict.fromkeys(results, SIZES))
+    return calibration(results, found, FACTS)
+
+
+def test_a_calibration_is_in_seconds_of_one_core(tmp_path):
+    entry = calibrated()
+    assert entry["roofline_seconds"] == pytest.approx(2 * 0.005)
+    assert entry["driver_seconds"] == pytest.approx(0.0001)
+    assert entry["core_seconds"] == pytest.approx(2 * (0.008 - 0.0001))
+    assert entry["byte_seconds"] == pytest.approx(2 * 0.020 / 2_000_000)
+    assert entry["chunk_seconds"] == pytest.approx(30 / (CHUNKS - 1))
+    assert entry["fixed_seconds"] == pytest.approx(48 - 1000 * 0.008 - 10)
+    assert entry["efficiency"] == pytest.approx(30 / 18 / 2, rel=1e-3)
+    assert entry["driver_bytes"] == 700
+    assert entry["memory_bytes"] == {"JVM": 2, "driver": 2_300_000, "workers": 900, "a worker": 300}
+    assert entry["others"] == 0.04
+    file = tmp_path / "calibration.json"
+    write(entry, extractor="resnet50", file=file)
+    write(entry, extractor="mobilenet_v2", file=file)
+    assert prices.calibration("resnet50", file) == prices.calibration("mobilenet_v2", file)
+
+
+@pytest.mark.parametrize(
+    ("all_layers", "why"),
+    [(measured(48.0, 48.0), "took no longer"), (measured(48.0, 72.0, others=0.3), "30%")],
+)
+def test_no_calibration_is_made_of_noise(all_layers, why):
+    with pytest.raises(BadInput, match=f"all gave no rate, .*{why}"):
+        calibrated(all=all_layers)
+
+
+def test_a_second_executor_is_told_beside_the_first():
+    gates = {"silver: bronze's gate": (4.0, 4.0), "silver: silver's gate": (1.0, 1.0)}
+    results = {
+        "one_executor": measured(20.0, 50.0, **gates),
+        "two_executors": measured(15.0, 33.0, **gates),
+    }
+    sizes = dict.fromkeys(results, SIZES)
+    assert wanted(rates(results, sizes), results, sizes)[0] == (
+        "Two executors have 1.67 times the rate of one, silver in all."
+    )

@@ -8,13 +8,14 @@ leaves `result.json` in the task's folder; `measured` runs that, and watches it.
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -37,14 +38,26 @@ TITLES = {
     "guarded": "roofline, guarded",
     "silver": "silver",
     "all": "landing to gold",
+    "chunked": "landing to gold, chunked",
     "notebook": "notebook form",
     "large": "12 megapixels",
     "large_full": "12 megapixels, in full",
     "daily": "10 new photos",
     "nothing": "nothing new",
+    "listing": "listing",
+    "one_executor": "silver, 1 executor",
+    "two_executors": "silver, 2 executors",
 }
 BARE = ("roofline", "guarded", "large", "large_full")
 """Peers without Spark."""
+
+EXECUTORS = {"one_executor": 1, "two_executors": 2}
+"""Peers that run silver in so many executor processes of one core each, apart from the driver's."""
+
+EXECUTOR_MB = 2048
+
+CHUNKS = 4
+"""Chunks that the photos of `chunked` go through in, where `all` has them in one."""
 
 BATCH = 64
 """Photos that a guarded process hands to its decoder, as Spark hands them to a worker."""
@@ -86,12 +99,15 @@ class Task:
     @property
     def settings(self) -> Settings:
         """The local settings, whatever the environment says, for these folders and this model."""
+        master = f"local[{self.cores}]"
+        if executors := EXECUTORS.get(self.peer):
+            master = f"local-cluster[{executors},1,{EXECUTOR_MB}]"
         own = {
             "paths.landing": self.photos,
             "paths.lake": f"{self.place}/lake",
             "model.extractor": self.extractor,
             "model.weights": self.weights,
-            "spark.master": f"local[{self.cores}]",
+            "spark.master": master,
         }
         overrides = [f"{key}={value}" for key, value in own.items()]
         return Settings.load("local", environment={}, overrides=[*overrides, *self.overrides])
@@ -180,7 +196,9 @@ def layers(task: Task, *, counted: Sequence[str]) -> Measured:
     from silver.model import broadcast_model
 
     settings = task.settings
-    session.start(settings.spark)  # `writing` takes the session that there is
+    session.start(
+        settings.spark, lake=settings.paths.lake
+    )  # `writing` takes the session that there is
     ready_at, began = time.time(), time.perf_counter()
     with writing(settings, Console()) as context:
         parts = {"opening the lake": time.perf_counter() - began}
@@ -215,6 +233,26 @@ def _intervals(lake: Any, counted: Sequence[str]) -> dict[str, float]:
     return dict(parts)
 
 
+def listing(task: Task) -> Measured:
+    """What the driver does by itself with each landing object of a run: lists it, hashes its path, and asks
+    bronze/objects whether it is new."""
+    from bronze import photos
+    from bronze.landing import LocalLanding, arrival
+    from lake import catalog, session
+    from run import writing
+
+    settings = task.settings
+    session.start(settings.spark, lake=settings.paths.lake)
+    with writing(settings, Console()) as context:
+        ready_at, began = time.time(), time.perf_counter()
+        landed = LocalLanding(task.photos).listing().objects
+        arrivals = [arrival(each, position=i, keys=context.keys) for i, each in enumerate(landed)]
+        known = context.lake.read(catalog.OBJECTS)
+        new = photos.unseen(photos.listing(context.lake.spark, arrivals), known).collect()
+        seconds = time.perf_counter() - began
+    return Measured(seconds, ready_at, len(new), {})
+
+
 def notebook(task: Task) -> Measured:
     """The notebook form, from the making of its model on the driver to its Parquet files."""
     from tests import notebook_form
@@ -239,8 +277,14 @@ def measure(task: Task) -> Measured:
         return roofline(task)
     if task.peer == "notebook":
         return notebook(task)
-    if task.peer == "silver":
+    if task.peer == "listing":
+        return listing(task)
+    if task.peer == "silver" or task.peer in EXECUTORS:
         return layers(task, counted=SILVER)
+    if task.peer == "chunked":
+        each = math.ceil(sum(path.is_file() for path in Path(task.photos).rglob("*")) / CHUNKS)
+        bound = f"chunks.max_photos={each}"
+        task = replace(task, overrides=[*task.overrides, bound])
     return layers(task, counted=LAYERS)
 
 

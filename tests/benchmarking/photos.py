@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import statistics
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -73,6 +74,20 @@ def linked(photos: Sequence[Path], folder: Path) -> Path:
         link.parent.mkdir(parents=True, exist_ok=True)
         os.link(path, link)
     return folder
+
+
+def write_empty(count: int, folder: Path) -> Path:
+    """A folder with so many empty files, a thousand in each folder below it."""
+    for number in range(count):
+        path = folder / f"{number // 1000:04d}" / f"{number:07d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def mean_bytes(folder: Path) -> float:
+    """The mean size of the files below a folder."""
+    return statistics.fmean(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def write_mosaics(photos: Sequence[Path], count: int, *, into: Path, pool: Any) -> list[Path]:

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tests.benchmarking.peers import TITLES, Measured
+from tests.benchmarking.peers import EXECUTORS, TITLES, Measured
 
 OTHERS_MATTER, OTHERS_SPOIL = 0.1, 0.25
 """Shares of the machine from which on other programs are mentioned, and no rate is given."""
@@ -57,21 +57,22 @@ Results = Mapping[str, Sequence[Sequence[Measured]]]
 
 
 def rates(results: Results, sizes: Mapping[str, Sequence[int]]) -> dict[str, Rate]:
-    """The rate of every peer that has `sizes`; silver's also without its gates, and of its staging alone."""
+    """The rate of every peer that has `sizes`; of those that run silver alone also without its gates, and of
+    its staging alone."""
     found = {}
     for peer, by_size in results.items():
         if peer not in sizes:
             continue
         seconds = [[each.seconds for each in rounds] for rounds in by_size]
         found[peer] = marginal(TITLES[peer], sizes[peer], seconds)
-        if peer == "silver":
+        if peer == "silver" or peer in EXECUTORS:
             bare = [
                 [each.seconds - sum(each.parts.get(name, 0.0) for name in GATES) for each in rounds]
                 for rounds in by_size
             ]
-            found["silver without gates"] = marginal("  without its gates", sizes[peer], bare)
+            found[f"{peer} without gates"] = marginal("  without its gates", sizes[peer], bare)
             staging = [[each.parts.get(STAGING, 0.0) for each in rounds] for rounds in by_size]
-            found["silver staging"] = marginal("  its staging alone", sizes[peer], staging)
+            found[f"{peer} staging"] = marginal("  its staging alone", sizes[peer], staging)
     roof = found["roofline"].per_second if "roofline" in found else None
     busy = {name: most_others(results[name.split()[0]]) for name in found}
     return {name: _believed(rate, roof=roof, others=busy[name]) for name, rate in found.items()}
@@ -82,7 +83,12 @@ def _believed(rate: Rate, *, roof: float | None, others: float) -> Rate:
     doubt = rate.doubt
     if others > OTHERS_SPOIL:
         doubt = f"other programs took {others:.0%} of the machine meanwhile"
-    elif roof and rate.per_second and rate.per_second > ROOF_IS_SURE_TO * roof:
+    elif (
+        roof
+        and rate.per_second
+        and rate.title != TITLES["listing"]
+        and rate.per_second > ROOF_IS_SURE_TO * roof
+    ):
         doubt = "it came out above the roofline, which noise alone can do"
     return replace(rate, per_second=None, fixed=None, doubt=doubt) if doubt else rate
 

@@ -1,0 +1,124 @@
+"""The notebook: it runs from its first cell to its last, tells true numbers, and shows nobody."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+from pyspark.sql import functions as F
+
+from gold import reading
+from lake import catalog
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "gold" / "explore.ipynb"
+
+
+@pytest.fixture(scope="module")
+def executed(samples_lake):
+    """The notebook after a kernel of its own has run it on the samples' lake."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRUIT_LAKE__PATHS__LAKE", samples_lake.settings.paths.lake)
+        where = {"metadata": {"path": str(NOTEBOOK.parent)}}
+        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where).execute()
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def printed(executed):
+    """What its cells printed, one text a cell that printed."""
+    outputs = [each for cell in executed.cells for each in cell.get("outputs", [])]
+    assert {each.output_type for each in outputs} <= {"stream", "display_data"}
+    assert all(each.name == "stdout" for each in outputs if each.output_type == "stream")
+    texts = [
+        "".join(each.text for each in cell.get("outputs", []) if each.output_type == "stream")
+        for cell in executed.cells
+    ]
+    return [text for text in texts if text]
+
+
+def test_no_output_is_kept_in_git():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
+
+
+def test_it_draws_the_scree_and_the_components(executed):
+    figures = [
+        each.data["image/png"]
+        for cell in executed.cells
+        for each in cell.get("outputs", [])
+        if "image/png" in each.get("data", {})
+    ]
+    assert len(figures) == 2
+    assert all(len(figure) > 5_000 for figure in figures)
+
+
+def test_the_champion_is_told(printed, samples_lake):
+    version = reading.pca(samples_lake.settings.paths.lake)
+    assert printed[0] == (
+        f"{version.version}: {version.pca.components} of 1,280 components explain "
+        f"{version.pca.explained_variance:.1%} of the variance of {version.photos} embeddings (first)\n"
+    )
+
+
+def test_photos_are_counted_by_label(printed, samples_lake):
+    labels = F.coalesce("label", F.lit("no label"))
+    rows = samples_lake.lake.read(catalog.FEATURES).groupBy(labels).count().collect()
+    counts = dict(sorted(map(tuple, rows)))
+    assert printed[1] == f"{sum(counts.values())} photos, {len(counts)} labels: {counts}\n"
+
+
+def test_the_nearest_are_nearest(printed, samples_lake):
+    columns = ("photo_id", "label", "embedding")
+    rows = samples_lake.lake.read(catalog.EMBEDDINGS).select(*columns).orderBy("photo_id").collect()
+    vectors = np.array([row["embedding"] for row in rows])
+    features = reading.pca(samples_lake.settings.paths.lake).pca.project(vectors)
+    first, *others = printed[2].splitlines()
+    assert first == f"nearest to {rows[0]['photo_id'][:12]} ({rows[0]['label']}) among {len(rows)}:"
+
+    def cosine(a, b):
+        return 1 - a @ b / np.sqrt(a @ a * (b @ b))
+
+    distances = [cosine(vectors[0], vector) for vector in vectors]
+    wanted = np.argsort(distances)[1:9]
+    assert len(others) == 8
+    for line, i in zip(others, wanted, strict=True):
+        photo, by_embedding, by_features, label = line.split(maxsplit=3)
+        assert float(by_embedding) == pytest.approx(distances[i], abs=1e-4)
+        assert float(by_features) == pytest.approx(cosine(features[0], features[i]), abs=1e-4)
+        [same] = [row for row in rows if row["photo_id"].startswith(photo)]
+        assert label == str(same["label"])
+
+
+def test_it_travels_in_time(printed, samples_lake):
+    lake = samples_lake.lake
+    before, now, *models = printed[3].splitlines()
+    assert before == "gold/features, version 0: 0 rows {}"
+    rows = lake.read(catalog.FEATURES)
+    [name] = [row[0] for row in rows.select("model_version").distinct().collect()]
+    number = re.match(r"gold/features, version (\d+):", now)[1]
+    assert int(number) > 0
+    assert (
+        now == f"gold/features, version {number}: {rows.count()} rows {{'{name}': {rows.count()}}}"
+    )
+    assert models[0] == "gold/models, version 0: 0 rows []"
+    held = lake.read(catalog.MODELS).select("kind", "version", "status").collect()
+    told = sorted(" ".join(map(str, row)) for row in held)
+    assert models[1].endswith(f": {len(told)} rows {told}")
+
+
+def test_it_shows_no_subject_and_no_path(executed, samples_lake):
+    rows = samples_lake.lake.read(catalog.PHOTOS).select("subject", "path").collect()
+    personal = {value for row in rows for value in row if value}
+    personal |= {
+        path.name.removeprefix("subject=") for path in samples_lake.landing.rglob("subject=*")
+    }
+    text = str([cell.get("outputs", []) for cell in executed.cells])
+    assert personal
+    assert not [value for value in personal if re.search(rf"\b{re.escape(value)}\b", text)]
