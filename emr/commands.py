@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from rich.console import Console
 
@@ -14,6 +15,8 @@ from emr import cluster, package, plan, policies
 def run(words: argparse.Namespace, settings: Settings, console: Console) -> None:
     """The one that `words.doing` names."""
     own = section(settings)
+    # Where neither this nor a profile tells one, boto3 asks S3 in a region that the roles are denied.
+    os.environ.setdefault("AWS_DEFAULT_REGION", own.region)
     if words.doing == "plan":
         plan.plan_command(words, settings, own, console)
     elif words.doing == "policies":

@@ -151,12 +151,10 @@ def spark_submit(package: Package, own: Emr, settings: Settings, layer: str) -> 
 
     The main file lies beside the package: YARN wants one outside an archive.
     """
-    config = {
-        **settings.spark.config,
-        "spark.pyspark.python": f"python{own.python}",
-        "spark.yarn.appMasterEnv.PYTHONPATH": PYTHONPATH,
-        "spark.executorEnv.PYTHONPATH": PYTHONPATH,
-    }
+    config = {**settings.spark.config, "spark.pyspark.python": f"python{own.python}"}
+    # Without a region boto3 asks S3 in another one first, which the nodes' role is denied.
+    for name, value in (("PYTHONPATH", PYTHONPATH), ("AWS_DEFAULT_REGION", own.region)):
+        config |= {f"spark.yarn.appMasterEnv.{name}": value, f"spark.executorEnv.{name}": value}
     command = ["spark-submit", "--master", "yarn", "--deploy-mode", "cluster", "--name", own.name]
     command += ["--archives", f"{package.uri}#{archive.ROOT}"]
     for key, value in sorted(config.items()):

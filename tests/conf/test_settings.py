@@ -88,3 +88,15 @@ def test_an_unknown_conf_is_refused_with_those_known():
 
 def test_the_digest_tells_settings_apart():
     assert load().digest == load().digest != load("pca.components=6").digest
+
+
+def test_a_list_and_a_version_are_set_as_toml_writes_them():
+    settings = load('emr.subnets=["subnet-1", "subnet-2"]', "emr.python=3.12", conf="emr")
+    assert settings.emr.subnets == ("subnet-1", "subnet-2")
+    assert settings.emr.python == "3.12"
+
+
+def test_a_section_that_may_be_left_out_is_known_all_the_same():
+    assert load().emr is None
+    with pytest.raises(BadSettings, match=r"unknown key emr\.subnet; did you mean emr\.subnets\?"):
+        load("emr.subnet=x")

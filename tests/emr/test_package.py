@@ -155,6 +155,8 @@ def test_the_command_that_submits(s3):
     path = "./package/code:./package/site"
     assert set_to["spark.yarn.appMasterEnv.PYTHONPATH"] == path
     assert set_to["spark.executorEnv.PYTHONPATH"] == path
+    assert set_to["spark.yarn.appMasterEnv.AWS_DEFAULT_REGION"] == settings.emr.region
+    assert set_to["spark.executorEnv.AWS_DEFAULT_REGION"] == settings.emr.region
     assert set_to["spark.pyspark.python"] == f"python{PYTHON}"
     assert settings.spark.config.items() <= set_to.items()
     assert set_to["spark.driver.memory"] == "2g"
