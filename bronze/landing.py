@@ -13,7 +13,7 @@ import stat
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from conf.errors import BadInput
 from lake.bucket import CHANGED, BucketFolder, StorageFailed, content_of
@@ -21,6 +21,9 @@ from lake.files import S3, within
 from lake.keys import Keys
 
 SUBJECT = re.compile(r"subject=(.*)", re.DOTALL)
+READERS = 8
+"""Requests that a worker has open at once: S3 takes tens of milliseconds to an object's first byte."""
+
 LABEL = re.compile(r"label=(.*)", re.DOTALL)
 UNREADABLE = ("AccessDenied", "403", "InvalidObjectState", "KMS.DisabledException")
 """What S3 calls an object that is there and can't be read: denied, archived, or its key is."""
@@ -79,7 +82,9 @@ class Listing:
 
 
 class Landing(ABC):
-    """Where photos arrive. Workers get it too."""
+    """Where photos arrive. Workers get it too. `readers`: how many objects one of them reads at once."""
+
+    readers: ClassVar = 1
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -172,6 +177,8 @@ class LocalLanding(Landing):
 
 class BucketLanding(Landing):
     """A prefix of a bucket. A version of an object is its ETag, which each read insists on."""
+
+    readers = READERS
 
     def check(self) -> None:
         BucketFolder.at(self.root)

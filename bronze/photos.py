@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -124,16 +126,17 @@ def arrived(
     )
     broadcast = spark.sparkContext.broadcast(tasks)
 
+    row_of = partial(read_one, landing, max_bytes=max_bytes, admission=admission)
+
     def read(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column("id").to_pylist():
-                rows = (
-                    read_one(landing, arrival, max_bytes=max_bytes, admission=admission)
-                    for arrival in broadcast.value[number]
-                )
-                for made in _record_batches(row for row in rows if row is not None):
-                    count(made.num_rows)
-                    yield made
+                # What is read ahead of its turn stays within a task's bytes.
+                with ThreadPoolExecutor(landing.readers) as pool:
+                    rows = pool.map(row_of, broadcast.value[number])
+                    for made in _record_batches(row for row in rows if row is not None):
+                        count(made.num_rows)
+                        yield made
 
     numbers = spark.range(0, len(tasks), numPartitions=max(len(tasks), 1))
     try:

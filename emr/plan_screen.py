@@ -7,6 +7,7 @@ import math
 from rich.console import Console
 from rich.table import Table
 
+from bronze.landing import READERS
 from conf.settings import Settings
 from emr import shapes, sizing
 from emr.prices import Prices
@@ -213,7 +214,7 @@ def _assumptions(reckoning: Reckoning) -> list[str]:
         "0.84 as fast (conf/prices.toml says why); none was measured.",
         f"- Two executors embed at {measured.efficiency:.0%} of twice the rate of one, on cores that they "
         f"share with the driver; more of them, without it, are taken to lose no more.",
-        f"- A task reads landing objects one after another, {first_byte:g} s to the first byte of each. "
+        f"- A task reads {READERS} landing objects at once, {first_byte:g} s to the first byte of each. "
         f"Gates and commits are taken to be as fast on S3 as on a local disk, which they aren't.",
         "- The cluster's start, which is paid, and what Spot takes back are not in it.",
     ]

@@ -1,6 +1,6 @@
 """How long a run takes on a cluster, and what memory and storage it needs. Numbers in, numbers out.
 
-    seconds = fixed + chunks × chunk + photos × (driver + list) + photos × read / slots
+    seconds = fixed + chunks × chunk + photos × (driver + list) + photos × read / (slots × READERS)
               + photos × core / (cores × efficiency × use)
 
 `slots` are vCPUs, as many as tasks run at once; `cores` are what they do together, in cores of the machine
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from bronze.landing import READERS
 from conf.settings import Chunks
 from emr.prices import Calibration, Instance, Storage
 from lake.session import REQUIRED
@@ -106,7 +107,7 @@ def seconds(
         chunks=work.chunks * measured.chunk_seconds,
         driver=work.photos * measured.driver_seconds,
         listing=math.ceil(work.photos / LIST_PAGE) * storage.s3_first_byte_seconds,
-        reading=work.photos * storage.s3_first_byte_seconds / slots,
+        reading=work.photos * storage.s3_first_byte_seconds / (slots * READERS),
         cores=work.photos
         * core_seconds(work, measured)
         / (cores * (1 if slots == 1 else measured.efficiency) * use),
@@ -118,7 +119,7 @@ def chunk_for(
 ) -> int:
     """Photos a chunk of which its gates and commits are `CHUNK_SHARE` of what the nodes do for it."""
     computed = core_seconds(work, measured) / (cores * measured.efficiency)
-    read = storage.s3_first_byte_seconds / slots
+    read = storage.s3_first_byte_seconds / (slots * READERS)
     return math.ceil(measured.chunk_seconds / CHUNK_SHARE / (computed + read))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -11,6 +12,9 @@ from conf.errors import BadInput, FruitLakeError
 
 ATTEMPTS = 8
 """How often a call is made before its error counts: a bucket that throttles asks for patience."""
+
+_MAKING = threading.Lock()
+"""boto3 makes clients for one thread at a time; what it has made serves many."""
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "InvalidAccessKeyId")
@@ -41,7 +45,8 @@ def client(service: str, region: str | None = None) -> Any:
         read_timeout=30,
         max_pool_connections=32,
     )
-    return boto3.client(service, region_name=region, config=config)
+    with _MAKING:
+        return boto3.client(service, region_name=region, config=config)
 
 
 def code(error: Exception) -> str:

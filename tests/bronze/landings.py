@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from typing import BinaryIO
 
 from bronze.landing import LandingObject, Listing, LocalLanding
+
+BOTH = threading.Barrier(2)
+"""Of a worker, which imports this module for itself."""
 
 
 class Closed(LocalLanding):
@@ -16,6 +20,16 @@ class Closed(LocalLanding):
         if os.path.basename(listed.path).startswith("closed"):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), listed.path)
         return super()._open(listed)
+
+
+class Together(LocalLanding):
+    """A read waits until another one has begun."""
+
+    readers = 2
+
+    def read(self, listed: LandingObject) -> bytes:
+        BOTH.wait(timeout=20)
+        return super().read(listed)
 
 
 class Moving(LocalLanding):

@@ -7,8 +7,10 @@ import pytest
 from bronze.landing import LandingObject, LocalLanding, arrival
 from bronze.layer import _barred
 from bronze.photos import ARRIVED, Admission, outcomes, photo_id, photos, read_one, rejected, size
+from conf.settings import Settings
 from lake.chunks import batches
 from lake.keys import Keys
+from tests.bronze.landings import Together
 
 KEYS = Keys(b"0123456789abcdef")
 OPEN = Admission.of(KEYS, tombstones=frozenset())
@@ -97,7 +99,6 @@ def test_photos_and_rejected_follow_the_outcomes(chunk):
 
 def test_no_path_stands_in_a_query_plan(spark, tmp_path):
     from bronze.photos import arrived
-    from conf.settings import Settings
 
     (tmp_path / "subject=canary").mkdir()
     (tmp_path / "subject=canary" / "canary.jpg").write_bytes(b"x")
@@ -115,6 +116,28 @@ def test_no_path_stands_in_a_query_plan(spark, tmp_path):
     ) as frame:
         assert frame.first()["reason"] == "not_a_photo"
         assert "canary" not in frame._jdf.queryExecution().toString()
+
+
+def test_a_worker_reads_as_many_objects_at_once_as_the_landing_folder_says(spark, tmp_path):
+    from bronze.photos import arrived
+
+    for n in range(6):
+        (tmp_path / f"{n}.jpg").write_bytes(b"x" * (n + 1))
+    landing = Together(str(tmp_path))
+    found = [arrival(o, position=n, keys=KEYS) for n, o in enumerate(landing.listing().objects)]
+    chunks = Settings.load("local", environment={}, overrides=["chunks.task_photos=2"]).chunks
+    with arrived(
+        spark,
+        landing,
+        found,
+        chunks=chunks,
+        max_bytes=9,
+        admission=OPEN,
+        count=lambda n: None,
+    ) as frame:
+        rows = frame.orderBy("position").collect()
+    assert [row["object"] for row in rows] == [each.key for each in found]
+    assert {row["reason"] for row in rows} == {"not_a_photo"}
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_the_formula_part_by_part():
     assert found.chunks == 10 * 10
     assert found.driver == pytest.approx(100)
     assert found.listing == pytest.approx(1000 * PRICES.storage.s3_first_byte_seconds)
-    assert found.reading == pytest.approx(1e6 * PRICES.storage.s3_first_byte_seconds / 100)
+    assert found.reading == pytest.approx(1e6 * PRICES.storage.s3_first_byte_seconds / 800)
     assert found.cores == pytest.approx(1e6 * core / (100 * 0.8))
     assert found.serial == pytest.approx(
         40 + 100 + 100 + 1000 * PRICES.storage.s3_first_byte_seconds
@@ -125,7 +125,7 @@ def test_no_cluster_is_faster_than_its_driver():
 
 def test_a_type_of_which_no_number_ends_in_time_is_told(monkeypatch):
     monkeypatch.setattr(shapes, "MOST_NODES", 12)
-    made = shapes.plan(reckoning(work()), hours=0.4)
+    made = shapes.plan(reckoning(work()), hours=0.3)
     assert made.late == ("m5.xlarge",)
     assert {shape.name for shape in made.shapes} == {"c7i.2xlarge", "c7g.2xlarge"}
 
