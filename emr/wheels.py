@@ -108,7 +108,7 @@ def _pip(words: Sequence[str], site: Path, *, own: Emr) -> list[Wheel]:
         report = Path(scratch, "report.json")
         command = [sys.executable, "-m", "pip", "install", "--target", str(site)]
         command += ["--report", str(report), "--no-compile", "--only-binary", ":all:"]
-        command += ["--implementation", "cp", "--python-version", own.python, "--retries", "2"]
+        command += ["--implementation", "cp", "--python-version", own.python]
         command += [word for name in platforms for word in ("--platform", name)]
         versions = Path(scratch, "versions.txt")
         versions.write_text("".join(f"{held.name}=={held.version}\n" for held in distributions()))
