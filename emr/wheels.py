@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,9 @@ def _pip(words: Sequence[str], site: Path, *, own: Emr) -> list[Wheel]:
         command += ["--implementation", "cp", "--python-version", own.python]
         command += [word for name in platforms for word in ("--platform", name)]
         versions = Path(scratch, "versions.txt")
-        versions.write_text("".join(f"{held.name}=={held.version}\n" for held in distributions()))
+        # Of this environment alone: setuptools puts packages of its own on the path, in other versions.
+        held = distributions(path=[sysconfig.get_path("purelib")])
+        versions.write_text("".join(f"{each.name}=={each.version}\n" for each in held))
         command += ["--constraint", str(versions)]
         done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
         if done.returncode:
