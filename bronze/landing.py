@@ -17,14 +17,15 @@ from typing import BinaryIO, ClassVar
 
 from conf.errors import BadInput
 from lake.bucket import CHANGED, BucketFolder, StorageFailed, content_of
-from lake.files import S3, within
+from lake.files import S3, opened, within
 from lake.keys import Keys
 
 SUBJECT = re.compile(r"subject=(.*)", re.DOTALL)
+LABEL = re.compile(r"label=(.*)", re.DOTALL)
+
 READERS = 8
 """Requests that a worker has open at once: S3 takes tens of milliseconds to an object's first byte."""
 
-LABEL = re.compile(r"label=(.*)", re.DOTALL)
 UNREADABLE = ("AccessDenied", "403", "InvalidObjectState", "KMS.DisabledException")
 """What S3 calls an object that is there and can't be read: denied, archived, or its key is."""
 
@@ -170,9 +171,7 @@ class LocalLanding(Landing):
         return True
 
     def _open(self, listed: LandingObject) -> BinaryIO:
-        # A pipe in the place of the file must not hold up the job.
-        path = os.path.join(self.root, listed.path)
-        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        return opened(os.path.join(self.root, listed.path))
 
 
 class BucketLanding(Landing):

@@ -11,6 +11,7 @@ from conf.settings import Emr
 from emr.request import log_root
 from lake import aws
 from lake import bucket as storage
+from lake.files import folder
 
 LINES = 40
 """The end of a log: as much as a screen shows."""
@@ -64,15 +65,9 @@ def step_log(own: Emr, cluster_id: str, step_id: str) -> dict[str, str]:
 
 
 def _under(uri: str) -> list[str]:
-    """Addresses of the objects whose key begins so."""
-    bucket, prefix = storage.split(uri)
-    with aws.asking(f"the logs in {uri}"):
-        pages = aws.client("s3").get_paginator("list_objects_v2")
-        return [
-            f"s3://{bucket}/{found['Key']}"
-            for page in pages.paginate(Bucket=bucket, Prefix=f"{prefix}/")
-            for found in page.get("Contents", [])
-        ]
+    """Addresses of the objects under one."""
+    place = folder(uri.rstrip("/"))
+    return [place.uri(name) for name in place.current("")]
 
 
 def _whole(uri: str) -> str:

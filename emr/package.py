@@ -22,6 +22,7 @@ from conf.errors import BadInput
 from conf.settings import Emr, Settings
 from emr import account, archive, wheels
 from lake import aws, bucket
+from lake.files import folder
 from lake.journal import code_revision
 from silver.converted import convert
 
@@ -179,11 +180,8 @@ def _latest(own: Emr) -> str:
 
 def _read(uri: str) -> bytes | None:
     """The bytes of a small object; None where there is none. Raises StorageFailed."""
-    name, key = bucket.split(uri)
-    try:
-        return bucket.content_of(uri, Bucket=name, Key=key)[0]
-    except FileNotFoundError:
-        return None
+    place, _, name = uri.rpartition("/")
+    return folder(place).read(name)
 
 
 def _write(own: Emr, uri: str, content: bytes | BinaryIO) -> None:

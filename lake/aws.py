@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,9 +11,6 @@ from conf.errors import BadInput, FruitLakeError
 
 ATTEMPTS = 8
 """How often a call is made before its error counts: a bucket that throttles asks for patience."""
-
-_MAKING = threading.Lock()
-"""boto3 makes clients for one thread at a time; what it has made serves many."""
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "InvalidAccessKeyId")
@@ -45,8 +41,8 @@ def client(service: str, region: str | None = None) -> Any:
         read_timeout=30,
         max_pool_connections=32,
     )
-    with _MAKING:
-        return boto3.client(service, region_name=region, config=config)
+    # boto3's default session is of one thread, and keeps the first credentials that it finds.
+    return boto3.Session().client(service, region_name=region, config=config)
 
 
 def code(error: Exception) -> str:

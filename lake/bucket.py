@@ -255,7 +255,7 @@ class BucketFolder(Folder):
             base
             for page in self._pages("list_objects_v2", f"{name}/", Delimiter="/")
             for found in page.get("Contents", [])
-            if (base := found["Key"].rpartition("/")[2]).endswith(suffix) and base
+            if (base := found["Key"].rpartition("/")[2]).endswith(suffix)
         ]
 
     def current(self, under: str) -> dict[str, int]:
@@ -272,15 +272,8 @@ class BucketFolder(Folder):
         markers: list[Stored] = []
         for page in self._pages("list_object_versions", prefix):
             for found in page.get("Versions", []):
-                yield Stored(
-                    self,
-                    self._name(found["Key"]),
-                    found["Size"],
-                    Kind.FILE if found["IsLatest"] else Kind.NONCURRENT,
-                    int(found["LastModified"].timestamp() * 1_000_000) * 1_000,
-                    found["ETag"].strip('"'),
-                    found["VersionId"],
-                )
+                kind = Kind.FILE if found["IsLatest"] else Kind.NONCURRENT
+                yield self._stored(found, kind=kind, version=found["VersionId"])
             markers += [
                 Stored(self, self._name(m["Key"]), kind=Kind.MARKER, version=m["VersionId"])
                 for m in page.get("DeleteMarkers", [])
@@ -328,13 +321,21 @@ class BucketFolder(Folder):
             for found in page.get("Contents", []):
                 if end is not None and found["Key"] >= end:
                     return
-                yield Stored(
-                    self,
-                    self._name(found["Key"]),
-                    found["Size"],
-                    modified_ns=int(found["LastModified"].timestamp() * 1_000_000) * 1_000,
-                    tag=found["ETag"].strip('"'),
-                )
+                yield self._stored(found)
+
+    def _stored(
+        self, found: dict[str, Any], *, kind: Kind = Kind.FILE, version: str | None = None
+    ) -> Stored:
+        """From an entry of a listing, of objects or of versions. S3 tells times in milliseconds."""
+        return Stored(
+            self,
+            self._name(found["Key"]),
+            found["Size"],
+            kind,
+            int(found["LastModified"].timestamp() * 1_000_000) * 1_000,
+            found["ETag"].strip('"'),
+            version,
+        )
 
     def _pages(self, call: str, under: str, **more: Any) -> Iterator[dict[str, Any]]:
         with self._calls(under.rstrip("/")):

@@ -260,9 +260,7 @@ class LocalFolder(Folder):
         return found
 
     def open(self, name: str, *, version: str | None = None) -> BinaryIO:
-        # A pipe in the place of a file must not hold up whoever reads it.
-        path = os.path.join(self.root, name)
-        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+        return opened(os.path.join(self.root, name))
 
     def stored(self, under: str = "", *, folders: bool = False) -> Iterator[Stored]:
         closed: list[str] = []
@@ -301,6 +299,11 @@ class LocalFolder(Folder):
                 os.rmdir(path)
         except FileNotFoundError:
             return
+
+
+def opened(path: str) -> BinaryIO:
+    """A file of this machine, for reading. A pipe in its place does not hold up whoever reads it."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
 
 
 def within(inner: str, outer: str) -> bool:

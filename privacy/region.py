@@ -33,8 +33,8 @@ class Bucket:
     is_locked: bool
 
     @classmethod
-    def of(cls, name: str) -> Bucket:
-        """Asks S3. Raises BadInput (no such bucket, denied), StorageFailed."""
+    def of(cls, name: str, *, region: str) -> Bucket:
+        """Asks S3 for all but the region. Raises BadInput (no such bucket, denied), StorageFailed."""
         rules = _asked("get_bucket_encryption", name).get("ServerSideEncryptionConfiguration", {})
         algorithms = [
             rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
@@ -45,7 +45,7 @@ class Bucket:
         lock = _asked("get_object_lock_configuration", name).get("ObjectLockConfiguration", {})
         return cls(
             name=name,
-            region=bucket.region(name),
+            region=region,
             encryption=algorithms[0] if algorithms else None,
             blocks=sum(blocks.values()),
             is_versioned=_asked("get_bucket_versioning", name).get("Status") == "Enabled",
@@ -79,8 +79,7 @@ def check(roots: Iterable[str], wanted: Buckets, *, erases: bool = False) -> lis
     """
     notes = []
     for name in dict.fromkeys(bucket.split(root)[0] for root in roots if root.startswith(S3)):
-        _check_region(name, wanted)
-        found = Bucket.of(name)
+        found = Bucket.of(name, region=_allowed_region(name, wanted))
         found.check(wanted)
         if found.is_locked and erases:
             raise Refused(
@@ -104,7 +103,8 @@ def described(root: str) -> Mapping[str, str]:
             "region": "that of this machine",
             "encryption": "that of its disk: not known here",
         }
-    found = Bucket.of(bucket.split(root)[0])
+    name, _ = bucket.split(root)
+    found = Bucket.of(name, region=bucket.region(name))
     return {
         "root": root,
         "kind": "a bucket of S3" + (" that keeps old versions" if found.is_versioned else ""),
@@ -113,13 +113,15 @@ def described(root: str) -> Mapping[str, str]:
     }
 
 
-def _check_region(name: str, wanted: Buckets) -> None:
+def _allowed_region(name: str, wanted: Buckets) -> str:
+    """Where a bucket lies. Raises Refused where that is none of the regions that are wanted."""
     region = bucket.region(name)
     if region not in wanted.regions:
         raise Refused(
             f"The bucket {name} lies in {region}, and photos may lie only in "
             f"{', '.join(wanted.regions)} (buckets.regions); name a bucket there."
         )
+    return region
 
 
 def _asked(call: str, name: str) -> dict[str, Any]:
