@@ -222,10 +222,11 @@ def check_lake(settings: Settings) -> Folder:
     return files
 
 
-def status_command(settings: Settings, console: Console) -> None:
-    """What the lake holds. Raises Inconsistent where the sums don't agree."""
-    with reading(settings, console) as lake:
-        screen.status(console, lake)
+def status_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """What the lake holds, without Spark. Raises Inconsistent where the sums don't agree."""
+    files = check_lake(settings)
+    Lake.check_format(files)
+    screen.status(console, files, as_json=words.json)
 
 
 def check_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
@@ -440,7 +441,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parsed, settings, console, files=files, writing=writing, reading=reading
             )
         else:
-            status_command(settings, console)
+            status_command(parsed, settings, console)
         return 0
     except FruitLakeError as error:
         if "--debug" in words:

@@ -83,9 +83,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         "samples", parents=[shared], help="fill the landing folder with generated photos"
     )
     samples.add_argument("count", metavar="N")
-    commands.add_parser(
+    status = commands.add_parser(
         "status", parents=[shared], help="counts, coverage by model, and whether the sums agree"
     )
+    status.add_argument("--json", action="store_true", help="as JSON, for programs")
     check = commands.add_parser(
         "check", parents=[shared], help="every expectation suite on what the lake holds"
     )

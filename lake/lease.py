@@ -225,6 +225,18 @@ def _taken(files: Folder, *, run_id: str, seconds: float) -> Holder:
             return mine
 
 
+def writer(files: Folder) -> Holder | None:
+    """Who seems to write now, for a reader's word about what it saw: at once, so that a silent holder may be
+    taken for a living one. Raises Inconsistent where the file is no lease."""
+    found = files.read(NAME)
+    holder = Holder.read(found) if found else None
+    if holder is None:
+        return None
+    if holder.machine == machine():
+        return holder if holder.living() else None
+    return holder if time.time() - holder.renewed < holder.seconds else None
+
+
 def _is_gone(files: Folder, found: bytes) -> bool:
     """Whether the holder is dead, or silent for so long that it has lost its right."""
     holder = Holder.read(found)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from pyspark.sql import Row
 from pyspark.sql import functions as F
@@ -16,6 +18,7 @@ from expectations.check import Checked
 from gold.models import ClassifierVersion
 from gold.models import versions as models_of_kind
 from lake import catalog
+from lake.files import Folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
 from report.predictions import Prediction
@@ -83,10 +86,28 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
 
 
-def status(console: Console, lake: Lake) -> None:
-    """The sums from landing to gold. Raises Inconsistent where they don't agree."""
-    held = sums(lake)
-    console.print(f"lake {lake.files.root}", markup=False, soft_wrap=True)
+def status(console: Console, files: Folder, *, as_json: bool = False) -> None:
+    """The sums from landing to gold, for people or as JSON.
+
+    Raises Inconsistent where they don't agree and no run writes, whose tables come one after another.
+    """
+    held = sums(files)
+    if as_json:
+        told = json.dumps(
+            {"lake": files.root, **held.facts()}, default=datetime.isoformat, indent=2
+        )
+        console.print(told, markup=False, soft_wrap=True)
+    else:
+        _status(console, held, root=files.root)
+    wrong = held.disagreements()
+    if wrong and not held.writer:
+        raise Inconsistent(
+            f"The sums don't agree: {'; '.join(wrong)}. An audit of ops/chunks is due."
+        )
+
+
+def _status(console: Console, held: Sums, *, root: str) -> None:
+    console.print(f"lake {root}", markup=False, soft_wrap=True)
     _bronze(console, held)
     for model in held.models:
         console.print(
@@ -114,12 +135,11 @@ def status(console: Console, lake: Lake) -> None:
             )
     for line in held.open_ends:
         console.print(line, markup=False, soft_wrap=True)
-    wrong = held.disagreements()
-    if wrong:
-        raise Inconsistent(
-            f"The sums don't agree: {'; '.join(wrong)}. An audit of ops/chunks is due."
-        )
-    console.print("The sums agree.")
+    if held.writer:
+        told = f"run {held.writer} writes now: sums may not agree until it is done."
+        console.print(told, markup=False, soft_wrap=True)
+    if not held.disagreements():
+        console.print("The sums agree.")
 
 
 def models(console: Console, lake: Lake) -> None:

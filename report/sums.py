@@ -1,17 +1,21 @@
-"""The sums that must agree from landing to gold: nothing is dropped in silence."""
+"""The sums that must agree from landing to gold: nothing is dropped in silence. Without Spark."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
-from lake import catalog
-from lake.chunks import Chunk, State, published
-from lake.extractors import RETIRING, extractors
-from lake.lake import Lake, counts, newest
+from lake import catalog, lease, reading
+from lake.catalog import Table
+from lake.chunks import Chunk, State, latest, published
+from lake.extractors import RETIRING
+from lake.files import Folder
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,35 @@ class ModelSums:
 
 
 @dataclass(frozen=True)
+class OpenErasure:
+    """A request for erasure that is not certified yet; `due_at` says when old files may go, in UTC."""
+
+    request: str
+    state: str
+    mode: str
+    due_at: datetime | None
+
+    def __str__(self) -> str:
+        then = (
+            f"files are due at {self.due_at:%Y-%m-%d %H:%M} UTC"
+            if self.due_at
+            else "the same command goes on"
+        )
+        return f"erasure {self.request} is not certified: it is {self.state}, and {then}"
+
+
+@dataclass(frozen=True)
 class Sums:
-    """Counts over the whole lake."""
+    """Counts over the whole lake. `writer`: the run that writes to it meanwhile, as its lease tells."""
 
     objects: int
     outcomes: Mapping[str, int]
     rejected: Mapping[str, int]
     photos: int
     models: Sequence[ModelSums]
+    erasures: Sequence[OpenErasure]
     open_ends: Sequence[str]
+    writer: str | None
 
     def disagreements(self) -> list[str]:
         """A sentence for each sum that doesn't come out."""
@@ -92,26 +116,44 @@ class Sums:
                 )
         return wrong
 
+    def facts(self) -> dict[str, Any]:
+        """As JSON has it: every count, what doesn't come out, and each model's coverage."""
+        models = [
+            asdict(model) | {"coverage": model.coverage(self.photos)} for model in self.models
+        ]
+        return asdict(self) | {"models": models, "disagreements": self.disagreements()}
 
-def sums(lake: Lake) -> Sums:
-    """Counts every table once."""
-    outcomes = counts(lake.read(catalog.OBJECTS), "outcome")
-    chunks = list(lake.ledger.chunks().values())
-    models = _models(lake, chunks)
+
+def sums(files: Folder) -> Sums:
+    """Counts every table once. Raises BadInput where there is no lake."""
+    root = files.root
+    outcomes = _counts(root, catalog.OBJECTS, "outcome")
+    chunks = list(latest(reading.rows(root, catalog.CHUNKS)).values())
+    extractors = _extractors(root)
+    models = _models(root, extractors, chunks)
     champions = {model.weights_id: model.champion for model in models}
+    erasures = _open_erasures(root)
     return Sums(
         objects=sum(outcomes.values()),
         outcomes=outcomes,
-        rejected=counts(lake.read(catalog.REJECTED), "reason"),
-        photos=lake.read(catalog.PHOTOS).count(),
+        rejected=_counts(root, catalog.REJECTED, "reason"),
+        photos=reading.count(root, catalog.PHOTOS),
         models=models,
+        erasures=erasures,
         open_ends=[
             *_blocked(chunks),
             *_unprojected(chunks, champions),
-            *_half_retired(lake),
-            *_half_erased(lake),
+            *_half_retired(extractors),
+            *map(str, erasures),
         ],
+        writer=holder.run_id if (holder := lease.writer(files)) else None,
     )
+
+
+def _counts(root: str, table: Table, column: str) -> dict[str, int]:
+    """Rows by the value of a column, in the values' order."""
+    counted = reading.counts(root, table, column)
+    return {value: counted[value,] for (value,) in sorted(counted)}
 
 
 def _blocked(chunks: Sequence[Chunk]) -> list[str]:
@@ -144,53 +186,57 @@ def _unprojected(chunks: Sequence[Chunk], champions: Mapping[str, str | None]) -
     return found
 
 
-def _half_retired(lake: Lake) -> list[str]:
+def _half_retired(extractors: Sequence[Row]) -> list[str]:
     return [
         f"{row['extractor']} {row['weights_id'][:12]} is half retired: run.py retire "
         f"{row['weights_id'][:12]} goes on"
-        for row in extractors(lake).where(F.col("status") == RETIRING).collect()
+        for row in extractors
+        if row["status"] == RETIRING
     ]
 
 
-def _half_erased(lake: Lake) -> list[str]:
-    """Requests for erasure that are not certified yet."""
-    if not lake.version(catalog.ERASURES):
-        return []
-    rows = lake.read(catalog.ERASURES).select("request", "state", "due_at", "entry").collect()
+def _open_erasures(root: str) -> list[OpenErasure]:
+    """Of each request its last state, where that is not the last one."""
+    rows = reading.rows(
+        root, catalog.ERASURES, columns=["request", "state", "mode", "due_at", "entry"]
+    )
     last = {row["request"]: row for row in sorted(rows, key=lambda row: row["entry"])}
     return [
-        f"erasure {request} is not certified: it is {row['state']}"
-        + (
-            f", and files are due at {row['due_at'].astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-            if row["due_at"]
-            else ", and the same command goes on"
+        OpenErasure(
+            row["request"],
+            row["state"],
+            row["mode"],
+            row["due_at"] and row["due_at"].astimezone(UTC),
         )
-        for request, row in last.items()
+        for row in last.values()
         if row["state"] != "certified"
     ]
 
 
-def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
+def _extractors(root: str) -> list[dict[str, Any]]:
+    return reading.rows(
+        root,
+        catalog.MODELS,
+        columns=["extractor", "weights_id", "status"],
+        where=pc.field("kind") == "extractor",
+    )
+
+
+def _models(root: str, extractors: Sequence[Row], chunks: Sequence[Chunk]) -> list[ModelSums]:
     """One for each model with rows; one that was only converted, or is retired, holds none."""
-    rows = (
-        lake.read(catalog.MODELS)
-        .select("version", "kind", "extractor", "weights_id", "status", "explained_variance")
-        .collect()
+    embedded = _counts(root, catalog.EMBEDDINGS, "weights_id")
+    features = _counts(root, catalog.FEATURES, "model_version")
+    quarantined = reading.counts(
+        root,
+        catalog.QUARANTINE,
+        "weights_id",
+        "reason",
+        where=pc.field("replayed_at").is_null(),
     )
-    embedded = counts(lake.read(catalog.EMBEDDINGS), "weights_id")
-    features = counts(lake.read(catalog.FEATURES), "model_version")
-    quarantined = (
-        lake.read(catalog.QUARANTINE)
-        .where(F.col("replayed_at").isNull())
-        .groupBy("weights_id", "reason")
-        .count()
-        .collect()
-    )
-    champions = {
-        r["weights_id"]: r for r in rows if r["kind"] == "pca" and r["status"] == "champion"
-    }
+    champions = {row["weights_id"]: row for row in _champions(root)}
+    drifts = reading.rows(root, catalog.DRIFT)
     found = []
-    for extractor in (r for r in rows if r["kind"] == "extractor"):
+    for extractor in extractors:
         weights_id = extractor["weights_id"]
         layers = ("silver", "gold")
         own = [c for c in chunks if c.weights_id == weights_id and c.layer in layers]
@@ -198,7 +244,7 @@ def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
             continue
         champion = champions.get(weights_id)
         version = champion["version"] if champion else None
-        reasons = {r["reason"]: r["count"] for r in quarantined if r["weights_id"] == weights_id}
+        reasons = {why: n for (of, why), n in sorted(quarantined.items()) if of == weights_id}
         found.append(
             ModelSums(
                 extractor=extractor["extractor"],
@@ -209,19 +255,28 @@ def _models(lake: Lake, chunks: Sequence[Chunk]) -> list[ModelSums]:
                 waiting=_waiting(chunks, own),
                 champion=version,
                 explained=champion["explained_variance"] if champion else None,
-                features=features.get(version, 0),
+                features=features.get(version, 0) if version else 0,
                 projectable=_projectable(own, weights_id, version),
-                drift=_drift(lake, version) if version else None,
+                drift=_last_drift([row for row in drifts if row["model_version"] == version]),
             )
         )
     return found
 
 
-def _drift(lake: Lake, version: str) -> ChunkDrift | None:
-    rows = lake.read(catalog.DRIFT).where(F.col("model_version") == version)
-    row = newest(rows, by="measured_at")
-    if row is None:
+def _champions(root: str) -> list[dict[str, Any]]:
+    """The PCA versions that readers get."""
+    return reading.rows(
+        root,
+        catalog.MODELS,
+        columns=["version", "weights_id", "explained_variance"],
+        where=(pc.field("kind") == "pca") & (pc.field("status") == "champion"),
+    )
+
+
+def _last_drift(rows: Sequence[Row]) -> ChunkDrift | None:
+    if not rows:
         return None
+    row = max(rows, key=lambda row: row["measured_at"])
     return ChunkDrift(
         chunk=row["chunk"],
         photos=row["photos"],

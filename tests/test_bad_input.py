@@ -138,7 +138,7 @@ def test_bad_photos_are_rows_with_reasons_and_the_rest_goes_on(place):
     assert did["bronze"].counts["in"] == 14
     assert did["bronze"].reasons | did["silver"].reasons == refused
     assert did["silver"].counts["kept"] == did["gold"].counts["kept"] == 8
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
 
 
 def test_a_folder_without_any_photo_goes_through(place):
@@ -147,7 +147,7 @@ def test_a_folder_without_any_photo_goes_through(place):
     did = place.run()
     assert did["bronze"].reasons == {"not_a_photo": 3}
     assert did["silver"].counts == did["gold"].counts == {}
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
 
 
 def test_photos_of_any_name_go_through(place):
@@ -194,7 +194,7 @@ def test_objects_that_can_not_be_read_are_taken_up_once_they_can(place, monkeypa
     monkeypatch.undo()
     did = place.run("bronze")["bronze"]
     assert did.counts["kept"] == 1
-    held = sums(place.lake)
+    held = sums(place.files)
     assert (held.objects, held.photos, held.disagreements()) == (3, 2, [])
     assert place.run("bronze")["bronze"].counts == {}
 
@@ -255,7 +255,7 @@ def test_a_blocked_chunk_stops_the_run_and_goes_on_later(command, tmp_path, plac
     assert "20 of 30 photos are refused (20 blank), over gates.refused_share = 0.5" in printed
     lake = place.lake
     assert lake.read(catalog.EMBEDDINGS).count() == lake.read(catalog.QUARANTINE).count() == 0
-    held = sums(lake)
+    held = sums(lake.files)
     assert (held.models[0].waiting, held.disagreements()) == (30, [])
     code, printed, _ = command("status", *words)
     assert code == 0

@@ -72,7 +72,7 @@ def same_tables(place, samples_lake):
     ):
         assert rows(place.lake, table) == rows(samples_lake.lake, table), table.name
     assert repeated(place.lake) == {}
-    held = sums(place.lake)
+    held = sums(place.files)
     assert held.disagreements() == held.open_ends == []
     assert held.models[0].features == held.models[0].embedded
 

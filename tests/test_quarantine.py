@@ -90,7 +90,7 @@ def judged_version(place):
 
 def kept(place):
     """Embedded photos, and features of the champion; the sums agree, and nothing is seen twice."""
-    held = sums(place.lake)
+    held = sums(place.files)
     assert held.disagreements() == []
     assert repeated(place.lake) == {}
     [model] = held.models or [None]
@@ -104,7 +104,7 @@ def test_a_bad_day_is_released_and_the_next_goes_through_and_the_good_photos_com
     assert f"Data Docs: {place.files.root}/docs/index.html" in place.screen
     assert kept(place) == (0, 0)
     number = blocked(place)
-    assert f"run.py replay --chunk {number} --quarantine" in sums(place.lake).open_ends[0]
+    assert f"run.py replay --chunk {number} --quarantine" in sums(place.files).open_ends[0]
 
     did = replay(place, number=number)
     assert did.counts == {"in": 20, "kept": 0, "quarantined": 20}
@@ -230,13 +230,13 @@ def test_a_gold_chunk_is_dropped_and_the_next_version_projects_its_photos(place,
     assert kept(place) == (3, 0)
     number = blocked(place)
     assert replay(place, number=number).counts == {"in": 3, "kept": 0}
-    assert sums(place.lake).open_ends == [
+    assert sums(place.files).open_ends == [
         f"gold chunk {number} was released: 3 photos have no features until the next version is fitted"
     ]
     fill(place, ["d"])
     place.run()
     assert kept(place) == (4, 4)
-    assert sums(place.lake).open_ends == []
+    assert sums(place.files).open_ends == []
 
 
 @pytest.mark.parametrize("number", [1, 99])

@@ -79,7 +79,7 @@ def test_of_a_chunk_with_one_in_twenty_spoiled_the_rest_is_published(tmp_path, s
     for person in range(4):
         refused += Counter(spoil(place.landing / f"subject=p{person}"))
     did = place.run("bronze", "silver")
-    held = sums(place.lake)
+    held = sums(place.files)
     assert held.disagreements() == []
     assert held.objects == 1143 + 4 * 14
     assert Counter(did["bronze"].reasons) + Counter(did["silver"].reasons) == refused + Counter(
@@ -224,7 +224,7 @@ def features_of(place, name):
     [pca] = [r for r in models if r["kind"] == "pca" and r["weights_id"] == weights_id]
     features = place.lake.read(catalog.FEATURES).where(f"model_version = '{pca['version']}'")
     assert features.count() == 3 * 28
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
     return weights_id
 
 

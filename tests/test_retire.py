@@ -32,7 +32,7 @@ def two(samples_lake, tmp_path_factory, spark):
     root = tmp_path_factory.mktemp("two") / "place"
     shutil.copytree(samples_lake.root, root)
     place = Place(root, spark, None).set(*OTHER)
-    [first] = sums(place.lake).models
+    [first] = sums(place.files).models
     place.first = first
     place.files_before = files_of(place.lake, first.weights_id)
     place.did = place.run()
@@ -43,7 +43,7 @@ def test_a_second_model_embeds_every_photo_once(two, samples_lake):
     photos = samples_lake.did["bronze"].counts["kept"]
     assert two.did["bronze"].counts == {}
     assert two.did["silver"].counts["in"] == photos
-    first, second = sorted(sums(two.lake).models, key=lambda m: m.extractor)
+    first, second = sorted(sums(two.files).models, key=lambda m: m.extractor)
     assert (second.embedded, second.quarantined) == (first.embedded, first.quarantined)
     assert repeated(two.lake) == {}
 
@@ -51,11 +51,11 @@ def test_a_second_model_embeds_every_photo_once(two, samples_lake):
 def test_the_first_models_rows_are_left_alone(two):
     assert two.files_before
     assert files_of(two.lake, two.first.weights_id) == two.files_before
-    assert two.first in sums(two.lake).models
+    assert two.first in sums(two.files).models
 
 
 def test_status_shows_coverage_by_model(two):
-    screen.status(two.console, two.lake)
+    screen.status(two.console, two.files)
     photos = two.first.embedded + two.first.quarantined
     assert two.screen.count(f": 100.0% of {photos} photos seen = ") == 2
 
@@ -71,7 +71,7 @@ def retired(two, tmp_path_factory, spark):
         for point in POINTS:
             with dies(point), pytest.raises(Killed, match=point):
                 retire(context.lake, "mobilenet_v2")
-            place.half.append(sums(place.lake))
+            place.half.append(sums(place.files))
         retire(context.lake, "mobilenet_v2")
     return place
 
@@ -93,7 +93,7 @@ POINTS = (
 
 
 def test_a_retired_models_rows_are_gone_and_the_others_stay(retired, two):
-    held = sums(retired.lake)
+    held = sums(retired.files)
     assert held.models == [two.first]
     assert held.disagreements() == held.open_ends == []
     for table in (catalog.EMBEDDINGS, catalog.QUARANTINE, catalog.MOMENTS):
@@ -127,7 +127,7 @@ def test_a_model_that_is_half_retired_embeds_nothing(retired, two, tmp_path, spa
 def test_a_retired_model_can_be_used_again(retired):
     """Under the same weights_id, every photo once; its next PCA version has a name of its own."""
     did = retired.run("silver", "gold")
-    held = sums(retired.lake)
+    held = sums(retired.files)
     assert len(held.models) == 2
     assert held.disagreements() == []
     assert repeated(retired.lake) == {}
@@ -142,7 +142,7 @@ def test_it_waits_for_a_chunk_that_is_half_published(two):
         with pytest.raises(BadInput, match="half published: finish it first with"):
             retire(context.lake, "mobilenet_v2")
         ledger.retire([judged])
-    assert len(sums(two.lake).models) == 2
+    assert len(sums(two.files).models) == 2
 
 
 @pytest.mark.parametrize(

@@ -150,10 +150,10 @@ def test_the_same_command_again_finds_nothing_new(copied):
 
 
 def test_ten_more_photos_are_ten_photos_more(copied):
-    held = sums(copied.lake)
+    held = sums(copied.files)
     write_samples(copied.landing, 70)
     did = copied.run()
-    now = sums(copied.lake)
+    now = sums(copied.files)
     assert did["bronze"].counts["in"] == now.objects - held.objects >= 10
     assert did["silver"].counts["in"] == did["bronze"].counts["kept"]
     assert did["gold"].counts["in"] == did["silver"].counts["kept"]
@@ -207,10 +207,10 @@ def test_status_notices_a_row_that_went(copied, table, said):
     from delta import DeltaTable
 
     lake = copied.lake
-    screen.status(copied.console, lake)
+    screen.status(copied.console, lake.files)
     assert "The sums agree." in copied.screen
     key = "object" if table is catalog.REJECTED else "photo_id"
     one = lake.read(table).agg(F.min(key)).first()[0]
     DeltaTable.forPath(lake.spark, lake.files.uri(table.name)).delete(F.col(key) == one)
     with pytest.raises(Inconsistent, match=said):
-        screen.status(copied.console, lake)
+        screen.status(copied.console, lake.files)

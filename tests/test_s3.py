@@ -67,7 +67,7 @@ def embeddings(lake):
 
 def agree(place):
     """The sums, and nothing is left open."""
-    held = sums(place.lake)
+    held = sums(place.files)
     assert held.disagreements() == held.open_ends == []
 
 

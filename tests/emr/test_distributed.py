@@ -226,7 +226,7 @@ def test_an_executor_killed_in_the_middle_of_silver_costs_nothing(cluster, tmp_p
     assert process.returncode == 0, output
     assert lost_tasks(log), "no task was running there"
     assert repeated(place.lake) == {}
-    held = sums(place.lake)
+    held = sums(place.files)
     assert held.disagreements() == held.open_ends == []
     [model] = held.models
     assert model.embedded + model.quarantined == held.photos > 100

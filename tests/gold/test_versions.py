@@ -125,7 +125,7 @@ def test_on_request_a_version_is_fitted_and_one_can_be_rolled_back(place):
     promote(place, first)
     assert versions(place) == [("first", "champion"), ("request", "retired")]
     assert counted(place) == [220, 220]
-    assert sums(place.lake).models == [] or not sums(place.lake).models[0].open_ends
+    assert sums(place.files).models == [] or not sums(place.files).models[0].open_ends
     assert project(place).counts == {}
     with pytest.raises(BadInput, match="nothing to roll back to"):
         models.previous(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)

@@ -145,7 +145,7 @@ def test_the_canary_is_gone_from_every_byte(done):
 
 def test_everybody_else_is_as_before_and_the_sums_agree(done):
     assert rows_of_others(done, done.photo_ids) == done.before
-    held = sums(done.lake)
+    held = sums(done.files)
     assert held.disagreements() == held.open_ends == []
 
 
@@ -312,7 +312,7 @@ def test_what_comes_again_is_refused_and_counted(done, tmp_path, spark):
     did = place.run("bronze")["bronze"]
     assert did.counts == {"in": 4, "kept": 1, "stored": 1, "tombstoned": 3}
     assert "3 tombstoned" in place.screen
-    held = sums(place.lake)
+    held = sums(place.files)
     assert held.outcomes["tombstoned"] == 3
     assert held.disagreements() == []
     wanted = [done.pseudonym.encode(), *done.wanted_ids, MARKER.encode()]
@@ -336,7 +336,7 @@ def test_what_is_half_done_is_finished_and_certified_once(held, done, tmp_path, 
     assert certificates(place) == {name: told}
     assert told["counts"] == {**certificates(done)[f"{done.erasure.certificate}.json"]["counts"]}
     assert rows_of_others(place, done.photo_ids) == done.before
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
     assert {path for path, _ in places(done.wanted, place.root)} <= {THEIRS}
     states = [row["state"] for row in place.lake.read(catalog.ERASURES).collect()]
     assert states.count("certified") == 1
@@ -447,7 +447,7 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
     answer = Auditor(place.files, own).answer(Question(subject=SUBJECT))
     assert {found.status for found in answer.findings} <= {Status.ERASED, Status.NOT_HELD}
     assert all("to be wiped by request request-1" in model for model in answer.models)
-    [line] = sums(place.lake).open_ends
+    [line] = sums(place.files).open_ends
     assert "request-1 is not certified: it is logical, and files are due at" in line
     with place.writing() as context:
         commands.finish_step(context, LayerRun("erase"))
@@ -458,7 +458,7 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
     assert (finished.state, finished.certificate) == (State.CERTIFIED, erasure.certificate)
     assert {path for path, _ in places(wanted, place.root)} <= {THEIRS}
     assert rows_of_others(place, photo_ids) == before
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
     pending, whole = sorted(certificates(place).values(), key=lambda told: told["sequence"])
     assert (pending["certificate"], whole["result"]) == (whole["certificate"], "erased")
 

@@ -42,7 +42,7 @@ def restored(place, table, version):
 def embedded_once(place):
     """Sums agree, nothing is there twice, and moments are those of silver's rows."""
     lake = place.lake
-    assert sums(lake).disagreements() == []
+    assert sums(lake.files).disagreements() == []
     assert repeated(lake) == {}
     [model] = lake.read(catalog.MOMENTS).select("weights_id").collect()
     held = refit.kept(lake, model[0])
@@ -98,13 +98,16 @@ def test_what_came_since_is_withdrawn_and_made_again(grown, place, table):
     assert (done.left, done.returned, done.withdrawn) == (NEW + (table is catalog.PHOTOS), 0, 1)
     assert everything(place, table) == grown.rows[table]
     lake = place.lake
-    assert sums(lake).disagreements() == []
-    [model] = sums(lake).models
+    assert sums(lake.files).disagreements() == []
+    [model] = sums(lake.files).models
     waiting = {catalog.EMBEDDINGS: NEW + 1}.get(table, 0)
-    assert (model.waiting, sums(lake).photos) == (waiting, lake.read(catalog.PHOTOS).count())
+    assert (model.waiting, sums(lake.files).photos) == (waiting, lake.read(catalog.PHOTOS).count())
     if table is catalog.PHOTOS:
         assert everything(place, catalog.EMBEDDINGS) == grown.rows[catalog.EMBEDDINGS]
-        assert lake.read(catalog.OBJECTS).where("outcome = 'stored'").count() == sums(lake).photos
+        assert (
+            lake.read(catalog.OBJECTS).where("outcome = 'stored'").count()
+            == sums(lake.files).photos
+        )
     did = place.run()
     again = {catalog.PHOTOS: "bronze", catalog.EMBEDDINGS: "silver", catalog.FEATURES: "gold"}
     assert did[again[table]].counts["kept"] == NEW + (table is catalog.PHOTOS)
@@ -122,7 +125,7 @@ def test_a_second_restore_finds_nothing_and_a_withdrawn_chunk_stays_away(grown, 
     assert vars(forward) == {"left": 0, "returned": 0, "kept_out": NEW, "withdrawn": 0}
     chunks = place.lake.ledger.chunks().values()
     assert [c.layer for c in chunks if c.state is State.RETIRED] == ["silver"]
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
 
 
 def test_erased_rows_do_not_come_back(grown, place, command):
@@ -148,7 +151,7 @@ def test_erased_rows_do_not_come_back(grown, place, command):
     by_hand(place, catalog.OBJECTS).restoreToVersion(before[catalog.OBJECTS])
     assert restored(place, catalog.PHOTOS, before[catalog.PHOTOS]).kept_out == len(own)
     assert held_of(place, own) == 0
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
     code, _, err = command("lift", "--subject", SUBJECT, *words)
     assert (code, "request-1 is not certified yet" in err) == (2, True)
     erased(place, mode="immediate")
@@ -177,7 +180,7 @@ def test_a_retired_models_rows_stay_away(grown, place, command):
     assert command("retire", model[0][:12], *words)[0] == 0
     done = restored(place, catalog.EMBEDDINGS, grown.after[catalog.EMBEDDINGS])
     assert (done.returned, done.kept_out) == (0, grown.lake.read(catalog.EMBEDDINGS).count())
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
 
 
 def test_a_refusal_holds_again_where_its_replay_is_withdrawn(place):

@@ -50,7 +50,7 @@ def old(grown, tmp_path_factory, spark):
     place = under_ages(grown, tmp_path_factory.mktemp("old"), spark)
     place.kept = {table: newer(place, table) for table in OF_PHOTOS}
     place.ids = {row["photo_id"] for row in place.lake.read(catalog.PHOTOS).collect()}
-    place.before = sums(place.lake)
+    place.before = sums(place.files)
     place.foreseen = retention.passed(place.lake, place.settings, now=place.at)
     retained(place)
     return place
@@ -75,7 +75,7 @@ def test_old_photos_leave_every_table_and_others_stay(old):
     assert held["bronze/rejected"] == before.outcomes["rejected"] == 2
     assert {table: everything(old, table) for table in OF_PHOTOS} == old.kept
     assert f"{held['bronze/photos']} rows" in old.screen
-    after = sums(old.lake)
+    after = sums(old.files)
     assert after.disagreements() == after.open_ends == []
     assert after.outcomes["expired"] == before.objects - len(old.kept[catalog.PHOTOS])
     assert not {each.place for each in passed(old, old.at)} & {table.name for table in OF_PHOTOS}
@@ -105,7 +105,7 @@ def test_moments_are_of_what_is_left_and_the_next_run_fits_anew(old, grown):
     assert did["bronze"].counts == {}
     newest = old.lake.read(catalog.MODELS).where("kind = 'pca' and status = 'champion'").first()
     assert (newest["reason"], newest["photos"]) == ("removal", held.moments.n)
-    assert sums(old.lake).disagreements() == []
+    assert sums(old.files).disagreements() == []
     first = min(old.landing.rglob("*.jpg"), key=lambda path: path.stat().st_mtime)
     first.touch()
     assert old.run("bronze")["bronze"].counts["stored"] == 1
@@ -123,7 +123,7 @@ def test_one_that_dies_goes_on(place):
     retained(place)
     assert {table: everything(place, table) for table in OF_PHOTOS} == kept
     assert place.lake.read(catalog.REJECTED).count() == 0
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
 
 
 def test_journals_and_records_of_audits_have_their_age(place):
@@ -185,7 +185,7 @@ def test_old_files_go_once_no_version_within_the_retention_has_them(place, comma
     retained(quiet, now=later)
     assert "old files" in quiet.screen
     assert places([subject.encode()], place.root / "lake") == []
-    assert sums(place.lake).disagreements() == []
+    assert sums(place.files).disagreements() == []
 
 
 def test_on_the_command_line(place, command):
