@@ -7,9 +7,10 @@ import re
 
 from rich.console import Console
 
+from conf import prices
 from conf.errors import BadInput
 from conf.settings import Emr, Settings
-from emr import plan_screen, prices
+from emr import plan_screen
 from emr.shapes import Reckoning, plan
 from emr.sizing import Work
 

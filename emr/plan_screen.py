@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bronze.landing import READERS
+from conf.prices import Prices
 from conf.settings import Settings
 from emr import shapes, sizing
-from emr.prices import Prices
 from emr.shapes import Plan, Reckoning
 from emr.sizing import Work
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from conf.errors import BadInput
+from conf.prices import Calibration, Instance, Prices
 from conf.settings import Emr
 from emr import sizing
-from emr.prices import Calibration, Instance, Prices
 from emr.sizing import Memory, Seconds, Work
 
 MOST_NODES = 500

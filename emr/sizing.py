@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass, fields
 
 from bronze.landing import READERS
+from conf.prices import Calibration, Instance, Storage
 from conf.settings import Chunks
-from emr.prices import Calibration, Instance, Storage
 from lake.session import REQUIRED
 
 SPLIT = int(REQUIRED["spark.sql.files.maxPartitionBytes"])

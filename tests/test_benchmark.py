@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from conf import prices
 from conf.errors import BadInput
-from emr import prices
 from tests.benchmark import wanted
 from tests.benchmarking.calibration import calibration, write
 from tests.benchmarking.peers import CHUNKS, Measured

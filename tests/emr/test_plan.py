@@ -10,11 +10,12 @@ import pytest
 from rich.console import Console
 
 import run
+from conf import prices
 from conf.arguments import parse
 from conf.errors import BadInput, BadSettings
+from conf.prices import Calibration
 from conf.settings import Settings
-from emr import plan, prices, shapes, sizing
-from emr.prices import Calibration
+from emr import plan, shapes, sizing
 from emr.shapes import Reckoning
 from emr.sizing import Work
 

@@ -1,4 +1,4 @@
-"""What the plan reckons with: prices of conf/prices.toml, and rates of conf/calibration.json."""
+"""What plan and report reckon with: prices of conf/prices.toml, and rates of conf/calibration.json."""
 
 from __future__ import annotations
 
