@@ -130,14 +130,15 @@ def _row(result: Mapping[str, Any], told: tuple[str, str]) -> str:
     return (
         f'<tr><td class="{action}">{SIGNS.get(action, "?")}</td>'
         f"<td><code>{escape(result['expectation'])}</code> {escape(rule)}<small>{escape(why)}</small></td>"
-        f'<td>{escape(result["severity"])}</td><td class="number">{_found(result)}</td>'
+        f'<td>{escape(result["severity"])}</td><td class="number">{found(result)}</td>'
         f'<td class="action {action}">{escape(action)}</td></tr>'
     )
 
 
-def _found(result: Mapping[str, Any]) -> str:
+def found(result: Mapping[str, Any]) -> str:
+    """What a row of ops/quality says that an expectation found, in a few words."""
     if result["unexpected_count"] is not None:
         return f"{result['unexpected_count']:,} of {result['element_count']:,} rows fail"
     if result["observed"] is None:
         return "–"
-    return f"{float(result['observed']):,.6g}"
+    return f"{float(result['observed']):,.4g}"

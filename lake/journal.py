@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
+MOMENT = "%Y%m%dT%H%M%S.%f"
+"""When a run began, at the beginning of its `run_id`."""
+
 REVISION = PROJECT / "REVISION"
 """In a package of the code, which has no history beside it: the revision that it was made of."""
 
@@ -27,7 +30,7 @@ class Run:
     @classmethod
     def begin(cls, settings_hash: str) -> Run:
         """A new run, now, of the code in this folder."""
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        moment = datetime.now(UTC).strftime(MOMENT)[:-3]
         return cls(f"{moment}Z-{secrets.token_hex(4)}", code_revision(), settings_hash)
 
     def metadata(self, *, layer: str, chunk: int | None) -> str:
@@ -41,6 +44,11 @@ class Run:
                 "settings_hash": self.settings_hash,
             }
         )
+
+
+def begun(run_id: str) -> datetime:
+    """When the run of that id began, in UTC."""
+    return datetime.strptime(run_id.partition("Z-")[0], MOMENT).replace(tzinfo=UTC)
 
 
 def code_revision() -> str:

@@ -26,6 +26,10 @@ class Points:
     components: NDArray[np.float32]
 
 
+NONE = Points(0, [], np.empty((0, 2), np.float32))
+"""Of no photos."""
+
+
 def points(root: str, version: str) -> Points:
     """Of the photos that a PCA version has features of, the same ones each time: those with the lowest
     ids, which are hashes. Read batch by batch. Raises BadInput where there is no lake."""
@@ -43,7 +47,7 @@ def points(root: str, version: str) -> Points:
         both = pa.concat_tables([chosen, both]) if chosen is not None else both
         chosen = both.take(pc.select_k_unstable(both, SAMPLE, [("photo_id", "ascending")]))
     if chosen is None or not photos:
-        return Points(0, [], np.empty((0, 2), np.float32))
+        return NONE
     first = np.array(chosen["first"].to_pylist(), np.float32)
     return Points(
         photos,

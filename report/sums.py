@@ -15,6 +15,9 @@ from lake.chunks import Chunk, State, latest, published
 from lake.extractors import RETIRING
 from lake.files import Folder
 
+CERTIFIED = "certified"
+"""The last state of a request for erasure."""
+
 Row = Mapping[str, Any]
 
 
@@ -57,8 +60,8 @@ class ModelSums:
 
 
 @dataclass(frozen=True)
-class OpenErasure:
-    """A request for erasure that is not certified yet; `due_at` says when old files may go, in UTC."""
+class Erasure:
+    """A request for erasure in its last state; `due_at` says when old files may go, in UTC."""
 
     request: str
     state: str
@@ -76,14 +79,16 @@ class OpenErasure:
 
 @dataclass(frozen=True)
 class Sums:
-    """Counts over the whole lake. `writer`: the run that writes to it meanwhile, as its lease tells."""
+    """Counts over the whole lake. `certified` counts requests for erasure; `writer` is the run that writes
+    meanwhile, as the lease tells."""
 
     objects: int
     outcomes: Mapping[str, int]
     rejected: Mapping[str, int]
     photos: int
     models: Sequence[ModelSums]
-    erasures: Sequence[OpenErasure]
+    erasures: Sequence[Erasure]
+    certified: int
     open_ends: Sequence[str]
     writer: str | None
 
@@ -132,19 +137,21 @@ def sums(files: Folder) -> Sums:
     extractors = _extractors(root)
     models = _models(root, extractors, chunks)
     champions = {model.weights_id: model.champion for model in models}
-    erasures = _open_erasures(root)
+    erasures = _erasures(root)
+    open_erasures = [each for each in erasures if each.state != CERTIFIED]
     return Sums(
         objects=sum(outcomes.values()),
         outcomes=outcomes,
         rejected=_counts(root, catalog.REJECTED, "reason"),
         photos=reading.count(root, catalog.PHOTOS),
         models=models,
-        erasures=erasures,
+        erasures=open_erasures,
+        certified=len(erasures) - len(open_erasures),
         open_ends=[
             *_blocked(chunks),
             *_unprojected(chunks, champions),
             *_half_retired(extractors),
-            *map(str, erasures),
+            *map(str, open_erasures),
         ],
         writer=holder.run_id if (holder := lease.writer(files)) else None,
     )
@@ -195,21 +202,19 @@ def _half_retired(extractors: Sequence[Row]) -> list[str]:
     ]
 
 
-def _open_erasures(root: str) -> list[OpenErasure]:
-    """Of each request its last state, where that is not the last one."""
-    rows = reading.rows(
-        root, catalog.ERASURES, columns=["request", "state", "mode", "due_at", "entry"]
-    )
+def _erasures(root: str) -> list[Erasure]:
+    """Each request in its last state."""
+    columns = ["request", "state", "mode", "due_at", "entry"]
+    rows = reading.rows(root, catalog.ERASURES, columns=columns)
     last = {row["request"]: row for row in sorted(rows, key=lambda row: row["entry"])}
     return [
-        OpenErasure(
+        Erasure(
             row["request"],
             row["state"],
             row["mode"],
             row["due_at"] and row["due_at"].astimezone(UTC),
         )
         for row in last.values()
-        if row["state"] != "certified"
     ]
 
 

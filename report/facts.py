@@ -1,0 +1,148 @@
+"""All that the report tells, read from the tables once, without Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conf.prices import Source, prices
+from conf.settings import Settings
+from expectations import suites
+from lake import catalog, reading
+from lake.files import Folder
+from lake.journal import code_revision
+from report import points
+from report.cost import Rate, Spent
+from report.history import Recorded, recorded
+from report.points import Points
+from report.quality import Quality
+from report.sums import ModelSums, Sums, sums
+
+BLOBS = ("mean", "scale", "basis", "parameters", "reference")
+"""Columns of gold/models that a report doesn't need: megabytes."""
+
+MEASURES = {
+    "mean_shift": "mean_shift",
+    "reconstruction": "reconstruction_loss",
+    "label_mix": "label_mix_index",
+    "brightness": "brightness_index",
+    "component": "component_index",
+}
+"""The measures of a drift, and the columns of the suite of gold/features that hold them to a bound."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One extractor model, and its champions: rows of gold/models, None where there is none.
+
+    `points`: photos by the champion PCA's first components; `drift`: rows of ops/drift, the last first.
+    """
+
+    sums: ModelSums
+    pca: Row | None
+    classifier: Row | None
+    points: Points
+    drift: Sequence[Row]
+
+    @property
+    def name(self) -> str:
+        """The extractor, and enough of the model's hash to tell it from others."""
+        return f"{self.sums.extractor} {self.sums.weights_id[:12]}"
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Of the champion classifier: int64[labels, labels], a row a true kind."""
+        assert self.classifier is not None
+        n = len(self.classifier["labels"])
+        return np.array(self.classifier["confusion"], np.int64).reshape(n, n)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the report shows. `drift_bounds`: what the suite holds each measure to, where it does."""
+
+    made_at: datetime
+    code_revision: str
+    lake: str
+    sums: Sums
+    runs: Sequence[Recorded]
+    quality: Quality
+    models: Sequence[Model]
+    versions: Sequence[Row]
+    drift_bounds: Mapping[str, float]
+    rate: Rate
+    spent: Spent
+    sources: Sequence[Source]
+
+    @classmethod
+    def of(cls, files: Folder, settings: Settings) -> Self:
+        """Raises BadInput (no lake there), BadSettings (no prices), Blocked (a suite can't be read)."""
+        root = files.root
+        held, runs, known = sums(files), recorded(root), prices()
+        versions = _versions(root)
+        drift = sorted(_drift(root), key=lambda row: row["measured_at"], reverse=True)
+        rate = Rate.of(settings, known)
+        return cls(
+            made_at=datetime.now(UTC),
+            code_revision=code_revision(),
+            lake=settings.paths.lake,
+            sums=held,
+            runs=runs,
+            quality=Quality.of(root),
+            models=[_model(root, model, versions, drift) for model in held.models],
+            versions=versions,
+            drift_bounds=_bounds(),
+            rate=rate,
+            spent=Spent.on(runs, rate),
+            sources=[known.sources[name] for name in ("on_demand", "emr")],
+        )
+
+    @property
+    def refused(self) -> list[tuple[str, str, int]]:
+        """(Where, reason, photos), of photos that are refused now."""
+        found = [("bronze/rejected", why, n) for why, n in self.sums.rejected.items()]
+        for model in self.sums.models:
+            where = f"silver/quarantine of {model.extractor}"
+            found += [(where, why, n) for why, n in model.reasons.items()]
+        return found
+
+
+def _versions(root: str) -> list[Row]:
+    """Every model version, the last one first."""
+    columns = [name for name in catalog.MODELS.schema.names if name not in BLOBS]
+    rows = reading.rows(root, catalog.MODELS, columns=columns)
+    for row in rows:
+        row["metrics"] = dict(row["metrics"] or [])
+    return sorted(rows, key=lambda row: (row["created_at"], row["version"]), reverse=True)
+
+
+def _drift(root: str) -> list[dict[str, Any]]:
+    """The rows of ops/drift, of the components' measures the largest."""
+    rows = reading.rows(root, catalog.DRIFT)
+    return [row | {"component": max(row["components"], default=0.0)} for row in rows]
+
+
+def _model(root: str, held: ModelSums, versions: Sequence[Row], drift: Sequence[Row]) -> Model:
+    own = [row for row in versions if row["weights_id"] == held.weights_id]
+    champions = {row["kind"]: row for row in own if row["status"] == "champion"}
+    pca = champions.get("pca")
+    return Model(
+        held,
+        pca,
+        champions.get("classifier"),
+        points.points(root, pca["version"]) if pca else points.NONE,
+        [row for row in drift if row["weights_id"] == held.weights_id],
+    )
+
+
+def _bounds() -> dict[str, float]:
+    written = suites.written(suites.name_of(catalog.FEATURES))["expectations"]
+    held = {each["kwargs"].get("column"): each["kwargs"].get("max_value") for each in written}
+    return {name: held[column] for name, column in MEASURES.items() if held.get(column)}
