@@ -43,7 +43,8 @@ from lake.files import Folder, folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
 from privacy import erasures, region, tombstones
-from report import screen
+from report import document, screen
+from report.facts import Facts
 from report.predictions import Predictor
 from silver.converted import source_sha256
 from silver.embeddings import BroadcastModel
@@ -227,6 +228,16 @@ def status_command(words: argparse.Namespace, settings: Settings, console: Conso
     files = check_lake(settings)
     Lake.check_format(files)
     screen.status(console, files, as_json=words.json)
+
+
+def report_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """What the lake holds and how it came, as one HTML file, without Spark. Raises BadInput."""
+    files = check_lake(settings)
+    Lake.check_format(files)
+    with console.status("reading the lake"):
+        size = document.write(Facts.of(files, settings), Path(words.out))
+    told = f"{words.out}: {size / 1e6:,.1f} MB. No person, path or photo of a person is in it."
+    console.print(told, markup=False, soft_wrap=True)
 
 
 def check_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
@@ -433,6 +444,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             train_command(settings, console)
         elif parsed.command == "predict":
             predict_command(parsed, settings, console)
+        elif parsed.command == "report":
+            report_command(parsed, settings, console)
         elif parsed.command == "replay":
             replay_command(parsed, settings, console)
         elif parsed.command in privacy.commands.COMMANDS:

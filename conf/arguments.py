@@ -17,6 +17,7 @@ COMMANDS = (
     "models",
     "train",
     "predict",
+    "report",
     "retire",
     "audit",
     "erase",
@@ -42,6 +43,7 @@ EXAMPLES = """examples:
   python run.py restore --table silver/embeddings --version 7
   python run.py audit --subject anna --history      what was held on anna, since when and until when
   python run.py train                               classifiers of kinds, tested on photos held out
+  python run.py report --out report.html            runs, sums, gates, models and costs as one page
   python run.py predict a.jpg b.jpg                 which kinds of fruit these photos show
 """
 
@@ -122,6 +124,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     predict.add_argument("photos", metavar="PHOTO", nargs="+")
     predict.add_argument(
         "--classifier", metavar="VERSION", help="as models lists them (default: the champion)"
+    )
+    report = commands.add_parser(
+        "report", parents=[shared], help="what the lake holds and how it came, as one HTML file"
+    )
+    report.add_argument(
+        "--out", metavar="FILE", default="report.html", help="(default: report.html)"
     )
     retire = commands.add_parser(
         "retire", parents=[shared], help="remove a model's rows from silver and gold"

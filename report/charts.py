@@ -203,7 +203,11 @@ def drift(rows: Sequence[Row], periods: Periods, *, bounds: Mapping[str, float])
             "color": _named([measure.replace("_", " ") for measure in bounds]),
         },
     }
-    bound = {"mark": {"type": "rule", "strokeDash": [4, 3]}, "encoding": {"y": {"datum": 1}}}
+    bound = {
+        "data": {"values": [{}]},
+        "mark": {"type": "rule", "strokeDash": [4, 3]},
+        "encoding": {"y": {"datum": 1}},
+    }
     spec = {"height": 200, "layer": [measured, bound]}
     return svg(
         spec, label=f"The largest drift of each measure by {periods.unit}, against its bound."

@@ -12,6 +12,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from conf.errors import BadInput
 from report import charts, plots
 from report.cost import Spent
 from report.facts import MEASURES, Facts, Model
@@ -60,6 +61,7 @@ def html(facts: Facts) -> str:
         "count": _count,
         "percent": lambda share: "–" if share is None else f"{share:.1%}",
         "two": lambda value: "–" if value is None else f"{value:,.2f}",
+        "amount": lambda value: f"{value:,.2f}" if value >= 1 else f"{value:.3g}",
         "rate": lambda value: "–" if value is None else f"{value:,.0f}",
         "minute": lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}",
         "duration": _duration,
@@ -232,8 +234,13 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
-def made(facts: Facts, file: Path) -> int:
-    """Writes the page; its bytes. Raises OSError."""
+def write(facts: Facts, file: Path) -> int:
+    """Writes the page; its size in bytes. Raises BadInput where that can't be."""
     content = html(facts).encode()
-    file.write_bytes(content)
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise BadInput(
+            f"{file} can't be written ({error.strerror}); name another file with --out."
+        ) from None
     return len(content)
