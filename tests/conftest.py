@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,6 +20,19 @@ from tests.s3_server import Server
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 WEIGHTS = PHOTOS.parent / "weights" / "mobilenet_v2_imagenet.weights.h5"
 SAMPLES = 60
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ALONE = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+BAD = ("error", "warning")
+"""Lines of a page's console that it must not have."""
 
 
 @pytest.fixture(scope="session")
@@ -126,3 +140,32 @@ def real_photos() -> Path:
     if not PHOTOS.is_dir():
         pytest.skip("the real photos (../shared/photos) are not on this machine")
     return PHOTOS
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Headless Chromium, as Debian's package has it."""
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        if "CI" in os.environ:
+            pytest.fail("there is no Chromium: .ci/run installs it")
+        pytest.skip("there is no Chromium on this machine: install Debian's package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ALONE)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A new page of a browser without a network but loopback's; at the end it must have had no error."""
+    said = []
+    page = chromium.new_page()
+    page.on("console", lambda line: said.append(line.text) if line.type in BAD else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("requestfailed", lambda request: said.append(f"{request.url} failed"))
+    yield page
+    page.close()
+    assert said == []

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from gold.evaluation import evaluate, nearest_neighbours
 from gold.models import PcaVersion
 from gold.training import Examples
 from lake import catalog
+from report import document
+from report.facts import Facts
 from report.sums import sums
+from run import run_steps, train_step, writing
 from silver import extractors, flatbuffer, pixels
 from silver.embeddings import Limits
 from tests.conftest import PHOTOS, WEIGHTS
@@ -234,3 +238,30 @@ def test_a_model_that_the_lake_knows_by_another_name_is_refused(few):
     place = few.set("model.extractor=tflite", f"model.weights={known}")
     with pytest.raises(BadInput, match="knows this very model as resnet50"):
         place.run("silver")
+
+
+def test_the_report_of_the_real_photos_opens_without_an_error_and_tells_what_status_does(
+    real, tmp_path, page
+):
+    settings = real.set("training.max_photos=300", "training.folds=2").settings
+    with writing(settings, real.console) as context:
+        run_steps(context, [("train", partial(train_step, context))])
+    size = document.write(Facts.of(real.files, settings), tmp_path / "report.html")
+    assert size < 5_000_000
+    page.goto((tmp_path / "report.html").as_uri())
+    held = sums(real.files)
+    assert page.locator("[data-sum=photos]").inner_text() == f"{held.photos:,}" == "1,142"
+    assert page.locator("[data-sum=objects]").inner_text() == f"{held.objects:,}"
+    assert len(held.models) == len({model.weights_id for model in held.models}) > 0
+    for model in held.models:
+        embedded = page.locator(f"[data-embedded='{model.weights_id}']")
+        assert embedded.inner_text() == f"{model.embedded:,}"
+    for name in document.SECTIONS:
+        assert len(page.locator(f"#{name}").inner_text()) > 30
+    plots = {name: page.locator(f"#{name} svg.plot").count() for name in document.SECTIONS}
+    assert {name for name, count in plots.items() if not count} <= {
+        "sums",
+        "drift",
+        "models",
+        "erasures",
+    }
