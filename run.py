@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -36,14 +37,15 @@ from conf.settings import Settings
 from expectations import check, docs
 from expectations.gate import SuiteGate
 from expectations.views import Views
-from lake import catalog, faults, keys, lease, session
+from lake import catalog, faults, keys, lease, lines, metrics, session
 from lake.chunks import Chunk, State
 from lake.compaction import compact
 from lake.files import Folder, folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
+from lake.lines import JsonLines
 from privacy import erasures, region, tombstones
-from report import document, screen
+from report import document, monitoring, screen
 from report.facts import Facts
 from report.predictions import Predictor
 from silver.converted import source_sha256
@@ -90,7 +92,7 @@ def run_layer(context: Context, did: LayerRun) -> None:
             lake, settings, keys=context.keys, tombstones=held, console=console, did=did
         )
         return
-    gate = SuiteGate(lake, settings.gates)
+    gate = SuiteGate(lake, settings.gates, did)
     if did.layer == "silver":
         silver.layer.embed(lake, context.model, gate=gate, console=console, did=did)
     else:
@@ -130,26 +132,42 @@ def run_steps(
             did.finish("blocked" if isinstance(error, Blocked) else "failed", error=told)
             # Where that fails too, as on a full disk, the first error is the one to tell.
             with suppress(Exception):
-                record(context.lake, done[recorded:])
+                record(context, done[recorded:], is_last=True)
+                watch(context, done)
                 publish_docs(context)
             raise
         did.finish("done")
         # A layer that did nothing waits for the next one: one commit less.
         if did.counts or len(done) == len(steps):
-            record(context.lake, done[recorded:])
+            record(context, done[recorded:], is_last=len(done) == len(steps))
             recorded = len(done)
             faults.at(RECORDED)
     with context.console.status("joining small files"):
         compact(context.lake, small_files=context.settings.compaction.small_files)
     screen.summary(context.console, done, run=context.lake.run)
+    watch(context, done)
     publish_docs(context)
     return done
 
 
-def record(lake: Lake, layers: Sequence[LayerRun]) -> None:
-    """Their rows of ops/runs, in one commit."""
+def record(context: Context, layers: Sequence[LayerRun], *, is_last: bool) -> None:
+    """Their rows of ops/runs, in one commit; the run's last one tells what erasures it leaves due."""
+    lake = context.lake
+    if is_last:
+        due = erasures.due(lake, now=datetime.now(UTC))
+        layers[-1].measure(metrics.ERASURES_DUE, len(due))
     rows = [did.row(lake.run) for did in layers]
     lake.record(catalog.RUNS, rows, layer=layers[-1].layer)
+    for did, row in zip(layers, rows, strict=True):
+        for judgement in did.judgements:
+            lines.event(context.console, "gate", {"layer": did.layer, **vars(judgement)})
+        lines.event(context.console, "layer", {**row, "seconds": did.seconds})
+
+
+def watch(context: Context, layers: Sequence[LayerRun]) -> None:
+    """The run's numbers to CloudWatch, where the settings name it; a note where that can't be."""
+    if said := monitoring.publish(context.lake.files.root, layers, context.settings):
+        context.console.print(f"note: {said}", markup=False, soft_wrap=True)
 
 
 def publish_docs(context: Context) -> None:
@@ -281,7 +299,7 @@ def replay_step(context: Context, did: LayerRun, *, reason: str | None, number: 
         if chunk.layer == "gold":
             gold.layer.release(lake, chunk, did=did)
             return
-        gate = SuiteGate(lake, settings.gates, release=True)
+        gate = SuiteGate(lake, settings.gates, did, release=True)
         silver.layer.release(lake, chunk, context.model, gate=gate, console=console, did=did)
         return
     replay(
@@ -289,7 +307,7 @@ def replay_step(context: Context, did: LayerRun, *, reason: str | None, number: 
         context.model,
         reason=reason,
         bounds=settings.chunks,
-        gate=SuiteGate(lake, settings.gates),
+        gate=SuiteGate(lake, settings.gates, did),
         console=console,
         did=did,
     )
@@ -312,7 +330,7 @@ def models_command(words: argparse.Namespace, settings: Settings, console: Conso
 def models_step(context: Context, words: argparse.Namespace, did: LayerRun) -> None:
     """What `models` does, beside listing them."""
     lake, settings, console = context.lake, context.settings, context.console
-    gate = SuiteGate(lake, settings.gates)
+    gate = SuiteGate(lake, settings.gates, did)
     if words.promote:
         gold.layer.promote(lake, words.promote, gate=gate, console=console, did=did)
         return
@@ -349,7 +367,7 @@ def train_step(context: Context, did: LayerRun) -> None:
         lake,
         context.model.weights_id,
         settings,
-        gate=SuiteGate(lake, settings.gates),
+        gate=SuiteGate(lake, settings.gates, did),
         console=context.console,
         did=did,
         reason=gold.refit.REQUEST,
@@ -414,13 +432,15 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
             own.shared_with(session.java_process(spark))
             lake = Lake.writing(spark, files, run=run, lease=own, keys=held, delta=settings.delta)
             gold.departure.finish(lake)
+        if isinstance(console, JsonLines):
+            console.run_id = run.run_id
         yield Context(settings, lake, held, console)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
-    console, errors = Console(highlight=False), Console(stderr=True, highlight=False)
     words = sys.argv[1:] if argv is None else argv
+    console, errors = consoles(words)
     try:
         parsed = arguments.parse(words)
         usual = "emr" if parsed.command == "emr" else "local"
@@ -459,7 +479,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FruitLakeError as error:
         if "--debug" in words:
             traceback.print_exc()
-        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        tell(errors, str(error), error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
         errors.print("stopped; the same command goes on from here.")
@@ -467,8 +487,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if "--debug" in words:
             traceback.print_exc()
-        errors.print(f"error: {unexpected(error)}", markup=False, soft_wrap=True)
+        tell(errors, unexpected(error), 1)
         return 1
+
+
+def consoles(words: Sequence[str]) -> tuple[Console, Console]:
+    """For what is told and for errors; before the words are understood, as these may be wrong."""
+    if "--log=json" in words or ("--log", "json") in pairwise(words):
+        return JsonLines(level="info"), JsonLines(level="error", stderr=True)
+    return Console(highlight=False), Console(stderr=True, highlight=False)
+
+
+def tell(errors: Console, sentence: str, exit_code: int) -> None:
+    """An error, to people or as an event."""
+    if isinstance(errors, JsonLines):
+        errors.event("error", message=sentence, exit_code=exit_code)
+    else:
+        errors.print(f"error: {sentence}", markup=False, soft_wrap=True)
 
 
 def unexpected(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from bronze import photos
 from bronze.landing import Arrival, Landing, arrival
 from bronze.landing import landing as landing_of
 from conf.settings import Settings
-from lake import catalog, faults
+from lake import catalog, faults, metrics
 from lake.chunks import Chunk, State, batches, unfinished
 from lake.journal import LayerRun
 from lake.keys import Keys
@@ -100,7 +101,14 @@ def _unseen(lake: Lake, landing: Landing, *, keys: Keys, did: LayerRun) -> Seque
             f"{len(tried) - len(mended):,} objects that were rejected as unreadable still are: grant "
             f"permission, and the next run takes them up."
         )
-    return sorted(new + mended, key=lambda arrival: arrival.position)
+    arrivals = sorted(new + mended, key=lambda arrival: arrival.position)
+    did.measure(metrics.LAG, _age(arrivals[0]) if arrivals else 0.0)
+    return arrivals
+
+
+def _age(oldest: Arrival) -> float:
+    """Seconds since the object arrived; 0 for one of a clock that is ahead."""
+    return max(0.0, time.time() - oldest.landing.modified_ns / 1e9)
 
 
 def _publish(lake: Lake, chunk: Chunk, *, did: LayerRun) -> None:

@@ -28,9 +28,11 @@ COMMANDS = (
 )
 EMR = ("plan", "policies", "package", "launch", "submit", "status", "logs", "terminate")
 MODES = ("deferred", "immediate")
+LOGS = ("text", "json")
 
 EXAMPLES = """examples:
   python run.py --layer all --samples 60            generate photos, then run all layers
+  python run.py --layer all --log json              an object a line, for whoever gathers logs
   python run.py --layer all --landing photos        your own folder of photos
   python run.py --layer silver --extractor mobilenet_v2 --weights mobilenet.weights.h5
   python run.py status --lake data/lake             what the lake holds, and whether it adds up
@@ -67,6 +69,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     shared.add_argument("--extractor", metavar="NAME", help="a file in silver/extractors")
     shared.add_argument(
         "--weights", metavar="WEIGHTS", help="imagenet, a file or s3:// URI, or random:SEED"
+    )
+    shared.add_argument(
+        "--log", metavar="FORM", choices=LOGS, help="text, or json: an object a line"
     )
     shared.add_argument("--debug", action="store_true", help="show a traceback with an error")
     parser = _Parser(

@@ -184,6 +184,21 @@ class Buckets(Section):
     private: bool
 
 
+class Monitoring(Section):
+    """`cloudwatch`: the namespace that gets each run's metrics; empty: none.
+
+    Its alarms (emr/alarms.py) go to `topic`, the ARN of an SNS topic (empty: they are seen in the console
+    alone): no run for `silent_hours`, a photo that waited `lag_hours` in the landing folder, more than
+    `refused_share` refused, a drift beyond the bounds of `refit`, a run that failed, an erasure that is due.
+    """
+
+    cloudwatch: Annotated[str, Field(pattern="^([A-Za-z0-9._/#:-]{1,255})?$")]
+    topic: Annotated[str, Field(pattern="^(arn:aws:sns:.+)?$")]
+    silent_hours: Annotated[int, Field(ge=1, le=168)]
+    lag_hours: Annotated[float, Field(gt=0)]
+    refused_share: Share
+
+
 class Emr(Section):
     """The cluster of `run.py emr`.
 
@@ -230,6 +245,7 @@ class Settings(Section):
     gates: Gates
     retention: Retention
     buckets: Buckets
+    monitoring: Monitoring
     emr: Emr | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""`run.py emr policies`: who may do what, and what each bucket has to have, as JSON; and in the account."""
+"""`run.py emr policies`: who may do what, what each bucket must have, alarms: as JSON, and in the account."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from rich.console import Console
 
 from conf.errors import BadInput
 from conf.settings import Emr, Settings
-from emr import account, applying
+from emr import account, alarms, applying
 from emr.account import Account
+from emr.alarms import Alarm
 from emr.buckets import Bucket, buckets
 from emr.roles import Role, roles
 
@@ -39,8 +40,9 @@ def policies_command(
     else:
         at = _account(own, console)
     made, needed = roles(settings, own, at, places), buckets(settings, at, places)
+    watching = alarms.alarms(settings, own)
     folder = Path(words.out or FOLDER)
-    written = write(folder, documents(made, needed))
+    written = write(folder, documents(made, needed, watching))
     console.print(f"{folder}: {written:,} files.", markup=False, soft_wrap=True)
     if not words.apply:
         return
@@ -49,6 +51,7 @@ def policies_command(
         *(line for role in made for line in applying.role(role, own)),
         *applying.instance_profile(own),
         *applying.linked_roles(),
+        *alarms.applied(watching, own),
     ]
     for line in changed:
         console.print(line, markup=False, soft_wrap=True)
@@ -73,7 +76,9 @@ def _account(own: Emr, console: Console) -> Account:
     return Account(number, own.region, key)
 
 
-def documents(made: list[Role], needed: list[Bucket]) -> dict[str, Mapping[str, Any]]:
+def documents(
+    made: list[Role], needed: list[Bucket], watching: list[Alarm]
+) -> dict[str, Mapping[str, Any]]:
     """Every file by its name."""
     return {
         **{f"role-{role.name}.trust.json": role.trust for role in made},
@@ -82,6 +87,7 @@ def documents(made: list[Role], needed: list[Bucket]) -> dict[str, Mapping[str, 
         **{f"bucket-{bucket.name}.encryption.json": bucket.encryption for bucket in needed},
         **{f"bucket-{bucket.name}.lifecycle.json": bucket.lifecycle for bucket in needed},
         **{f"bucket-{bucket.name}.public-access.json": bucket.public_access for bucket in needed},
+        **{f"alarm-{alarm['AlarmName']}.json": alarm for alarm in watching},
     }
 
 

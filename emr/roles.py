@@ -133,6 +133,9 @@ def _nodes(settings: Settings, own: Emr, at: Account, places: Places) -> list[St
             [at.key],
         ),
     ]
+    if settings.monitoring.cloudwatch:
+        only = {"StringEquals": {"cloudwatch:namespace": settings.monitoring.cloudwatch}}
+        made.append(statement("Metrics", ["cloudwatch:PutMetricData"], ["*"], when=only))
     if own.certificates:
         certificates = f"arn:aws:s3:::{own.certificates.partition('://')[2]}"
         made.append(statement("Certificates", ["s3:GetObject"], [certificates]))
@@ -162,6 +165,11 @@ def _operator(own: Emr, at: Account, places: Places) -> list[Statement]:
                 "elasticmapreduce:ListClusters",
             ],
             ["*"],
+        ),
+        statement(
+            "Alarms",
+            ["cloudwatch:DescribeAlarms"],
+            [at.arn("cloudwatch", f"alarm:{own.name}-*")],
         ),
         pass_role(
             "GiveEmrItsRole", account.service_role(own), at, "elasticmapreduce.amazonaws.com"

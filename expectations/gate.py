@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,6 +21,7 @@ from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk, State
 from lake.gates import NONE, Passed
+from lake.journal import Judgement, LayerRun
 from lake.lake import Lake
 
 REFUSES_ROWS = (catalog.PHOTOS, catalog.EMBEDDINGS)
@@ -32,7 +33,7 @@ RELEASED = "released"
 
 @dataclass(frozen=True)
 class SuiteGate:
-    """The gate that layers pass through (`lake.gates.Gate`).
+    """The gate that layers pass through (`lake.gates.Gate`). `did` gathers its judgements.
 
     With `release`, what would be blocked passes, but every row is refused: by the rule that it fails itself,
     or by what blocks the chunk.
@@ -40,6 +41,7 @@ class SuiteGate:
 
     lake: Lake
     gates: Gates
+    did: LayerRun
     folder: Path = suites.HERE
     release: bool = False
 
@@ -124,3 +126,20 @@ class SuiteGate:
                 row["action"] = RELEASED
         if rows:
             self.lake.record(catalog.QUALITY, rows, layer=chunk.layer, chunk=chunk.number)
+            self.did.judgements.append(_judgement(rows))
+
+
+def _judgement(rows: Sequence[Mapping[str, Any]]) -> Judgement:
+    """Of the rows that go to ops/quality."""
+
+    def those(*actions: str) -> tuple[str, ...]:
+        return tuple(row["expectation"] for row in rows if row["action"] in actions)
+
+    return Judgement(
+        suite=rows[0]["suite"],
+        chunk=rows[0]["chunk"],
+        passed=len(those("passed")),
+        warned=those("warned"),
+        quarantined=those("quarantined", RELEASED),
+        blocked=those("blocked"),
+    )

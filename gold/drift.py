@@ -143,6 +143,12 @@ class Drift:
     brightness: float
     components: Sequence[float]
 
+    @property
+    def largest(self) -> dict[str, float]:
+        """Each measure by its name, of the components' the largest: `component`."""
+        held = {name: value for name, value in vars(self).items() if name != "components"}
+        return held | {"component": max(self.components, default=0.0)}
+
 
 def drift(sample: Sample, reference: Reference) -> Drift:
     """Of the sample of a chunk, of at least one photo, on the components of `reference`."""

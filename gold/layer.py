@@ -15,7 +15,7 @@ from conf.errors import BadInput
 from conf.settings import Settings
 from gold import drift, features, models, refit
 from gold.models import PcaVersion
-from lake import catalog, faults
+from lake import catalog, faults, metrics
 from lake.chunks import Chunk, State, not_yet_taken, published, unfinished
 from lake.gates import Gate
 from lake.journal import LayerRun
@@ -176,7 +176,7 @@ def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
     version = lake.staging.read(chunk, "model") if is_new else None
     if chunk.state is not State.JUDGED:
         if version is None:
-            _measure(lake, chunk, projected)
+            _measure(lake, chunk, projected, did=did)
         gate(
             projected.drop("brightness", "residual"),
             chunk=chunk,
@@ -249,7 +249,7 @@ def recompute(lake: Lake, weights_id: str, *, did: LayerRun) -> None:
     )
 
 
-def _measure(lake: Lake, chunk: Chunk, projected: DataFrame) -> None:
+def _measure(lake: Lake, chunk: Chunk, projected: DataFrame, *, did: LayerRun) -> None:
     """The drift of a chunk from what its version was fitted on, to ops/drift; its gate judges it there."""
     assert chunk.model_version is not None
     version = models.version(lake.read(catalog.MODELS), chunk.model_version)
@@ -257,6 +257,8 @@ def _measure(lake: Lake, chunk: Chunk, projected: DataFrame) -> None:
     assert version.reference is not None
     sample = drift.Sample.of(projected, components=version.pca.components)
     found = drift.drift(sample, version.reference)
+    for name, value in found.largest.items():
+        did.measure(f"{metrics.DRIFT}{name}", value)
     row = {
         **vars(found),
         "weights_id": chunk.weights_id,

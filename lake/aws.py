@@ -27,18 +27,20 @@ QUOTAS = (
 
 
 @cache
-def client(service: str, region: str | None = None) -> Any:
+def client(
+    service: str, region: str | None = None, *, attempts: int = ATTEMPTS, seconds: float = 30
+) -> Any:
     """This process' client of a service. Credentials, profile and endpoint are those of boto3's own chain.
 
-    `region`: where it isn't the caller's default one.
+    `region`: where it isn't the caller's default one. An answer is waited for so many `seconds`.
     """
     import boto3
     from botocore.config import Config
 
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        connect_timeout=10,
-        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=min(10, seconds),
+        read_timeout=seconds,
         max_pool_connections=32,
     )
     # boto3's default session is of one thread, and keeps the first credentials that it finds.

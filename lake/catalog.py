@@ -136,8 +136,8 @@ RUNS = Table(
     "ops/runs",
     "one layer of one run",
     """layer string, status string, started_at timestamp, finished_at timestamp,
-    counts map<string-bigint>, photos_per_second double, settings_hash string,
-    code_revision string, error string""",
+    counts map<string-bigint>, photos_per_second double, metrics map<string-double>,
+    settings_hash string, code_revision string, error string""",
 )
 CHUNKS = Table(
     "ops/chunks",

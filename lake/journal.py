@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lake import metrics
+
 PROJECT = Path(__file__).resolve().parents[1]
 MOMENT = "%Y%m%dT%H%M%S.%f"
 """When a run began, at the beginning of its `run_id`."""
@@ -68,6 +70,18 @@ def _git(*arguments: str) -> str:
     ).stdout.strip()
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """What a gate said of a chunk: of the suite's expectations so many passed, the others by their ids."""
+
+    suite: str
+    chunk: int
+    passed: int
+    warned: tuple[str, ...]
+    quarantined: tuple[str, ...]
+    blocked: tuple[str, ...]
+
+
 @dataclass
 class LayerRun:
     """What one layer did in one run, gathered while it works: the row of `ops/runs`, and the screen's."""
@@ -78,6 +92,8 @@ class LayerRun:
     counts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
+    measured: dict[str, float] = field(default_factory=dict)
     status: str = "running"
     error: str | None = None
 
@@ -90,6 +106,10 @@ class LayerRun:
         """Adds counts of refused photos, a reason each."""
         for reason, count in reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
+
+    def measure(self, name: str, value: float) -> None:
+        """Keeps the largest value of one of `lake.metrics`."""
+        self.measured[name] = max(value, self.measured.get(name, value))
 
     def finish(self, status: str, *, error: str | None = None) -> None:
         """Stops the clock: `done`, `blocked` or `failed`."""
@@ -105,6 +125,23 @@ class LayerRun:
         """None where nothing came in."""
         return self.counts["in"] / self.seconds if self.counts.get("in") else None
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What `lake.metrics` names of a layer, as far as it is known."""
+        taken, refused = self.counts.get("in", 0), sum(self.reasons.values())
+        found: dict[str, float] = {
+            metrics.IN: taken,
+            metrics.KEPT: self.counts.get("kept", 0),
+            metrics.REFUSED: refused,
+            metrics.GATE_FAILURES: sum(len(each.blocked) for each in self.judgements),
+            metrics.GATE_WARNINGS: sum(len(each.warned) for each in self.judgements),
+        }
+        if taken:
+            found[metrics.REFUSED_SHARE] = refused / taken
+        if self.photos_per_second:
+            found[metrics.RATE] = self.photos_per_second
+        return found | self.measured
+
     def row(self, run: Run) -> dict[str, Any]:
         """The row of `ops/runs`."""
         return {
@@ -116,6 +153,7 @@ class LayerRun:
             "finished_at": self.finished_at,
             "counts": {**self.counts, **{f"refused:{k}": v for k, v in self.reasons.items()}},
             "photos_per_second": self.photos_per_second,
+            "metrics": self.numbers,
             "settings_hash": run.settings_hash,
             "code_revision": run.code_revision,
             "error": self.error,

@@ -314,8 +314,10 @@ class Lake:
     ) -> None:
         """Appends rows to a journal (an `ops` table), each time it is called. Raises Busy."""
         frame = self.rows(table, rows)
+        # A journal of a lake that was made by earlier code may lack a column.
+        append = frame.coalesce(1).write.format("delta").mode("append").option("mergeSchema", True)
         with self._transaction(table, None, layer=layer, chunk=chunk):
-            frame.coalesce(1).write.format("delta").mode("append").save(self.files.uri(table.name))
+            append.save(self.files.uri(table.name))
 
     def delete(self, table: Table, where: str, *, chunk: Chunk) -> None:
         """Deletes rows once, under the number of a chunk of its own.

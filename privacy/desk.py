@@ -36,7 +36,7 @@ class Desk:
     @property
     def gate(self) -> SuiteGate:
         """The gate for what is fitted anew."""
-        return SuiteGate(self.lake, self.settings.gates)
+        return SuiteGate(self.lake, self.settings.gates, self.did)
 
     def wanted(self, erasure: Erasure) -> Wanted:
         """What a request looks for."""

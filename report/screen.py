@@ -21,6 +21,7 @@ from lake import catalog
 from lake.files import Folder
 from lake.journal import LayerRun, Run
 from lake.lake import Lake
+from lake.lines import JsonLines
 from report.predictions import Prediction
 from report.sums import Sums, sums
 
@@ -44,7 +45,8 @@ def summary(console: Console, layers: Sequence[LayerRun], *, run: Run) -> None:
             f"{did.seconds:,.1f}",
             f"{did.photos_per_second:,.0f}" if did.photos_per_second else "–",
         )
-    console.print(table)
+    if not isinstance(console, JsonLines):  # which has had each layer's numbers as numbers
+        console.print(table)
     for did in layers:
         for note in did.notes:
             console.print(f"{did.layer}: {note}", markup=False, soft_wrap=True)

@@ -37,6 +37,7 @@ PHOTO = f"{LANDING}/photos/subject=anna/a.jpg"
 PIXELS = f"{LAKE}/lake/bronze/photos/part-0.parquet"
 CLUSTER = "arn:aws:elasticmapreduce:eu-west-3:123456789012:cluster/j-1"
 ROLE = "arn:aws:iam::123456789012:role"
+ALARM = "arn:aws:cloudwatch:eu-west-3:123456789012:alarm:fruit-lake"
 EC2 = "arn:aws:ec2:eu-west-3:123456789012"
 OURS = {"aws:ResourceTag/project": "fruit-lake", "aws:ResourceTag/Name": "fruit-lake"}
 ASKED = {"aws:RequestTag/project": "fruit-lake", "aws:RequestTag/Name": "fruit-lake"}
@@ -130,6 +131,8 @@ MAY = [
     ("nodes", "s3:PutObject", f"{ARTIFACTS}/emr/logs/j-1/node/x.gz", {}),
     ("nodes", "kms:GenerateDataKey", KEY, {}),
     ("nodes", "secretsmanager:GetSecretValue", SECRET, {}),
+    ("nodes", "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "FruitLake"}),
+    ("operator", "cloudwatch:DescribeAlarms", f"{ALARM}-lag", {}),
     ("operator", "elasticmapreduce:RunJobFlow", "*", ASKED),
     ("operator", "elasticmapreduce:AddJobFlowSteps", CLUSTER, OURS),
     ("operator", "elasticmapreduce:TerminateJobFlows", CLUSTER, OURS),
@@ -173,6 +176,9 @@ MAY = [
 ]
 
 MAY_NOT = [
+    ("nodes", "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/EC2"}),
+    ("nodes", "cloudwatch:DeleteAlarms", "*", {}),
+    ("operator", "cloudwatch:PutMetricAlarm", "*", {}),
     ("nodes", "s3:PutObject", PHOTO, {}),
     ("nodes", "s3:GetObject", "arn:aws:s3:::another/photos/a.jpg", {}),
     ("nodes", "s3:ListBucket", "arn:aws:s3:::another", {}),
@@ -265,7 +271,8 @@ def test_no_grant_is_of_a_whole_service_or_of_everything():
             if "*" in grant["Resource"]:
                 harmless = ("Describe", "List", "CreateSecurityConfiguration")
                 names = [action.partition(":")[2] for action in grant["Action"]]
-                bound = "aws:RequestTag/project" in str(grant.get("Condition"))
+                condition = str(grant.get("Condition"))
+                bound = "aws:RequestTag/project" in condition or "cloudwatch:namespace" in condition
                 assert bound or all(name.startswith(harmless) for name in names), grant["Sid"]
 
 
@@ -511,7 +518,9 @@ def test_files_need_no_aws_where_the_key_is_an_arn(tmp_path, command, calls):
     assert held["role-fruit-lake-nodes.permissions.json"] == ROLES["nodes"].permissions
     assert held["role-fruit-lake-nodes.trust.json"] == ROLES["nodes"].trust
     assert held["bucket-fruit-lake-tables.policy.json"] == BUCKETS["fruit-lake-tables"].policy
-    assert len(held) == 4 * 2 + 3 * 4
+    alarms = {name for name in held if name.startswith("alarm-")}
+    assert len(alarms) == 8
+    assert len(held) == 4 * 2 + 3 * 4 + len(alarms)
 
 
 @pytest.mark.usefixtures("cloud")

@@ -37,7 +37,7 @@ def train(place):
             context.lake,
             EMBEDDER,
             context.settings,
-            gate=SuiteGate(context.lake, context.settings.gates),
+            gate=SuiteGate(context.lake, context.settings.gates, did),
             console=context.console,
             did=did,
             reason=refit.REQUEST,

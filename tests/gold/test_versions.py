@@ -25,7 +25,7 @@ def project(place, **more):
     """The gold layer's next run: what it did."""
     with place.writing() as context:
         did = LayerRun("gold")
-        gate = SuiteGate(context.lake, context.settings.gates)
+        gate = SuiteGate(context.lake, context.settings.gates, did)
         gold.layer.project(
             context.lake,
             EMBEDDER,
@@ -41,7 +41,7 @@ def project(place, **more):
 def promote(place, name):
     with place.writing() as context:
         did = LayerRun("gold")
-        gate = SuiteGate(context.lake, context.settings.gates)
+        gate = SuiteGate(context.lake, context.settings.gates, did)
         gold.layer.promote(context.lake, name, gate=gate, console=context.console, did=did)
     return did
 

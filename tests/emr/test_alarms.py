@@ -1,0 +1,98 @@
+"""Alarms: each watches a number that a run sends, and is made in the account once."""
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from conf.errors import BadSettings
+from conf.settings import Settings
+from emr import alarms
+from lake import aws, metrics
+from lake.journal import LayerRun
+from report import monitoring
+
+TOPIC = "arn:aws:sns:eu-west-3:123456789012:on-call"
+
+
+def load(*overrides):
+    return Settings.load("emr", environment={}, overrides=list(overrides))
+
+
+def wanted(*overrides):
+    settings = load(*overrides)
+    return {alarm["AlarmName"]: alarm for alarm in alarms.alarms(settings, settings.emr)}
+
+
+@pytest.fixture
+def cloudwatch(monkeypatch):
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"AWS_{name}", "testing")
+    aws.client.cache_clear()
+    with mock_aws():
+        yield boto3.client("cloudwatch", region_name="eu-west-3")
+    aws.client.cache_clear()
+
+
+def test_each_watches_a_number_that_a_run_sends():
+    """Of a run through all layers, its first chunk compared with a fit."""
+    settings = load()
+    layers = [LayerRun(name, counts={"in": 10, "kept": 9}) for name in ("bronze", "silver", "gold")]
+    layers[0].measure(metrics.LAG, 5)
+    for name in metrics.OF_LAYER:
+        if name.startswith(metrics.DRIFT):
+            layers[2].measure(name, 0.0)
+    layers[2].measure(metrics.ERASURES_DUE, 0)
+    sent = {
+        (each["MetricName"], tuple((d["Name"], d["Value"]) for d in each["Dimensions"]))
+        for each in monitoring.numbers(settings.paths.lake, layers, at=layers[0].started_at)
+    }
+    for alarm in wanted().values():
+        of = tuple((d["Name"], d["Value"]) for d in alarm["Dimensions"])
+        assert (alarm["MetricName"], of) in sent
+        assert alarm["Namespace"] == settings.monitoring.cloudwatch
+
+
+def test_bounds_are_those_of_the_settings():
+    held = wanted(
+        "monitoring.lag_hours=3",
+        "monitoring.refused_share=0.25",
+        "monitoring.silent_hours=30",
+        "refit.mean_shift=0.75",
+        f"monitoring.topic={TOPIC}",
+    )
+    assert held["fruit-lake-lag"]["Threshold"] == 3 * 3600
+    assert held["fruit-lake-refused-silver"]["Threshold"] == 0.25
+    assert held["fruit-lake-drift-mean"]["Threshold"] == 0.75
+    silent = held["fruit-lake-silent"]
+    assert (silent["Period"] * silent["EvaluationPeriods"], silent["TreatMissingData"]) == (
+        30 * 3600,
+        "breaching",
+    )
+    assert all(alarm["AlarmActions"] == [TOPIC] for alarm in held.values())
+
+
+def test_without_a_namespace_there_are_none():
+    assert wanted("monitoring.cloudwatch=") == {}
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["monitoring.silent_hours=169", "monitoring.topic=on-call", "monitoring.cloudwatch=a b"],
+)
+def test_settings_that_cloudwatch_would_refuse_are_refused(override):
+    with pytest.raises(BadSettings, match=override.partition("=")[0]):
+        load(override)
+
+
+def test_they_are_made_once_and_changed_where_they_differ(cloudwatch):
+    settings = load()
+    asked = alarms.alarms(settings, settings.emr)
+    assert len(alarms.applied(asked, settings.emr)) == len(asked)
+    held = {a["AlarmName"]: a for a in cloudwatch.describe_alarms()["MetricAlarms"]}
+    for alarm in asked:
+        assert {key: held[alarm["AlarmName"]][key] for key in alarm} == alarm
+    assert alarms.applied(asked, settings.emr) == []
+    later = load("monitoring.lag_hours=72")
+    assert alarms.applied(alarms.alarms(later, later.emr), later.emr) == [
+        "alarm fruit-lake-lag: changed."
+    ]
