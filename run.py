@@ -28,6 +28,7 @@ import gold.refit
 import gold.retire
 import gold.training
 import privacy.commands
+import report.commands
 import silver.layer
 from bronze import landing
 from bronze.samples import write_samples
@@ -45,9 +46,7 @@ from lake.journal import LayerRun, Run
 from lake.lake import Lake
 from lake.lines import JsonLines
 from privacy import erasures, region, tombstones
-from report import document, monitoring, screen
-from report.facts import Facts
-from report.predictions import Predictor
+from report import monitoring, screen
 from silver.converted import source_sha256
 from silver.embeddings import BroadcastModel
 from silver.model import broadcast_model
@@ -241,23 +240,6 @@ def check_lake(settings: Settings) -> Folder:
     return files
 
 
-def status_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
-    """What the lake holds, without Spark. Raises Inconsistent where the sums don't agree."""
-    files = check_lake(settings)
-    Lake.check_format(files)
-    screen.status(console, files, as_json=words.json)
-
-
-def report_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
-    """What the lake holds and how it came, as one HTML file, without Spark. Raises BadInput."""
-    files = check_lake(settings)
-    Lake.check_format(files)
-    with console.status("reading the lake"):
-        size = document.write(Facts.of(files, settings), Path(words.out))
-    told = f"{words.out}: {size / 1e6:,.1f} MB. No person, path or photo of a person is in it."
-    console.print(told, markup=False, soft_wrap=True)
-
-
 def check_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
     """Every suite on what the lake holds, or one on a version of its table. Raises Blocked."""
     tables = check.named(words.table)
@@ -374,20 +356,6 @@ def train_step(context: Context, did: LayerRun) -> None:
     )
 
 
-def predict_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
-    """Which kinds of fruit photo files show. Raises BadInput, also where some can't be used."""
-    files = check_lake(settings)
-    Lake.check_format(files)
-    predictor = Predictor.of(files, settings, version=words.classifier)
-    predictions = list(predictor.predict(words.photos))
-    screen.predictions(console, predictions, by=predictor.classifier)
-    refused = sum(prediction.refused is not None for prediction in predictions)
-    if refused:
-        raise BadInput(
-            f"{refused:,} of {len(predictions):,} photos can't be used; the table says why."
-        )
-
-
 def blocked_chunk(lake: Lake, number: int) -> Chunk:
     """Raises BadInput where no chunk of that number is blocked."""
     chunks = lake.ledger.chunks()
@@ -462,10 +430,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             models_command(parsed, settings, console)
         elif parsed.command == "train":
             train_command(settings, console)
-        elif parsed.command == "predict":
-            predict_command(parsed, settings, console)
-        elif parsed.command == "report":
-            report_command(parsed, settings, console)
         elif parsed.command == "replay":
             replay_command(parsed, settings, console)
         elif parsed.command in privacy.commands.COMMANDS:
@@ -474,7 +438,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parsed, settings, console, files=files, writing=writing, reading=reading
             )
         else:
-            status_command(parsed, settings, console)
+            report.commands.run(parsed, settings, console, files=check_lake(settings))
         return 0
     except FruitLakeError as error:
         if "--debug" in words:

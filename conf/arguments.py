@@ -17,7 +17,9 @@ COMMANDS = (
     "models",
     "train",
     "predict",
+    "similar",
     "report",
+    "serve",
     "retire",
     "audit",
     "erase",
@@ -130,11 +132,26 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     predict.add_argument(
         "--classifier", metavar="VERSION", help="as models lists them (default: the champion)"
     )
+    similar = commands.add_parser(
+        "similar", parents=[shared], help="the photos of the lake that are most similar to one"
+    )
+    similar.add_argument("photo", metavar="PHOTO")
+    similar.add_argument("--count", metavar="N", default="10", help="how many (default: 10)")
+    serve = commands.add_parser(
+        "serve", parents=[shared], help="a web page that says what a photo shows, and its JSON API"
+    )
+    serve.add_argument("--port", metavar="N", default="8000", help="(default: 8000)")
+    serve.add_argument(
+        "--host", metavar="HOST", default="127.0.0.1", help="(default: this machine alone)"
+    )
     report = commands.add_parser(
         "report", parents=[shared], help="what the lake holds and how it came, as one HTML file"
     )
     report.add_argument(
         "--out", metavar="FILE", default="report.html", help="(default: report.html)"
+    )
+    report.add_argument(
+        "--pictures", action="store_true", help="with small pictures of refused photos, no person's"
     )
     retire = commands.add_parser(
         "retire", parents=[shared], help="remove a model's rows from silver and gold"
@@ -234,8 +251,8 @@ def _checked(words: argparse.Namespace) -> argparse.Namespace:
     for flag in ("samples", "count"):
         text = getattr(words, flag, None)
         if text is not None and not (text.isdecimal() and int(text) > 0):
-            raise BadInput(f"{text} is no number of samples; give a whole number above 0.")
-    for flag in ("version", "chunk"):
+            raise BadInput(f"{text} is no number of photos; give a whole number above 0.")
+    for flag in ("version", "chunk", "port"):
         text = getattr(words, flag, None)
         if words.command != "audit" and text is not None and not text.isdecimal():
             raise BadInput(f"--{flag} {text} is no number; give a whole number.")

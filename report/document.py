@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -82,6 +83,7 @@ def html(facts: Facts) -> str:
         periods=periods,
         plots=_plots(facts, periods),
         models=[_model(model, facts, periods) for model in facts.models],
+        pictures={reason: list(map(_inline, each)) for reason, each in facts.pictures.items()},
         measures=list(MEASURES),
         bounds=facts.drift_bounds,
         infinite=float("inf"),
@@ -222,6 +224,11 @@ def _spending(facts: Facts) -> Sequence[tuple[str, Spent]]:
     last = [run for run in facts.runs if run.taken_in("bronze")][:1]
     of_last = [("the last run that took photos in", Spent.on(last, facts.rate))] if last else []
     return [("all runs", facts.spent), *of_last]
+
+
+def _inline(jpeg: bytes) -> str:
+    """As an address that a page holds itself."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def _count(number: float | None) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from conf.prices import Source, prices
@@ -16,15 +17,19 @@ from expectations import suites
 from lake import catalog, reading
 from lake.files import Folder
 from lake.journal import code_revision
-from report import points
+from report import pictures, points
 from report.cost import Rate, Spent
 from report.history import Recorded, recorded
 from report.points import Points
 from report.quality import Quality
 from report.sums import ModelSums, Sums, sums
+from silver.pixels import Limits
 
 BLOBS = ("mean", "scale", "basis", "parameters", "reference")
 """Columns of gold/models that a report doesn't need: megabytes."""
+
+PICTURES = 6
+"""Of a reason, at most."""
 
 MEASURES = {
     "mean_shift": "mean_shift",
@@ -66,7 +71,8 @@ class Model:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the report shows. `drift_bounds`: what the suite holds each measure to, where it does."""
+    """What the report shows. `drift_bounds`: what the suite holds each measure to, where it does; `pictures`:
+    of quarantined photos, by reason, if asked for."""
 
     made_at: datetime
     code_revision: str
@@ -80,9 +86,10 @@ class Facts:
     rate: Rate
     spent: Spent
     sources: Sequence[Source]
+    pictures: Mapping[str, Sequence[bytes]]
 
     @classmethod
-    def of(cls, files: Folder, settings: Settings) -> Self:
+    def of(cls, files: Folder, settings: Settings, *, with_pictures: bool = False) -> Self:
         """Raises BadInput (no lake there), BadSettings (no prices), Blocked (a suite can't be read)."""
         root = files.root
         held, runs, known = sums(files), recorded(root), prices()
@@ -102,6 +109,7 @@ class Facts:
             rate=rate,
             spent=Spent.on(runs, rate),
             sources=[known.sources[name] for name in ("on_demand", "emr")],
+            pictures=_pictures(root, settings) if with_pictures else {},
         )
 
     @property
@@ -146,3 +154,25 @@ def _bounds() -> dict[str, float]:
     written = suites.written(suites.name_of(catalog.FEATURES))["expectations"]
     held = {each["kwargs"].get("column"): each["kwargs"].get("max_value") for each in written}
     return {name: held[column] for name, column in MEASURES.items() if held.get(column)}
+
+
+def _pictures(root: str, settings: Settings) -> dict[str, list[bytes]]:
+    """Small JPEGs of photos that are quarantined now, by reason: the first ones by their ids of those that
+    are nobody's and can be decoded."""
+    free = pc.field("replayed_at").is_null() & pc.field("subject").is_null()
+    rows = reading.rows(root, catalog.QUARANTINE, columns=["photo_id", "reason"], where=free)
+    by_reason: dict[str, list[str]] = {}
+    for photo_id, reason in sorted({(row["photo_id"], row["reason"]) for row in rows}):
+        by_reason.setdefault(reason, []).append(photo_id)
+    chosen = {reason: ids[:PICTURES] for reason, ids in by_reason.items()}
+    contents = pictures.contents(root, [photo for ids in chosen.values() for photo in ids])
+    decoder = pictures.decoder(Limits(**settings.photos.model_dump()))
+    try:
+        shown = {
+            reason: pictures.pictures([contents[i] for i in ids if i in contents], by=decoder)
+            for reason, ids in sorted(chosen.items())
+        }
+    finally:
+        decoder.close()
+    made = {reason: [each for each in found if each] for reason, found in shown.items()}
+    return {reason: found for reason, found in made.items() if found}

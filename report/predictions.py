@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conf.errors import BadInput
 from conf.settings import Settings
 from gold import reading
 from gold.models import EMBEDDINGS, ClassifierVersion, PcaVersion
-from lake.files import Folder
+from lake.files import Folder, opened
 from silver.local import LocalModel
 from silver.model import flatbuffer_of, known_model
 from silver.pixels import Limits, RefusedPhoto
+
+Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -40,51 +43,64 @@ class Predictor:
     def of(cls, files: Folder, settings: Settings, *, version: str | None = None) -> Predictor:
         """The classifier of that name, or the champion of the model that the settings name.
 
-        Raises BadInput (the lake has no such model or version, or its parameters were wiped), Inconsistent
-        (the model file is gone).
+        Raises as `local_model`, and BadInput (no such version, or its parameters were wiped).
         """
-        extractors = reading.rows(files.root, "extractor")
-        known = known_model(extractors, settings.model)
-        if known is None:
-            names = ", ".join(sorted({row["extractor"] for row in extractors})) or "none"
-            raise BadInput(
-                f"The lake {files.root} has no {settings.model.extractor} with the weights "
-                f"{settings.model.weights}; its extractors are {names}: name one with --extractor and "
-                f"--weights."
-            )
-        weights_id = known["weights_id"]
+        model = local_model(files, settings)
         if not reading.rows(files.root, "classifier"):
             raise BadInput(f"The lake {files.root} has no classifier yet: run python run.py train.")
-        classifier = reading.classifier(files.root, version, weights_id=weights_id)
+        classifier = reading.classifier(files.root, version, weights_id=model.weights_id)
         pca = None
         if classifier.input != EMBEDDINGS:
             pca = reading.pca(files.root, classifier.input)
-        limits = Limits(**settings.photos.model_dump())
-        model = LocalModel(weights_id, flatbuffer_of(files, known), limits)
         return cls(model, classifier, pca)
 
     def predict(self, photos: Sequence[str]) -> Iterator[Prediction]:
         """What photo files show, in order."""
         for photo in photos:
             try:
-                content = self._content(Path(photo))
-            except OSError as error:
-                yield Prediction(photo, refused=f"can't be read ({error.strerror})")
-                continue
-            yield self._prediction(photo, content)
+                embedding = embedded(self.model, Path(photo))
+            except BadInput as refused:
+                yield Prediction(photo, refused=str(refused))
+            else:
+                yield Prediction(photo, self.kinds(embedding))
 
-    def _content(self, path: Path) -> bytes:
-        """Of a file that is too large, as much as shows that. Raises OSError."""
-        with path.open("rb") as file:
-            return file.read(self.model.limits.max_bytes + 1)
-
-    def _prediction(self, photo: str, content: bytes) -> Prediction:
-        [embedded] = self.model.embed([content])
-        if isinstance(embedded, RefusedPhoto):
-            return Prediction(photo, refused=f"{embedded.reason.value} ({embedded.detail})")
-        embeddings = embedded[np.newaxis]
+    def kinds(self, embedding: Vector) -> list[tuple[str, float]]:
+        """The kinds that a photo's embedding may be of, with their probabilities, the likeliest first."""
+        embeddings = embedding[np.newaxis]
         vectors = self.pca.project(embeddings) if self.pca else embeddings
         [probabilities] = self.classifier.predict(vectors)
         order = np.argsort(-probabilities, kind="stable")
         labels = self.classifier.classifier.labels
-        return Prediction(photo, [(labels[place], float(probabilities[place])) for place in order])
+        return [(labels[place], float(probabilities[place])) for place in order]
+
+
+def local_model(files: Folder, settings: Settings) -> LocalModel:
+    """The extractor that the settings name, for this process.
+
+    Raises BadInput (the lake has no such model), Inconsistent (the model file is gone).
+    """
+    extractors = reading.rows(files.root, "extractor")
+    known = known_model(extractors, settings.model)
+    if known is None:
+        names = ", ".join(sorted({row["extractor"] for row in extractors})) or "none"
+        raise BadInput(
+            f"The lake {files.root} has no {settings.model.extractor} with the weights "
+            f"{settings.model.weights}; its extractors are {names}: name one with --extractor and "
+            f"--weights."
+        )
+    limits = Limits(**settings.photos.model_dump())
+    return LocalModel(known["weights_id"], flatbuffer_of(files, known), limits)
+
+
+def embedded(model: LocalModel, photo: Path) -> Vector:
+    """The embedding float32[d] of a photo file. Raises BadInput: can't be read, or is refused, and why."""
+    try:
+        with opened(str(photo)) as file:
+            # Of a file that is too large, as much as shows that.
+            content = file.read(model.limits.max_bytes + 1)
+    except OSError as error:
+        raise BadInput(f"can't be read ({error.strerror})") from None
+    [found] = model.embed([content])
+    if isinstance(found, RefusedPhoto):
+        raise BadInput(f"{found.reason.value} ({found.detail})")
+    return found

@@ -23,6 +23,7 @@ from lake.journal import LayerRun, Run
 from lake.lake import Lake
 from lake.lines import JsonLines
 from report.predictions import Prediction
+from report.similar import Neighbour
 from report.sums import Sums, sums
 
 CONFUSED, OTHERS = 5, 2
@@ -234,6 +235,17 @@ def predictions(console: Console, found: Sequence[Prediction], *, by: Classifier
         (kind, confidence), *others = each.kinds
         rest = ", ".join(f"{other} {share:.1%}" for other, share in others[:OTHERS])
         table.add_row(escape(each.photo), escape(kind), f"{confidence:.1%}", escape(rest))
+    console.print(table)
+
+
+def similar(console: Console, found: Sequence[Neighbour], *, to: str) -> None:
+    """The most similar photos of the lake, and how similar each is."""
+    table = Table(title=escape(f"most similar to {to}"), title_justify="left")
+    table.add_column("similarity", justify="right")
+    table.add_column("kind")
+    table.add_column("photo_id", overflow="fold")
+    for each in found:
+        table.add_row(f"{each.similarity:.4f}", escape(each.label or "–"), each.photo_id)
     console.print(table)
 
 

@@ -1,0 +1,158 @@
+"""What the page answers of a photo: its kind, the photos most like it, and where it falls in the scatter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conf.errors import BadInput, FruitLakeError
+from conf.settings import Settings
+from gold import reading as models
+from gold.models import PcaVersion
+from lake import catalog, reading
+from lake.files import Folder
+from lake.lake import Lake
+from report import points
+from report.plots import Scatter, scatter
+from report.predictions import Predictor, local_model
+from report.similar import Embeddings, Neighbour
+from silver.local import LocalModel
+from silver.pixels import RefusedPhoto
+
+KINDS = 3
+"""That are told of a photo, the likeliest ones."""
+
+WATCHED = (catalog.EMBEDDINGS, catalog.FEATURES, catalog.MODELS)
+"""Tables of which another version means that everything is read anew."""
+
+
+class LakeGone(FruitLakeError):
+    """The lake can't be read just now."""
+
+    @classmethod
+    def of(cls, error: Exception) -> LakeGone:
+        """What to say of an error that isn't ours: its message may hold a path."""
+        return cls(f"The lake can't be read just now ({type(error).__name__}); try again.")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of one photo. `kinds`: the likeliest ones with their probabilities; `place`: its first two components.
+
+    Both are None where there is no classifier, or no PCA, yet.
+    """
+
+    kinds: Sequence[tuple[str, float]] | None
+    similar: Sequence[Neighbour]
+    place: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is read of the lake at `versions` of the watched tables, and kept for many photos."""
+
+    versions: Mapping[str, int]
+    photos: int
+    model: LocalModel
+    embeddings: Embeddings
+    predictor: Predictor | None
+    pca: PcaVersion | None
+    scatter: Scatter | None
+
+    @classmethod
+    def of(cls, files: Folder, settings: Settings, versions: Mapping[str, int]) -> Known:
+        """Raises BadInput (the lake has no such model), Inconsistent (the model file is gone)."""
+        root, model = files.root, local_model(files, settings)
+        pca = _champion(models.pca, root, model.weights_id)
+        has_classifier = _champion(models.classifier, root, model.weights_id)
+        shown = points.points(root, pca.version) if pca else points.NONE
+        drawn = None
+        if pca and shown.kinds:
+            drawn = scatter(shown.kinds, shown.components, explained=_first_two(pca.pca.scree))
+        version = versions[catalog.EMBEDDINGS.name]
+        return cls(
+            versions,
+            shown.photos,
+            model,
+            Embeddings(root, model.weights_id, version=version),
+            Predictor.of(files, settings) if has_classifier else None,
+            pca,
+            drawn,
+        )
+
+
+class Answers:
+    """Of photos, one after another, by the lake as it is at each. For one thread: the decoder's process ends
+    with the thread that made it, and an interpreter takes one photo at a time."""
+
+    def __init__(self, files: Folder, settings: Settings) -> None:
+        self._files = files
+        self._settings = settings
+        self._tables: dict[str, Any] = {}
+        self._known: Known | None = None
+
+    def known(self) -> Known:
+        """The lake as it is now. Raises LakeGone, and as `Known.of`."""
+        try:
+            versions = self._versions()
+            if self._known is None or self._known.versions != versions:
+                self._known = None  # what left the lake must not be shown, should the rest fail
+                self._known = Known.of(self._files, self._settings, versions)
+        except FruitLakeError:
+            raise
+        except Exception as error:
+            self._tables.clear()
+            raise LakeGone.of(error) from error
+        return self._known
+
+    def answer(self, content: bytes, *, count: int) -> Answer:
+        """Of a photo's bytes. Raises RefusedPhoto, and as `known`."""
+        known = self.known()
+        [embedded] = known.model.embed([content])
+        if isinstance(embedded, RefusedPhoto):
+            raise embedded
+        try:
+            similar = known.embeddings.nearest(embedded, count=count)
+        except OSError as error:  # a file that was not in memory went
+            self._known = None
+            raise LakeGone("The lake changed meanwhile; try again.") from error
+        kinds = known.predictor.kinds(embedded)[:KINDS] if known.predictor else None
+        place = None
+        if known.pca:
+            place = _first_two(known.pca.project(embedded[np.newaxis])[0])
+        return Answer(kinds, similar, place)
+
+    def _versions(self) -> dict[str, int]:
+        """Of the watched tables. Raises LakeGone where there is no lake any more."""
+        if not Lake.is_made(self._files):
+            self._tables.clear()
+            self._known = None
+            raise LakeGone(
+                f"There is no lake in {self._settings.paths.lake} any more; put it back."
+            )
+        versions = {}
+        for table in WATCHED:
+            if table.name in self._tables:
+                self._tables[table.name].update_incremental()
+            else:
+                self._tables[table.name] = reading.delta_table(self._files.root, table)
+            versions[table.name] = self._tables[table.name].version()
+        return versions
+
+
+def _champion(read: Callable[..., Any], root: str, weights_id: str) -> Any:
+    """None where there is none yet."""
+    try:
+        return read(root, weights_id=weights_id)
+    except BadInput:
+        return None
+
+
+def _first_two(values: NDArray[Any]) -> tuple[float, float]:
+    """Of components, of which there may be one alone."""
+    first, second = np.pad(values, (0, 1))[:2]
+    return float(first), float(second)

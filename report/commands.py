@@ -1,0 +1,87 @@
+"""The commands that read a lake and change nothing, without Spark; run.py mounts them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from conf.errors import BadInput
+from conf.settings import Settings
+from lake import catalog, reading
+from lake.files import Folder
+from lake.lake import Lake
+from report import document, screen
+from report.facts import Facts
+from report.predictions import Predictor, embedded, local_model
+from report.similar import Embeddings
+
+COMMANDS = ("status", "report", "predict", "similar", "serve")
+
+
+def run(words: argparse.Namespace, settings: Settings, console: Console, *, files: Folder) -> None:
+    """The one that `words.command` names. Raises BadInput where the lake is of another format."""
+    Lake.check_format(files)
+    if words.command == "report":
+        report_command(words, settings, console, files=files)
+    elif words.command == "predict":
+        predict_command(words, settings, console, files=files)
+    elif words.command == "similar":
+        similar_command(words, settings, console, files=files)
+    elif words.command == "serve":
+        serve_command(words, settings, console, files=files)
+    else:
+        screen.status(console, files, as_json=words.json)
+
+
+def report_command(
+    words: argparse.Namespace, settings: Settings, console: Console, *, files: Folder
+) -> None:
+    """What the lake holds and how it came, as one HTML file. Raises BadInput."""
+    with console.status("reading the lake"):
+        facts = Facts.of(files, settings, with_pictures=words.pictures)
+        size = document.write(facts, Path(words.out))
+    told = f"{words.out}: {size / 1e6:,.1f} MB. No person, path or photo of a person is in it."
+    console.print(told, markup=False, soft_wrap=True)
+
+
+def predict_command(
+    words: argparse.Namespace, settings: Settings, console: Console, *, files: Folder
+) -> None:
+    """Which kinds of fruit photo files show. Raises BadInput, also where some can't be used."""
+    predictor = Predictor.of(files, settings, version=words.classifier)
+    predictions = list(predictor.predict(words.photos))
+    screen.predictions(console, predictions, by=predictor.classifier)
+    refused = sum(prediction.refused is not None for prediction in predictions)
+    if refused:
+        raise BadInput(
+            f"{refused:,} of {len(predictions):,} photos can't be used; the table says why."
+        )
+
+
+def similar_command(
+    words: argparse.Namespace, settings: Settings, console: Console, *, files: Folder
+) -> None:
+    """The photos of the lake that are most similar to one. Raises BadInput, also where it can't be used."""
+    model = local_model(files, settings)
+    try:
+        embedding = embedded(model, Path(words.photo))
+    except BadInput as refused:
+        raise BadInput(f"{words.photo} can't be used: {refused}; name another photo.") from None
+    version = reading.delta_table(files.root, catalog.EMBEDDINGS).version()
+    # For one question nothing is worth keeping.
+    held = Embeddings(files.root, model.weights_id, version=version, memory=0)
+    screen.similar(console, held.nearest(embedding, count=int(words.count)), to=words.photo)
+
+
+def serve_command(
+    words: argparse.Namespace, settings: Settings, console: Console, *, files: Folder
+) -> None:
+    """The page and its API, until Ctrl-C. Raises BadInput: the lake has no such model, the port is taken."""
+    # Loaded here: no other command needs a web framework.
+    from report import server
+    from report.desk import Desk
+
+    local_model(files, settings)
+    server.serve(Desk(files, settings), host=words.host, port=int(words.port), console=console)

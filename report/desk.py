@@ -1,0 +1,161 @@
+"""What the page's API tells, and who sees to it: one thing at a time, and nobody waits in too long a line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, TypeVar
+
+from fastapi import HTTPException
+from pydantic import BaseModel, Field
+
+from conf.errors import FruitLakeError
+from conf.settings import Settings
+from lake.files import Folder
+from report import pictures
+from report.answers import Answer, Answers, Known, LakeGone
+from report.plots import Scatter
+from silver.decoder import Decoder
+from silver.pixels import Limits
+
+WAITING = 8
+"""Photos that are answered or wait for it, at most."""
+
+PICTURES = 128
+"""As WAITING, of small pictures: a page asks for those of an answer all at once."""
+
+Done = TypeVar("Done")
+
+
+class Kind(BaseModel):
+    """A kind of fruit, and how sure it is: a probability, calibrated on photos held out."""
+
+    kind: str
+    confidence: Annotated[float, Field(ge=0, le=1)]
+
+
+class Similar(BaseModel):
+    """A photo of the lake: `similarity` is the cosine of its embedding and the sent photo's."""
+
+    photo_id: str
+    label: str | None
+    similarity: Annotated[float, Field(ge=-1.0001, le=1.0001)]
+
+
+class Place(BaseModel):
+    """The first two components of a photo, and where they are in the scatter's own units."""
+
+    component_1: float
+    component_2: float
+    x: float
+    y: float
+
+
+class Told(BaseModel):
+    """The answer. `kinds` is null before a classifier was trained, `place` before a PCA was fitted."""
+
+    kinds: list[Kind] | None
+    similar: list[Similar]
+    place: Place | None
+
+
+class About(BaseModel):
+    """What the lake can answer just now, and with which versions."""
+
+    photos: int
+    weights_id: str
+    classifier: str | None
+    pca: str | None
+    max_bytes: int
+
+
+class Problem(BaseModel):
+    """One sentence that says what is wrong and what to do."""
+
+    detail: str
+
+
+class Line:
+    """One thread, and so many at most who wait for it or are at it."""
+
+    def __init__(self, name: str, *, most: int) -> None:
+        self._thread = ThreadPoolExecutor(1, name)
+        self._most, self._here = most, 0
+
+    async def do(self, work: Callable[[], Done]) -> Done:
+        """Raises HTTPException 503 where too many wait, and what `work` does."""
+        if self._here >= self._most:
+            raise HTTPException(503, "Too many wait; try again in a second.", {"Retry-After": "1"})
+        self._here += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._here -= 1
+
+    def close(self) -> None:
+        """After what is being done."""
+        self._thread.shutdown(cancel_futures=True)
+
+
+class Desk:
+    """Answers of the lake, and pictures: each in a thread of its own, as each has a decoder."""
+
+    def __init__(self, files: Folder, settings: Settings) -> None:
+        self.max_bytes = settings.photos.max_bytes
+        self._root, self._limits = files.root, Limits(**settings.photos.model_dump())
+        self._answers = Answers(files, settings)
+        self._decoder: Decoder | None = None
+        self._photos, self._pictures = Line("photos", most=WAITING), Line("pictures", most=PICTURES)
+
+    async def answer(self, content: bytes, *, count: int) -> Told:
+        """Raises HTTPException 503, RefusedPhoto, FruitLakeError."""
+
+        def work() -> Told:
+            answer = self._answers.answer(content, count=count)
+            return _told(answer, self._answers.known().scatter)
+
+        return await self._photos.do(work)
+
+    async def known(self) -> Known:
+        """As `Answers.known`. Raises HTTPException 503."""
+        return await self._photos.do(self._answers.known)
+
+    async def picture(self, photo_id: str) -> bytes | None:
+        """None where there is no such photo, or it is a person's. Raises HTTPException 503."""
+
+        def work() -> bytes | None:
+            try:
+                found = pictures.contents(self._root, [photo_id])
+            except FruitLakeError:
+                raise
+            except Exception as error:
+                raise LakeGone.of(error) from error
+            self._decoder = self._decoder or pictures.decoder(self._limits)
+            [made] = pictures.pictures(list(found.values()), by=self._decoder) or [None]
+            return made
+
+        return await self._pictures.do(work)
+
+    def close(self) -> None:
+        """Ends the threads, and with them the decoders."""
+        self._photos.close()
+        self._pictures.close()
+
+
+def _told(answer: Answer, scatter: Scatter | None) -> Told:
+    place = None
+    if answer.place and scatter:
+        first, second = answer.place
+        x, y = scatter.x, scatter.y
+        place = Place(
+            component_1=first,
+            component_2=second,
+            x=x.origin + first * x.scale,
+            y=y.origin + second * y.scale,
+        )
+    kinds = None
+    if answer.kinds is not None:
+        kinds = [Kind(kind=kind, confidence=share) for kind, share in answer.kinds]
+    similar = [Similar(**vars(each)) for each in answer.similar]
+    return Told(kinds=kinds, similar=similar, place=place)
