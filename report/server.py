@@ -45,7 +45,8 @@ TOO_LARGE = (Reason.TOO_LARGE, Reason.PIXEL_BOMB)
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob: data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "img-src 'self' blob: data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; "
+    "base-uri 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -63,6 +64,15 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     415: {"model": Problem, "description": "Not sent as a photo"},
     422: {"model": Problem, "description": "It can't be used, and why"},
     503: {"model": Problem, "description": "Too many wait, or the lake can't be read"},
+}
+
+
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}}},
+    204: {
+        "description": "There is none to show: no such photo, one that can't be decoded, or a person's"
+    },
+    503: {"model": Problem},
 }
 
 
@@ -144,16 +154,11 @@ def _api(made: FastAPI, desk: Desk) -> None:
         """What a photo shows: its bytes are the body. It is answered from memory, and not kept."""
         return await desk.answer(await _body(request, most=desk.max_bytes), count=count)
 
-    @made.get(
-        "/api/photos/{photo_id}/picture",
-        responses={200: {"content": {"image/jpeg": {}}}, 404: {"model": Problem}},
-    )
+    @made.get("/api/photos/{photo_id}/picture", responses=PICTURE)
     async def picture(photo_id: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
         """A small picture of a photo of the lake, but of none that is a person's."""
         found = await desk.picture(photo_id)
-        if found is None:
-            raise HTTPException(404, "There is no picture of that photo.")
-        return Response(found, media_type="image/jpeg")
+        return Response(found, media_type="image/jpeg") if found else Response(status_code=204)
 
 
 async def _body(request: Request, *, most: int) -> bytes:

@@ -159,13 +159,18 @@ def chromium():
 
 
 @pytest.fixture
-def page(chromium):
-    """A new page of a browser without a network but loopback's; at the end it must have had no error."""
+def errors():
+    """What a page had to complain of; at the end there must be nothing that a test did not expect."""
     said = []
+    yield said
+    assert said == []
+
+
+@pytest.fixture
+def page(chromium, errors):
+    """A new page in the browser."""
     page = chromium.new_page()
-    page.on("console", lambda line: said.append(line.text) if line.type in BAD else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("requestfailed", lambda request: said.append(f"{request.url} failed"))
+    page.on("console", lambda line: errors.append(line.text) if line.type in BAD else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     page.close()
-    assert said == []

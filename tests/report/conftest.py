@@ -23,6 +23,8 @@ def told(samples_lake, tmp_path_factory, spark):
     shutil.copytree(samples_lake.root, root)
     place = Place(root, spark, None).set()
     canary.send(place.landing, {f"{canary.MARKER}-{n}.jpg": canary.jpeg(n) for n in range(6)})
+    # The same bytes of nobody's: a copy of that person's photo all the same.
+    canary.send(place.landing, {"copy.jpg": canary.jpeg(0)}, subject=None)
     place.run()
     assert (
         run.main(["train", "--lake", place.settings.paths.lake, "--set", "training.folds=2"]) == 0
