@@ -32,24 +32,53 @@ EMR = ("plan", "policies", "package", "launch", "submit", "status", "logs", "ter
 MODES = ("deferred", "immediate")
 LOGS = ("text", "json")
 
-EXAMPLES = """examples:
-  python run.py --layer all --samples 60            generate photos, then run all layers
-  python run.py --layer all --log json              an object a line, for whoever gathers logs
-  python run.py --layer all --landing photos        your own folder of photos
-  python run.py --layer silver --extractor mobilenet_v2 --weights mobilenet.weights.h5
-  python run.py status --lake data/lake             what the lake holds, and whether it adds up
-  python run.py check --junit checks.xml            every suite on what the lake holds
-  python run.py replay --reason too_small           what was refused for that, through the gates again
-  python run.py replay --chunk 7 --quarantine       a blocked chunk into quarantine
-  python run.py erase --subject anna --request R-17  that person leaves every place, with a certificate
-  python run.py models --rollback                   the PCA version before the champion, for readers
-  python run.py retain --dry-run                    what is past its longest age, and would go
-  python run.py restore --table silver/embeddings --version 7
-  python run.py audit --subject anna --history      what was held on anna, since when and until when
-  python run.py train                               classifiers of kinds, tested on photos held out
-  python run.py report --out report.html            runs, sums, gates, models and costs as one page
-  python run.py predict a.jpg b.jpg                 which kinds of fruit these photos show
-"""
+EXAMPLES = {
+    "samples": ("samples 60", "at least so many photos in the landing folder"),
+    "status": ("status --lake data/lake", "what the lake holds, and whether it adds up"),
+    "check": ("check --junit checks.xml", "every suite on what the lake holds"),
+    "replay": ("replay --reason too_small", "what was refused for that, through the gates again"),
+    "models": ("models --rollback", "the PCA version before the champion, for readers"),
+    "train": ("train", "classifiers of kinds, tested on photos held out"),
+    "predict": ("predict a.jpg b.jpg", "which kinds of fruit these photos show"),
+    "similar": ("similar a.jpg --count 5", "the photos of the lake that are most like this one"),
+    "report": ("report --out report.html", "runs, sums, gates, models and costs as one page"),
+    "serve": ("serve --port 8000", "a page that says which fruit a photo shows"),
+    "retire": ("retire mobilenet_v2", "that model's rows leave silver and gold"),
+    "audit": ("audit --subject anna --history", "what was held on anna, since when and until when"),
+    "erase": ("erase --subject anna --request R-17", "that person leaves every place, certified"),
+    "lift": ("lift --subject anna", "anna may send photos again"),
+    "retain": ("retain --dry-run", "what is past its longest age, and would go"),
+    "restore": (
+        "restore --table silver/embeddings --version 7",
+        "as it was, but for who was erased",
+    ),
+    "emr": ("emr plan --photos 10000000", "nodes, hours and cost of a run over so many"),
+    "emr plan": ("emr plan --photos 10000000 --hours 2", "what a run over so many takes and costs"),
+    "emr policies": ("emr policies --out policies", "roles, bucket policies and alarms, to read"),
+    "emr package": ("emr package", "what the cluster runs, to the bucket for artifacts"),
+    "emr launch": ("emr launch", "the cluster, where it isn't there yet"),
+    "emr submit": ("emr submit --layer all", "a run on the cluster, waited for"),
+    "emr status": ("emr status", "the cluster, its nodes and its steps"),
+    "emr logs": ("emr logs", "the end of the last step's log"),
+    "emr terminate": ("emr terminate", "the cluster's end; S3 keeps everything"),
+}
+"""Of each command, what to type and what it gives."""
+
+RUNS = (
+    ("--layer all --samples 60", "generate photos, then run all layers"),
+    ("--layer all --landing photos", "your own folder of photos"),
+    ("--layer all --log json", "an object a line, for whoever gathers logs"),
+    ("--layer silver --extractor mobilenet_v2 --weights mobilenet.weights.h5", ""),
+    ("replay --chunk 7 --quarantine", "a blocked chunk into quarantine"),
+)
+"""More of them, for the whole."""
+
+
+def _shown(*examples: tuple[str, str]) -> str:
+    """Below a command's options."""
+    width = max(len(words) for words, _ in examples if len(words) < 50) + 2
+    lines = (f"  python run.py {words.ljust(width)}{gives}".rstrip() for words, gives in examples)
+    return "\n".join(["examples:" if len(examples) > 1 else "example:", *lines])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -79,7 +108,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="run.py",
         description="Photos of fruit through bronze, silver and gold.",
-        epilog=EXAMPLES,
+        epilog=_shown(*RUNS, *(pair for name, pair in EXAMPLES.items() if " " not in name)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[shared],
     )
@@ -88,31 +117,25 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         "--samples", metavar="N", help="first make sure that landing holds N generated photos"
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    samples = commands.add_parser(
-        "samples", parents=[shared], help="fill the landing folder with generated photos"
-    )
+
+    def add(name: str, *, help: str) -> _Parser:
+        return _added(commands, shared, name, help=help)
+
+    samples = add("samples", help="fill the landing folder with generated photos")
     samples.add_argument("count", metavar="N")
-    status = commands.add_parser(
-        "status", parents=[shared], help="counts, coverage by model, and whether the sums agree"
-    )
+    status = add("status", help="counts, coverage by model, and whether the sums agree")
     status.add_argument("--json", action="store_true", help="as JSON, for programs")
-    check = commands.add_parser(
-        "check", parents=[shared], help="every expectation suite on what the lake holds"
-    )
+    check = add("check", help="every expectation suite on what the lake holds")
     check.add_argument("--table", metavar="TABLE", help="one table only, such as silver/embeddings")
     check.add_argument("--version", metavar="N", help="as the table was at that version")
     check.add_argument(
         "--junit", metavar="FILE", help="write JUnit XML, a test case an expectation"
     )
-    replay = commands.add_parser(
-        "replay", parents=[shared], help="take quarantined photos through the gates again"
-    )
+    replay = add("replay", help="take quarantined photos through the gates again")
     replay.add_argument("--reason", metavar="REASON", help="those refused for it (default: all)")
     replay.add_argument("--chunk", metavar="N", help="release this blocked chunk …")
     replay.add_argument("--quarantine", action="store_true", help="… into quarantine")
-    models = commands.add_parser(
-        "models", parents=[shared], help="every model version; fit, promote or roll back one"
-    )
+    models = add("models", help="every model version; fit, promote or roll back one")
     doing = models.add_mutually_exclusive_group()
     doing.add_argument("--refit", action="store_true", help="fit a new PCA version now")
     doing.add_argument("--promote", metavar="VERSION", help="make this version the champion")
@@ -122,44 +145,30 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     doing.add_argument(
         "--recompute", action="store_true", help="take gold/moments anew from silver/embeddings"
     )
-    commands.add_parser(
-        "train", parents=[shared], help="fit and test classifiers of the kinds of fruit"
-    )
-    predict = commands.add_parser(
-        "predict", parents=[shared], help="which kinds of fruit photo files show, and how surely"
-    )
+    add("train", help="fit and test classifiers of the kinds of fruit")
+    predict = add("predict", help="which kinds of fruit photo files show, and how surely")
     predict.add_argument("photos", metavar="PHOTO", nargs="+")
     predict.add_argument(
         "--classifier", metavar="VERSION", help="as models lists them (default: the champion)"
     )
-    similar = commands.add_parser(
-        "similar", parents=[shared], help="the photos of the lake that are most similar to one"
-    )
+    similar = add("similar", help="the photos of the lake that are most similar to one")
     similar.add_argument("photo", metavar="PHOTO")
     similar.add_argument("--count", metavar="N", default="10", help="how many (default: 10)")
-    serve = commands.add_parser(
-        "serve", parents=[shared], help="a web page that says what a photo shows, and its JSON API"
-    )
+    serve = add("serve", help="a web page that says what a photo shows, and its JSON API")
     serve.add_argument("--port", metavar="N", default="8000", help="(default: 8000)")
     serve.add_argument(
         "--host", metavar="HOST", default="127.0.0.1", help="(default: this machine alone)"
     )
-    report = commands.add_parser(
-        "report", parents=[shared], help="what the lake holds and how it came, as one HTML file"
-    )
+    report = add("report", help="what the lake holds and how it came, as one HTML file")
     report.add_argument(
         "--out", metavar="FILE", default="report.html", help="(default: report.html)"
     )
     report.add_argument(
         "--pictures", action="store_true", help="with small pictures of refused photos, no person's"
     )
-    retire = commands.add_parser(
-        "retire", parents=[shared], help="remove a model's rows from silver and gold"
-    )
+    retire = add("retire", help="remove a model's rows from silver and gold")
     retire.add_argument("model", metavar="MODEL", help="its number as status shows it, or its name")
-    audit = commands.add_parser(
-        "audit", parents=[shared], help="what the lake held on a subject or of a photo, and when"
-    )
+    audit = add("audit", help="what the lake held on a subject or of a photo, and when")
     who = audit.add_mutually_exclusive_group()
     who.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
     who.add_argument("--photo", metavar="ID", help="a photo_id")
@@ -168,9 +177,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     when.add_argument("--version", metavar="TABLE=N", help="one table at one version")
     when.add_argument("--history", action="store_true", help="when rows came, and when they left")
     audit.add_argument("--json", metavar="FILE", help="write the whole answer there")
-    erase = commands.add_parser(
-        "erase", parents=[shared], help="remove a subject from every place, and certify it"
-    )
+    erase = add("erase", help="remove a subject from every place, and certify it")
     erase.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
     erase.add_argument("--request", metavar="ID", help="a name for the request, with none in it")
     erase.add_argument(
@@ -180,55 +187,65 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     )
     erase.add_argument("--verify", metavar="ID", help="look again for what a request was of")
     erase.add_argument("--deep", action="store_true", help="… and decode every column")
-    lift = commands.add_parser(
-        "lift", parents=[shared], help="let a subject that was erased send photos again"
-    )
+    lift = add("lift", help="let a subject that was erased send photos again")
     lift.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
-    retain = commands.add_parser(
-        "retain", parents=[shared], help="remove what is past its longest age, and old files"
-    )
+    retain = add("retain", help="remove what is past its longest age, and old files")
     retain.add_argument(
         "--dry-run", action="store_true", help="say what would go, and change nothing"
     )
-    restore = commands.add_parser(
-        "restore", parents=[shared], help="a table as it was, but for what was erased"
-    )
+    restore = add("restore", help="a table as it was, but for what was erased")
     restore.add_argument("--table", metavar="TABLE", help="such as silver/embeddings")
     restore.add_argument("--version", metavar="N", help="the version to go back to")
-    _add_emr(commands, shared)
+    _add_emr(add("emr", help="the pipeline on a cluster of AWS EMR"), shared)
     return _checked(parser.parse_args(_with_known_command(words)))
 
 
-def _add_emr(commands: argparse._SubParsersAction[_Parser], shared: _Parser) -> None:
-    """`emr` and the words after it."""
-    emr = commands.add_parser("emr", parents=[shared], help="the pipeline on a cluster of AWS EMR")
-    doing = emr.add_subparsers(dest="doing", metavar="|".join(EMR), required=True)
-    plan = doing.add_parser(
-        "plan", parents=[shared], help="nodes, memory, hours and cost for so many photos"
+def _added(
+    commands: argparse._SubParsersAction[_Parser],
+    shared: _Parser,
+    name: str,
+    *,
+    help: str,
+    of: str = "",
+) -> _Parser:
+    """A command, whose own help ends with an example; `of`: the command that it belongs to."""
+    return commands.add_parser(
+        name,
+        parents=[shared],
+        help=help,
+        description=f"{help[0].upper()}{help[1:]}.",
+        epilog=_shown(EXAMPLES[f"{of} {name}".strip()]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def _add_emr(emr: _Parser, shared: _Parser) -> None:
+    """The words after `emr`."""
+    doing = emr.add_subparsers(dest="doing", metavar="|".join(EMR), required=True)
+
+    def add(name: str, *, help: str) -> _Parser:
+        return _added(doing, shared, name, help=help, of="emr")
+
+    plan = add("plan", help="nodes, memory, hours and cost for so many photos")
     plan.add_argument("--photos", metavar="N", required=True)
     plan.add_argument(
         "--photo-bytes", metavar="BYTES", help="of a photo, on average (default: 100000)"
     )
     plan.add_argument("--hours", metavar="H", help="the time that it may take (default: 1)")
-    policies = doing.add_parser(
-        "policies", parents=[shared], help="IAM roles, bucket policies and lifecycle rules as JSON"
-    )
+    policies = add("policies", help="IAM roles, bucket policies and lifecycle rules as JSON")
     policies.add_argument("--out", metavar="FOLDER", help="where the files go (default: policies)")
     policies.add_argument("--apply", action="store_true", help="… and create them in the account")
-    doing.add_parser(
-        "package", parents=[shared], help="code, wheels, settings and the model, to S3"
-    )
-    doing.add_parser("launch", parents=[shared], help="the cluster, where it isn't there yet")
-    submit = doing.add_parser("submit", parents=[shared], help="a run of layers on the cluster")
+    add("package", help="code, wheels, settings and the model, to S3")
+    add("launch", help="the cluster, where it isn't there yet")
+    submit = add("submit", help="a run of layers on the cluster")
     submit.add_argument("--layer", metavar="LAYER", dest="step_layer", default="all")
     submit.add_argument(
         "--package", metavar="SHA256", help="an earlier one (default: of this code)"
     )
-    doing.add_parser("status", parents=[shared], help="the cluster, its nodes and its steps")
-    logs = doing.add_parser("logs", parents=[shared], help="the end of the driver's log of a step")
+    add("status", help="the cluster, its nodes and its steps")
+    logs = add("logs", help="the end of the driver's log of a step")
     logs.add_argument("--step", metavar="ID", help="(default: the last one)")
-    doing.add_parser("terminate", parents=[shared], help="end the cluster; S3 keeps everything")
+    add("terminate", help="end the cluster; S3 keeps everything")
 
 
 def _with_known_command(words: Sequence[str]) -> Sequence[str]:

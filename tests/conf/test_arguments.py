@@ -31,7 +31,7 @@ def test_named_flags_go_over_set():
         (["--layer", "brnze"], r"no layer brnze; did you mean bronze\?"),
         (["--layer", "xyz"], "name one of bronze, silver, gold or all"),
         (["statsu"], r"no command statsu; did you mean status\?"),
-        (["--layer", "all", "--samples", "-3"], "samples|expected one argument"),
+        (["--layer", "all", "--samples", "-3"], "-3 is no number of photos"),
         (["--layer", "all", "--samples", "many"], "many is no number of photos"),
         (["samples", "0"], "0 is no number of photos"),
         (["samples"], "required: N"),
@@ -48,3 +48,28 @@ def test_named_flags_go_over_set():
 def test_bad_words_are_refused(words, message):
     with pytest.raises(BadInput, match=message):
         arguments.parse(words)
+
+
+def test_each_command_has_an_example_that_is_understood_and_help_shows_it(capsys):
+    assert arguments.EXAMPLES.keys() == {
+        *arguments.COMMANDS,
+        *(f"emr {name}" for name in arguments.EMR),
+    }
+    for name, (words, gives) in arguments.EXAMPLES.items():
+        assert words.startswith(name)
+        arguments.parse(words.split())
+        with pytest.raises(SystemExit):
+            arguments.parse([*name.split(), "--help"])
+        shown = capsys.readouterr().out
+        assert f"python run.py {words}" in shown
+        assert gives in shown
+
+
+def test_the_whole_help_has_every_example(capsys):
+    with pytest.raises(SystemExit):
+        arguments.parse(["--help"])
+    shown = capsys.readouterr().out
+    for words, _ in [*arguments.RUNS, *arguments.EXAMPLES.values()]:
+        assert words.startswith("emr ") or words in shown
+    for words, _ in arguments.RUNS:
+        arguments.parse(words.split())
