@@ -35,6 +35,13 @@ def told(samples_lake, tmp_path_factory, spark):
     return place
 
 
+@pytest.fixture(scope="session")
+def photo(told):
+    """One of the lake's own, with a label, of nobody."""
+    files = sorted(told.landing.rglob("*.jpg"))
+    return next(f for f in files if "subject=" not in str(f) and f.stat().st_size > 20_000)
+
+
 def add_runs(place, count):
     """Rows as `count` daily runs would have left them in the journals."""
     [model] = {row["weights_id"] for row in place.lake.read(catalog.DRIFT).collect()}

@@ -12,12 +12,6 @@ def address(told):
         yield address
 
 
-@pytest.fixture(scope="module")
-def photo(told):
-    files = sorted(told.landing.rglob("*.jpg"))
-    return next(f for f in files if "subject=" not in str(f) and f.stat().st_size > 20_000)
-
-
 def choose(page, file):
     """As somebody without a mouse: to the field, and its button pressed."""
     # Before anything else: Chromium hands a chooser over only once it knows that somebody listens.

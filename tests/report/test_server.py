@@ -38,13 +38,6 @@ def client(told):
         yield client
 
 
-@pytest.fixture(scope="module")
-def photo(told):
-    """One of the lake's own, with a label, of nobody."""
-    files = sorted(told.landing.rglob("*.jpg"))
-    return next(f for f in files if "subject=" not in str(f) and f.stat().st_size > 20_000)
-
-
 @pytest.fixture
 def copy(told, tmp_path, spark):
     shutil.copytree(told.root, tmp_path / "copy")
