@@ -164,7 +164,7 @@ class Decoder:
             return _Child(pid, ours)
         # Whatever happens, nothing of the parent's runs here: no handlers, no flushing of buffers.
         try:
-            ours.close()
+            _keep_only(theirs)
             _depend_on(parent)
             _keep_pages()
             self._work(theirs)
@@ -205,6 +205,15 @@ def decoder(decode: Decode, *, size: int, limits: Limits) -> Decoder:
     if _of_process is None:
         _of_process = Decoder(decode, size=size, limits=limits)
     return _of_process
+
+
+def _keep_only(channel: Connection) -> None:
+    """Closes what else of the parent's is open, but for its three streams: whoever waits for the end of one
+    of its connections would wait for this child's end too."""
+    for name in os.listdir("/dev/fd"):
+        if int(name) > 2 and int(name) != channel.fileno():
+            with suppress(OSError):  # the one that the listing itself was read by
+                os.close(int(name))
 
 
 def _depend_on(parent: int) -> None:

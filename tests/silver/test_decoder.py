@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -375,3 +376,12 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
         rgb = pixels.decode(contents[n], size=extractor.size, limits=limits)
         np.testing.assert_array_equal(np.float32(found[n]["embedding"]), extractor.embed(rgb))
         assert found[n]["dhash"] == pixels.dhash(rgb)
+
+
+def test_a_connection_ends_though_a_child_was_forked_meanwhile():
+    ours, theirs = socket.socketpair()
+    with ours, closing(Decoder(pixels.decode, size=SIZE, limits=LIMITS)) as child:
+        theirs.close()
+        ours.settimeout(5)
+        assert ours.recv(1) == b""
+        assert not isinstance(next(child.decoded(PHOTOS[:1])), RefusedPhoto)
