@@ -72,7 +72,12 @@ def similar_command(
     version = reading.delta_table(files.root, catalog.EMBEDDINGS).version()
     # For one question nothing is worth keeping.
     held = Embeddings(files.root, model.weights_id, version=version, memory=0)
-    screen.similar(console, held.nearest(embedding, count=int(words.count)), to=words.photo)
+    found = held.nearest(embedding, count=int(words.count))
+    if not found:
+        raise BadInput(
+            f"The lake {files.root} has no photos of that model yet: run python run.py --layer all."
+        )
+    screen.similar(console, found, to=words.photo)
 
 
 def serve_command(
