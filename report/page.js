@@ -70,6 +70,9 @@ async function show(photo, told) {
   if (!told.similar.length) at("similar").append(made("li", "The lake has no photos yet."));
   await draw(told);
   at("answer").hidden = false;
+  // On a phone the plot is wider than the page: the ring is what it is scrolled to.
+  const plot = at("scatter"), ring = at("here")?.getBoundingClientRect();
+  if (ring) plot.scrollLeft += ring.x - plot.getBoundingClientRect().x - plot.clientWidth / 2;
 }
 
 function neighbour({ photo_id, label, similarity }) {
