@@ -41,14 +41,16 @@ class LakeGone(FruitLakeError):
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one photo. `kinds`: the likeliest ones with their probabilities; `place`: its first two components.
+    """Of one photo. `kinds`: the likeliest ones with their probabilities; `place`: its first two components,
+    `scatter`: where they are drawn.
 
-    Both are None where there is no classifier, or no PCA, yet.
+    They are None where there is no classifier, or no PCA, yet.
     """
 
     kinds: Sequence[tuple[str, float]] | None
     similar: Sequence[Neighbour]
     place: tuple[float, float] | None
+    scatter: Scatter | None
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Answers:
         place = None
         if known.pca:
             place = _first_two(known.pca.project(embedded[np.newaxis])[0])
-        return Answer(kinds, similar, place)
+        return Answer(kinds, similar, place, known.scatter)
 
     def _versions(self) -> dict[str, int]:
         """Of the watched tables. Raises LakeGone where there is no lake any more."""

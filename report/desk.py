@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Annotated, TypeVar
 
 from fastapi import HTTPException
@@ -15,12 +16,11 @@ from conf.settings import Settings
 from lake.files import Folder
 from report import pictures
 from report.answers import Answer, Answers, Known, LakeGone
-from report.plots import Scatter
 from silver.decoder import Decoder
 from silver.pixels import Limits
 
 WAITING = 8
-"""Photos that are answered or wait for it, at most."""
+"""Photos that arrive, wait or are answered, at most: each may hold photos.max_bytes of memory."""
 
 PICTURES = 128
 """As WAITING, of small pictures: a page asks for those of an answer all at once."""
@@ -83,15 +83,20 @@ class Line:
         self._thread = ThreadPoolExecutor(1, name)
         self._most, self._here = most, 0
 
-    async def do(self, work: Callable[[], Done]) -> Done:
-        """Raises HTTPException 503 where too many wait, and what `work` does."""
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """One of the places. Raises HTTPException 503 where none is free."""
         if self._here >= self._most:
             raise HTTPException(503, "Too many wait; try again in a second.", {"Retry-After": "1"})
         self._here += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            yield
         finally:
             self._here -= 1
+
+    async def do(self, work: Callable[[], Done]) -> Done:
+        """In the thread, after what came before; for one who has a place. Raises what `work` does."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def close(self) -> None:
         """After what is being done."""
@@ -108,17 +113,17 @@ class Desk:
         self._decoder: Decoder | None = None
         self._photos, self._pictures = Line("photos", most=WAITING), Line("pictures", most=PICTURES)
 
-    async def answer(self, content: bytes, *, count: int) -> Told:
-        """Raises HTTPException 503, RefusedPhoto, FruitLakeError."""
+    async def answer(self, arrival: Callable[[], Awaitable[bytes]], *, count: int) -> Told:
+        """Of a photo that takes its place before its first byte is read: what waits is bounded memory.
 
-        def work() -> Told:
-            answer = self._answers.answer(content, count=count)
-            return _told(answer, self._answers.known().scatter)
-
-        return await self._photos.do(work)
+        Raises HTTPException 503, RefusedPhoto, FruitLakeError, and what the arrival does.
+        """
+        with self._photos.place():
+            content = await arrival()
+            return _told(await self._photos.do(lambda: self._answers.answer(content, count=count)))
 
     async def known(self) -> Known:
-        """As `Answers.known`. Raises HTTPException 503."""
+        """As `Answers.known`. It takes no photo's place."""
         return await self._photos.do(self._answers.known)
 
     async def picture(self, photo_id: str) -> bytes | None:
@@ -135,7 +140,8 @@ class Desk:
             [made] = pictures.pictures(list(found.values()), by=self._decoder) or [None]
             return made
 
-        return await self._pictures.do(work)
+        with self._pictures.place():
+            return await self._pictures.do(work)
 
     def close(self) -> None:
         """Ends the threads, and with them the decoders."""
@@ -143,8 +149,8 @@ class Desk:
         self._pictures.close()
 
 
-def _told(answer: Answer, scatter: Scatter | None) -> Told:
-    place = None
+def _told(answer: Answer) -> Told:
+    place, scatter = None, answer.scatter
     if answer.place and scatter:
         first, second = answer.place
         x, y = scatter.x, scatter.y

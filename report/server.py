@@ -8,10 +8,12 @@ import pathlib
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from rich.console import Console
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -106,6 +108,11 @@ def app(desk: Desk, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
     async def failed(_: Request, error: FruitLakeError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "5"})
 
+    @made.exception_handler(RequestValidationError)
+    async def misread(_: Request, error: RequestValidationError) -> JSONResponse:
+        told = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+        return JSONResponse({"detail": f"{told}; see /openapi.json."}, 422)
+
     @made.exception_handler(RefusedPhoto)
     async def refused(_: Request, error: RefusedPhoto) -> JSONResponse:
         code = 413 if error.reason in TOO_LARGE else 422
@@ -152,7 +159,8 @@ def _api(made: FastAPI, desk: Desk) -> None:
     @made.post("/api/photos", responses=REFUSALS, openapi_extra={"requestBody": BODY})
     async def photos(request: Request, count: Annotated[int, Query(ge=1, le=100)] = 8) -> Told:
         """What a photo shows: its bytes are the body. It is answered from memory, and not kept."""
-        return await desk.answer(await _body(request, most=desk.max_bytes), count=count)
+        arrival = partial(_body, request, most=desk.max_bytes)
+        return await desk.answer(arrival, count=count)
 
     @made.get("/api/photos/{photo_id}/picture", responses=PICTURE)
     async def picture(photo_id: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
