@@ -1,12 +1,11 @@
 """What bounds the page's server: places before bytes, connections that end, sentences for every refusal."""
 
 import socket
-import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from urllib.parse import urlparse
 
 import pytest
-import uvicorn
 from delta import DeltaTable
 from fastapi.testclient import TestClient
 
@@ -14,33 +13,17 @@ from lake import catalog
 from report import desk, server
 from report.desk import Desk
 from tests.privacy import canary
+from tests.report.serving import served
 
 JPEG = {"Content-Type": "image/jpeg"}
 JPEG_LINE = "Content-Type: image/jpeg\r\n"
 PHOTO = canary.jpeg(1)
 
 
-@contextmanager
-def listening(place):
-    """The port of the page over a lake."""
-    taken = server.bound("127.0.0.1", 0)
-    made = server.app(Desk(place.files, place.settings))
-    running = uvicorn.Server(uvicorn.Config(made, log_level="critical", access_log=False))
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]})
-    port = taken.getsockname()[1]
-    thread.start()
-    try:
-        while not running.started:
-            time.sleep(0.02)
-        yield port
-    finally:
-        running.should_exit = True
-        thread.join()
-
-
-def sent(port, body, *, length=None):
+def sent(address, body, *, length=None):
     """A connection with a question on it."""
-    line = socket.create_connection(("127.0.0.1", port), timeout=10)
+    place = urlparse(address)
+    line = socket.create_connection((place.hostname, place.port), timeout=10)
     head = f"POST /api/photos HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{JPEG_LINE}"
     line.sendall(f"{head}Content-Length: {length or len(body)}\r\n\r\n".encode() + body)
     return line
@@ -54,22 +37,22 @@ def whole(line):
 
 def test_the_first_answer_ends_its_connection(samples_lake):
     """The decoder's process is forked while it is open."""
-    with listening(samples_lake) as port:
-        assert whole(sent(port, PHOTO)).startswith("HTTP/1.1 200")
+    with served(samples_lake) as address:
+        assert whole(sent(address, PHOTO)).startswith("HTTP/1.1 200")
 
 
 def test_photos_that_arrive_take_a_place_each(samples_lake, monkeypatch):
     monkeypatch.setattr(desk, "WAITING", 2)
-    with listening(samples_lake) as port, ExitStack() as held:
+    with served(samples_lake) as address, ExitStack() as held:
         for _ in range(2):
-            held.enter_context(sent(port, PHOTO[:100], length=len(PHOTO)))
+            held.enter_context(sent(address, PHOTO[:100], length=len(PHOTO)))
         time.sleep(0.3)
-        told = whole(sent(port, PHOTO))
+        told = whole(sent(address, PHOTO))
         assert told.startswith("HTTP/1.1 503")
         assert "retry-after: 1" in told
         held.close()
         time.sleep(0.3)
-        assert whole(sent(port, PHOTO)).startswith("HTTP/1.1 200")
+        assert whole(sent(address, PHOTO)).startswith("HTTP/1.1 200")
 
 
 @pytest.mark.parametrize(
