@@ -221,7 +221,9 @@ def bound(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except (OSError, OverflowError) as error:
-        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        number = error.errno if isinstance(error, OSError) else None
+        # A name that isn't known has a number below zero, and words of its own.
+        why = os.strerror(number) if number and number > 0 else str(error)
         raise BadInput(
             f"{host}:{port} can't be listened on ({why}); name another with --port or --host."
         ) from None

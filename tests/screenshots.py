@@ -62,7 +62,8 @@ def answered(page: Page, address: str, photo: Path) -> None:
     page.set_input_files("#photo", photo)
     page.locator("#answer").wait_for()
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=OUT / "page.png", clip={"x": 0, "y": 0, "width": WIDE, "height": 800})
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=OUT / "page.png", clip={"x": 0, "y": 0, "width": WIDE, "height": 900})
 
 
 def main() -> None:
