@@ -125,14 +125,14 @@ def run_steps(
             with context.console.status(name):
                 step(did)
         except Exception as error:
-            # The message of an error that isn't ours may hold a path or a value.
-            is_told = isinstance(error, FruitLakeError) and not isinstance(error, LeftBehind)
-            told = str(error) if is_told else type(error).__name__
+            told = str(error) if may_be_kept(error) else type(error).__name__
             did.finish("blocked" if isinstance(error, Blocked) else "failed", error=told)
-            # Where that fails too, as on a full disk, the first error is the one to tell.
+            # Where one fails too, as on a full disk, the first error is the one to tell, and alarms hear it.
             with suppress(Exception):
                 record(context, done[recorded:], is_last=True)
+            with suppress(Exception):
                 watch(context, done)
+            with suppress(Exception):
                 publish_docs(context)
             raise
         did.finish("done")
@@ -401,7 +401,7 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
             lake = Lake.writing(spark, files, run=run, lease=own, keys=held, delta=settings.delta)
             gold.departure.finish(lake)
         if isinstance(console, JsonLines):
-            console.run_id = run.run_id
+            console.begin(run.run_id)
         yield Context(settings, lake, held, console)
 
 
@@ -440,38 +440,58 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             report.commands.run(parsed, settings, console, files=check_lake(settings))
         return 0
-    except FruitLakeError as error:
-        if "--debug" in words:
-            traceback.print_exc()
-        tell(errors, str(error), error.exit_code)
-        return error.exit_code
     except KeyboardInterrupt:
         errors.print("stopped; the same command goes on from here.")
         return 130
     except Exception as error:
-        if "--debug" in words:
-            traceback.print_exc()
-        tell(errors, unexpected(error), 1)
-        return 1
+        tell(errors, error, is_debugged="--debug" in words)
+        return error.exit_code if isinstance(error, FruitLakeError) else 1
 
 
 def consoles(words: Sequence[str]) -> tuple[Console, Console]:
     """For what is told and for errors; before the words are understood, as these may be wrong."""
     if "--log=json" in words or ("--log", "json") in pairwise(words):
-        return JsonLines(level="info"), JsonLines(level="error", stderr=True)
+        console = JsonLines(level="info")
+        return console, JsonLines(level="error", stderr=True, beside=console)
     return Console(highlight=False), Console(stderr=True, highlight=False)
 
 
-def tell(errors: Console, sentence: str, exit_code: int) -> None:
-    """An error, to people or as an event."""
+def tell(errors: Console, error: Exception, *, is_debugged: bool) -> None:
+    """An error, to people or as an event; with where it was raised, if that is asked for."""
     if isinstance(errors, JsonLines):
-        errors.event("error", message=sentence, exit_code=exit_code)
-    else:
-        errors.print(f"error: {sentence}", markup=False, soft_wrap=True)
+        code = error.exit_code if isinstance(error, FruitLakeError) else 1
+        # Without the message, which a traceback ends with.
+        raised = {"traceback": traceback.format_tb(error.__traceback__)} if is_debugged else {}
+        errors.event("error", message=logged(error), exit_code=code, **raised)
+        return
+    if is_debugged:
+        traceback.print_exception(error)
+    first = (str(error).strip() or "no message").splitlines()[0]
+    sentence = str(error) if isinstance(error, FruitLakeError) else unexpected(error, said=first)
+    errors.print(f"error: {sentence}", markup=False, soft_wrap=True)
 
 
-def unexpected(error: Exception) -> str:
-    """What to say of an error that isn't ours: what it is, and that the same command goes on from there."""
+def may_be_kept(error: Exception) -> bool:
+    """Whether tables and logs may have the message. That of an error which isn't ours may hold a path or a
+    value, and that of LeftBehind names files."""
+    return isinstance(error, FruitLakeError) and not isinstance(error, LeftBehind)
+
+
+def logged(error: Exception) -> str:
+    """What a log says of an error, which it may keep."""
+    if may_be_kept(error):
+        return str(error)
+    if isinstance(error, LeftBehind):
+        return (
+            "Something of an erased subject, or an old file, is still there; the same command with "
+            "--log text names it."
+        )
+    return unexpected(error, said="its message may name a person: the same with --log text says it")
+
+
+def unexpected(error: Exception, *, said: str) -> str:
+    """What to say of an error that isn't ours: what it is, what it `said`, and that the same command goes on
+    from there."""
     goes_on = "what was published stays, and the same command goes on from there"
     if DISK_FULL in str(error):
         return (
@@ -483,9 +503,8 @@ def unexpected(error: Exception) -> str:
             found["ours"] or f"S3 did not do what Spark asked for ({found['theirs'].rstrip('.: ')})"
         )
         return f"{told.rstrip('.')}; {goes_on}."
-    first = (str(error).strip() or "no message").splitlines()[0]
     log = f" and {session.log_file()}" if session.log_file().exists() else ""
-    return f"unexpected {type(error).__name__} ({first}); {goes_on}. --debug{log} may say more."
+    return f"unexpected {type(error).__name__} ({said}); {goes_on}. --debug{log} may say more."
 
 
 if __name__ == "__main__":

@@ -109,8 +109,17 @@ def applied(wanted: list[Alarm], own: Emr) -> list[str]:
     changed = []
     for alarm in wanted:
         name = alarm["AlarmName"]
-        if any(held.get(name, {}).get(key) != value for key, value in alarm.items()):
+        if _differs(held.get(name, {}), alarm):
             with aws.asking(f"the alarm {name}"):
                 client.put_metric_alarm(**alarm)
             changed.append(f"alarm {name}: {'changed' if name in held else 'made'}.")
     return changed
+
+
+def _differs(held: Alarm, wanted: Alarm) -> bool:
+    """CloudWatch promises no order of what it tells in lists."""
+    return any(_in_order(held.get(key)) != _in_order(value) for key, value in wanted.items())
+
+
+def _in_order(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, list) else value

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from conf.errors import Blocked
 from conf.settings import Gates
 from expectations import suites
-from expectations.judging import SKIPPED, Verdict, judge
+from expectations.judging import REASON, SKIPPED, Verdict, judge
 from expectations.views import Views
 from lake import catalog
 from lake.catalog import Table
@@ -126,11 +126,12 @@ class SuiteGate:
                 row["action"] = RELEASED
         if rows:
             self.lake.record(catalog.QUALITY, rows, layer=chunk.layer, chunk=chunk.number)
-            self.did.judgements.append(_judgement(rows))
+            blocked = () if is_released else tuple(verdict.blocked)
+            self.did.judgements.append(_judgement(rows, blocked))
 
 
-def _judgement(rows: Sequence[Mapping[str, Any]]) -> Judgement:
-    """Of the rows that go to ops/quality."""
+def _judgement(rows: Sequence[Mapping[str, Any]], blocked: Sequence[str]) -> Judgement:
+    """Of the rows that go to ops/quality, and of what blocked: more than expectations do."""
 
     def those(*actions: str) -> tuple[str, ...]:
         return tuple(row["expectation"] for row in rows if row["action"] in actions)
@@ -141,5 +142,5 @@ def _judgement(rows: Sequence[Mapping[str, Any]]) -> Judgement:
         passed=len(those("passed")),
         warned=those("warned"),
         quarantined=those("quarantined", RELEASED),
-        blocked=those("blocked"),
+        blocked=tuple(reason.removeprefix(REASON) for reason in blocked),
     )

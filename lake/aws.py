@@ -28,17 +28,18 @@ QUOTAS = (
 
 @cache
 def client(
-    service: str, region: str | None = None, *, attempts: int = ATTEMPTS, seconds: float = 30
+    service: str, region: str | None = None, *, attempts: int | None = None, seconds: float = 30
 ) -> Any:
     """This process' client of a service. Credentials, profile and endpoint are those of boto3's own chain.
 
-    `region`: where it isn't the caller's default one. An answer is waited for so many `seconds`.
+    `region`: where it isn't the caller's default one; `attempts`: where they aren't ATTEMPTS. An answer is
+    waited for so many `seconds`.
     """
     import boto3
     from botocore.config import Config
 
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
+        retries={"mode": "standard", "total_max_attempts": attempts or ATTEMPTS},
         connect_timeout=min(10, seconds),
         read_timeout=seconds,
         max_pool_connections=32,
@@ -107,6 +108,6 @@ def _answered(error: Exception, what: str) -> FruitLakeError:
         )
     if name in THROTTLED:
         return FruitLakeError(
-            f"AWS throttles {what} ({name}) and did so {ATTEMPTS} times; run the same command again later."
+            f"AWS throttles {what} ({name}), at each of several attempts; run the same command again later."
         )
     return BadInput(f"AWS refuses {what}: {message} ({name}).")

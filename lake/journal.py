@@ -72,7 +72,10 @@ def _git(*arguments: str) -> str:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a gate said of a chunk: of the suite's expectations so many passed, the others by their ids."""
+    """What a gate said of a chunk: of the suite's expectations so many passed, the others by their ids.
+
+    `blocked` is what blocked it: expectations, or `refused_share`.
+    """
 
     suite: str
     chunk: int
@@ -129,11 +132,13 @@ class LayerRun:
     def numbers(self) -> dict[str, float]:
         """What `lake.metrics` names of a layer, as far as it is known."""
         taken, refused = self.counts.get("in", 0), sum(self.reasons.values())
+        failures = sum(len(each.blocked) for each in self.judgements)
         found: dict[str, float] = {
             metrics.IN: taken,
             metrics.KEPT: self.counts.get("kept", 0),
             metrics.REFUSED: refused,
-            metrics.GATE_FAILURES: sum(len(each.blocked) for each in self.judgements),
+            # A gate that could not run blocks too, and has judged nothing.
+            metrics.GATE_FAILURES: max(failures, int(self.status == "blocked")),
             metrics.GATE_WARNINGS: sum(len(each.warned) for each in self.judgements),
         }
         if taken:

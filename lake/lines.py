@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,31 +14,36 @@ from rich.text import Text
 
 class JsonLines(Console):
     """A console that prints objects: a sentence as `message`, a table's rows by its columns, an event with
-    its facts. Each has `at` (UTC) and `level`, and `run_id` once there is a run."""
+    its facts. Each has `at` (UTC) and `level`, and `run_id` once there is a run, also on a console `beside`.
 
-    def __init__(self, *, level: str, stderr: bool = False) -> None:
+    Others gather and keep such lines: nobody may be named in them.
+    """
+
+    def __init__(
+        self, *, level: str, stderr: bool = False, beside: JsonLines | None = None
+    ) -> None:
+        # On no terminal: nothing turns.
         super().__init__(stderr=stderr, highlight=False, force_terminal=False)
         self.level = level
-        self.run_id: str | None = None
+        self._run: dict[str, str] = beside._run if beside else {}
 
-    def print(self, *objects: Any, **_: Any) -> None:
+    def begin(self, run_id: str) -> None:
+        """From now on lines name that run."""
+        self._run["run_id"] = run_id
+
+    def print(self, *objects: Any, markup: bool | None = None, **_: Any) -> None:
         """Each object a line, a table a line a row."""
         for each in objects:
             if isinstance(each, Table):
                 self._rows(each)
             else:
-                self.event("message", message=str(each))
-
-    def status(self, *_: Any, **__: Any) -> AbstractContextManager[Any]:  # type: ignore[override]
-        """Nothing turns here."""
-        return nullcontext()
+                self.event("message", message=str(each) if markup is False else _plain(each))
 
     def event(self, event: str, **facts: Any) -> None:
         """One line."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        run = {"run_id": self.run_id} if self.run_id else {}
-        line = {"at": at, "level": self.level, "event": event, **run, **facts}
-        self.file.write(f"{json.dumps(line, default=str)}\n")
+        line = {"at": at, "level": self.level, "event": event, **self._run, **facts}
+        self.file.write(f"{json.dumps(line, default=_text)}\n")
         self.file.flush()
 
     def _rows(self, table: Table) -> None:
@@ -53,6 +57,10 @@ class JsonLines(Console):
 
 def _plain(cell: Any) -> str:
     return Text.from_markup(cell).plain if isinstance(cell, str) else str(cell)
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def event(console: Console, name: str, facts: Mapping[str, Any]) -> None:

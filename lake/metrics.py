@@ -33,7 +33,8 @@ OF_LAYER: Mapping[str, str] = {
 }
 """Of one layer of one run, and the unit of each.
 
-`refused_share`, of what came in, in [0, 1]. `gate_failures`: critical expectations that blocked a chunk.
+`refused_share`, of what came in, in [0, 1]. `gate_failures`: what blocked chunks: critical expectations, too
+large a refused share, a gate that could not run.
 `landing_lag_seconds`: how old the oldest new object was when bronze found it; 0 where none is new. `drift_…`:
 the largest over the chunks that were compared with their version.
 """

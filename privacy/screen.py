@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lake import catalog
+from lake.lines import JsonLines
 from privacy.audit import Audit
 from privacy.findings import Finding, Question, told
 from privacy.history import Commit
@@ -19,7 +21,10 @@ from privacy.retention import Passed
 
 def show(console: Console, audit: Audit) -> None:
     """The answer on the terminal: a table of tables, then who wrote, which models saw, what gates found."""
-    console.print(f"asked at {told(audit.asked_at)}: {_asked(audit.question)}", soft_wrap=True)
+    question = audit.question
+    if isinstance(console, JsonLines):
+        question = replace(question, subject="(named in no log)")
+    console.print(f"asked at {told(audit.asked_at)}: {_asked(question)}", soft_wrap=True)
     table = Table()
     for name in ("table", "status", "rows", "version", "of"):
         table.add_column(name, justify="right" if name in ("rows", "version") else "left")

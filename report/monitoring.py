@@ -36,8 +36,11 @@ def publish(root: str, layers: Sequence[LayerRun], settings: Settings) -> str | 
                 client.put_metric_data(
                     Namespace=monitoring.cloudwatch, MetricData=data[start : start + BATCH]
                 )
-    except FruitLakeError as error:
-        return f"CloudWatch has no metrics of this run, ops/runs has them. {error}"
+    except Exception as error:  # whatever it is: a run does not fail for what watches it
+        why = (
+            str(error) if isinstance(error, FruitLakeError) else f"{type(error).__name__}: {error}"
+        )
+        return f"CloudWatch has no metrics of this run, ops/runs has them. {why}"
     return None
 
 

@@ -60,8 +60,8 @@ def at(s3, spark, tmp_path, monkeypatch, empty):
         own = [*roots, "subjects.key=env:SUBJECT_KEY", *overrides]
         place = Place(tmp_path, spark, Settings.load("local", environment={}, overrides=own))
         if key == KEY:
-            for each in empty.files.stored():
-                place.files.write(each.name, content(each))
+            for name in empty.files.current(""):
+                place.files.write(name, empty.files.read(name))
         return place
 
     return make

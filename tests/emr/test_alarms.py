@@ -92,6 +92,10 @@ def test_they_are_made_once_and_changed_where_they_differ(cloudwatch):
     for alarm in asked:
         assert {key: held[alarm["AlarmName"]][key] for key in alarm} == alarm
     assert alarms.applied(asked, settings.emr) == []
+    for alarm in asked:  # CloudWatch may tell dimensions in another order than it was given them
+        turned = {"Dimensions": alarm["Dimensions"][::-1]}
+        cloudwatch.put_metric_alarm(**alarm | turned)
+    assert alarms.applied(asked, settings.emr) == []
     later = load("monitoring.lag_hours=72")
     assert alarms.applied(alarms.alarms(later, later.emr), later.emr) == [
         "alarm fruit-lake-lag: changed."

@@ -7,7 +7,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
+from rich.markup import escape
 
+import bronze.layer
+import run
+from conf.errors import LeftBehind
 from conf.settings import Settings
 from lake import aws, catalog, lines, metrics, reading
 from lake.journal import Judgement, LayerRun
@@ -68,6 +72,12 @@ def test_the_numbers_of_a_layer():
     assert numbers.keys() <= metrics.OF_LAYER.keys()
 
 
+def test_a_blocked_layer_has_a_failure_also_where_no_expectation_failed():
+    """As where a suite is missing: the gate could not run, and so found nothing."""
+    assert did(status="blocked").numbers[metrics.GATE_FAILURES] == 1
+    assert did(status="failed").numbers[metrics.GATE_FAILURES] == 0
+
+
 def test_a_layer_without_photos_has_no_rate_and_no_share():
     assert not {metrics.RATE, metrics.REFUSED_SHARE} & did().numbers.keys()
 
@@ -123,6 +133,26 @@ def test_a_cloudwatch_that_fails_is_a_sentence(code):
 def test_a_cloudwatch_that_is_out_of_reach_does_not_hold_up_a_run(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:9")
     assert "did not answer" in monitoring.publish("lake", [did()], settings())
+
+
+@pytest.mark.usefixtures("credentials")
+def test_an_error_that_is_not_of_aws_fails_no_run_either(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "no address")
+    said = monitoring.publish("lake", [did()], settings())
+    assert said.startswith("CloudWatch has no metrics of this run, ops/runs has them. ValueError")
+
+
+def test_an_older_lake_gets_the_column(place):
+    """ops/runs as code before there were metrics made it."""
+    with place.writing() as context:
+        uri = context.lake.files.uri(catalog.RUNS.name)
+        older = context.lake.read(catalog.RUNS).drop("metrics")
+        write = older.write.format("delta").mode("overwrite").option("overwriteSchema", True)
+        write.save(uri)
+        assert "metrics" not in context.lake.read(catalog.RUNS).columns
+        context.lake.record(catalog.RUNS, [did().row(context.lake.run)], layer="silver")
+    [row] = reading.rows(place.files.root, catalog.RUNS)
+    assert dict(row["metrics"])[metrics.KEPT] == 0
 
 
 def test_a_run_leaves_its_numbers_in_ops_runs(samples_lake):
@@ -202,13 +232,82 @@ def test_lines_of_a_run_that_is_blocked_say_so(marked, command):
         line for line in parsed(out) if line.get("layer") == "silver" and line["event"] == "layer"
     )
     assert silver["status"] == "blocked"
+    assert error["run_id"] == silver["run_id"]
+    gates = [line for line in parsed(out) if line["event"] == "gate"]
+    assert [gate["blocked"] for gate in gates if gate["blocked"]] == [["refused_share"]]
     assert canary.MARKER not in out + err
     held = [
         dict(row["metrics"])
         for row in reading.rows(marked.files.root, catalog.RUNS)
         if row["status"] == "blocked"
     ]
-    assert len(held) == 1
+    assert [numbers[metrics.GATE_FAILURES] for numbers in held] == [1]
+
+
+@pytest.fixture
+def failing(place, command, monkeypatch):
+    """A run whose bronze raises an error: its exit code, and what it printed on both streams."""
+
+    def call(error, *words):
+        def ingest(*_, **__):
+            raise error
+
+        monkeypatch.setattr(bronze.layer, "ingest", ingest)
+        paths = ("--lake", place.settings.paths.lake, "--landing", place.settings.paths.landing)
+        return command("--layer", "all", "--log", "json", *paths, *words)
+
+    return call
+
+
+PERSONAL = f"/landing/subject={canary.SUBJECT}/a.jpg"
+
+
+@pytest.mark.parametrize("words", [(), ("--debug",)], ids=["plain", "debug"])
+@pytest.mark.parametrize(
+    ("error", "exit_code", "told"),
+    [
+        (OSError(5, "Input/output error", PERSONAL), 1, "unexpected OSError"),
+        (
+            LeftBehind(f"1 file could not be deleted: {PERSONAL}."),
+            6,
+            "Something of an erased subject",
+        ),
+    ],
+    ids=["unexpected", "left behind"],
+)
+def test_lines_of_a_run_that_fails_name_nobody(failing, error, exit_code, told, words):
+    code, out, err = failing(error, *words)
+    [line] = parsed(err)
+    [layer] = [each for each in parsed(out) if each["event"] == "layer"]
+    assert (code, line["exit_code"], layer["status"]) == (exit_code, exit_code, "failed")
+    assert line["message"].startswith(told)
+    assert "--log text" in line["message"]
+    assert line["run_id"] == layer["run_id"]
+    assert canary.MARKER not in out + err
+    assert ("traceback" in line) == bool(words)
+
+
+def test_a_run_that_fails_is_told_to_cloudwatch_also_where_the_lake_cannot_be_written(
+    failing, cloudwatch, monkeypatch
+):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run, "record", full)
+    code, _, _ = failing(OSError(28, "No space left on device"), "--set", "monitoring.cloudwatch=F")
+    assert code == 1
+    sent = {each["MetricName"] for each in cloudwatch.list_metrics(Namespace="F")["Metrics"]}
+    assert metrics.RUNS_FAILED in sent
+
+
+def test_an_audit_in_lines_does_not_name_whom_it_is_about(marked, command):
+    paths = ("--lake", marked.settings.paths.lake, "--landing", marked.settings.paths.landing)
+    assert command("--layer", "bronze", *paths)[0] == 0
+    code, out, _ = command("audit", "--subject", canary.SUBJECT, "--log", "json", *paths)
+    assert code == 0
+    held = {line["row"]["table"]: line["row"]["status"] for line in parsed(out) if "row" in line}
+    assert held["bronze/photos"] == "HELD"
+    assert canary.MARKER not in out
 
 
 def test_errors_before_a_run_are_lines_too(command):
@@ -224,6 +323,30 @@ def test_an_unknown_form_is_refused(command):
     code, _, err = command("status", "--log", "xml")
     assert code == 2
     assert "xml" in err
+
+
+def test_what_turns_elsewhere_is_silent_and_can_be_told_anew(capsys):
+    """`emr launch` says in it which state the cluster is in."""
+    console = lines.JsonLines(level="info")
+    with console.status("waiting") as status:
+        status.update("still waiting")
+        console.print("done")
+    assert [line["message"] for line in parsed(capsys.readouterr().out)] == ["done"]
+
+
+def test_a_line_says_what_a_terminal_shows(capsys):
+    console = lines.JsonLines(level="info")
+    console.print(escape("a [bold]name[/bold]"))
+    console.print("[bold]a[/bold] name")
+    console.print("a [bold]name", markup=False)
+    said = [line["message"] for line in parsed(capsys.readouterr().out)]
+    assert said == ["a [bold]name[/bold]", "a name", "a [bold]name"]
+
+
+def test_times_in_lines_are_iso_8601(capsys):
+    at = datetime(2026, 1, 1, 6, tzinfo=UTC)
+    lines.JsonLines(level="info").event("layer", started_at=at)
+    assert parsed(capsys.readouterr().out)[0]["started_at"] == "2026-01-01T06:00:00+00:00"
 
 
 def test_a_table_is_a_line_a_row(capsys):
