@@ -31,38 +31,19 @@ from tests.test_resume import Killed, dies
 
 KINDS = ("Granny-Smith", "Kiwi", "Pineapple")
 STRANGE = ("a:b.jpg", "[1].jpg", "{a,b}.jpg", "_x.jpg", ".y.jpg", "é ü#?.jpg", "a%20b+c.jpg")
-PATHS = ("paths.landing", "paths.lake")
 KEY = "0123456789abcdef0123456789abcdef"
 
 
-@pytest.fixture(scope="module")
-def empty(s3_server, spark, tmp_path_factory):
-    """A lake of tables without rows in a bucket, under KEY: making them anew takes long."""
-    with pytest.MonkeyPatch.context() as patch, s3_server.used(patch):
-        patch.setenv("SUBJECT_KEY", KEY)
-        roots = [f"{name}=s3://{s3_server.bucket('empty')}/{name[6:]}" for name in PATHS]
-        own = [*roots, "subjects.key=env:SUBJECT_KEY"]
-        settings = Settings.load("local", environment={}, overrides=own)
-        place = Place(tmp_path_factory.mktemp("empty"), spark, settings)
-        with place.writing():
-            pass
-        yield place
-
-
 @pytest.fixture
-def at(s3, spark, tmp_path, monkeypatch, empty):
-    """Makes a landing folder and a lake in buckets of their own; under KEY the tables are there."""
+def at(s3, spark, tmp_path, monkeypatch):
+    """Makes a landing folder and a lake in buckets of their own."""
 
     def make(*overrides, versioned=False, key=KEY):
         monkeypatch.setenv("SUBJECT_KEY", key)
         names = [s3.bucket(name, versioned=versioned) for name in ("landing", "lake")]
         roots = [f"paths.landing=s3://{names[0]}/app/photos", f"paths.lake=s3://{names[1]}/lake"]
         own = [*roots, "subjects.key=env:SUBJECT_KEY", *overrides]
-        place = Place(tmp_path, spark, Settings.load("local", environment={}, overrides=own))
-        if key == KEY:
-            for name in empty.files.current(""):
-                place.files.write(name, empty.files.read(name))
-        return place
+        return Place(tmp_path, spark, Settings.load("local", environment={}, overrides=own))
 
     return make
 
