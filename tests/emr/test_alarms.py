@@ -71,6 +71,47 @@ def test_bounds_are_those_of_the_settings():
     assert all(alarm["AlarmActions"] == [TOPIC] for alarm in held.values())
 
 
+def rings(alarm, values):
+    """What CloudWatch makes of what was sent in one period, and of nothing in all others."""
+    if not values:
+        return alarm["TreatMissingData"] == "breaching"
+    value = {"Maximum": max, "Minimum": min, "Sum": sum}[alarm["Statistic"]](values)
+    bound = alarm["Threshold"]
+    return {
+        "GreaterThanThreshold": value > bound,
+        "LessThanThreshold": value < bound,
+    }[alarm["ComparisonOperator"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "calm", "ringing"),
+    [
+        ("silent", [1], []),
+        ("failed", [0, 0], [0, 1]),
+        ("erasures-due", [0, 0], [2, 0]),
+        ("lag", [48 * 3600, 0], [48 * 3600 + 1, 0]),
+        ("refused-bronze", [0.2, 0], [0.21, 0]),
+        ("refused-silver", [0.2, 0], [0, 0.21]),
+        ("drift-mean", [0.5, 0], [0.51, 0]),
+        ("drift-reconstruction", [0.1, 0], [0.11, 0]),
+    ],
+)
+def test_it_rings_for_one_bad_run_of_a_day_and_for_no_good_one(name, calm, ringing):
+    alarm = wanted()[f"fruit-lake-{name}"]
+    assert not rings(alarm, calm)
+    assert rings(alarm, ringing)
+
+
+def test_a_day_without_a_run_rings_one_alarm_and_not_all():
+    assert [name for name, alarm in wanted().items() if rings(alarm, [])] == ["fruit-lake-silent"]
+
+
+def test_one_hour_with_a_run_ends_the_silence_and_one_bad_day_rings():
+    for name, alarm in wanted().items():
+        hours = 26 if name == "fruit-lake-silent" else 1
+        assert alarm["EvaluationPeriods"] == alarm["DatapointsToAlarm"] == hours
+
+
 def test_without_a_namespace_there_are_none():
     assert wanted("monitoring.cloudwatch=") == {}
 
