@@ -24,6 +24,9 @@ from privacy import commands
 from privacy.audit import Auditor
 from privacy.erase import erase
 from privacy.findings import Question, Status
+from report import document
+from report.facts import Facts
+from report.similar import Embeddings
 from report.sums import sums
 from tests.place import Place
 from tests.privacy.canary import MARKER, OTHER, SUBJECT, jpeg, places, slices
@@ -135,6 +138,12 @@ def test_two_days_in_s3_are_as_on_a_disk(at, samples_lake, real_photos):
     assert found[catalog.PHOTOS.name].status is Status.HELD
     assert found[catalog.PHOTOS.name].rows == len(STRANGE)
     assert (answer.storage["region"], answer.storage["encryption"]) == ("eu-west-3", "aws:kms")
+
+    facts = Facts.of(place.files, place.settings, with_pictures=True)
+    assert f'data-sum="photos">{facts.sums.photos:,}<' in document.html(facts)
+    nearest = Embeddings(root, version.weights_id, version=place.lake.version(catalog.EMBEDDINGS))
+    photo, vector = next(iter(later.items()))
+    assert nearest.nearest(vector.astype(np.float32), count=1)[0].photo_id == photo
 
     with place.writing() as context:
         unneeded = context.lake.unneeded(catalog.MOMENTS, hours=0)
