@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -80,6 +81,24 @@ def test_it_loads_nothing_and_ids_are_unique(html):
     assert not re.search(r"<(link|iframe|img|object)\b", html)
     ids = Page(html).ids
     assert len(ids) == len(set(ids))
+
+
+def test_words_of_the_lake_are_never_markup(told):
+    """A kind is the name of a folder that somebody sent."""
+    evil = '"><script>alert(1)</script>'
+    facts = Facts.of(told.files, told.settings)
+    [model] = facts.models
+    points = replace(model.points, kinds=[evil] * len(model.points.kinds))
+    labels = [evil, *model.classifier["labels"][1:]]
+    classifier = {**model.classifier, "labels": labels}
+    facts = replace(
+        facts,
+        models=[replace(model, points=points, classifier=classifier)],
+        sums=replace(facts.sums, rejected={evil: 1}, open_ends=[evil]),
+    )
+    html = document.html(facts)
+    assert html.count("alert(1)") > 10
+    assert html.count("<script") == 1
 
 
 def test_nobody_and_no_path_is_in_it(told, html):

@@ -92,3 +92,16 @@ def test_no_name_of_a_kind_hides_another():
     svg = plots.scatter(names * 10, points, explained=(0.1, 0.1)).svg
     text = r'<text [^>]*translate\(([\d.]+),([\d.]+)\)"[^>]*font-size="11px"[^>]*>a rather long'
     assert 0 < len(set(re.findall(text, svg))) < 60
+
+
+def test_a_kind_is_never_markup():
+    kinds = ['"><script>alert(1)</script>', "<b>'&"]
+    points = np.array([[0, 0], [1, 1]], np.float32)
+    drawn = [
+        plots.scatter(kinds, points, explained=(0.1, 0.1)).svg,
+        charts.confusion(kinds, np.array([[1, 1], [0, 2]])),
+        charts.refused([(kinds[0], kinds[1], 3)]),
+    ]
+    for svg in drawn:
+        assert "alert" in svg
+        assert not re.search("<script|<b>", svg)
