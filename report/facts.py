@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -166,7 +166,10 @@ def _pictures(root: str, settings: Settings) -> dict[str, list[bytes]]:
         by_reason.setdefault(reason, []).append(photo_id)
     chosen = {reason: ids[:PICTURES] for reason, ids in by_reason.items()}
     contents = pictures.contents(root, [photo for ids in chosen.values() for photo in ids])
-    decoder = pictures.decoder(Limits(**settings.photos.model_dump()))
+    # A photo that is too small, or blank, can be shown all the same.
+    decoder = pictures.decoder(
+        replace(Limits(**settings.photos.model_dump()), min_side=1, blank_range=-1)
+    )
     try:
         shown = {
             reason: pictures.pictures([contents[i] for i in ids if i in contents], by=decoder)

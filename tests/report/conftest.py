@@ -1,9 +1,11 @@
 """One lake with all that a report tells of: runs, a drift, classifiers, an erasure that waits."""
 
+import io
 import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from PIL import Image
 
 import run
 from lake import catalog
@@ -24,7 +26,8 @@ def told(samples_lake, tmp_path_factory, spark):
     place = Place(root, spark, None).set()
     canary.send(place.landing, {f"{canary.MARKER}-{n}.jpg": canary.jpeg(n) for n in range(6)})
     # The same bytes of nobody's: a copy of that person's photo all the same.
-    canary.send(place.landing, {"copy.jpg": canary.jpeg(0)}, subject=None)
+    canary.send(place.landing, {"copy.jpg": canary.jpeg(0), "tiny.png": tiny(9)}, subject=None)
+    canary.send(place.landing, {"tiny.png": tiny(200)})
     place.run()
     assert (
         run.main(["train", "--lake", place.settings.paths.lake, "--set", "training.folds=2"]) == 0
@@ -40,6 +43,13 @@ def photo(told):
     """One of the lake's own, with a label, of nobody."""
     files = sorted(told.landing.rglob("*.jpg"))
     return next(f for f in files if "subject=" not in str(f) and f.stat().st_size > 20_000)
+
+
+def tiny(seed):
+    """A photo that is too small, and has one colour that no other has."""
+    made = io.BytesIO()
+    Image.new("RGB", (16, 16), (seed, 255 - seed, seed)).save(made, "PNG")
+    return made.getvalue()
 
 
 def add_runs(place, count):

@@ -6,11 +6,13 @@ import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from conf.errors import Inconsistent
-from lake import catalog, lease
+from lake import catalog, lease, reading
 from lake.journal import Run
 from report import document, screen
 from report.facts import Facts
@@ -81,6 +83,21 @@ def test_it_loads_nothing_and_ids_are_unique(html):
     assert not re.search(r"<(link|iframe|img|object)\b", html)
     ids = Page(html).ids
     assert len(ids) == len(set(ids))
+
+
+def test_pictures_of_refused_photos_are_there_when_asked_for_and_of_nobodys_alone(told, html):
+    assert "data:image" not in html
+    refused = reading.rows(told.files.root, catalog.QUARANTINE, columns=["subject", "reason"])
+    own = [row["reason"] for row in refused if row["subject"] is None]
+    assert own == ["too_small"]
+    assert len(refused) > 3
+    facts = Facts.of(told.files, told.settings, with_pictures=True)
+    assert {reason: len(found) for reason, found in facts.pictures.items()} == {"too_small": 1}
+    [picture] = facts.pictures["too_small"]
+    assert np.abs(np.asarray(Image.open(io.BytesIO(picture))).astype(int) - (9, 246, 9)).max() < 8
+    shown = document.html(facts)
+    assert shown.count("data:image/jpeg;base64,") == 1
+    assert 'alt="A photo that is refused for too_small"' in shown
 
 
 def test_words_of_the_lake_are_never_markup(told):
