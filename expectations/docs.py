@@ -141,4 +141,4 @@ def found(result: Mapping[str, Any]) -> str:
         return f"{result['unexpected_count']:,} of {result['element_count']:,} rows fail"
     if result["observed"] is None:
         return "–"
-    return f"{float(result['observed']):,.4g}"
+    return f"{float(result['observed']):,.6g}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
@@ -17,7 +16,8 @@ from lake import catalog, reading
 from lake.files import Folder
 from lake.lake import Lake
 from report import points
-from report.plots import Scatter, scatter
+from report.plots import Scatter
+from report.points import first_two
 from report.predictions import Predictor, local_model
 from report.similar import Embeddings, Neighbour
 from silver.local import LocalModel
@@ -70,20 +70,17 @@ class Known:
         """Raises BadInput (the lake has no such model), Inconsistent (the model file is gone)."""
         root, model = files.root, local_model(files, settings)
         pca = _champion(models.pca, root, model.weights_id)
-        has_classifier = _champion(models.classifier, root, model.weights_id)
+        classifier = _champion(models.classifier, root, model.weights_id)
         shown = points.points(root, pca.version) if pca else points.NONE
-        drawn = None
-        if pca and shown.kinds:
-            drawn = scatter(shown.kinds, shown.components, explained=_first_two(pca.pca.scree))
         version = versions[catalog.EMBEDDINGS.name]
         return cls(
             versions,
             shown.photos,
             model,
             Embeddings(root, model.weights_id, version=version),
-            Predictor.of(files, settings) if has_classifier else None,
+            Predictor.by(classifier, model, root=root) if classifier else None,
             pca,
-            drawn,
+            shown.drawn(pca.pca.scree.tolist()) if pca else None,
         )
 
 
@@ -125,7 +122,7 @@ class Answers:
         kinds = known.predictor.kinds(embedded)[:KINDS] if known.predictor else None
         place = None
         if known.pca:
-            place = _first_two(known.pca.project(embedded[np.newaxis])[0])
+            place = first_two(known.pca.project(embedded[np.newaxis])[0].tolist())
         return Answer(kinds, similar, place, known.scatter)
 
     def _versions(self) -> dict[str, int]:
@@ -152,9 +149,3 @@ def _champion(read: Callable[..., Any], root: str, weights_id: str) -> Any:
         return read(root, weights_id=weights_id)
     except BadInput:
         return None
-
-
-def _first_two(values: NDArray[Any]) -> tuple[float, float]:
-    """Of components, of which there may be one alone."""
-    first, second = np.pad(values, (0, 1))[:2]
-    return float(first), float(second)

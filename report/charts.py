@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from report.history import FLOW, Periods, Recorded
+from conf.arguments import LAYERS
+from report.history import Periods, Recorded
 from report.plots import WIDTH, colours, svg
 from report.quality import Quality, worst
 
@@ -74,7 +75,7 @@ def rates(runs: Sequence[Recorded], periods: Periods) -> str:
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for run in runs:
         for layer in run.layers:
-            if layer.layer in FLOW and layer.photos_in and layer.seconds:
+            if layer.layer in LAYERS and layer.photos_in and layer.seconds:
                 rate = layer.photos_in / layer.seconds
                 found[periods.of[run.run_id], layer.layer].append(rate)
     values = [{"period": p, "series": s, "rate": median(r)} for (p, s), r in found.items()]
@@ -90,7 +91,7 @@ def rates(runs: Sequence[Recorded], periods: Periods) -> str:
                 "title": "photos/s",
                 "axis": {"tickCount": 4},
             },
-            "color": _named(FLOW),
+            "color": _named(LAYERS),
         },
     }
     return svg(spec, label=f"Photos a second of each layer, by {periods.unit}.")

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake import catalog, reading
 from lake.files import Folder
 from lake.lake import Lake
 from report import document, screen
@@ -69,9 +68,8 @@ def similar_command(
         embedding = embedded(model, Path(words.photo))
     except BadInput as refused:
         raise BadInput(f"{words.photo} can't be used: {refused}; name another photo.") from None
-    version = reading.delta_table(files.root, catalog.EMBEDDINGS).version()
     # For one question nothing is worth keeping.
-    held = Embeddings(files.root, model.weights_id, version=version, memory=0)
+    held = Embeddings(files.root, model.weights_id, memory=0)
     found = held.nearest(embedding, count=int(words.count))
     if not found:
         raise BadInput(

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from conf.errors import BadInput
-from report import charts, plots
+from report import charts
 from report.cost import Spent
 from report.facts import MEASURES, Facts, Model
 from report.history import Periods
@@ -161,7 +161,7 @@ def _model(model: Model, facts: Facts, periods: Periods) -> dict[str, Any]:
     """A model as the page has it."""
     shown: dict[str, Any] = {
         "id": f"scatter-{model.sums.weights_id[:12]}",
-        "name": model.name,
+        "name": model.sums.name,
         "pca": model.pca,
         "classifier": model.classifier,
         "drift": model.drift,
@@ -172,11 +172,7 @@ def _model(model: Model, facts: Facts, periods: Periods) -> dict[str, Any]:
         shares = [float(share) for share in model.pca["scree"]]
         scree = charts.scree(shares, components=model.pca["components"])
         shown["scree"] = Markup(scree)
-        if model.points.kinds:
-            first, second, *_ = [*shares, 0.0]
-            drawn = plots.scatter(
-                model.points.kinds, model.points.components, explained=(first, second)
-            )
+        if drawn := model.points.drawn(shares):
             kinds, counts = np.unique(model.points.kinds, return_counts=True)
             shown["scatter"] = Markup(drawn.svg)
             shown["kinds"] = [

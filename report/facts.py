@@ -57,11 +57,6 @@ class Model:
     drift: Sequence[Row]
 
     @property
-    def name(self) -> str:
-        """The extractor, and enough of the model's hash to tell it from others."""
-        return f"{self.sums.extractor} {self.sums.weights_id[:12]}"
-
-    @property
     def confusion(self) -> NDArray[np.int64]:
         """Of the champion classifier: int64[labels, labels], a row a true kind."""
         assert self.classifier is not None

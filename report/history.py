@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from conf.arguments import LAYERS
 from lake import catalog, reading
 from lake.journal import begun
 
-FLOW = ("bronze", "silver", "gold")
 REFUSED = "refused:"
 PERIODS = 60
 """Bars, at most, in a plot over time."""
@@ -86,7 +86,7 @@ class Recorded:
     @property
     def others(self) -> list[str]:
         """What it did beside the layers, such as `train` or `erase`."""
-        return [layer.layer for layer in self.layers if layer.layer not in FLOW]
+        return [layer.layer for layer in self.layers if layer.layer not in LAYERS]
 
     @property
     def refusals(self) -> int:
@@ -96,7 +96,7 @@ class Recorded:
     @property
     def photos(self) -> int:
         """The most that one layer of the flow took in."""
-        return max((layer.photos_in for layer in self.layers if layer.layer in FLOW), default=0)
+        return max((layer.photos_in for layer in self.layers if layer.layer in LAYERS), default=0)
 
     @property
     def photos_per_second(self) -> float | None:

@@ -14,9 +14,6 @@ from lake.journal import LayerRun
 ATTEMPTS, SECONDS = 2, 5.0
 """How often CloudWatch is asked, and how long for: a run doesn't wait for what watches it."""
 
-BATCH = 1_000
-"""Numbers that one call may bring."""
-
 
 def publish(root: str, layers: Sequence[LayerRun], settings: Settings) -> str | None:
     """Sends the numbers of the layers of one run over the lake under `root`.
@@ -32,10 +29,7 @@ def publish(root: str, layers: Sequence[LayerRun], settings: Settings) -> str | 
     try:
         with aws.asking("to keep the run's metrics"):
             client = aws.client("cloudwatch", region, attempts=ATTEMPTS, seconds=SECONDS)
-            for start in range(0, len(data), BATCH):
-                client.put_metric_data(
-                    Namespace=monitoring.cloudwatch, MetricData=data[start : start + BATCH]
-                )
+            client.put_metric_data(Namespace=monitoring.cloudwatch, MetricData=data)
     except Exception as error:  # whatever it is: a run does not fail for what watches it
         why = (
             str(error) if isinstance(error, FruitLakeError) else f"{type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lake import catalog, reading
+from report.plots import Scatter, scatter
 
 SAMPLE = 3_000
 """Photos, at most: more marks hide one another, and each is some 250 bytes of a page."""
@@ -25,9 +27,21 @@ class Points:
     kinds: list[str]
     components: NDArray[np.float32]
 
+    def drawn(self, scree: Sequence[float]) -> Scatter | None:
+        """As a scatter, where there are any; `scree` has each component's share of the variance."""
+        if not self.kinds:
+            return None
+        return scatter(self.kinds, self.components, explained=first_two(scree))
+
 
 NONE = Points(0, [], np.empty((0, 2), np.float32))
 """Of no photos."""
+
+
+def first_two(values: Sequence[float]) -> tuple[float, float]:
+    """Of components, of which there may be one alone."""
+    first, second, *_ = [*values, 0.0]
+    return first, second
 
 
 def points(root: str, version: str) -> Points:

@@ -49,9 +49,14 @@ class Predictor:
         if not reading.rows(files.root, "classifier"):
             raise BadInput(f"The lake {files.root} has no classifier yet: run python run.py train.")
         classifier = reading.classifier(files.root, version, weights_id=model.weights_id)
-        pca = None
-        if classifier.input != EMBEDDINGS:
-            pca = reading.pca(files.root, classifier.input)
+        return cls.by(classifier, model, root=files.root)
+
+    @classmethod
+    def by(cls, classifier: ClassifierVersion, model: LocalModel, *, root: str) -> Predictor:
+        """With a classifier of the lake under `root`. Raises BadInput where its PCA's parameters were
+        wiped."""
+        has_features = classifier.input != EMBEDDINGS
+        pca = reading.pca(root, classifier.input) if has_features else None
         return cls(model, classifier, pca)
 
     def predict(self, photos: Sequence[str]) -> Iterator[Prediction]:

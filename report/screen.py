@@ -114,7 +114,7 @@ def _status(console: Console, held: Sums, *, root: str) -> None:
     _bronze(console, held)
     for model in held.models:
         console.print(
-            f"{model.extractor} {model.weights_id[:12]}: {model.coverage(held.photos):.1%} of "
+            f"{model.name}: {model.coverage(held.photos):.1%} of "
             f"{held.photos:,} photos seen = "
             f"{model.embedded:,} embedded + {model.quarantined:,} quarantined "
             f"({_listed(model.reasons) or 'none'}) + {model.waiting:,} waiting",

@@ -57,22 +57,24 @@ class Block:
             # All that reach the last one's similarity: which of those alike are taken is told by their ids.
             least = np.partition(similarities, -count)[-count]
             places = np.flatnonzero(similarities >= least)
-        ids, labels = (column.take(pa.array(places)).to_pylist() for column in self._columns)
+        chosen = pa.array(places)
+        ids, labels = (each.take(chosen).to_pylist() for each in (self.photo_ids, self.labels))
         return [
             Neighbour(photo_id, label, float(similarity))
             for photo_id, label, similarity in zip(ids, labels, similarities[places], strict=True)
         ]
 
-    @property
-    def _columns(self) -> tuple[pa.Array, pa.Array]:
-        return self.photo_ids, self.labels
-
 
 class Embeddings:
-    """The embeddings of one model at one version of silver/embeddings: as much as `memory` bytes hold stays
-    in memory, in whole files; the rest is read block by block, at each question."""
+    """The embeddings of one model at one version of silver/embeddings, by default the newest.
 
-    def __init__(self, root: str, weights_id: str, *, version: int, memory: int = MEMORY) -> None:
+    As much as `memory` bytes hold stays in memory, in whole files; the rest is read block by block, at each
+    question.
+    """
+
+    def __init__(
+        self, root: str, weights_id: str, *, version: int | None = None, memory: int = MEMORY
+    ) -> None:
         """Raises BadInput where there is no lake."""
         table = reading.delta_table(root, catalog.EMBEDDINGS, version=version)
         held = table.to_pyarrow_dataset()

@@ -54,6 +54,11 @@ class ModelSums:
     projectable: int
     drift: ChunkDrift | None
 
+    @property
+    def name(self) -> str:
+        """The extractor, and enough of the model's hash to tell it from others."""
+        return f"{self.extractor} {self.weights_id[:12]}"
+
     def coverage(self, photos: int) -> float:
         """The share of the lake's photos that the model was tried on, in [0, 1]."""
         return (self.embedded + self.quarantined) / photos if photos else 1.0
@@ -108,16 +113,16 @@ class Sums:
             if self.outcomes.get(outcome, 0) != rows
         ]
         for model in self.models:
-            name = f"{model.extractor} {model.weights_id[:12]}"
             parts = model.embedded + model.quarantined + model.waiting
             if parts != self.photos:
                 wrong.append(
-                    f"{name}: {self.photos:,} photos, but embedded, quarantined and waiting are {parts:,}"
+                    f"{model.name}: {self.photos:,} photos, but embedded, quarantined and waiting are "
+                    f"{parts:,}"
                 )
             if model.features != model.projectable:
                 wrong.append(
-                    f"{name}: {model.projectable:,} embeddings went to gold, {model.features:,} features "
-                    f"are there"
+                    f"{model.name}: {model.projectable:,} embeddings went to gold, {model.features:,} "
+                    f"features are there"
                 )
         return wrong
 
