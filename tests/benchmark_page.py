@@ -31,9 +31,9 @@ PROCESSES = 3
 
 
 @contextmanager
-def served(lake: str) -> Iterator[str]:
+def served(lake: str | Path) -> Iterator[str]:
     """The address of the page over a lake."""
-    words = [sys.executable, str(ROOT / "run.py"), "serve", "--port", "0", "--lake", lake]
+    words = [sys.executable, str(ROOT / "run.py"), "serve", "--port", "0", "--lake", str(lake)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdout
         found = re.match(r"http\S+", serving.stdout.readline())

@@ -14,6 +14,7 @@ from bronze.samples import write_samples
 from conf.settings import Settings
 from lake import faults, session
 from silver import flatbuffer
+from tests import browsers
 from tests.place import Place
 from tests.s3_server import Server
 
@@ -21,16 +22,6 @@ PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
 WEIGHTS = PHOTOS.parent / "weights" / "mobilenet_v2_imagenet.weights.h5"
 SAMPLES = 60
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ALONE = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 BAD = ("error", "warning")
 """Lines of a page's console that it must not have."""
 
@@ -147,13 +138,13 @@ def chromium():
     """Headless Chromium, as Debian's package has it."""
     from playwright.sync_api import sync_playwright
 
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    found = browsers.found()
     if found is None:
         if "CI" in os.environ:
             pytest.fail("there is no Chromium: .ci/run installs it")
         pytest.skip("there is no Chromium on this machine: install Debian's package chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ALONE)
+        browser = playwright.chromium.launch(executable_path=found, args=browsers.ALONE)
         yield browser
         browser.close()
 

@@ -6,20 +6,19 @@ Chromium, and puts what is seen into report/screenshots.
 
 from __future__ import annotations
 
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests import browsers
+from tests.benchmark_page import ROOT, served
+
 OUT = ROOT / "report" / "screenshots"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDE = 1100
 
 
@@ -31,20 +30,6 @@ def command(*words: str) -> list[str]:
 def run(*words: str, folder: Path) -> None:
     """One command, to its end."""
     subprocess.run(command(*words), cwd=folder, check=True)
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The page's address, while it is there."""
-    words = command("serve", "--port", "0")
-    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as serving:
-        assert serving.stdout
-        found = re.match(r"\S+", serving.stdout.readline())
-        assert found
-        try:
-            yield found[0]
-        finally:
-            serving.terminate()
 
 
 def report(page: Page, folder: Path) -> None:
@@ -68,7 +53,6 @@ def answered(page: Page, address: str, photo: Path) -> None:
 
 def main() -> None:
     """All pictures, in some three minutes."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)))
     OUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
@@ -76,11 +60,11 @@ def main() -> None:
         run("--layer", "all", "--samples", "360", folder=folder)
         run("train", folder=folder)
         run("report", folder=folder)
-        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=browsers.found(), args=browsers.ALONE)
         page = chromium.new_page(viewport={"width": WIDE, "height": 900})
         report(page, folder)
         photos = sorted(folder.glob("landing/label=*/*.jpg"))
-        with served(folder) as address:
+        with served(folder / "lake") as address:
             answered(page, address, next(p for p in photos if p.stat().st_size > 20_000))
         chromium.close()
 
