@@ -19,37 +19,40 @@ from pathlib import Path
 
 from rich.console import Console
 
-import bronze.layer
+import bronze.ingest
 import emr.commands
-import gold.departure
-import gold.layer
-import gold.models
+import gold.embedding_removal
+import gold.model_versions
+import gold.project
 import gold.refit
-import gold.retire
+import gold.retire_model
 import gold.training
 import privacy.commands
 import report.commands
-import silver.layer
+import silver.embed
 from bronze import landing
-from bronze.samples import write_samples
+from bronze.samples.sample_photos import write_samples
+from cli import json_console
+from cli.json_console import JsonConsole
+from cli.tables import lake_tables
 from conf import arguments
 from conf.errors import BadInput, Blocked, FruitLakeError, LeftBehind
 from conf.settings import Settings
-from expectations import check, docs
+from expectations import check_tables, data_docs
 from expectations.gate import SuiteGate
-from expectations.views import Views
-from lake import catalog, faults, keys, lease, lines, metrics, session
-from lake.chunks import Chunk, State
+from expectations.suite_views import Views
+from lake import catalog, fault_points, lease, metric_names, pseudonyms, spark_session
+from lake.chunks import Chunk, ChunkState
 from lake.compaction import compact
-from lake.files import Folder, folder
-from lake.journal import LayerRun, Run
 from lake.lake import Lake
-from lake.lines import JsonLines
-from privacy import erasures, region, tombstones
-from report import monitoring, screen
-from silver.converted import source_sha256
+from lake.run_journal import LayerRun, Run
+from lake.storage.folder import Folder, folder
+from privacy import bucket_rules, tombstones
+from privacy.erasure import request_journal
+from report import cloudwatch_metrics
 from silver.embeddings import BroadcastModel
-from silver.model import broadcast_model
+from silver.model_lookup import broadcast_model
+from silver.model_source import source_sha256
 from silver.replay import replay
 
 DISK_FULL = os.strerror(errno.ENOSPC)
@@ -73,7 +76,7 @@ class Context:
 
     settings: Settings
     lake: Lake
-    keys: keys.Keys
+    keys: pseudonyms.Pseudonyms
     console: Console
 
     @cached_property
@@ -87,23 +90,23 @@ def run_layer(context: Context, did: LayerRun) -> None:
     lake, settings, console = context.lake, context.settings, context.console
     if did.layer == "bronze":
         held = tombstones.holding(lake)
-        bronze.layer.ingest(
+        bronze.ingest.ingest(
             lake, settings, keys=context.keys, tombstones=held, console=console, did=did
         )
         return
     gate = SuiteGate(lake, settings.gates, did)
     if did.layer == "silver":
-        silver.layer.embed(lake, context.model, gate=gate, console=console, did=did)
+        silver.embed.embed(lake, context.model, gate=gate, console=console, did=did)
     else:
         weights_id = context.model.weights_id
-        gold.layer.project(lake, weights_id, settings, gate=gate, console=console, did=did)
+        gold.project.project(lake, weights_id, settings, gate=gate, console=console, did=did)
 
 
 def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
     """Runs the layers in order, then the erasures that are due; returns what each did. Each leaves a row in
     ops/runs."""
     steps = [(layer, partial(run_layer, context)) for layer in layers]
-    if erasures.due(context.lake, now=datetime.now(UTC)):
+    if request_journal.due(context.lake, now=datetime.now(UTC)):
         steps.append(("erase", partial(privacy.commands.finish_step, context)))
     return run_steps(context, steps)
 
@@ -140,10 +143,10 @@ def run_steps(
         if did.counts or len(done) == len(steps):
             record(context, done[recorded:], is_last=len(done) == len(steps))
             recorded = len(done)
-            faults.at(RECORDED)
+            fault_points.at(RECORDED)
     with context.console.status("joining small files"):
         compact(context.lake, small_files=context.settings.compaction.small_files)
-    screen.summary(context.console, done, run=context.lake.run)
+    lake_tables.summary(context.console, done, run=context.lake.run)
     watch(context, done)
     publish_docs(context)
     return done
@@ -153,26 +156,26 @@ def record(context: Context, layers: Sequence[LayerRun], *, is_last: bool) -> No
     """Their rows of ops/runs, in one commit; the run's last one tells what erasures it leaves due."""
     lake = context.lake
     if is_last:
-        due = erasures.due(lake, now=datetime.now(UTC))
-        layers[-1].measure(metrics.ERASURES_DUE, len(due))
+        due = request_journal.due(lake, now=datetime.now(UTC))
+        layers[-1].measure(metric_names.ERASURES_DUE, len(due))
     rows = [did.row(lake.run) for did in layers]
     lake.record(catalog.RUNS, rows, layer=layers[-1].layer)
     for did, row in zip(layers, rows, strict=True):
         for judgement in did.judgements:
-            lines.event(context.console, "gate", {"layer": did.layer, **vars(judgement)})
-        lines.event(context.console, "layer", {**row, "seconds": did.seconds})
+            json_console.event(context.console, "gate", {"layer": did.layer, **vars(judgement)})
+        json_console.event(context.console, "layer", {**row, "seconds": did.seconds})
 
 
 def watch(context: Context, layers: Sequence[LayerRun]) -> None:
     """The run's numbers to CloudWatch, where the settings name it; a note where that can't be."""
-    if said := monitoring.publish(context.lake.files.root, layers, context.settings):
+    if said := cloudwatch_metrics.publish(context.lake.files.root, layers, context.settings):
         context.console.print(f"note: {said}", markup=False, soft_wrap=True)
 
 
 def publish_docs(context: Context) -> None:
     """Data Docs, where this run judged something, and a line that says where they are."""
     if catalog.QUALITY in context.lake.written:
-        place = docs.publish(context.lake, folder(context.settings.paths.docs_folder))
+        place = data_docs.publish(context.lake, folder(context.settings.paths.docs_folder))
         context.console.print(f"Data Docs: {place}", markup=False, soft_wrap=True)
 
 
@@ -208,7 +211,7 @@ def check_buckets(words: argparse.Namespace, settings: Settings, console: Consol
     roots = [paths.lake, paths.docs_folder]
     if words.layer in ("bronze", "all") or words.command in TAKES_LANDING:
         roots.append(paths.landing)
-    for note in region.check(roots, settings.buckets, erases=words.command in ERASES):
+    for note in bucket_rules.check(roots, settings.buckets, erases=words.command in ERASES):
         console.print(f"note: {note}", markup=False, soft_wrap=True)
 
 
@@ -224,7 +227,7 @@ def retire_command(model: str, settings: Settings, console: Console) -> None:
     """Removes a model's rows from silver and gold."""
     check_lake(settings)
     with writing(settings, console) as context:
-        removed = gold.retire.retire(context.lake, model)
+        removed = gold.retire_model.retire(context.lake, model)
         compact(context.lake, small_files=settings.compaction.small_files)
     rows = ", ".join(f"{count:,} rows of {name}" for name, count in removed.items()) or "no rows"
     console.print(
@@ -242,7 +245,7 @@ def check_lake(settings: Settings) -> Folder:
 
 def check_command(words: argparse.Namespace, settings: Settings, console: Console) -> None:
     """Every suite on what the lake holds, or one on a version of its table. Raises Blocked."""
-    tables = check.named(words.table)
+    tables = check_tables.named(words.table)
     version = None if words.version is None else int(words.version)
     report = Path(words.junit) if words.junit else None
     if report and not report.parent.is_dir():
@@ -252,10 +255,10 @@ def check_command(words: argparse.Namespace, settings: Settings, console: Consol
         results = []
         for table in tables:
             with console.status(table.name):
-                results.append(check.check(lake, table, views=views, version=version))
+                results.append(check_tables.check(lake, table, views=views, version=version))
     if report:
-        report.write_text(check.junit(results))
-    screen.checked(console, results)
+        report.write_text(check_tables.junit(results))
+    lake_tables.checked(console, results)
     failures = sum(len(result.failures) for result in results)
     if failures:
         raise Blocked(
@@ -279,10 +282,10 @@ def replay_step(context: Context, did: LayerRun, *, reason: str | None, number: 
     if number is not None:
         chunk = blocked_chunk(lake, number)
         if chunk.layer == "gold":
-            gold.layer.release(lake, chunk, did=did)
+            gold.project.release(lake, chunk, did=did)
             return
         gate = SuiteGate(lake, settings.gates, did, release=True)
-        silver.layer.release(lake, chunk, context.model, gate=gate, console=console, did=did)
+        silver.embed.release(lake, chunk, context.model, gate=gate, console=console, did=did)
         return
     replay(
         lake,
@@ -301,12 +304,12 @@ def models_command(words: argparse.Namespace, settings: Settings, console: Conso
     """Every model version; or a fit, a promotion, a rollback, or moments anew. Raises BadInput, Blocked."""
     if not (words.refit or words.promote or words.rollback or words.recompute):
         with reading(settings, console) as lake:
-            screen.models(console, lake)
+            lake_tables.models(console, lake)
         return
     check_lake(settings)
     with writing(settings, console) as context:
         run_steps(context, [("gold", partial(models_step, context, words))])
-        screen.models(console, context.lake)
+        lake_tables.models(console, context.lake)
 
 
 def models_step(context: Context, words: argparse.Namespace, did: LayerRun) -> None:
@@ -314,16 +317,16 @@ def models_step(context: Context, words: argparse.Namespace, did: LayerRun) -> N
     lake, settings, console = context.lake, context.settings, context.console
     gate = SuiteGate(lake, settings.gates, did)
     if words.promote:
-        gold.layer.promote(lake, words.promote, gate=gate, console=console, did=did)
+        gold.project.promote(lake, words.promote, gate=gate, console=console, did=did)
         return
     weights_id = context.model.weights_id
     if words.rollback:
-        name = gold.models.previous(lake.read(catalog.MODELS), weights_id=weights_id)
-        gold.layer.promote(lake, name, gate=gate, console=console, did=did)
+        name = gold.model_versions.previous(lake.read(catalog.MODELS), weights_id=weights_id)
+        gold.project.promote(lake, name, gate=gate, console=console, did=did)
     elif words.recompute:
-        gold.layer.recompute(lake, weights_id, did=did)
+        gold.project.recompute(lake, weights_id, did=did)
     else:
-        gold.layer.project(
+        gold.project.project(
             lake,
             weights_id,
             settings,
@@ -339,7 +342,7 @@ def train_command(settings: Settings, console: Console) -> None:
     check_lake(settings)
     with writing(settings, console) as context:
         run_steps(context, [("train", partial(train_step, context))])
-        screen.classifiers(console, context.lake, weights_id=context.model.weights_id)
+        lake_tables.classifiers(console, context.lake, weights_id=context.model.weights_id)
 
 
 def train_step(context: Context, did: LayerRun) -> None:
@@ -359,7 +362,7 @@ def train_step(context: Context, did: LayerRun) -> None:
 def blocked_chunk(lake: Lake, number: int) -> Chunk:
     """Raises BadInput where no chunk of that number is blocked."""
     chunks = lake.ledger.chunks()
-    blocked = [str(n) for n, chunk in chunks.items() if chunk.state is State.BLOCKED]
+    blocked = [str(n) for n, chunk in chunks.items() if chunk.state is ChunkState.BLOCKED]
     if str(number) not in blocked:
         raise BadInput(
             f"Chunk {number} is not blocked; the blocked ones are: {', '.join(blocked) or 'none'}."
@@ -371,11 +374,11 @@ def blocked_chunk(lake: Lake, number: int) -> Chunk:
 def reading(settings: Settings, console: Console) -> Iterator[Lake]:
     """Spark and the lake for a while, for reading: no lease is taken."""
     files = check_lake(settings)
-    held = keys.load(settings.subjects.key, lake=files.root, make=False)
+    held = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
     Lake.check(files, keys=held)
     with ExitStack() as stack:
         with console.status("starting Spark"):
-            spark = stack.enter_context(session.running(settings.spark, lake=files.root))
+            spark = stack.enter_context(spark_session.running(settings.spark, lake=files.root))
         yield Lake(spark, files, Run.begin(settings.digest))
 
 
@@ -393,14 +396,14 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
         with console.status("asking for the lease"):
             seconds = settings.lease.seconds
             own = stack.enter_context(lease.held(files, run_id=run.run_id, seconds=seconds))
-        held = keys.load(settings.subjects.key, lake=files.root, make=not Lake.is_made(files))
+        held = pseudonyms.load(settings.subjects.key, lake=files.root, make=not Lake.is_made(files))
         Lake.check(files, keys=held)
         with console.status("starting Spark"):
-            spark = stack.enter_context(session.running(settings.spark, lake=files.root))
-            own.shared_with(session.java_process(spark))
+            spark = stack.enter_context(spark_session.running(settings.spark, lake=files.root))
+            own.shared_with(spark_session.java_process(spark))
             lake = Lake.writing(spark, files, run=run, lease=own, keys=held, delta=settings.delta)
-            gold.departure.finish(lake)
-        if isinstance(console, JsonLines):
+            gold.embedding_removal.finish(lake)
+        if isinstance(console, JsonConsole):
             console.begin(run.run_id)
         yield Context(settings, lake, held, console)
 
@@ -451,14 +454,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def consoles(words: Sequence[str]) -> tuple[Console, Console]:
     """For what is told and for errors; before the words are understood, as these may be wrong."""
     if "--log=json" in words or ("--log", "json") in pairwise(words):
-        console = JsonLines(level="info")
-        return console, JsonLines(level="error", stderr=True, beside=console)
+        console = JsonConsole(level="info")
+        return console, JsonConsole(level="error", stderr=True, beside=console)
     return Console(highlight=False), Console(stderr=True, highlight=False)
 
 
 def tell(errors: Console, error: Exception, *, is_debugged: bool) -> None:
     """An error, to people or as an event; with where it was raised, if that is asked for."""
-    if isinstance(errors, JsonLines):
+    if isinstance(errors, JsonConsole):
         code = error.exit_code if isinstance(error, FruitLakeError) else 1
         # Without the message, which a traceback ends with.
         raised = {"traceback": traceback.format_tb(error.__traceback__)} if is_debugged else {}
@@ -503,7 +506,7 @@ def unexpected(error: Exception, *, said: str) -> str:
             found["ours"] or f"S3 did not do what Spark asked for ({found['theirs'].rstrip('.: ')})"
         )
         return f"{told.rstrip('.')}; {goes_on}."
-    log = f" and {session.log_file()}" if session.log_file().exists() else ""
+    log = f" and {spark_session.log_file()}" if spark_session.log_file().exists() else ""
     return f"unexpected {type(error).__name__} ({said}); {goes_on}. --debug{log} may say more."
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, ClassVar
 
 from conf.errors import BadInput
-from lake.bucket import CHANGED, BucketFolder, StorageFailed, content_of
-from lake.files import S3, opened, within
-from lake.keys import Keys
+from lake.pseudonyms import Pseudonyms
+from lake.storage.folder import S3, opened, within
+from lake.storage.s3_folder import CHANGED, S3Folder, StorageFailed, content_of
 
 SUBJECT = re.compile(r"subject=(.*)", re.DOTALL)
 LABEL = re.compile(r"label=(.*)", re.DOTALL)
@@ -180,10 +180,10 @@ class BucketLanding(Landing):
     readers = READERS
 
     def check(self) -> None:
-        BucketFolder.at(self.root)
+        S3Folder.at(self.root)
 
     def listing(self) -> Listing:
-        listed = BucketFolder.at(self.root).listing()
+        listed = S3Folder.at(self.root).listing()
         # What consoles make for a folder: an empty object whose name ends with `/`.
         objects = [
             LandingObject(each.name, each.size, each.modified_ns, each.tag)
@@ -204,7 +204,7 @@ class BucketLanding(Landing):
 
     def _content(self, listed: LandingObject, **more: str) -> bytes:
         """Raises StorageFailed where the bucket throttles or is silent: that tells nothing of the object."""
-        where = BucketFolder.at(self.root)
+        where = S3Folder.at(self.root)
         key = f"{where.prefix}/{listed.path}"
         try:
             content, _ = content_of(
@@ -235,7 +235,7 @@ def _sort_in(
             objects.append(LandingObject(path, facts.st_size, facts.st_mtime_ns))
 
 
-def arrival(landing: LandingObject, *, position: int, keys: Keys) -> Arrival:
+def arrival(landing: LandingObject, *, position: int, keys: Pseudonyms) -> Arrival:
     """What the path of an object says: its subject's pseudonym and its label.
 
     The subject is what follows `subject=` in the name of a folder. The label follows `label=`; without

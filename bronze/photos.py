@@ -16,12 +16,12 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from bronze.formats import NotAPhoto, clean
 from bronze.landing import Arrival, Gone, Landing, LandingObject, Unreadable
-from bronze.metadata import NotAPhoto, clean
-from conf.settings import Chunks
+from conf.settings import ChunkSettings
 from lake.catalog import schema
 from lake.chunks import batches
-from lake.keys import KeyedHash, Keys
+from lake.pseudonyms import KeyedHash, Pseudonyms
 
 STORED, REJECTED, DUPLICATE = "stored", "rejected", "duplicate"
 TOMBSTONED = "tombstoned"
@@ -52,7 +52,7 @@ class Admission:
     tombstones: frozenset[str]
 
     @classmethod
-    def of(cls, keys: Keys, *, tombstones: frozenset[str]) -> Admission:
+    def of(cls, keys: Pseudonyms, *, tombstones: frozenset[str]) -> Admission:
         """With the tombstones that hold now, of whichever kind."""
         return cls(keys.originals, keys.tombstones, tombstones)
 
@@ -105,7 +105,7 @@ def arrived(
     landing: Landing,
     arrivals: Sequence[Arrival],
     *,
-    chunks: Chunks,
+    chunks: ChunkSettings,
     max_bytes: int,
     admission: Admission,
     count: Callable[[int], None],

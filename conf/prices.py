@@ -70,7 +70,7 @@ class Prices(Section):
 
 
 class Calibration(Section):
-    """What the benchmark measured with one extractor (tests/benchmarking/calibration.py), in seconds.
+    """What the benchmark measured with one extractor (benchmarks/calibration.py), in seconds.
 
     `core_seconds`: of one core, for a photo more of `photo_bytes` from landing to gold; `byte_seconds`: for a
     byte more of it; `roofline_seconds`: what decoding and inference alone take of it. `driver_seconds`,
@@ -118,7 +118,7 @@ def calibration(extractor: str, file: Path = CALIBRATION) -> Calibration:
     if extractor not in held:
         raise BadInput(
             f"{file.name} has no rate of {extractor}; name another with --extractor "
-            f"({', '.join(sorted(held))}), or measure it: python tests/benchmark.py --extractor "
+            f"({', '.join(sorted(held))}), or measure it: python benchmarks/throughput.py --extractor "
             f"{extractor} --calibration conf/{file.name}."
         )
     return held[extractor]

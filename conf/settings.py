@@ -41,7 +41,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Paths(Section):
+class PathSettings(Section):
     """Where photos arrive, where the tables live, and where Data Docs go: folders, or `s3://bucket/prefix`.
 
     In `docs`, `{lake}` stands for the lake root.
@@ -57,13 +57,13 @@ class Paths(Section):
         return self.docs.replace("{lake}", self.lake.rstrip("/"))
 
 
-class Subjects(Section):
+class SubjectSettings(Section):
     """The key behind the pseudonyms: `env:NAME` or `file:PATH`; `{lake}` stands for the lake root."""
 
     key: str
 
 
-class Spark(Section):
+class SparkSettings(Section):
     """How the session starts. `packages` are Maven artifacts that it fetches, `s3_packages` those that a lake
     in S3 needs beside them; a cluster has both. `config` is handed to Spark as it is."""
 
@@ -73,26 +73,26 @@ class Spark(Section):
     config: dict[str, str] = {}
 
 
-class Delta(Section):
+class DeltaSettings(Section):
     """Properties of every table. Retentions are SQL intervals, such as `7 days`."""
 
     deleted_file_retention: str
     log_retention: str
 
 
-class Lease(Section):
+class LeaseSettings(Section):
     """`seconds`: the silence after which a writer has lost the lake to the next one."""
 
     seconds: Annotated[float, Field(gt=0)]
 
 
-class Compaction(Section):
+class CompactionSettings(Section):
     """`small_files`: how many a table may gather before they are joined."""
 
     small_files: Positive
 
 
-class Chunks(Section):
+class ChunkSettings(Section):
     """The bounds of one chunk, in bytes and in photos, and of one task that reads landing objects."""
 
     max_bytes: Positive
@@ -101,7 +101,7 @@ class Chunks(Section):
     task_photos: Positive
 
 
-class Photos(Section):
+class PhotoSettings(Section):
     """Limits that hold before and while a photo is decoded. Pixels, bytes, luminance levels, seconds."""
 
     max_bytes: Positive
@@ -111,7 +111,7 @@ class Photos(Section):
     decode_seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
-class Model(Section):
+class ModelSettings(Section):
     """The extractor by its file name in `silver/extractors`, and where its weights come from. `flatbuffer`:
     what was converted from them elsewhere, its lineage beside it; empty: it is converted in the run."""
 
@@ -120,7 +120,7 @@ class Model(Section):
     flatbuffer: str = ""
 
 
-class Pca(Section):
+class PcaSettings(Section):
     """Either a number of `components` or the share of `variance` they must explain."""
 
     components: Positive | None = None
@@ -134,7 +134,7 @@ class Pca(Section):
         return self
 
 
-class Refit(Section):
+class RefitSettings(Section):
     """When a PCA is fitted anew. `growth`: new rows, as a share of those that the newest version was fitted
     on; `mean_shift`, `reconstruction`: the drift of a chunk (see gold/drift.py). `promote`: the new version
     becomes the champion at once; if not, it is a candidate."""
@@ -145,7 +145,7 @@ class Refit(Section):
     promote: bool
 
 
-class Training(Section):
+class TrainingSettings(Section):
     """`max_photos`: labelled photos that classifiers are fitted on at most, all in the driver's memory;
     `folds` of the cross-validation."""
 
@@ -153,7 +153,7 @@ class Training(Section):
     folds: Annotated[int, Field(ge=2)]
 
 
-class Gates(Section):
+class GateSettings(Section):
     """`refused_share` blocks a chunk from `counted_from` rows on. A chunk's labels are compared with those of
     the last `history_chunks` before it."""
 
@@ -162,7 +162,7 @@ class Gates(Section):
     history_chunks: Positive
 
 
-class Retention(Section):
+class RetentionSettings(Section):
     """The longest ages, which `run.py retain` applies. `photos`: from their arrival in bronze/photos, and
     what was made from one goes with it; `rejected`: bronze/rejected; `journals`: ops/runs, ops/drift and
     ops/quality; `audits`: the records under privacy/audits. `tombstones`: what a new one expires after."""
@@ -174,7 +174,7 @@ class Retention(Section):
     tombstones: Age
 
 
-class Buckets(Section):
+class BucketSettings(Section):
     """What a bucket must be before anything in it is read or written. `regions`: where it may lie;
     `encryption`: its default one, `kms`, `any`, or `none` where that doesn't matter; `private`: it has all
     four blocks of public access."""
@@ -184,7 +184,7 @@ class Buckets(Section):
     private: bool
 
 
-class Monitoring(Section):
+class MonitoringSettings(Section):
     """`cloudwatch`: the namespace that gets each run's metrics; empty: none.
 
     Its alarms (emr/alarms.py) go to `topic`, the ARN of an SNS topic (empty: they are seen in the console
@@ -199,7 +199,7 @@ class Monitoring(Section):
     refused_share: Share
 
 
-class Emr(Section):
+class EmrSettings(Section):
     """The cluster of `run.py emr`.
 
     `artifacts`: where packages and the cluster's logs go, `s3://bucket/prefix`. `kms_key`: the key that
@@ -230,23 +230,23 @@ class Emr(Section):
 class Settings(Section):
     """Everything that can be set. `Settings.load` is the one way to make it."""
 
-    paths: Paths
-    subjects: Subjects
-    spark: Spark
-    delta: Delta
-    lease: Lease
-    compaction: Compaction
-    chunks: Chunks
-    photos: Photos
-    model: Model
-    pca: Pca
-    refit: Refit
-    training: Training
-    gates: Gates
-    retention: Retention
-    buckets: Buckets
-    monitoring: Monitoring
-    emr: Emr | None = None
+    paths: PathSettings
+    subjects: SubjectSettings
+    spark: SparkSettings
+    delta: DeltaSettings
+    lease: LeaseSettings
+    compaction: CompactionSettings
+    chunks: ChunkSettings
+    photos: PhotoSettings
+    model: ModelSettings
+    pca: PcaSettings
+    refit: RefitSettings
+    training: TrainingSettings
+    gates: GateSettings
+    retention: RetentionSettings
+    buckets: BucketSettings
+    monitoring: MonitoringSettings
+    emr: EmrSettings | None = None
 
     @property
     def digest(self) -> str:

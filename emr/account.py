@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conf.errors import BadInput, Refused
-from conf.settings import Emr, Settings
-from lake import aws, bucket
-from lake.files import S3
+from conf.settings import EmrSettings, Settings
+from lake import aws
+from lake.storage import s3_folder
+from lake.storage.folder import S3
 
 MANAGED = "for-use-with-amazon-emr-managed-policies"
 """The tag that EMR hands on to everything that it makes in EC2; the service role may touch nothing else."""
@@ -17,7 +18,7 @@ LOGS = "logs"
 
 
 @dataclass(frozen=True)
-class Place:
+class S3Place:
     """A prefix of a bucket, for policies. ARNs of S3 name neither account nor region."""
 
     bucket: str
@@ -37,16 +38,16 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Places:
+class S3Places:
     """`docs`: where Data Docs go, if that is not within the lake."""
 
-    landing: Place
-    lake: Place
-    artifacts: Place
-    docs: Place | None
+    landing: S3Place
+    lake: S3Place
+    artifacts: S3Place
+    docs: S3Place | None
 
     @property
-    def data(self) -> list[Place]:
+    def data(self) -> list[S3Place]:
         """What the layers write to or read, with photos in it."""
         return [self.landing, self.lake, *([self.docs] if self.docs else [])]
 
@@ -73,7 +74,7 @@ class Account:
         return f"arn:aws:iam::{self.number}:role/{name}"
 
 
-def places(settings: Settings, own: Emr) -> Places:
+def places(settings: Settings, own: EmrSettings) -> S3Places:
     """Where photos arrive, where tables and Data Docs are, where packages and logs go.
 
     Raises BadInput: a local folder, or one bucket for two of landing, lake and artifacts. Who may list a
@@ -83,7 +84,7 @@ def places(settings: Settings, own: Emr) -> Places:
         if not uri.startswith(S3):
             raise BadInput(f"paths.{key} = {uri} is on this machine; a cluster needs s3://….")
     paths = (settings.paths.landing, settings.paths.lake, own.artifacts)
-    landing, lake, artifacts = (Place(*bucket.split(uri)) for uri in paths)
+    landing, lake, artifacts = (S3Place(*s3_folder.split(uri)) for uri in paths)
     if len({landing.bucket, lake.bucket, artifacts.bucket}) < 3:
         raise BadInput(
             f"{', '.join(paths)}: photos, tables and artifacts need a bucket each, as rights go by bucket; "
@@ -91,10 +92,10 @@ def places(settings: Settings, own: Emr) -> Places:
         )
     docs = settings.paths.docs_folder
     apart = docs.startswith(S3) and not docs.startswith(f"{settings.paths.lake.rstrip('/')}/")
-    return Places(landing, lake, artifacts, Place(*bucket.split(docs)) if apart else None)
+    return S3Places(landing, lake, artifacts, S3Place(*s3_folder.split(docs)) if apart else None)
 
 
-def check_region(settings: Settings, own: Emr) -> None:
+def check_region(settings: Settings, own: EmrSettings) -> None:
     """Raises Refused where the cluster would lie outside the regions that are allowed."""
     if own.region not in settings.buckets.regions:
         raise Refused(
@@ -103,7 +104,7 @@ def check_region(settings: Settings, own: Emr) -> None:
         )
 
 
-def check_bucket(name: str, region: str, own: Emr) -> None:
+def check_bucket(name: str, region: str, own: EmrSettings) -> None:
     """Raises Refused where a bucket lies in another region than the cluster, so also outside the allowed."""
     if region != own.region:
         raise Refused(
@@ -112,7 +113,7 @@ def check_bucket(name: str, region: str, own: Emr) -> None:
         )
 
 
-def key_of(own: Emr) -> str | None:
+def key_of(own: EmrSettings) -> str | None:
     """The ARN of the KMS key that the settings name; None where there is none of that alias.
 
     Raises BadInput: it lies in another region, where neither disks nor buckets of this one can use it.
@@ -138,7 +139,7 @@ def number() -> str:
         return str(aws.client("sts").get_caller_identity()["Account"])
 
 
-def tags(own: Emr) -> dict[str, str]:
+def tags(own: EmrSettings) -> dict[str, str]:
     """What tells this project's things from others': `emr.tags`, and the name. Raises BadInput."""
     found = {}
     for text in own.tags:
@@ -149,21 +150,21 @@ def tags(own: Emr) -> dict[str, str]:
     return found | {"Name": own.name}
 
 
-def service_role(own: Emr) -> str:
+def service_role(own: EmrSettings) -> str:
     """The role by which EMR makes nodes."""
     return f"{own.name}-service"
 
 
-def node_role(own: Emr) -> str:
+def node_role(own: EmrSettings) -> str:
     """The role of the nodes, and so of the pipeline; their instance profile has the same name."""
     return f"{own.name}-nodes"
 
 
-def operator_role(own: Emr) -> str:
+def operator_role(own: EmrSettings) -> str:
     """The role of people who launch and submit."""
     return f"{own.name}-operator"
 
 
-def auditor_role(own: Emr) -> str:
+def auditor_role(own: EmrSettings) -> str:
     """The role of people who look at journals and records."""
     return f"{own.name}-auditor"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from conf.settings import Emr, Settings
-from lake import aws, metrics
-from lake.files import folder
+from conf.settings import EmrSettings, Settings
+from lake import aws, metric_names
+from lake.storage.folder import folder
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -18,7 +18,7 @@ Alarm = dict[str, Any]
 
 @dataclass(frozen=True)
 class Watch:
-    """A number of `lake.metrics`, and what it may be at most in a day; `hours`: it must be there at least
+    """A number of `lake.metric_names`, and what it may be at most in a day; `hours`: it must be there at least
     once in so many. `what` says what an alarm means, and what to do."""
 
     name: str
@@ -28,11 +28,11 @@ class Watch:
     layer: str | None = None
     hours: int | None = None
 
-    def request(self, settings: Settings, own: Emr) -> Alarm:
+    def request(self, settings: Settings, own: EmrSettings) -> Alarm:
         """As CloudWatch takes it."""
-        dimensions = {metrics.LAKE: folder(settings.paths.lake).root}
+        dimensions = {metric_names.LAKE: folder(settings.paths.lake).root}
         if self.layer:
-            dimensions[metrics.LAYER] = self.layer
+            dimensions[metric_names.LAYER] = self.layer
         actions = [settings.monitoring.topic] if settings.monitoring.topic else []
         return {
             "AlarmName": f"{own.name}-{self.name}",
@@ -79,25 +79,27 @@ def watches(settings: Settings) -> list[Watch]:
     refused = f"More than {hold.refused_share:.0%} of what came in was refused: run.py report."
     drift = "New photos are beyond a bound of [refit]: run.py report."
     return [
-        Watch("silent", silent, metrics.RUNS, hours=hold.silent_hours),
-        Watch("failed", failed, metrics.RUNS_FAILED),
-        Watch("erasures-due", due, metrics.ERASURES_DUE),
-        Watch("lag", lag, metrics.LAG, hold.lag_hours * HOUR, "bronze"),
-        Watch("refused-bronze", refused, metrics.REFUSED_SHARE, hold.refused_share, "bronze"),
-        Watch("refused-silver", refused, metrics.REFUSED_SHARE, hold.refused_share, "silver"),
-        Watch("drift-mean", drift, metrics.MEAN_SHIFT, refit.mean_shift, "gold"),
-        Watch("drift-reconstruction", drift, metrics.RECONSTRUCTION, refit.reconstruction, "gold"),
+        Watch("silent", silent, metric_names.RUNS, hours=hold.silent_hours),
+        Watch("failed", failed, metric_names.RUNS_FAILED),
+        Watch("erasures-due", due, metric_names.ERASURES_DUE),
+        Watch("lag", lag, metric_names.LAG, hold.lag_hours * HOUR, "bronze"),
+        Watch("refused-bronze", refused, metric_names.REFUSED_SHARE, hold.refused_share, "bronze"),
+        Watch("refused-silver", refused, metric_names.REFUSED_SHARE, hold.refused_share, "silver"),
+        Watch("drift-mean", drift, metric_names.MEAN_SHIFT, refit.mean_shift, "gold"),
+        Watch(
+            "drift-reconstruction", drift, metric_names.RECONSTRUCTION, refit.reconstruction, "gold"
+        ),
     ]
 
 
-def alarms(settings: Settings, own: Emr) -> list[Alarm]:
+def alarms(settings: Settings, own: EmrSettings) -> list[Alarm]:
     """None where the settings name no namespace."""
     if not settings.monitoring.cloudwatch:
         return []
     return [watch.request(settings, own) for watch in watches(settings)]
 
 
-def applied(wanted: list[Alarm], own: Emr) -> list[str]:
+def applied(wanted: list[Alarm], own: EmrSettings) -> list[str]:
     """Makes the alarms as they should be; what was changed, in words. Raises as `aws.asking`."""
     if not wanted:
         return []

@@ -6,17 +6,18 @@ import argparse
 
 from rich.console import Console
 
+from cli.tables import emr_cluster
 from conf.errors import BadInput, FruitLakeError
-from conf.settings import Emr, Settings
-from emr import account, request, screen, security, state, steps
-from emr.state import Cluster
+from conf.settings import EmrSettings, Settings
+from emr import account, cluster_state, launch_request, security_configuration, steps
+from emr.cluster_state import Cluster
 from lake import aws
-from lake import bucket as storage
+from lake.storage import s3_folder as storage
 
 STEPS_SHOWN = 10
 
 
-def run(words: argparse.Namespace, settings: Settings, own: Emr, console: Console) -> None:
+def run(words: argparse.Namespace, settings: Settings, own: EmrSettings, console: Console) -> None:
     """The one that `words.doing` names."""
     if words.doing == "launch":
         launch(settings, own, console)
@@ -31,14 +32,14 @@ def run(words: argparse.Namespace, settings: Settings, own: Emr, console: Consol
         terminate(own, console)
 
 
-def launch(settings: Settings, own: Emr, console: Console) -> None:
+def launch(settings: Settings, own: EmrSettings, console: Console) -> None:
     """Makes the cluster where there is none, and waits until it takes steps.
 
     Raises BadInput (no subnets, certificates, key or bucket; what AWS refuses), Refused (the cluster or a
     bucket lies where it may not), FruitLakeError (a quota; it ended before it was ready).
     """
     check_places(settings, own)
-    found = state.newest(own, state.ACTIVE)
+    found = cluster_state.newest(own, cluster_state.ACTIVE)
     if found is None:
         found = _only(own, console, _made(own))
     else:
@@ -54,7 +55,7 @@ def launch(settings: Settings, own: Emr, console: Console) -> None:
         raise
 
 
-def check_places(settings: Settings, own: Emr) -> None:
+def check_places(settings: Settings, own: EmrSettings) -> None:
     """Raises BadInput (a bucket is not there, or no address), Refused (one lies in another region than the
     cluster, or the cluster where it may not)."""
     account.check_region(settings, own)
@@ -62,8 +63,8 @@ def check_places(settings: Settings, own: Emr) -> None:
         account.check_bucket(name, storage.region(name), own)
 
 
-def _made(own: Emr) -> Cluster:
-    security.check_certificates(own)
+def _made(own: EmrSettings) -> Cluster:
+    security_configuration.check_certificates(own)
     if not own.subnets:
         raise BadInput(
             "emr.subnets is empty; name subnets of one VPC, as --set 'emr.subnets=[\"subnet-…\"]'."
@@ -74,17 +75,18 @@ def _made(own: Emr) -> Cluster:
             f"There is no key {own.kms_key} in {own.region}; run.py emr policies --apply makes it, or name "
             f"another (emr.kms_key)."
         )
-    name = security.configured(own, key)
-    asked = request.run_job_flow(own, security=name, key=key)
+    name = security_configuration.configured(own, key)
+    asked = launch_request.run_job_flow(own, security=name, key=key)
     with aws.asking("to launch the cluster"):
         made = aws.client("emr", own.region).run_job_flow(**asked)["JobFlowId"]
-    return state.cluster(own, made)
+    return cluster_state.cluster(own, made)
 
 
-def _only(own: Emr, console: Console, made: Cluster) -> Cluster:
+def _only(own: EmrSettings, console: Console, made: Cluster) -> Cluster:
     """The cluster that was made, or an older one: of two that were launched at once the later one ends."""
     first = min(
-        [made, *state.clusters(own, state.ACTIVE)], key=lambda each: (each.created, each.id)
+        [made, *cluster_state.clusters(own, cluster_state.ACTIVE)],
+        key=lambda each: (each.created, each.id),
     )
     if first.id == made.id:
         console.print(f"cluster {made.id}: made.", soft_wrap=True)
@@ -97,14 +99,14 @@ def _only(own: Emr, console: Console, made: Cluster) -> Cluster:
     return first
 
 
-def _ready(own: Emr, console: Console, found: Cluster) -> None:
-    seen = state.watched(
+def _ready(own: EmrSettings, console: Console, found: Cluster) -> None:
+    seen = cluster_state.watched(
         console,
         f"cluster {found.id}",
-        lambda: state.cluster(own, found.id),
-        lambda cluster: cluster.state not in state.STARTING,
+        lambda: cluster_state.cluster(own, found.id),
+        lambda cluster: cluster.state not in cluster_state.STARTING,
     )
-    if seen.state in state.ACTIVE:
+    if seen.state in cluster_state.ACTIVE:
         console.print("run.py emr submit runs layers on it.")
         return
     raise FruitLakeError(
@@ -114,9 +116,9 @@ def _ready(own: Emr, console: Console, found: Cluster) -> None:
     )
 
 
-def status(own: Emr, console: Console) -> None:
+def status(own: EmrSettings, console: Console) -> None:
     """The newest cluster, also one that has ended, with its nodes and last steps."""
-    found = state.newest(own, state.ANY)
+    found = cluster_state.newest(own, cluster_state.ANY)
     if found is None:
         console.print(
             f"There is no cluster {own.name} in {own.region}; run.py emr launch makes it."
@@ -124,13 +126,13 @@ def status(own: Emr, console: Console) -> None:
         return
     with aws.asking(f"the nodes of {found.id}"):
         fleets = aws.client("emr", own.region).list_instance_fleets(ClusterId=found.id)
-    shown = state.steps(own, found.id)[:STEPS_SHOWN]
-    screen.status(console, found, fleets["InstanceFleets"], shown)
+    shown = cluster_state.steps(own, found.id)[:STEPS_SHOWN]
+    emr_cluster.status(console, found, fleets["InstanceFleets"], shown)
 
 
-def terminate(own: Emr, console: Console) -> None:
+def terminate(own: EmrSettings, console: Console) -> None:
     """Ends every cluster of ours, and waits until it has ended."""
-    found = list(state.clusters(own, (*state.ACTIVE, "TERMINATING")))
+    found = list(cluster_state.clusters(own, (*cluster_state.ACTIVE, "TERMINATING")))
     if not found:
         console.print(f"There is no cluster {own.name} in {own.region} to end.")
         return
@@ -146,15 +148,15 @@ def terminate(own: Emr, console: Console) -> None:
     )
 
 
-def _gone(own: Emr, console: Console, cluster_id: str) -> None:
-    state.watched(
+def _gone(own: EmrSettings, console: Console, cluster_id: str) -> None:
+    cluster_state.watched(
         console,
         f"cluster {cluster_id}",
-        lambda: state.cluster(own, cluster_id),
-        lambda cluster: cluster.state in state.ENDED,
+        lambda: cluster_state.cluster(own, cluster_id),
+        lambda cluster: cluster.state in cluster_state.ENDED,
     )
 
 
-def _end(own: Emr, cluster_id: str) -> None:
+def _end(own: EmrSettings, cluster_id: str) -> None:
     with aws.asking(f"to end the cluster {cluster_id}"):
         aws.client("emr", own.region).terminate_job_flows(JobFlowIds=[cluster_id])

@@ -8,7 +8,7 @@ import os
 from rich.console import Console
 
 from conf.errors import BadSettings
-from conf.settings import Emr, Settings
+from conf.settings import EmrSettings, Settings
 from emr import cluster, package, plan, policies
 
 
@@ -27,7 +27,7 @@ def run(words: argparse.Namespace, settings: Settings, console: Console) -> None
         cluster.run(words, settings, own, console)
 
 
-def section(settings: Settings) -> Emr:
+def section(settings: Settings) -> EmrSettings:
     """The settings of the cluster. Raises BadSettings where there are none."""
     if settings.emr is None:
         raise BadSettings(

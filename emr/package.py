@@ -19,16 +19,17 @@ from typing import Any, BinaryIO
 from rich.console import Console
 
 from conf.errors import BadInput
-from conf.settings import Emr, Settings
-from emr import account, archive, wheels
-from lake import aws, bucket
-from lake.files import folder
-from lake.journal import code_revision
-from silver.converted import convert
+from conf.settings import EmrSettings, Settings
+from emr import account, package_archive, wheels
+from lake import aws
+from lake.run_journal import code_revision
+from lake.storage import s3_folder
+from lake.storage.folder import folder
+from silver.model_source import convert
 
 ARCHIVE, MANIFEST, LATEST = "package.tar.gz", "manifest.json", "latest.json"
 
-PYTHONPATH = f"./{archive.ROOT}/code:./{archive.ROOT}/site"
+PYTHONPATH = f"./{package_archive.ROOT}/code:./{package_archive.ROOT}/site"
 """Of driver and executors, from the working folder that YARN gives to each."""
 
 
@@ -53,7 +54,7 @@ class Built:
     manifest: Mapping[str, Any]
 
 
-def package_command(settings: Settings, own: Emr, console: Console) -> None:
+def package_command(settings: Settings, own: EmrSettings, console: Console) -> None:
     """Makes the package of this code and these settings, and puts it into S3 where it isn't there yet.
 
     Raises as `build` and `upload`.
@@ -73,28 +74,28 @@ def package_command(settings: Settings, own: Emr, console: Console) -> None:
     console.print(package.uri, soft_wrap=True)
 
 
-def build(settings: Settings, own: Emr, folder: Path) -> Built:
+def build(settings: Settings, own: EmrSettings, folder: Path) -> Built:
     """Makes the package in a folder of this machine, in which its wheels are unpacked too.
 
-    Raises as `wheels.install`, `archive.packaged` and `silver.converted.convert`.
+    Raises as `wheels.install`, `archive.packaged` and `silver.model_source.convert`.
     """
-    packaged = archive.packaged(settings)
+    packaged = package_archive.packaged(settings)
     site = folder / "site"
     installed = wheels.install(wheels.wanted(wheels.REQUIREMENTS.read_text()), site, own=own)
     lineage, flatbuffer = convert(settings.model)
     content: dict[str, bytes | Path] = {
-        "settings.toml": archive.as_toml(packaged).encode(),
+        "settings.toml": package_archive.as_toml(packaged).encode(),
         "model.tflite": flatbuffer,
         "model.json": lineage.json().encode(),
     }
-    content |= {f"code/{name}": data for name, data in archive.code().items()}
+    content |= {f"code/{name}": data for name, data in package_archive.code().items()}
     content |= {
         f"site/{path.relative_to(site).as_posix()}": path
         for path in site.rglob("*")
         if path.is_file()
     }
     target = folder / ARCHIVE
-    archive.write(content, target)
+    package_archive.write(content, target)
     manifest = {
         "code_revision": code_revision(),
         "settings_digest": packaged.digest,
@@ -111,7 +112,7 @@ def build(settings: Settings, own: Emr, folder: Path) -> Built:
     return Built(target, sha256, manifest)
 
 
-def upload(built: Built, own: Emr) -> Package:
+def upload(built: Built, own: EmrSettings) -> Package:
     """Puts the package where it isn't yet, its manifest after it, and last the pointer to the newest.
 
     Raises as `aws.asking`.
@@ -120,13 +121,17 @@ def upload(built: Built, own: Emr) -> Package:
     if _read(package.beside(MANIFEST)) is None:
         with built.archive.open("rb") as file:
             _write(own, package.uri, file)
-        _write(own, package.beside(archive.MAIN), (archive.PROJECT / archive.MAIN).read_bytes())
+        _write(
+            own,
+            package.beside(package_archive.MAIN),
+            (package_archive.PROJECT / package_archive.MAIN).read_bytes(),
+        )
         _write(own, package.beside(MANIFEST), _json({"sha256": built.sha256, **built.manifest}))
     _write(own, _latest(own), _json({"sha256": built.sha256}))
     return package
 
 
-def latest(own: Emr) -> Package:
+def latest(own: EmrSettings) -> Package:
     """The package that was made last. Raises BadInput where there is none."""
     content = _read(_latest(own))
     if content is None:
@@ -136,7 +141,7 @@ def latest(own: Emr) -> Package:
     return _at(own, json.loads(content)["sha256"])
 
 
-def named(own: Emr, sha256: str) -> Package:
+def named(own: EmrSettings, sha256: str) -> Package:
     """The package of that SHA-256. Raises BadInput where there is none."""
     package = _at(own, sha256)
     if _read(package.beside(MANIFEST)) is None:
@@ -147,7 +152,7 @@ def named(own: Emr, sha256: str) -> Package:
     return package
 
 
-def spark_submit(package: Package, own: Emr, settings: Settings, layer: str) -> list[str]:
+def spark_submit(package: Package, own: EmrSettings, settings: Settings, layer: str) -> list[str]:
     """The command that runs `run.py --layer LAYER` on YARN, its driver on the cluster too.
 
     The main file lies beside the package: YARN wants one outside an archive.
@@ -157,24 +162,24 @@ def spark_submit(package: Package, own: Emr, settings: Settings, layer: str) -> 
     for name, value in (("PYTHONPATH", PYTHONPATH), ("AWS_DEFAULT_REGION", own.region)):
         config |= {f"spark.yarn.appMasterEnv.{name}": value, f"spark.executorEnv.{name}": value}
     command = ["spark-submit", "--master", "yarn", "--deploy-mode", "cluster", "--name", own.name]
-    command += ["--archives", f"{package.uri}#{archive.ROOT}"]
+    command += ["--archives", f"{package.uri}#{package_archive.ROOT}"]
     for key, value in sorted(config.items()):
         command += ["--conf", f"{key}={value}"]
-    command += [package.beside(archive.MAIN)]
-    return [*command, "--layer", layer, "--conf", f"{archive.ROOT}/settings.toml"]
+    command += [package.beside(package_archive.MAIN)]
+    return [*command, "--layer", layer, "--conf", f"{package_archive.ROOT}/settings.toml"]
 
 
-def _check_bucket(own: Emr) -> None:
+def _check_bucket(own: EmrSettings) -> None:
     """Raises BadInput where there are no credentials or no such bucket, Refused where it lies elsewhere."""
-    name, _ = bucket.split(own.artifacts)
-    account.check_bucket(name, bucket.region(name), own)
+    name, _ = s3_folder.split(own.artifacts)
+    account.check_bucket(name, s3_folder.region(name), own)
 
 
-def _at(own: Emr, sha256: str) -> Package:
+def _at(own: EmrSettings, sha256: str) -> Package:
     return Package(sha256, f"{own.artifacts.rstrip('/')}/{account.PACKAGES}/{sha256}/{ARCHIVE}")
 
 
-def _latest(own: Emr) -> str:
+def _latest(own: EmrSettings) -> str:
     return f"{own.artifacts.rstrip('/')}/{account.PACKAGES}/{LATEST}"
 
 
@@ -184,9 +189,9 @@ def _read(uri: str) -> bytes | None:
     return folder(place).read(name)
 
 
-def _write(own: Emr, uri: str, content: bytes | BinaryIO) -> None:
+def _write(own: EmrSettings, uri: str, content: bytes | BinaryIO) -> None:
     """Raises as `aws.asking`."""
-    name, key = bucket.split(uri)
+    name, key = s3_folder.split(uri)
     with aws.asking(f"to write {uri}"):
         body = io.BytesIO(content) if isinstance(content, bytes) else content
         aws.client("s3", own.region).upload_fileobj(body, name, key)

@@ -7,17 +7,19 @@ import re
 
 from rich.console import Console
 
+from cli.tables import emr_plan
 from conf import prices
 from conf.errors import BadInput
-from conf.settings import Emr, Settings
-from emr import plan_screen
-from emr.shapes import Reckoning, plan
-from emr.sizing import Work
+from conf.settings import EmrSettings, Settings
+from emr.cluster_shapes import Reckoning, plan
+from emr.run_estimate import Work
 
 HOURS, PHOTO_BYTES = "1", "100000"
 
 
-def plan_command(words: argparse.Namespace, settings: Settings, own: Emr, console: Console) -> None:
+def plan_command(
+    words: argparse.Namespace, settings: Settings, own: EmrSettings, console: Console
+) -> None:
     """Reckons, and prints. Raises BadInput: a number that is none, or no cluster ends in time."""
     photos = _whole("--photos", words.photos)
     photo_bytes = _whole("--photo-bytes", words.photo_bytes or PHOTO_BYTES)
@@ -35,7 +37,7 @@ def plan_command(words: argparse.Namespace, settings: Settings, own: Emr, consol
         driver_heap=_mebibytes(settings, "spark.driver.memory", otherwise="1g"),
         driver_overhead=_mebibytes(settings, "spark.driver.memoryOverhead", otherwise="0"),
     )
-    plan_screen.show(console, plan(reckoning, hours=hours), settings)
+    emr_plan.show(console, plan(reckoning, hours=hours), settings)
 
 
 def _whole(flag: str, text: str) -> int:

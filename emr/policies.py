@@ -11,12 +11,12 @@ from typing import Any
 from rich.console import Console
 
 from conf.errors import BadInput
-from conf.settings import Emr, Settings
-from emr import account, alarms, applying
+from conf.settings import EmrSettings, Settings
+from emr import account, account_setup, alarms
 from emr.account import Account
 from emr.alarms import Alarm
-from emr.buckets import Bucket, buckets
-from emr.roles import Role, roles
+from emr.bucket_policies import BucketConfiguration, buckets
+from emr.iam_roles import Role, roles
 
 FOLDER = "policies"
 NO_KEY = "made-by-apply"
@@ -24,7 +24,7 @@ NO_KEY = "made-by-apply"
 
 
 def policies_command(
-    words: argparse.Namespace, settings: Settings, own: Emr, console: Console
+    words: argparse.Namespace, settings: Settings, own: EmrSettings, console: Console
 ) -> None:
     """Writes the files; with `--apply` makes the account as they say, and names what it changed.
 
@@ -35,8 +35,8 @@ def policies_command(
     account.tags(own)
     places = account.places(settings, own)
     if words.apply:
-        found = applying.regions(places, own)
-        at = Account(account.number(), own.region, applying.key(own, console))
+        found = account_setup.regions(places, own)
+        at = Account(account.number(), own.region, account_setup.key(own, console))
     else:
         at = _account(own, console)
     made, needed = roles(settings, own, at, places), buckets(settings, at, places)
@@ -47,10 +47,10 @@ def policies_command(
     if not words.apply:
         return
     changed = [
-        *(line for bucket in needed for line in applying.bucket(bucket, found, own)),
-        *(line for role in made for line in applying.role(role, own)),
-        *applying.instance_profile(own),
-        *applying.linked_roles(),
+        *(line for bucket in needed for line in account_setup.bucket(bucket, found, own)),
+        *(line for role in made for line in account_setup.role(role, own)),
+        *account_setup.instance_profile(own),
+        *account_setup.linked_roles(),
         *alarms.applied(watching, own),
     ]
     for line in changed:
@@ -59,7 +59,7 @@ def policies_command(
         console.print(f"nothing to change: account {at.number} is as the files say.")
 
 
-def _account(own: Emr, console: Console) -> Account:
+def _account(own: EmrSettings, console: Console) -> Account:
     """Without a call of AWS where the settings name the key by its ARN, which tells the account too."""
     key = account.key_of(own)
     if key is not None and key == own.kms_key:
@@ -77,7 +77,7 @@ def _account(own: Emr, console: Console) -> Account:
 
 
 def documents(
-    made: list[Role], needed: list[Bucket], watching: list[Alarm]
+    made: list[Role], needed: list[BucketConfiguration], watching: list[Alarm]
 ) -> dict[str, Mapping[str, Any]]:
     """Every file by its name."""
     return {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from conf.settings import Emr
+from conf.settings import EmrSettings
 from emr import account
 from emr.account import MANAGED, Account
-from emr.statements import Statement, pass_role, statement
+from emr.iam_statements import Statement, pass_role, statement
 
 DESCRIBED = (
     "ec2:DescribeAccountAttributes",
@@ -26,7 +26,7 @@ DESCRIBED = (
 )
 
 
-def permissions(own: Emr, at: Account) -> list[Statement]:
+def permissions(own: EmrSettings, at: Account) -> list[Statement]:
     """What EMR needs to make and end nodes. Drawn from AWS' AmazonEMRServicePolicy_v2, without placement
     groups, reservations, endpoints and the older scaling, and with our account, subnets and nodes' role."""
     requested = {"StringEquals": {f"aws:RequestTag/{MANAGED}": "true"}}

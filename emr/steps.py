@@ -6,12 +6,13 @@ import time
 
 from rich.console import Console
 
+from cli.tables import emr_cluster
 from conf.arguments import LAYERS
 from conf.errors import BadInput, FruitLakeError, hint
-from conf.settings import Emr, Settings
-from emr import driver, package, screen, state
-from emr.driver import DriverLog
-from emr.state import Cluster, Step
+from conf.settings import EmrSettings, Settings
+from emr import cluster_state, driver_logs, package
+from emr.cluster_state import Cluster, Step
+from emr.driver_logs import DriverLog
 from lake import aws
 
 LOOKS = 28
@@ -19,7 +20,7 @@ LOOKS = 28
 
 
 def submit(
-    settings: Settings, own: Emr, console: Console, *, layer: str, sha256: str | None
+    settings: Settings, own: EmrSettings, console: Console, *, layer: str, sha256: str | None
 ) -> None:
     """Runs layers on the cluster with a package, the newest one or that of `sha256`, and waits for the end.
 
@@ -29,13 +30,15 @@ def submit(
     if layer not in (*LAYERS, "all"):
         otherwise = f"name one of {', '.join(LAYERS)} or all."
         raise BadInput(f"There is no layer {layer}; {hint(layer, LAYERS, otherwise=otherwise)}")
-    cluster = state.newest(own, state.ACTIVE)
+    cluster = cluster_state.newest(own, cluster_state.ACTIVE)
     if cluster is None:
         raise BadInput(f"There is no cluster {own.name}; run.py emr launch makes it.")
     used = package.named(own, sha256) if sha256 else package.latest(own)
     name = f"{layer} {used.sha256[:12]}"
     running = [
-        each for each in state.steps(own, cluster.id) if each.name == name and not each.is_over
+        each
+        for each in cluster_state.steps(own, cluster.id)
+        if each.name == name and not each.is_over
     ]
     if running:
         step_id = running[-1].id
@@ -57,7 +60,7 @@ def submit(
         raise
 
 
-def _added(own: Emr, cluster: Cluster, name: str, command: list[str]) -> str:
+def _added(own: EmrSettings, cluster: Cluster, name: str, command: list[str]) -> str:
     """A step that fails leaves the cluster as it is, for the next one."""
     jar = {"Jar": "command-runner.jar", "Args": command}
     step = {"Name": name, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar}
@@ -66,17 +69,17 @@ def _added(own: Emr, cluster: Cluster, name: str, command: list[str]) -> str:
     return str(added["StepIds"][0])
 
 
-def _followed(own: Emr, console: Console, cluster: Cluster, step_id: str) -> None:
-    seen = state.watched(
+def _followed(own: EmrSettings, console: Console, cluster: Cluster, step_id: str) -> None:
+    seen = cluster_state.watched(
         console,
         f"step {step_id}",
-        lambda: state.step(own, cluster.id, step_id),
+        lambda: cluster_state.step(own, cluster.id, step_id),
         lambda step: step.is_over,
     )
     if seen.state == "COMPLETED":
         return
-    now = state.cluster(own, cluster.id)
-    if now.state not in state.ACTIVE:
+    now = cluster_state.cluster(own, cluster.id)
+    if now.state not in cluster_state.ACTIVE:
         raise FruitLakeError(
             f"The cluster {now.id} ended while the step {step_id} ran ({now.why}); launch it again and "
             f"submit the same layer: it goes on where it stopped."
@@ -88,40 +91,40 @@ def _followed(own: Emr, console: Console, cluster: Cluster, step_id: str) -> Non
     _failed(own, console, cluster, seen)
 
 
-def _failed(own: Emr, console: Console, cluster: Cluster, step: Step) -> None:
+def _failed(own: EmrSettings, console: Console, cluster: Cluster, step: Step) -> None:
     """Shows the end of its log. Raises FruitLakeError, with what run.py said if that is known."""
     found = _awaited(own, console, cluster, step)
     if found is None:
-        screen.log(console, driver.step_log(own, cluster.id, step.id))
+        emr_cluster.log(console, driver_logs.step_log(own, cluster.id, step.id))
         raise FruitLakeError(
             f"The step {step.id} failed ({step.why}) and there is no log of its driver in S3 yet; see run.py "
             f"emr logs --step {step.id} in some minutes."
         )
-    screen.log(console, found.ends)
+    emr_cluster.log(console, found.ends)
     raise FruitLakeError(
         f"The step {step.id} failed: {found.error or f'{step.why}; the end of its log is above.'}"
     )
 
 
-def _awaited(own: Emr, console: Console, cluster: Cluster, step: Step) -> DriverLog | None:
+def _awaited(own: EmrSettings, console: Console, cluster: Cluster, step: Step) -> DriverLog | None:
     with console.status("waiting for the log"):
         for look in range(LOOKS):
             if look:
-                time.sleep(state.POLL)
-            if found := driver.driver_log(own, cluster.id, step.id):
+                time.sleep(cluster_state.POLL)
+            if found := driver_logs.driver_log(own, cluster.id, step.id):
                 return found
     return None
 
 
-def logs(own: Emr, console: Console, *, step_id: str | None) -> None:
+def logs(own: EmrSettings, console: Console, *, step_id: str | None) -> None:
     """The end of the driver's log of the last step, or of one that is named, also of an ended cluster.
 
     Raises BadInput: no cluster, no such step, or no log yet.
     """
-    cluster = state.newest(own, state.ANY)
+    cluster = cluster_state.newest(own, cluster_state.ANY)
     if cluster is None:
         raise BadInput(f"There is no cluster {own.name} in {own.region}, and so no log of one.")
-    known = [step.id for step in state.steps(own, cluster.id)]
+    known = [step.id for step in cluster_state.steps(own, cluster.id)]
     if not known:
         raise BadInput(f"The cluster {cluster.id} has no steps; run.py emr submit makes one.")
     wanted = step_id or known[0]
@@ -129,10 +132,10 @@ def logs(own: Emr, console: Console, *, step_id: str | None) -> None:
         raise BadInput(
             f"The cluster {cluster.id} has no step {wanted}; its last ones are {', '.join(known[:5])}."
         )
-    found = driver.driver_log(own, cluster.id, wanted)
-    ends = found.ends if found else driver.step_log(own, cluster.id, wanted)
+    found = driver_logs.driver_log(own, cluster.id, wanted)
+    ends = found.ends if found else driver_logs.step_log(own, cluster.id, wanted)
     if not ends:
         raise BadInput(
             f"There is no log of {wanted} in S3 yet; it comes within five minutes of the step's end."
         )
-    screen.log(console, ends)
+    emr_cluster.log(console, ends)

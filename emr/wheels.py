@@ -15,7 +15,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from conf.errors import BadInput, FruitLakeError
-from conf.settings import Emr
+from conf.settings import EmrSettings
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 
@@ -52,7 +52,7 @@ class Wheel:
     sha256: str
 
 
-def architecture(own: Emr) -> str:
+def architecture(own: EmrSettings) -> str:
     """The processors of the nodes that run Spark: `x86_64`, or `aarch64` where all are Graviton.
 
     Raises BadInput where both kinds are among them.
@@ -78,7 +78,7 @@ def name_of(requirement: str) -> str:
     return re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower()
 
 
-def install(requirements: Iterable[str], site: Path, *, own: Emr) -> list[Wheel]:
+def install(requirements: Iterable[str], site: Path, *, own: EmrSettings) -> list[Wheel]:
     """Puts the wheels of the requirements, and of what they need, into the folder `site`, in the versions
     that this Python has: those that were tested, and the same files another time.
 
@@ -94,7 +94,7 @@ def install(requirements: Iterable[str], site: Path, *, own: Emr) -> list[Wheel]
     return sorted(wheels)
 
 
-def _check_python(own: Emr) -> None:
+def _check_python(own: EmrSettings) -> None:
     """pip looks at its own Python where a dependency is for some versions alone, whatever it is told."""
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
     if running != own.python:
@@ -104,7 +104,7 @@ def _check_python(own: Emr) -> None:
         )
 
 
-def _pip(words: Sequence[str], site: Path, *, own: Emr) -> list[Wheel]:
+def _pip(words: Sequence[str], site: Path, *, own: EmrSettings) -> list[Wheel]:
     processor = architecture(own)
     platforms = [f"manylinux_2_{minor}_{processor}" for minor in GLIBC_MINORS]
     platforms += [f"manylinux2014_{processor}"]
@@ -133,7 +133,7 @@ def _pip(words: Sequence[str], site: Path, *, own: Emr) -> list[Wheel]:
     ]
 
 
-def _why(output: str, *, own: Emr, processor: str) -> FruitLakeError:
+def _why(output: str, *, own: EmrSettings, processor: str) -> FruitLakeError:
     """The error of ours for what pip said."""
     if "No module named pip" in output:
         return BadInput(

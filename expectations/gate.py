@@ -13,16 +13,16 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.errors import Blocked
-from conf.settings import Gates
+from conf.settings import GateSettings
 from expectations import suites
-from expectations.judging import REASON, SKIPPED, Verdict, judge
-from expectations.views import Views
+from expectations.suite_views import Views
+from expectations.validation import REASON, SKIPPED, Verdict, judge
 from lake import catalog
 from lake.catalog import Table
-from lake.chunks import Chunk, State
-from lake.gates import NONE, Passed
-from lake.journal import Judgement, LayerRun
+from lake.chunks import Chunk, ChunkState
+from lake.gate_protocol import NONE, GateOutcome
 from lake.lake import Lake
+from lake.run_journal import Judgement, LayerRun
 
 REFUSES_ROWS = (catalog.PHOTOS, catalog.EMBEDDINGS)
 """Tables whose photos can go to quarantine one by one."""
@@ -33,14 +33,14 @@ RELEASED = "released"
 
 @dataclass(frozen=True)
 class SuiteGate:
-    """The gate that layers pass through (`lake.gates.Gate`). `did` gathers its judgements.
+    """The gate that layers pass through (`lake.gate_protocol.Gate`). `did` gathers its judgements.
 
     With `release`, what would be blocked passes, but every row is refused: by the rule that it fails itself,
     or by what blocks the chunk.
     """
 
     lake: Lake
-    gates: Gates
+    gates: GateSettings
     did: LayerRun
     folder: Path = suites.HERE
     release: bool = False
@@ -58,8 +58,8 @@ class SuiteGate:
         expected: int,
         refused_before: Mapping[str, int] = NONE,
         staged_models: DataFrame | None = None,
-    ) -> Passed:
-        """See `lake.gates.Gate`."""
+    ) -> GateOutcome:
+        """See `lake.gate_protocol.Gate`."""
         view = self._views.of(table, rows, chunk=chunk, staged_models=staged_models)
         verdict = judge(
             view,
@@ -80,19 +80,19 @@ class SuiteGate:
         if is_released:
             reason = F.coalesce(reason, F.lit(next(iter(verdict.blocked))))
         if not is_released and not verdict.refused:
-            return Passed()
+            return GateOutcome()
         refusals = view.withColumn("reason", reason).where("reason is not null")
         kept = refusals.select("photo_id", "subject", "label", "reason")
-        return Passed(kept, released=is_released)
+        return GateOutcome(kept, released=is_released)
 
     def _block(self, chunk: Chunk, verdict: Verdict) -> None:
         told = (
             f"{chunk.layer} chunk {chunk.number} is blocked, and nothing of it goes on: "
             f"{'; '.join(verdict.blocked.values())}."
         )
-        if chunk.state is State.PLANNED:  # nothing of it is kept, so nothing waits
+        if chunk.state is ChunkState.PLANNED:  # nothing of it is kept, so nothing waits
             raise Blocked(f"{told} Mend the data or the rule, and run the command again.")
-        self.lake.ledger.reached(chunk, State.BLOCKED)
+        self.lake.ledger.reached(chunk, ChunkState.BLOCKED)
         raise Blocked(
             f"{told} Mend the data, the rule or the bound, and run again: this chunk is judged first. "
             f"Or let the next ones pass: run.py replay --chunk {chunk.number} --quarantine."

@@ -14,12 +14,12 @@ from pyspark.sql import functions as F
 from scipy.linalg import subspace_angles
 
 from conf.errors import Inconsistent
-from conf.settings import Refit, Settings
-from gold import models, pca
-from gold.models import PcaVersion
+from conf.settings import RefitSettings, Settings
+from gold import model_versions, pca
+from gold.model_versions import PcaVersion
 from gold.moments import DIFFER, Matrix, Moments, fold, mean
-from lake import catalog, faults
-from lake.chunks import Chunk, State
+from lake import catalog, fault_points
+from lake.chunks import Chunk, ChunkState
 from lake.lake import Lake, newest, only
 
 FIRST, GROWTH, DRIFT, REQUEST = "first", "growth", "drift", "request"
@@ -36,7 +36,7 @@ class Due:
 
 
 def due(
-    lake: Lake, champion: PcaVersion | None, refit: Refit, *, published: Sequence[Chunk]
+    lake: Lake, champion: PcaVersion | None, refit: RefitSettings, *, published: Sequence[Chunk]
 ) -> Due | None:
     """Whether a model's published silver chunks call for a new version; None where the champion does.
 
@@ -48,7 +48,7 @@ def due(
     held = sum(c.photos for c in published if c.number <= champion.through_chunk)
     if held < champion.photos:
         return Due(REMOVAL)
-    fitted = models.versions(lake.read(catalog.MODELS), weights_id=champion.weights_id)
+    fitted = model_versions.versions(lake.read(catalog.MODELS), weights_id=champion.weights_id)
     most = fitted.where(F.col("basis").isNotNull()).agg(F.max("photos")).collect()[0][0]
     if sum(c.photos for c in published) >= most * (1 + refit.growth):
         return Due(GROWTH)
@@ -56,7 +56,7 @@ def due(
     return Due(DRIFT, drift) if drift > 1 else None
 
 
-def _drift(lake: Lake, champion: PcaVersion, refit: Refit) -> float:
+def _drift(lake: Lake, champion: PcaVersion, refit: RefitSettings) -> float:
     """The last chunk's against the champion, as a multiple of its bound; 0 where none was measured."""
     rows = lake.read(catalog.DRIFT).where(F.col("model_version") == champion.version)
     row = newest(rows, by="measured_at")
@@ -81,7 +81,9 @@ def fitted(
     if champion is not None:
         metrics["explained_before"] = champion.pca.explains(moments)
     return PcaVersion(
-        version=next(models.next_versions(lake.read(catalog.MODELS), weights_id=weights_id)),
+        version=next(
+            model_versions.next_versions(lake.read(catalog.MODELS), weights_id=weights_id)
+        ),
         weights_id=weights_id,
         through_chunk=through,
         embeddings_version=lake.version(catalog.EMBEDDINGS),
@@ -179,10 +181,10 @@ def keep(lake: Lake, moments: Moments, *, weights_id: str, through: int) -> None
         **moments.row(weights_id=weights_id, through_chunk=through),
         "table_version": lake.version(catalog.EMBEDDINGS),
     }
-    by = Chunk(through, "gold", State.PLANNED)
+    by = Chunk(through, "gold", ChunkState.PLANNED)
     rows = lake.rows(catalog.MOMENTS, [row])
     lake.upsert(catalog.MOMENTS, rows, keys=["weights_id"], chunk=by)
-    faults.at("gold: moments folded")
+    fault_points.at("gold: moments folded")
 
 
 def embeddings(lake: Lake, weights_id: str, first: int, last: int) -> DataFrame:

@@ -1,6 +1,6 @@
 """Training: classifiers of the kinds of fruit on embeddings and on features, judged on photos held out.
 
-Each kind of `gold.classifier` is fitted on both, and tested by cross-validation with near duplicates on one
+Each kind of `gold.classifiers` is fitted on both, and tested by cross-validation with near duplicates on one
 side. The one with the best macro F1 becomes the champion, which `predict` takes.
 """
 
@@ -20,18 +20,18 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from conf.errors import BadInput
-from conf.settings import Settings, Training
-from gold import duplicates, models
-from gold.classifier import KINDS, Vectors, fit
-from gold.duplicates import Indices
-from gold.evaluation import Evaluation, evaluate, nearest_neighbours
-from gold.models import EMBEDDINGS, ClassifierVersion, PcaVersion
+from conf.settings import Settings, TrainingSettings
+from gold import model_versions, near_duplicates
+from gold.classifiers import KINDS, Vectors, fit
+from gold.cross_validation import Evaluation, evaluate, nearest_neighbours
+from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
 from gold.moments import matrix
-from lake import catalog, faults
-from lake.chunks import Chunk, State, published, unfinished
-from lake.gates import Gate
-from lake.journal import LayerRun
+from gold.near_duplicates import Indices
+from lake import catalog, fault_points
+from lake.chunks import Chunk, ChunkState, published, unfinished
+from lake.gate_protocol import Gate
 from lake.lake import Lake
+from lake.run_journal import LayerRun
 
 LAYER = "training"
 
@@ -57,7 +57,7 @@ class Examples:
         table = table.sort_by("photo_id").combine_chunks()
         subjects, labels = table["subject"].to_pylist(), table["label"].to_pylist()
         hashes = table["dhash"].to_numpy()
-        scenes = duplicates.groups(hashes, subjects=subjects, labels=labels)
+        scenes = near_duplicates.groups(hashes, subjects=subjects, labels=labels)
         vectors = matrix(table["embedding"].combine_chunks())
         return cls(table["photo_id"].to_pylist(), subjects, labels, scenes, vectors)
 
@@ -81,7 +81,7 @@ def train(
         did.notes.append("what an earlier run had trained is published; run again to train anew.")
         return
     known = lake.read(catalog.MODELS)
-    champion = models.champion(known, weights_id=weights_id)
+    champion = model_versions.champion(known, weights_id=weights_id)
     if champion is None:
         raise BadInput(
             "This model has no PCA version yet, on whose features a classifier could be trained: run "
@@ -100,19 +100,21 @@ def train(
         photos=len(examples.labels),
         reason=reason,
         supersedes=_champion_name(known, weights_id),
-        settings=settings.training.model_dump() | {"near_bits": duplicates.DISTANCE},
+        settings=settings.training.model_dump() | {"near_bits": near_duplicates.DISTANCE},
     )
-    names = models.next_versions(known, weights_id=weights_id, kind=models.CLASSIFIER)
+    names = model_versions.next_versions(
+        known, weights_id=weights_id, kind=model_versions.CLASSIFIER
+    )
     fitted = _fitted(examples, champion, settings.training, console=console, did=did)
     made = [(version(version=next(names), **facts), tested) for facts, tested in fitted]
     [chunk] = lake.ledger.plan(
-        [Chunk(0, LAYER, State.PLANNED, weights_id=weights_id, photos=len(examples.labels))]
+        [Chunk(0, LAYER, ChunkState.PLANNED, weights_id=weights_id, photos=len(examples.labels))]
     )
     promote = settings.refit.promote or made[0][0].supersedes is None
     _stage(lake, chunk, made, examples, promote=promote)
     staged = lake.staging.read(chunk, "models")
     gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(made))
-    _publish(lake, lake.ledger.reached(chunk, State.STAGED), did=did)
+    _publish(lake, lake.ledger.reached(chunk, ChunkState.STAGED), did=did)
 
 
 def finish(lake: Lake, weights_id: str, *, did: LayerRun) -> bool:
@@ -124,13 +126,18 @@ def finish(lake: Lake, weights_id: str, *, did: LayerRun) -> bool:
 
 
 def _champion_name(known: DataFrame, weights_id: str) -> str | None:
-    held = models.versions(known, weights_id=weights_id, kind=models.CLASSIFIER)
-    row = held.where(F.col("status") == models.CHAMPION).first()
+    held = model_versions.versions(known, weights_id=weights_id, kind=model_versions.CLASSIFIER)
+    row = held.where(F.col("status") == model_versions.CHAMPION).first()
     return row["version"] if row else None
 
 
 def _fitted(
-    examples: Examples, pca: PcaVersion, training: Training, *, console: Console, did: LayerRun
+    examples: Examples,
+    pca: PcaVersion,
+    training: TrainingSettings,
+    *,
+    console: Console,
+    did: LayerRun,
 ) -> Iterator[tuple[dict[str, Any], Evaluation]]:
     """What a version is of each kind on each input, and how it did. Raises BadInput (too little to test)."""
     for name, vectors in _inputs(examples, pca).items():
@@ -201,13 +208,17 @@ def _stage(
     """The versions, and what each said of the photos held out, into staging."""
     best = max(made, key=lambda each: each[0].metrics["macro_f1"])[0]
     rows = [
-        version.row(status=models.CHAMPION if promote and version is best else models.CANDIDATE)
+        version.row(
+            status=model_versions.CHAMPION
+            if promote and version is best
+            else model_versions.CANDIDATE
+        )
         for version, _ in made
     ]
     lake.staging.write(chunk, "models", lake.rows(catalog.MODELS, rows))
     held_out = [row for version, tested in made for row in _held_out(version, tested, examples)]
     lake.staging.write(chunk, "held_out", lake.rows(catalog.HELD_OUT, held_out))
-    faults.at("training: staged")
+    fault_points.at("training: staged")
 
 
 def _held_out(
@@ -231,13 +242,13 @@ def _publish(lake: Lake, chunk: Chunk, *, did: LayerRun) -> None:
     """Staged versions to readers. Their rows of gold/models come last: they publish what was held out."""
     held_out = lake.staging.read(chunk, "held_out")
     versions = {catalog.HELD_OUT.name: lake.append(catalog.HELD_OUT, held_out, chunk=chunk)}
-    faults.at("training: held out appended")
+    fault_points.at("training: held out appended")
     staged = lake.staging.read(chunk, "models")
-    rows = models.with_champion(
-        lake.read(catalog.MODELS), staged, ends=(models.CHAMPION, models.CANDIDATE)
+    rows = model_versions.with_champion(
+        lake.read(catalog.MODELS), staged, ends=(model_versions.CHAMPION, model_versions.CANDIDATE)
     )
     versions[catalog.MODELS.name] = lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk)
-    faults.at("training: versions promoted")
-    lake.ledger.reached(chunk, State.PUBLISHED, versions=versions)
+    fault_points.at("training: versions promoted")
+    lake.ledger.reached(chunk, ChunkState.PUBLISHED, versions=versions)
     lake.staging.remove(chunk)
     did.add({"in": chunk.photos, "kept": chunk.photos})

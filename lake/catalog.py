@@ -14,7 +14,7 @@ from typing import Literal
 from pyspark.sql import types
 from pyspark.sql.types import DataType, StructField, StructType
 
-from conf.settings import Delta
+from conf.settings import DeltaSettings
 
 TYPES: Mapping[str, DataType] = {
     "string": types.StringType(),
@@ -197,7 +197,7 @@ TABLES = (
 )
 
 
-def properties(delta: Delta) -> Mapping[str, str]:
+def properties(delta: DeltaSettings) -> Mapping[str, str]:
     """Delta properties of every table.
 
     Statistics only on columns that hold nothing personal: with the default, the smallest and largest

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any, Self, TypeVar
 
 
-class State(StrEnum):
+class ChunkState(StrEnum):
     """How far a chunk has come."""
 
     PLANNED = "planned"
@@ -41,7 +41,7 @@ class Chunk:
 
     number: int
     layer: str
-    state: State
+    state: ChunkState
     weights_id: str | None = None
     model_version: str | None = None
     source_from: int | None = None
@@ -67,12 +67,14 @@ class Chunk:
     @property
     def is_published(self) -> bool:
         """Readers see it. A bronze chunk is judged after its publication."""
-        return self.state is State.PUBLISHED or (self.layer == "bronze" and bool(self.versions))
+        return self.state is ChunkState.PUBLISHED or (
+            self.layer == "bronze" and bool(self.versions)
+        )
 
     @property
     def is_unfinished(self) -> bool:
         """Its rows are staged, and are to be judged or published before anything newer."""
-        over = (State.PLANNED, State.RETIRED, State.RELEASED)
+        over = (ChunkState.PLANNED, ChunkState.RETIRED, ChunkState.RELEASED)
         return not self.is_published and self.state not in over
 
     @property
@@ -80,7 +82,7 @@ class Chunk:
         """A silver chunk of quarantined photos, of whichever bronze chunks."""
         return self.layer == "silver" and self.source_from is None
 
-    def reached(self, state: State, **changes: Any) -> Self:
+    def reached(self, state: ChunkState, **changes: Any) -> Self:
         """The same chunk in another state."""
         return replace(self, state=state, **changes)
 
@@ -90,7 +92,7 @@ class Chunk:
         return cls(
             number=row["chunk"],
             layer=row["layer"],
-            state=State(row["state"]),
+            state=ChunkState(row["state"]),
             weights_id=row["weights_id"],
             model_version=row["model_version"],
             source_from=row["source_from"],
@@ -122,9 +124,9 @@ def unfinished(
         for chunk in chunks
         if chunk.layer == layer
         and chunk.is_unfinished
-        and (chunk.weights_id == weights_id or chunk.state is State.JUDGED)
+        and (chunk.weights_id == weights_id or chunk.state is ChunkState.JUDGED)
     ]
-    return sorted(own, key=lambda chunk: (chunk.state is not State.JUDGED, chunk.number))
+    return sorted(own, key=lambda chunk: (chunk.state is not ChunkState.JUDGED, chunk.number))
 
 
 def published(chunks: Iterable[Chunk], *, layer: str, weights_id: str) -> list[Chunk]:
@@ -152,7 +154,7 @@ def not_yet_taken(
         if c.layer == layer
         and c.weights_id == weights_id
         and model_version in (None, c.model_version)
-        and c.state not in (State.PLANNED, State.RETIRED)
+        and c.state not in (ChunkState.PLANNED, ChunkState.RETIRED)
         and c.source_from is not None
     ]
     return sorted(

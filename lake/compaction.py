@@ -6,7 +6,7 @@ came in, not what the lake holds. The files that were joined stay for time trave
 
 from __future__ import annotations
 
-from lake import faults
+from lake import fault_points
 from lake.catalog import Table
 from lake.lake import FILE_BYTES, Lake
 
@@ -20,7 +20,7 @@ def compact(lake: Lake, *, small_files: int) -> list[Table]:
     due = [table for table in written if _small(*lake.log(table).size()) >= small_files]
     for table in due:
         lake.compact(table)
-        faults.at("lake: a table compacted")
+        fault_points.at("lake: a table compacted")
     return due
 
 

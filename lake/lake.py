@@ -24,17 +24,17 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.errors import BadInput, FruitLakeError, Refused
-from conf.settings import Delta
-from lake import catalog, faults, session
+from conf.settings import DeltaSettings
+from lake import catalog, fault_points, spark_session
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.files import Folder
-from lake.journal import Run
-from lake.keys import Keys
+from lake.delta_log import TAKEOVER, DeltaLog
 from lake.lease import Lease
 from lake.ledger import Ledger
-from lake.log import TAKEOVER, Log
+from lake.pseudonyms import Pseudonyms
+from lake.run_journal import Run
 from lake.staging import Staging
+from lake.storage.folder import Folder
 
 FORMAT = 4
 """Of the tables and files of a lake. A lake of another one is refused."""
@@ -49,7 +49,7 @@ REARRANGES = ("OPTIMIZE", "Manual Update", "VACUUM START", "VACUUM END")
 """Commits that change no row: a compaction, what a takeover adds, and that old files went."""
 
 DEPARTURE = "departure"
-"""The layer of the chunks through which alone rows leave silver/embeddings: see gold/departure.py."""
+"""The layer of the chunks through which alone rows leave silver/embeddings: see gold/embedding_removal.py."""
 
 ERASE, RETAIN, RESTORE = "erase", "retain", "restore"
 """The layers of the chunks and commits of privacy, by which rows leave bronze, or come back."""
@@ -73,7 +73,7 @@ class Lake:
         self.written: set[Table] = set()
         self._lease = lease
         self._counted: dict[Table, int] = {}
-        self._logs: dict[Table, Log] = {}
+        self._logs: dict[Table, DeltaLog] = {}
 
     @staticmethod
     def is_made(files: Folder) -> bool:
@@ -81,7 +81,7 @@ class Lake:
         return files.exists(MARKER)
 
     @staticmethod
-    def check(files: Folder, *, keys: Keys) -> None:
+    def check(files: Folder, *, keys: Pseudonyms) -> None:
         """Raises BadInput (the lake there is of another format), Refused (it was made with another key)."""
         marker = Lake.check_format(files)
         if marker and marker["key"] != keys.fingerprint:
@@ -106,7 +106,14 @@ class Lake:
 
     @classmethod
     def writing(
-        cls, spark: SparkSession, files: Folder, *, run: Run, lease: Lease, keys: Keys, delta: Delta
+        cls,
+        spark: SparkSession,
+        files: Folder,
+        *,
+        run: Run,
+        lease: Lease,
+        keys: Pseudonyms,
+        delta: DeltaSettings,
     ) -> Lake:
         """The lake, after `check`, for its one writer: earlier writers are made harmless, missing tables
         are made."""
@@ -117,7 +124,7 @@ class Lake:
         for table in catalog.TABLES:
             if not lake._has(table):
                 lake._create(table, catalog.properties(delta))
-        faults.at("lake: tables made")
+        fault_points.at("lake: tables made")
         if not cls.is_made(files):
             made = {
                 "format": FORMAT,
@@ -147,7 +154,7 @@ class Lake:
                 continue
             with self._transaction(table, None, layer="lease"):
                 self.log(table).add_takeover()
-            faults.at("lake: a table fenced")
+            fault_points.at("lake: a table fenced")
         if self._has(catalog.CHUNKS):
             self.ledger.take_over()
 
@@ -210,10 +217,12 @@ class Lake:
         """The highest chunk that was ever committed to the table."""
         return self.log(table).number() % TAKEOVER
 
-    def log(self, table: Table) -> Log:
+    def log(self, table: Table) -> DeltaLog:
         """The table's log."""
         if table not in self._logs:
-            self._logs[table] = Log(self.spark, self.files.uri(table.name), application=table.name)
+            self._logs[table] = DeltaLog(
+                self.spark, self.files.uri(table.name), application=table.name
+            )
         return self._logs[table]
 
     # Committing
@@ -370,14 +379,14 @@ class Lake:
         target = DeltaTable.forPath(self.spark, self.files.uri(table.name))
         with (
             self._transaction(table, None, layer="vacuum"),
-            session.any_retention(self.spark),
+            spark_session.any_retention(self.spark),
         ):
             target.vacuum(hours)
 
     def unneeded(self, table: Table, *, hours: float) -> set[str]:
         """The names of the files that `vacuum` would remove."""
         place = self.files.uri(table.name).replace("`", "``")
-        with session.any_retention(self.spark):
+        with spark_session.any_retention(self.spark):
             found = self.spark.sql(f"vacuum delta.`{place}` retain {hours} hours dry run").collect()
         return {self.files.name_of(row["path"]) for row in found}
 
@@ -461,4 +470,4 @@ def counts(frame: DataFrame, column: str) -> dict[Any, int]:
 
 def _check_it_may_go(table: Table, chunk: Chunk) -> None:
     if table is catalog.EMBEDDINGS and chunk.layer != DEPARTURE:
-        raise RuntimeError("rows leave silver/embeddings through gold/departure.py alone")
+        raise RuntimeError("rows leave silver/embeddings through gold/embedding_removal.py alone")

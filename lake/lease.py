@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from conf.errors import Busy, FruitLakeError, Inconsistent
-from lake.files import Folder
+from lake.storage.folder import Folder
 
 NAME = "lease.json"
 RENEWALS = 6

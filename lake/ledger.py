@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lake import catalog, faults
+from lake import catalog, fault_points
 from lake.catalog import Table
-from lake.chunks import Chunk, State, latest
-from lake.log import TAKEOVER
+from lake.chunks import Chunk, ChunkState, latest
+from lake.delta_log import TAKEOVER
 
 if TYPE_CHECKING:
     from lake.lake import Lake
@@ -36,7 +36,7 @@ class Ledger:
         """Enters every open chunk again, above what a writer that was only paused may still enter."""
         chunks = self.chunks().values()
         self._entries = (self._entries // TAKEOVER + 1) * TAKEOVER
-        open_ones = [c for c in chunks if c.is_unfinished or c.state is State.PLANNED]
+        open_ones = [c for c in chunks if c.is_unfinished or c.state is ChunkState.PLANNED]
         if open_ones:
             self._write(open_ones)
 
@@ -53,19 +53,19 @@ class Ledger:
             self._taken = max(map(self._lake.last_chunk, chunked))
         used = max([self._taken, *self.chunks()])
         planned = [
-            chunk.reached(State.PLANNED, number=number)
+            chunk.reached(ChunkState.PLANNED, number=number)
             for number, chunk in enumerate(wanted, start=used + 1)
         ]
         self._write(planned)
-        faults.at(f"{wanted[0].layer}: planned")
+        fault_points.at(f"{wanted[0].layer}: planned")
         return planned
 
-    def reached(self, chunk: Chunk, state: State, **changes: Any) -> Chunk:
+    def reached(self, chunk: Chunk, state: ChunkState, **changes: Any) -> Chunk:
         """Records that a chunk came to a state, and returns it in that state. Raises Busy."""
         changed = chunk.reached(state, **changes)
-        faults.at(f"{chunk.layer}: before {state}")
+        fault_points.at(f"{chunk.layer}: before {state}")
         self._write([changed])
-        faults.at(f"{chunk.layer}: {state}")
+        fault_points.at(f"{chunk.layer}: {state}")
         return changed
 
     def recount(self, photos: Mapping[int, int]) -> None:
@@ -86,19 +86,19 @@ class Ledger:
     ) -> None:
         """Records in one commit that a chunk is published, and how many photos other chunks have left."""
         left = self._recounted(photos)
-        faults.at(f"{chunk.layer}: before {State.PUBLISHED}")
-        self._write([chunk.reached(State.PUBLISHED, versions=versions), *left])
-        faults.at(f"{chunk.layer}: {State.PUBLISHED}")
+        fault_points.at(f"{chunk.layer}: before {ChunkState.PUBLISHED}")
+        self._write([chunk.reached(ChunkState.PUBLISHED, versions=versions), *left])
+        fault_points.at(f"{chunk.layer}: {ChunkState.PUBLISHED}")
 
     def abandon(self, chunk: Chunk) -> None:
         """Drops what is staged of a chunk: the next run does its work anew, under a number of its own."""
-        self._write([chunk.reached(State.PLANNED)])
+        self._write([chunk.reached(ChunkState.PLANNED)])
         self._lake.staging.remove(chunk)
 
     def retire(self, chunks: Sequence[Chunk]) -> None:
         """Records that the rows of these chunks are gone: what they were made from may be taken again."""
         if chunks:
-            self._write([chunk.reached(State.RETIRED) for chunk in chunks])
+            self._write([chunk.reached(ChunkState.RETIRED) for chunk in chunks])
 
     def renumbered(self, chunk: Chunk, *tables: Table) -> Chunk:
         """A chunk under a fresh number, where a later one went into one of its tables before it.
@@ -110,7 +110,7 @@ class Ledger:
         [fresh] = self.plan([chunk])
         fresh = fresh.reached(chunk.state)
         self._lake.staging.copy(chunk, fresh)
-        self._write([fresh, chunk.reached(State.PLANNED)])
+        self._write([fresh, chunk.reached(ChunkState.PLANNED)])
         self._lake.staging.remove(chunk)
         return fresh
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.chunks import Chunk
-from lake.files import Folder
+from lake.storage.folder import Folder
 
 FOLDER = "staging"
 

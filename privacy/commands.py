@@ -12,30 +12,24 @@ from typing import Protocol
 
 from rich.console import Console
 
+from cli.tables import privacy_tables
 from conf.errors import BadInput, Pending
 from conf.settings import Settings
-from lake import catalog, keys
-from lake.files import Folder
-from lake.journal import LayerRun
-from lake.keys import Keys
+from lake import catalog, pseudonyms
 from lake.lake import Lake
-from privacy import (
-    audit,
-    certificate,
-    erasures,
-    records,
-    retention,
-    screen,
-    tombstones,
-    verification,
-)
-from privacy.audit import Auditor
+from lake.pseudonyms import Pseudonyms
+from lake.run_journal import LayerRun
+from lake.storage.folder import Folder
+from privacy import retention, tombstones
+from privacy.audit import audit_records, auditor
+from privacy.audit.auditor import Auditor
+from privacy.audit.table_findings import AuditQuestion
 from privacy.desk import Desk
-from privacy.erase import check, erase, finish_due
-from privacy.erasures import Erasure, State
-from privacy.findings import Question
+from privacy.erasure import certificate, request_journal, verification
+from privacy.erasure.erase import check, erase, finish_due
+from privacy.erasure.request_journal import ErasureRequest, ErasureState
+from privacy.erasure.subject_search import SubjectSearch
 from privacy.restore import named, restore
-from privacy.wanted import Wanted
 
 PHOTO_ID = re.compile("[0-9a-f]{64}")
 COMMANDS = ("audit", "erase", "lift", "retain", "restore")
@@ -49,7 +43,7 @@ class Context(Protocol):
     @property
     def lake(self) -> Lake: ...
     @property
-    def keys(self) -> Keys: ...
+    def keys(self) -> Pseudonyms: ...
     @property
     def console(self) -> Console: ...
 
@@ -87,30 +81,30 @@ def audit_command(
 
     Raises BadInput (no such time, version or table; a key that is missing), Refused (another key).
     """
-    held = keys.load(settings.subjects.key, lake=files.root, make=False)
+    held = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
     Lake.check(files, keys=held)
     answer = Auditor(files, held).answer(_question(words))
-    screen.show(console, answer)
-    name = records.record(files, answer, keys=held)
-    console.print(f"recorded as {files.uri(f'{records.FOLDER}/{name}.json')}", soft_wrap=True)
+    privacy_tables.show(console, answer)
+    name = audit_records.record(files, answer, keys=held)
+    console.print(f"recorded as {files.uri(f'{audit_records.FOLDER}/{name}.json')}", soft_wrap=True)
     if words.json:
         try:
-            Path(words.json).write_text(records.as_json(answer))
+            Path(words.json).write_text(audit_records.as_json(answer))
         except OSError as error:
             raise BadInput(
                 f"--json {words.json} can't be written ({error.strerror}); name another file."
             ) from None
 
 
-def _question(words: argparse.Namespace) -> Question:
+def _question(words: argparse.Namespace) -> AuditQuestion:
     """What the words of the command line ask. Raises BadInput."""
     if words.photo is not None and not PHOTO_ID.fullmatch(words.photo):
         raise BadInput(f"--photo {words.photo} is no photo_id: it has 64 hex digits.")
     table, version = None, None
     if words.version is not None:
         name, version = _parsed_version(words.version)
-        table = audit.named(name)
-    return Question(
+        table = auditor.named(name)
+    return AuditQuestion(
         subject=words.subject,
         photo=words.photo,
         at=_parsed_time(words.at) if words.at is not None else None,
@@ -174,11 +168,11 @@ def lift_command(
     its own is not certified yet)."""
     with writing(settings, console) as context, recorded(context, "lift"):
         subject = context.keys.tombstone(context.keys.subject(words.subject))
-        requests = erasures.last(context.lake).values()
+        requests = request_journal.last(context.lake).values()
         if waiting := [
             e.request
             for e in requests
-            if e.subject == subject and not e.has_reached(State.CERTIFIED)
+            if e.subject == subject and not e.has_reached(ErasureState.CERTIFIED)
         ]:
             raise BadInput(
                 f"The request {waiting[0]} is not certified yet: its search would find what comes again. "
@@ -206,7 +200,7 @@ def retain_command(
             now = datetime.now(UTC)
             found = retention.passed(lake, settings, now=now)
             found += retention.old_files(lake, settings, now=now)
-        screen.passed(console, found, "would go")
+        privacy_tables.passed(console, found, "would go")
         return
     with writing(settings, console) as context, recorded(context, "retain") as did:
         retain(context, did)
@@ -220,7 +214,7 @@ def retain(context: Context, did: LayerRun, *, now: datetime | None = None) -> N
     went += retention.free(at)
     for each in went:
         did.add({each.place if each.unit == "rows" else f"{each.place}: {each.unit}": each.held})
-    screen.passed(context.console, went, "went")
+    privacy_tables.passed(context.console, went, "went")
 
 
 def restore_command(
@@ -232,7 +226,7 @@ def restore_command(
     with writing(settings, console) as context, recorded(context, "restore") as did:
         done = restore(desk(context, did), table, version)
         did.add({name: count for name, count in vars(done).items() if count})
-        screen.restored(console, table, version, done)
+        privacy_tables.restored(console, table, version, done)
 
 
 @contextmanager
@@ -255,13 +249,13 @@ def recorded(context: Context, layer: str) -> Iterator[LayerRun]:
         context.console.print(note, markup=False, soft_wrap=True)
 
 
-def tell(console: Console, lake: Lake, erasure: Erasure) -> None:
+def tell(console: Console, lake: Lake, erasure: ErasureRequest) -> None:
     """What a certified request came to."""
     place = lake.files.uri(f"{certificate.FOLDER}/{erasure.certificate}.json")
     held = ", ".join(
         f"{count:,} of {name}"
         for name, count in sorted(erasure.counts.items())
-        if not name.startswith(erasures.FITTED)
+        if not name.startswith(request_journal.FITTED)
     )
     what = f"erased: {held}" if held else "nothing held"
     console.print(f"{erasure.request}: {what}.", markup=False, soft_wrap=True)
@@ -280,7 +274,7 @@ def verify(lake: Lake, settings: Settings, console: Console, named: str, *, deep
 
     Raises BadInput (there is none of that id), Pending (its files are due later), LeftBehind.
     """
-    known = erasures.last(lake)
+    known = request_journal.last(lake)
     found = [e for e in known.values() if named in (e.request, e.certificate)]
     if not found:
         raise BadInput(
@@ -293,10 +287,10 @@ def verify(lake: Lake, settings: Settings, console: Console, named: str, *, deep
             f"The tombstone of {erasure.request} was lifted or has expired: its subject may have sent photos "
             f"again, so nothing can be told from finding some. The certificate {erasure.certificate} stands."
         )
-    own = keys.load(settings.subjects.key, lake=lake.files.root, make=False)
-    wanted = Wanted.of(erasure, keys=own, tombstones=held)
+    own = pseudonyms.load(settings.subjects.key, lake=lake.files.root, make=False)
+    wanted = SubjectSearch.of(erasure, keys=own, tombstones=held)
     looked = verification.verify(lake, settings, erasure, wanted, deep=deep)
-    if erasure.due_at and not erasure.has_reached(State.PHYSICAL):
+    if erasure.due_at and not erasure.has_reached(ErasureState.PHYSICAL):
         raise Pending(
             f"{erasure.request} is pending until {certificate.told(erasure.due_at)}: "
             f"{len(looked.residues):,} things are left until then."

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from pyspark.sql import functions as F
 from rich.console import Console
 
-import bronze.layer
-import gold.layer
+import bronze.ingest
+import gold.project
 import gold.training
-import silver.layer
+import silver.embed
 from conf.settings import Settings
 from expectations.gate import SuiteGate
-from lake.journal import LayerRun
-from lake.keys import Keys
 from lake.lake import Lake
+from lake.pseudonyms import Pseudonyms
+from lake.run_journal import LayerRun
 from privacy import tombstones
-from privacy.erasures import Erasure
-from privacy.wanted import Wanted
+from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.subject_search import SubjectSearch
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Desk:
 
     lake: Lake
     settings: Settings
-    keys: Keys
+    keys: Pseudonyms
     console: Console
     did: LayerRun
     now: datetime
@@ -38,10 +38,10 @@ class Desk:
         """The gate for what is fitted anew."""
         return SuiteGate(self.lake, self.settings.gates, self.did)
 
-    def wanted(self, erasure: Erasure) -> Wanted:
+    def wanted(self, erasure: ErasureRequest) -> SubjectSearch:
         """What a request looks for."""
         held = tombstones.holding(self.lake, now=self.now)
-        return Wanted.of(erasure, keys=self.keys, tombstones=held)
+        return SubjectSearch.of(erasure, keys=self.keys, tombstones=held)
 
     @property
     def tombstones_expire(self) -> datetime | None:
@@ -60,9 +60,9 @@ class Desk:
         Raises Blocked.
         """
         lake, did = self.lake, self.did
-        bronze.layer.finish(lake, did=did)
-        silver.layer.finish(lake, weights_id="", gate=self.gate, did=did)
-        gold.layer.finish(lake, "", gate=self.gate, did=did)
+        bronze.ingest.finish(lake, did=did)
+        silver.embed.finish(lake, weights_id="", gate=self.gate, did=did)
+        gold.project.finish(lake, "", gate=self.gate, did=did)
         for weights_id in sorted({c.model for c in lake.ledger.chunks().values() if c.weights_id}):
             gold.training.finish(lake, weights_id, did=did)
 

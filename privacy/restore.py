@@ -18,14 +18,14 @@ from pyspark.sql import functions as F
 
 from bronze.photos import DUPLICATE, STORED
 from conf.errors import BadInput, hint
-from gold import departure, models, refit
-from lake import catalog, faults
+from gold import embedding_removal, model_versions, refit
+from lake import catalog, fault_points
 from lake.catalog import Table, schema
-from lake.chunks import Chunk, State
-from lake.extractors import RETIRED, RETIRING, extractors
-from lake.keys import Keys
+from lake.chunks import Chunk, ChunkState
+from lake.extractor_registry import RETIRED, RETIRING, extractors
 from lake.lake import RESTORE, Lake, counts
-from privacy import removal, tombstones
+from lake.pseudonyms import Pseudonyms
+from privacy import row_removal, tombstones
 from privacy.desk import Desk
 
 KEYS: Mapping[Table, Sequence[str]] = {
@@ -104,7 +104,7 @@ def restore(desk: Desk, table: Table, version: int) -> Restored:
     differs = Difference.of(lake, table, version)
     withdrawn = [
         chunk
-        for chunk in removal.chunks_of(lake, table)
+        for chunk in row_removal.chunks_of(lake, table)
         if chunk.versions.get(table.name, 0) > version
     ]
     returning = _allowed(desk, table, differs.returning, but_for=withdrawn)
@@ -113,12 +113,12 @@ def restore(desk: Desk, table: Table, version: int) -> Restored:
     if left or withdrawn:
         _leave(lake, table, differs.leaving, returning, withdrawn)
     if returned:
-        wanted = Chunk(0, RESTORE, State.PLANNED, bytes=differs.size)
+        wanted = Chunk(0, RESTORE, ChunkState.PLANNED, bytes=differs.size)
         [chunk] = lake.ledger.plan([wanted])
         lake.append(table, returning, chunk=chunk, keep_origin=True)
-        faults.at("restore: rows returned")
+        fault_points.at("restore: rows returned")
     _follow(lake, table)
-    faults.at("restore: followed")
+    fault_points.at("restore: followed")
     return Restored(left, returned, kept_out, len(withdrawn))
 
 
@@ -140,7 +140,7 @@ def _allowed(desk: Desk, table: Table, rows: DataFrame, *, but_for: Iterable[Chu
     """Those of the rows whose chunk is published, and that still have what they were made from."""
     lake = desk.lake
     withdrawn = {chunk.number for chunk in but_for}
-    chunks = removal.chunks_of(lake, table)
+    chunks = row_removal.chunks_of(lake, table)
     numbers = [[chunk.number] for chunk in chunks if chunk.number not in withdrawn]
     published = lake.spark.createDataFrame(numbers, schema("chunk bigint"))
     rows = rows.join(F.broadcast(published), "chunk", "left_semi")
@@ -160,7 +160,7 @@ def _allowed(desk: Desk, table: Table, rows: DataFrame, *, but_for: Iterable[Chu
     return rows.join(made_from, list(KEYS[table]), "left_semi")
 
 
-def _not_erased(photos: DataFrame, keys: Keys, barred: frozenset[str]) -> DataFrame:
+def _not_erased(photos: DataFrame, keys: Pseudonyms, barred: frozenset[str]) -> DataFrame:
     """Photos of no erased subject, nor of erased bytes that came without one."""
     tombstone = keys.tombstones
 
@@ -194,26 +194,26 @@ def _leave(
     key = list(KEYS[table])
     if table is catalog.PHOTOS:
         gone = leaving.join(returning.select(key), key, "left_anti")
-        removal.leave(lake, gone, layer=RESTORE)
-        removal.take_out(lake, table, leaving, on=key, layer=RESTORE)
+        row_removal.leave(lake, gone, layer=RESTORE)
+        row_removal.take_out(lake, table, leaving, on=key, layer=RESTORE)
         return
     if table is catalog.FEATURES:
-        removal.take_out(lake, table, leaving, on=key, layer=RESTORE)
+        row_removal.take_out(lake, table, leaving, on=key, layer=RESTORE)
     else:
-        removal.abandon(lake, leaving)
-        departure.depart(lake, leaving.select(key))
+        row_removal.abandon(lake, leaving)
+        embedding_removal.depart(lake, leaving.select(key))
         _delete_chunks(lake, catalog.QUARANTINE, withdrawn)
     lake.ledger.retire(withdrawn)
-    faults.at("restore: chunks withdrawn")
+    fault_points.at("restore: chunks withdrawn")
 
 
 def _delete_chunks(lake: Lake, table: Table, chunks: Iterable[Chunk]) -> None:
     """The rows of whole chunks leave a table."""
     numbers = sorted(chunk.number for chunk in chunks)
     if numbers and not lake.read(table).where(F.col("chunk").isin(numbers)).isEmpty():
-        [own] = lake.ledger.plan([Chunk(0, RESTORE, State.PLANNED)])
+        [own] = lake.ledger.plan([Chunk(0, RESTORE, ChunkState.PLANNED)])
         lake.delete(table, f"chunk in ({', '.join(map(str, numbers))})", chunk=own)
-        faults.at(f"restore: {table.name} gone")
+        fault_points.at(f"restore: {table.name} gone")
 
 
 # What follows
@@ -224,8 +224,8 @@ def _follow(lake: Lake, table: Table) -> None:
     if table is catalog.PHOTOS:
         seen = lake.read(catalog.OBJECTS).where(F.col("outcome").isin(STORED, DUPLICATE))
         lost = seen.join(lake.read(catalog.PHOTOS).select("photo_id"), "photo_id", "left_anti")
-        removal.take_out(lake, catalog.OBJECTS, lost, on=["photo_id"], layer=RESTORE)
-        removal.recount(lake, table)
+        row_removal.take_out(lake, catalog.OBJECTS, lost, on=["photo_id"], layer=RESTORE)
+        row_removal.recount(lake, table)
         return
     if table is catalog.EMBEDDINGS:
         _reopen(lake)
@@ -235,7 +235,7 @@ def _follow(lake: Lake, table: Table) -> None:
                 refit.brought_up(lake, weights_id=row["weights_id"], through=held.through_chunk)
     _project_again(lake)
     for each in (catalog.EMBEDDINGS, catalog.FEATURES):
-        removal.recount(lake, each)
+        row_removal.recount(lake, each)
 
 
 def _reopen(lake: Lake) -> None:
@@ -249,16 +249,16 @@ def _reopen(lake: Lake) -> None:
         .where(F.col("is_last") & F.col("replayed_at").isNotNull())
     )
     if not ended.isEmpty():
-        [chunk] = lake.ledger.plan([Chunk(0, RESTORE, State.PLANNED)])
+        [chunk] = lake.ledger.plan([Chunk(0, RESTORE, ChunkState.PLANNED)])
         again = ended.withColumn("replayed_at", F.lit(None).cast("timestamp"))
         lake.upsert(catalog.QUARANTINE, again, keys=[*same, "chunk"], chunk=chunk)
-        faults.at("restore: refusals reopened")
+        fault_points.at("restore: refusals reopened")
 
 
 def _project_again(lake: Lake) -> None:
     """Gold chunks of a champion that lack features of embeddings which are there are withdrawn."""
     champions = lake.read(catalog.MODELS).where(
-        (F.col("kind") == models.PCA) & (F.col("status") == models.CHAMPION)
+        (F.col("kind") == model_versions.PCA) & (F.col("status") == model_versions.CHAMPION)
     )
     for row in champions.select("version", "weights_id").collect():
         own = lake.read(catalog.FEATURES).where(F.col("model_version") == row["version"])
@@ -266,7 +266,7 @@ def _project_again(lake: Lake) -> None:
         lacking = counts(held.join(own.select("photo_id"), "photo_id", "left_anti"), "chunk")
         partly = [
             chunk
-            for chunk in removal.chunks_of(lake, catalog.FEATURES)
+            for chunk in row_removal.chunks_of(lake, catalog.FEATURES)
             if chunk.model_version == row["version"]
             and any(chunk.sources[0] <= number <= chunk.sources[1] for number in lacking)
         ]

@@ -16,14 +16,16 @@ from pyspark.sql import functions as F
 from bronze.photos import DUPLICATE, EXPIRED, REJECTED, STORED
 from conf.errors import LeftBehind
 from conf.settings import Settings
-from lake import catalog, faults
+from lake import catalog, fault_points
 from lake.catalog import Table
-from lake.chunks import Chunk, State
-from lake.files import Folder
+from lake.chunks import Chunk, ChunkState
 from lake.lake import RETAIN, Lake
-from privacy import erasures, records, removal, tombstones
+from lake.storage.folder import Folder
+from privacy import row_removal, tombstones
+from privacy.audit import audit_records
+from privacy.audit.table_findings import TIMES
 from privacy.desk import Desk, hours_to_keep, moved
-from privacy.findings import TIMES
+from privacy.erasure import request_journal
 
 JOURNALS = {
     catalog.RUNS: "finished_at",
@@ -38,7 +40,7 @@ MADE = (catalog.EMBEDDINGS, catalog.QUARANTINE, catalog.FEATURES, catalog.HELD_O
 
 
 @dataclass(frozen=True)
-class Passed:
+class PastAge:
     """What of one place is past its age: `held` rows, files or requests, all from before a time."""
 
     place: str
@@ -48,7 +50,7 @@ class Passed:
     unit: str = "rows"
 
 
-def passed(lake: Lake, settings: Settings, *, now: datetime) -> list[Passed]:
+def passed(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
     """What `retain` would remove at a time. Changes nothing."""
     ages = settings.retention
     by_table = {
@@ -59,39 +61,39 @@ def passed(lake: Lake, settings: Settings, *, now: datetime) -> list[Passed]:
     # A time moved is a query: one for each age.
     set_ages = {age for age in (*by_table.values(), ages.audits) if age}
     times = {age: moved(lake, now, age, back=True) for age in set_ages}
-    found: list[Passed] = []
+    found: list[PastAge] = []
     for table, age in by_table.items():
         if not age:
             continue
         old = _older(lake, table, times[age])
-        found.append(Passed(table.name, age, times[age], old.count()))
+        found.append(PastAge(table.name, age, times[age], old.count()))
         if table is catalog.PHOTOS and found[-1].held:
             keys = F.broadcast(old.select("photo_id"))
             made = {t: lake.read(t).join(keys, "photo_id", "left_semi").count() for t in MADE}
-            found += [Passed(t.name, age, times[age], held) for t, held in made.items()]
+            found += [PastAge(t.name, age, times[age], held) for t, held in made.items()]
     if ages.audits:
         before = times[ages.audits]
         held = len(_audits(lake.files, before))
-        found.append(Passed(records.FOLDER, ages.audits, before, held, "files"))
+        found.append(PastAge(audit_records.FOLDER, ages.audits, before, held, "files"))
     lapsed = tombstones.lapsed(lake, now=now).count()
-    found.append(Passed(catalog.TOMBSTONES.name, "expired or lifted", now, lapsed))
-    due = len(erasures.due(lake, now=now))
-    found.append(Passed(catalog.ERASURES.name, "due", now, due, "requests"))
+    found.append(PastAge(catalog.TOMBSTONES.name, "expired or lifted", now, lapsed))
+    due = len(request_journal.due(lake, now=now))
+    found.append(PastAge(catalog.ERASURES.name, "due", now, due, "requests"))
     return found
 
 
-def old_files(lake: Lake, settings: Settings, *, now: datetime) -> list[Passed]:
+def old_files(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
     """How many files no version within `delta.deleted_file_retention` has, by table, where there are any."""
     age = settings.delta.deleted_file_retention
     before = moved(lake, now, age, back=True)
     hours = hours_to_keep(lake, settings, now=now)
     return [
-        Passed(table.name, age, before, len(files), "old files")
+        PastAge(table.name, age, before, len(files), "old files")
         for table, files in _unneeded(lake, hours=hours)
     ]
 
 
-def expire(desk: Desk) -> list[Passed]:
+def expire(desk: Desk) -> list[PastAge]:
     """Removes the rows and records that are past their age; returns what they were.
 
     Where it dies, the same call goes on. Raises Blocked (a chunk that is half published can't be finished),
@@ -108,21 +110,21 @@ def expire(desk: Desk) -> list[Passed]:
     for table in JOURNALS:
         if journal := gone.get(table.name):
             _delete(lake, table, journal.before)
-    if audits := gone.get(records.FOLDER):
+    if audits := gone.get(audit_records.FOLDER):
         for name in _audits(lake.files, audits.before):
-            lake.files.delete(f"{records.FOLDER}/{name}")
+            lake.files.delete(f"{audit_records.FOLDER}/{name}")
     if catalog.TOMBSTONES.name in gone:
         tombstones.drop_lapsed(lake, now=desk.now)
     return found
 
 
-def free(desk: Desk) -> list[Passed]:
+def free(desk: Desk) -> list[PastAge]:
     """Removes the files that are past the retention; returns how many of each table went.
 
     Raises LeftBehind, naming what could not be deleted.
     """
     lake = desk.lake
-    went: list[Passed] = []
+    went: list[PastAge] = []
     left: list[str] = []
     age = desk.settings.delta.deleted_file_retention
     before = moved(lake, desk.now, age, back=True)
@@ -131,8 +133,8 @@ def free(desk: Desk) -> list[Passed]:
         lake.vacuum(table, hours=hours)
         still = files & lake.files.current(table.name).keys()
         left += map(lake.files.uri, still)
-        went.append(Passed(table.name, age, before, len(files) - len(still), "old files"))
-        faults.at("retain: a table vacuumed")
+        went.append(PastAge(table.name, age, before, len(files) - len(still), "old files"))
+        fault_points.at("retain: a table vacuumed")
     if left:
         raise LeftBehind(
             f"{len(left):,} old files could not be deleted: {', '.join(sorted(left))}. Give this "
@@ -144,12 +146,12 @@ def free(desk: Desk) -> list[Passed]:
 def _expire_photos(lake: Lake, before: datetime) -> None:
     """What was made from the photos goes first and they themselves last: by them the rest is found."""
     old = _older(lake, catalog.PHOTOS, before).select("photo_id")
-    removal.leave(lake, old, layer=RETAIN)
+    row_removal.leave(lake, old, layer=RETAIN)
     objects = lake.read(catalog.OBJECTS).where(F.col("outcome").isin(STORED, DUPLICATE))
     _forget(lake, objects.join(F.broadcast(old), "photo_id", "left_semi"))
     _delete(lake, catalog.PHOTOS, before)
-    removal.recount(lake, catalog.PHOTOS)
-    faults.at("retain: chunks counted")
+    row_removal.recount(lake, catalog.PHOTOS)
+    fault_points.at("retain: chunks counted")
 
 
 def _expire_rejected(lake: Lake, before: datetime) -> None:
@@ -165,9 +167,9 @@ def _forget(lake: Lake, objects: DataFrame) -> None:
     changed = objects.withColumns(
         {"outcome": F.lit(EXPIRED), "subject": nobody, "photo_id": nobody}
     )
-    [chunk] = lake.ledger.plan([Chunk(0, RETAIN, State.PLANNED)])
+    [chunk] = lake.ledger.plan([Chunk(0, RETAIN, ChunkState.PLANNED)])
     lake.upsert(catalog.OBJECTS, changed, keys=["object", "etag"], chunk=chunk)
-    faults.at("retain: objects forgotten")
+    fault_points.at("retain: objects forgotten")
 
 
 def _older(lake: Lake, table: Table, before: datetime) -> DataFrame:
@@ -175,9 +177,9 @@ def _older(lake: Lake, table: Table, before: datetime) -> DataFrame:
 
 
 def _delete(lake: Lake, table: Table, before: datetime) -> None:
-    [chunk] = lake.ledger.plan([Chunk(0, RETAIN, State.PLANNED)])
+    [chunk] = lake.ledger.plan([Chunk(0, RETAIN, ChunkState.PLANNED)])
     lake.delete(table, _is_older(table, before), chunk=chunk)
-    faults.at(f"retain: {table.name} gone")
+    fault_points.at(f"retain: {table.name} gone")
 
 
 def _is_older(table: Table, before: datetime) -> str:
@@ -196,6 +198,6 @@ def _audits(files: Folder, before: datetime) -> list[str]:
     """The records of audits that were asked before a time, which their names begin with."""
     return [
         name
-        for name in files.names(records.FOLDER, suffix=".json")
-        if records.asked_at(name) < before
+        for name in files.names(audit_records.FOLDER, suffix=".json")
+        if audit_records.asked_at(name) < before
     ]

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.lake import Lake
-from privacy.erasures import NOBODY
+from privacy.erasure.request_journal import NOBODY
 
 SUBJECT, PHOTO = "subject", "photo"
 """What a tombstone is of."""

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cli.tables import lake_tables
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake.files import Folder
 from lake.lake import Lake
-from report import document, screen
-from report.facts import Facts
-from report.predictions import Predictor, embedded, local_model
-from report.similar import Embeddings
+from lake.storage.folder import Folder
+from page.predictions import Predictor, embedded, local_model
+from page.similar_photos import Embeddings
+from report import html_report
+from report.report_facts import ReportFacts
 
 COMMANDS = ("status", "report", "predict", "similar", "serve")
 
@@ -31,7 +32,7 @@ def run(words: argparse.Namespace, settings: Settings, console: Console, *, file
     elif words.command == "serve":
         serve_command(words, settings, console, files=files)
     else:
-        screen.status(console, files, as_json=words.json)
+        lake_tables.status(console, files, as_json=words.json)
 
 
 def report_command(
@@ -39,8 +40,8 @@ def report_command(
 ) -> None:
     """What the lake holds and how it came, as one HTML file. Raises BadInput."""
     with console.status("reading the lake"):
-        facts = Facts.of(files, settings, with_pictures=words.pictures)
-        size = document.write(facts, Path(words.out))
+        facts = ReportFacts.of(files, settings, with_pictures=words.pictures)
+        size = html_report.write(facts, Path(words.out))
     told = f"{words.out}: {size / 1e6:,.1f} MB. No person, path or photo of a person is in it."
     console.print(told, markup=False, soft_wrap=True)
 
@@ -51,7 +52,7 @@ def predict_command(
     """Which kinds of fruit photo files show. Raises BadInput, also where some can't be used."""
     predictor = Predictor.of(files, settings, version=words.classifier)
     predictions = list(predictor.predict(words.photos))
-    screen.predictions(console, predictions, by=predictor.classifier)
+    lake_tables.predictions(console, predictions, by=predictor.classifier)
     refused = sum(prediction.refused is not None for prediction in predictions)
     if refused:
         raise BadInput(
@@ -75,7 +76,7 @@ def similar_command(
         raise BadInput(
             f"The lake {files.root} has no photos of that model yet: run python run.py --layer all."
         )
-    screen.similar(console, found, to=words.photo)
+    lake_tables.similar(console, found, to=words.photo)
 
 
 def serve_command(
@@ -83,8 +84,10 @@ def serve_command(
 ) -> None:
     """The page and its API, until Ctrl-C. Raises BadInput: the lake has no such model, the port is taken."""
     # Loaded here: no other command needs a web framework.
-    from report import server
-    from report.desk import Desk
+    from page import server
+    from page.question_queue import QuestionQueue
 
     local_model(files, settings)
-    server.serve(Desk(files, settings), host=words.host, port=int(words.port), console=console)
+    server.serve(
+        QuestionQueue(files, settings), host=words.host, port=int(words.port), console=console
+    )

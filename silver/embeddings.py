@@ -18,7 +18,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
 from silver import pixels
-from silver.decoder import Decode, decoder
+from silver.decoder_process import Decode, decoder
 from silver.pixels import Limits, RefusedPhoto
 
 EMBEDDED = schema(
@@ -47,7 +47,7 @@ class BroadcastModel:
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Record batches of bronze/photos to record batches of `EMBEDDED`, photo by photo."""
         # Imported here, on the worker: the driver needs no interpreter.
-        from silver.runtime import interpreter
+        from silver.litert_runtime import interpreter
 
         # The child is forked before anything large is in memory that it would keep. A later one may
         # inherit the interpreter, which has no thread of its own that a fork would cut off.

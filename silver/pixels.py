@@ -49,7 +49,7 @@ GREY_FILLING = {127, 128}
 """What libjpeg puts where data is missing. CMYK comes inverted, hence two."""
 
 
-class Reason(StrEnum):
+class RefusalReason(StrEnum):
     """Why a photo got no pixels. The values are stable: silver/quarantine holds them."""
 
     TRUNCATED = "truncated"
@@ -66,7 +66,7 @@ class Reason(StrEnum):
 class RefusedPhoto(ValueError):
     """A refusal. `detail` speaks of formats and limits and holds nothing of the file's contents."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: RefusalReason, detail: str) -> None:
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
@@ -120,19 +120,19 @@ def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
     Raises RefusedPhoto, and nothing else for any bytes.
     """
     if len(content) > limits.max_bytes:
-        raise RefusedPhoto(Reason.TOO_LARGE, f"more than {limits.max_bytes} bytes")
+        raise RefusedPhoto(RefusalReason.TOO_LARGE, f"more than {limits.max_bytes} bytes")
     form = _format(content)
     try:
         image = _square(content, form, size=size, limits=limits)
     except (RefusedPhoto, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise RefusedPhoto(Reason.PIXEL_BOMB, "more pixels than Pillow decodes") from None
+        raise RefusedPhoto(RefusalReason.PIXEL_BOMB, "more pixels than Pillow decodes") from None
     except Exception as error:  # a decoder may fail in any way on foreign bytes
-        reason = Reason.TRUNCATED if form.lacks_end(content) else Reason.UNDECODABLE
+        reason = RefusalReason.TRUNCATED if form.lacks_end(content) else RefusalReason.UNDECODABLE
         raise RefusedPhoto(reason, f"the {form.name} decoder gave up") from error
     if np.ptp(np.asarray(image.convert("L"))) <= limits.blank_range:
-        raise RefusedPhoto(Reason.BLANK, f"at most {limits.blank_range} levels of luminance")
+        raise RefusedPhoto(RefusalReason.BLANK, f"at most {limits.blank_range} levels of luminance")
     return np.asarray(image)
 
 
@@ -140,24 +140,26 @@ def _format(content: bytes) -> _Format:
     for signature, form in SIGNATURES:
         if content[: len(signature)] == signature[: len(content)]:
             if len(content) < 12:
-                raise RefusedPhoto(Reason.TRUNCATED, "shorter than any header")
+                raise RefusedPhoto(RefusalReason.TRUNCATED, "shorter than any header")
             if form is not WEBP or content[8:12] == b"WEBP":
                 return form
-    raise RefusedPhoto(Reason.UNSUPPORTED, "neither JPEG, PNG nor WebP")
+    raise RefusedPhoto(RefusalReason.UNSUPPORTED, "neither JPEG, PNG nor WebP")
 
 
 def _square(content: bytes, form: _Format, *, size: int, limits: Limits) -> Image.Image:
     image = form.reader(BytesIO(content))
     if image.width * image.height > limits.max_pixels:
-        raise RefusedPhoto(Reason.PIXEL_BOMB, f"declares more than {limits.max_pixels} pixels")
+        raise RefusedPhoto(
+            RefusalReason.PIXEL_BOMB, f"declares more than {limits.max_pixels} pixels"
+        )
     if min(image.size) < limits.min_side:
-        raise RefusedPhoto(Reason.TOO_SMALL, f"a side of less than {limits.min_side} pixels")
+        raise RefusedPhoto(RefusalReason.TOO_SMALL, f"a side of less than {limits.min_side} pixels")
     # A PNG without its last chunk and a WebP without its last bytes may decode all the same.
     if form is not JPEG and form.lacks_end(content):
-        raise RefusedPhoto(Reason.TRUNCATED, f"the {form.name} lacks its end")
+        raise RefusedPhoto(RefusalReason.TRUNCATED, f"the {form.name} lacks its end")
     box = _load(image, size)
     if form is JPEG and _is_padded(image, content, size):
-        raise RefusedPhoto(Reason.TRUNCATED, "the JPEG ends within its image data")
+        raise RefusedPhoto(RefusalReason.TRUNCATED, "the JPEG ends within its image data")
     orientation = _orientation(image)
     square = _without_palette(image).resize((size, size), FILTER, box, REDUCING_GAP)
     if square.mode == "RGBA":

@@ -9,13 +9,13 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from conf.errors import BadInput, hint
-from conf.settings import Chunks
+from conf.settings import ChunkSettings
 from lake import catalog
 from lake.chunks import batches
-from lake.gates import Gate
-from lake.journal import LayerRun
+from lake.gate_protocol import Gate
 from lake.lake import Lake, counts
-from silver import layer
+from lake.run_journal import LayerRun
+from silver import embed
 from silver.embeddings import BroadcastModel, open_refusals
 
 
@@ -24,7 +24,7 @@ def replay(
     model: BroadcastModel,
     *,
     reason: str | None,
-    bounds: Chunks,
+    bounds: ChunkSettings,
     gate: Gate,
     console: Console,
     did: LayerRun,
@@ -34,7 +34,7 @@ def replay(
     What passes moves to silver; what is refused for another reason gets a row for it, and the old one ends.
     Raises BadInput (nothing has that reason), Blocked.
     """
-    layer.finish(lake, weights_id=model.weights_id, gate=gate, did=did)
+    embed.finish(lake, weights_id=model.weights_id, gate=gate, did=did)
     held = open_refusals(lake.read(catalog.QUARANTINE), weights_id=model.weights_id)
     if reason is not None:
         known = counts(held, "reason")
@@ -47,10 +47,10 @@ def replay(
     if not groups:
         did.notes.append("no photo is quarantined: there is nothing to replay.")
     for numbers in groups:
-        layer.take_again(lake, model, held, numbers, gate=gate, console=console, did=did)
+        embed.take_again(lake, model, held, numbers, gate=gate, console=console, did=did)
 
 
-def _groups(lake: Lake, held: DataFrame, bounds: Chunks) -> list[Sequence[int]]:
+def _groups(lake: Lake, held: DataFrame, bounds: ChunkSettings) -> list[Sequence[int]]:
     """The bronze chunks of the photos, so many together as make a chunk."""
     photos = lake.read(catalog.PHOTOS).select("photo_id", "chunk", "size_bytes")
     again = photos.join(F.broadcast(held.select("photo_id")), on="photo_id", how="left_semi")

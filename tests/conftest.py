@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 
 import run
-from bronze.samples import write_samples
+from benchmarks import browsers
+from bronze.samples.sample_photos import write_samples
 from conf.settings import Settings
-from lake import faults, session
-from silver import flatbuffer
-from tests import browsers
-from tests.place import Place
-from tests.s3_server import Server
+from lake import fault_points, spark_session
+from silver import litert_conversion
+from tests.support.place import Place
+from tests.support.real_photos import PHOTOS
+from tests.support.s3_server import Server
 
-PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "photos"
-WEIGHTS = PHOTOS.parent / "weights" / "mobilenet_v2_imagenet.weights.h5"
 SAMPLES = 60
 
 BAD = ("error", "warning")
@@ -35,10 +34,10 @@ def spark(s3_server):
     java = "spark.config.spark.driver.extraJavaOptions=-XX:+UseParallelGC"
     settings = Settings.load("local", environment={}, overrides=[java, *s3_server.session])
     with (
-        session.running(settings.spark, lake="") as started,
+        spark_session.running(settings.spark, lake="") as started,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(session, "running", lambda _, lake: nullcontext(started))
+        patch.setattr(spark_session, "running", lambda _, lake: nullcontext(started))
         yield started
 
 
@@ -60,7 +59,7 @@ def s3(s3_server, monkeypatch):
 @pytest.fixture(scope="session", autouse=True)
 def one_conversion():
     """The same model is converted once for all lakes of the suite."""
-    convert, made = flatbuffer.convert, {}
+    convert, made = litert_conversion.convert, {}
 
     def converted(model):
         if isinstance(model, bytes):
@@ -71,7 +70,7 @@ def one_conversion():
         return made[name]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flatbuffer, "convert", converted)
+        patch.setattr(litert_conversion, "convert", converted)
         yield
 
 
@@ -100,7 +99,7 @@ def samples_lake(tmp_path_factory, spark) -> Place:
     write_samples(root / "landing", SAMPLES)
     place = Place(root, spark, None).set()
     place.points = []
-    with faults.armed(place.points.append):
+    with fault_points.armed(place.points.append):
         place.did = place.run()
     return place
 

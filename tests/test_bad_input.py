@@ -5,19 +5,18 @@ import subprocess
 import sys
 from functools import partial
 
-import numpy as np
 import pytest
 from PIL import Image
 
-import bronze.layer
+import bronze.ingest
 import run
 from lake import catalog
-from report.sums import sums
-from silver import model
+from report.lake_sums import sums
+from silver import model_lookup
 from silver.embeddings import BroadcastModel
-from tests.bronze.landings import Closed, Moving
-from tests.bronze.test_landing import ODD_NAMES
-from tests.silver import traps
+from tests.support import decoder_traps
+from tests.support.bad_photos import picture, spoil
+from tests.support.landing_folders import ODD_NAMES, Closed, Moving
 
 
 @pytest.mark.parametrize(
@@ -94,44 +93,6 @@ def test_without_java_the_command_says_what_to_install(tmp_path):
     assert done.stderr.startswith("error: Spark needs Java 17 or 21")
 
 
-def picture(size=(64, 48), mode="RGB"):
-    rng = np.random.default_rng(sum(map(ord, mode)))
-    bands = len(Image.new(mode, (1, 1)).getbands())
-    shape = (size[1], size[0], bands) if bands > 1 else (size[1], size[0])
-    return Image.fromarray(rng.integers(0, 255, shape, np.uint8), mode if mode != "P" else "L")
-
-
-def spoil(landing):
-    """Every bad photo of the list, a file each; what it is refused for, if it is."""
-    landing.mkdir(parents=True, exist_ok=True)
-    whole = landing / "whole.jpg"
-    picture().save(whole)
-    (landing / "zero.jpg").write_bytes(b"")
-    (landing / "truncated.jpg").write_bytes(whole.read_bytes()[:-300])
-    picture((1, 1)).save(landing / "one.png")
-    Image.new("RGB", (64, 64), "white").save(landing / "blank.jpg")
-    (landing / "text.jpg").write_text("I am no photo, whatever my name says.\n")
-    picture((50, 50)).save(landing / "png.jpg", "PNG")
-    picture(mode="CMYK").save(landing / "cmyk.jpg")
-    picture((40, 40)).quantize(16).save(landing / "palette.png")
-    sixteen = np.random.default_rng(3).integers(0, 65535, (48, 64), np.uint16)
-    Image.fromarray(sixteen).save(landing / "sixteen.png")
-    frames = [picture((60, n)) for n in (44, 44)]
-    frames[0].save(landing / "animated.webp", save_all=True, append_images=frames[1:])
-    frames[0].save(landing / "animated.gif", save_all=True, append_images=frames[1:])
-    picture(mode="RGBA").save(landing / "alpha.png")
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    picture((70, 40)).save(landing / "rotated.jpg", exif=exif)
-    return {
-        "empty": 1,  # zero.jpg
-        "not_a_photo": 2,  # text.jpg, animated.gif
-        "truncated": 1,
-        "too_small": 1,
-        "blank": 1,
-    }
-
-
 def test_bad_photos_are_rows_with_reasons_and_the_rest_goes_on(place):
     refused = spoil(place.landing)
     did = place.run()
@@ -164,25 +125,25 @@ def test_photos_of_any_name_go_through(place):
 
 def test_a_decoder_that_dies_and_one_that_hangs_cost_one_photo_each(place, monkeypatch):
     """In a run of all layers, by photos of two sizes that the workers' decoder fails on."""
-    guarded = partial(BroadcastModel, decode=traps.decode_but_for_sizes)
-    monkeypatch.setattr(model, "BroadcastModel", guarded)
+    guarded = partial(BroadcastModel, decode=decoder_traps.decode_but_for_sizes)
+    monkeypatch.setattr(model_lookup, "BroadcastModel", guarded)
     for number in range(12):
         picture((64 + number, 64)).save(place.landing / f"{number}.jpg")
-    picture(traps.KILLED_SIZE).save(place.landing / "killed.jpg")
-    picture(traps.HANGING_SIZE).save(place.landing / "hanging.jpg")
+    picture(decoder_traps.KILLED_SIZE).save(place.landing / "killed.jpg")
+    picture(decoder_traps.HANGING_SIZE).save(place.landing / "hanging.jpg")
     did = place.set("photos.decode_seconds=1").run()
     assert did["silver"].reasons == {"decoder_crashed": 1, "decoder_timeout": 1}
     assert did["silver"].counts["kept"] == did["gold"].counts["kept"] == 12
     refused = place.lake.read(catalog.QUARANTINE).select("photo_id", "stage", "reason")
     sizes = place.lake.read(catalog.PHOTOS).select("photo_id", "width", "height")
     assert {tuple(row)[1:] for row in refused.join(sizes, "photo_id").collect()} == {
-        ("decode", "decoder_crashed", *traps.KILLED_SIZE),
-        ("decode", "decoder_timeout", *traps.HANGING_SIZE),
+        ("decode", "decoder_crashed", *decoder_traps.KILLED_SIZE),
+        ("decode", "decoder_timeout", *decoder_traps.HANGING_SIZE),
     }
 
 
 def test_objects_that_can_not_be_read_are_taken_up_once_they_can(place, monkeypatch):
-    monkeypatch.setattr(bronze.layer, "landing_of", Closed)
+    monkeypatch.setattr(bronze.ingest, "landing_of", Closed)
     for name in ("open.jpg", "closed.jpg"):
         picture((64 + len(name), 64)).save(place.landing / name)
     did = place.run("bronze")["bronze"]
@@ -204,7 +165,7 @@ def test_objects_that_vanish_or_change_are_what_the_next_run_finds(place, monkey
     for number, name in enumerate(names):
         picture((64 + number, 64)).save(place.landing / name)
     with monkeypatch.context() as patch:
-        patch.setattr(bronze.layer, "landing_of", Moving)
+        patch.setattr(bronze.ingest, "landing_of", Moving)
         assert place.run("bronze")["bronze"].counts["kept"] == 1
     assert place.run("bronze")["bronze"].counts["kept"] == 1  # changes.jpg, as it is now
     picture((80, 64)).save(place.landing / "stays.jpg")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.calibration import calibration, write
+from benchmarks.peers import CHUNKS, Measured
+from benchmarks.rates import STAGING, marginal, medians, rates
+from benchmarks.throughput import wanted
 from conf import prices
 from conf.errors import BadInput
-from tests.benchmark import wanted
-from tests.benchmarking.calibration import calibration, write
-from tests.benchmarking.peers import CHUNKS, Measured
-from tests.benchmarking.rates import STAGING, marginal, medians, rates
 
 SIZES = (1000, 4000)
 

@@ -51,7 +51,10 @@ def test_imports_go_one_way(path):
         ("silver", "from bronze import photos"),
         ("lake", "def late():\n    import gold.pca"),
         ("conf", "from lake.lake import Lake"),
-        ("gold", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import report.screen"),
+        (
+            "gold",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import cli.tables.lake_tables",
+        ),
     ],
 )
 def test_the_rule_sees_a_breach(room, source):

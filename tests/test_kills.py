@@ -13,15 +13,12 @@ import pytest
 
 import run
 from lake import catalog, lease
-from report.sums import sums
-from tests.place import Place
-from tests.test_resume import repeated, rows
+from tests.support.place import Place
+from tests.support.processes import STARTS, wait_for
+from tests.support.table_contents import same_tables
 
 SECONDS = 6
 """Of the lease in these tests, so that nobody waits for a minute."""
-
-STARTS = 180
-"""Seconds that a start of the command line may take on a busy machine."""
 
 
 @pytest.fixture
@@ -48,33 +45,6 @@ def started(place, *words):
             os.killpg(process.pid, signal.SIGCONT)
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def wait_for(path, pattern, process):
-    """Until something of that name is there."""
-    until = time.monotonic() + STARTS
-    while time.monotonic() < until:
-        if list(path.glob(pattern)):
-            return
-        if process.poll() is not None:
-            raise AssertionError(f"it ended before {pattern}: {process.stdout.read()}")
-        time.sleep(0.02)
-    raise AssertionError(f"no {pattern} came")
-
-
-def same_tables(place, samples_lake):
-    for table in (
-        catalog.OBJECTS,
-        catalog.PHOTOS,
-        catalog.REJECTED,
-        catalog.QUARANTINE,
-        catalog.EMBEDDINGS,
-    ):
-        assert rows(place.lake, table) == rows(samples_lake.lake, table), table.name
-    assert repeated(place.lake) == {}
-    held = sums(place.files)
-    assert held.disagreements() == held.open_ends == []
-    assert held.models[0].features == held.models[0].embedded
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gold import reading
+from gold import model_reader
 from lake import catalog
-from tests.place import Place
+from tests.support.place import Place
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_train_shows_how_each_classifier_does(call, trained):
 def test_predict_shows_kind_and_confidence(call, trained, photos):
     code, shown, told = call("predict", *map(str, photos[:6]))
     assert (code, told) == (0, "")
-    champion = reading.classifier(trained.files.root)
+    champion = model_reader.classifier(trained.files.root)
     assert champion.version in shown
     kinds = [photo.parent.name.removeprefix("label=") for photo in photos[:6]]
     assert sum(kind in shown for kind in kinds) >= 5
@@ -75,8 +75,8 @@ def test_predict_shows_kind_and_confidence(call, trained, photos):
 
 
 def test_another_classifier_can_be_named(call, trained, photos):
-    features = reading.pca(trained.files.root).version
-    rows = reading.rows(trained.files.root, "classifier")
+    features = model_reader.pca(trained.files.root).version
+    rows = model_reader.rows(trained.files.root, "classifier")
     other = next(row["version"] for row in rows if row["input"] == features)
     code, shown, _ = call("predict", str(photos[0]), "--classifier", other)
     assert code == 0

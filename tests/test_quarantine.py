@@ -14,13 +14,14 @@ from conf.errors import BadInput, Blocked
 from expectations import suites
 from expectations.gate import SuiteGate
 from lake import catalog
-from lake.chunks import State
-from lake.journal import LayerRun
-from report.sums import sums
+from lake.chunks import ChunkState
+from lake.run_journal import LayerRun
+from report.lake_sums import sums
 from run import replay_step, run_steps
-from tests.place import Place
-from tests.test_bad_input import picture
-from tests.test_resume import Killed, dies, repeated
+from tests.support.bad_photos import picture
+from tests.support.kills import Killed, dies
+from tests.support.place import Place
+from tests.support.table_contents import repeated
 
 GOOD, BLANK = 8, 12
 REFUSED = "expectation:only-dark"
@@ -78,7 +79,7 @@ def quarantine(place):
 
 
 def blocked(place):
-    [chunk] = [c for c in place.lake.ledger.chunks().values() if c.state is State.BLOCKED]
+    [chunk] = [c for c in place.lake.ledger.chunks().values() if c.state is ChunkState.BLOCKED]
     return chunk.number
 
 

@@ -11,19 +11,19 @@ from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
 from conf.errors import BadInput
-from gold.evaluation import evaluate, nearest_neighbours
-from gold.models import PcaVersion
+from gold.cross_validation import evaluate, nearest_neighbours
+from gold.model_versions import PcaVersion
 from gold.training import Examples
 from lake import catalog
-from report import document
-from report.facts import Facts
-from report.sums import sums
+from report import html_report
+from report.lake_sums import sums
+from report.report_facts import ReportFacts
 from run import run_steps, train_step, writing
-from silver import extractors, flatbuffer, pixels
+from silver import extractors, litert_conversion, pixels
 from silver.embeddings import Limits
-from tests.conftest import PHOTOS, WEIGHTS
-from tests.place import Place
-from tests.test_bad_input import spoil
+from tests.support.bad_photos import spoil
+from tests.support.place import Place
+from tests.support.real_photos import PHOTOS, WEIGHTS
 
 pytestmark = pytest.mark.skipif(
     not PHOTOS.is_dir(), reason="the real photos (../shared/photos) are not on this machine"
@@ -209,16 +209,16 @@ def test_an_extractor_runs_from_photos_to_features(few, name):
 
 def test_a_flatbuffer_of_ones_own_runs_from_photos_to_features(few, tmp_path):
     """As it would come from elsewhere: 96 pixels, 8 values, no name that the product knows."""
-    keras = flatbuffer.tensorflow().keras
+    keras = litert_conversion.tensorflow().keras
     taken = keras.Input((96, 96, 3), name="some_input")
     chance = keras.initializers.RandomNormal(stddev=0.1, seed=1)
     made = keras.layers.Conv2D(8, 3, 2, kernel_initializer=chance, name="some_layer")(taken)
     model = keras.Model(taken, keras.layers.GlobalAveragePooling2D(name="some_output")(made))
-    (tmp_path / "own.tflite").write_bytes(flatbuffer.convert(model))
+    (tmp_path / "own.tflite").write_bytes(litert_conversion.convert(model))
     own = ["model.extractor=tflite", f"model.weights={tmp_path}/own.tflite"]
     few.set(*own, "pca.components=2").run("silver", "gold")
     weights_id = features_of(few, "tflite")
-    assert weights_id == flatbuffer.weights_id((tmp_path / "own.tflite").read_bytes())
+    assert weights_id == litert_conversion.weights_id((tmp_path / "own.tflite").read_bytes())
 
 
 def features_of(place, name):
@@ -246,7 +246,7 @@ def test_the_report_of_the_real_photos_opens_without_an_error_and_tells_what_sta
     settings = real.set("training.max_photos=300", "training.folds=2").settings
     with writing(settings, real.console) as context:
         run_steps(context, [("train", partial(train_step, context))])
-    size = document.write(Facts.of(real.files, settings), tmp_path / "report.html")
+    size = html_report.write(ReportFacts.of(real.files, settings), tmp_path / "report.html")
     assert size < 5_000_000
     page.goto((tmp_path / "report.html").as_uri())
     held = sums(real.files)
@@ -256,9 +256,9 @@ def test_the_report_of_the_real_photos_opens_without_an_error_and_tells_what_sta
     for model in held.models:
         embedded = page.locator(f"[data-embedded='{model.weights_id}']")
         assert embedded.inner_text() == f"{model.embedded:,}"
-    for name in document.SECTIONS:
+    for name in html_report.SECTIONS:
         assert len(page.locator(f"#{name}").inner_text()) > 30
-    plots = {name: page.locator(f"#{name} svg.plot").count() for name in document.SECTIONS}
+    plots = {name: page.locator(f"#{name} svg.plot").count() for name in html_report.SECTIONS}
     assert {name for name, count in plots.items() if not count} <= {
         "sums",
         "drift",

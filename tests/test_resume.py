@@ -1,20 +1,25 @@
 """A run that dies at any fault point, started again, ends with the tables of one that did not."""
 
 import shutil
-from collections import Counter
 
 import numpy as np
 import pytest
 
-from lake import catalog, faults
-from lake.chunks import State
+from lake import catalog
+from lake.chunks import ChunkState
 from run import RECORDED
-from tests.place import Place
+from tests.support.kills import Killed, dies
+from tests.support.place import Place
+from tests.support.table_contents import features, repeated, rows
 
 MUST_BE_AMONG_THEM = {
     "lake: tables made",
     *(f"{layer}: planned" for layer in ("bronze", "silver", "gold")),
-    *(f"{layer}: before {state}" for layer in ("silver", "gold") for state in list(State)[1:3]),
+    *(
+        f"{layer}: before {state}"
+        for layer in ("silver", "gold")
+        for state in list(ChunkState)[1:3]
+    ),
     *(f"{layer}: {state}" for layer in ("silver", "gold") for state in ("staged", "judged")),
     *(f"{layer}: published" for layer in ("bronze", "silver", "gold")),
     "bronze: photos appended",
@@ -28,28 +33,6 @@ MUST_BE_AMONG_THEM = {
     "gold: features appended",
     "gold: version promoted",
 }
-GRAINS = {
-    catalog.OBJECTS: ["object", "etag"],
-    catalog.PHOTOS: ["photo_id"],
-    catalog.REJECTED: ["path"],
-    catalog.EMBEDDINGS: ["photo_id", "weights_id"],
-    catalog.QUARANTINE: ["photo_id", "weights_id"],
-    catalog.FEATURES: ["photo_id", "model_version"],
-    catalog.MODELS: ["version"],
-    catalog.MOMENTS: ["weights_id"],
-}
-
-
-class Killed(BaseException):
-    """As a kill would: nothing below catches it."""
-
-
-def dies(point):
-    def action(reached):
-        if reached == point:
-            raise Killed(point)
-
-    return faults.armed(action)
 
 
 @pytest.fixture(scope="module")
@@ -73,20 +56,6 @@ def disturbed(samples_lake, tmp_path_factory, spark):
     return place
 
 
-def repeated(lake):
-    """Rows that a reader sees twice, by table. A refusal that a replay ended is history."""
-    found = {}
-    for table, keys in GRAINS.items():
-        held = lake.read(table)
-        if table is catalog.QUARANTINE:
-            held = held.where("replayed_at is null")
-        rows = Counter(tuple(row) for row in held.select(keys).collect())
-        twice = [key for key, count in rows.items() if count > 1]
-        if twice:
-            found[table.name] = twice
-    return found
-
-
 def test_the_points_are_those_that_we_know_of(samples_lake):
     assert set(samples_lake.points) >= MUST_BE_AMONG_THEM
 
@@ -100,24 +69,11 @@ def test_the_tables_are_those_of_an_undisturbed_run(disturbed, samples_lake, tab
     assert rows(disturbed.lake, table) == rows(samples_lake.lake, table)
 
 
-def rows(lake, table):
-    """Every row as text, but for run_id, chunk and times."""
-    times = [f.name for f in table.schema if f.dataType.typeName() == "timestamp"]
-    return sorted(map(repr, lake.read(table).drop("run_id", "chunk", *times).collect()))
-
-
 def test_the_features_are_those_of_an_undisturbed_run(disturbed, samples_lake):
     ours, theirs = features(disturbed.lake), features(samples_lake.lake)
     assert ours.keys() == theirs.keys()
     difference = [np.abs(np.subtract(ours[key], theirs[key])).max() for key in ours]
     assert max(difference) < 1e-3  # sums are taken in another order
-
-
-def features(lake):
-    return {
-        (row["photo_id"], row["model_version"]): row["features"]
-        for row in lake.read(catalog.FEATURES).collect()
-    }
 
 
 def test_nothing_is_seen_twice(disturbed):
@@ -128,7 +84,7 @@ def test_no_number_is_used_twice_and_nothing_is_left_staged(disturbed):
     lake = disturbed.lake
     published = [c for c in lake.ledger.chunks().values() if c.is_published]
     assert [c.layer for c in published] == ["bronze", "silver", "gold"]
-    abandoned = {n for n, c in lake.ledger.chunks().items() if c.state is State.PLANNED}
+    abandoned = {n for n, c in lake.ledger.chunks().items() if c.state is ChunkState.PLANNED}
     assert len(abandoned) >= 3
     for table in (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES):
         used = {row[0] for row in lake.read(table).select("chunk").distinct().collect()}

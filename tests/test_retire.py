@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from cli.tables import lake_tables
 from conf.errors import BadInput
-from gold.retire import retire
+from gold.retire_model import retire
 from lake import catalog
-from lake.chunks import Chunk, State
-from report import screen
-from report.sums import sums
-from tests.place import Place
-from tests.test_resume import Killed, dies, repeated
+from lake.chunks import Chunk, ChunkState
+from report.lake_sums import sums
+from tests.support.kills import Killed, dies
+from tests.support.place import Place
+from tests.support.table_contents import repeated
 
 OTHER = ("model.extractor=mobilenet_v2", "model.weights=random:7")
 
@@ -55,7 +56,7 @@ def test_the_first_models_rows_are_left_alone(two):
 
 
 def test_status_shows_coverage_by_model(two):
-    screen.status(two.console, two.files)
+    lake_tables.status(two.console, two.files)
     photos = two.first.embedded + two.first.quarantined
     assert two.screen.count(f": 100.0% of {photos} photos seen = ") == 2
 
@@ -137,8 +138,8 @@ def test_a_retired_model_can_be_used_again(retired):
 def test_it_waits_for_a_chunk_that_is_half_published(two):
     with two.writing() as context:
         ledger = context.lake.ledger
-        [chunk] = ledger.plan([Chunk(0, "silver", State.PLANNED, weights_id="another")])
-        judged = ledger.reached(chunk, State.JUDGED)
+        [chunk] = ledger.plan([Chunk(0, "silver", ChunkState.PLANNED, weights_id="another")])
+        judged = ledger.reached(chunk, ChunkState.JUDGED)
         with pytest.raises(BadInput, match="half published: finish it first with"):
             retire(context.lake, "mobilenet_v2")
         ledger.retire([judged])

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image, ImageOps
 from pyspark.sql import functions as F
 
-from bronze.samples import PEOPLE, write_samples
+from bronze.samples.sample_photos import PEOPLE, write_samples
+from cli.tables import lake_tables
 from conf.errors import Inconsistent
-from gold.models import champion
+from gold.model_versions import champion
 from lake import catalog
-from report import screen
-from report.sums import sums
-from silver.pixels import Reason
+from report.lake_sums import sums
+from silver.pixels import RefusalReason
 
 EXIF_ORIENTATION = 0x0112
 WITHOUT_ROWS = (catalog.DRIFT, catalog.HELD_OUT, catalog.TOMBSTONES, catalog.ERASURES)
@@ -35,7 +35,11 @@ def test_every_layer_says_what_it_took_in_kept_and_refused(samples_lake):
     assert {"empty", "not_a_photo"} <= bronze.reasons.keys()
     assert silver.counts["in"] == bronze.counts["kept"]
     assert silver.counts["in"] == silver.counts["kept"] + silver.counts["quarantined"]
-    assert {Reason.TRUNCATED, Reason.TOO_SMALL, Reason.BLANK} == silver.reasons.keys()
+    assert {
+        RefusalReason.TRUNCATED,
+        RefusalReason.TOO_SMALL,
+        RefusalReason.BLANK,
+    } == silver.reasons.keys()
     assert gold.counts["kept"] == silver.counts["kept"]
     assert re.match(r"pca-\w{8}-1 fitted \(first\): 20 components explain", gold.notes[0])
 
@@ -145,7 +149,7 @@ def test_the_same_command_again_finds_nothing_new(copied):
     assert all(layer.counts.get("in", 0) == 0 for layer in did.values())
     assert {n for n in after if after[n] != before[n]} == {"ops/runs"}
     run = copied.lake.run
-    screen.summary(copied.console, list(did.values()), run=run)
+    lake_tables.summary(copied.console, list(did.values()), run=run)
     assert "Nothing new: no table was written but ops/runs." in copied.screen
 
 
@@ -207,10 +211,10 @@ def test_status_notices_a_row_that_went(copied, table, said):
     from delta import DeltaTable
 
     lake = copied.lake
-    screen.status(copied.console, lake.files)
+    lake_tables.status(copied.console, lake.files)
     assert "The sums agree." in copied.screen
     key = "object" if table is catalog.REJECTED else "photo_id"
     one = lake.read(table).agg(F.min(key)).first()[0]
     DeltaTable.forPath(lake.spark, lake.files.uri(table.name)).delete(F.col(key) == one)
     with pytest.raises(Inconsistent, match=said):
-        screen.status(copied.console, lake.files)
+        lake_tables.status(copied.console, lake.files)

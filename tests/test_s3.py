@@ -14,23 +14,23 @@ import pytest
 import run
 from conf.errors import BadInput, LeftBehind
 from conf.settings import Settings
-from gold import reading
-from lake import aws, catalog, faults, keys, lease
-from lake.files import Kind, folder
-from lake.journal import LayerRun
+from gold import model_reader
+from lake import aws, catalog, fault_points, lease, pseudonyms
+from lake.delta_log import TAKEOVER
 from lake.lease import Holder
-from lake.log import TAKEOVER
+from lake.run_journal import LayerRun
+from lake.storage.folder import StoredKind, folder
+from page.similar_photos import Embeddings
 from privacy import commands
-from privacy.audit import Auditor
-from privacy.erase import erase
-from privacy.findings import Question, Status
-from report import document
-from report.facts import Facts
-from report.similar import Embeddings
-from report.sums import sums
-from tests.place import Place
-from tests.privacy.canary import MARKER, OTHER, SUBJECT, jpeg, places, slices
-from tests.test_resume import Killed, dies
+from privacy.audit.auditor import Auditor
+from privacy.audit.table_findings import AuditQuestion, HoldingStatus
+from privacy.erasure.erase import erase
+from report import html_report
+from report.lake_sums import sums
+from report.report_facts import ReportFacts
+from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, slices
+from tests.support.kills import Killed, dies
+from tests.support.place import Place
 
 KINDS = ("Granny-Smith", "Kiwi", "Pineapple")
 STRANGE = ("a:b.jpg", "[1].jpg", "{a,b}.jpg", "_x.jpg", ".y.jpg", "é ü#?.jpg", "a%20b+c.jpg")
@@ -130,17 +130,17 @@ def test_two_days_in_s3_are_as_on_a_disk(at, samples_lake, real_photos):
         rows = place.lake.read_version(table, version)
         assert {row["photo_id"] for row in rows.select("photo_id").collect()} == here.keys()
     root = place.settings.paths.lake
-    version = reading.pca(root)
+    version = model_reader.pca(root)
     assert version.project(np.stack(list(later.values()), dtype=np.float32)).shape[0] == len(later)
-    own = keys.load(place.settings.subjects.key, lake=root, make=False)
-    answer = Auditor(place.files, own).answer(Question(subject="zoe"))
+    own = pseudonyms.load(place.settings.subjects.key, lake=root, make=False)
+    answer = Auditor(place.files, own).answer(AuditQuestion(subject="zoe"))
     found = {finding.table: finding for finding in answer.findings}
-    assert found[catalog.PHOTOS.name].status is Status.HELD
+    assert found[catalog.PHOTOS.name].status is HoldingStatus.HELD
     assert found[catalog.PHOTOS.name].rows == len(STRANGE)
     assert (answer.storage["region"], answer.storage["encryption"]) == ("eu-west-3", "aws:kms")
 
-    facts = Facts.of(place.files, place.settings, with_pictures=True)
-    assert f'data-sum="photos">{facts.sums.photos:,}<' in document.html(facts)
+    facts = ReportFacts.of(place.files, place.settings, with_pictures=True)
+    assert f'data-sum="photos">{facts.sums.photos:,}<' in html_report.html(facts)
     nearest = Embeddings(root, version.weights_id, version=place.lake.version(catalog.EMBEDDINGS))
     photo, vector = next(iter(later.items()))
     assert nearest.nearest(vector.astype(np.float32), count=1)[0].photo_id == photo
@@ -193,7 +193,7 @@ def test_one_that_is_out_of_reach_ends_the_run_in_a_sentence_and_the_next_goes_o
         if point == "silver: staged":
             s3.trouble = lambda method, path: "503"
 
-    with faults.armed(breaks):
+    with fault_points.armed(breaks):
         code, _, told = command(*words)
     assert code == 1
     assert told.startswith("error: ")
@@ -257,10 +257,10 @@ def test_an_erasure_leaves_no_version_of_a_person(at, tmp_path):
     assert places(needles, mirror(place, tmp_path / "after")) == []
     kinds = Counter(each.kind for each in place.files.stored())
     assert (
-        set(kinds) == {Kind.FILE} or kinds.total() - kinds[Kind.FILE] < 20
+        set(kinds) == {StoredKind.FILE} or kinds.total() - kinds[StoredKind.FILE] < 20
     )  # what came after the search
     agree(place)
-    left = {each.name for each in landing(place).stored() if each.kind is Kind.FILE}
+    left = {each.name for each in landing(place).stored() if each.kind is StoredKind.FILE}
     assert left == {f"subject={OTHER}/2026/11/theirs.jpg", "kiwi/else.jpg", "kiwi/overwritten.jpg"}
     assert embeddings(place.lake).keys() == others - erasure.photo_ids
 
@@ -276,7 +276,7 @@ def test_an_erasure_leaves_no_version_of_a_person(at, tmp_path):
 
 def embeddings_of(place, subject):
     """The photos of a subject that are embedded."""
-    pseudonym = keys.load(place.settings.subjects.key, lake="", make=False).subject(subject)
+    pseudonym = pseudonyms.load(place.settings.subjects.key, lake="", make=False).subject(subject)
     rows = place.lake.read(catalog.EMBEDDINGS).where(f"subject = '{pseudonym}'").collect()
     return {row["photo_id"] for row in rows}
 

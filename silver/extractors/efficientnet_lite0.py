@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from silver.flatbuffer import tensorflow
+from silver.litert_conversion import tensorflow
 from silver.weights import (
     CHOICES,
     WeightsSource,

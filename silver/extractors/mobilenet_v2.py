@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from silver.flatbuffer import tensorflow
+from silver.litert_conversion import tensorflow
 from silver.weights import WeightsSource, downloaded, fill, named
 
 if TYPE_CHECKING:

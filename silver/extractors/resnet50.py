@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from silver.flatbuffer import tensorflow
+from silver.litert_conversion import tensorflow
 from silver.weights import WeightsSource, downloaded, fill, named
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from botocore.stub import Stubber
 
 from bronze.landing import Gone, Unreadable, landing, overlap
 from lake import aws
-from lake.bucket import BucketFolder, StorageFailed
-from lake.files import folder
+from lake.storage.folder import folder
+from lake.storage.s3_folder import S3Folder, StorageFailed
 
 STRANGE = (
     "a:b",
@@ -54,12 +54,12 @@ def test_what_several_requests_list_is_all_and_nothing_twice(root, monkeypatch, 
     ]
     names += ["top.jpg", "zoo.jpg", "Subject.jpg"]
     put(root, names)
-    real = BucketFolder._pages
+    real = S3Folder._pages
 
     def short(self, call, under, **more):
         return real(self, call, under, PaginationConfig={"PageSize": page}, **more)
 
-    monkeypatch.setattr(BucketFolder, "_pages", short)
+    monkeypatch.setattr(S3Folder, "_pages", short)
     found = landing(root).listing().objects
     assert sorted(each.path for each in found) == sorted(names)
     assert [(o.modified_ns, o.path) for o in found] == sorted(

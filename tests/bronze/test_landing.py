@@ -6,21 +6,10 @@ import pytest
 
 from bronze.landing import Gone, LandingObject, LocalLanding, Unreadable, arrival, overlap
 from conf.errors import BadInput
-from lake.keys import Keys
+from lake.pseudonyms import Pseudonyms
+from tests.support.landing_folders import ODD_NAMES
 
-KEYS = Keys(b"0123456789abcdef")
-ODD_NAMES = [
-    "_under.jpg",
-    ".hidden.jpg",
-    "a:b.jpg",
-    "[1].jpg",
-    "{a,b}.jpg",
-    "%20.jpg",
-    "new\nline.jpg",
-    "früchte-水果.jpg",
-    "x" * 250 + ".jpg",
-    os.fsdecode(b"caf\xe9.jpg"),
-]
+KEYS = Pseudonyms(b"0123456789abcdef")
 
 
 def listed(root):

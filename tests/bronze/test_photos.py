@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bronze.ingest import _barred
 from bronze.landing import LandingObject, LocalLanding, arrival
-from bronze.layer import _barred
 from bronze.photos import ARRIVED, Admission, outcomes, photo_id, photos, read_one, rejected, size
 from conf.settings import Settings
 from lake.chunks import batches
-from lake.keys import Keys
-from tests.bronze.landings import Together
+from lake.pseudonyms import Pseudonyms
+from tests.support.landing_folders import Together
 
-KEYS = Keys(b"0123456789abcdef")
+KEYS = Pseudonyms(b"0123456789abcdef")
 OPEN = Admission.of(KEYS, tombstones=frozenset())
 
 

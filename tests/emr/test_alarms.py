@@ -7,9 +7,9 @@ from moto import mock_aws
 from conf.errors import BadSettings
 from conf.settings import Settings
 from emr import alarms
-from lake import aws, metrics
-from lake.journal import LayerRun
-from report import monitoring
+from lake import aws, metric_names
+from lake.run_journal import LayerRun
+from report import cloudwatch_metrics
 
 TOPIC = "arn:aws:sns:eu-west-3:123456789012:on-call"
 
@@ -37,14 +37,14 @@ def test_each_watches_a_number_that_a_run_sends():
     """Of a run through all layers, its first chunk compared with a fit."""
     settings = load()
     layers = [LayerRun(name, counts={"in": 10, "kept": 9}) for name in ("bronze", "silver", "gold")]
-    layers[0].measure(metrics.LAG, 5)
-    for name in metrics.OF_LAYER:
-        if name.startswith(metrics.DRIFT):
+    layers[0].measure(metric_names.LAG, 5)
+    for name in metric_names.OF_LAYER:
+        if name.startswith(metric_names.DRIFT):
             layers[2].measure(name, 0.0)
-    layers[2].measure(metrics.ERASURES_DUE, 0)
+    layers[2].measure(metric_names.ERASURES_DUE, 0)
     sent = {
         (each["MetricName"], tuple((d["Name"], d["Value"]) for d in each["Dimensions"]))
-        for each in monitoring.numbers(settings.paths.lake, layers, at=layers[0].started_at)
+        for each in cloudwatch_metrics.numbers(settings.paths.lake, layers, at=layers[0].started_at)
     }
     for alarm in wanted().values():
         of = tuple((d["Name"], d["Value"]) for d in alarm["Dimensions"])

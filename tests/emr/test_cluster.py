@@ -19,7 +19,7 @@ from rich.console import Console
 
 from conf.errors import BadInput, FruitLakeError, Refused
 from conf.settings import Settings
-from emr import cluster, state
+from emr import cluster, cluster_state
 from lake import aws
 
 REGION = "eu-west-3"
@@ -120,7 +120,7 @@ def run(empty):
 
 
 def active() -> list[str]:
-    found = boto3.client("emr").list_clusters(ClusterStates=list(state.ACTIVE))
+    found = boto3.client("emr").list_clusters(ClusterStates=list(cluster_state.ACTIVE))
     return [each["Id"] for each in found["Clusters"]]
 
 
@@ -233,7 +233,7 @@ def test_another_project_s_cluster_of_the_same_name_is_not_ours(cloud, run, call
 def test_of_two_that_were_launched_at_once_the_later_one_ends(cloud, run, monkeypatch):
     run("launch")
     [first] = active()
-    monkeypatch.setattr(state, "newest", lambda own, states: None)
+    monkeypatch.setattr(cluster_state, "newest", lambda own, states: None)
     told = run("launch")
     assert active() == [first]
     assert f"cluster {first} was launched by somebody else just before" in told
@@ -332,7 +332,7 @@ def told_step(now, step="s-1", name=f"all {SHA[:12]}", hour=5, **more) -> dict:
     return {"Id": step, "Name": name, "Status": status}
 
 
-def hold_cluster(stub, states=state.ACTIVE, now="WAITING") -> None:
+def hold_cluster(stub, states=cluster_state.ACTIVE, now="WAITING") -> None:
     """It is found by its name and tags."""
     found = told_cluster(now)["Cluster"] | {}
     found.pop("Tags")
@@ -557,7 +557,7 @@ def test_a_submission_for_a_bucket_elsewhere_is_refused(cloud, run, calls):
 
 
 def test_status_shows_the_cluster_its_nodes_and_its_steps(emr, run):
-    hold_cluster(emr, states=state.ANY)
+    hold_cluster(emr, states=cluster_state.ANY)
     fleet = {
         "Name": "task",
         "Status": {"State": "RUNNING"},
@@ -589,7 +589,7 @@ def test_status_says_where_there_is_no_cluster(cloud, run):
 
 def test_logs_are_of_the_last_step_also_on_a_cluster_that_has_ended(emr, run):
     end_of_driver(*[f"line {n}" for n in range(100)])
-    hold_cluster(emr, states=state.ANY, now="TERMINATED")
+    hold_cluster(emr, states=cluster_state.ANY, now="TERMINATED")
     hold_steps(emr, told_step("FAILED"), told_step("COMPLETED", step="s-0", hour=4))
     shown = [line for line in run("logs").splitlines() if line.startswith("line ")]
     assert shown == [f"line {n}" for n in range(60, 100)]
@@ -597,7 +597,7 @@ def test_logs_are_of_the_last_step_also_on_a_cluster_that_has_ended(emr, run):
 
 def test_logs_are_of_the_step_that_is_named(emr, run):
     log("steps/s-0/stderr", "of the step before")
-    hold_cluster(emr, states=state.ANY)
+    hold_cluster(emr, states=cluster_state.ANY)
     hold_steps(emr, told_step("FAILED"), told_step("FAILED", step="s-0", hour=4))
     assert "of the step before" in run("logs", step="s-0")
 
@@ -611,7 +611,7 @@ def test_logs_are_of_the_step_that_is_named(emr, run):
     ],
 )
 def test_logs_that_are_not_there_are_refused(emr, run, steps, step, told):
-    hold_cluster(emr, states=state.ANY)
+    hold_cluster(emr, states=cluster_state.ANY)
     hold_steps(emr, *steps)
     with pytest.raises(BadInput, match=told):
         run("logs", step=step)
@@ -631,7 +631,7 @@ def test_a_cluster_is_ended_once(cloud, run, calls):
 
 
 def test_a_cluster_that_is_ending_is_waited_for(emr, run, calls):
-    hold_cluster(emr, states=(*state.ACTIVE, "TERMINATING"), now="TERMINATING")
+    hold_cluster(emr, states=(*cluster_state.ACTIVE, "TERMINATING"), now="TERMINATING")
     for now in ("TERMINATING", "TERMINATING", "TERMINATED"):
         emr.add_response("describe_cluster", told_cluster(now), {"ClusterId": "j-1"})
     assert "cluster j-1: TERMINATED" in run("terminate")

@@ -18,16 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from bronze.samples import write_samples
-from conf.settings import Emr, Settings
-from emr import archive, package, wheels
+from bronze.samples.sample_photos import write_samples
+from conf.settings import EmrSettings, Settings
+from emr import package, package_archive, wheels
 from emr.package import Package
 from lake import catalog
-from report.sums import sums
-from tests.conftest import PHOTOS
-from tests.place import Place
-from tests.test_kills import same_tables
-from tests.test_resume import repeated
+from report.lake_sums import sums
+from tests.support.place import Place
+from tests.support.real_photos import PHOTOS
+from tests.support.table_contents import repeated, same_tables
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +46,7 @@ class Cluster:
     environment: Path
     work: Path
     settings: Settings
-    own: Emr
+    own: EmrSettings
     built: package.Built
 
     def command(self, place: Place, main: str) -> list[str]:
@@ -58,7 +57,7 @@ class Cluster:
             words[words.index(name) + 1] = value
         words[0] = str(self.environment / "bin" / words[0])
         words[1:1] = ["--packages", self.settings.spark.packages]
-        words[words.index(at.beside(archive.MAIN))] = main
+        words[words.index(at.beside(package_archive.MAIN))] = main
         return [*words, "--landing", str(place.landing), "--lake", place.settings.paths.lake]
 
     def started(self, words: list[str]) -> subprocess.Popen[str]:
@@ -115,7 +114,7 @@ def cluster(tmp_path_factory) -> Cluster:
     built = package.build(settings, own, made)
     work = root / "work"
     with tarfile.open(built.archive) as tar:
-        tar.extractall(work / archive.ROOT, filter="data")
+        tar.extractall(work / package_archive.ROOT, filter="data")
     return Cluster(environment, work, settings, own, built)
 
 
@@ -127,7 +126,7 @@ def probed(cluster, samples_lake, tmp_path_factory, spark):
     shutil.copy(samples_lake.root / "lake.key", root / "lake.key")
     place = Place(root, spark, None).set()
     main = root / "probe.py"
-    shutil.copy(Path(__file__).with_name("probe.py"), main)
+    shutil.copy(ROOT / "tests" / "support" / "cluster_probe.py", main)
     words = cluster.command(place, str(main))
     words.insert(words.index(str(main)) + 1, str(root / "told.json"))
     code, output = cluster.run(words)
@@ -136,7 +135,7 @@ def probed(cluster, samples_lake, tmp_path_factory, spark):
 
 
 def test_the_package_holds_what_a_node_needs_and_nothing_else(cluster):
-    held = cluster.work / archive.ROOT
+    held = cluster.work / package_archive.ROOT
     assert {path.name for path in held.iterdir()} == {
         *("code", "site"),
         *("settings.toml", "model.tflite", "model.json"),
@@ -180,8 +179,8 @@ def test_driver_and_workers_run_the_package_and_load_no_tensorflow(cluster, prob
     processes = [told["driver"], *told["workers"]]
     for process in processes:
         assert process["of_tensorflow"] == []
-        inside = Path(process["folder"], archive.ROOT)
-        assert {"silver.runtime", "numpy"} <= process["files"].keys()
+        inside = Path(process["folder"], package_archive.ROOT)
+        assert {"silver.litert_runtime", "numpy"} <= process["files"].keys()
         assert [file for file in process["files"].values() if not is_in(file, inside)] == []
     folders = {process["folder"] for process in processes}
     assert len(folders) == 3
@@ -210,8 +209,8 @@ def test_an_executor_killed_in_the_middle_of_silver_costs_nothing(cluster, tmp_p
         write_samples(str(place.landing), 600)
     log = tmp_path / "events"
     log.mkdir()
-    main = tmp_path / archive.MAIN
-    shutil.copy(ROOT / archive.MAIN, main)
+    main = tmp_path / package_archive.MAIN
+    shutil.copy(ROOT / package_archive.MAIN, main)
     words = cluster.command(place, str(main))
     for conf in ("enabled=true", f"dir={log.as_uri()}", "compress=false", "rolling.enabled=false"):
         words[1:1] = ["--conf", f"spark.eventLog.{conf}"]

@@ -16,12 +16,12 @@ from rich.console import Console
 
 from conf.errors import BadInput, BadSettings, FruitLakeError, Refused
 from conf.settings import Settings
-from emr import archive, package, wheels
+from emr import package, package_archive, wheels
 from emr.package import Built, Package
-from lake import aws, catalog, journal
-from silver import converted
-from silver.converted import Lineage
-from tests.place import Place
+from lake import aws, catalog, run_journal
+from silver import model_source
+from silver.model_source import Lineage
+from tests.support.place import Place
 
 REGION = "eu-west-3"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -59,7 +59,7 @@ def s3(account):
 def built(tmp_path):
     """A small archive, as built."""
     target = tmp_path / package.ARCHIVE
-    archive.write({"settings.toml": b"[paths]\n"}, target)
+    package_archive.write({"settings.toml": b"[paths]\n"}, target)
     sha256 = hashlib.sha256(target.read_bytes()).hexdigest()
     return Built(target, sha256, {"weights_id": "w", "wheels": []})
 
@@ -168,10 +168,10 @@ def test_the_command_that_submits(s3):
 def test_an_archive_is_the_same_bytes_whatever_the_order_times_and_modes(tmp_path):
     file = tmp_path / "b.so"
     file.write_bytes(b"code")
-    archive.write({"site/b.so": file, "a.txt": b"text"}, tmp_path / "one.tar.gz")
+    package_archive.write({"site/b.so": file, "a.txt": b"text"}, tmp_path / "one.tar.gz")
     file.chmod(0o755)
     file.touch()
-    archive.write({"a.txt": b"text", "site/b.so": file}, tmp_path / "other.tar.gz")
+    package_archive.write({"a.txt": b"text", "site/b.so": file}, tmp_path / "other.tar.gz")
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "other.tar.gz").read_bytes()
     with tarfile.open(tmp_path / "one.tar.gz") as tar:
         assert [(e.name, e.mode, e.mtime, e.uid) for e in tar] == [
@@ -181,11 +181,15 @@ def test_an_archive_is_the_same_bytes_whatever_the_order_times_and_modes(tmp_pat
 
 
 def test_the_code_is_the_rooms_with_their_data_and_no_tests():
-    held = archive.code()
+    held = package_archive.code()
     assert {"run.py", "conf/local.toml", "expectations/bronze_photos.json"} <= held.keys()
-    assert {name.partition("/")[0] for name in held} == {*archive.ROOMS, "run.py", "REVISION"}
-    rooms = {path.parent.name for path in archive.PROJECT.glob("*/__init__.py")}
-    assert rooms == set(archive.ROOMS)
+    assert {name.partition("/")[0] for name in held} == {
+        *package_archive.ROOMS,
+        "run.py",
+        "REVISION",
+    }
+    rooms = {path.parent.name for path in package_archive.PROJECT.glob("*/__init__.py")}
+    assert rooms == set(package_archive.ROOMS)
 
 
 def test_caches_and_hidden_files_are_no_code(tmp_path, monkeypatch):
@@ -193,17 +197,17 @@ def test_caches_and_hidden_files_are_no_code(tmp_path, monkeypatch):
     for name in (*names, "conf/__pycache__/local.pyc", "silver/extractors/.mine.py.swp"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    monkeypatch.setattr(archive, "PROJECT", tmp_path)
-    assert archive.code().keys() == names | {"REVISION"}
+    monkeypatch.setattr(package_archive, "PROJECT", tmp_path)
+    assert package_archive.code().keys() == names | {"REVISION"}
 
 
 def test_code_without_its_history_knows_its_revision(tmp_path, monkeypatch):
-    (tmp_path / "REVISION").write_bytes(archive.code()["REVISION"])
-    monkeypatch.setattr(journal, "REVISION", tmp_path / "none")
-    here = journal.code_revision()
-    monkeypatch.setattr(journal, "REVISION", tmp_path / "REVISION")
-    monkeypatch.setattr(journal, "PROJECT", tmp_path)
-    assert journal.code_revision() == here != "unknown"
+    (tmp_path / "REVISION").write_bytes(package_archive.code()["REVISION"])
+    monkeypatch.setattr(run_journal, "REVISION", tmp_path / "none")
+    here = run_journal.code_revision()
+    monkeypatch.setattr(run_journal, "REVISION", tmp_path / "REVISION")
+    monkeypatch.setattr(run_journal, "PROJECT", tmp_path)
+    assert run_journal.code_revision() == here != "unknown"
 
 
 @pytest.mark.parametrize(
@@ -216,8 +220,8 @@ def test_code_without_its_history_knows_its_revision(tmp_path, monkeypatch):
     ],
 )
 def test_settings_come_back_from_the_package_as_they_were(tmp_path, overrides):
-    packaged = archive.packaged(load(*overrides))
-    (tmp_path / "settings.toml").write_text(archive.as_toml(packaged))
+    packaged = package_archive.packaged(load(*overrides))
+    (tmp_path / "settings.toml").write_text(package_archive.as_toml(packaged))
     again = Settings.load(str(tmp_path / "settings.toml"), environment={})
     assert again == packaged
     assert again.digest == packaged.digest
@@ -229,7 +233,7 @@ def test_settings_come_back_from_the_package_as_they_were(tmp_path, overrides):
 )
 def test_a_secret_is_not_packaged(key):
     with pytest.raises(BadSettings, match=f"spark.config {key} looks like a secret") as told:
-        archive.packaged(load(f"spark.config.{key}=hush"))
+        package_archive.packaged(load(f"spark.config.{key}=hush"))
     assert "hush" not in str(told.value)
 
 
@@ -374,7 +378,7 @@ def test_the_command_puts_a_whole_package_into_the_bucket_and_the_same_a_second_
     )
     assert manifest["sha256"] == made.sha256
     assert manifest["wheels"] == [{"name": "grape", "version": "1.0", "sha256": wheel_sha256}]
-    assert manifest["settings_digest"] == archive.packaged(settings).digest
+    assert manifest["settings_digest"] == package_archive.packaged(settings).digest
     assert manifest["code_revision"] == (held / "code" / "REVISION").read_text().strip()
     assert (manifest["python"], manifest["platform"]) == (PYTHON, "linux_x86_64")
     before = keys(s3)
@@ -400,8 +404,8 @@ def model(tmp_path):
 
 def test_a_flatbuffer_of_elsewhere_needs_no_weights(model, monkeypatch):
     monkeypatch.setattr("silver.weights.urlopen", None)
-    assert converted.source_sha256(model) == "5" * 64
-    lineage, content = converted.converted(model)
+    assert model_source.source_sha256(model) == "5" * 64
+    lineage, content = model_source.converted(model)
     assert (lineage.weights, content) == ("imagenet", b"converted")
 
 
@@ -415,7 +419,7 @@ def test_a_flatbuffer_of_elsewhere_needs_no_weights(model, monkeypatch):
 )
 def test_a_flatbuffer_of_something_else_is_told(model, change, message):
     with pytest.raises(BadInput, match=message):
-        converted.source_sha256(model.model_copy(update=change))
+        model_source.source_sha256(model.model_copy(update=change))
 
 
 @pytest.mark.parametrize(
@@ -429,14 +433,14 @@ def test_a_flatbuffer_of_something_else_is_told(model, change, message):
 def test_a_flatbuffer_that_was_changed_is_told(model, name, content, message):
     Path(model.flatbuffer).with_name(name).write_text(content)
     with pytest.raises(BadInput, match=message):
-        converted.converted(model)
+        model_source.converted(model)
 
 
 def test_a_lake_is_the_same_whether_the_model_was_converted_before_or_in_the_run(
     empty_lake, tmp_path, spark
 ):
     here, cluster = (copy(empty_lake, tmp_path / name, spark) for name in ("here", "cluster"))
-    lineage, content = converted.convert(here.set(*MODEL).settings.model)
+    lineage, content = model_source.convert(here.set(*MODEL).settings.model)
     (tmp_path / "model.tflite").write_bytes(content)
     (tmp_path / "model.json").write_text(lineage.json())
     packaged = f"model.flatbuffer={tmp_path / 'model.tflite'}"

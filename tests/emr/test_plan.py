@@ -15,9 +15,9 @@ from conf.arguments import parse
 from conf.errors import BadInput, BadSettings
 from conf.prices import Calibration
 from conf.settings import Settings
-from emr import plan, shapes, sizing
-from emr.shapes import Reckoning
-from emr.sizing import Work
+from emr import cluster_shapes, plan, run_estimate
+from emr.cluster_shapes import Reckoning
+from emr.run_estimate import Work
 
 HOUR = 3600
 
@@ -58,11 +58,13 @@ def work(photos=1_000_000, photo_bytes=100_000, chunk_photos=100_000):
 
 
 def taken(of, *, slots=100, cores=100.0, measured=MEASURED):
-    return sizing.seconds(of, measured, PRICES.storage, slots=slots, cores=cores)
+    return run_estimate.seconds(of, measured, PRICES.storage, slots=slots, cores=cores)
 
 
 def test_the_formula_part_by_part():
-    of = work(photo_bytes=sizing.SPLIT // 100, chunk_photos=100_000)  # 1,000 tasks: ten full waves
+    of = work(
+        photo_bytes=run_estimate.SPLIT // 100, chunk_photos=100_000
+    )  # 1,000 tasks: ten full waves
     core = 0.016 + (of.photo_bytes - 20_000) * 1e-8
     found = taken(of)
     assert found.fixed == 40
@@ -78,7 +80,7 @@ def test_the_formula_part_by_part():
 
 
 def test_a_photo_of_fewer_bytes_than_measured_counts_as_measured():
-    assert sizing.core_seconds(work(photo_bytes=5_000), MEASURED) == MEASURED.core_seconds
+    assert run_estimate.core_seconds(work(photo_bytes=5_000), MEASURED) == MEASURED.core_seconds
 
 
 def test_more_cores_don_t_shorten_what_is_serial():
@@ -89,7 +91,9 @@ def test_more_cores_don_t_shorten_what_is_serial():
 
 
 def test_cores_beyond_a_chunk_s_tasks_are_idle():
-    small = work(photos=1_000, photo_bytes=sizing.SPLIT // 10, chunk_photos=1_000)  # 100 tasks
+    small = work(
+        photos=1_000, photo_bytes=run_estimate.SPLIT // 10, chunk_photos=1_000
+    )  # 100 tasks
     assert small.chunk_tasks == 100
     full, twice = taken(small, slots=100, cores=100.0), taken(small, slots=200, cores=200.0)
     assert twice.cores == pytest.approx(full.cores)
@@ -121,12 +125,12 @@ def test_one_node_fewer_would_be_late(name, hours):
 
 def test_no_cluster_is_faster_than_its_driver():
     with pytest.raises(BadInput, match=r"don't end in 0\.05 h, .* give more --hours"):
-        shapes.plan(reckoning(work()), hours=0.05)
+        cluster_shapes.plan(reckoning(work()), hours=0.05)
 
 
 def test_a_type_of_which_no_number_ends_in_time_is_told(monkeypatch):
-    monkeypatch.setattr(shapes, "MOST_NODES", 12)
-    made = shapes.plan(reckoning(work()), hours=0.3)
+    monkeypatch.setattr(cluster_shapes, "MOST_NODES", 12)
+    made = cluster_shapes.plan(reckoning(work()), hours=0.3)
     assert made.late == ("m5.xlarge",)
     assert {shape.name for shape in made.shapes} == {"c7i.2xlarge", "c7g.2xlarge"}
 
@@ -135,7 +139,7 @@ def test_a_run_costs_its_nodes_for_its_hours():
     of = reckoning(work(), own=OWN.model_copy(update={"core_nodes": 1, "disk_gb": 64}))
     node = PRICES.instances["m5.xlarge"]
     shape = of.on("m5.xlarge", nodes=3)
-    disk = 64 * PRICES.storage.ebs_gb_month / shapes.HOURS_A_MONTH
+    disk = 64 * PRICES.storage.ebs_gb_month / cluster_shapes.HOURS_A_MONTH
     whole = of.cost(shape, is_spot=False)
     assert whole == pytest.approx(shape.hours * 4 * (node.on_demand + node.emr + disk))
     less = shape.hours * 2 * (node.on_demand - node.spot)
@@ -157,7 +161,7 @@ def test_a_primary_node_without_a_price_is_refused():
 
 
 def test_the_cheapest_is_chosen():
-    made = shapes.plan(reckoning(work()), hours=1)
+    made = cluster_shapes.plan(reckoning(work()), hours=1)
     costs = {shape.name: made.reckoning.cost(shape, is_spot=True) for shape in made.shapes}
     assert set(costs) == set(PRICES.instances)
     assert costs[made.chosen.name] == min(costs.values())
@@ -165,27 +169,29 @@ def test_the_cheapest_is_chosen():
 
 def test_a_chunk_is_as_large_as_its_gates_ask_for():
     nodes = {"slots": 100, "cores": 80.0}
-    wanted = sizing.chunk_for(work(), MEASURED, PRICES.storage, **nodes)
-    one = work(photos=wanted, chunk_photos=wanted, photo_bytes=sizing.SPLIT)  # no slot is idle
-    wanted = sizing.chunk_for(one, MEASURED, PRICES.storage, **nodes)
-    found = taken(work(wanted - wanted % 100, sizing.SPLIT, wanted - wanted % 100), **nodes)
+    wanted = run_estimate.chunk_for(work(), MEASURED, PRICES.storage, **nodes)
+    one = work(
+        photos=wanted, chunk_photos=wanted, photo_bytes=run_estimate.SPLIT
+    )  # no slot is idle
+    wanted = run_estimate.chunk_for(one, MEASURED, PRICES.storage, **nodes)
+    found = taken(work(wanted - wanted % 100, run_estimate.SPLIT, wanted - wanted % 100), **nodes)
     assert found.chunks / (found.reading + found.cores) == pytest.approx(
-        sizing.CHUNK_SHARE, rel=0.1
+        run_estimate.CHUNK_SHARE, rel=0.1
     )
 
 
 @pytest.mark.parametrize("name", PRICES.instances)
 def test_a_node_s_memory_holds_one_executor_and_the_driver(name):
     instance, of = PRICES.instances[name], work(chunk_photos=10_000)
-    container = instance.memory_gib * 1024 * sizing.YARN_SHARE
-    found = sizing.memory(instance, of, MEASURED, driver=3072)
+    container = instance.memory_gib * 1024 * run_estimate.YARN_SHARE
+    found = run_estimate.memory(instance, of, MEASURED, driver=3072)
     worker = MEASURED.worker_bytes + 10_000 * MEASURED.driver_bytes
-    assert found.overhead * (1 << 20) >= instance.vcpus * worker * sizing.HEADROOM
-    assert found.heap >= instance.vcpus * sizing.HEAP_A_SLOT
+    assert found.overhead * (1 << 20) >= instance.vcpus * worker * run_estimate.HEADROOM
+    assert found.heap >= instance.vcpus * run_estimate.HEAP_A_SLOT
     assert 2 * (found.heap + found.overhead) > container, "a second one would fit"
     assert found.heap + found.overhead + found.driver <= container
     assert not found.driver_alone
-    assert sizing.memory(instance, of, MEASURED, driver=9000).driver_alone
+    assert run_estimate.memory(instance, of, MEASURED, driver=9000).driver_alone
 
 
 def test_a_driver_that_fits_no_node_is_told():
@@ -205,10 +211,10 @@ def test_the_shipped_settings_fit_the_shipped_cluster():
         int(config[key].removesuffix("g")) * 1024
         for key in ("spark.driver.memory", "spark.driver.memoryOverhead")
     )
-    wanted = sizing.memory(instance, of, prices.calibration("mobilenet_v2"), driver=driver)
+    wanted = run_estimate.memory(instance, of, prices.calibration("mobilenet_v2"), driver=driver)
     assert not wanted.driver_alone
     assert beside >= wanted.overhead
-    assert executor >= instance.vcpus * sizing.HEAP_A_SLOT
+    assert executor >= instance.vcpus * run_estimate.HEAP_A_SLOT
     assert 2 * (executor + beside) > wanted.container
     assert executor + beside + driver <= wanted.container
     assert config["spark.executor.cores"] == str(instance.vcpus)
@@ -217,19 +223,19 @@ def test_the_shipped_settings_fit_the_shipped_cluster():
 
 
 def test_a_driver_needs_memory_for_each_object():
-    few, many = (sizing.driver_overhead(work(photos=n), MEASURED) for n in (1000, 10_000_000))
-    more = 10_000_000 * MEASURED.driver_bytes * sizing.HEADROOM / (1 << 20)
-    assert many - few == pytest.approx(more, abs=2 * sizing.STEP)
+    few, many = (run_estimate.driver_overhead(work(photos=n), MEASURED) for n in (1000, 10_000_000))
+    more = 10_000_000 * MEASURED.driver_bytes * run_estimate.HEADROOM / (1 << 20)
+    assert many - few == pytest.approx(more, abs=2 * run_estimate.STEP)
     assert reckoning(work(photos=10_000_000)).driver == 2048 + many
 
 
 def test_what_s3_holds_and_is_asked():
-    held = sizing.stored(
-        work(photos=1000, photo_bytes=sizing.SPLIT), dimensions=1280, components=20
+    held = run_estimate.stored(
+        work(photos=1000, photo_bytes=run_estimate.SPLIT), dimensions=1280, components=20
     )
     assert held.gets == 1000 + 2 * 1000
     assert held.puts == 1 + 2 * 1000
-    assert held.held == 2 * 1000 * sizing.SPLIT + 1000 * 1300 * 4
+    assert held.held == 2 * 1000 * run_estimate.SPLIT + 1000 * 1300 * 4
 
 
 def told(*flags, settings=SETTINGS):

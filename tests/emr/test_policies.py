@@ -16,10 +16,10 @@ from rich.console import Console
 
 from conf.errors import BadInput, Refused
 from conf.settings import Settings
-from emr import account, applying, policies
+from emr import account, account_setup, policies
 from emr.account import Account
-from emr.buckets import buckets, days
-from emr.roles import roles
+from emr.bucket_policies import buckets, days
+from emr.iam_roles import roles
 from lake import aws
 
 KEY = "arn:aws:kms:eu-west-3:123456789012:key/11111111-2222-3333-4444-555555555555"
@@ -539,7 +539,7 @@ def test_an_empty_account_is_made_as_the_files_say(tmp_path, command):
         full = f"fruit-lake-{name}"
         role = iam.get_role(RoleName=full)["Role"]
         assert role["AssumeRolePolicyDocument"] == held[f"role-{full}.trust.json"]
-        policy = iam.get_role_policy(RoleName=full, PolicyName=applying.POLICY)
+        policy = iam.get_role_policy(RoleName=full, PolicyName=account_setup.POLICY)
         assert policy["PolicyDocument"] == held[f"role-{full}.permissions.json"]
     profile = iam.get_instance_profile(InstanceProfileName="fruit-lake-nodes")["InstanceProfile"]
     assert [role["RoleName"] for role in profile["Roles"]] == ["fruit-lake-nodes"]
@@ -576,7 +576,7 @@ def change_trust():
 def change_permissions():
     boto3.client("iam").put_role_policy(
         RoleName="fruit-lake-auditor",
-        PolicyName=applying.POLICY,
+        PolicyName=account_setup.POLICY,
         PolicyDocument=json.dumps(ROLES["nodes"].permissions),
     )
 

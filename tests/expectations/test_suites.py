@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from expectations import suites, views
-from expectations.judging import judge
-from expectations.views import Centre
+from expectations import suite_views, suites
+from expectations.suite_views import Centre
+from expectations.validation import judge
 from lake import catalog
 
 SHA = "0123456789abcdef" * 4
@@ -319,13 +319,13 @@ def seen(spark, table, differences, **drift):
     rows = made(spark, table, differences)
     if table is catalog.PHOTOS:
         history = spark.createDataFrame([(PHOTO["label"],)] * 30, "label string")
-        return views.photos(rows, history=history)
+        return suite_views.photos(rows, history=history)
     if table is catalog.MODELS:
-        return views.models(rows)
+        return suite_views.models(rows)
     known = made(spark, catalog.MODELS, [EXTRACTOR, PCA | {"version": "pca-1"}])
     if table is catalog.EMBEDDINGS:
-        return views.embeddings(rows, known, {SHA: CENTRE})
-    return views.features(rows, known, drift=dict.fromkeys(views.DRIFTS, 0.0) | drift)
+        return suite_views.embeddings(rows, known, {SHA: CENTRE})
+    return suite_views.features(rows, known, drift=dict.fromkeys(suite_views.DRIFTS, 0.0) | drift)
 
 
 def listed(different):

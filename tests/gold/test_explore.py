@@ -11,7 +11,7 @@ import pytest
 from nbclient import NotebookClient
 from pyspark.sql import functions as F
 
-from gold import reading
+from gold import model_reader
 from lake import catalog
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "gold" / "explore.ipynb"
@@ -60,7 +60,7 @@ def test_it_draws_the_scree_and_the_components(executed):
 
 
 def test_the_champion_is_told(printed, samples_lake):
-    version = reading.pca(samples_lake.settings.paths.lake)
+    version = model_reader.pca(samples_lake.settings.paths.lake)
     assert printed[0] == (
         f"{version.version}: {version.pca.components} of 1,280 components explain "
         f"{version.pca.explained_variance:.1%} of the variance of {version.photos} embeddings (first)\n"
@@ -78,7 +78,7 @@ def test_the_nearest_are_nearest(printed, samples_lake):
     columns = ("photo_id", "label", "embedding")
     rows = samples_lake.lake.read(catalog.EMBEDDINGS).select(*columns).orderBy("photo_id").collect()
     vectors = np.array([row["embedding"] for row in rows])
-    features = reading.pca(samples_lake.settings.paths.lake).pca.project(vectors)
+    features = model_reader.pca(samples_lake.settings.paths.lake).pca.project(vectors)
     first, *others = printed[2].splitlines()
     assert first == f"nearest to {rows[0]['photo_id'][:12]} ({rows[0]['label']}) among {len(rows)}:"
 

@@ -10,14 +10,14 @@ from pyspark.sql import functions as F
 
 from conf.errors import BadInput
 from expectations.gate import SuiteGate
-from gold import models, reading, refit, training
-from gold.classifier import KINDS
+from gold import model_reader, model_versions, refit, training
+from gold.classifiers import KINDS
 from lake import catalog
-from lake.journal import LayerRun
-from tests.gold.embedded import EMBEDDER, add
-from tests.gold.test_versions import embeddings, project, promote
-from tests.place import Place
-from tests.test_resume import Killed, dies
+from lake.run_journal import LayerRun
+from tests.support.generated_embeddings import EMBEDDER, add
+from tests.support.gold_runs import embeddings, project, promote
+from tests.support.kills import Killed, dies
+from tests.support.place import Place
 
 POINTS = (
     "training: planned",
@@ -47,7 +47,9 @@ def train(place):
 
 def classifiers(place, status=None):
     """The rows of classifiers, by version."""
-    rows = models.versions(place.lake.read(catalog.MODELS), weights_id=EMBEDDER, kind="classifier")
+    rows = model_versions.versions(
+        place.lake.read(catalog.MODELS), weights_id=EMBEDDER, kind="classifier"
+    )
     held = [row.asDict() for row in rows.orderBy("version").collect()]
     return [row for row in held if status in (None, row["status"])]
 
@@ -75,9 +77,9 @@ def trained(fitted, tmp_path_factory, spark):
     place = Place(root, spark, None).set("pca.components=6")
     for point in POINTS:
         with dies(point), pytest.raises(Killed, match=point):
-            train(place)
+            training(place)
         place.bury()
-    place.did = train(place)
+    place.did = training(place)
     return place
 
 
@@ -90,7 +92,7 @@ def place(trained, tmp_path, spark):
 
 def test_each_kind_is_fitted_on_both_inputs_once_whatever_died(trained):
     rows = classifiers(trained)
-    pca = models.champion(trained.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+    pca = model_versions.champion(trained.lake.read(catalog.MODELS), weights_id=EMBEDDER)
     both = [(kind, name) for name in ("embeddings", pca.version) for kind in KINDS]
     assert [(row["algorithm"], row["input"]) for row in rows] == both
     assert [row["version"] for row in rows] == [
@@ -108,7 +110,7 @@ def test_the_best_is_the_champion_and_readers_get_it(trained):
     [champion] = classifiers(trained, "champion")
     assert champion["metrics"]["macro_f1"] == max(row["metrics"]["macro_f1"] for row in rows)
     assert {row["status"] for row in rows if row is not champion} == {"champion", "candidate"}
-    assert reading.classifier(trained.files.root).version == champion["version"]
+    assert model_reader.classifier(trained.files.root).version == champion["version"]
 
 
 def test_figures_are_those_of_the_photos_held_out(trained):
@@ -127,7 +129,7 @@ def test_a_kind_with_one_photo_is_learned_and_not_tested(trained):
     for row in classifiers(trained):
         assert row["labels"] == ["apple", "kiwi", "pear"]
         assert (row["metrics"]["tested"], row["metrics"]["untested_labels"]) == (90, 1)
-        held = reading.classifier(trained.files.root, row["version"])
+        held = model_reader.classifier(trained.files.root, row["version"])
         assert held.classifier.labels == ("apple", "fig", "kiwi", "pear")
         assert held.photos == 91
 
@@ -136,18 +138,18 @@ def test_a_version_names_what_it_was_fitted_on(trained):
     for row in classifiers(trained):
         assert row["embeddings_version"] == trained.lake.version(catalog.EMBEDDINGS)
         assert (row["reason"], row["supersedes"]) == ("request", None)
-        held = reading.classifier(trained.files.root, row["version"])
+        held = model_reader.classifier(trained.files.root, row["version"])
         assert held.settings == {"folds": 5, "max_photos": 20_000, "near_bits": 6}
         assert held.through_chunk == row["through_chunk"] > 0
 
 
 def test_versions_are_read_without_spark_as_they_were_written(trained):
     x = embeddings(trained)
-    pca = reading.pca(trained.files.root)
+    pca = model_reader.pca(trained.files.root)
     features = trained.lake.read(catalog.FEATURES).orderBy("photo_id").collect()
     np.testing.assert_array_equal(pca.project(x), [row["features"] for row in features])
     for row in classifiers(trained):
-        held = reading.classifier(trained.files.root, row["version"])
+        held = model_reader.classifier(trained.files.root, row["version"])
         said = held.predict(x if held.input == "embeddings" else pca.project(x))
         assert said.shape == (91, 4)
         assert held.row(status=row["status"]) | {"created_at": None} == {
@@ -164,7 +166,7 @@ def test_near_duplicates_are_one_scene_and_on_one_side(place):
         {"photo_id": F.sha2("photo_id", 256), "dhash": F.expr("dhash ^ 7")}
     ).select(*catalog.EMBEDDINGS.schema.fieldNames())
     copies.write.format("delta").mode("append").save(place.files.uri(catalog.EMBEDDINGS.name))
-    train(place)
+    training(place)
     rows = held_out(place, classifiers(place, "champion")[0]["version"])
     scenes = Counter(row["scene"] for row in rows)
     assert sorted(scenes.values()) == [1] * 60 + [2] * 30
@@ -177,22 +179,22 @@ def test_near_duplicates_are_one_scene_and_on_one_side(place):
 
 def test_a_new_training_ends_the_old_versions_and_one_can_be_promoted_again(place):
     [before] = classifiers(place, "champion")
-    did = train(place)
+    did = training(place)
     assert did.counts == {"in": 91, "kept": 91}
     assert Counter(row["status"] for row in classifiers(place)) == {
         "retired": 6, "candidate": 5, "champion": 1,
     }  # fmt: skip
     [now] = classifiers(place, "champion")
     assert now["supersedes"] == before["version"]
-    pca = reading.pca(place.files.root).version
+    pca = model_reader.pca(place.files.root).version
     promote(place, before["version"])
     assert [row["version"] for row in classifiers(place, "champion")] == [before["version"]]
-    assert reading.pca(place.files.root).version == pca  # another kind's champion stays
+    assert model_reader.pca(place.files.root).version == pca  # another kind's champion stays
 
 
 def test_without_promotion_they_wait_as_candidates(place):
     [before] = classifiers(place, "champion")
-    train(place.set("refit.promote=false"))
+    training(place.set("refit.promote=false"))
     assert [row["version"] for row in classifiers(place, "champion")] == [before["version"]]
     assert len(classifiers(place, "candidate")) == 5 + 6
 
@@ -215,7 +217,7 @@ def test_labels_that_say_nothing_are_warned_of(empty):
     place = empty
     add(place, 60, seed=3, labels=["kiwi", "pear"])
     project(place)
-    train(place)
+    training(place)
     judged = place.lake.read(catalog.QUALITY).where("expectation = 'accuracy-above-majority'")
     [*_, last] = judged.orderBy("judged_at").collect()
     worse = [r for r in classifiers(place) if r["metrics"]["accuracy"] <= r["metrics"]["baseline"]]
@@ -225,18 +227,18 @@ def test_labels_that_say_nothing_are_warned_of(empty):
 def test_too_little_to_train_on_is_said(empty):
     place = empty
     with pytest.raises(BadInput, match="has no PCA version yet"):
-        train(place)
+        training(place)
     place.bury()
     add(place, 6, seed=1, labels=[None])
     project(place)
     with pytest.raises(BadInput, match="0 photos with a label are too few to train on"):
-        train(place)
+        training(place)
     place.bury()
     add(place, 6, seed=2, labels=["kiwi"])
     with pytest.raises(
         BadInput, match=r"6 photos with a label are too few to train on .*two labels"
     ):
-        train(place)
+        training(place)
     assert classifiers(place) == []
 
 
@@ -245,13 +247,13 @@ def test_what_can_not_be_read_is_said(place):
     with pytest.raises(
         BadInput, match=r"no classifier version x; name one of its versions: classifier-"
     ):
-        reading.classifier(root, "x")
+        model_reader.classifier(root, "x")
     with pytest.raises(BadInput, match="no pca champion; name one of its versions: none"):
-        reading.pca(root, weights_id="f" * 64)
+        model_reader.pca(root, weights_id="f" * 64)
     with pytest.raises(BadInput, match="There is no lake in"):
-        reading.pca(f"{root}/nowhere")
+        model_reader.pca(f"{root}/nowhere")
     name = classifiers(place, "champion")[0]["version"]
     table = DeltaTable.forPath(place.spark, place.files.uri(catalog.MODELS.name))
     table.update(F.col("version") == name, {"parameters": F.lit(None)})
     with pytest.raises(BadInput, match=f"parameters of {name} were wiped"):
-        reading.classifier(root)
+        model_reader.classifier(root)

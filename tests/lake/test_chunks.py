@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lake.chunks import Chunk, State, latest, not_yet_taken, unfinished
+from lake.chunks import Chunk, ChunkState, latest, not_yet_taken, unfinished
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def chunk(number, layer="silver", state=State.PUBLISHED, **other):
+def chunk(number, layer="silver", state=ChunkState.PUBLISHED, **other):
     other.setdefault("photos", 1)
     if layer != "bronze":
         other.setdefault("weights_id", "m")
-    elif state is State.PUBLISHED:
+    elif state is ChunkState.PUBLISHED:
         other.setdefault("versions", {"bronze/objects": 1})
     return Chunk(number, layer, state, **other)
 
@@ -42,19 +42,28 @@ def test_the_latest_state_counts_whatever_the_order_of_rows():
         row(2, "planned", entry=0),
     ]
     found = latest(rows)
-    assert {n: c.state for n, c in found.items()} == {1: State.PUBLISHED, 2: State.PLANNED}
+    assert {n: c.state for n, c in found.items()} == {
+        1: ChunkState.PUBLISHED,
+        2: ChunkState.PLANNED,
+    }
 
 
 @pytest.mark.parametrize(
     ("held", "expected"),
     [
-        ([chunk(1, state=State.PLANNED)], []),
-        ([chunk(1, state=State.STAGED), chunk(2, state=State.BLOCKED)], [1, 2]),
+        ([chunk(1, state=ChunkState.PLANNED)], []),
+        ([chunk(1, state=ChunkState.STAGED), chunk(2, state=ChunkState.BLOCKED)], [1, 2]),
         ([chunk(1)], []),
-        ([chunk(1, state=State.STAGED, weights_id="other")], []),
+        ([chunk(1, state=ChunkState.STAGED, weights_id="other")], []),
         # Part of it may be published: nothing may overtake it, whosever it is.
-        ([chunk(1, state=State.BLOCKED), chunk(2, state=State.JUDGED, weights_id="other")], [2, 1]),
-        ([chunk(1, layer="gold", state=State.STAGED)], []),
+        (
+            [
+                chunk(1, state=ChunkState.BLOCKED),
+                chunk(2, state=ChunkState.JUDGED, weights_id="other"),
+            ],
+            [2, 1],
+        ),
+        ([chunk(1, layer="gold", state=ChunkState.STAGED)], []),
     ],
 )
 def test_what_a_run_left_comes_first(held, expected):
@@ -62,7 +71,7 @@ def test_what_a_run_left_comes_first(held, expected):
     assert [c.number for c in found] == expected
 
 
-@pytest.mark.parametrize("state", [State.PUBLISHED, State.JUDGED, State.BLOCKED])
+@pytest.mark.parametrize("state", [ChunkState.PUBLISHED, ChunkState.JUDGED, ChunkState.BLOCKED])
 def test_a_bronze_chunk_is_published_before_it_is_judged(state):
     held = chunk(1, layer="bronze", state=state, versions={"bronze/objects": 1})
     assert held.is_published
@@ -74,9 +83,9 @@ def test_a_bronze_chunk_is_published_before_it_is_judged(state):
     [
         ([], [1, 2]),
         ([chunk(3, source_from=1, source_to=1)], [2]),
-        ([chunk(3, source_from=1, source_to=1, state=State.STAGED)], [2]),
-        ([chunk(3, source_from=1, source_to=1, state=State.BLOCKED)], [2]),
-        ([chunk(3, source_from=1, source_to=1, state=State.PLANNED)], [1, 2]),
+        ([chunk(3, source_from=1, source_to=1, state=ChunkState.STAGED)], [2]),
+        ([chunk(3, source_from=1, source_to=1, state=ChunkState.BLOCKED)], [2]),
+        ([chunk(3, source_from=1, source_to=1, state=ChunkState.PLANNED)], [1, 2]),
         ([chunk(3, source_from=1, source_to=2)], []),
         ([chunk(3, source_from=1, source_to=2, weights_id="other")], [1, 2]),
     ],

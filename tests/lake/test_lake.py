@@ -13,14 +13,14 @@ from pyspark.sql import functions as F
 
 from conf.errors import BadInput, Busy, FruitLakeError, Refused
 from lake import catalog, lease, ledger
-from lake.chunks import Chunk, State
+from lake.chunks import Chunk, ChunkState
 from lake.compaction import compact
+from lake.delta_log import TAKEOVER
 from lake.lake import MARKER
 from lake.lease import Holder
 from lake.ledger import Ledger
-from lake.log import TAKEOVER
 from lake.staging import FOLDER
-from tests.place import Place
+from tests.support.place import Place
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def names(lake):
 
 
 def chunk(number, **other):
-    return Chunk(number, "bronze", State.STAGED, **other)
+    return Chunk(number, "bronze", ChunkState.STAGED, **other)
 
 
 def test_a_chunk_is_committed_once_and_in_order(lake):
@@ -95,19 +95,19 @@ def test_an_upsert_replaces_and_keeps_who_made_the_row(held):
 
 def test_a_staged_chunk_that_was_overtaken_goes_on_under_a_fresh_number(lake):
     ledger, staging = lake.ledger, lake.staging
-    late = ledger.plan([chunk(0)])[0].reached(State.STAGED)
+    late = ledger.plan([chunk(0)])[0].reached(ChunkState.STAGED)
     staging.write(late, "rows", rejected(lake, "late"))
-    ledger.reached(late, State.BLOCKED)
+    ledger.reached(late, ChunkState.BLOCKED)
     assert ledger.renumbered(late, catalog.REJECTED) == late
     [early] = ledger.plan([chunk(0)])
     lake.append(catalog.REJECTED, rejected(lake, "early"), chunk=early)
-    fresh = ledger.renumbered(late.reached(State.BLOCKED), catalog.REJECTED)
+    fresh = ledger.renumbered(late.reached(ChunkState.BLOCKED), catalog.REJECTED)
     assert fresh.number > early.number
-    assert fresh.state is State.BLOCKED
+    assert fresh.state is ChunkState.BLOCKED
     assert staging.read(fresh, "rows").first()["object"] == "late"
     assert not staging.has(late, "rows")
     again = Ledger(lake)
-    assert again.chunks()[late.number].state is State.PLANNED
+    assert again.chunks()[late.number].state is ChunkState.PLANNED
     again.drop_abandoned()
     assert staging.has(fresh, "rows")
 
@@ -129,8 +129,8 @@ def test_states_are_ordered_by_their_entries_whatever_the_clocks_say(lake, monke
             return datetime.now(tz) - timedelta(hours=1)
 
     monkeypatch.setattr(ledger, "datetime", Behind)
-    lake.ledger.reached(planned, State.PUBLISHED)
-    assert Ledger(lake).chunks()[planned.number].state is State.PUBLISHED
+    lake.ledger.reached(planned, ChunkState.PUBLISHED)
+    assert Ledger(lake).chunks()[planned.number].state is ChunkState.PUBLISHED
 
 
 # A writer that was paused
@@ -174,7 +174,7 @@ COMMITS = {
         chunk=lake.planned,
     ),
     "delete": lambda lake: lake.delete(catalog.OBJECTS, "true", chunk=lake.planned),
-    "a state": lambda lake: lake.ledger.reached(lake.planned, State.STAGED),
+    "a state": lambda lake: lake.ledger.reached(lake.planned, ChunkState.STAGED),
 }
 
 
@@ -189,7 +189,7 @@ def test_a_writer_that_was_paused_through_a_takeover_commits_nothing(held, monke
     assert "late" not in names(now)
     assert now.read(catalog.MODELS).where("version = 'late'").count() == 0
     assert now.read(catalog.RUNS).where("layer = 'late'").count() == 0
-    assert now.ledger.chunks()[lake.planned.number].state is State.PLANNED
+    assert now.ledger.chunks()[lake.planned.number].state is ChunkState.PLANNED
 
 
 def test_numbers_go_on_after_a_takeover(held):

@@ -12,8 +12,8 @@ import pytest
 
 from conf.errors import BadInput, Busy, Inconsistent
 from lake import lease
-from lake.files import LocalFolder
 from lake.lease import Holder
+from lake.storage.folder import LocalFolder
 
 
 @pytest.fixture

@@ -66,9 +66,7 @@ def model() -> bytes:
     signature = tf.TensorSpec([1, SIDE, SIDE, 3], tf.float32, name="pixels")
     function = tf.function(lambda pixels: whole(pixels, training=False), autograph=False)
     concrete = function.get_concrete_function(signature)
-    return bytes(
-        tf.lite.TFLiteConverter.from_concrete_functions([concrete], function).convert()
-    )
+    return bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete], function).convert())
 
 
 def make(checkout: Path, root: Path) -> None:

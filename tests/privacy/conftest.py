@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from privacy.restore import KEYS
-from tests.place import Place
-from tests.privacy.canary import jpeg, send
-from tests.privacy.grown import NEW, everything, versions
+from tests.support.canary import jpeg, send
+from tests.support.grown_lake import NEW, everything, versions
+from tests.support.place import Place
 
 
 @pytest.fixture(scope="session")

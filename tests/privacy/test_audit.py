@@ -10,23 +10,23 @@ from delta import DeltaTable as SparkTable
 from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
-from bronze.samples import write_samples
+from bronze.samples.sample_photos import write_samples
 from conf.errors import BadInput
-from gold import departure
-from lake import catalog, keys
-from lake.files import LocalFolder
-from privacy import records
-from privacy.audit import Auditor
-from privacy.findings import Question, Status
-from privacy.history import spans
-from tests.place import Place
+from gold import embedding_removal
+from lake import catalog, pseudonyms
+from lake.storage.folder import LocalFolder
+from privacy.audit import audit_records
+from privacy.audit.auditor import Auditor
+from privacy.audit.table_findings import AuditQuestion, HoldingStatus
+from privacy.audit.table_history import spans
+from tests.support.place import Place
 
 SUBJECT = "amelie"
 HELD_IN = ("bronze/objects", "bronze/photos", "silver/embeddings", "gold/features")
 
 
 def auditor(place):
-    held = keys.load(place.settings.subjects.key, lake=place.files.root, make=False)
+    held = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False)
     return Auditor(place.files, held)
 
 
@@ -57,7 +57,7 @@ def lake(samples_lake, tmp_path_factory, spark):
     place.before_departure = place.lake.version(catalog.EMBEDDINGS)
     with place.writing() as context:
         held = context.lake.read(catalog.EMBEDDINGS).where(F.col("photo_id") == place.gone)
-        departure.depart(context.lake, held.select("photo_id", "weights_id"))
+        embedding_removal.depart(context.lake, held.select("photo_id", "weights_id"))
     assert set(place.first) < set(place.all)
     return place
 
@@ -72,18 +72,18 @@ def copied_lake(lake, tmp_path, spark):
 
 
 def test_now_it_finds_what_the_tables_hold(lake):
-    found = by_table(auditor(lake).answer(Question(subject=SUBJECT)))
-    assert {name for name, each in found.items() if each.status is Status.HELD} >= {*HELD_IN}
+    found = by_table(auditor(lake).answer(AuditQuestion(subject=SUBJECT)))
+    assert {name for name, each in found.items() if each.status is HoldingStatus.HELD} >= {*HELD_IN}
     assert found["bronze/photos"].photos == lake.all
     assert found["silver/embeddings"].photos == photos_of(lake, catalog.EMBEDDINGS)
     assert lake.gone not in found["silver/embeddings"].photos
-    assert found["gold/held_out"].status is Status.NOT_HELD
+    assert found["gold/held_out"].status is HoldingStatus.NOT_HELD
     for table in (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES):
         assert found[table.name].version == lake.lake.version(table)
 
 
 def test_at_a_time_it_finds_what_was_there_then(lake):
-    found = by_table(auditor(lake).answer(Question(subject=SUBJECT, at=lake.between)))
+    found = by_table(auditor(lake).answer(AuditQuestion(subject=SUBJECT, at=lake.between)))
     assert found["bronze/photos"].photos == lake.first
     assert lake.gone in found["silver/embeddings"].photos
     assert all(each.since <= lake.between for each in found.values())
@@ -91,24 +91,24 @@ def test_at_a_time_it_finds_what_was_there_then(lake):
 
 def test_before_the_tables_nothing_was_held(lake):
     past = lake.between - timedelta(days=400)
-    found = by_table(auditor(lake).answer(Question(subject=SUBJECT, at=past)))
-    assert {each.status for each in found.values()} == {Status.NOT_HELD}
+    found = by_table(auditor(lake).answer(AuditQuestion(subject=SUBJECT, at=past)))
+    assert {each.status for each in found.values()} == {HoldingStatus.NOT_HELD}
     assert all(each.note.startswith("the table was made at 20") for each in found.values())
 
 
 def test_at_a_version_it_finds_what_that_held(lake):
     ask = auditor(lake)
-    before = Question(subject=SUBJECT, table=catalog.EMBEDDINGS, version=lake.before_departure)
+    before = AuditQuestion(subject=SUBJECT, table=catalog.EMBEDDINGS, version=lake.before_departure)
     [found] = ask.answer(before).findings
-    assert found.status is Status.HELD
+    assert found.status is HoldingStatus.HELD
     assert lake.gone in found.photos
-    made = Question(subject=SUBJECT, table=catalog.EMBEDDINGS, version=0)
+    made = AuditQuestion(subject=SUBJECT, table=catalog.EMBEDDINGS, version=0)
     [found] = ask.answer(made).findings
-    assert found.status is Status.NOT_HELD
+    assert found.status is HoldingStatus.NOT_HELD
 
 
 def test_it_says_who_wrote_which_models_saw_and_what_gates_found(lake):
-    answer = auditor(lake).answer(Question(subject=SUBJECT))
+    answer = auditor(lake).answer(AuditQuestion(subject=SUBJECT))
     found = by_table(answer)["bronze/photos"]
     runs = {row["run_id"] for row in lake.lake.read(catalog.RUNS).collect()}
     assert len(found.written_by) == 2
@@ -125,14 +125,14 @@ def test_it_says_who_wrote_which_models_saw_and_what_gates_found(lake):
 
 
 def test_over_the_history_it_tells_when_rows_came_and_left(lake):
-    answer = auditor(lake).answer(Question(photo=lake.gone, history=True))
+    answer = auditor(lake).answer(AuditQuestion(photo=lake.gone, history=True))
     found = by_table(answer)
     [span] = found["bronze/photos"].spans
     assert (span.rows, span.left) == (1, None)
     [span] = found["silver/embeddings"].spans
     assert span.came.version <= lake.before_departure < span.left.version
     assert span.left.operation == "MERGE"
-    assert found["silver/embeddings"].status is Status.NOT_HELD
+    assert found["silver/embeddings"].status is HoldingStatus.NOT_HELD
     assert "bronze/rejected" not in found
 
 
@@ -143,16 +143,18 @@ def test_a_version_whose_files_are_gone_is_out_of_retention_and_not_unheld(copie
     SparkTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name)).vacuum(0)
     place.spark.conf.unset(check)
     ask = auditor(place)
-    before = Question(photo=place.gone, table=catalog.EMBEDDINGS, version=place.before_departure)
+    before = AuditQuestion(
+        photo=place.gone, table=catalog.EMBEDDINGS, version=place.before_departure
+    )
     [found] = ask.answer(before).findings
-    assert found.status is Status.OUT_OF_RETENTION
+    assert found.status is HoldingStatus.OUT_OF_RETENTION
     assert "files are gone" in found.note
-    [ever] = [f for f in ask.answer(Question(photo=place.gone, history=True)).findings
+    [ever] = [f for f in ask.answer(AuditQuestion(photo=place.gone, history=True)).findings
               if f.table == "silver/embeddings"]  # fmt: skip
-    assert ever.status is Status.OUT_OF_RETENTION
-    now = by_table(ask.answer(Question(photo=place.gone)))
-    assert now["silver/embeddings"].status is Status.NOT_HELD
-    assert now["bronze/photos"].status is Status.HELD
+    assert ever.status is HoldingStatus.OUT_OF_RETENTION
+    now = by_table(ask.answer(AuditQuestion(photo=place.gone)))
+    assert now["silver/embeddings"].status is HoldingStatus.NOT_HELD
+    assert now["bronze/photos"].status is HoldingStatus.HELD
 
 
 def test_beyond_the_log_rows_tell_by_their_own_times(copied_lake):
@@ -166,23 +168,23 @@ def test_beyond_the_log_rows_tell_by_their_own_times(copied_lake):
             if int(entry.stem) < last:
                 entry.unlink()
     ask = auditor(place)
-    now = by_table(ask.answer(Question(subject=SUBJECT)))
+    now = by_table(ask.answer(AuditQuestion(subject=SUBJECT)))
     assert now["bronze/photos"].photos == place.all
-    then = by_table(ask.answer(Question(subject=SUBJECT, at=place.between)))
-    assert then["bronze/photos"].status is Status.HELD
+    then = by_table(ask.answer(AuditQuestion(subject=SUBJECT, at=place.between)))
+    assert then["bronze/photos"].status is HoldingStatus.HELD
     assert then["bronze/photos"].photos == place.first
     assert "by the rows' own times (ingested_at)" in then["bronze/photos"].note
-    assert then["gold/features"].status is Status.OUT_OF_RETENTION
-    long_ago = Question(subject=SUBJECT, at=place.between - timedelta(days=400))
-    assert by_table(ask.answer(long_ago))["bronze/photos"].status is Status.OUT_OF_RETENTION
-    old = Question(subject=SUBJECT, table=catalog.PHOTOS, version=0)
+    assert then["gold/features"].status is HoldingStatus.OUT_OF_RETENTION
+    long_ago = AuditQuestion(subject=SUBJECT, at=place.between - timedelta(days=400))
+    assert by_table(ask.answer(long_ago))["bronze/photos"].status is HoldingStatus.OUT_OF_RETENTION
+    old = AuditQuestion(subject=SUBJECT, table=catalog.PHOTOS, version=0)
     [found] = ask.answer(old).findings
-    assert found.status is Status.OUT_OF_RETENTION
+    assert found.status is HoldingStatus.OUT_OF_RETENTION
 
 
 def test_a_subject_that_was_never_seen_is_held_nowhere(lake):
-    answer = auditor(lake).answer(Question(subject="nobody"))
-    assert {found.status for found in answer.findings} == {Status.NOT_HELD}
+    answer = auditor(lake).answer(AuditQuestion(subject="nobody"))
+    assert {found.status for found in answer.findings} == {HoldingStatus.NOT_HELD}
     assert answer.models == answer.gates == []
 
 
@@ -199,7 +201,7 @@ def test_the_command_shows_writes_and_records_it(lake, command, tmp_path, monkey
     assert answer["asked_at"].endswith("+00:00")
     [held] = [found for found in answer["findings"] if found["table"] == "bronze/photos"]
     assert (held["status"], held["photos"]) == ("HELD", lake.all)
-    [*_, record] = sorted(Path(lake.files.uri(records.FOLDER)).glob("*.json"))
+    [*_, record] = sorted(Path(lake.files.uri(audit_records.FOLDER)).glob("*.json"))
     kept = record.read_text()
     assert json.loads(kept)["answer"]["bronze/photos"] == f"HELD ({len(lake.all)})"
     assert record.name in shown
@@ -260,11 +262,11 @@ def test_spans_are_the_stretches_of_versions_that_held_a_thing(held, expected):
 
 
 def test_an_audit_that_can_not_be_recorded_is_said(lake, monkeypatch):
-    answer = auditor(lake).answer(Question(subject="nobody"))
+    answer = auditor(lake).answer(AuditQuestion(subject="nobody"))
 
     class Closed(LocalFolder):
         def write(self, name, content):
             raise PermissionError(13, "Permission denied")
 
     with pytest.raises(BadInput, match=r"can't be recorded in .*Permission denied"):
-        records.record(Closed(lake.files.root), answer, keys=auditor(lake).keys)
+        audit_records.record(Closed(lake.files.root), answer, keys=auditor(lake).keys)

@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -14,27 +12,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bronze.samples import write_samples
+from bronze.samples.sample_photos import write_samples
 from conf import arguments
 from conf.errors import BadInput, LeftBehind, Pending
-from gold import models, pca, reading
+from gold import model_reader, model_versions, pca
 from gold.moments import Moments
-from lake import catalog, faults, keys
-from lake.journal import LayerRun
-from privacy import commands, erasures, storage, tombstones
-from privacy.audit import Auditor
-from privacy.erase import erase
-from privacy.erasures import State
-from privacy.findings import Question, Status
-from report.sums import sums
+from lake import catalog, fault_points, pseudonyms
+from lake.run_journal import LayerRun
+from privacy import commands, tombstones
+from privacy.audit.auditor import Auditor
+from privacy.audit.table_findings import AuditQuestion, HoldingStatus
+from privacy.erasure import request_journal, unreferenced_files
+from privacy.erasure.request_journal import ErasureState
+from report.lake_sums import sums
 from run import run_steps, train_step
-from tests.place import Place
-from tests.privacy.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices
-from tests.test_resume import Killed, dies
+from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices
+from tests.support.erasures import REQUEST, erased
+from tests.support.kills import Killed, dies
+from tests.support.place import Place
+from tests.support.processes import undeletable
 
 PHOTOS = {f"{MARKER}-{n}.jpg": jpeg(n) for n in range(6)}
 SHARED = PHOTOS[f"{MARKER}-0.jpg"]
-REQUEST = "request-1"
 TABLES_OF_PHOTOS = (
     catalog.OBJECTS,
     catalog.PHOTOS,
@@ -63,14 +62,6 @@ def held(tmp_path_factory, spark):
     with place.writing() as context:
         run_steps(context, [("train", partial(train_step, context))])
     return place
-
-
-def erased(place, *, mode="immediate", request=REQUEST, subject=SUBJECT, now=None):
-    """What the command does, in a run of its own."""
-    with place.writing() as context:
-        did = LayerRun("erase")
-        desk = commands.desk(context, did, now=now)
-        return erase(desk, subject=subject, request=request, mode=mode)
 
 
 def needles(place, *, photo_ids):
@@ -136,7 +127,7 @@ def certificates(place):
 
 
 def test_the_canary_is_gone_from_every_byte(done):
-    assert done.erasure.state is State.CERTIFIED
+    assert done.erasure.state is ErasureState.CERTIFIED
     assert done.erasure.photo_ids == done.photo_ids
     assert {path for path, _ in places(done.wanted, done.root)} <= {THEIRS}
     where = {path.rsplit("/", 1)[0] for path, _ in places(done.wanted_ids, done.root)}
@@ -150,19 +141,22 @@ def test_everybody_else_is_as_before_and_the_sums_agree(done):
 
 
 def test_the_audit_says_erased_and_by_which_certificate(done):
-    own = keys.load(done.settings.subjects.key, lake=done.files.root, make=False)
-    for question in (Question(subject=SUBJECT), Question(photo=sorted(done.photo_ids)[0])):
+    own = pseudonyms.load(done.settings.subjects.key, lake=done.files.root, make=False)
+    for question in (
+        AuditQuestion(subject=SUBJECT),
+        AuditQuestion(photo=sorted(done.photo_ids)[0]),
+    ):
         answer = Auditor(done.files, own).answer(question)
         found = {finding.table: finding for finding in answer.findings}
         for table in TABLES_OF_PHOTOS:
-            assert found[table.name].status is Status.ERASED, table.name
+            assert found[table.name].status is HoldingStatus.ERASED, table.name
             assert done.erasure.certificate in found[table.name].note
 
 
 def test_an_audit_of_a_version_before_can_not_tell_any_more(done, held):
-    own = keys.load(done.settings.subjects.key, lake=done.files.root, make=False)
-    for place, status in ((held, Status.HELD), (done, Status.OUT_OF_RETENTION)):
-        question = Question(subject=SUBJECT, table=catalog.PHOTOS, version=1)
+    own = pseudonyms.load(done.settings.subjects.key, lake=done.files.root, make=False)
+    for place, status in ((held, HoldingStatus.HELD), (done, HoldingStatus.OUT_OF_RETENTION)):
+        question = AuditQuestion(subject=SUBJECT, table=catalog.PHOTOS, version=1)
         [found] = Auditor(place.files, own).answer(question).findings
         assert found.status is status
 
@@ -192,7 +186,7 @@ def test_the_pca_is_the_one_that_never_saw_them(done):
         ("champion", "erasure"),
     ]
     x = np.array([row["embedding"] for row in lake.read(catalog.EMBEDDINGS).collect()])
-    kept = models.PcaVersion.read(rows[1].asDict()).pca
+    kept = model_versions.PcaVersion.read(rows[1].asDict()).pca
     anew = pca.fit(Moments.of(x, x.mean(axis=0).astype(np.float64)), components=20)
     assert kept.variance == pytest.approx(anew.variance, rel=1e-9)
     assert np.abs(kept.variances - anew.variances).max() <= 1e-9 * anew.variance
@@ -204,10 +198,10 @@ def test_the_pca_is_the_one_that_never_saw_them(done):
 
 def test_a_version_fitted_on_them_is_empty_and_no_way_leads_back(done):
     row = done.lake.read(catalog.MODELS).where("reason = 'first'").first()
-    assert all(row[name] is None for name in models.WIPED)
+    assert all(row[name] is None for name in model_versions.WIPED)
     with done.writing() as context, pytest.raises(BadInput, match="were wiped"):
-        models.version(context.lake.read(catalog.MODELS), row["version"])
-    strays = [p for t in catalog.TABLES for p in storage.strays(done.lake, t)]
+        model_versions.version(context.lake.read(catalog.MODELS), row["version"])
+    strays = [p for t in catalog.TABLES for p in unreferenced_files.strays(done.lake, t)]
     named = {path.parent.name for path in strays}
     assert named <= {"erasures", "models", "tombstones", "runs", "chunks"}
 
@@ -216,10 +210,10 @@ def test_classifiers_fitted_on_them_are_empty_and_others_follow(done):
     rows = done.lake.read(catalog.MODELS).where("kind = 'classifier'").collect()
     old, new = ([r for r in rows if r["reason"] == why] for why in ("request", "erasure"))
     assert len(old) == len(new) == 6
-    assert all(row[name] is None for row in old for name in models.WIPED)
+    assert all(row[name] is None for row in old for name in model_versions.WIPED)
     assert {row["status"] for row in old} == {"retired"}
     [champion] = [row for row in new if row["status"] == "champion"]
-    assert reading.classifier(done.files.root).version == champion["version"]
+    assert model_reader.classifier(done.files.root).version == champion["version"]
     held_out = done.lake.read(catalog.HELD_OUT).select("photo_id", "model_version").collect()
     assert {row["model_version"] for row in held_out} == {row["version"] for row in rows}
     assert not {row["photo_id"] for row in held_out} & done.photo_ids
@@ -295,7 +289,7 @@ def test_a_planted_residue_is_found_and_named(done, case, deep):
 def test_the_same_request_again_changes_nothing(done):
     before = {table.name: done.lake.version(table) for table in catalog.TABLES}
     kept = certificates(done)
-    assert erased(done) == erasures.last(done.lake)[REQUEST]
+    assert erased(done) == request_journal.last(done.lake)[REQUEST]
     assert certificates(done) == kept
     assert {table.name: done.lake.version(table) for table in catalog.TABLES} == before
     with pytest.raises(BadInput, match="made for another subject"):
@@ -330,9 +324,11 @@ def test_what_is_half_done_is_finished_and_certified_once(held, done, tmp_path, 
         with dies(point), pytest.raises(Killed, match=point):
             erased(place)
         place.bury()
-    assert certificates(place).keys() == {f"{erasures.last(place.lake)[REQUEST].certificate}.json"}
+    assert certificates(place).keys() == {
+        f"{request_journal.last(place.lake)[REQUEST].certificate}.json"
+    }
     [(name, told)] = certificates(place).items()
-    assert erased(place).state is State.CERTIFIED
+    assert erased(place).state is ErasureState.CERTIFIED
     assert certificates(place) == {name: told}
     assert told["counts"] == {**certificates(done)[f"{done.erasure.certificate}.json"]["counts"]}
     assert rows_of_others(place, done.photo_ids) == done.before
@@ -361,17 +357,17 @@ def test_nothing_is_certified_while_something_is_left(done):
     path = done.landing / "subject=ghost/2026/11/ghost.jpg"
     with undeletable(path), pytest.raises(LeftBehind, match=r"could not be deleted: .*ghost\.jpg"):
         erased(done, subject="ghost", request="request-2")
-    held = erasures.last(done.lake)["request-2"]
-    assert not held.has_reached(State.PHYSICAL)
+    held = request_journal.last(done.lake)["request-2"]
+    assert not held.has_reached(ErasureState.PHYSICAL)
 
     def plants(point):
         if point == "erase: physical":
             planted(done, {"subject": [pseudonym(done, "ghost")]})
 
-    with faults.armed(plants), pytest.raises(LeftBehind, match="part-planted"):
+    with fault_points.armed(plants), pytest.raises(LeftBehind, match="part-planted"):
         erased(done, subject="ghost", request="request-2")
     assert f"{held.certificate}.json" not in certificates(done)
-    assert erased(done, subject="ghost", request="request-2").state is State.CERTIFIED
+    assert erased(done, subject="ghost", request="request-2").state is ErasureState.CERTIFIED
     told = certificates(done)[f"{held.certificate}.json"]
     assert told["sequence"] == 2
     first = done.files.read(f"privacy/certificates/{done.erasure.certificate}.json")
@@ -380,7 +376,9 @@ def test_nothing_is_certified_while_something_is_left(done):
 
 
 def pseudonym(place, name):
-    return keys.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(name)
+    return pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(
+        name
+    )
 
 
 def test_what_cannot_be_listed_is_not_clean(done, monkeypatch):
@@ -398,23 +396,6 @@ def test_what_cannot_be_listed_is_not_clean(done, monkeypatch):
         commands.verify(done.lake, done.settings, done.console, REQUEST, deep=False)
 
 
-@contextmanager
-def undeletable(path):
-    """Meanwhile nobody can delete the file: not even root, for whom it is made immutable."""
-    if os.geteuid() == 0:
-        subprocess.run(["chattr", "+i", path], check=True)
-        try:
-            yield
-        finally:
-            subprocess.run(["chattr", "-i", path], check=True)
-    else:
-        path.parent.chmod(0o500)
-        try:
-            yield
-        finally:
-            path.parent.chmod(0o700)
-
-
 def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_path, spark):
     shutil.copytree(held.root, tmp_path, dirs_exist_ok=True)
     place = Place(tmp_path, spark, None).set("refit.growth=9")
@@ -423,7 +404,7 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
     wanted, _ = needles(place, photo_ids=photo_ids)
     with pytest.raises(Pending, match="files of earlier versions hold them until"):
         erased(place, mode="deferred")
-    erasure = erasures.last(place.lake)[REQUEST]
+    erasure = request_journal.last(place.lake)[REQUEST]
     days = (erasure.due_at - erasure.at).total_seconds() / 86_400
     assert days == pytest.approx(7, abs=0.01)
     [(name, told)] = certificates(place).items()
@@ -443,19 +424,22 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
         commands.verify(place.lake, place.settings, place.console, REQUEST, deep=False)
     with pytest.raises(Pending):
         erased(place, mode="deferred")
-    own = keys.load(place.settings.subjects.key, lake=place.files.root, make=False)
-    answer = Auditor(place.files, own).answer(Question(subject=SUBJECT))
-    assert {found.status for found in answer.findings} <= {Status.ERASED, Status.NOT_HELD}
+    own = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False)
+    answer = Auditor(place.files, own).answer(AuditQuestion(subject=SUBJECT))
+    assert {found.status for found in answer.findings} <= {
+        HoldingStatus.ERASED,
+        HoldingStatus.NOT_HELD,
+    }
     assert all("to be wiped by request request-1" in model for model in answer.models)
     [line] = sums(place.files).open_ends
     assert "request-1 is not certified: it is logical, and files are due at" in line
     with place.writing() as context:
         commands.finish_step(context, LayerRun("erase"))
-    assert erasures.last(place.lake)[REQUEST].state is State.LOGICAL
+    assert request_journal.last(place.lake)[REQUEST].state is ErasureState.LOGICAL
     with place.writing() as context:
         commands.finish_step(context, LayerRun("erase"), now=erasure.due_at + timedelta(hours=1))
-    finished = erasures.last(place.lake)[REQUEST]
-    assert (finished.state, finished.certificate) == (State.CERTIFIED, erasure.certificate)
+    finished = request_journal.last(place.lake)[REQUEST]
+    assert (finished.state, finished.certificate) == (ErasureState.CERTIFIED, erasure.certificate)
     assert {path for path, _ in places(wanted, place.root)} <= {THEIRS}
     assert rows_of_others(place, photo_ids) == before
     assert sums(place.files).disagreements() == []
@@ -481,7 +465,7 @@ def test_on_the_command_line(done, command):
     code, out, _ = command(*words(done, *erase_it))
     assert (code, "request-3: nothing held." in out) == (0, True)
     assert "certificate" in out
-    key = keys.load(done.settings.subjects.key, lake=done.files.root, make=False)
+    key = pseudonyms.load(done.settings.subjects.key, lake=done.files.root, make=False)
     stone = key.tombstone(key.subject("nobody-here"))
     assert stone in tombstones.holding(done.lake)
     assert command(*words(done, "erase", "--verify", "request-3"))[0] == 0

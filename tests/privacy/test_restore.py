@@ -11,18 +11,19 @@ from pyspark.sql import functions as F
 from conf import arguments
 from conf.errors import BadInput, Pending
 from gold import refit
-from lake import catalog, keys
-from lake.chunks import State
-from lake.journal import LayerRun
+from lake import catalog, pseudonyms
+from lake.chunks import ChunkState
+from lake.run_journal import LayerRun
 from privacy import commands
 from privacy.restore import KEYS, named, restore
-from report.sums import sums
+from report.lake_sums import sums
 from run import replay_step, run_steps
-from tests.place import Place
-from tests.privacy.canary import SUBJECT, jpeg, send
-from tests.privacy.grown import NEW, everything, versions
-from tests.privacy.test_erase import erased
-from tests.test_resume import Killed, dies, repeated
+from tests.support.canary import SUBJECT, jpeg, send
+from tests.support.erasures import erased
+from tests.support.grown_lake import NEW, everything, versions
+from tests.support.kills import Killed, dies
+from tests.support.place import Place
+from tests.support.table_contents import repeated
 
 TAKEN_BACK = tuple(KEYS)
 
@@ -124,14 +125,16 @@ def test_a_second_restore_finds_nothing_and_a_withdrawn_chunk_stays_away(grown, 
     forward = restored(place, catalog.EMBEDDINGS, grown.after[catalog.EMBEDDINGS])
     assert vars(forward) == {"left": 0, "returned": 0, "kept_out": NEW, "withdrawn": 0}
     chunks = place.lake.ledger.chunks().values()
-    assert [c.layer for c in chunks if c.state is State.RETIRED] == ["silver"]
+    assert [c.layer for c in chunks if c.state is ChunkState.RETIRED] == ["silver"]
     assert sums(place.files).disagreements() == []
 
 
 def test_erased_rows_do_not_come_back(grown, place, command):
     """Neither before their files are due, when the versions can still be read, nor once the tombstone was
     lifted."""
-    who = keys.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(SUBJECT)
+    who = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(
+        SUBJECT
+    )
     photos = place.lake.read(catalog.PHOTOS).select("photo_id", "subject").collect()
     own = {row["photo_id"] for row in photos if row["subject"] == who}
     assert len(own) == 3

@@ -2,19 +2,18 @@
 
 import io
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
 
 import run
-from lake import catalog
-from privacy import erasures
-from privacy.erasures import DEFERRED, Erasure, State
-from tests.place import Place
-from tests.privacy import canary
+from privacy.erasure import request_journal
+from privacy.erasure.request_journal import DEFERRED, ErasureRequest, ErasureState
+from tests.support import canary
+from tests.support.journal_rows import START
+from tests.support.place import Place
 
-START = datetime(2026, 1, 1, 6, tzinfo=UTC)
 DUE = datetime(2126, 1, 8, 6, tzinfo=UTC)
 
 
@@ -32,9 +31,11 @@ def told(samples_lake, tmp_path_factory, spark):
     assert (
         run.main(["train", "--lake", place.settings.paths.lake, "--set", "training.folds=2"]) == 0
     )
-    request = Erasure("R-1", State.REQUESTED, DEFERRED, "tombstone", "certificate", START, 0)
+    request = ErasureRequest(
+        "R-1", ErasureState.REQUESTED, DEFERRED, "tombstone", "certificate", START, 0
+    )
     with place.writing() as context:
-        erasures.reach(context.lake, request, State.LOGICAL, at=START, due_at=DUE)
+        request_journal.reach(context.lake, request, ErasureState.LOGICAL, at=START, due_at=DUE)
     return place
 
 
@@ -50,61 +51,3 @@ def tiny(seed):
     made = io.BytesIO()
     Image.new("RGB", (16, 16), (seed, 255 - seed, seed)).save(made, "PNG")
     return made.getvalue()
-
-
-def add_runs(place, count):
-    """Rows as `count` daily runs would have left them in the journals."""
-    [model] = {row["weights_id"] for row in place.lake.read(catalog.DRIFT).collect()}
-    runs, quality, drift = [], [], []
-    for day in range(count):
-        begun = START - timedelta(days=day)
-        run_id = f"{begun:%Y%m%dT%H%M%S}.000Z-{day:08x}"
-        blocked = day % 100 == 7
-        runs += [
-            {
-                "run_id": run_id,
-                "layer": layer,
-                "status": "blocked" if blocked and layer == "silver" else "done",
-                "started_at": begun,
-                "finished_at": begun + timedelta(seconds=30 + day % 9),
-                "counts": {"in": 1000 + day, "kept": 990 + day, "refused:blank": 10},
-                "code_revision": "0123456789ab",
-            }
-            for layer in ("bronze", "silver", "gold")
-        ]
-        quality += [
-            {
-                "run_id": run_id,
-                "chunk": 10_000 + day,
-                "suite": "silver_embeddings",
-                "expectation": "norm",
-                "severity": "critical",
-                "success": not blocked,
-                "unexpected_count": 600 if blocked else 0,
-                "element_count": 1000,
-                "action": "blocked" if blocked else "passed",
-                "judged_at": begun,
-            }
-        ]
-        drift += [
-            {
-                "run_id": run_id,
-                "chunk": 10_000 + day,
-                "weights_id": model,
-                "model_version": "pca-of-then",
-                "photos": 990 + day,
-                "mean_shift": 0.1 * (day % 9),
-                "reconstruction": 0.0,
-                "label_mix": 0.0,
-                "brightness": 0.0,
-                "components": [0.0, 0.2],
-                "measured_at": begun,
-            }
-        ]
-    with place.writing() as context:
-        for table, rows in (
-            (catalog.RUNS, runs),
-            (catalog.QUALITY, quality),
-            (catalog.DRIFT, drift),
-        ):
-            context.lake.record(table, rows, layer="test")

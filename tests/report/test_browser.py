@@ -2,14 +2,14 @@
 
 import pytest
 
-from report import document
-from report.facts import Facts
+from report import html_report
+from report.report_facts import ReportFacts
 
 
 @pytest.fixture(scope="module")
 def report(told, tmp_path_factory):
     file = tmp_path_factory.mktemp("report") / "report.html"
-    document.write(Facts.of(told.files, told.settings), file)
+    html_report.write(ReportFacts.of(told.files, told.settings), file)
     return file.as_uri()
 
 

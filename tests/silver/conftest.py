@@ -69,8 +69,8 @@ def efficientnet_b0() -> Converted:
 
 
 def _converted(name: str, weights: str) -> Converted:
-    from silver import extractors, flatbuffer
+    from silver import extractors, litert_conversion
 
     chosen = extractors.extractor(name)
     model = chosen.build(chosen.source(weights))
-    return Converted(name, weights, model, flatbuffer.convert(model))
+    return Converted(name, weights, model, litert_conversion.convert(model))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from moto import mock_aws
 
-from silver import extractors, flatbuffer, pixels
+from silver import extractors, litert_conversion, pixels
 from silver.extractors import (
     UnknownExtractor,
     efficientnet_b0,
@@ -22,9 +22,9 @@ from silver.extractors import (
     resnet50,
     tflite,
 )
-from silver.flatbuffer import convert
+from silver.litert_conversion import convert
+from silver.litert_runtime import Interpreter
 from silver.pixels import Limits
-from silver.runtime import Interpreter
 from silver.weights import TORCH_MAGIC, WeightsUnavailable, fill, torch_tensors
 
 LIMITS = Limits(
@@ -103,11 +103,11 @@ def test_the_flatbuffer_equals_keras_on_photos(converted, photos):
 def test_equal_weights_give_an_equal_flatbuffer(converted):
     chosen = extractors.extractor(converted.name)
     again = convert(chosen.build(chosen.source(converted.weights)))
-    assert flatbuffer.weights_id(again) == flatbuffer.weights_id(converted.flatbuffer)
+    assert litert_conversion.weights_id(again) == litert_conversion.weights_id(converted.flatbuffer)
 
 
 def test_the_first_layers_scale(converted):
-    keras = flatbuffer.tensorflow().keras
+    keras = litert_conversion.tensorflow().keras
     last = "normalization" if converted.name == "efficientnet_b0" else "scaling"
     scaling = keras.Model(converted.model.input, converted.model.get_layer(last).output)
     levels = np.zeros((1, 224, 224, 3), np.float32)
@@ -141,7 +141,7 @@ def assert_is_that_of_keras(request, name, batch):
 
 def of_keras(name):
     """As keras.applications makes it, without weights; and the scaling that belongs to it."""
-    applications = flatbuffer.tensorflow().keras.applications
+    applications = litert_conversion.tensorflow().keras.applications
     model, module = APPLICATIONS[name]
     made = getattr(applications, model)(
         include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
@@ -179,7 +179,7 @@ def test_published_weights_of_b0_are_scaled_as_keras_does(has_deviation, scenes,
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 111), (111, 0), (111, 111), (40, 70)])
 def test_lite0_pads_as_tensorflow_does(imagenet_lite0, published, scenes, row, column):
     """A stride of 2 pads at the bottom and on the right alone, where PyTorch pads all around."""
-    keras = flatbuffer.tensorflow().keras
+    keras = litert_conversion.tensorflow().keras
     model = imagenet_lite0.model
     stem = keras.Model(model.input, model.get_layer("conv_stem").output)
     padded = np.pad((scenes[0] - 127) / 128, ((0, 1), (0, 1), (0, 0)))
@@ -420,7 +420,7 @@ def own(lite0, tmp_path):
 
 def test_a_flatbuffer_is_taken_as_it_is(lite0, own):
     source = tflite.source(str(own))
-    assert source.sha256 == flatbuffer.weights_id(lite0.flatbuffer)
+    assert source.sha256 == litert_conversion.weights_id(lite0.flatbuffer)
     assert convert(tflite.build(source)) == lite0.flatbuffer
 
 

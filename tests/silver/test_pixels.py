@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter, ImageOps
 from silver.pixels import (
     FILTER,
     Limits,
-    Reason,
+    RefusalReason,
     RefusedPhoto,
     brightness,
     decode,
@@ -251,38 +251,38 @@ NOISE = Image.fromarray(np.random.default_rng(1).integers(126, 131, (64, 64), dt
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"", Reason.TRUNCATED),
-        (b"\xff", Reason.TRUNCATED),
-        (b"\x89PNG", Reason.TRUNCATED),
-        (b"RIFF\0\0", Reason.TRUNCATED),
-        (b"a text, and no photo at all", Reason.UNSUPPORTED),
-        (bytes(100), Reason.UNSUPPORTED),
-        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(50), Reason.UNSUPPORTED),
-        (saved(SCENE, "GIF"), Reason.UNSUPPORTED),
-        (two_frames("GIF"), Reason.UNSUPPORTED),
-        (saved(SCENE, "BMP"), Reason.UNSUPPORTED),
-        (saved(SCENE, "TIFF"), Reason.UNSUPPORTED),
-        (saved(SCENE, "AVIF"), Reason.UNSUPPORTED),
-        (PHOTOS["png"] + bytes(LIMITS.max_bytes), Reason.TOO_LARGE),
-        (png(60_000, 60_000), Reason.PIXEL_BOMB),
-        (png(2**31 - 1, 2**31 - 1), Reason.PIXEL_BOMB),
-        (jpeg_of(65_000, 65_000), Reason.PIXEL_BOMB),
-        (saved(Image.new("L", (5000, 4001)), "WEBP"), Reason.PIXEL_BOMB),
-        (saved(Image.new("RGB", (1, 1)), "PNG"), Reason.TOO_SMALL),
-        (saved(scene(15, 100), "JPEG"), Reason.TOO_SMALL),
-        (saved(scene(100, 15), "WEBP"), Reason.TOO_SMALL),
-        (saved(Image.new("RGB", (64, 64), "white"), "PNG"), Reason.BLANK),
-        (saved(GREY, "JPEG"), Reason.BLANK),
-        (saved(NOISE, "PNG"), Reason.BLANK),
-        (saved(Image.new("RGBA", (64, 64), (9, 99, 199, 0)), "PNG"), Reason.BLANK),
-        (png(64, 64, b"no deflated data"), Reason.UNDECODABLE),
-        (png(64, 64), Reason.UNDECODABLE),
-        (flipped(PHOTOS["webp"], 25), Reason.UNDECODABLE),
+        (b"", RefusalReason.TRUNCATED),
+        (b"\xff", RefusalReason.TRUNCATED),
+        (b"\x89PNG", RefusalReason.TRUNCATED),
+        (b"RIFF\0\0", RefusalReason.TRUNCATED),
+        (b"a text, and no photo at all", RefusalReason.UNSUPPORTED),
+        (bytes(100), RefusalReason.UNSUPPORTED),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(50), RefusalReason.UNSUPPORTED),
+        (saved(SCENE, "GIF"), RefusalReason.UNSUPPORTED),
+        (two_frames("GIF"), RefusalReason.UNSUPPORTED),
+        (saved(SCENE, "BMP"), RefusalReason.UNSUPPORTED),
+        (saved(SCENE, "TIFF"), RefusalReason.UNSUPPORTED),
+        (saved(SCENE, "AVIF"), RefusalReason.UNSUPPORTED),
+        (PHOTOS["png"] + bytes(LIMITS.max_bytes), RefusalReason.TOO_LARGE),
+        (png(60_000, 60_000), RefusalReason.PIXEL_BOMB),
+        (png(2**31 - 1, 2**31 - 1), RefusalReason.PIXEL_BOMB),
+        (jpeg_of(65_000, 65_000), RefusalReason.PIXEL_BOMB),
+        (saved(Image.new("L", (5000, 4001)), "WEBP"), RefusalReason.PIXEL_BOMB),
+        (saved(Image.new("RGB", (1, 1)), "PNG"), RefusalReason.TOO_SMALL),
+        (saved(scene(15, 100), "JPEG"), RefusalReason.TOO_SMALL),
+        (saved(scene(100, 15), "WEBP"), RefusalReason.TOO_SMALL),
+        (saved(Image.new("RGB", (64, 64), "white"), "PNG"), RefusalReason.BLANK),
+        (saved(GREY, "JPEG"), RefusalReason.BLANK),
+        (saved(NOISE, "PNG"), RefusalReason.BLANK),
+        (saved(Image.new("RGBA", (64, 64), (9, 99, 199, 0)), "PNG"), RefusalReason.BLANK),
+        (png(64, 64, b"no deflated data"), RefusalReason.UNDECODABLE),
+        (png(64, 64), RefusalReason.UNDECODABLE),
+        (flipped(PHOTOS["webp"], 25), RefusalReason.UNDECODABLE),
         (
             flipped(PHOTOS["baseline"], PHOTOS["baseline"].index(b"\xff\xc4") + 3),
-            Reason.UNDECODABLE,
+            RefusalReason.UNDECODABLE,
         ),
-        (b"\xff\xd8\xff\xe0 nothing of a JPEG" + JPEG_END, Reason.UNDECODABLE),
+        (b"\xff\xd8\xff\xe0 nothing of a JPEG" + JPEG_END, RefusalReason.UNDECODABLE),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_its_reason(content, expected):
@@ -292,7 +292,7 @@ def test_what_cannot_be_used_is_refused_by_its_reason(content, expected):
 def test_one_level_more_than_blank_is_a_photo():
     within = two(100, 104, "L")
     beyond = two(100, 105, "L")
-    assert reason(saved(within, "PNG")) is Reason.BLANK
+    assert reason(saved(within, "PNG")) is RefusalReason.BLANK
     decode(saved(beyond, "PNG"), size=64, limits=LIMITS)
 
 
@@ -300,7 +300,7 @@ def test_one_level_more_than_blank_is_a_photo():
 def test_the_smallest_side_decides(side):
     content = saved(scene(side, 40), "PNG")
     if side < LIMITS.min_side:
-        assert reason(content) is Reason.TOO_SMALL
+        assert reason(content) is RefusalReason.TOO_SMALL
     else:
         decode(content, size=64, limits=LIMITS)
 
@@ -311,7 +311,7 @@ def test_a_cut_photo_is_refused_wherever_it_is_cut(name, size):
     content = PHOTOS[name]
     ends = {*range(1, len(content), len(content) // 40), *range(len(content) - 14, len(content))}
     found = {end: reason(content[:end], size=size) for end in ends}
-    assert set(found.values()) == {Reason.TRUNCATED}
+    assert set(found.values()) == {RefusalReason.TRUNCATED}
 
 
 @pytest.mark.parametrize("name", JPEGS)
@@ -322,14 +322,14 @@ def test_a_jpeg_that_ends_within_its_data_is_refused_despite_its_end_marker(name
     scan = content.rindex(b"\xff\xda") + 20
     ends = range(scan, len(content) - 20, max(1, (len(content) - scan) // 25))
     found = [reason(content[:end] + JPEG_END, size=size) for end in ends]
-    assert set(found) == {Reason.TRUNCATED}
+    assert set(found) == {RefusalReason.TRUNCATED}
 
 
 @pytest.mark.parametrize("name", JPEGS)
 def test_a_cut_jpeg_filled_with_zeros_is_refused(name):
     content = PHOTOS[name]
     zeros = content[: len(content) * 2 // 3] + bytes(len(content) // 3)
-    assert reason(zeros) is Reason.TRUNCATED
+    assert reason(zeros) is RefusalReason.TRUNCATED
 
 
 def test_a_grey_photo_is_no_cut_photo():
@@ -369,7 +369,7 @@ def test_more_pixels_than_pillow_likes_are_fine_where_the_settings_allow(name, m
 
 def test_pillows_own_refusal_counts_as_a_bomb(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert reason(PHOTOS["webp"]) is Reason.PIXEL_BOMB
+    assert reason(PHOTOS["webp"]) is RefusalReason.PIXEL_BOMB
 
 
 # Whatever the bytes

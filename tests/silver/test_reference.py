@@ -11,8 +11,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from silver import pixels
+from silver.litert_runtime import Interpreter
 from silver.pixels import Limits
-from silver.runtime import Interpreter
 
 LIMITS = Limits(
     max_bytes=50_000_000, max_pixels=100_000_000, min_side=16, blank_range=4, decode_seconds=30

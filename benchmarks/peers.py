@@ -1,0 +1,315 @@
+"""What is measured: each peer, within the process of one measurement.
+
+    python -m benchmarks.peers TASK
+
+leaves `result.json` in the task's folder; `measured` runs that, and watches it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from io import BytesIO
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+
+from benchmarks.process_watch import end_of, watched
+from conf.errors import FruitLakeError
+from conf.settings import Settings
+from silver import litert_conversion, pixels
+from silver.decoder_process import Decoder
+from silver.litert_runtime import interpreter
+
+TITLES = {
+    "roofline": "roofline",
+    "guarded": "roofline, guarded",
+    "silver": "silver",
+    "all": "landing to gold",
+    "chunked": "landing to gold, chunked",
+    "notebook": "notebook form",
+    "large": "12 megapixels",
+    "large_full": "12 megapixels, in full",
+    "daily": "10 new photos",
+    "nothing": "nothing new",
+    "listing": "listing",
+    "one_executor": "silver, 1 executor",
+    "two_executors": "silver, 2 executors",
+}
+BARE = ("roofline", "guarded", "large", "large_full")
+"""Peers without Spark."""
+
+EXECUTORS = {"one_executor": 1, "two_executors": 2}
+"""Peers that run silver in so many executor processes of one core each, apart from the driver's."""
+
+EXECUTOR_MB = 2048
+
+CHUNKS = 4
+"""Chunks that the photos of `chunked` go through in, where `all` has them in one."""
+
+BATCH = 64
+"""Photos that a guarded process hands to its decoder, as Spark hands them to a worker."""
+
+INTERVALS = {
+    "bronze planned": "listing",
+    "bronze staged": "staging",
+    "bronze published": "publication",
+    "extractor": "model",
+    "bronze judged": "bronze's gate",
+    "silver planned": "planning",
+    "silver staged": "staging",
+    "silver judged": "silver's gate",
+    "silver published": "publication",
+    "gold planned": "moments and PCA",
+    "gold staged": "staging",
+    "gold judged": "gold's gate",
+    "gold published": "publication",
+}
+"""What a layer did until the event that its interval is known by."""
+
+SILVER = ("silver",)
+LAYERS = ("bronze", *SILVER, "gold")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One measurement, as its own process gets it. `place` is an empty folder to work in."""
+
+    peer: str
+    photos: str
+    place: str
+    flatbuffer: str
+    extractor: str
+    weights: str
+    cores: int
+    overrides: Sequence[str] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """The local settings, whatever the environment says, for these folders and this model."""
+        master = f"local[{self.cores}]"
+        if executors := EXECUTORS.get(self.peer):
+            master = f"local-cluster[{executors},1,{EXECUTOR_MB}]"
+        own = {
+            "paths.landing": self.photos,
+            "paths.lake": f"{self.place}/lake",
+            "model.extractor": self.extractor,
+            "model.weights": self.weights,
+            "spark.master": master,
+        }
+        overrides = [f"{key}={value}" for key, value in own.items()]
+        return Settings.load("local", environment={}, overrides=[*overrides, *self.overrides])
+
+
+@dataclass
+class Measured:
+    """What came of it. Seconds; `kept` photos, `parts` of the seconds by name, peak `memory` in bytes.
+
+    `ready` is the time from the start of the process to Spark, or to loaded workers.
+    """
+
+    seconds: float
+    ready_at: float
+    kept: int
+    parts: dict[str, float]
+    ready: float = 0.0
+    memory: dict[str, int] = field(default_factory=dict)
+    others: float | None = None
+
+
+def roofline(task: Task) -> Measured:
+    """Decodes and embeds from memory in bare processes, one a core, of one thread each."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    paths = sorted(path for path in Path(task.photos).rglob("*") if path.is_file())
+    spawn = multiprocessing.get_context("spawn")
+    ends = []
+    for number in range(task.cores):
+        ours, theirs = spawn.Pipe()
+        share = (theirs, paths[number :: task.cores], task)
+        spawn.Process(target=_embed_share, args=share, daemon=True).start()
+        theirs.close()  # so that a process that dies is noticed here
+        ends.append(ours)
+    for end in ends:
+        end.recv()
+    ready_at, began = time.time(), time.perf_counter()
+    for end in ends:
+        end.send("go")
+    spent = [end.recv() for end in ends]
+    seconds = time.perf_counter() - began
+    parts = {name: sum(each[name] for each in spent) / task.cores for name in spent[0]}
+    parts["waiting for the last"] = seconds - sum(parts.values())
+    return Measured(seconds, ready_at, len(paths), parts)
+
+
+def _embed_share(end: Connection, paths: Sequence[Path], task: Task) -> None:
+    """One process of the roofline: what silver's workers do with a photo, and the seconds of each step."""
+    content = Path(task.flatbuffer).read_bytes()
+    model = interpreter(content, litert_conversion.weights_id(content))
+    limits = pixels.Limits(**task.settings.photos.model_dump())
+    photos = [path.read_bytes() for path in paths]
+    if task.peer == "guarded":
+        guard = Decoder(pixels.decode, size=model.size, limits=limits)
+        batches = (photos[start : start + BATCH] for start in range(0, len(photos), BATCH))
+        decoded = (rgb for batch in batches for rgb in guard.decoded(batch))
+    else:
+        decode = decode_in_full if task.peer == "large_full" else pixels.decode
+        decoded = (decode(photo, size=model.size, limits=limits) for photo in photos)
+    spent = {"decoding": 0.0, "embedding": 0.0, "measuring": 0.0}
+    end.send("loaded")
+    end.recv()
+    began = time.perf_counter()
+    for rgb in decoded:
+        at_hand = time.perf_counter()
+        model.embed(rgb)
+        embedded = time.perf_counter()
+        grey = pixels.luminance(rgb)
+        pixels.brightness(grey), pixels.sharpness(grey), pixels.dhash(grey)
+        spent["decoding"] += at_hand - began
+        spent["embedding"] += embedded - at_hand
+        began = time.perf_counter()
+        spent["measuring"] += began - embedded
+    end.send(spent)
+
+
+def decode_in_full(content: bytes, *, size: int, limits: pixels.Limits) -> NDArray[np.uint8]:
+    """As is usual: every pixel is decoded, and all of them are resized. Limits are not looked at."""
+    image = Image.open(BytesIO(content)).convert("RGB")
+    return np.asarray(image.resize((size, size), pixels.FILTER))
+
+
+def layers(task: Task, *, counted: Sequence[str]) -> Measured:
+    """Runs the layers as the command line does. For silver alone, bronze and the model come before."""
+    from lake import spark_session
+    from run import run_layers, writing
+    from silver.model_lookup import broadcast_model
+
+    settings = task.settings
+    spark_session.start(
+        settings.spark, lake=settings.paths.lake
+    )  # `writing` takes the session that there is
+    ready_at, began = time.time(), time.perf_counter()
+    with writing(settings, Console()) as context:
+        parts = {"opening the lake": time.perf_counter() - began}
+        if counted == SILVER:
+            run_layers(context, ("bronze",))
+            broadcast_model(context.lake, settings.model, photos=settings.photos)
+            began, parts = time.perf_counter(), {}
+        last = run_layers(context, counted)[-1]
+        seconds = time.perf_counter() - began
+        parts |= _intervals(context.lake, counted)
+    parts["between layers"] = seconds - sum(parts.values())
+    return Measured(seconds, ready_at, last.counts.get("kept", 0), parts)
+
+
+def _intervals(lake: Any, counted: Sequence[str]) -> dict[str, float]:
+    """Seconds of this run between the events of the lake's journals, by what was done until the later one."""
+    from lake import catalog
+
+    events = [(row.at, f"{row.layer} {row.state}") for row in lake.read(catalog.CHUNKS).collect()]
+    models = lake.read(catalog.MODELS).where("kind = 'extractor'").collect()
+    events += [(row.created_at, "extractor") for row in models]
+    parts: dict[str, float] = defaultdict(float)
+    own = lake.read(catalog.RUNS).where(f"run_id = '{lake.run.run_id}'").orderBy("started_at")
+    for run in own.collect():
+        if run.layer not in counted:
+            continue
+        before = run.started_at
+        within = [event for event in events if run.started_at <= event[0] <= run.finished_at]
+        for at, name in (*sorted(within), (run.finished_at, "ending")):
+            parts[f"{run.layer}: {INTERVALS.get(name, name)}"] += (at - before).total_seconds()
+            before = at
+    return dict(parts)
+
+
+def listing(task: Task) -> Measured:
+    """What the driver does by itself with each landing object of a run: lists it, hashes its path, and asks
+    bronze/objects whether it is new."""
+    from bronze import photos
+    from bronze.landing import LocalLanding, arrival
+    from lake import catalog, spark_session
+    from run import writing
+
+    settings = task.settings
+    spark_session.start(settings.spark, lake=settings.paths.lake)
+    with writing(settings, Console()) as context:
+        ready_at, began = time.time(), time.perf_counter()
+        landed = LocalLanding(task.photos).listing().objects
+        arrivals = [arrival(each, position=i, keys=context.keys) for i, each in enumerate(landed)]
+        known = context.lake.read(catalog.OBJECTS)
+        new = photos.unseen(photos.listing(context.lake.spark, arrivals), known).collect()
+        seconds = time.perf_counter() - began
+    return Measured(seconds, ready_at, len(new), {})
+
+
+def notebook(task: Task) -> Measured:
+    """The notebook form, from the making of its model on the driver to its Parquet files."""
+    from benchmarks import notebook_form
+
+    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    spark = notebook_form.session(task.cores)
+    ready_at, began = time.time(), time.perf_counter()
+    output = Path(task.place, "features")
+    notebook_form.extract(
+        spark, Path(task.photos), output, extractor=task.extractor, weights=task.weights
+    )
+    seconds = time.perf_counter() - began
+    kept = spark.read.parquet(str(output)).count()
+    spark.stop()
+    return Measured(seconds, ready_at, kept, {})
+
+
+def measure(task: Task) -> Measured:
+    """Within the process of one measurement."""
+    if task.peer in BARE:
+        return roofline(task)
+    if task.peer == "notebook":
+        return notebook(task)
+    if task.peer == "listing":
+        return listing(task)
+    if task.peer == "silver" or task.peer in EXECUTORS:
+        return layers(task, counted=SILVER)
+    if task.peer == "chunked":
+        each = math.ceil(sum(path.is_file() for path in Path(task.photos).rglob("*")) / CHUNKS)
+        bound = f"chunks.max_photos={each}"
+        task = replace(task, overrides=[*task.overrides, bound])
+    return layers(task, counted=LAYERS)
+
+
+class Failed(FruitLakeError):
+    """A peer's process ended without a result; the message has the end of what it printed."""
+
+
+def measured(task: Task) -> Measured:
+    """Runs a measurement in a process of its own, and watches it. Raises Failed."""
+    place = Path(task.place)
+    result, log = place / "result.json", place / "log"
+    command = [sys.executable, "-m", "benchmarks.peers", json.dumps(asdict(task))]
+    began = time.time()
+    code, watch = watched(command, place=place, log=log)
+    if code or not result.exists():
+        raise Failed(f"{TITLES[task.peer]} ended with code {code}:\n{end_of(log)}")
+    found = Measured(**json.loads(result.read_text()))
+    found.ready = found.ready_at - began
+    if task.peer in ("daily", "nothing"):  # a process a day
+        found.seconds += found.ready
+        found.parts = {"starting Python and Spark": found.ready} | found.parts
+    found.memory, found.others = dict(watch.peak), watch.others
+    return found
+
+
+if __name__ == "__main__":
+    given = Task(**json.loads(sys.argv[1]))
+    Path(given.place, "result.json").write_text(json.dumps(asdict(measure(given))))

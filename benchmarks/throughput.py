@@ -1,0 +1,496 @@
+"""Photos a second: what this machine can do, what the layers do, what a notebook does, on the same photos.
+
+    python benchmarks/throughput.py [--photos FOLDER] [--sizes N1 N2] [--extractor NAME] [--weights W]
+                              [--only roofline,silver,all,…] [--rounds N] [--json FILE]
+
+The peers:
+
+roofline          bare Python processes, one a core, without Spark: photos in memory are decoded, embedded
+                  and measured by the product's own functions. No layer can be faster.
+guarded           the same, with each process' photos decoded in a child, as silver has them: what it costs
+                  that a decoder may crash.
+silver            the silver layer: bronze's gate, staging, silver's gate and publication, over a lake
+                  that has bronze's photos and the converted model.
+all               landing to gold: all three layers on a new lake, from the making of its tables to the last
+                  journal entry, with the model's conversion. Then, on that lake, a process each time:
+                  10 new photos, and nothing new (`daily` and `nothing` in the numbers).
+chunked           landing to gold in four chunks, where `all` has one: what a chunk costs.
+listing           what the driver does alone: 50,000 and 200,000 landing objects are listed and looked up.
+one_executor,     silver in one and in two executor processes of one core each, apart from the driver's:
+two_executors     what a second one brings, and which parts it doesn't shorten.
+notebook          Keras `predict` in a pandas UDF over `binaryFile`, to Parquet (`notebook_form.py`).
+large             the roofline with JPEGs of 12.5 megapixels, of 8 and of 32 of them a core.
+large_full        the same photos, decoded in full and then resized.
+
+How to read it:
+
+- A rate is marginal, (n2 - n1) / (t2 - t1): what one more photo costs. What a run costs however few
+  photos it has stands beside it as the fixed part, t1 - n1 / rate. The clock starts when Spark is up
+  (roofline: when each process holds its photos and its model); how long that takes is listed apart. A daily
+  run's clock starts with its process.
+- Each measurement has processes and a lake of its own. With `--rounds` they are repeated, peer by peer in
+  turns, and medians are taken.
+- No rate is printed where noise may be as large as what is measured, as with sizes too near one another,
+  a rate above the roofline, or a busy machine: the reason stands below. `others` is the share of the
+  machine's processor time that other programs had meanwhile; above a few percent no ratio is sure.
+- In the table of parts a photo's milliseconds are those of the whole machine: they add up to 1000 / rate.
+  An interval of the layers ends where the lake's own journals say so, and begins where the one before ends.
+  For the daily runs the two columns are a small and a large lake.
+- Photos: those of the folder that decode, each once, in an order drawn once; where more are wanted than
+  there are, further ones are mirrored and cropped by a few pixels and encoded again. A large one is a mosaic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import calibration
+from benchmarks.notebook_form import APPLICATIONS
+from benchmarks.peers import TITLES, Failed, Measured, Task, measured
+from benchmarks.photo_variants import (
+    MOBILENET,
+    linked,
+    mean_bytes,
+    originals_of,
+    write_empty,
+    write_mosaics,
+    write_photos,
+)
+from benchmarks.rates import ALL_GATES, OTHERS_MATTER, Rate, Results, medians, most_others, rates
+from conf.errors import BadInput, FruitLakeError
+from conf.settings import Settings
+from silver import extractors, litert_conversion
+from silver.litert_runtime import interpreter
+
+ROOT = Path(__file__).resolve().parents[1]
+PEERS = (
+    *(
+        "roofline",
+        "guarded",
+        "silver",
+        "all",
+        "chunked",
+        "listing",
+        "one_executor",
+        "two_executors",
+    ),
+    *("notebook", "large", "large_full"),
+)
+SIZES = (1142, 4568)
+LARGE = (16, 64)
+LISTED = (50_000, 200_000)
+DAILY = ("daily", "nothing")
+NEW = 10
+DAYS = 2
+"""Daily runs on each lake in each round: of NEW photos, and of nothing new."""
+
+OF_ROOFLINE = {"guarded": 0.95, "silver without gates": 0.85, "all": 0.65}
+OF_NOTEBOOK, OF_FULL, GATES_WANTED, DAILY_SECONDS = 3.5, 3.0, 0.15, 60
+"""What is wanted: of landing to gold, of large photos, of the gates, of a daily run."""
+
+LIBRARIES = (
+    *("pyspark", "delta-spark", "great-expectations", "tensorflow", "keras", "ai-edge-litert"),
+    *("numpy", "pandas", "pyarrow", "pillow"),
+)
+
+
+# On screen
+
+
+def show(console: Console, results: Results, sizes: Mapping[str, Sequence[int]]) -> None:
+    """The tables, what is doubtful about them, and what was wanted."""
+    found = rates(results, sizes)
+    console.print(rates_table(found, sizes))
+    console.print(parts_table(results, sizes))
+    console.print(processes_table(results))
+    for rate in found.values():
+        if rate.doubt:
+            console.print(f"{rate.title.strip()}: no rate, {rate.doubt}.")
+    for peer in found.keys() & results.keys():
+        for size, rounds in zip(sizes[peer], results[peer], strict=True):
+            if any(each.kept != size for each in rounds):
+                kept = ", ".join(f"{each.kept:,}" for each in rounds)
+                console.print(f"{TITLES[peer]} kept {kept} of {size:,} photos: not the same work.")
+    others = max(map(most_others, results.values()), default=0.0)
+    if others > OTHERS_MATTER:
+        told = "no ratio is sure; repeat it on a quiet machine"
+        console.print(f"Other programs took up to {others:.0%} of the machine: {told}.")
+    for line in wanted(found, results, sizes):
+        console.print(line)
+
+
+def wanted(
+    found: Mapping[str, Rate], results: Results, sizes: Mapping[str, Sequence[int]]
+) -> list[str]:
+    """A line for each target whose numbers are there."""
+    lines = []
+    for name, share in OF_ROOFLINE.items():
+        if part := ratio(found, name, "roofline"):
+            lines.append(
+                f"{TITLES.get(name, name)} reaches {part:.0%} of the roofline; {share:.0%} is wanted."
+            )
+    for name, peer, times in (
+        ("all", "notebook", OF_NOTEBOOK),
+        ("silver without gates", "notebook", OF_NOTEBOOK),
+        ("large", "large_full", OF_FULL),
+    ):
+        if part := ratio(found, name, peer):
+            lines.append(
+                f"{TITLES.get(name, name)} has {part:.2f} times the rate of {TITLES[peer]}; "
+                f"{times} is wanted."
+            )
+    for name in ("two_executors", "two_executors without gates", "two_executors staging"):
+        if part := ratio(found, name, name.replace("two_executors", "one_executor")):
+            what = name.removeprefix("two_executors").strip() or "in all"
+            lines.append(f"Two executors have {part:.2f} times the rate of one, silver {what}.")
+    if "all" in found and found["all"].per_second:
+        lines.append(gates_line(results["all"], sizes["all"], whole=1 / found["all"].per_second))
+    if results.get("daily"):
+        small, large = medians(results["daily"])
+        lines.append(
+            f"{NEW} new photos took {small:.0f} s on the small lake and {large:.0f} s on the large one, from "
+            f"the start of the process; {DAILY_SECONDS} s are wanted."
+        )
+    return lines
+
+
+def ratio(found: Mapping[str, Rate], name: str, other: str) -> float | None:
+    """Of two rates, where both are there."""
+    one, two = (found[each].per_second if each in found else None for each in (name, other))
+    return one / two if one and two else None
+
+
+def gates_line(by_size: Sequence[Sequence[Measured]], sizes: Sequence[int], *, whole: float) -> str:
+    """What the gates take of the `whole` seconds that a photo more costs, and what they take anyway."""
+    small, large = medians(by_size, *ALL_GATES)
+    more = (large - small) / (sizes[1] - sizes[0])
+    return (
+        f"The gates take {1000 * more:.2f} of {1000 * whole:.2f} ms that a photo more costs from landing to "
+        f"gold, {more / whole:.0%}; under {GATES_WANTED:.0%} is wanted. However few photos there are, they "
+        f"take {small - more * sizes[0]:.1f} s."
+    )
+
+
+def rates_table(found: Mapping[str, Rate], sizes: Mapping[str, Sequence[int]]) -> Table:
+    """One row a peer."""
+    table = Table(title="rates: (n2 - n1) / (t2 - t1)")
+    table.add_column("peer", no_wrap=True)
+    columns = ("photos/s", "fixed s", "n1", "n2", "of roofline", "× notebook")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for name, rate in found.items():
+        numbers = sizes[name.split()[0]]
+        at = (f"{n:,} in {t:,.1f} s" for n, t in zip(numbers, rate.seconds, strict=True))
+        is_large = name.startswith("large")
+        of, times = (None if is_large else ratio(found, name, p) for p in ("roofline", "notebook"))
+        table.add_row(
+            rate.title,
+            f"{rate.per_second:,.1f}" if rate.per_second else "–",
+            f"{rate.fixed:,.1f}" if rate.fixed is not None else "–",
+            *at,
+            f"{of:.0%}" if of else "–",
+            f"{times:.2f}" if times else "–",
+        )
+    return table
+
+
+def parts_table(results: Results, sizes: Mapping[str, Sequence[int]]) -> Table:
+    """Where the seconds go, of those peers that tell."""
+    table = Table(title="parts")
+    table.add_column("peer", no_wrap=True)
+    table.add_column("part", no_wrap=True)
+    for name in ("s at n1", "s at n2", "ms a photo more"):
+        table.add_column(name, justify="right")
+    for peer, by_size in results.items():
+        for name in (*by_size[0][0].parts, "in all"):
+            small, large = medians(by_size, *(() if name == "in all" else (name,)))
+            more = "–"
+            if peer in sizes:
+                more = f"{1000 * (large - small) / (sizes[peer][1] - sizes[peer][0]):.2f}"
+            table.add_row(TITLES[peer], name, f"{small:.2f}", f"{large:.2f}", more)
+        table.add_section()
+    return table
+
+
+def processes_table(results: Results) -> Table:
+    """Start, memory and neighbours: the worst of all measurements of a peer."""
+    table = Table(title="processes: the highest of all measurements")
+    table.add_column("peer", no_wrap=True)
+    kinds = ("JVM", "driver", "workers", "a worker")
+    for name in ("s to start", *(f"{kind} MB" for kind in kinds), "others"):
+        table.add_column(name, justify="right")
+    for peer, by_size in results.items():
+        every = [each for rounds in by_size for each in rounds]
+        memory = (max(each.memory.get(kind, 0) for each in every) for kind in kinds)
+        others = most_others(by_size)
+        table.add_row(
+            TITLES[peer],
+            f"{max(each.ready for each in every):.1f}",
+            *(f"{peak / 1e6:,.0f}" if peak else "–" for peak in memory),
+            f"{others:.0%}",
+            style="yellow" if others > OTHERS_MATTER else None,
+        )
+    return table
+
+
+# The command
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The words of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--photos", type=Path, metavar="FOLDER", help="else the shared ones, or samples"
+    )
+    parser.add_argument("--sizes", type=int, nargs=2, default=SIZES, metavar=("N1", "N2"))
+    parser.add_argument("--extractor", default="mobilenet_v2", metavar="NAME")
+    parser.add_argument("--weights", metavar="W", help="imagenet, a weights file, or random:SEED")
+    parser.add_argument("--only", metavar="PEERS", help=f"some of {','.join(PEERS)}")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="medians of so many")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="writes the numbers there")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="measures what emr plan needs, to this file",
+    )
+    words = parser.parse_args(argv)
+    if not 0 < words.sizes[0] < words.sizes[1]:
+        parser.error("--sizes: two numbers of photos, the smaller first")
+    if words.rounds < 1:
+        parser.error("--rounds: at least 1")
+    usual = calibration.NEEDED if words.calibration else PEERS
+    words.peers = words.only.split(",") if words.only else list(usual)
+    if unknown := [peer for peer in words.peers if peer not in PEERS]:
+        parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(PEERS)}")
+    return words
+
+
+def choose(words: argparse.Namespace, console: Console) -> None:
+    """Weights and peers that fit the extractor; weights as an absolute path. Raises BadInput."""
+    Settings.load("local", environment={}, overrides=words.set)
+    if words.weights is None:
+        has_own = words.extractor == "mobilenet_v2" and MOBILENET.exists()
+        words.weights = str(MOBILENET) if has_own else "random:1"
+    elif Path(words.weights).exists():
+        words.weights = str(Path(words.weights).resolve())
+    extractors.extractor(words.extractor).source(words.weights)
+    if "notebook" in words.peers and words.extractor not in APPLICATIONS:
+        words.peers.remove("notebook")
+        told = f"keras.applications has no {words.extractor}, hence no notebook form"
+        if not words.peers:
+            raise BadInput(f"--only notebook: {told}; name another extractor.")
+        console.print(f"{told}.")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the measurements share: photos by peer and size, and the model."""
+
+    words: argparse.Namespace
+    work: Path
+    console: Console
+    folders: Mapping[str, Sequence[Path]]
+    new: Sequence[Path]
+    cores: int
+
+    @classmethod
+    def made(cls, words: argparse.Namespace, work: Path, console: Console) -> Bench:
+        """Photos and the model's flatbuffer, written into `work`. Raises BadInput."""
+        cores = _cores()
+        sizes, new = words.sizes, words.rounds * DAYS * NEW
+        with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
+            source = originals_of(words.photos, work=work)
+            photos = write_photos(source, sizes[1] + new, into=work / "photos", pool=pool)
+            folders = [linked(photos[:size], work / f"of-{size}") for size in sizes]
+            of = dict.fromkeys(words.peers, folders)
+            if large := [peer for peer in words.peers if peer.startswith("large")]:
+                into = work / "large"
+                mosaics = write_mosaics(photos[: sizes[1]], LARGE[1], into=into, pool=pool)
+                halves = [linked(mosaics[:count], work / f"large-{count}") for count in LARGE]
+                of |= dict.fromkeys(large, halves)
+            if "listing" in words.peers:
+                of["listing"] = [write_empty(count, work / f"listed-{count}") for count in LISTED]
+            model = (words.extractor, words.weights, work / "model.tflite")
+            pool.submit(_write_flatbuffer, *model).result()
+        return cls(words, work, console, of, photos[sizes[1] :], cores)
+
+    def measured(self, peer: str, photos: Path, place: Path) -> Measured:
+        """One measurement in the folder `place`. Raises Failed."""
+        words = self.words
+        shared = (str(self.work / "model.tflite"), words.extractor, words.weights, self.cores)
+        done = measured(Task(peer, str(photos), str(place), *shared, words.set))
+        self.console.print(f"{TITLES[peer]}, {photos.name}: {done.seconds:,.1f} s")
+        return done
+
+    def days(self, photos: Path, place: Path, *, number: int) -> dict[str, list[Measured]]:
+        """Daily runs on the lake in `place` that has these photos: of new ones, and of nothing new."""
+        done: dict[str, list[Measured]] = {peer: [] for peer in DAILY}
+        before = sorted(path for path in photos.rglob("*") if path.is_file())
+        for day in range(DAYS):
+            first = (number * DAYS) * NEW
+            new = self.new[first : first + (day + 1) * NEW]
+            landing = linked([*before, *new], place / f"day-{day}")
+            for peer in DAILY:
+                done[peer].append(self.measured(peer, landing, place))
+        return done
+
+
+def run_all(bench: Bench) -> dict[str, list[list[Measured]]]:
+    """Every peer at every size in every round. A peer that fails is left out, and the others go on."""
+    results: dict[str, list[list[Measured]]] = {peer: [[], []] for peer in bench.words.peers}
+    has_days = "all" in results and not bench.words.calibration
+    if has_days:
+        results |= {peer: [[], []] for peer in DAILY}
+    for number in range(bench.words.rounds):
+        for peer in [peer for peer in results if peer not in DAILY]:
+            try:
+                for size, photos in enumerate(bench.folders[peer]):
+                    with tempfile.TemporaryDirectory(
+                        dir=bench.work, ignore_cleanup_errors=True
+                    ) as made:
+                        place = Path(made)
+                        results[peer][size].append(bench.measured(peer, photos, place))
+                        if peer == "all" and has_days:
+                            for each, done in bench.days(photos, place, number=number).items():
+                                results[each][size] += done
+            except Failed as error:
+                bench.console.print(str(error), markup=False)
+                del results[peer]
+                if peer == "all" and has_days:
+                    for each in DAILY:
+                        del results[each]
+    return results
+
+
+def _write_flatbuffer(extractor: str, weights: str, target: Path) -> None:
+    chosen = extractors.extractor(extractor)
+    target.write_bytes(litert_conversion.convert(chosen.build(chosen.source(weights))))
+
+
+def dimensions_of(model: Path) -> int:
+    """How many values an embedding of the model has."""
+    content = model.read_bytes()
+    return interpreter(content, litert_conversion.weights_id(content)).dimensions
+
+
+def _cores() -> int:
+    """As many as Spark's local[*] takes."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _load() -> list[float]:
+    return [round(each, 2) for each in os.getloadavg()]
+
+
+def _cpu() -> dict[str, Any]:
+    """Its name, and how many threads the system says that a core of it has. Unknown without /proc."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return {"cpu": platform.processor() or "unknown", "threads_per_core": None}
+    told = {
+        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+    siblings, cores = (
+        int(told[name]) if name in told else None for name in ("siblings", "cpu cores")
+    )
+    threads = siblings // cores if siblings and cores else None
+    return {"cpu": told.get("model name", "unknown"), "threads_per_core": threads}
+
+
+def facts(bench: Bench) -> dict[str, Any]:
+    """What the numbers hang on."""
+    from lake.run_journal import code_revision
+
+    words = bench.words
+    return {
+        **_cpu(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "photo_bytes": {peer: mean_bytes(at[-1]) for peer, at in bench.folders.items()},
+        "listed": list(LISTED),
+        "dimensions": dimensions_of(bench.work / "model.tflite"),
+        "cores": _cores(),
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in LIBRARIES},
+        "code_revision": code_revision(),
+        "extractor": words.extractor,
+        "weights": Path(words.weights).name,
+        "settings": words.set,
+        "sizes": list(words.sizes),
+        "large": list(LARGE),
+        "rounds": words.rounds,
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures and prints; 1 where a peer failed."""
+    words = parse(argv)
+    os.environ["PYTHONPATH"] = str(ROOT)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=120)
+    work = Path(tempfile.mkdtemp(prefix="fruit-lake-benchmark-"))
+    load = _load()
+    try:
+        choose(words, console)
+        told = f"{words.extractor} with {Path(words.weights).name} on {_cores()} cores"
+        console.print(f"{told}, load {load[0]} at the start.")
+        bench = Bench.made(words, work, console)
+        held = facts(bench)
+        results = run_all(bench)
+    except FruitLakeError as error:
+        console.print(f"error: {error}", markup=False)
+        return error.exit_code
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    own = {"large": LARGE, "large_full": LARGE, "listing": LISTED}
+    sizes = {p: own.get(p, words.sizes) for p in results if p not in DAILY}
+    if results:
+        show(console, results, sizes)
+    if words.json:
+        numbers = {
+            "facts": held | {"load_before": load, "load_after": _load()},
+            "rates": {name: asdict(rate) for name, rate in rates(results, sizes).items()},
+            "measured": {
+                peer: [[asdict(each) for each in rounds] for rounds in by_size]
+                for peer, by_size in results.items()
+            },
+        }
+        words.json.write_text(json.dumps(numbers, indent=2) + "\n")
+    if words.calibration:
+        try:
+            entry = calibration.calibration(results, rates(results, sizes), held)
+        except BadInput as error:
+            console.print(f"error: {error}", markup=False)
+            return error.exit_code
+        calibration.write(entry, extractor=words.extractor, file=words.calibration)
+    return 0 if set(words.peers) <= set(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Checking what the lake holds: every suite on its whole table, or on one version of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from conf.errors import BadInput, Blocked, hint
+from expectations import suites
+from expectations.suite_views import Views
+from expectations.validation import SKIPPED, ExpectationResult, judge
+from lake import catalog
+from lake.catalog import Table
+from lake.chunks import Chunk, ChunkState
+from lake.lake import DEPARTURE, ERASE, Lake
+
+LEAVING = (DEPARTURE, ERASE)
+LAYERS = {catalog.PHOTOS: "bronze", catalog.EMBEDDINGS: "silver", catalog.FEATURES: "gold"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A suite on a version of its table: the findings, or the sentence why it could not be used."""
+
+    suite: str
+    table: str
+    version: int
+    findings: Sequence[ExpectationResult] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for each critical expectation that fails."""
+        if self.error:
+            return [self.error]
+        return [f"{self.suite}: {f.line}" for f in self.findings if f.action == "blocked"]
+
+
+def named(name: str | None) -> Sequence[Table]:
+    """The table of that name, or all that have a suite. Raises BadInput."""
+    known = {table.name: table for table in suites.TABLES}
+    if name is None:
+        return suites.TABLES
+    if name not in known:
+        nearest = hint(name, known, otherwise=f"those with a suite are {', '.join(known)}.")
+        raise BadInput(f"There is no suite for a table {name}; {nearest}")
+    return [known[name]]
+
+
+def check(
+    lake: Lake,
+    table: Table,
+    *,
+    views: Views,
+    version: int | None = None,
+    folder: Path = suites.HERE,
+) -> Checked:
+    """What the table's suite finds in its rows, now or at a version. Writes nothing. Raises BadInput."""
+    last = lake.version(table)
+    rows = lake.read(table) if version is None else lake.read_version(table, version)
+    at = last if version is None else version
+    name = suites.name_of(table)
+    try:
+        verdict = judge(
+            views.of(table, rows),
+            suites.load(name, folder=folder),
+            expected=journalled(
+                lake.ledger.chunks().values(), table, version=at, is_last=at == last
+            ),
+            may_refuse_rows=False,
+        )
+    except Blocked as error:
+        return Checked(name, table.name, at, error=str(error))
+    return Checked(name, table.name, at, verdict.findings)
+
+
+def journalled(chunks: Iterable[Chunk], table: Table, *, version: int, is_last: bool) -> int | None:
+    """How many rows the table must have by what ops/chunks tells; None where that can't be told.
+
+    When rows left, of a retired model or of an erased person, is not told: a version before the last may
+    have held them or not.
+    """
+    known = list(chunks)
+    own = [c for c in known if c.layer == LAYERS.get(table) and table.name in c.versions]
+    have_left = any(c.layer in LEAVING for c in known) or any(
+        c.state is ChunkState.RETIRED for c in own
+    )
+    if table not in LAYERS or (not is_last and have_left):
+        return None
+    return sum(c.photos for c in own if c.is_published and c.versions[table.name] <= version)
+
+
+def junit(checked: Sequence[Checked]) -> str:
+    """JUnit's XML: a suite a table, a test case an expectation.
+
+    A critical failure is a `failure`, what can't be evaluated an `error`, what has nothing to compare with
+    is `skipped`; a warning passes and says so in `system-err`.
+    """
+    root = ElementTree.Element("testsuites", name="expectations")
+    for each in checked:
+        title = f"{each.table} version {each.version}"
+        suite = ElementTree.SubElement(root, "testsuite", name=f"{each.suite} on {title}")
+        cases: list[tuple[ExpectationResult | None, str]] = [
+            (f, f.expectation) for f in each.findings
+        ]
+        cases = cases or [(None, "the suite itself")]
+        counts = {"tests": len(cases), "failures": 0, "errors": 0, "skipped": 0}
+        for finding, name in cases:
+            case = ElementTree.SubElement(suite, "testcase", classname=each.suite, name=name)
+            error = finding.error if finding else each.error
+            if error:
+                counts["errors"] += 1
+                ElementTree.SubElement(case, "error", message=finding.line if finding else error)
+            elif finding and finding.action == "blocked":
+                counts["failures"] += 1
+                ElementTree.SubElement(case, "failure", message=finding.line)
+            elif finding and finding.action == SKIPPED:
+                counts["skipped"] += 1
+                ElementTree.SubElement(case, "skipped", message="there is nothing to compare with")
+            elif finding and finding.action == "warned":
+                ElementTree.SubElement(case, "system-err").text = f"warning: {finding.line}"
+        suite.attrib.update({name: str(count) for name, count in counts.items()})
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,0 +1,144 @@
+"""Data Docs: one page with the last result of every suite, from ops/quality. Numbers only, no value of a row.
+
+The rules are told in Great Expectations' own words. Its own site is not used: its pages load scripts from
+ten hosts and a picture that counts visits, and stay empty where the network has no way there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from expectations import suites
+from lake import catalog
+from lake.lake import Lake
+from lake.storage.folder import Folder
+
+PAGE = "index.html"
+SIGNS = {"passed": "✓", "warned": "!", "quarantined": "▸", "blocked": "✗", "released": "▸"}
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #888; --good: #18794e; --bad: #cd2b31;
+  --warn: #ad5700 }
+@media (prefers-color-scheme: dark) { :root { --good: #4cc38a; --bad: #ff6369; --warn: #f1a10d } }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin: 2.5rem 0 .25rem }
+p { margin: .25rem 0; color: var(--soft) }
+table { border-collapse: collapse; width: 100%; margin-top: .75rem }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0;
+  border-top: 1px solid var(--line) }
+th { font-weight: 600; border-top: 0 } td.number { font-variant-numeric: tabular-nums; white-space: nowrap }
+td small { display: block; color: var(--soft) } code { font-size: .93em }
+.passed { color: var(--good) } .warned { color: var(--warn) }
+.quarantined, .blocked, .released { color: var(--bad) } .action { white-space: nowrap }
+"""
+
+
+def publish(lake: Lake, folder: Folder, *, suite_folder: Path = suites.HERE) -> str:
+    """Writes the page into the folder, and returns its place. Raises Blocked (a suite can't be read)."""
+    rules = {suites.name_of(t): _rules(suites.name_of(t), suite_folder) for t in suites.TABLES}
+    folder.make()
+    folder.write(PAGE, page(_last_results(lake), rules).encode())
+    return folder.uri(PAGE)
+
+
+def _last_results(lake: Lake) -> Sequence[Mapping[str, Any]]:
+    """Of each suite the rows of ops/quality that its last judgement left."""
+    last = F.max("judged_at").over(Window.partitionBy("suite"))
+    rows = lake.read(catalog.QUALITY).withColumn("last", last).where("judged_at = last").collect()
+    return [row.asDict() for row in rows]
+
+
+def _rules(name: str, folder: Path) -> Mapping[str, tuple[str, str]]:
+    """What each expectation of a suite says, and why, by its id, in the suite's order."""
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.render.renderer.inline_renderer import InlineRenderer
+
+    found = {}
+    for expectation in suites.written(name, folder=folder)["expectations"]:
+        renderer = InlineRenderer(render_object=ExpectationConfiguration(**expectation))
+        told: Any = renderer.get_rendered_content()[0].value
+        words = told.template or ""
+        given: dict[str, Any] = told.to_json_dict().get("params") or {}
+        # The longest first: $v__1 is the beginning of $v__10.
+        for key in sorted(given, key=len, reverse=True):
+            words = words.replace(f"${key}", _word(given[key].get("value")))
+        found[expectation["meta"]["id"]] = (words, expectation["meta"]["why"])
+    return found
+
+
+def _word(value: Any) -> str:
+    """An argument of an expectation; of a parameter its name."""
+    return str(value.get("$PARAMETER") if isinstance(value, dict) else value)
+
+
+def page(
+    results: Sequence[Mapping[str, Any]], rules: Mapping[str, Mapping[str, tuple[str, str]]]
+) -> str:
+    """The HTML page, which loads nothing from anywhere."""
+    by_suite = {suite: [r for r in results if r["suite"] == suite] for suite in rules}
+    links = " · ".join(
+        f'<a href="#{suite}">{suite}</a> {_verdict(found)}' for suite, found in by_suite.items()
+    )
+    sections = "".join(_section(suite, by_suite[suite], told) for suite, told in rules.items())
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Data Docs</title><style>{STYLE}</style></head><body><h1>Data Docs</h1>"
+        "<p>The last result of every suite. Numbers only: no value of a row is here.</p>"
+        f"<p>{links}</p>{sections}</body></html>\n"
+    )
+
+
+def _section(
+    suite: str, results: Sequence[Mapping[str, Any]], rules: Mapping[str, tuple[str, str]]
+) -> str:
+    heading = f'<h2 id="{suite}">{suite}: {_verdict(results)}</h2>'
+    if not results:
+        return heading
+    places = {identity: place for place, identity in enumerate(rules)}
+    ordered = sorted(results, key=lambda r: places.get(r["expectation"], len(places)))
+    first = ordered[0]
+    judged: datetime = first["judged_at"]
+    version = first["table_version"]
+    held = f"version {version} of its table" if version is not None else "nothing was published"
+    head = "".join(f"<th>{name}</th>" for name in ("", "rule", "severity", "found", "then"))
+    rows = "".join(_row(r, rules.get(r["expectation"], ("", ""))) for r in ordered)
+    return (
+        f"{heading}<p>chunk {first['chunk']}, {held}, run "
+        f"<code>{escape(first['run_id'])}</code>, judged at {judged:%Y-%m-%d %H:%M:%S}</p>"
+        f"<table><tr>{head}</tr>{rows}</table>"
+    )
+
+
+def _verdict(results: Sequence[Mapping[str, Any]]) -> str:
+    failed = sum(not r["success"] for r in results)
+    if failed:
+        return f"{failed} of {len(results)} fail"
+    return f"all {len(results)} hold" if results else "nothing judged yet"
+
+
+def _row(result: Mapping[str, Any], told: tuple[str, str]) -> str:
+    rule, why = told
+    action = result["action"]
+    return (
+        f'<tr><td class="{action}">{SIGNS.get(action, "?")}</td>'
+        f"<td><code>{escape(result['expectation'])}</code> {escape(rule)}<small>{escape(why)}</small></td>"
+        f'<td>{escape(result["severity"])}</td><td class="number">{found(result)}</td>'
+        f'<td class="action {action}">{escape(action)}</td></tr>'
+    )
+
+
+def found(result: Mapping[str, Any]) -> str:
+    """What a row of ops/quality says that an expectation found, in a few words."""
+    if result["unexpected_count"] is not None:
+        return f"{result['unexpected_count']:,} of {result['element_count']:,} rows fail"
+    if result["observed"] is None:
+        return "–"
+    return f"{float(result['observed']):,.6g}"

@@ -1,0 +1,255 @@
+"""gold/models: every version of every model, with what it takes to use it and where it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from conf.errors import BadInput
+from gold.classifiers import Classifier, Floats, Indices, Vectors
+from gold.drift import Reference
+from gold.pca import Pca
+
+CANDIDATE, CHAMPION, RETIRED = "candidate", "champion", "retired"
+"""Of a PCA or a classifier. Readers get the champion unless they name another."""
+
+PCA, CLASSIFIER = "pca", "classifier"
+
+EMBEDDINGS = "embeddings"
+"""The input of a classifier that takes embeddings; that of any other is the PCA version whose features it
+takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """Where a version came from: fitted on `photos` embeddings of version `embeddings_version` of
+    silver/embeddings, up to silver's `through_chunk`, with `settings`, for a `reason`."""
+
+    version: str
+    weights_id: str
+    through_chunk: int
+    embeddings_version: int
+    photos: int
+    reason: str
+    supersedes: str | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def lineage(self, *, kind: str, status: str) -> dict[str, Any]:
+        """Its part of a row of gold/models."""
+        return {
+            "version": self.version,
+            "kind": kind,
+            "weights_id": self.weights_id,
+            "through_chunk": self.through_chunk,
+            "embeddings_version": self.embeddings_version,
+            "photos": self.photos,
+            "reason": self.reason,
+            "supersedes": self.supersedes,
+            "settings": json.dumps(dict(self.settings)),
+            "metrics": dict(self.metrics),
+            "status": status,
+            "created_at": datetime.now(UTC),
+        }
+
+    @staticmethod
+    def lineage_of(row: Mapping[str, Any], *, parameters: str) -> dict[str, Any]:
+        """What `lineage` wrote. Raises BadInput where the version's `parameters` were wiped."""
+        if row[parameters] is None:
+            raise BadInput(
+                f"The parameters of {row['version']} were wiped: what it was fitted on had to go. Name a "
+                f"later version."
+            )
+        names = (each.name for each in fields(Version))
+        return {name: row[name] for name in names} | {
+            "settings": json.loads(row["settings"]),
+            "metrics": dict(row["metrics"] or []),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PcaVersion(Version):
+    """A PCA and its lineage.
+
+    `metrics`: the variance of its embeddings that it explains (`explained_after`), and that the version
+    before it does (`explained_before`). `principal_angles` float64[≤ k] are those between the two, in
+    radians. `drift`: what called for it, over its bound. `reference` is what later chunks are compared with.
+    """
+
+    pca: Pca
+    principal_angles: NDArray[np.float64] | None = None
+    drift: float | None = None
+    reference: Reference | None = None
+
+    def project(self, embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """float[n, d] to float32[n, k]. Raises ValueError where d is another."""
+        return self.pca.project(embeddings)
+
+    def row(self, *, status: str) -> dict[str, Any]:
+        """The row of gold/models."""
+        angles = self.principal_angles
+        return self.lineage(kind=PCA, status=status) | {
+            "dimensions": len(self.pca.mean),
+            "components": self.pca.components,
+            "explained_variance": self.pca.explained_variance,
+            "variance": self.pca.variance,
+            "scree": self.pca.scree.tolist(),
+            "principal_angles": None if angles is None else angles.tolist(),
+            "mean": self.pca.mean.tobytes(),
+            "scale": self.pca.scale.tobytes(),
+            "basis": self.pca.basis.tobytes(),
+            "reference": self.reference and self.reference.to_json(),
+            "drift": self.drift,
+        }
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> PcaVersion:
+        """From a row of gold/models. Raises BadInput where its parameters were wiped."""
+        lineage = cls.lineage_of(row, parameters="basis")
+        angles = row["principal_angles"]
+        return cls(
+            **lineage,
+            pca=Pca(
+                mean=np.frombuffer(row["mean"]),
+                scale=np.frombuffer(row["scale"]),
+                basis=np.frombuffer(row["basis"]).reshape(row["dimensions"], row["components"]),
+                scree=np.array(row["scree"]),
+                variance=row["variance"],
+            ),
+            principal_angles=None if angles is None else np.array(angles),
+            drift=row["drift"],
+            reference=row["reference"] and Reference.from_json(row["reference"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierVersion(Version):
+    """A classifier of embeddings, or of their features (`input`), and its lineage.
+
+    `metrics` and `confusion` int64[labels, labels] are of photos that were held out, as `gold.cross_validation`
+    has them; `nearest_neighbours` is a reference on the same ones. gold/held_out has them photo by photo.
+    """
+
+    algorithm: str
+    input: str
+    classifier: Classifier
+    labels: Sequence[str]
+    confusion: Indices
+
+    def predict(self, vectors: Vectors) -> Floats:
+        """float[n, d] to float64[n, kinds]: the probability of each of `classifier.labels`. Raises ValueError
+        where d is another, or a value not finite."""
+        return self.classifier.predict(vectors)
+
+    def row(self, *, status: str) -> dict[str, Any]:
+        """The row of gold/models."""
+        return self.lineage(kind=CLASSIFIER, status=status) | {
+            "algorithm": self.algorithm,
+            "input": self.input,
+            "dimensions": len(self.classifier.mean),
+            "parameters": self.classifier.parameters(),
+            "labels": list(self.labels),
+            "confusion": self.confusion.ravel().tolist(),
+        }
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> ClassifierVersion:
+        """From a row of gold/models. Raises BadInput where its parameters were wiped."""
+        lineage = cls.lineage_of(row, parameters="parameters")
+        labels = tuple(row["labels"])
+        return cls(
+            **lineage,
+            algorithm=row["algorithm"],
+            input=row["input"],
+            classifier=Classifier.from_parameters(row["parameters"]),
+            labels=labels,
+            confusion=np.array(row["confusion"]).reshape(len(labels), len(labels)),
+        )
+
+
+WIPED = (
+    "mean",
+    "scale",
+    "basis",
+    "scree",
+    "principal_angles",
+    "parameters",
+    "reference",
+    "confusion",
+)
+"""The columns of gold/models that are made of what a version was fitted on, photo by photo or summed."""
+
+
+def wiped(models: DataFrame) -> DataFrame:
+    """The same versions, retired and without their parameters: nobody can use them any more, nor learn from
+    them."""
+    nothing = {name: F.lit(None).cast(models.schema[name].dataType) for name in WIPED}
+    return models.withColumns({**nothing, "status": F.lit(RETIRED)})
+
+
+def versions(models: DataFrame, *, weights_id: str, kind: str = PCA) -> DataFrame:
+    """The rows of a model's versions of that kind."""
+    return models.where((F.col("kind") == kind) & (F.col("weights_id") == weights_id))
+
+
+def champion(models: DataFrame, *, weights_id: str) -> PcaVersion | None:
+    """The PCA version that readers of a model's features get; None before the first."""
+    row = versions(models, weights_id=weights_id).where(F.col("status") == CHAMPION).first()
+    return PcaVersion.read(row.asDict()) if row else None
+
+
+def version(models: DataFrame, name: str) -> PcaVersion | ClassifierVersion:
+    """The PCA or classifier version of that name. Raises BadInput (there is none; its parameters were
+    wiped)."""
+    fitted = models.where(F.col("kind").isin(PCA, CLASSIFIER))
+    row = fitted.where(F.col("version") == name).first()
+    if row is None:
+        known = [r[0] for r in fitted.select("version").collect()]
+        raise BadInput(
+            f"There is no version {name}; the lake has {', '.join(sorted(known)) or 'none'}."
+        )
+    return read(row.asDict())
+
+
+def read(row: Mapping[str, Any]) -> PcaVersion | ClassifierVersion:
+    """The version that a row of gold/models tells of. Raises BadInput where its parameters were wiped."""
+    return PcaVersion.read(row) if row["kind"] == PCA else ClassifierVersion.read(row)
+
+
+def previous(models: DataFrame, *, weights_id: str) -> str:
+    """The version that a model's champion superseded. Raises BadInput where there is none."""
+    held = champion(models, weights_id=weights_id)
+    if held is None or held.supersedes is None:
+        now = held.version if held else "no version yet"
+        raise BadInput(f"There is nothing to roll back to: the champion is {now}, the first one.")
+    return held.supersedes
+
+
+def next_versions(models: DataFrame, *, weights_id: str, kind: str = PCA) -> Iterator[str]:
+    """The names of a model's next versions of that kind: `<kind>-<start of weights_id>-<number>`."""
+    held = versions(models, weights_id=weights_id, kind=kind).count()
+    return (f"{kind}-{weights_id[:8]}-{number}" for number in count(held + 1))
+
+
+def with_champion(
+    models: DataFrame, new: DataFrame, *, ends: Sequence[str] = (CHAMPION,)
+) -> DataFrame:
+    """The rows of gold/models that change when `new` ones are published: they themselves and, where one is
+    a champion, those of its model and kind whose status `ends` by that."""
+    promoted = new.where(F.col("status") == CHAMPION).select("weights_id", "kind").distinct()
+    old = (
+        models.where(F.col("status").isin(*ends))
+        .join(F.broadcast(promoted), on=["weights_id", "kind"], how="left_semi")
+        .join(F.broadcast(new.select("version")), on="version", how="left_anti")
+        .withColumn("status", F.lit(RETIRED))
+    )
+    return new.unionByName(old, allowMissingColumns=True)

@@ -1,0 +1,253 @@
+"""The Spark session: the one module that knows Spark's settings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from conf.errors import BadInput, FruitLakeError
+from conf.settings import SparkSettings
+from lake.lease import exists
+from lake.storage import s3_folder
+from lake.storage.folder import S3
+
+JAVA_MAJORS = (17, 21)
+
+# What the product relies on, whatever the settings say of cores and memory.
+REQUIRED = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    # Photos are up to megabytes each: readers and Python workers take few rows at a time.
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
+    "spark.sql.parquet.columnarReaderBatchSize": "64",
+    # Row groups of 8 MB and pages of 256 KB by size, looked at after each row: Parquet's own first look
+    # comes after 100 rows, and after rows of 4 KB it expects no photos of 20 MB.
+    "spark.hadoop.parquet.block.size": str(8 << 20),
+    "spark.hadoop.parquet.page.size": str(256 << 10),
+    "spark.hadoop.parquet.page.size.row.check.min": "1",
+    "spark.hadoop.parquet.page.size.row.check.max": "1",
+    # A task reads about one row group, so that all cores end together; opening a file costs little.
+    "spark.sql.files.maxPartitionBytes": str(8 << 20),
+    "spark.sql.files.openCostInBytes": str(256 << 10),
+    # A worker embeds on the one core of its task.
+    "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
+    "spark.executorEnv.OMP_NUM_THREADS": "1",
+    # Delta spreads a log snapshot over 50 tasks by default: here it has a few hundred rows.
+    "spark.databricks.delta.snapshotPartitions": "1",
+    # Compaction joins files below the first size, to files of about the second: a large one stays as it is.
+    "spark.databricks.delta.optimize.minFileSize": str(64 << 20),
+    "spark.databricks.delta.optimize.maxFileSize": str(128 << 20),
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.ui.enabled": "false",
+}
+
+
+# Where this process brings its own connector to S3 (`spark.s3_packages`): `s3://` as on EMR, with the
+# credentials that boto3 finds, and a bucket that throttles or is silent is asked again.
+S3A = {
+    "spark.jars.excludes": "software.amazon.awssdk:bundle",
+    "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+    "spark.hadoop.fs.AbstractFileSystem.s3.impl": "org.apache.hadoop.fs.s3a.S3A",
+    "spark.hadoop.fs.s3a.aws.credentials.provider": (
+        "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+    ),
+    "spark.hadoop.fs.s3a.connection.establish.timeout": "10s",
+    "spark.hadoop.fs.s3a.connection.timeout": "30s",
+    "spark.hadoop.fs.s3a.bucket.probe": "0",
+    # Each wait is twice the one before: Hadoop's own limit of 20 would wait for days.
+    "spark.hadoop.fs.s3a.retry.throttle.limit": "8",
+}
+
+LEFT_BEHIND = "fruit-lake-spark-"
+"""How names of what a process of this product has in the folder for temporary files begin; its number
+follows."""
+
+RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
+
+
+@contextlib.contextmanager
+def running(spark: SparkSettings, *, lake: str) -> Iterator[SparkSession]:
+    """A session of this process for a while, for a lake under that root, with Spark's log kept off the
+    terminal.
+
+    The log goes with the session, but for an error that isn't ours: then it may say more.
+    Raises as `start`.
+    """
+    try:
+        session = start(spark, lake=lake)
+        try:
+            yield session
+        finally:
+            session.stop()
+            shutil.rmtree(working_folder(), ignore_errors=True)
+    except FruitLakeError as error:
+        if not isinstance(error, SparkDidNotStart):
+            log_file().unlink(missing_ok=True)
+        raise
+    log_file().unlink(missing_ok=True)
+
+
+class SparkDidNotStart(FruitLakeError):
+    """The message names the log."""
+
+
+def log_file() -> Path:
+    """Where this process' Java and Python workers write what would run over the terminal."""
+    return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}.log"
+
+
+def working_folder() -> Path:
+    """Where this process' Spark keeps what doesn't fit into memory, and broadcasts. It goes with the session;
+    a cluster's manager names another."""
+    return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}"
+
+
+def left_behind() -> list[Path]:
+    """This user's logs and working folders on this machine of processes that were killed."""
+    found = []
+    for path in Path(tempfile.gettempdir()).glob(f"{LEFT_BEHIND}*"):
+        pid = path.name.removeprefix(LEFT_BEHIND).removesuffix(".log")
+        with contextlib.suppress(FileNotFoundError):
+            is_own = path.lstat().st_uid == os.getuid()
+            if is_own and pid.isdecimal() and not exists(int(pid)):
+                found.append(path)
+    return found
+
+
+def sweep() -> list[Path]:
+    """Removes what killed processes left behind; returns what could not be removed."""
+    for path in left_behind():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return left_behind()
+
+
+@contextlib.contextmanager
+def any_retention(spark: SparkSession) -> Iterator[None]:
+    """Meanwhile VACUUM takes a retention below Delta's own bound of seven days."""
+    spark.conf.set(RETENTION_CHECK, "false")
+    try:
+        yield
+    finally:
+        spark.conf.unset(RETENTION_CHECK)
+
+
+def start(spark: SparkSettings, *, lake: str) -> SparkSession:
+    """The session of this process, for a lake under that root.
+
+    Raises BadInput (no Java, or one that Spark 4 doesn't run on), SparkDidNotStart (also where the
+    Delta jars can't be had).
+    """
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    _let_workers_import_this_project()
+    launches_java = "PYSPARK_GATEWAY_PORT" not in os.environ
+    if launches_java:
+        _check_java()
+    builder = SparkSession.builder.appName("fruit-lake")
+    if spark.master:
+        builder = builder.master(spark.master)
+    own = {"spark.local.dir": str(working_folder())}
+    packages = spark.packages
+    if lake.startswith(S3) and spark.s3_packages:
+        packages = ",".join(filter(None, (packages, spark.s3_packages)))
+        own |= S3A | _of_bucket(lake)
+    if packages:
+        builder = builder.config("spark.jars.packages", packages)
+    for key, value in {**REQUIRED, **own, **spark.config}.items():
+        builder = builder.config(key, value)
+    log = log_file()
+    try:
+        with _output_to(log) if launches_java else contextlib.nullcontext():
+            session = builder.getOrCreate()
+    except (PySparkException, OSError) as error:
+        raise SparkDidNotStart(_why_it_did_not_start(log, error, packages)) from error
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _of_bucket(lake: str) -> dict[str, str]:
+    """What S3A is told of the lake's bucket: where it lies, and an endpoint that isn't AWS's."""
+    name = s3_folder.split(lake)[0]
+    told = {f"spark.hadoop.fs.s3a.bucket.{name}.endpoint.region": s3_folder.region(name)}
+    if own := s3_folder.own_endpoint():
+        told |= {
+            "spark.hadoop.fs.s3a.endpoint": own,
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(own.startswith("https:")).lower(),
+        }
+    return told
+
+
+def java_process(spark: SparkSession) -> int:
+    """The number of the session's Java process on this machine."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    return int(jvm.java.lang.ProcessHandle.current().pid())
+
+
+def _let_workers_import_this_project() -> None:
+    root = str(Path(__file__).resolve().parents[1])
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if root not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, paths)])
+
+
+def _check_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    java = f"{home}/bin/java" if home else shutil.which("java")
+    majors = " or ".join(map(str, JAVA_MAJORS))
+    if not java or not Path(java).exists():
+        where = f"JAVA_HOME ({home}) holds no bin/java" if home else "there is no java on the PATH"
+        raise BadInput(f"Spark needs Java {majors}, and {where}: install a JDK of that version.")
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "(\d+)', answer.stderr + answer.stdout)
+    if not found or int(found[1]) not in JAVA_MAJORS:
+        is_now = f"Java {found[1]}" if found else "no Java that tells its version"
+        raise BadInput(
+            f"Spark needs Java {majors}, and {java} is {is_now}: install one, or set JAVA_HOME to it."
+        )
+
+
+@contextlib.contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Both output streams into `log` meanwhile: Java inherits them, and keeps them for its lifetime.
+
+    Ivy, log4j and the Python workers write there, all that would otherwise run over the progress bars.
+    """
+    sys.stdout.flush(), sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    with log.open("wb") as sink:
+        os.dup2(sink.fileno(), 1), os.dup2(sink.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush(), sys.stderr.flush()
+        for number, stream in enumerate(saved, start=1):
+            os.dup2(stream, number)
+            os.close(stream)
+
+
+def _why_it_did_not_start(log: Path, error: Exception, packages: str) -> str:
+    text = log.read_text(errors="replace") if log.exists() else str(error)
+    if "unresolved dependenc" in text or "UNRESOLVED DEPENDENCIES" in text:
+        return (
+            f"The jars {packages} could not be downloaded: connect to a Maven repository once, "
+            f"or name the jars in spark.config (spark.jars). Spark's log is {log}."
+        )
+    return f"Spark did not start; its log, {log}, says why."

@@ -1,0 +1,127 @@
+"""The most similar photos of a lake: cosine similarity of embeddings, exact, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lake import catalog, delta_rs_reader
+
+MEMORY = 2 << 30
+"""Bytes of embeddings that a process keeps, at most: 400,000 photos of 1,280 values. What is beyond is read
+anew at each question."""
+
+ROWS = 8_192
+"""Of a block that is read: 42 MB of 1,280 values."""
+
+COLUMNS = ("photo_id", "label", "embedding")
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A photo of the lake, and how similar it is: the cosine of the two embeddings, in [−1, 1]."""
+
+    photo_id: str
+    label: str | None
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some photos: their unit vectors float32[n, d], ids and labels."""
+
+    vectors: Matrix
+    photo_ids: pa.Array
+    labels: pa.Array
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch) -> Block:
+        """Of rows of silver/embeddings, at least one."""
+        values = batch["embedding"].flatten().to_numpy(zero_copy_only=False)
+        vectors = values.reshape(batch.num_rows, -1).astype(np.float32)
+        return cls(_unit(vectors), batch["photo_id"], batch["label"])
+
+    def nearest(self, vector: Matrix, count: int) -> list[Neighbour]:
+        """The most similar ones to a unit vector float32[d], in no order."""
+        similarities = self.vectors @ vector
+        places = np.arange(len(similarities))
+        if len(places) > count:
+            # All that reach the last one's similarity: which of those alike are taken is told by their ids.
+            least = np.partition(similarities, -count)[-count]
+            places = np.flatnonzero(similarities >= least)
+        chosen = pa.array(places)
+        ids, labels = (each.take(chosen).to_pylist() for each in (self.photo_ids, self.labels))
+        return [
+            Neighbour(photo_id, label, float(similarity))
+            for photo_id, label, similarity in zip(ids, labels, similarities[places], strict=True)
+        ]
+
+
+class Embeddings:
+    """The embeddings of one model at one version of silver/embeddings, by default the newest.
+
+    As much as `memory` bytes hold stays in memory, in whole files; the rest is read block by block, at each
+    question.
+    """
+
+    def __init__(
+        self, root: str, weights_id: str, *, version: int | None = None, memory: int = MEMORY
+    ) -> None:
+        """Raises BadInput where there is no lake."""
+        table = delta_rs_reader.delta_table(root, catalog.EMBEDDINGS, version=version)
+        held = table.to_pyarrow_dataset()
+        self._schema, self._where = held.schema, pc.field("weights_id") == weights_id
+        self._kept: list[Block] = []
+        self._read: list[Any] = []
+        left = memory
+        for file in held.get_fragments(filter=self._where):
+            blocks: list[Block] = []
+            for block in self._blocks(file) if left > 0 else ():
+                blocks.append(block)
+                left -= block.vectors.nbytes
+                if left < 0:
+                    break
+            if left > 0:
+                self._kept += blocks
+            else:
+                self._read.append(file)
+
+    def nearest(self, embedding: Matrix, *, count: int) -> list[Neighbour]:
+        """The photos most similar to an embedding float32[d], the most similar first; of those alike, that
+        with the lowest id. Raises OSError where the lake went."""
+        [vector] = _unit(embedding[np.newaxis])
+        best: list[Neighbour] = []
+        for block in self._all():
+            best += block.nearest(vector, count)
+            best = sorted(best, key=lambda each: (-each.similarity, each.photo_id))[:count]
+        return best
+
+    def _all(self) -> Iterator[Block]:
+        yield from self._kept
+        for file in self._read:
+            yield from self._blocks(file)
+
+    def _blocks(self, file: Any) -> Iterator[Block]:
+        batches: Sequence[pa.RecordBatch] = file.to_batches(
+            schema=self._schema,
+            columns=list(COLUMNS),
+            filter=self._where,
+            batch_size=ROWS,
+            batch_readahead=1,
+            fragment_readahead=1,
+        )
+        return (Block.of(batch) for batch in batches if batch.num_rows)
+
+
+def _unit(vectors: Matrix) -> Matrix:
+    """Rows of length one; one of zeros stays."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(norms > 0, norms, 1), np.float32)

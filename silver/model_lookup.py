@@ -1,0 +1,118 @@
+"""The extractor of a run: converted once, kept under the lake's `models/`, broadcast to the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from conf.errors import BadInput, Inconsistent
+from conf.settings import ModelSettings, PhotoSettings
+from lake import catalog, fault_points
+from lake.chunks import Chunk, ChunkState
+from lake.extractor_registry import CONVERTED, RETIRED, RETIRING, extractors, mark
+from lake.lake import Lake
+from lake.storage.folder import Folder
+from silver import litert_conversion
+from silver.embeddings import BroadcastModel
+from silver.litert_runtime import Interpreter
+from silver.model_source import PRECISION, Lineage, converted, source_sha256
+from silver.pixels import Limits
+
+Row = Mapping[str, Any]
+"""Of gold/models."""
+
+
+def broadcast_model(lake: Lake, model: ModelSettings, *, photos: PhotoSettings) -> BroadcastModel:
+    """The extractor that the settings name.
+
+    It is looked up by (extractor, hash of the source weights, precision) and converted only where the
+    lake has none: another TensorFlow may convert to other bytes, which must not embed the lake again.
+    Raises BadInput (unknown extractor, weights that can't be had or used, a model half retired), Inconsistent
+    (the model file is gone or isn't the one that the lake's embeddings were made with).
+    """
+    rows = [row.asDict() for row in extractors(lake).collect()]
+    known = known_model(rows, model)
+    if known:
+        weights_id = known["weights_id"]
+        content = flatbuffer_of(lake.files, known)
+        if known["status"] == RETIRED:
+            mark(lake, weights_id, CONVERTED)
+        interpreter = Interpreter(content)
+    else:
+        lineage, content = converted(model)
+        interpreter = Interpreter(content)
+        weights_id = lineage.weights_id
+        _check_it_is_no_other(rows, weights_id, model.extractor)
+        lake.files.write(_file(model.extractor, weights_id), content)
+        fault_points.at("silver: flatbuffer written")
+        _record(lake, lineage, interpreter.dimensions)
+    return BroadcastModel(
+        extractor=model.extractor,
+        weights_id=weights_id,
+        size=interpreter.size,
+        dimensions=interpreter.dimensions,
+        flatbuffer=lake.spark.sparkContext.broadcast(content),
+        limits=Limits(**photos.model_dump()),
+    )
+
+
+def known_model(rows: Iterable[Row], model: ModelSettings) -> Row | None:
+    """Of the rows of gold/models about extractors that of the settings; None where it is not among them.
+
+    Raises BadInput as `broadcast_model` does.
+    """
+    wanted = (model.extractor, source_sha256(model), PRECISION)
+    for row in rows:
+        if (row["extractor"], row["source_sha256"], row["precision"]) == wanted:
+            if row["status"] == RETIRING:
+                raise BadInput(
+                    f"{model.extractor} {row['weights_id'][:12]} is being retired, and that was cut short: "
+                    f"finish it first with run.py retire {row['weights_id'][:12]}."
+                )
+            return row
+    return None
+
+
+def _check_it_is_no_other(rows: Iterable[Row], weights_id: str, extractor: str) -> None:
+    """Raises BadInput where the lake has that flatbuffer under the name of another extractor: what an
+    embedding was made by would not be told by its `weights_id` any more."""
+    for row in rows:
+        if row["weights_id"] == weights_id and row["extractor"] != extractor:
+            raise BadInput(
+                f"The lake knows this very model as {row['extractor']}: name that with --extractor, and the "
+                f"weights that it was made from."
+            )
+
+
+def flatbuffer_of(files: Folder, known: Row) -> bytes:
+    """The model file of an extractor's row. Raises Inconsistent where it is missing, or another."""
+    name = _file(known["extractor"], known["weights_id"])
+    content = files.read(name)
+    if content is None or litert_conversion.weights_id(content) != known["weights_id"]:
+        state = "is missing" if content is None else "was changed"
+        raise Inconsistent(
+            f"The model file {files.uri(name)} {state}; put back the file whose SHA-256 stands in its name."
+        )
+    return content
+
+
+def _file(extractor: str, weights_id: str) -> str:
+    return f"models/{extractor}-{weights_id}.tflite"
+
+
+def _record(lake: Lake, made: Lineage, dimensions: int) -> None:
+    row = {
+        "version": f"{made.extractor}-{made.weights_id[:12]}",
+        "kind": "extractor",
+        "extractor": made.extractor,
+        "source_sha256": made.source_sha256,
+        "precision": made.precision,
+        "weights_id": made.weights_id,
+        "dimensions": dimensions,
+        "reason": f"weights {made.weights.rpartition('/')[2]}",
+        "status": CONVERTED,
+        "created_at": datetime.now(UTC),
+    }
+    nobody = Chunk(0, "silver", ChunkState.PLANNED)
+    lake.upsert(catalog.MODELS, lake.rows(catalog.MODELS, [row]), keys=["version"], chunk=nobody)

@@ -1,0 +1,185 @@
+"""Held-out figures of classifiers on data whose answers are known, without Spark."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix, f1_score
+
+from gold.classifiers import KINDS
+from gold.cross_validation import evaluate, fitted_temperature, nearest_neighbours
+from tests.support.class_clouds import blobs
+
+REFERENCES = {
+    **{
+        kind: lambda *data, kind=kind, **options: evaluate(*data, kind=kind, **options).accuracy
+        for kind in KINDS
+    },
+    "nearest_neighbours": nearest_neighbours,
+}
+
+
+def alone(labels):
+    """Every photo a group of its own."""
+    return np.arange(len(labels))
+
+
+def copies(groups=24, times=10, kinds=4, d=60):
+    """Noise that says nothing of its label, each photo several times: (vectors, labels, groups)."""
+    rng = np.random.default_rng(1)
+    group = np.repeat(np.arange(groups), times)
+    x = rng.normal(size=(groups, d))[group] + 1e-3 * rng.normal(size=(groups * times, d))
+    return x, [f"kind {number % kinds}" for number in group], group
+
+
+@pytest.mark.parametrize("accuracy", REFERENCES.values(), ids=REFERENCES)
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)  # noise has no good plane
+def test_copies_of_a_photo_never_stand_on_both_sides(accuracy):
+    x, labels, groups = copies()
+    assert accuracy(x, labels, alone(labels)) == 1
+    assert accuracy(x, labels, groups) < 0.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_figures_are_those_of_the_confusion(kind):
+    x, labels = blobs(spread=6.0)
+    found = evaluate(x, labels, alone(labels), kind=kind)
+    true, said = np.nonzero(found.confusion)
+    times = found.confusion[true, said]
+    true, said = true.repeat(times), said.repeat(times)
+    assert found.confusion.sum() == found.tested == 200
+    assert found.confusion.sum(axis=1).tolist() == [labels.count(name) for name in found.labels]
+    assert 0.5 < found.accuracy == np.mean(true == said) < 1
+    assert found.macro_f1 == pytest.approx(f1_score(true, said, average="macro"))
+    assert (confusion_matrix(true, said) == found.confusion).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_photo_held_out_is_told_with_what_was_said_of_it(kind):
+    x, labels = blobs(spread=6.0)
+    labels[7] = "a kind with one photo"
+    found = evaluate(x, labels, alone(labels), kind=kind)
+    assert found.photos.tolist() == [n for n in range(200) if n != 7]
+    assert np.bincount(found.fold).tolist() == pytest.approx([40] * 5, abs=2)
+    right = [
+        labels[p] == found.labels[s] for p, s in zip(found.photos, found.predicted, strict=True)
+    ]
+    assert np.mean(right) == found.accuracy
+    assert found.confidence.mean() == pytest.approx(found.accuracy, abs=0.1)  # calibrated
+    assert (found.confidence > 1 / len(found.labels)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_photos_give_the_same_figures(kind):
+    x, labels = blobs(n=80)
+    first, again = (
+        dataclasses.asdict(evaluate(x, labels, alone(labels), kind=kind)) for _ in range(2)
+    )
+    np.testing.assert_equal(first, again)
+
+
+def test_the_baseline_says_the_most_frequent_label():
+    x = np.random.default_rng(4).normal(size=(100, 3))
+    labels = ["kiwi"] * 70 + ["lime"] * 20 + ["plum"] * 10
+    assert evaluate(x, labels, alone(labels), kind="logistic_regression").baseline == 0.7
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_labels_are_enough(kind):
+    x, labels = blobs(kinds=2, spread=1.0)
+    found = evaluate(x, labels, alone(labels), kind=kind)
+    assert found.accuracy == 1
+    assert found.confusion.tolist() == [[100, 0], [0, 100]]
+
+
+def test_labels_that_can_not_be_learned_and_tested_at_once_are_named():
+    x, labels = blobs(kinds=3, n=90, spread=1.0)
+    groups = alone(labels)
+    labels[0], labels[1], labels[2], groups[2] = "alone", "one group", "one group", 1
+    found = evaluate(x, labels, groups, kind="logistic_regression")
+    assert found.untested == ("alone", "one group")
+    assert found.labels == ("kind 0", "kind 1", "kind 2")
+    assert (found.tested, found.accuracy) == (87, 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_groups_of_several_labels_leave_every_tested_label_in_every_training_side(seed):
+    rng = np.random.default_rng(seed)
+    x, groups = rng.normal(size=(30, 4)), rng.integers(0, 6, 30)
+    labels = rng.choice(["a", "b", "c", "d"], 30, p=[0.6, 0.3, 0.05, 0.05]).tolist()
+    found = evaluate(x, labels, groups, kind="logistic_regression")
+    assert {*found.labels, *found.untested} == {*labels}
+    assert found.tested == sum(label in found.labels for label in labels)
+
+
+def test_small_labels_take_part_beside_large_ones():
+    x, labels = blobs(kinds=3, n=60, spread=0.5)
+    few = [labels.index("kind 0"), labels.index("kind 0", labels.index("kind 0") + 1)]
+    kept = [i for i, label in enumerate(labels) if label != "kind 0" or i in few]
+    labels = [labels[i] for i in kept]
+    found = evaluate(x[kept], labels, alone(labels), kind="logistic_regression")
+    assert (found.untested, found.accuracy) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [
+        ([], []),
+        (["a"] * 6, range(6)),
+        (["a", "a", "b", "b"], [0, 0, 1, 1]),
+        (["a", "b", "c", "d"], range(4)),
+        (["a", "a", "a", "b"], range(4)),
+    ],
+    ids=["nothing", "one label", "a group a label", "a photo a label", "one label to be tested"],
+)
+def test_too_little_is_refused(labels, groups):
+    x = np.arange(2.0 * len(labels)).reshape(-1, 2)
+    for accuracy in REFERENCES.values():
+        with pytest.raises(ValueError, match="takes two labels that each have photos in two"):
+            accuracy(x, labels, list(groups))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y, g: (np.full_like(x, np.nan), y, g), "finite"),
+        (lambda x, y, g: (x[0], y, g), "must be float"),
+        (lambda x, y, g: (x, y[1:], g), r"float\[199, d\]"),
+        (lambda x, y, g: (x, y, g[1:]), "200 labels and 199 groups"),
+    ],
+    ids=["NaN", "one vector", "a label too few", "a group too few"],
+)
+def test_what_does_not_fit_together_is_refused(change, message):
+    x, labels = blobs()
+    for accuracy in REFERENCES.values():
+        with pytest.raises(ValueError, match=message):
+            accuracy(*change(x, labels, alone(labels)))
+
+
+@pytest.mark.parametrize("factor", [0.02, 0.3, 1, 5, 40])
+def test_the_temperature_undoes_what_logits_are_too_sure_by(factor):
+    rng = np.random.default_rng(5)
+    logits = rng.normal(size=(4000, 3)) * 2
+    truth = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    assert fitted_temperature(logits * factor, truth) == pytest.approx(factor, rel=0.1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_temperature_never_makes_the_truth_less_likely(seed):
+    rng = np.random.default_rng(seed)
+    logits, truth = rng.normal(size=(20, 4)) * 3, rng.integers(0, 4, 20)
+
+    def likelihood(temperature):
+        odds = np.exp(logits / temperature)
+        return np.log(odds[np.arange(20), truth] / odds.sum(axis=1)).sum()
+
+    assert likelihood(fitted_temperature(logits, truth)) >= likelihood(1)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_temperature_stays_within_bounds_where_nothing_is_best(right):
+    logits = np.eye(3) * 5
+    truth = np.arange(3) if right else np.array([1, 2, 0])
+    assert 0.01 <= fitted_temperature(logits, truth) <= 100

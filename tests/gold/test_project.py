@@ -1,0 +1,262 @@
+"""PCA versions over a lake: moments that are trusted or not, refits and their reasons, drift, rollback."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from delta import DeltaTable
+from pyspark.sql import functions as F
+
+import gold.project
+from conf.errors import BadInput, Inconsistent
+from gold import model_versions, refit
+from lake import catalog
+from lake.run_journal import LayerRun
+from report.lake_sums import sums
+from tests.support.generated_embeddings import DIMENSIONS, EMBEDDER, add
+from tests.support.gold_runs import agrees_with_silver, embeddings, project, promote
+from tests.support.kills import Killed, dies
+from tests.support.place import Place
+
+
+def versions(place):
+    """Of each PCA version, oldest first: why it was fitted, and its status."""
+    rows = model_versions.versions(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+    return [(r["reason"], r["status"]) for r in rows.orderBy("created_at").collect()]
+
+
+def counted(place):
+    """Features by version, oldest version first."""
+    rows = place.lake.read(catalog.FEATURES).groupBy("model_version").count()
+    return [row["count"] for row in rows.orderBy("model_version").collect()]
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, spark):
+    """A lake with a champion that was fitted on 200 embeddings."""
+    place = Place(tmp_path_factory.mktemp("fitted"), spark, None).set()
+    add(place, 200, seed=1)
+    project(place)
+    return place
+
+
+@pytest.fixture
+def place(fitted, tmp_path, spark):
+    """A copy of it."""
+    shutil.copytree(fitted.root, tmp_path, dirs_exist_ok=True)
+    return Place(tmp_path, spark, None).set()
+
+
+def test_new_rows_are_projected_and_no_version_is_made_without_a_reason(place):
+    add(place, 20, seed=2)
+    did = project(place)
+    assert versions(place) == [("first", "champion")]
+    assert did.counts == {"in": 20, "kept": 20}
+    assert counted(place) == [220]
+    assert agrees_with_silver(place)
+    assert project(place).counts == {}
+
+
+def test_growth_makes_a_version_with_its_lineage(place):
+    add(place, 50, seed=2)
+    did = project(place)
+    assert versions(place) == [("first", "retired"), ("growth", "champion")]
+    assert counted(place) == [250, 250]
+    assert did.counts["in"] == 50 + 250
+    new = model_versions.champion(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+    assert (new.photos, new.supersedes) == (250, new.version[:-1] + "1")
+    assert new.embeddings_version == place.lake.version(catalog.EMBEDDINGS)
+    assert new.settings["components"] == 20
+    assert 0 < new.metrics["explained_before"] <= new.metrics["explained_after"]
+    assert new.metrics["explained_after"] == pytest.approx(new.pca.explained_variance)
+    assert new.principal_angles.shape == (new.pca.components,)
+    assert (new.principal_angles >= 0).all()
+
+
+def test_on_request_a_version_is_fitted_and_one_can_be_rolled_back(place):
+    project(place, reason=refit.REQUEST)
+    assert versions(place) == [("first", "retired"), ("request", "champion")]
+    rows = place.lake.read(catalog.MODELS)
+    first = model_versions.previous(rows, weights_id=EMBEDDER)
+    add(place, 20, seed=2)
+    project(place)
+    assert counted(place) == [200, 220]
+    promote(place, first)
+    assert versions(place) == [("first", "champion"), ("request", "retired")]
+    assert counted(place) == [220, 220]
+    assert sums(place.files).models == [] or not sums(place.files).models[0].open_ends
+    assert project(place).counts == {}
+    with pytest.raises(BadInput, match="nothing to roll back to"):
+        model_versions.previous(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+
+
+REFIT_POINTS = (
+    "gold: moments folded",
+    "gold: planned",
+    "gold: features staged",
+    "gold: before staged",
+    "gold: staged",
+    "gold: before judged",
+    "gold: judged",
+    "gold: features appended",
+    "gold: version promoted",
+    "gold: before published",
+)
+
+
+def test_a_refit_that_dies_anywhere_ends_as_one_that_did_not(place, tmp_path, spark):
+    """Between moments, features and model, at each point in turn; the same command, until it is done."""
+    shutil.copytree(place.root, tmp_path / "undisturbed")
+    undisturbed = Place(tmp_path / "undisturbed", spark, None).set()
+    for each in (place, undisturbed):
+        add(each, 60, seed=2)
+    for point in REFIT_POINTS:
+        with dies(point), pytest.raises(Killed, match=point):
+            project(place)
+        place.bury()
+        champions = [status for _, status in versions(place)].count("champion")
+        assert champions == 1, point
+    project(place), project(undisturbed)
+    assert (
+        versions(place) == versions(undisturbed) == [("first", "retired"), ("growth", "champion")]
+    )
+    assert agrees_with_silver(place)
+    assert counted(place) == counted(undisturbed) == [260, 260]
+    ours, theirs = (features_by_photo(each) for each in (place, undisturbed))
+    assert ours.keys() == theirs.keys()
+    assert max(np.abs(np.subtract(ours[key], theirs[key])).max() for key in ours) < 1e-3
+
+
+def features_by_photo(place):
+    rows = place.lake.read(catalog.FEATURES).collect()
+    found = {(row["photo_id"], row["model_version"]): row["features"] for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def test_a_candidate_waits_for_its_promotion(place):
+    waiting = place.set("refit.promote=false")
+    project(waiting, reason=refit.REQUEST)
+    assert versions(place) == [("first", "champion"), ("request", "candidate")]
+    add(place, 20, seed=2)
+    project(waiting)
+    assert counted(place) == [220, 200]
+    candidate = place.lake.read(catalog.MODELS).where("status = 'candidate'").first()["version"]
+    promote(place, candidate)
+    assert versions(place) == [("first", "retired"), ("request", "champion")]
+    assert counted(place) == [220, 220]
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_drift_is_measured_and_past_its_bound_a_reason(place, shift):
+    add(place, 40, seed=2, shift=shift)
+    project(place)
+    found = place.lake.read(catalog.DRIFT).first()
+    assert found["photos"] == 40
+    why = [reason for reason, _ in versions(place)]
+    quality = place.lake.read(catalog.QUALITY).where("expectation = 'drift-of-mean'").collect()
+    if shift:
+        assert found["mean_shift"] > 0.5
+        assert why == ["first", "drift"]
+        assert "warned" in {row["action"] for row in quality}
+    else:
+        assert found["mean_shift"] < 0.1
+        assert why == ["first"]
+        assert {row["action"] for row in quality} == {"passed"}
+
+
+def test_moments_behind_or_ahead_of_silver_are_taken_anew(place):
+    """After a RESTORE, or rows that somebody removed."""
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
+    table.delete("substring(photo_id, 64, 1) < '8'")
+    add(place, 20, seed=2)
+    project(place)
+    assert agrees_with_silver(place)
+    table.restoreToVersion(place.lake.version(catalog.EMBEDDINGS))
+    add(place, 20, seed=3)
+    project(place)
+    assert agrees_with_silver(place)
+
+
+def test_values_that_are_not_finite_are_refused_and_not_kept(place):
+    add(place, 20, seed=2, value=float("nan"))
+    with pytest.raises(Inconsistent, match="not finite"):
+        project(place)
+    place.bury()
+    assert agrees_with_silver(place) is False
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
+    table.delete("isnan(embedding[0])")
+    assert agrees_with_silver(place)
+
+
+def test_embeddings_of_another_length_are_refused_and_the_moments_stay(place):
+    """Appended by something else than the silver layer, whose gate lets none through."""
+    lake = place.lake
+    short = (
+        lake.read(catalog.EMBEDDINGS)
+        .limit(3)
+        .withColumns(
+            {
+                "photo_id": F.sha2("photo_id", 256),
+                "embedding": F.slice("embedding", 1, 5),
+            }
+        )
+    )
+    add(place, 20, seed=2)
+    [*_, last] = gold.project.published_embeddings(place.lake, EMBEDDER)
+    short = short.withColumn("chunk", F.lit(last.number).cast("bigint"))
+    short.write.format("delta").mode("append").save(place.files.uri(catalog.EMBEDDINGS.name))
+    with pytest.raises(Inconsistent, match="differ in length: no PCA can be fitted"):
+        project(place)
+    place.bury()
+    assert counted(place) == [200]
+    assert place.lake.read(catalog.MOMENTS).first()["n"] == 200
+
+
+def test_new_rows_are_projected_from_new_files_alone(place):
+    before = set(refit.embeddings(place.lake, EMBEDDER, 0, 1000).inputFiles())
+    add(place, 20, seed=2)
+    [*_, last] = gold.project.published_embeddings(place.lake, EMBEDDER)
+    read = set(refit.embeddings(place.lake, EMBEDDER, last.number, last.number).inputFiles())
+    assert read
+    assert not read & before
+
+
+def test_one_embedding_waits_for_more(tmp_path, spark):
+    place = Place(tmp_path, spark, None).set()
+    add(place, 1, seed=1)
+    assert "too few" in project(place).notes[0]
+    assert versions(place) == []
+    add(place, 2, seed=2)
+    project(place)
+    assert counted(place) == [3]
+
+
+def test_recomputed_moments_are_those_that_were_kept(place):
+    with place.writing() as context:
+        did = LayerRun("gold")
+        gold.project.recompute(context.lake, EMBEDDER, did=did)
+    assert "off by 0" in did.notes[0] or "e-" in did.notes[0]
+    assert agrees_with_silver(place)
+
+
+def test_a_wiped_version_cannot_be_rolled_back_to(place):
+    name = place.lake.read(catalog.MODELS).where("kind = 'pca'").first()["version"]
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.MODELS.name))
+    table.update(F.col("version") == name, {"basis": F.lit(None)})
+    with pytest.raises(BadInput, match="were wiped"):
+        promote(place, name)
+    place.bury()
+    with pytest.raises(BadInput, match=f"no version pca-9; the lake has {name}"):
+        promote(place, "pca-9")
+
+
+def test_what_a_version_says_of_itself_can_be_read_back(place):
+    row = place.lake.read(catalog.MODELS).where("kind = 'pca'").first()
+    held = model_versions.PcaVersion.read(row.asDict())
+    assert json.loads(row["settings"])["components"] == 20
+    projected = held.pca.project(embeddings(place))
+    features = place.lake.read(catalog.FEATURES).orderBy("photo_id").collect()
+    np.testing.assert_array_equal(projected, [f["features"] for f in features])
+    assert held.pca.basis.shape == (DIMENSIONS, 20)

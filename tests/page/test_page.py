@@ -1,0 +1,81 @@
+"""The page in a browser, by keyboard alone: a photo, its answer, and one that can't be used."""
+
+import pytest
+
+from tests.support import canary
+from tests.support.page_server import served
+
+
+@pytest.fixture(scope="module")
+def address(told):
+    with served(told) as address:
+        yield address
+
+
+def choose(page, file):
+    """As somebody without a mouse: to the field, and its button pressed."""
+    # Before anything else: Chromium hands a chooser over only once it knows that somebody listens.
+    page.once("filechooser", lambda chooser: chooser.set_files(file))
+    page.locator("#about", has_text="Compared with").wait_for()
+    for key in ("Tab", "Tab", "Shift+Tab", "Shift+Tab"):
+        if page.evaluate("document.activeElement.id") == "photo":
+            break
+        page.keyboard.press(key)
+    page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_photo_is_answered_by_keyboard_alone(page, address, photo, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(address)
+    page.locator("#about", has_text="told by classifier-").wait_for()
+    choose(page, photo)
+    page.locator("#answer").wait_for()
+    label = photo.parent.name.removeprefix("label=")
+    assert page.locator("#answer-h").inner_text().startswith(f"{label}, ")
+    assert page.evaluate("document.activeElement.id") == "answer"
+    assert page.locator("#kinds li").count() == 3
+    assert page.locator("#similar li").count() == 8
+    assert page.locator("#similar li").first.inner_text().startswith(label)
+    assert page.locator("#here").count() == 1
+    ring, plot = page.locator("#here").bounding_box(), page.locator("#scatter svg").bounding_box()
+    assert plot["x"] < ring["x"] < plot["x"] + plot["width"]
+    assert plot["y"] < ring["y"] < plot["y"] + plot["height"]
+    assert page.locator("#state").inner_text() == ""
+
+
+def test_pictures_are_shown_but_no_persons(page, address, told):
+    page.goto(address)
+    file = told.root / "own.jpg"
+    file.write_bytes(canary.jpeg(2))
+    choose(page, file)
+    page.locator("#answer").wait_for()
+    page.locator("#similar").scroll_into_view_if_needed()
+    page.locator("#similar .none").first.wait_for()
+    assert page.locator("#similar li").first.locator(".none").count() == 1
+    text = page.content()
+    assert canary.MARKER not in text
+
+
+def test_a_photo_that_can_not_be_used_is_told_and_the_next_one_answered(
+    page, errors, address, photo, told
+):
+    notes = told.root / "notes.jpg"
+    notes.write_text("no photo")
+    page.goto(address)
+    choose(page, notes)
+    page.locator("#state.bad").wait_for()
+    assert "unsupported: neither JPEG, PNG nor WebP" in page.locator("#state").inner_text()
+    assert page.locator("#answer").is_hidden()
+    assert "status of 422" in errors.pop()
+    choose(page, photo)
+    page.locator("#answer").wait_for()
+    assert page.locator("#state").inner_text() == ""
+
+
+def test_on_a_phone_nothing_is_cut_off(page, address, photo):
+    page.set_viewport_size({"width": 360, "height": 700})
+    page.goto(address)
+    choose(page, photo)
+    page.locator("#answer").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,210 @@
+"""`run.py report`: its numbers are those of `status`, its sections are filled, and nobody is in it."""
+
+import io
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from cli.tables import lake_tables
+from conf.errors import Inconsistent
+from lake import catalog, delta_rs_reader, lease
+from lake.run_journal import Run
+from report import html_report
+from report.report_facts import ReportFacts
+from tests.support import canary
+from tests.support.html_page import Page
+from tests.support.journal_rows import add_runs
+from tests.support.place import Place
+
+HTTP = re.compile(r"https?://")
+
+
+def html_of(place):
+    return html_report.html(ReportFacts.of(place.files, place.settings))
+
+
+@pytest.fixture(scope="module")
+def html(told):
+    return html_of(told)
+
+
+@pytest.fixture
+def made(told, command, tmp_path):
+    """The report and the status of the lake, by the command line."""
+    lake = ("--lake", told.settings.paths.lake)
+    code, shown, _ = command("report", *lake)
+    assert (code, shown.split(":")[0]) == (0, "report.html")
+    code, status, _ = command("status", "--json", *lake)
+    assert code == 0
+    return Page((tmp_path / "report.html").read_text()), json.loads(status)
+
+
+def test_numbers_are_those_of_status(made):
+    page, status = made
+    assert page.number("sum", "objects") == status["objects"] > 0
+    assert page.number("sum", "photos") == status["photos"] > 0
+    assert {outcome: page.number("outcome", outcome) for outcome in status["outcomes"]} == status[
+        "outcomes"
+    ]
+    assert len(status["models"]) == 1
+    for model in status["models"]:
+        for name in ("embedded", "quarantined", "waiting", "features"):
+            assert page.number(name, model["weights_id"]) == model[name]
+        assert f"{model['explained']:.1%} of the" in page.sections["sums"]
+        for reason, count in model["reasons"].items():
+            assert re.search(rf"\b{reason} \s*{count}\b", page.sections["refused"])
+    for reason, count in status["rejected"].items():
+        assert re.search(rf"\b{reason} \s*{count}\b", page.sections["refused"])
+    [erasure] = status["erasures"]
+    assert (erasure["request"], erasure["state"]) == ("R-1", "logical")
+    assert "R-1" in page.sections["erasures"]
+    assert erasure["due_at"][:16].replace("T", " ") in page.sections["erasures"]
+
+
+def test_every_section_is_filled(html):
+    page = Page(html)
+    assert list(page.sections) == list(html_report.SECTIONS)
+    for words in page.sections.values():
+        assert "yet:" not in words
+    assert html.count('<svg role="img"') == 8
+    assert "pca-" in page.sections["components"]
+    assert "taken for" in page.sections["classifier"]
+    assert "one m5.xlarge" in page.sections["cost"]
+    assert re.search(r"reconstruction\s+labels", page.sections["drift"])
+
+
+def test_it_loads_nothing_and_ids_are_unique(html):
+    assert not HTTP.search(html)
+    assert not re.search(r"<(link|iframe|img|object)\b", html)
+    ids = Page(html).ids
+    assert len(ids) == len(set(ids))
+
+
+def test_pictures_of_refused_photos_are_there_when_asked_for_and_of_nobodys_alone(told, html):
+    assert "data:image" not in html
+    refused = delta_rs_reader.rows(
+        told.files.root, catalog.QUARANTINE, columns=["subject", "reason"]
+    )
+    own = [row["reason"] for row in refused if row["subject"] is None]
+    assert own == ["too_small"]
+    assert len(refused) > 3
+    facts = ReportFacts.of(told.files, told.settings, with_pictures=True)
+    assert {reason: len(found) for reason, found in facts.pictures.items()} == {"too_small": 1}
+    [picture] = facts.pictures["too_small"]
+    assert np.abs(np.asarray(Image.open(io.BytesIO(picture))).astype(int) - (9, 246, 9)).max() < 8
+    shown = html_report.html(facts)
+    assert shown.count("data:image/jpeg;base64,") == 1
+    assert 'alt="A photo that is refused for too_small"' in shown
+
+
+def test_words_of_the_lake_are_never_markup(told):
+    """A kind is the name of a folder that somebody sent."""
+    evil = '"><script>alert(1)</script>'
+    facts = ReportFacts.of(told.files, told.settings)
+    [model] = facts.models
+    points = replace(model.points, kinds=[evil] * len(model.points.kinds))
+    labels = [evil, *model.classifier["labels"][1:]]
+    classifier = {**model.classifier, "labels": labels}
+    facts = replace(
+        facts,
+        models=[replace(model, points=points, classifier=classifier)],
+        sums=replace(facts.sums, rejected={evil: 1}, open_ends=[evil]),
+    )
+    html = html_report.html(facts)
+    assert html.count("alert(1)") > 10
+    assert html.count("<script") == 1
+
+
+def test_nobody_and_no_path_is_in_it(told, html):
+    photos = told.lake.read(catalog.PHOTOS).where("subject is not null").collect()
+    assert any(photo["label"] for photo in photos)
+    people = [folder.name.removeprefix("subject=") for folder in told.landing.glob("subject=*")]
+    held = [photo[name] for photo in photos for name in ("subject", "path", "photo_id")]
+    for secret in [canary.MARKER, *people, *held]:
+        assert secret not in html
+    assert str(told.landing) not in html
+
+
+def test_an_empty_lake_says_what_to_do(empty_lake, command, tmp_path):
+    code, _, told = command("report", "--lake", empty_lake.settings.paths.lake)
+    assert (code, told) == (0, "")
+    page = Page((tmp_path / "report.html").read_text())
+    assert page.number("sum", "photos") == 0
+    assert "No run yet: python run.py --layer all" in page.sections["runs"]
+    assert "No photo is embedded yet" in page.sections["classifier"]
+    assert list(page.sections) == list(html_report.SECTIONS)
+
+
+def test_a_lake_of_one_run_has_a_report(samples_lake):
+    page = Page(html_of(samples_lake))
+    assert "No classifier yet: python run.py train" in page.sections["classifier"]
+    assert "No chunk was compared" in page.sections["drift"]
+    assert "0 requests are certified" in page.sections["erasures"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--lake", "nowhere"], "There is no lake in nowhere"),
+        (["--out", "nowhere/report.html"], "nowhere/report.html can't be written (No such file"),
+        (["--out", "."], ". can't be written (Is a directory); name another file with --out."),
+    ],
+)
+def test_what_can_not_be_is_one_sentence(samples_lake, command, words, said):
+    code, _, told = command("report", "--lake", samples_lake.settings.paths.lake, *words)
+    assert code == 2
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_a_lake_of_another_format_is_refused(samples_lake, command, tmp_path):
+    (tmp_path / "lake").mkdir()
+    marker = json.loads((samples_lake.root / "lake" / "lake.json").read_text())
+    (tmp_path / "lake" / "lake.json").write_text(json.dumps(marker | {"format": 1}))
+    for name in ("report", "status"):
+        code, _, told = command(name, "--lake", str(tmp_path / "lake"))
+        assert code == 2
+        assert "format" in told
+
+
+@pytest.fixture
+def copy(told, tmp_path, spark):
+    shutil.copytree(told.root, tmp_path / "copy")
+    return Place(tmp_path / "copy", spark, None).set()
+
+
+def test_a_thousand_runs_can_be_read(copy):
+    before = len(ReportFacts.of(copy.files, copy.settings).runs)
+    add_runs(copy, 1_000)
+    html = html_of(copy)
+    page = Page(html)
+    assert len(html) < 5_000_000
+    assert "a bar a month" in html
+    assert f"{1_000 + before - html_report.SHOWN:,} earlier runs" in page.sections["runs"]
+    assert re.search(r"norm\s*silver_embeddings\s*critical\s*10\s+1,000", page.sections["gates"])
+    assert page.sections["runs"].count("0123456789ab") == html_report.MOST - before
+    assert "Still earlier ones are in ops/runs" in page.sections["runs"]
+
+
+def test_while_a_run_writes_sums_that_do_not_agree_are_no_loss(copy):
+    from delta import DeltaTable
+
+    of = copy.files.uri(catalog.FEATURES.name)
+    DeltaTable.forPath(copy.spark, of).delete("photo_id < '4'")
+    run_id = Run.begin("settings").run_id
+    with lease.held(copy.files, run_id=run_id, seconds=60):
+        html = html_of(copy)
+        lake_tables.status(copy.console, copy.files)
+    assert f"{run_id}</code> was writing while this was read" in html
+    assert "The sums don't agree" in html
+    assert f"run {run_id} writes now: sums may not agree until it is done." in copy.screen
+    assert "The sums agree" not in copy.screen
+    assert f"{run_id}</code> was writing" not in html_of(copy)
+    with pytest.raises(Inconsistent, match="features are there"):
+        lake_tables.status(Console(file=io.StringIO()), copy.files, as_json=True)

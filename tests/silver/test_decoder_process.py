@@ -1,0 +1,389 @@
+"""A decoder that crashes or hangs costs exactly its photo, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from silver import decoder_process, embeddings, litert_conversion, pixels
+from silver.decoder_process import AHEAD, AHEAD_BYTES, Decoder
+from silver.embeddings import BroadcastModel
+from silver.litert_runtime import Interpreter
+from silver.pixels import Limits, RefusedPhoto
+from tests.support import decoder_traps
+from tests.support.decoder_traps import FAILING, HANGING, KILLED, LEAVING, OUT_OF_MEMORY, SLOW
+
+# From Python 3.12 on a fork warns where there are threads: here Spark's and TensorFlow's.
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = 48
+LIMITS = Limits(50_000_000, 20_000_000, min_side=16, blank_range=4, decode_seconds=30)
+IMPATIENT = replace(LIMITS, decode_seconds=0.5)
+CRASHES = (KILLED, LEAVING)
+UNSUPPORTED = b"neither JPEG, PNG nor WebP"
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
+
+
+def photo(seed, *, side=60, form="JPEG"):
+    noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(noise).save(stream, form)
+    return stream.getvalue()
+
+
+PHOTOS = [photo(seed) for seed in range(12)]
+OTHERS = [photo(99, side=1100, form="PNG"), PHOTOS[0][:-300], UNSUPPORTED, b""]
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """The ids of the children that were forked."""
+    pids, fork = [], os.fork
+
+    def recorded():
+        pids.append(fork())
+        return pids[-1]
+
+    monkeypatch.setattr(os, "fork", recorded)
+    return pids
+
+
+@pytest.fixture
+def make(forked):
+    """Makes decoders of photos and traps, and ends them."""
+    made = []
+
+    def of(limits=LIMITS):
+        made.append(Decoder(decoder_traps.decode, size=SIZE, limits=limits))
+        return made[-1]
+
+    yield of
+    for one in made:
+        one.close()
+
+
+def alike(photo):
+    """Pixels as bytes, a refusal as its reason and detail: what can be compared and kept."""
+    if isinstance(photo, RefusedPhoto):
+        return photo.reason, photo.detail
+    return photo.shape, photo.tobytes()
+
+
+def decoded(one, contents):
+    return [alike(photo) for photo in one.decoded(contents)]
+
+
+def plain(contents):
+    """What decoding without a child gives."""
+    found = []
+    for content in contents:
+        try:
+            found.append(alike(pixels.decode(content, size=SIZE, limits=LIMITS)))
+        except RefusedPhoto as refused:
+            found.append(alike(refused))
+    return found
+
+
+def expected(contents, reason):
+    """As `plain`, but for the traps, which are refused for the `reason`."""
+    return [
+        reason if content.startswith(b"trap") else found
+        for content, found in zip(contents, plain(contents), strict=True)
+    ]
+
+
+def by_reason(found):
+    """A trap's refusal as its reason alone."""
+    return [r[0].value if str(r[0]).startswith("decoder_") else r for r in found]
+
+
+def is_there(pid):
+    """Whether a process is there, be it as a zombie."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("count", [0, 1, AHEAD, AHEAD + 1, 130])
+def test_pixels_and_refusals_are_those_of_plain_decoding_in_order(make, forked, count):
+    contents = ([*PHOTOS, *OTHERS] * 9)[:count]
+    one = make()
+    assert decoded(one, contents) == plain(contents)
+    assert decoded(one, contents[::-1]) == plain(contents[::-1])
+    assert len(forked) == 1
+
+
+def test_a_photo_of_several_megabytes_that_comes_as_a_view(make):
+    large = photo(7, side=1600, form="PNG")
+    assert len(large) > 5_000_000
+    contents = [PHOTOS[0], large, large, *PHOTOS]
+    assert decoded(make(), [memoryview(content) for content in contents]) == plain(contents)
+
+
+def test_a_photo_beyond_the_limit_is_too_large_and_needs_no_room(make):
+    limits = replace(LIMITS, max_bytes=AHEAD_BYTES + 1)
+    contents = [bytes(AHEAD_BYTES + 2), PHOTOS[0], bytes(50_000_000), UNSUPPORTED]
+    found = decoded(make(limits), contents)
+    assert [found[n][0] for n in (0, 2)] == ["too_large"] * 2
+    assert [found[n] for n in (1, 3)] == plain(contents)[1::2]
+
+
+@pytest.mark.parametrize("form", [pa.binary(), pa.large_binary()], ids=str)
+@pytest.mark.parametrize("part", [slice(0, 4), slice(1, 3), slice(2, 4), slice(0, 0)], ids=str)
+def test_a_columns_values_are_seen_where_they_are(form, part):
+    values = [b"one", b"", b"three", b"four"]
+    column = pa.array(values, form)[part]
+    assert [bytes(view) for view in embeddings._views(column)] == values[part]
+
+
+def test_pixels_are_read_only_and_hold_until_the_next_are_asked_for(make):
+    for photo, kept in zip(make().decoded(PHOTOS * 4), plain(PHOTOS * 4), strict=True):
+        time.sleep(0.01)  # the child goes on meanwhile
+        assert alike(photo) == kept
+        assert not photo.flags.writeable
+
+
+PLACES = {
+    "first": lambda trap: [trap, *PHOTOS],
+    "middle": lambda trap: [*PHOTOS[:5], trap, *PHOTOS[5:]],
+    "last": lambda trap: [*PHOTOS, trap],
+    "last that is handed over": lambda trap: [*PHOTOS[: AHEAD - 1], trap, *PHOTOS[AHEAD:]],
+    "two in a row": lambda trap: [*PHOTOS[:3], trap, trap, *PHOTOS[3:]],
+    "all": lambda trap: [trap] * 3,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("trap", CRASHES)
+def test_a_crash_costs_exactly_its_photo(make, forked, trap, place):
+    contents = PLACES[place](trap)
+    one = make()
+    assert by_reason(decoded(one, contents)) == expected(contents, "decoder_crashed")
+    assert decoded(one, PHOTOS) == plain(PHOTOS)
+    assert len(forked) == 1 + contents.count(trap)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_hang_costs_exactly_its_photo(make, place):
+    contents = PLACES[place](HANGING)
+    one = make(IMPATIENT)
+    assert by_reason(decoded(one, contents)) == expected(contents, "decoder_timeout")
+    assert decoded(one, PHOTOS) == plain(PHOTOS)
+
+
+@pytest.mark.parametrize(
+    ("trap", "detail"),
+    [
+        (KILLED, "the decoder's process died: Killed"),
+        (LEAVING, "the decoder's process died: exit code 1"),
+        (FAILING, "KeyError"),
+        (OUT_OF_MEMORY, "MemoryError"),
+        (HANGING, "no pixels within 0.5 seconds"),
+    ],
+)
+def test_the_detail_says_what_happened_and_nothing_of_the_photo(make, trap, detail):
+    [refused] = make(IMPATIENT).decoded([trap])
+    assert refused.detail == detail
+
+
+@pytest.mark.parametrize("trap", [FAILING, OUT_OF_MEMORY])
+def test_an_unexpected_exception_costs_its_photo_and_no_child(make, forked, trap):
+    contents = [*PHOTOS[:3], trap, *PHOTOS[3:]]
+    assert by_reason(decoded(make(), contents)) == expected(contents, "decoder_crashed")
+    assert len(forked) == 1
+
+
+def test_a_slow_parent_makes_no_late_photo(make):
+    one = make(IMPATIENT)
+    found = []
+    for row, photo in enumerate(one.decoded(PHOTOS)):
+        found.append(alike(photo))
+        if row in (0, AHEAD - 2, AHEAD - 1):
+            time.sleep(0.8)
+    assert found == plain(PHOTOS)
+
+
+def test_the_limit_is_for_each_photo_and_not_for_several(make):
+    contents = [SLOW] * 4
+    assert decoded(make(replace(LIMITS, decode_seconds=3 * decoder_traps.NAP)), contents) == plain(
+        contents
+    )
+
+
+@pytest.mark.parametrize("taken", [1, AHEAD, len(PHOTOS) - 1])
+def test_a_generator_that_is_closed_early_leaves_no_child(make, forked, taken):
+    one = make()
+    with closing(one.decoded([*PHOTOS, HANGING])) as photos:
+        for _ in range(taken):
+            next(photos)
+    assert not any(is_there(pid) for pid in forked)
+    assert decoded(one, PHOTOS) == plain(PHOTOS)
+
+
+def test_children_that_failed_are_reaped(make, forked):
+    one = make(IMPATIENT)
+    decoded(one, [KILLED, LEAVING, HANGING, PHOTOS[0]])
+    assert [is_there(pid) for pid in forked] == [False, False, False, True]
+    one.close()
+    assert not any(is_there(pid) for pid in forked)
+
+
+@pytest.mark.parametrize("contents", [PHOTOS, OTHERS], ids=["small", "large first"])
+def test_a_child_that_is_killed_without_work_costs_no_photo(make, forked, contents):
+    one = make()
+    decoded(one, PHOTOS)
+    os.kill(forked[0], signal.SIGKILL)
+    os.waitid(os.P_PID, forked[0], os.WEXITED | os.WNOWAIT)
+    assert decoded(one, contents) == plain(contents)
+    assert len(forked) == 2
+
+
+@linux
+def test_no_file_descriptor_is_left_open(make):
+    one = make()
+    before = len(os.listdir("/proc/self/fd"))
+    for batch in range(50):
+        decoded(one, [*PHOTOS[:2], KILLED] if batch % 5 == 0 else PHOTOS[:2])
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@linux
+def test_the_child_is_the_first_that_goes_where_memory_runs_out(make, forked):
+    decoded(make(), PHOTOS)
+    assert Path(f"/proc/{forked[0]}/oom_score_adj").read_text().strip() == "1000"
+
+
+def test_a_process_keeps_one_decoder(forked, monkeypatch):
+    monkeypatch.setattr(decoder_process, "_of_process", None)
+    one = decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=LIMITS)
+    assert decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=LIMITS) is one
+    other = decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=IMPATIENT)
+    assert other is not one
+    assert [is_there(pid) for pid in forked] == [False, True]
+    other.close()
+
+
+BEGINNING = """
+import atexit, os, sys, time
+from silver.decoder_process import Decoder
+from silver.pixels import Limits
+from tests.silver import traps
+limits = Limits(50_000_000, 20_000_000, min_side=16, blank_range=4, decode_seconds=60)
+"""
+
+TRAPPED = """
+atexit.register(print, "left")
+print("once")
+decoder = Decoder(traps.decode, size=48, limits=limits)
+print(*[refused.reason for refused in decoder.decoded([b"trap: leaving", b"trap: killed"])])
+"""
+
+HUNG = """
+def decode(content, *, size, limits):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+list(Decoder(decode, size=48, limits=limits).decoded([b""]))
+"""
+
+IDLE_ON_ANOTHER_SYSTEM = """
+sys.platform = "another"
+print(Decoder(traps.decode, size=48, limits=limits)._child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def started(script):
+    """A process of its own that runs the script."""
+    return subprocess.Popen(
+        [sys.executable, "-c", BEGINNING + script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_a_child_leaves_its_parents_output_and_exit_handlers_alone():
+    with started(TRAPPED) as parent:
+        lines = parent.stdout.read().splitlines()
+    assert lines == ["once", "decoder_crashed decoder_crashed", "left"]
+
+
+@linux
+@pytest.mark.parametrize("script", [HUNG, IDLE_ON_ANOTHER_SYSTEM], ids=["hung", "idle"])
+def test_a_child_dies_with_its_parent(script):
+    with started(script) as parent:
+        child = int(parent.stdout.readline())
+        assert is_there(child)
+        parent.kill()
+    until = time.monotonic() + 10
+    while is_running(child) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_running(child)
+
+
+def is_running(pid):
+    """Whether a process is more than a zombie that its new parent has not noticed yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
+    contents = [*PHOTOS[:4], KILLED, *PHOTOS[4:8], HANGING, UNSUPPORTED, *PHOTOS[8:]]
+    rows = [(str(n), "anna", "kiwi", 60, 60, content) for n, content in enumerate(contents)]
+    photos = spark.createDataFrame(
+        rows, "photo_id string, subject string, label string, width int, height int, content binary"
+    )
+    extractor = Interpreter(lite0.flatbuffer)
+    limits = replace(LIMITS, decode_seconds=2)
+    model = BroadcastModel(
+        lite0.name,
+        litert_conversion.weights_id(lite0.flatbuffer),
+        extractor.size,
+        extractor.dimensions,
+        spark.sparkContext.broadcast(lite0.flatbuffer),
+        limits,
+        decode=decoder_traps.decode,
+    )
+    counted = spark.sparkContext.accumulator(0)
+    frame = embeddings.embeddings(photos.coalesce(1), model, count=counted.add)
+    found = {int(row["photo_id"]): row for row in frame.collect()}
+
+    assert (sorted(found), counted.value) == (list(range(len(contents))), len(contents))
+    refused = {n: (row["stage"], row["reason"]) for n, row in found.items() if row["reason"]}
+    assert refused == {
+        contents.index(KILLED): ("decode", "decoder_crashed"),
+        contents.index(HANGING): ("decode", "decoder_timeout"),
+        contents.index(UNSUPPORTED): ("decode", "unsupported"),
+    }
+    for n in found.keys() - refused.keys():
+        rgb = pixels.decode(contents[n], size=extractor.size, limits=limits)
+        np.testing.assert_array_equal(np.float32(found[n]["embedding"]), extractor.embed(rgb))
+        assert found[n]["dhash"] == pixels.dhash(rgb)
+
+
+def test_a_connection_ends_though_a_child_was_forked_meanwhile():
+    ours, theirs = socket.socketpair()
+    with ours, closing(Decoder(pixels.decode, size=SIZE, limits=LIMITS)) as child:
+        theirs.close()
+        ours.settimeout(5)
+        assert ours.recv(1) == b""
+        assert not isinstance(next(child.decoded(PHOTOS[:1])), RefusedPhoto)

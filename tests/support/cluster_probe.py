@@ -1,0 +1,62 @@
+"""The main file of a run that writes, after silver, what its driver and its workers have loaded, as JSON.
+
+It gives the words of the command line to `run.py`, but for the first: where the JSON goes.
+"""
+
+import gc
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+
+import run
+import silver.embed
+from silver.litert_runtime import Interpreter
+
+OURS = ("run", "conf", "lake", "bronze", "silver", "gold", "expectations", "privacy", "report")
+SITE = ("ai_edge_litert", "numpy", "pyarrow", "PIL", "pydantic")
+
+
+def loaded() -> dict[str, object]:
+    """Of this process: where it works, the files of its modules, and its interpreters."""
+    files = {
+        name: str(Path(module.__file__).resolve())
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] in OURS + SITE and getattr(module, "__file__", None)
+    }
+    return {
+        "pid": os.getpid(),
+        "folder": os.getcwd(),
+        "files": files,
+        "of_tensorflow": [n for n in sys.modules if n.partition(".")[0] in ("tensorflow", "keras")],
+        "interpreters": sum(isinstance(held, Interpreter) for held in gc.get_objects()),
+    }
+
+
+def of_workers(spark, flatbuffer) -> list[dict[str, object]]:
+    """What each of many tasks sees, with the hash of the broadcast flatbuffer."""
+
+    def seen(batches):
+        for batch in batches:
+            told = {**loaded(), "broadcast": hashlib.sha256(flatbuffer.value).hexdigest()}
+            yield pa.RecordBatch.from_pylist([{"told": json.dumps(told)}] * batch.num_rows)
+
+    tasks = spark.range(0, 16, numPartitions=16)
+    return [json.loads(row.told) for row in tasks.mapInArrow(seen, "told string").collect()]
+
+
+embed = silver.embed.embed
+
+
+def probed(lake, model, **others):
+    """Silver, and then the report."""
+    embed(lake, model, **others)
+    told = {"driver": loaded(), "workers": of_workers(lake.spark, model.flatbuffer)}
+    Path(sys.argv[1]).write_text(json.dumps(told))
+
+
+silver.embed.embed = probed
+sys.exit(run.main(sys.argv[2:]))

@@ -1,0 +1,54 @@
+"""Chunks of generated embeddings in a lake's silver/embeddings, as the silver layer publishes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from lake import catalog
+from lake.chunks import Chunk, ChunkState
+
+EMBEDDER = "e" * 64
+DIMENSIONS = 32
+MIX = np.random.default_rng(0).normal(size=(DIMENSIONS, DIMENSIONS))
+
+
+KINDS = ("apple", "kiwi", "pear")
+
+
+def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS):
+    """A published silver chunk of `n` correlated embeddings, all moved by `shift` deviations, and those of a
+    kind `apart` from the others; with a `value` every number is that. No two are near duplicates."""
+    rng = np.random.default_rng(seed)
+    hashes = np.random.default_rng(seed).integers(-(2**63), 2**63, n)
+    kinds = np.arange(n) % len(labels)
+    z = rng.normal(size=(n, DIMENSIONS)) + shift
+    z[np.arange(n), kinds] += apart
+    x = (z @ MIX).astype(np.float32)
+    if value is not None:
+        x[:] = value
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "photo_id": rng.bytes(32).hex(),
+            "label": labels[kinds[place_]],
+            "embedding": vector,
+            "extractor": "generated",
+            "weights_id": EMBEDDER,
+            "width": 100,
+            "height": 100,
+            "brightness": float(rng.normal(0.5, 0.05)),
+            "sharpness": 1.0,
+            "dhash": int(hashes[place_]),
+            "embedded_at": now,
+        }
+        for place_, vector in enumerate(x.tolist())
+    ]
+    with place.writing() as context:
+        ledger = context.lake.ledger
+        wanted = Chunk(0, "silver", ChunkState.PLANNED, weights_id=EMBEDDER, photos=n)
+        [chunk] = ledger.plan([wanted])
+        frame = context.lake.rows(catalog.EMBEDDINGS, rows)
+        version = context.lake.append(catalog.EMBEDDINGS, frame, chunk=chunk)
+        ledger.reached(chunk, ChunkState.PUBLISHED, versions={catalog.EMBEDDINGS.name: version})

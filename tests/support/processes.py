@@ -1,0 +1,38 @@
+"""The command line in processes of their own, and files that no process can delete."""
+
+import os
+import subprocess
+import time
+from contextlib import contextmanager
+
+STARTS = 180
+"""Seconds that a start of the command line may take on a busy machine."""
+
+
+def wait_for(path, pattern, process):
+    """Until something of that name is there."""
+    until = time.monotonic() + STARTS
+    while time.monotonic() < until:
+        if list(path.glob(pattern)):
+            return
+        if process.poll() is not None:
+            raise AssertionError(f"it ended before {pattern}: {process.stdout.read()}")
+        time.sleep(0.02)
+    raise AssertionError(f"no {pattern} came")
+
+
+@contextmanager
+def undeletable(path):
+    """Meanwhile nobody can delete the file: not even root, for whom it is made immutable."""
+    if os.geteuid() == 0:
+        subprocess.run(["chattr", "+i", path], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["chattr", "-i", path], check=True)
+    else:
+        path.parent.chmod(0o500)
+        try:
+            yield
+        finally:
+            path.parent.chmod(0o700)

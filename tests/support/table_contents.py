@@ -1,0 +1,59 @@
+"""What tables hold, for comparing the lakes of two histories."""
+
+from collections import Counter
+
+from lake import catalog
+from report.lake_sums import sums
+
+GRAINS = {
+    catalog.OBJECTS: ["object", "etag"],
+    catalog.PHOTOS: ["photo_id"],
+    catalog.REJECTED: ["path"],
+    catalog.EMBEDDINGS: ["photo_id", "weights_id"],
+    catalog.QUARANTINE: ["photo_id", "weights_id"],
+    catalog.FEATURES: ["photo_id", "model_version"],
+    catalog.MODELS: ["version"],
+    catalog.MOMENTS: ["weights_id"],
+}
+
+
+def repeated(lake):
+    """Rows that a reader sees twice, by table. A refusal that a replay ended is history."""
+    found = {}
+    for table, keys in GRAINS.items():
+        held = lake.read(table)
+        if table is catalog.QUARANTINE:
+            held = held.where("replayed_at is null")
+        rows = Counter(tuple(row) for row in held.select(keys).collect())
+        twice = [key for key, count in rows.items() if count > 1]
+        if twice:
+            found[table.name] = twice
+    return found
+
+
+def rows(lake, table):
+    """Every row as text, but for run_id, chunk and times."""
+    times = [f.name for f in table.schema if f.dataType.typeName() == "timestamp"]
+    return sorted(map(repr, lake.read(table).drop("run_id", "chunk", *times).collect()))
+
+
+def features(lake):
+    return {
+        (row["photo_id"], row["model_version"]): row["features"]
+        for row in lake.read(catalog.FEATURES).collect()
+    }
+
+
+def same_tables(place, samples_lake):
+    for table in (
+        catalog.OBJECTS,
+        catalog.PHOTOS,
+        catalog.REJECTED,
+        catalog.QUARANTINE,
+        catalog.EMBEDDINGS,
+    ):
+        assert rows(place.lake, table) == rows(samples_lake.lake, table), table.name
+    assert repeated(place.lake) == {}
+    held = sums(place.files)
+    assert held.disagreements() == held.open_ends == []
+    assert held.models[0].features == held.models[0].embedded
