@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 
+from lake.lake import Lake
 from rich.console import Console
 
 import bronze.ingest
@@ -44,9 +45,9 @@ from expectations.suite_views import Views
 from lake import catalog, fault_points, lease, metric_names, pseudonyms, spark_session
 from lake.chunks import Chunk, ChunkState
 from lake.compaction import compact
-from lake.lake import Lake
 from lake.run_journal import LayerRun, Run
-from lake.storage.folder import Folder, folder
+from lake.storage.folder import Folder
+from lake.storage.locate import folder
 from privacy import bucket_rules, tombstones
 from privacy.erasure import request_journal
 from report import cloudwatch_metrics

@@ -17,18 +17,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from bronze.formats import NotAPhoto, clean
-from bronze.landing import Arrival, Gone, Landing, LandingObject, Unreadable
+from bronze.landing import Arrival, Landing, LandingObject
 from conf.settings import ChunkSettings
 from lake.catalog import schema
 from lake.chunks import batches
+from lake.column_values import Outcome
 from lake.pseudonyms import KeyedHash, Pseudonyms
-
-STORED, REJECTED, DUPLICATE = "stored", "rejected", "duplicate"
-TOMBSTONED = "tombstoned"
-"""An object of an erased subject, or an erased photo's bytes without a subject: nothing of it is kept."""
-
-EXPIRED = "expired"
-"""An object whose photo, or row in bronze/rejected, was past its longest age: only that it was seen stays."""
+from lake.storage.folder import ObjectGone, ObjectUnreadable
 
 UNREADABLE = "unreadable "
 """Before the etag of an object that could not be read: the version itself is still to be seen."""
@@ -52,9 +47,9 @@ class Admission:
     tombstones: frozenset[str]
 
     @classmethod
-    def of(cls, keys: Pseudonyms, *, tombstones: frozenset[str]) -> Admission:
+    def of(cls, pseudonyms: Pseudonyms, *, tombstones: frozenset[str]) -> Admission:
         """With the tombstones that hold now, of whichever kind."""
-        return cls(keys.originals, keys.tombstones, tombstones)
+        return cls(pseudonyms.originals, pseudonyms.tombstones, tombstones)
 
     def original(self, content: bytes) -> str:
         """The keyed hash of a photo's bytes as they arrived."""
@@ -178,18 +173,18 @@ def read_one(
         "size_bytes": arrival.landing.size,
     }
     if arrival.is_tombstoned:
-        return row | {"reason": TOMBSTONED}
+        return row | {"reason": Outcome.TOMBSTONED}
     if arrival.landing.size > max_bytes:
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
         original = landing.read(arrival.landing)
         known = admission.original(original)
         if admission.keeps_out(known, subject=arrival.subject):
-            return row | {"path": "", "label": None, "reason": TOMBSTONED}
+            return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
         photo = clean(original)
-    except Gone:
+    except ObjectGone:
         return None
-    except Unreadable as error:
+    except ObjectUnreadable as error:
         etag = UNREADABLE + arrival.landing.etag
         return row | {"etag": etag, "reason": "unreadable", "detail": str(error)}
     except NotAPhoto as error:
@@ -221,13 +216,15 @@ def outcomes(arrived: DataFrame, objects: DataFrame) -> DataFrame:
     Of photos with one `photo_id` the first is stored, by upload time and path; one that the lake holds
     already (`objects`: those of the chunks before) stores none.
     """
-    held = objects.where(F.col("outcome") == STORED).select("photo_id", F.lit(True).alias("held"))
+    held = objects.where(F.col("outcome") == Outcome.STORED).select(
+        "photo_id", F.lit(True).alias("held")
+    )
     first = F.row_number().over(Window.partitionBy("photo_id").orderBy("position")) == 1
     outcome = (
-        F.when(F.col("reason") == TOMBSTONED, TOMBSTONED)
-        .when(F.col("reason").isNotNull(), REJECTED)
-        .when(F.col("held") | ~F.col("is_first"), DUPLICATE)
-        .otherwise(STORED)
+        F.when(F.col("reason") == Outcome.TOMBSTONED, Outcome.TOMBSTONED)
+        .when(F.col("reason").isNotNull(), Outcome.REJECTED)
+        .when(F.col("held") | ~F.col("is_first"), Outcome.DUPLICATE)
+        .otherwise(Outcome.STORED)
     )
     return (
         arrived.select("position", "object", "etag", "subject", "photo_id", "reason")
@@ -247,7 +244,7 @@ def outcomes(arrived: DataFrame, objects: DataFrame) -> DataFrame:
 
 def photos(arrived: DataFrame, outcomes: DataFrame) -> DataFrame:
     """bronze/photos of a chunk: one row a photo that is stored."""
-    repeated = outcomes.where(F.col("outcome") == DUPLICATE).select("position")
+    repeated = outcomes.where(F.col("outcome") == Outcome.DUPLICATE).select("position")
     return (
         arrived.where(F.col("reason").isNull())
         .join(F.broadcast(repeated), on="position", how="left_anti")
@@ -271,7 +268,7 @@ def photos(arrived: DataFrame, outcomes: DataFrame) -> DataFrame:
 
 def rejected(arrived: DataFrame) -> DataFrame:
     """bronze/rejected of a chunk: one row an object version that is no photo, and why."""
-    return arrived.where(F.col("reason") != TOMBSTONED).select(
+    return arrived.where(F.col("reason") != Outcome.TOMBSTONED).select(
         "object",
         "subject",
         "path",

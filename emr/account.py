@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from conf.errors import BadInput, Refused
 from conf.settings import EmrSettings, Settings
 from lake import aws
-from lake.storage import s3_folder
-from lake.storage.folder import S3
+from lake.storage import addresses
+from lake.storage.addresses import is_s3
 
 MANAGED = "for-use-with-amazon-emr-managed-policies"
 """The tag that EMR hands on to everything that it makes in EC2; the service role may touch nothing else."""
@@ -81,18 +81,20 @@ def places(settings: Settings, own: EmrSettings) -> S3Places:
     bucket sees every name in it, and names in the landing folder tell of people.
     """
     for key, uri in (("landing", settings.paths.landing), ("lake", settings.paths.lake)):
-        if not uri.startswith(S3):
+        if not is_s3(uri):
             raise BadInput(f"paths.{key} = {uri} is on this machine; a cluster needs s3://….")
     paths = (settings.paths.landing, settings.paths.lake, own.artifacts)
-    landing, lake, artifacts = (S3Place(*s3_folder.split(uri)) for uri in paths)
+    landing, lake, artifacts = (S3Place(*addresses.bucket_and_prefix(uri)) for uri in paths)
     if len({landing.bucket, lake.bucket, artifacts.bucket}) < 3:
         raise BadInput(
             f"{', '.join(paths)}: photos, tables and artifacts need a bucket each, as rights go by bucket; "
             f"name three."
         )
     docs = settings.paths.docs_folder
-    apart = docs.startswith(S3) and not docs.startswith(f"{settings.paths.lake.rstrip('/')}/")
-    return S3Places(landing, lake, artifacts, S3Place(*s3_folder.split(docs)) if apart else None)
+    apart = is_s3(docs) and not docs.startswith(f"{settings.paths.lake.rstrip('/')}/")
+    return S3Places(
+        landing, lake, artifacts, S3Place(*addresses.bucket_and_prefix(docs)) if apart else None
+    )
 
 
 def check_region(settings: Settings, own: EmrSettings) -> None:

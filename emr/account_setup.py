@@ -18,7 +18,7 @@ from emr.account import S3Places
 from emr.bucket_policies import OURS, BucketConfiguration
 from emr.iam_roles import Role
 from lake import aws
-from lake.storage import s3_folder as storage
+from lake.storage import s3_requests
 
 POLICY = "fruit-lake"
 """The name of the one policy within each role."""
@@ -34,7 +34,7 @@ def regions(places: S3Places, own: EmrSettings) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for name in places.buckets:
         try:
-            found[name] = storage.region(name)
+            found[name] = s3_requests.bucket_region(name)
         except BadInput:
             found[name] = None
             continue

@@ -7,7 +7,7 @@ from typing import Any
 
 from conf.settings import EmrSettings, Settings
 from lake import aws, metric_names
-from lake.storage.folder import folder
+from lake.storage.locate import folder
 
 HOUR = 3600
 DAY = 24 * HOUR

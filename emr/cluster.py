@@ -12,7 +12,7 @@ from conf.settings import EmrSettings, Settings
 from emr import account, cluster_state, launch_request, security_configuration, steps
 from emr.cluster_state import Cluster
 from lake import aws
-from lake.storage import s3_folder as storage
+from lake.storage import s3_requests
 
 STEPS_SHOWN = 10
 
@@ -60,7 +60,7 @@ def check_places(settings: Settings, own: EmrSettings) -> None:
     cluster, or the cluster where it may not)."""
     account.check_region(settings, own)
     for name in account.places(settings, own).buckets:
-        account.check_bucket(name, storage.region(name), own)
+        account.check_bucket(name, s3_requests.bucket_region(name), own)
 
 
 def _made(own: EmrSettings) -> Cluster:

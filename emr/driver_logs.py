@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from conf.settings import EmrSettings
 from emr.launch_request import log_root
 from lake import aws
-from lake.storage import s3_folder as storage
-from lake.storage.folder import folder
+from lake.storage import addresses
+from lake.storage.locate import folder
 
 LINES = 40
 """The end of a log: as much as a screen shows."""
@@ -80,7 +80,7 @@ def _end(uri: str) -> str:
 
 def _lines(uri: str, last: int | None) -> deque[str]:
     """The last lines of a gzipped text, read as a stream: a driver may have written much."""
-    bucket, key = storage.split(uri)
+    bucket, key = addresses.bucket_and_prefix(uri)
     with aws.asking(f"the log {uri}"):
         body = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
         with gzip.open(body, "rt", encoding="utf-8", errors="replace") as text:

@@ -23,8 +23,8 @@ from conf.settings import EmrSettings, Settings
 from emr import account, package_archive, wheels
 from lake import aws
 from lake.run_journal import code_revision
-from lake.storage import s3_folder
-from lake.storage.folder import folder
+from lake.storage import addresses, s3_requests
+from lake.storage.locate import folder
 from silver.model_source import convert
 
 ARCHIVE, MANIFEST, LATEST = "package.tar.gz", "manifest.json", "latest.json"
@@ -171,8 +171,8 @@ def spark_submit(package: Package, own: EmrSettings, settings: Settings, layer: 
 
 def _check_bucket(own: EmrSettings) -> None:
     """Raises BadInput where there are no credentials or no such bucket, Refused where it lies elsewhere."""
-    name, _ = s3_folder.split(own.artifacts)
-    account.check_bucket(name, s3_folder.region(name), own)
+    name, _ = addresses.bucket_and_prefix(own.artifacts)
+    account.check_bucket(name, s3_requests.bucket_region(name), own)
 
 
 def _at(own: EmrSettings, sha256: str) -> Package:
@@ -191,7 +191,7 @@ def _read(uri: str) -> bytes | None:
 
 def _write(own: EmrSettings, uri: str, content: bytes | BinaryIO) -> None:
     """Raises as `aws.asking`."""
-    name, key = s3_folder.split(uri)
+    name, key = addresses.bucket_and_prefix(uri)
     with aws.asking(f"to write {uri}"):
         body = io.BytesIO(content) if isinstance(content, bytes) else content
         aws.client("s3", own.region).upload_fileobj(body, name, key)

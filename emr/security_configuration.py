@@ -8,7 +8,7 @@ import json
 from conf.errors import BadInput
 from conf.settings import EmrSettings
 from lake import aws
-from lake.storage.folder import S3
+from lake.storage.addresses import is_s3
 
 
 def configured(own: EmrSettings, key: str) -> str:
@@ -29,7 +29,7 @@ def configured(own: EmrSettings, key: str) -> str:
 
 def check_certificates(own: EmrSettings) -> None:
     """Raises BadInput where the settings name no certificates: nodes would speak without TLS."""
-    if own.certificates.startswith(S3):
+    if is_s3(own.certificates):
         return
     place = f"{own.artifacts.rstrip('/')}/certificates.zip"
     raise BadInput(

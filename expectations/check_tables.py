@@ -11,13 +11,12 @@ from conf.errors import BadInput, Blocked, hint
 from expectations import suites
 from expectations.suite_views import Views
 from expectations.validation import SKIPPED, ExpectationResult, judge
-from lake import catalog
-from lake.catalog import Table
+from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkState
-from lake.lake import DEPARTURE, ERASE, Lake
+from lake.column_values import ERASE, REMOVAL
+from lake.readable_lake import Lake
 
-LEAVING = (DEPARTURE, ERASE)
-LAYERS = {catalog.PHOTOS: "bronze", catalog.EMBEDDINGS: "silver", catalog.FEATURES: "gold"}
+LEAVING = (REMOVAL, ERASE)
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,11 @@ def journalled(chunks: Iterable[Chunk], table: Table, *, version: int, is_last: 
     have held them or not.
     """
     known = list(chunks)
-    own = [c for c in known if c.layer == LAYERS.get(table) and table.name in c.versions]
+    own = [c for c in known if c.layer == LAYER_OF.get(table) and table.name in c.versions]
     have_left = any(c.layer in LEAVING for c in known) or any(
         c.state is ChunkState.RETIRED for c in own
     )
-    if table not in LAYERS or (not is_last and have_left):
+    if table not in LAYER_OF or (not is_last and have_left):
         return None
     return sum(c.photos for c in own if c.is_published and c.versions[table.name] <= version)
 

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from expectations import suites
 from lake import catalog
-from lake.lake import Lake
+from lake.readable_lake import Lake
 from lake.storage.folder import Folder
 
 PAGE = "index.html"

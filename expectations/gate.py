@@ -16,30 +16,28 @@ from conf.errors import Blocked
 from conf.settings import GateSettings
 from expectations import suites
 from expectations.suite_views import Views
-from expectations.validation import REASON, SKIPPED, Verdict, judge
+from expectations.validation import REASON, Verdict, judge
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState
-from lake.gate_protocol import NONE, GateOutcome
-from lake.lake import Lake
+from lake.column_values import GateAction
+from lake.interfaces import NO_REFUSALS, GateOutcome
 from lake.run_journal import Judgement, LayerRun
+from lake.writable_lake import WritableLake
 
 REFUSES_ROWS = (catalog.PHOTOS, catalog.EMBEDDINGS)
-"""Tables whose photos can go to quarantine one by one."""
-
-RELEASED = "released"
-"""The action for what would have blocked a chunk that somebody released."""
+"""The tables whose photos can go to quarantine one by one."""
 
 
 @dataclass(frozen=True)
 class SuiteGate:
-    """The gate that layers pass through (`lake.gate_protocol.Gate`). `did` gathers its judgements.
+    """The gate that chunks pass through (`lake.interfaces.Gate`). `did` gathers its judgements.
 
-    With `release`, what would be blocked passes, but every row is refused: by the rule that it fails itself,
-    or by what blocks the chunk.
+    With `release`, a chunk that would be blocked passes, but every row is refused: by the rule that the row
+    fails itself, or by what blocks the chunk. Suites are read from `folder`.
     """
 
-    lake: Lake
+    lake: WritableLake
     gates: GateSettings
     did: LayerRun
     folder: Path = suites.HERE
@@ -56,16 +54,16 @@ class SuiteGate:
         chunk: Chunk,
         table: Table,
         expected: int,
-        refused_before: Mapping[str, int] = NONE,
+        refused_before: Mapping[str, int] = NO_REFUSALS,
         staged_models: DataFrame | None = None,
     ) -> GateOutcome:
-        """See `lake.gate_protocol.Gate`."""
+        """Judges rows of a chunk; see `lake.interfaces.Gate`. Raises Blocked."""
         view = self._views.of(table, rows, chunk=chunk, staged_models=staged_models)
         verdict = judge(
             view,
             suites.load(suites.name_of(table), folder=self.folder),
             expected=expected,
-            # What is replayed was refused before: that it is again must hold up nothing.
+            # Replayed photos were refused before. That they are again must hold up nothing.
             gates=None if chunk.is_replay else self.gates,
             refused_before=refused_before,
             may_refuse_rows=table in REFUSES_ROWS,
@@ -86,21 +84,23 @@ class SuiteGate:
         return GateOutcome(kept, released=is_released)
 
     def _block(self, chunk: Chunk, verdict: Verdict) -> None:
-        told = (
+        why = (
             f"{chunk.layer} chunk {chunk.number} is blocked, and nothing of it goes on: "
             f"{'; '.join(verdict.blocked.values())}."
         )
-        if chunk.state is ChunkState.PLANNED:  # nothing of it is kept, so nothing waits
-            raise Blocked(f"{told} Mend the data or the rule, and run the command again.")
+        if chunk.state is ChunkState.PLANNED:  # nothing of it is staged, so nothing waits
+            raise Blocked(f"{why} Mend the data or the rule, and run the command again.")
         self.lake.ledger.reached(chunk, ChunkState.BLOCKED)
         raise Blocked(
-            f"{told} Mend the data, the rule or the bound, and run again: this chunk is judged first. "
+            f"{why} Mend the data, the rule or the bound, and run again: this chunk is judged first. "
             f"Or let the next ones pass: run.py replay --chunk {chunk.number} --quarantine."
         )
 
     def _version(self, table: Table, chunk: Chunk, *, passes: bool) -> int | None:
-        """The version of the table that holds the judged rows. Bronze's are published already; of staged
-        ones it is that which their publication makes, and None if nothing of them is published."""
+        """The version of the table that holds the judged rows; None where none of them is published.
+
+        Bronze's rows are published already. Staged rows are in the version that their publication makes.
+        """
         if table is catalog.PHOTOS:
             return chunk.versions.get(table.name) or self.lake.version(table)
         return self.lake.version(table) + 1 if passes else None
@@ -108,22 +108,22 @@ class SuiteGate:
     def _record(
         self, verdict: Verdict, *, chunk: Chunk, version: int | None, is_released: bool
     ) -> None:
-        """The findings to ops/quality, pinned to that version of their table."""
+        """Records the results in ops/quality, pinned to that version of their table."""
         now = datetime.now(UTC)
         rows: list[dict[str, Any]] = [
             {
-                **vars(finding),
+                **vars(result),
                 "table_version": version,
                 "judged_at": now,
                 "run_id": self.lake.run.run_id,
                 "chunk": chunk.number,
             }
-            for finding in verdict.findings
-            if finding.action != SKIPPED
+            for result in verdict.findings
+            if result.action != GateAction.SKIPPED
         ]
         for row in rows:
-            if is_released and row["action"] == "blocked":
-                row["action"] = RELEASED
+            if is_released and row["action"] == GateAction.BLOCKED:
+                row["action"] = GateAction.RELEASED
         if rows:
             self.lake.record(catalog.QUALITY, rows, layer=chunk.layer, chunk=chunk.number)
             blocked = () if is_released else tuple(verdict.blocked)
@@ -131,16 +131,17 @@ class SuiteGate:
 
 
 def _judgement(rows: Sequence[Mapping[str, Any]], blocked: Sequence[str]) -> Judgement:
-    """Of the rows that go to ops/quality, and of what blocked: more than expectations do."""
+    """The judgement that rows of ops/quality tell of. `blocked` are the reasons that blocked the chunk, which
+    may be more than expectations."""
 
-    def those(*actions: str) -> tuple[str, ...]:
+    def those(*actions: GateAction) -> tuple[str, ...]:
         return tuple(row["expectation"] for row in rows if row["action"] in actions)
 
     return Judgement(
         suite=rows[0]["suite"],
         chunk=rows[0]["chunk"],
-        passed=len(those("passed")),
-        warned=those("warned"),
-        quarantined=those("quarantined", RELEASED),
+        passed=len(those(GateAction.PASSED)),
+        warned=those(GateAction.WARNED),
+        quarantined=those(GateAction.QUARANTINED, GateAction.RELEASED),
         blocked=tuple(reason.removeprefix(REASON) for reason in blocked),
     )

@@ -20,7 +20,8 @@ from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.lake import Lake, newest, only
+from lake.frames import newest, only
+from lake.readable_lake import Lake
 
 DRIFTS: Mapping[str, str] = {
     "mean_shift": "mean_shift",

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from conf.settings import GateSettings
 from expectations import suites
-from lake.gate_protocol import NONE
+from lake.interfaces import NO_REFUSALS
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuite
@@ -86,7 +86,7 @@ def judge(
     *,
     expected: int | None,
     gates: GateSettings | None = None,
-    refused_before: Mapping[str, int] = NONE,
+    refused_before: Mapping[str, int] = NO_REFUSALS,
     may_refuse_rows: bool = True,
 ) -> Verdict:
     """The verdict on the rows of a view, of which there may be none; it is cached meanwhile.

@@ -1,8 +1,8 @@
-"""Departure: the one way by which rows leave silver/embeddings, and with them their part in gold.
+"""The one way by which rows leave silver/embeddings, and with them their part of gold.
 
-The keys of what leaves are staged first, with what they add to the moments, under a chunk of their own:
-planned → staged → published. From then on a run that dies anywhere is finished by the next writer, exactly
-once. The keys reach the tables as a frame, by MERGE, so that none stands in a Delta log.
+The keys of the rows that leave are staged first, together with what the rows added to the moments, under a
+chunk of their own. From then on a run that dies anywhere is finished by the next writer, exactly once. The
+keys reach the tables as a frame, by MERGE, so that none of them stands in a Delta log.
 """
 
 from __future__ import annotations
@@ -14,56 +14,98 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from gold import model_versions, refit
+from gold import model_versions, moments_table
 from gold.moments import Moments, fold
-from lake import catalog, fault_points
+from lake import catalog
 from lake.catalog import Table, schema
-from lake.chunks import Chunk, ChunkState, published
-from lake.lake import DEPARTURE, Lake, counts
+from lake.chunks import Chunk, ChunkPlan, ChunkState, published
+from lake.column_values import GOLD, REMOVAL, ModelKind
+from lake.frames import counts
+from lake.publication import ChunkLayer, Commit, Contents, Publication
+from lake.readable_lake import Lake
+from lake.run_journal import LayerRun
+from lake.writable_lake import WritableLake
 
 KEYS, FOLD = "keys", "fold"
-"""What is staged: one row a photo, with the chunk `held_in` that silver has it in, if any; and one row of
-what they add to the moments."""
+"""The staged parts of a removal: one row a photo, with the number of the silver chunk that holds it, if any
+(`held_in`); and one row of what the photos added to the moments (`FOLDED`)."""
 
-MADE = {catalog.FEATURES: model_versions.PCA, catalog.HELD_OUT: model_versions.CLASSIFIER}
-"""Tables with rows that were made from embeddings, and the kind of the version that made them."""
+MADE = {catalog.FEATURES: ModelKind.PCA, catalog.HELD_OUT: ModelKind.CLASSIFIER}
+"""The tables with rows that were made from embeddings, and the kind of the version that made them."""
 
 FOLDED = schema("before bigint, n bigint, sum binary, gram binary")
-"""`before`: the version of silver that the moments were pinned to. `sum` and `gram` are null where the
-moments are to be taken anew."""
+"""What photos added to the moments. `before` is the version of silver that the moments were pinned to. `sum`
+and `gram` are null where the moments are to be taken anew."""
 
 
-def depart(lake: Lake, leaving: DataFrame, *, but_of: str | None = None) -> Mapping[str, int]:
-    """Removes the rows of (`photo_id`, `weights_id`) pairs: how many from each table.
+class RemovalChunks(ChunkLayer):
+    """Chunks of rows that leave: their embeddings, their part of the moments, and what was made from them."""
 
-    Moments and the photos of silver's chunks follow. What an earlier call left staged is finished first.
-    Raises BadInput where a chunk is half published, but of the model `but_of`; Busy.
+    name = REMOVAL
+    tables = (catalog.EMBEDDINGS, catalog.FEATURES, catalog.HELD_OUT)
+
+    def __init__(self, lake: WritableLake) -> None:
+        self._lake = lake
+
+    def contents(self, chunk: Chunk) -> Contents:
+        """The commits of a staged removal, and how many rows each table loses by it."""
+        lake = self._lake
+        keys = lake.staging.read(chunk, KEYS)
+        held_in = {number: n for number, n in counts(keys, "held_in").items() if number is not None}
+        commits, removed = [], {}
+        if held_in:
+            removed[catalog.EMBEDDINGS.name] = sum(held_in.values())
+            commits.append(_remove_embeddings(lake, chunk, keys, held_in))
+            commits.append(Commit(catalog.MOMENTS, lambda: _subtract(lake, chunk)))
+        for table in MADE:
+            rows = _made_from(lake, table, keys, weights_id=chunk.model)
+            if by_version := counts(rows, "model_version"):
+                removed[table.name] = sum(by_version.values())
+                commits.append(_remove_made(lake, chunk, table, keys, by_version))
+        return Contents(
+            commits,
+            photos=chunk.photos,
+            counts=removed,
+            count_photos_left=lambda: _photos_left(lake, held_in, weights_id=chunk.model),
+        )
+
+
+def remove_embeddings(
+    lake: WritableLake, leaving: DataFrame, *, but_of: str | None = None
+) -> Mapping[str, int]:
+    """Removes the rows of (`photo_id`, `weights_id`) pairs; returns how many left each table.
+
+    The moments, and the photos of silver's chunks, follow. What an earlier call left staged is finished
+    first. Raises BadInput where a chunk is half published that is not of the model `but_of`; Busy.
     """
     check_nothing_is_half_published(lake, but_of=but_of)
     finish(lake)
     removed: Counter[str] = Counter()
+    publication = _publication(lake)
     for weights_id in sorted(counts(leaving, "weights_id")):
-        own = leaving.where(F.col("weights_id") == weights_id).select("photo_id").distinct()
-        chunk = _staged(lake, own, weights_id=weights_id)
+        photos = leaving.where(F.col("weights_id") == weights_id).select("photo_id").distinct()
+        chunk = _staged(lake, publication, photos, weights_id=weights_id)
         if chunk is not None:
-            removed.update(_publish(lake, chunk))
+            removed.update(publication.publish(chunk).counts)
     return removed
 
 
-def finish(lake: Lake) -> None:
-    """Finishes what an earlier writer left staged, before anything else is written."""
-    for chunk in list(lake.ledger.chunks().values()):
-        if chunk.layer == DEPARTURE and chunk.is_unfinished:
-            _publish(lake, chunk)
+def finish(lake: WritableLake) -> None:
+    """Finishes the removals that an earlier writer left staged, of any model, before anything else is
+    written. Raises Busy."""
+    publication = _publication(lake)
+    for chunk in lake.ledger.unfinished():
+        if chunk.layer == REMOVAL:
+            publication.publish_left(chunk)
 
 
 def check_nothing_is_half_published(lake: Lake, *, but_of: str | None = None) -> None:
-    """Of such a chunk one table may have the rows and another not: no later number may go before them.
+    """Raises BadInput where a chunk is half published that is not of the model `but_of`.
 
-    Raises BadInput where there is one, but of the model `but_of`.
+    One table may have the rows of such a chunk and another not, so no later number may go before them.
     """
-    for chunk in lake.ledger.chunks().values():
-        is_judged = chunk.is_unfinished and chunk.state is ChunkState.JUDGED
+    for chunk in lake.ledger.unfinished():
+        is_judged = chunk.state is ChunkState.JUDGED
         if is_judged and (but_of is None or chunk.weights_id != but_of):
             raise BadInput(
                 f"{chunk.layer} chunk {chunk.number} is half published: finish it first with "
@@ -71,25 +113,46 @@ def check_nothing_is_half_published(lake: Lake, *, but_of: str | None = None) ->
             )
 
 
-def _staged(lake: Lake, photos: DataFrame, *, weights_id: str) -> Chunk | None:
-    """What leaves of one model, fixed; None where neither silver nor gold holds any of it."""
+def _publication(lake: WritableLake) -> Publication:
+    # Nobody reads these counts: whoever removes rows tells of them.
+    return Publication(lake, RemovalChunks(lake), LayerRun(REMOVAL))
+
+
+def _with_places(lake: Lake, photos: DataFrame, *, weights_id: str) -> DataFrame:
+    """The photos (`photo_id`) of one model, with the silver chunk `held_in` that holds each, if any."""
     held = lake.read(catalog.EMBEDDINGS).where(F.col("weights_id") == weights_id)
     places = held.select("photo_id", F.col("chunk").alias("held_in"))
-    keys = photos.join(places, on="photo_id", how="left").persist()
+    return photos.join(places, on="photo_id", how="left")
+
+
+def _staged(
+    lake: WritableLake, publication: Publication, photos: DataFrame, *, weights_id: str
+) -> Chunk | None:
+    """Stages the keys of the photos of one model, and what they add to the moments; returns the chunk.
+
+    It is None where neither silver nor gold holds any of them.
+    """
+    keys = _with_places(lake, photos, weights_id=weights_id).persist()
     try:
         embedded = keys.where("held_in is not null").count()
-        made = [_made_from(lake, table, keys, weights_id=weights_id) for table in MADE]
+        made = (_made_from(lake, table, keys, weights_id=weights_id) for table in MADE)
         if not embedded and all(rows.isEmpty() for rows in made):
             return None
-        wanted = Chunk(0, DEPARTURE, ChunkState.PLANNED, weights_id=weights_id, photos=embedded)
-        [chunk] = lake.ledger.plan([wanted])
+        plan = ChunkPlan(layer=REMOVAL, weights_id=weights_id, photos=embedded)
+        [chunk] = publication.plan([plan])
         lake.staging.write(chunk, KEYS, keys)
     finally:
+        # While it is cached, Spark reads the tables behind it as they were.
         keys.unpersist()
-    folded = _folded(lake, lake.staging.read(chunk, KEYS), weights_id=weights_id)
+    return publication.stage(chunk, lambda planned: _stage_fold(lake, planned))
+
+
+def _stage_fold(lake: WritableLake, chunk: Chunk) -> None:
+    """Stages what the photos of a removal add to the moments."""
+    folded = _folded(lake, lake.staging.read(chunk, KEYS), weights_id=chunk.model)
     if folded is not None:
-        lake.staging.write(chunk, FOLD, lake.spark.createDataFrame([folded], FOLDED))
-    return lake.ledger.reached(chunk, ChunkState.STAGED)
+        rows = lake.spark.createDataFrame([folded], FOLDED)
+        lake.staging.write(chunk, FOLD, rows)
 
 
 def _made_from(lake: Lake, table: Table, keys: DataFrame, *, weights_id: str) -> DataFrame:
@@ -106,91 +169,92 @@ def _made_from(lake: Lake, table: Table, keys: DataFrame, *, weights_id: str) ->
 
 
 def _folded(lake: Lake, keys: DataFrame, *, weights_id: str) -> Row | None:
-    """What the photos added to the moments (`FOLDED`), about the shift that these are kept about.
+    """What the photos added to the moments (`FOLDED`), about the shift of the stored ones.
 
-    To be taken anew where they are not of silver's rows, and where less is left than goes: that is cheaper,
-    and a small difference of large sums would keep few digits. None where no moments are kept.
+    The moments are to be taken anew where they are not of silver's rows. They are too where less is left than
+    goes: that is cheaper, and a small difference of large sums would keep few digits. The result is None
+    where no moments are stored.
     """
-    kept = refit.kept(lake, weights_id)
-    if kept is None:
+    stored = moments_table.stored(lake, weights_id)
+    if stored is None:
         return None
-    anew = Row(before=kept.table_version, n=0, sum=None, gram=None)
-    covered = keys.where(F.col("held_in") <= kept.through_chunk)
-    first, last, n = covered.agg(F.min("held_in"), F.max("held_in"), F.count("held_in")).collect()[
-        0
-    ]
-    is_of_silver = refit.is_of_silver(lake, kept, weights_id=weights_id)
-    if not is_of_silver or 2 * n > kept.moments.n:
+    anew = Row(before=stored.table_version, n=0, sum=None, gram=None)
+    covered = keys.where(F.col("held_in") <= stored.through_chunk)
+    bounds = covered.agg(F.min("held_in"), F.max("held_in"), F.count("held_in"))
+    [(first, last, n)] = bounds.collect()
+    matches = moments_table.match_silver(lake, stored, weights_id=weights_id)
+    if not matches or 2 * n > stored.moments.n:
         return anew
-    gone = Moments.none(kept.moments.shift)
+    gone = Moments.none(stored.moments.shift)
     if n:
-        rows = refit.embeddings(lake, weights_id, first, last)
-        own = rows.join(F.broadcast(covered.select("photo_id")), "photo_id", "left_semi")
-        gone = fold(own, kept.moments.shift)
+        rows = moments_table.embeddings(lake, weights_id, first, last)
+        leaving = rows.join(F.broadcast(covered.select("photo_id")), "photo_id", "left_semi")
+        gone = fold(leaving, stored.moments.shift)
     return Row(
-        before=kept.table_version,
+        before=stored.table_version,
         n=gone.n,
         sum=bytearray(gone.sum.tobytes()),
         gram=bytearray(gone.gram.tobytes()),
     )
 
 
-def _publish(lake: Lake, chunk: Chunk) -> Mapping[str, int]:
-    """What is staged leaves the tables: embeddings, their part of the moments, features."""
-    keys = lake.staging.read(chunk, KEYS)
-    held_in = {
-        number: count for number, count in counts(keys, "held_in").items() if number is not None
-    }
-    versions, removed = {}, {}
-    if held_in:
-        own = f"held.weights_id = '{chunk.model}'"
-        place = f"held.chunk between {min(held_in)} and {max(held_in)}"
-        versions[catalog.EMBEDDINGS.name] = lake.remove(
-            catalog.EMBEDDINGS, keys, on=["photo_id"], within=f"{own} and {place}", chunk=chunk
+def _remove_embeddings(
+    lake: WritableLake, chunk: Chunk, keys: DataFrame, held_in: Mapping[int, int]
+) -> Commit:
+    of_model = f"held.weights_id = '{chunk.model}'"
+    of_chunks = f"held.chunk between {min(held_in)} and {max(held_in)}"
+
+    def write() -> int:
+        return lake.remove(
+            catalog.EMBEDDINGS,
+            keys,
+            on=["photo_id"],
+            within=f"{of_model} and {of_chunks}",
+            chunk=chunk,
         )
-        removed[catalog.EMBEDDINGS.name] = sum(held_in.values())
-        fault_points.at("departure: embeddings gone")
-        _subtract(lake, chunk)
-        fault_points.at("departure: moments follow")
-    for table in MADE:
-        rows = _made_from(lake, table, keys, weights_id=chunk.model)
-        if by_version := counts(rows, "model_version"):
-            names = ", ".join(f"'{name}'" for name in sorted(by_version))
-            versions[table.name] = lake.remove(
-                table, keys, on=["photo_id"], within=f"held.model_version in ({names})", chunk=chunk
-            )
-            removed[table.name] = sum(by_version.values())
-            fault_points.at(f"departure: {table.name} gone")
-    lake.ledger.settle(chunk, _left(lake, held_in, weights_id=chunk.model), versions=versions)
-    lake.staging.remove(chunk)
-    return removed
+
+    return Commit(catalog.EMBEDDINGS, write)
 
 
-def _subtract(lake: Lake, chunk: Chunk) -> None:
-    """Takes what went out of the moments, once: they are pinned to silver's new version after it."""
-    kept = refit.kept(lake, chunk.model)
-    if kept is None:
+def _remove_made(
+    lake: WritableLake, chunk: Chunk, table: Table, keys: DataFrame, by_version: Mapping[str, int]
+) -> Commit:
+    names = ", ".join(f"'{name}'" for name in sorted(by_version))
+
+    def write() -> int:
+        within = f"held.model_version in ({names})"
+        return lake.remove(table, keys, on=["photo_id"], within=within, chunk=chunk)
+
+    return Commit(table, write)
+
+
+def _subtract(lake: WritableLake, chunk: Chunk) -> None:
+    """Takes what the photos added out of the moments, once: they are pinned to silver's new version after it."""
+    stored = moments_table.stored(lake, chunk.model)
+    if stored is None:
         return
     row = lake.staging.read(chunk, FOLD).first()
     assert row is not None
-    if kept.table_version != row["before"]:
+    if stored.table_version != row["before"]:
         return
+    weights_id, through = chunk.model, stored.through_chunk
     if row["sum"] is not None:
-        gone = Moments.read({**row.asDict(), "shift": kept.moments.shift.tobytes()})
-        refit.keep(lake, kept.moments - gone, weights_id=chunk.model, through=kept.through_chunk)
-    elif refit.embeddings(lake, chunk.model, 0, kept.through_chunk).isEmpty():
-        lake.delete(catalog.MOMENTS, f"weights_id = '{chunk.model}'", chunk=chunk)
+        gone = Moments.read({**row.asDict(), "shift": stored.moments.shift.tobytes()})
+        left = stored.moments - gone
+        moments_table.store(lake, left, weights_id=weights_id, through=through)
+    elif moments_table.embeddings(lake, weights_id, 0, through).isEmpty():
+        lake.delete(catalog.MOMENTS, f"weights_id = '{weights_id}'", chunk=chunk)
     else:
-        refit.recomputed(lake, weights_id=chunk.model, through=kept.through_chunk)
+        moments_table.recompute(lake, weights_id=weights_id, through=through)
 
 
-def _left(lake: Lake, held_in: Mapping[int, int], *, weights_id: str) -> Mapping[int, int]:
-    """How many rows each of those silver chunks has left, and each of the model's gold chunks."""
+def _photos_left(lake: Lake, held_in: Mapping[int, int], *, weights_id: str) -> Mapping[int, int]:
+    """How many rows each of those silver chunks has left, and each of the model's gold chunks, by number."""
     chunks = lake.ledger.chunks().values()
-    gold = [c.number for c in published(chunks, layer="gold", weights_id=weights_id)]
+    gold = [c.number for c in published(chunks, layer=GOLD, weights_id=weights_id)]
     left: dict[int, int] = {}
     if held_in:
-        rows = refit.embeddings(lake, weights_id, min(held_in), max(held_in))
+        rows = moments_table.embeddings(lake, weights_id, min(held_in), max(held_in))
         left |= dict.fromkeys(held_in, 0) | counts(rows, "chunk")
     if gold:
         rows = lake.read(catalog.FEATURES, chunks=(min(gold), max(gold)))

@@ -18,15 +18,11 @@ from conf.errors import BadInput
 from gold.classifiers import Classifier, Floats, Indices, Vectors
 from gold.drift import Reference
 from gold.pca import Pca
-
-CANDIDATE, CHAMPION, RETIRED = "candidate", "champion", "retired"
-"""Of a PCA or a classifier. Readers get the champion unless they name another."""
-
-PCA, CLASSIFIER = "pca", "classifier"
+from lake.column_values import ModelKind, ModelStatus
 
 EMBEDDINGS = "embeddings"
-"""The input of a classifier that takes embeddings; that of any other is the PCA version whose features it
-takes."""
+"""The `input` of a classifier that takes embeddings. The input of any other classifier is the name of the PCA
+version whose features it takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +93,7 @@ class PcaVersion(Version):
     def row(self, *, status: str) -> dict[str, Any]:
         """The row of gold/models."""
         angles = self.principal_angles
-        return self.lineage(kind=PCA, status=status) | {
+        return self.lineage(kind=ModelKind.PCA, status=status) | {
             "dimensions": len(self.pca.mean),
             "components": self.pca.components,
             "explained_variance": self.pca.explained_variance,
@@ -152,7 +148,7 @@ class ClassifierVersion(Version):
 
     def row(self, *, status: str) -> dict[str, Any]:
         """The row of gold/models."""
-        return self.lineage(kind=CLASSIFIER, status=status) | {
+        return self.lineage(kind=ModelKind.CLASSIFIER, status=status) | {
             "algorithm": self.algorithm,
             "input": self.input,
             "dimensions": len(self.classifier.mean),
@@ -193,24 +189,28 @@ def wiped(models: DataFrame) -> DataFrame:
     """The same versions, retired and without their parameters: nobody can use them any more, nor learn from
     them."""
     nothing = {name: F.lit(None).cast(models.schema[name].dataType) for name in WIPED}
-    return models.withColumns({**nothing, "status": F.lit(RETIRED)})
+    return models.withColumns({**nothing, "status": F.lit(ModelStatus.RETIRED)})
 
 
-def versions(models: DataFrame, *, weights_id: str, kind: str = PCA) -> DataFrame:
+def versions(models: DataFrame, *, weights_id: str, kind: ModelKind = ModelKind.PCA) -> DataFrame:
     """The rows of a model's versions of that kind."""
     return models.where((F.col("kind") == kind) & (F.col("weights_id") == weights_id))
 
 
 def champion(models: DataFrame, *, weights_id: str) -> PcaVersion | None:
     """The PCA version that readers of a model's features get; None before the first."""
-    row = versions(models, weights_id=weights_id).where(F.col("status") == CHAMPION).first()
+    row = (
+        versions(models, weights_id=weights_id)
+        .where(F.col("status") == ModelStatus.CHAMPION)
+        .first()
+    )
     return PcaVersion.read(row.asDict()) if row else None
 
 
 def version(models: DataFrame, name: str) -> PcaVersion | ClassifierVersion:
     """The PCA or classifier version of that name. Raises BadInput (there is none; its parameters were
     wiped)."""
-    fitted = models.where(F.col("kind").isin(PCA, CLASSIFIER))
+    fitted = models.where(F.col("kind").isin(ModelKind.PCA, ModelKind.CLASSIFIER))
     row = fitted.where(F.col("version") == name).first()
     if row is None:
         known = [r[0] for r in fitted.select("version").collect()]
@@ -222,7 +222,7 @@ def version(models: DataFrame, name: str) -> PcaVersion | ClassifierVersion:
 
 def read(row: Mapping[str, Any]) -> PcaVersion | ClassifierVersion:
     """The version that a row of gold/models tells of. Raises BadInput where its parameters were wiped."""
-    return PcaVersion.read(row) if row["kind"] == PCA else ClassifierVersion.read(row)
+    return PcaVersion.read(row) if row["kind"] == ModelKind.PCA else ClassifierVersion.read(row)
 
 
 def previous(models: DataFrame, *, weights_id: str) -> str:
@@ -234,22 +234,26 @@ def previous(models: DataFrame, *, weights_id: str) -> str:
     return held.supersedes
 
 
-def next_versions(models: DataFrame, *, weights_id: str, kind: str = PCA) -> Iterator[str]:
+def next_versions(
+    models: DataFrame, *, weights_id: str, kind: ModelKind = ModelKind.PCA
+) -> Iterator[str]:
     """The names of a model's next versions of that kind: `<kind>-<start of weights_id>-<number>`."""
     held = versions(models, weights_id=weights_id, kind=kind).count()
     return (f"{kind}-{weights_id[:8]}-{number}" for number in count(held + 1))
 
 
 def with_champion(
-    models: DataFrame, new: DataFrame, *, ends: Sequence[str] = (CHAMPION,)
+    models: DataFrame, new: DataFrame, *, ends: Sequence[ModelStatus] = (ModelStatus.CHAMPION,)
 ) -> DataFrame:
     """The rows of gold/models that change when `new` ones are published: they themselves and, where one is
     a champion, those of its model and kind whose status `ends` by that."""
-    promoted = new.where(F.col("status") == CHAMPION).select("weights_id", "kind").distinct()
+    promoted = (
+        new.where(F.col("status") == ModelStatus.CHAMPION).select("weights_id", "kind").distinct()
+    )
     old = (
         models.where(F.col("status").isin(*ends))
         .join(F.broadcast(promoted), on=["weights_id", "kind"], how="left_semi")
         .join(F.broadcast(new.select("version")), on="version", how="left_anti")
-        .withColumn("status", F.lit(RETIRED))
+        .withColumn("status", F.lit(ModelStatus.RETIRED))
     )
     return new.unionByName(old, allowMissingColumns=True)

@@ -1,4 +1,4 @@
-"""The gold layer at work: features of what is new, their drift, the gate, and a new PCA version where due."""
+"""The gold layer: features of new embeddings, their drift, the gate, and a new PCA version where one is due."""
 
 from __future__ import annotations
 
@@ -8,43 +8,83 @@ from datetime import UTC, datetime
 
 import numpy as np
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from rich.console import Console
 
-from conf.errors import BadInput
-from conf.settings import Settings
-from gold import drift, features, model_versions, refit
+from gold import drift, features, model_versions, moments_table, refit
 from gold.model_versions import PcaVersion
 from lake import catalog, fault_points, metric_names
-from lake.chunks import Chunk, ChunkState, not_yet_taken, published, unfinished
-from lake.gate_protocol import Gate
-from lake.lake import Lake
+from lake.chunks import Chunk, ChunkPlan, ChunkState, NoChunk, not_yet_taken, published
+from lake.column_values import GOLD, SILVER, ModelStatus
+from lake.context import Context
 from lake.progress_bar import counted
-from lake.run_journal import LayerRun
+from lake.publication import ChunkLayer, Commit, Contents, Publication
+from lake.readable_lake import Lake
+from lake.writable_lake import WritableLake
+
+FEATURES, MODEL = "features", "model"
+"""The staged parts of a gold chunk: its features (`features.STAGED`), and the row of a new PCA version."""
 
 
-def project(
-    lake: Lake,
-    weights_id: str,
-    settings: Settings,
-    *,
-    gate: Gate,
-    console: Console,
-    did: LayerRun,
-    reason: str | None = None,
-) -> None:
-    """Projects the embeddings that have no features yet with the champion; then fits anew, where due.
+class GoldChunks(ChunkLayer):
+    """Gold's chunks: features, and last the row of gold/models that publishes a new version's features."""
+
+    name = GOLD
+    tables = (catalog.FEATURES,)
+    is_judged = True
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lake = context.lake
+
+    def judge(self, chunk: Chunk) -> None:
+        """Measures the drift of a staged chunk, and judges its features and its new version. Raises Blocked."""
+        gate = self._context.gate
+        projected = self._lake.staging.read(chunk, FEATURES)
+        version = self._staged_version(chunk)
+        if version is None:
+            _measure_drift(self._context, chunk, projected)
+        gate(
+            projected.drop("brightness", "residual"),
+            chunk=chunk,
+            table=catalog.FEATURES,
+            expected=chunk.photos,
+            staged_models=version,
+        )
+        if version is not None:
+            gate(version, chunk=chunk, table=catalog.MODELS, expected=1)
+
+    def contents(self, chunk: Chunk) -> Contents:
+        """The commits of a staged chunk after its verdict. A new version's row publishes its features."""
+        lake = self._lake
+        projected = lake.staging.read(chunk, FEATURES)
+        commits = [lake.append_commit(catalog.FEATURES, projected, chunk=chunk)]
+        version = self._staged_version(chunk)
+        if version is not None:
+            commits.append(
+                Commit(catalog.MODELS, lambda: publish_version(lake, version, chunk=chunk))
+            )
+        return Contents(
+            commits, photos=chunk.photos, counts={"in": chunk.photos, "kept": chunk.photos}
+        )
+
+    def _staged_version(self, chunk: Chunk) -> DataFrame | None:
+        staging = self._lake.staging
+        return staging.read(chunk, MODEL) if staging.has(chunk, MODEL) else None
+
+
+def project(context: Context, weights_id: str, *, reason: str | None = None) -> None:
+    """Projects the embeddings that have no features yet with the champion; then fits a new PCA, where due.
 
     With a `reason` a fit is due in any case. What an earlier run left staged comes first. Raises Blocked,
-    Inconsistent (values that are not finite).
+    Inconsistent (an embedding holds values that are not finite).
     """
-    finish(lake, weights_id, gate=gate, did=did)
+    lake, settings = context.lake, context.settings
+    finish(context, weights_id)
     embedded = published_embeddings(lake, weights_id)
     if not embedded:
         return
     champion = model_versions.champion(lake.read(catalog.MODELS), weights_id=weights_id)
     if champion is not None:
-        catch_up(lake, champion, gate=gate, console=console, did=did)
+        catch_up(context, champion)
     through = embedded[-1].number
     if reason is None and _was_released(lake, weights_id, through=through):
         return
@@ -55,9 +95,9 @@ def project(
     )
     if due is None:
         return
-    moments = refit.brought_up(lake, weights_id=weights_id, through=through)
+    moments = moments_table.bring_up(lake, weights_id=weights_id, through=through)
     if moments.n < 2:
-        did.notes.append("one embedding is too few for a PCA: it waits for more.")
+        context.did.notes.append("one embedding is too few for a PCA: it waits for more.")
         return
     version = refit.fitted(
         lake,
@@ -69,23 +109,33 @@ def project(
         champion=champion,
     )
     is_champion = settings.refit.promote or champion is None
-    chunk = _planned(lake, version, embedded, photos=moments.n)
-    staged = _stage(lake, chunk, version, console=console)
-    _stage_version(lake, chunk, version, staged, is_champion=is_champion)
-    _publish(lake, lake.ledger.reached(chunk, ChunkState.STAGED), gate=gate, did=did)
-    did.notes.append(_fitted(version, is_champion=is_champion))
+    _publish_new(context, version, embedded, is_champion=is_champion)
+
+
+def _publish_new(
+    context: Context, version: PcaVersion, sources: Sequence[Chunk], *, is_champion: bool
+) -> None:
+    """Publishes a new version with the features of all embeddings. Raises Blocked."""
+
+    def stage(chunk: Chunk) -> None:
+        staged = _stage_features(context, version, chunk)
+        _stage_version(context.lake, version, chunk, staged, is_champion=is_champion)
+
+    plan = _plan(version, sources, photos=version.photos)
+    Publication(context.lake, GoldChunks(context), context.did).run(plan, stage)
+    context.did.notes.append(_fit_note(version, is_champion=is_champion))
 
 
 def published_embeddings(lake: Lake, weights_id: str) -> list[Chunk]:
     """A model's silver chunks with photos that readers see, oldest first."""
     chunks = lake.ledger.chunks().values()
-    return [c for c in published(chunks, layer="silver", weights_id=weights_id) if c.photos]
+    return [c for c in published(chunks, layer=SILVER, weights_id=weights_id) if c.photos]
 
 
 def _was_released(lake: Lake, weights_id: str, *, through: int) -> bool:
-    """Whether somebody dropped what was made of these embeddings: nothing is fitted until more came."""
+    """Whether somebody dropped the features of these embeddings: nothing is fitted until more come."""
     return any(
-        c.layer == "gold"
+        c.layer == GOLD
         and c.weights_id == weights_id
         and c.state is ChunkState.RELEASED
         and c.sources[1] == through
@@ -93,49 +143,51 @@ def _was_released(lake: Lake, weights_id: str, *, through: int) -> bool:
     )
 
 
-def catch_up(
-    lake: Lake, version: PcaVersion, *, gate: Gate, console: Console, did: LayerRun
-) -> None:
-    """Features of a version for the embeddings that have none of it; moments follow. Raises Blocked."""
+def catch_up(context: Context, version: PcaVersion) -> None:
+    """Publishes features of a version for the embeddings that have none of it; the moments follow.
+
+    Raises Blocked.
+    """
     new = not_yet_taken(
-        lake.ledger.chunks().values(),
-        source="silver",
-        layer="gold",
+        context.lake.ledger.chunks().values(),
+        source=SILVER,
+        layer=GOLD,
         weights_id=version.weights_id,
         model_version=version.version,
     )
     if not new:
         return
-    refit.brought_up(lake, weights_id=version.weights_id, through=new[-1].number)
-    chunk = _planned(lake, version, new, photos=sum(c.photos for c in new))
-    _stage(lake, chunk, version, console=console)
-    _publish(lake, lake.ledger.reached(chunk, ChunkState.STAGED), gate=gate, did=did)
-    did.notes.append(
+    moments_table.bring_up(context.lake, weights_id=version.weights_id, through=new[-1].number)
+    plan = _plan(version, new, photos=sum(c.photos for c in new))
+
+    def stage(chunk: Chunk) -> None:
+        _stage_features(context, version, chunk)
+
+    Publication(context.lake, GoldChunks(context), context.did).run(plan, stage)
+    context.did.notes.append(
         f"{version.version} kept: its {version.pca.components} components explain "
         f"{version.pca.explained_variance:.1%} of the variance of the {version.photos:,} embeddings that it "
         f"was fitted on."
     )
 
 
-def _fitted(version: PcaVersion, *, is_champion: bool) -> str:
-    told = (
+def _fit_note(version: PcaVersion, *, is_champion: bool) -> str:
+    note = (
         f"{version.version} fitted ({version.reason}): {version.pca.components} components explain "
         f"{version.pca.explained_variance:.1%} of the variance of {version.photos:,} embeddings"
     )
     if "explained_before" in version.metrics:
-        told += f", those of {version.supersedes} {version.metrics['explained_before']:.1%}"
+        note += f", those of {version.supersedes} {version.metrics['explained_before']:.1%}"
     if not is_champion:
-        told += (
+        note += (
             f". It is a candidate: run.py models --promote {version.version} makes it the champion"
         )
-    return f"{told}."
+    return f"{note}."
 
 
-def _planned(lake: Lake, version: PcaVersion, sources: Sequence[Chunk], *, photos: int) -> Chunk:
-    wanted = Chunk(
-        0,
-        "gold",
-        ChunkState.PLANNED,
+def _plan(version: PcaVersion, sources: Sequence[Chunk], *, photos: int) -> ChunkPlan:
+    return ChunkPlan(
+        layer=GOLD,
         weights_id=version.weights_id,
         model_version=version.version,
         source_from=sources[0].number,
@@ -143,114 +195,46 @@ def _planned(lake: Lake, version: PcaVersion, sources: Sequence[Chunk], *, photo
         photos=photos,
         bytes=photos * version.pca.components * np.float32().nbytes,
     )
-    [chunk] = lake.ledger.plan([wanted])
-    return chunk
 
 
-def _stage(lake: Lake, chunk: Chunk, version: PcaVersion, *, console: Console) -> DataFrame:
-    """The features of a chunk into staging; only its own embeddings are read."""
-    source = refit.embeddings(lake, chunk.model, *chunk.sources)
+def _stage_features(context: Context, version: PcaVersion, chunk: Chunk) -> DataFrame:
+    """Stages the features of a chunk, and returns them. Only the chunk's own embeddings are read."""
+    lake = context.lake
+    source = moments_table.embeddings(lake, chunk.model, *chunk.sources)
     title = f"gold chunk {chunk.number}"
-    with counted(lake.spark, console, title=title, photos=chunk.photos) as count:
+    with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
         rows = features.features(source, version.pca, version=version.version, count=count)
-        lake.staging.write(chunk, "features", rows)
+        lake.staging.write(chunk, FEATURES, rows)
     fault_points.at("gold: features staged")
-    return lake.staging.read(chunk, "features")
+    return lake.staging.read(chunk, FEATURES)
 
 
 def _stage_version(
-    lake: Lake, chunk: Chunk, version: PcaVersion, staged: DataFrame, *, is_champion: bool
+    lake: WritableLake, version: PcaVersion, chunk: Chunk, staged: DataFrame, *, is_champion: bool
 ) -> None:
-    """The row of a new version into staging, with what later chunks are compared with."""
+    """Stages the row of a new version, with the reference that later chunks are compared with."""
     sample = drift.Sample.of(staged, components=version.pca.components)
     reference = drift.Reference.of(sample, photos=version.photos, variance=version.pca.variance)
-    status = model_versions.CHAMPION if is_champion else model_versions.CANDIDATE
+    status = ModelStatus.CHAMPION if is_champion else ModelStatus.CANDIDATE
     row = replace(version, reference=reference).row(status=status)
-    lake.staging.write(chunk, "model", lake.rows(catalog.MODELS, [row]))
+    lake.staging.write(chunk, MODEL, lake.rows(catalog.MODELS, [row]))
 
 
-def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
-    """Staged features through the gate to readers. A new version's row comes last: it publishes them."""
-    projected = lake.staging.read(chunk, "features")
-    is_new = lake.staging.has(chunk, "model")
-    version = lake.staging.read(chunk, "model") if is_new else None
-    if chunk.state is not ChunkState.JUDGED:
-        if version is None:
-            _measure(lake, chunk, projected, did=did)
-        gate(
-            projected.drop("brightness", "residual"),
-            chunk=chunk,
-            table=catalog.FEATURES,
-            expected=chunk.photos,
-            staged_models=version,
-        )
-        if version is not None:
-            gate(version, chunk=chunk, table=catalog.MODELS, expected=1)
-        chunk = lake.ledger.reached(chunk, ChunkState.JUDGED)
-    versions = {catalog.FEATURES.name: lake.append(catalog.FEATURES, projected, chunk=chunk)}
-    fault_points.at("gold: features appended")
-    if version is not None:
-        versions[catalog.MODELS.name] = publish_version(lake, version, chunk=chunk)
-    lake.ledger.reached(chunk, ChunkState.PUBLISHED, versions=versions)
-    lake.staging.remove(chunk)
-    did.add({"in": chunk.photos, "kept": chunk.photos})
-
-
-def publish_version(lake: Lake, version: DataFrame, *, chunk: Chunk) -> int:
-    """The row of a version to gold/models, in one commit with that of the champion that it follows, if it is
-    to be one. Returns the table's version."""
+def publish_version(lake: WritableLake, version: DataFrame, *, chunk: Chunk | NoChunk) -> int:
+    """Writes the row of a version to gold/models, in one commit with the row of the champion that it follows,
+    if it is to be one. Returns the version of the table."""
     rows = model_versions.with_champion(lake.read(catalog.MODELS), version)
-    made = lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk)
-    fault_points.at("gold: version promoted")
-    return made
+    return lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk)
 
 
-def promote(lake: Lake, name: str, *, gate: Gate, console: Console, did: LayerRun) -> None:
-    """Makes a version the champion of its model and kind; a PCA after it has features of all its embeddings.
-
-    Raises BadInput (no such version, parameters wiped, its model is retired), Blocked.
-    """
-    version = model_versions.version(lake.read(catalog.MODELS), name)
-    if not published_embeddings(lake, version.weights_id):
-        raise BadInput(
-            f"{name} belongs to a model that has no embeddings any more; name a version of another."
-        )
-    if isinstance(version, PcaVersion):
-        finish(lake, version.weights_id, gate=gate, did=did)
-        catch_up(lake, version, gate=gate, console=console, did=did)
-    row = lake.read(catalog.MODELS).where(F.col("version") == name)
-    champion = row.withColumn("status", F.lit(model_versions.CHAMPION))
-    publish_version(lake, champion, chunk=Chunk(0, "gold", ChunkState.PLANNED))
-    did.notes.append(f"{name} is the champion of its model: readers get it.")
-
-
-def finish(lake: Lake, weights_id: str, *, gate: Gate, did: LayerRun) -> None:
+def finish(context: Context, weights_id: str) -> None:
     """Publishes what an earlier run left staged. Raises Blocked."""
-    for chunk in unfinished(lake.ledger.chunks().values(), layer="gold", weights_id=weights_id):
-        _publish(lake, lake.ledger.renumbered(chunk, catalog.FEATURES), gate=gate, did=did)
+    Publication(context.lake, GoldChunks(context), context.did).finish(weights_id=weights_id)
 
 
-def recompute(lake: Lake, weights_id: str, *, did: LayerRun) -> None:
-    """Takes a model's moments anew from its embeddings, and notes how far the kept ones were off.
-
-    Raises BadInput where it has no embeddings.
-    """
-    embedded = published_embeddings(lake, weights_id)
-    if not embedded:
-        raise BadInput(
-            "This model has no embeddings in the lake: there are no moments to recompute."
-        )
-    off = refit.disagreement(lake, weights_id=weights_id, through=embedded[-1].number)
-    did.add({"in": sum(c.photos for c in embedded)})
-    did.notes.append(
-        "the moments were of other embeddings, and are replaced."
-        if off is None
-        else f"the moments kept were off by {off:.0e} of the variance, and are replaced."
-    )
-
-
-def _measure(lake: Lake, chunk: Chunk, projected: DataFrame, *, did: LayerRun) -> None:
-    """The drift of a chunk from what its version was fitted on, to ops/drift; its gate judges it there."""
+def _measure_drift(context: Context, chunk: Chunk, projected: DataFrame) -> None:
+    """Records in ops/drift how far a chunk is from what its version was fitted on; its gate judges it there."""
+    lake = context.lake
     assert chunk.model_version is not None
     version = model_versions.version(lake.read(catalog.MODELS), chunk.model_version)
     assert isinstance(version, PcaVersion)
@@ -258,7 +242,7 @@ def _measure(lake: Lake, chunk: Chunk, projected: DataFrame, *, did: LayerRun) -
     sample = drift.Sample.of(projected, components=version.pca.components)
     found = drift.drift(sample, version.reference)
     for name, value in found.largest.items():
-        did.measure(f"{metric_names.DRIFT}{name}", value)
+        context.did.measure(f"{metric_names.DRIFT}{name}", value)
     row = {
         **vars(found),
         "weights_id": chunk.weights_id,
@@ -268,12 +252,15 @@ def _measure(lake: Lake, chunk: Chunk, projected: DataFrame, *, did: LayerRun) -
         "run_id": lake.run.run_id,
         "chunk": chunk.number,
     }
-    lake.record(catalog.DRIFT, [row], layer="gold", chunk=chunk.number)
+    lake.record(catalog.DRIFT, [row], layer=GOLD, chunk=chunk.number)
 
 
-def release(lake: Lake, chunk: Chunk, *, did: LayerRun) -> None:
+def release(context: Context, chunk: Chunk) -> None:
     """Drops a blocked chunk. Its photos stay in silver, and the next version that is fitted projects them."""
+    lake = context.lake
     lake.ledger.reached(chunk, ChunkState.RELEASED)
     lake.staging.remove(chunk)
-    did.add({"in": chunk.photos, "kept": 0})
-    did.notes.append(f"gold chunk {chunk.number} is dropped; the next version projects its photos.")
+    context.did.add({"in": chunk.photos, "kept": 0})
+    context.did.notes.append(
+        f"gold chunk {chunk.number} is dropped; the next version projects its photos."
+    )

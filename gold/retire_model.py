@@ -1,4 +1,4 @@
-"""Retiring a model: its rows leave silver and gold; what it was, and that it was, stays in gold/models."""
+"""Retiring a model: its rows leave silver and gold; the rows that describe it stay in gold/models."""
 
 from __future__ import annotations
 
@@ -10,42 +10,45 @@ from pyspark.sql import functions as F
 from conf.errors import BadInput
 from gold import embedding_removal, model_versions
 from lake import catalog, fault_points
-from lake.chunks import Chunk, ChunkState
-from lake.extractor_registry import RETIRED, RETIRING, extractors, mark
-from lake.lake import Lake
+from lake.chunks import ChunkPlan, ChunkState
+from lake.column_values import RETIRE, ModelStatus
+from lake.extractor_registry import extractors, mark
+from lake.readable_lake import Lake
+from lake.writable_lake import WritableLake
 
-LAYER = "retire"
 
-
-def retire(lake: Lake, model: str) -> Mapping[str, int]:
-    """Removes the rows of a model: how many from each table. Calling it again finishes what was cut short.
+def retire(lake: WritableLake, model: str) -> Mapping[str, int]:
+    """Removes the rows of a model; returns how many left each table. Calling it again finishes what was cut
+    short.
 
     `model` is its weights_id, the beginning of it, or an extractor's name where that has one model only.
-    Raises BadInput (no such model, several; another model's chunk is half published), Busy.
+    Raises BadInput where there is no such model or several, or another model's chunk is half published;
+    Busy.
     """
     weights_id = _weights_id(lake, model)
     embedding_removal.check_nothing_is_half_published(lake, but_of=weights_id)
-    mark(lake, weights_id, RETIRING)
+    mark(lake, weights_id, ModelStatus.RETIRING)
     fault_points.at("retire: marked")
-    removed = dict(embedding_removal.depart(lake, _photos(lake, weights_id), but_of=weights_id))
+    photos = _photos(lake, weights_id)
+    removed = dict(embedding_removal.remove_embeddings(lake, photos, but_of=weights_id))
     fault_points.at("retire: departed")
-    own = f"weights_id = '{weights_id}'"
-    [chunk] = lake.ledger.plan([Chunk(0, LAYER, ChunkState.PLANNED, weights_id=weights_id)])
+    of_model = f"weights_id = '{weights_id}'"
+    [chunk] = lake.ledger.plan([ChunkPlan(layer=RETIRE, weights_id=weights_id)])
     for table in (catalog.MOMENTS, catalog.QUARANTINE):
-        rows = lake.read(table).where(own).count()
+        rows = lake.read(table).where(of_model).count()
         if rows:
-            lake.delete(table, own, chunk=chunk)
+            lake.delete(table, of_model, chunk=chunk)
             removed[table.name] = rows
         fault_points.at(f"retire: {table.name}")
     chunks = [c for c in lake.ledger.chunks().values() if c.weights_id == weights_id]
     lake.ledger.retire([c for c in chunks if c.state is not ChunkState.RETIRED])
     fault_points.at("retire: chunks")
-    mark(lake, weights_id, RETIRED)
+    mark(lake, weights_id, ModelStatus.RETIRED)
     return removed
 
 
 def _photos(lake: Lake, weights_id: str) -> DataFrame:
-    """Every photo of which silver or gold holds a row of the model, as `departure.depart` takes them."""
+    """Every photo of which silver or gold holds a row of the model, with its `weights_id`, as `remove_embeddings` takes them."""
     own = F.col("weights_id") == weights_id
     versions = model_versions.versions(lake.read(catalog.MODELS), weights_id=weights_id).select(
         "version"

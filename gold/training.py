@@ -10,17 +10,14 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from rich.console import Console
 
 from conf.errors import BadInput
-from conf.settings import Settings, TrainingSettings
 from gold import model_versions, near_duplicates
 from gold.classifiers import KINDS, Vectors, fit
 from gold.cross_validation import Evaluation, evaluate, nearest_neighbours
@@ -28,12 +25,47 @@ from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
 from gold.moments import matrix
 from gold.near_duplicates import Indices
 from lake import catalog, fault_points
-from lake.chunks import Chunk, ChunkState, published, unfinished
-from lake.gate_protocol import Gate
-from lake.lake import Lake
+from lake.chunks import Chunk, ChunkPlan, published
+from lake.column_values import SILVER, TRAINING, ModelKind, ModelStatus
+from lake.context import Context
+from lake.publication import ChunkLayer, Commit, Contents, Publication
 from lake.run_journal import LayerRun
+from lake.writable_lake import WritableLake
 
-LAYER = "training"
+MODELS, HELD_OUT = "models", "held_out"
+"""The staged parts of a training: the rows of the new versions, and what each said of the photos held out."""
+
+
+class TrainingChunks(ChunkLayer):
+    """Trainings: what classifiers said of photos held out, and last the rows that publish the classifiers."""
+
+    name = TRAINING
+    tables = (catalog.HELD_OUT,)
+
+    def __init__(self, lake: WritableLake) -> None:
+        self._lake = lake
+
+    def contents(self, chunk: Chunk) -> Contents:
+        """The commits of a staged training."""
+        lake = self._lake
+        held_out = lake.staging.read(chunk, HELD_OUT)
+
+        def publish_versions() -> int:
+            rows = model_versions.with_champion(
+                lake.read(catalog.MODELS),
+                lake.staging.read(chunk, MODELS),
+                ends=(ModelStatus.CHAMPION, ModelStatus.CANDIDATE),
+            )
+            return lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk)
+
+        return Contents(
+            [
+                lake.append_commit(catalog.HELD_OUT, held_out, chunk=chunk),
+                Commit(catalog.MODELS, publish_versions),
+            ],
+            photos=chunk.photos,
+            counts={"in": chunk.photos, "kept": chunk.photos},
+        )
 
 
 @dataclass(frozen=True)
@@ -62,22 +94,14 @@ class Examples:
         return cls(table["photo_id"].to_pylist(), subjects, labels, scenes, vectors)
 
 
-def train(
-    lake: Lake,
-    weights_id: str,
-    settings: Settings,
-    *,
-    gate: Gate,
-    console: Console,
-    did: LayerRun,
-    reason: str,
-) -> None:
-    """Fits, tests and publishes a version of each kind of classifier on both inputs; or, where an earlier
-    run was cut short after that, publishes what it had made.
+def train(context: Context, weights_id: str, *, reason: str) -> None:
+    """Fits, tests and publishes a version of each kind of classifier on both inputs.
 
-    Raises BadInput (no PCA version yet, too few photos or kinds to test anything), Blocked.
+    Where an earlier run was cut short after its training, what it had made is published instead. Raises
+    BadInput (there is no PCA version yet, or too few photos or kinds to test anything), Blocked.
     """
-    if finish(lake, weights_id, did=did):
+    lake, settings, did = context.lake, context.settings, context.did
+    if finish(context, weights_id):
         did.notes.append("what an earlier run had trained is published; run again to train anew.")
         return
     known = lake.read(catalog.MODELS)
@@ -87,59 +111,50 @@ def train(
             "This model has no PCA version yet, on whose features a classifier could be trained: run "
             "python run.py --layer all first."
         )
-    chunks = published(lake.ledger.chunks().values(), layer="silver", weights_id=weights_id)
-    rows = lake.read(catalog.EMBEDDINGS, chunks=(0, chunks[-1].number))
+    chunks = published(lake.ledger.chunks().values(), layer=SILVER, weights_id=weights_id)
+    through = chunks[-1].number
+    rows = lake.read(catalog.EMBEDDINGS, chunks=(0, through))
     examples = Examples.of(
         rows.where(F.col("weights_id") == weights_id), at_most=settings.training.max_photos
     )
-    version = partial(
-        ClassifierVersion,
-        weights_id=weights_id,
-        through_chunk=chunks[-1].number,
-        embeddings_version=lake.version(catalog.EMBEDDINGS),
-        photos=len(examples.labels),
-        reason=reason,
-        supersedes=_champion_name(known, weights_id),
-        settings=settings.training.model_dump() | {"near_bits": near_duplicates.DISTANCE},
+    lineage: dict[str, Any] = {
+        "weights_id": weights_id,
+        "through_chunk": through,
+        "embeddings_version": lake.version(catalog.EMBEDDINGS),
+        "photos": len(examples.labels),
+        "reason": reason,
+        "supersedes": _champion_name(known, weights_id),
+        "settings": settings.training.model_dump() | {"near_bits": near_duplicates.DISTANCE},
+    }
+    names = model_versions.next_versions(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
+    made = [
+        (ClassifierVersion(version=next(names), **lineage, **facts), tested)
+        for facts, tested in _fitted(context, examples, champion)
+    ]
+    plan = ChunkPlan(layer=TRAINING, weights_id=weights_id, photos=len(examples.labels))
+    Publication(lake, TrainingChunks(lake), did).run(
+        plan, lambda chunk: _stage(context, chunk, made, examples)
     )
-    names = model_versions.next_versions(
-        known, weights_id=weights_id, kind=model_versions.CLASSIFIER
-    )
-    fitted = _fitted(examples, champion, settings.training, console=console, did=did)
-    made = [(version(version=next(names), **facts), tested) for facts, tested in fitted]
-    [chunk] = lake.ledger.plan(
-        [Chunk(0, LAYER, ChunkState.PLANNED, weights_id=weights_id, photos=len(examples.labels))]
-    )
-    promote = settings.refit.promote or made[0][0].supersedes is None
-    _stage(lake, chunk, made, examples, promote=promote)
-    staged = lake.staging.read(chunk, "models")
-    gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(made))
-    _publish(lake, lake.ledger.reached(chunk, ChunkState.STAGED), did=did)
 
 
-def finish(lake: Lake, weights_id: str, *, did: LayerRun) -> bool:
-    """Publishes what an earlier run had trained and staged; whether there was any."""
-    left = unfinished(lake.ledger.chunks().values(), layer=LAYER, weights_id=weights_id)
-    for chunk in left:
-        _publish(lake, lake.ledger.renumbered(chunk, catalog.HELD_OUT), did=did)
-    return bool(left)
+def finish(context: Context, weights_id: str) -> bool:
+    """Publishes what an earlier run had trained and staged; returns whether there was any."""
+    publication = Publication(context.lake, TrainingChunks(context.lake), context.did)
+    return bool(publication.finish(weights_id=weights_id))
 
 
 def _champion_name(known: DataFrame, weights_id: str) -> str | None:
-    held = model_versions.versions(known, weights_id=weights_id, kind=model_versions.CLASSIFIER)
-    row = held.where(F.col("status") == model_versions.CHAMPION).first()
+    held = model_versions.versions(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
+    row = held.where(F.col("status") == ModelStatus.CHAMPION).first()
     return row["version"] if row else None
 
 
 def _fitted(
-    examples: Examples,
-    pca: PcaVersion,
-    training: TrainingSettings,
-    *,
-    console: Console,
-    did: LayerRun,
+    context: Context, examples: Examples, pca: PcaVersion
 ) -> Iterator[tuple[dict[str, Any], Evaluation]]:
-    """What a version is of each kind on each input, and how it did. Raises BadInput (too little to test)."""
+    """The facts of a version of each kind on each input, and its evaluation. Raises BadInput where there is
+    too little to test."""
+    training, console, did = context.settings.training, context.console, context.did
     for name, vectors in _inputs(examples, pca).items():
         known = (vectors, examples.labels, examples.scenes)
         try:
@@ -198,27 +213,27 @@ def _told_unless_converged(did: LayerRun, algorithm: str) -> Iterator[None]:
 
 
 def _stage(
-    lake: Lake,
+    context: Context,
     chunk: Chunk,
     made: Sequence[tuple[ClassifierVersion, Evaluation]],
     examples: Examples,
-    *,
-    promote: bool,
 ) -> None:
-    """The versions, and what each said of the photos held out, into staging."""
-    best = max(made, key=lambda each: each[0].metrics["macro_f1"])[0]
+    """Stages the versions, and what each said of the photos held out, and judges them. Raises Blocked."""
+    lake = context.lake
+    versions = [version for version, _ in made]
+    best = max(versions, key=lambda version: version.metrics["macro_f1"])
+    promote = context.settings.refit.promote or best.supersedes is None
+    champion = best if promote else None
     rows = [
-        version.row(
-            status=model_versions.CHAMPION
-            if promote and version is best
-            else model_versions.CANDIDATE
-        )
-        for version, _ in made
+        version.row(status=ModelStatus.CHAMPION if version is champion else ModelStatus.CANDIDATE)
+        for version in versions
     ]
-    lake.staging.write(chunk, "models", lake.rows(catalog.MODELS, rows))
+    lake.staging.write(chunk, MODELS, lake.rows(catalog.MODELS, rows))
     held_out = [row for version, tested in made for row in _held_out(version, tested, examples)]
-    lake.staging.write(chunk, "held_out", lake.rows(catalog.HELD_OUT, held_out))
+    lake.staging.write(chunk, HELD_OUT, lake.rows(catalog.HELD_OUT, held_out))
     fault_points.at("training: staged")
+    staged = lake.staging.read(chunk, MODELS)
+    context.gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(made))
 
 
 def _held_out(
@@ -236,19 +251,3 @@ def _held_out(
             "confidence": float(tested.confidence[place]),
             "model_version": version.version,
         }
-
-
-def _publish(lake: Lake, chunk: Chunk, *, did: LayerRun) -> None:
-    """Staged versions to readers. Their rows of gold/models come last: they publish what was held out."""
-    held_out = lake.staging.read(chunk, "held_out")
-    versions = {catalog.HELD_OUT.name: lake.append(catalog.HELD_OUT, held_out, chunk=chunk)}
-    fault_points.at("training: held out appended")
-    staged = lake.staging.read(chunk, "models")
-    rows = model_versions.with_champion(
-        lake.read(catalog.MODELS), staged, ends=(model_versions.CHAMPION, model_versions.CANDIDATE)
-    )
-    versions[catalog.MODELS.name] = lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk)
-    fault_points.at("training: versions promoted")
-    lake.ledger.reached(chunk, ChunkState.PUBLISHED, versions=versions)
-    lake.staging.remove(chunk)
-    did.add({"in": chunk.photos, "kept": chunk.photos})

@@ -15,6 +15,7 @@ from pyspark.sql import types
 from pyspark.sql.types import DataType, StructField, StructType
 
 from conf.settings import DeltaSettings
+from lake.column_values import BRONZE, GOLD, SILVER
 
 TYPES: Mapping[str, DataType] = {
     "string": types.StringType(),
@@ -195,6 +196,9 @@ TABLES = (
     TOMBSTONES,
     ERASURES,
 )
+
+LAYER_OF: Mapping[Table, str] = {PHOTOS: BRONZE, EMBEDDINGS: SILVER, FEATURES: GOLD}
+"""The tables that hold the photos of chunks, and the layers of these chunks."""
 
 
 def properties(delta: DeltaSettings) -> Mapping[str, str]:

@@ -1,25 +1,27 @@
-"""Chunks: the unit of work, of commits and of gates, and the states that each goes through.
+"""Chunks: the units of work, of commits and of gates, and the states that they go through.
 
 bronze: planned → staged → published → judged | blocked → released
 silver: planned → staged → judged | blocked → published → retired, with its model
-gold: as silver, and a blocked one may be released: it is dropped, and the next refit projects its photos
-departure: planned → staged → published; what it holds leaves silver and gold
+gold: as silver; a blocked chunk may be released: it is dropped, and the next refit projects its photos
+training: planned → staged → published
+departure (rows leave silver and gold): planned → staged → published
 
-A number is taken from one sequence for all layers and never used again. What a chunk holds is fixed when
-it is staged; a chunk that was only planned is abandoned by the next run, under whose own numbers the same
-work is done anew.
+The numbers of all chunks come from one sequence, and no number is used twice. What a chunk holds is fixed
+when it is staged. The next run abandons a chunk that was only planned, and does its work under a new number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
+from lake.column_values import BRONZE, SILVER
+
 
 class ChunkState(StrEnum):
-    """How far a chunk has come."""
+    """How far a chunk has come: column `state` of ops/chunks."""
 
     PLANNED = "planned"
     STAGED = "staged"
@@ -30,57 +32,67 @@ class ChunkState(StrEnum):
     RETIRED = "retired"
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """One chunk of one layer, in its latest state.
+@dataclass(frozen=True, kw_only=True)
+class ChunkPlan:
+    """What a chunk of a layer is to hold, before it has a number.
 
-    `source_from` to `source_to` are the chunks of the layer before that it was made from;
-    `weights_id` is the model's, in silver and gold, `model_version` the PCA's, in gold; `versions` are
-    those that its commits made.
+    `source_from` to `source_to` are the numbers of the chunks that it is made from. `weights_id` is the
+    extractor's (silver and gold), `model_version` the PCA's (gold). `bytes` is about what its rows take.
     """
 
-    number: int
     layer: str
-    state: ChunkState
     weights_id: str | None = None
     model_version: str | None = None
     source_from: int | None = None
     source_to: int | None = None
     photos: int = 0
     bytes: int = 0
+
+    def numbered(self, number: int) -> Chunk:
+        """The planned chunk of that number."""
+        plan = {each.name: getattr(self, each.name) for each in fields(ChunkPlan)}
+        return Chunk(number=number, state=ChunkState.PLANNED, **plan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk(ChunkPlan):
+    """A chunk of a layer in its latest state. `versions` are the table versions that its commits made."""
+
+    number: int
+    state: ChunkState
     versions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
-        """The `weights_id` of a silver or gold chunk. Raises ValueError for a bronze chunk."""
+        """The `weights_id` of its extractor. Raises ValueError for a chunk without one, as bronze's are."""
         if self.weights_id is None:
             raise ValueError(f"{self.layer} chunk {self.number} belongs to no model")
         return self.weights_id
 
     @property
     def sources(self) -> tuple[int, int]:
-        """The chunks that it was made from, first and last. Raises ValueError for a bronze chunk."""
+        """The numbers of the first and the last chunk that it was made from. Raises ValueError where it was
+        made from none."""
         if self.source_from is None or self.source_to is None:
             raise ValueError(f"{self.layer} chunk {self.number} was made from no chunks")
         return self.source_from, self.source_to
 
     @property
     def is_published(self) -> bool:
-        """Readers see it. A bronze chunk is judged after its publication."""
-        return self.state is ChunkState.PUBLISHED or (
-            self.layer == "bronze" and bool(self.versions)
-        )
+        """Whether readers see it. A bronze chunk is judged after its publication."""
+        is_judged_bronze = self.layer == BRONZE and bool(self.versions)
+        return self.state is ChunkState.PUBLISHED or is_judged_bronze
 
     @property
     def is_unfinished(self) -> bool:
-        """Its rows are staged, and are to be judged or published before anything newer."""
+        """Whether its rows are staged, and must be judged or published before anything newer."""
         over = (ChunkState.PLANNED, ChunkState.RETIRED, ChunkState.RELEASED)
         return not self.is_published and self.state not in over
 
     @property
     def is_replay(self) -> bool:
-        """A silver chunk of quarantined photos, of whichever bronze chunks."""
-        return self.layer == "silver" and self.source_from is None
+        """Whether it is a silver chunk of quarantined photos, which come from any bronze chunks."""
+        return self.layer == SILVER and self.source_from is None
 
     def reached(self, state: ChunkState, **changes: Any) -> Self:
         """The same chunk in another state."""
@@ -88,7 +100,7 @@ class Chunk:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """The chunk that a row of `ops/chunks` tells of."""
+        """The chunk, in the state, that a row of ops/chunks describes."""
         return cls(
             number=row["chunk"],
             layer=row["layer"],
@@ -103,21 +115,32 @@ class Chunk:
         )
 
 
+@dataclass(frozen=True)
+class NoChunk:
+    """Placeholder for commits that belong to no chunk: those of models, moments, tombstones and erasures.
+
+    Such commits are counted, table by table. `layer` is the layer or command that commits; `number` is what
+    the rows have in their column `chunk`.
+    """
+
+    layer: str
+    number: int = 0
+
+
 def latest(rows: Iterable[Mapping[str, Any]]) -> dict[int, Chunk]:
-    """The last state of every chunk, by number, from the rows of `ops/chunks` in any order."""
-    ordered = sorted(
-        rows, key=lambda row: row["entry"]
-    )  # not by time: clocks of two writers differ
+    """Every chunk in its last state, by number, from the rows of ops/chunks in any order."""
+    # Entries are counted. Times would not do: the clocks of two writers differ.
+    ordered = sorted(rows, key=lambda row: row["entry"])
     return {row["chunk"]: Chunk.of(row) for row in ordered}
 
 
 def unfinished(
     chunks: Iterable[Chunk], *, layer: str, weights_id: str | None = None
 ) -> list[Chunk]:
-    """The chunks of a layer that a run left staged, judged or blocked, in the order to take them up.
+    """The chunks of a layer that a run left staged, judged or blocked, in the order to finish them.
 
-    What is judged comes first, of any model: part of it may be published already, and no higher number
-    may go before the rest. Then those of this model, oldest first.
+    Judged chunks of any model come first: part of one may be published already, and no higher number may
+    go before the rest. The chunks of the model `weights_id` follow, oldest first.
     """
     own = [
         chunk
@@ -143,9 +166,10 @@ def not_yet_taken(
     weights_id: str,
     model_version: str | None = None,
 ) -> list[Chunk]:
-    """The published chunks of `source` with photos that no chunk of `layer` holds for this model.
+    """The published chunks of the layer `source` that no chunk of `layer` was made from, oldest first.
 
-    With a `model_version`, that none holds for this version. Oldest first.
+    Only chunks with photos count, and only what `layer` made for this model; with a `model_version`, only
+    what it made for this version.
     """
     known = list(chunks)
     taken = [
@@ -181,9 +205,10 @@ def batches(
     max_photos: int,
     max_bytes: int,
 ) -> list[list[Item]]:
-    """Items in their order, cut where a batch would pass either bound; one item is never cut.
+    """The items in their order, cut into batches that stay within both bounds.
 
-    `size` tells how many photos an item is, and how many bytes.
+    `size` tells how many photos an item is, and how many bytes. An item that is larger than a bound is a
+    batch of its own.
     """
     found: list[list[Item]] = []
     photos = held = 0

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from conf.errors import BadInput
 from lake.catalog import Table
-from lake.storage import s3_folder
+from lake.storage.connectors import delta_rs_options
 
 
 def delta_table(root: str, table: Table, *, version: int | None = None) -> Any:
@@ -21,7 +21,7 @@ def delta_table(root: str, table: Table, *, version: int | None = None) -> Any:
 
     try:
         return DeltaTable(
-            f"{root}/{table.name}", version=version, storage_options=s3_folder.delta_rs(root)
+            f"{root}/{table.name}", version=version, storage_options=delta_rs_options(root)
         )
     except TableNotFoundError:
         raise BadInput(f"There is no lake in {root}; name the folder of one.") from None

@@ -1,4 +1,4 @@
-"""The rows of gold/models about extractors, and how far each has come."""
+"""The extractors that a lake knows: their rows in gold/models, and how far each has come."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lake import catalog
-from lake.chunks import Chunk, ChunkState
-from lake.lake import Lake
-
-CONVERTED, RETIRING, RETIRED = "converted", "retiring", "retired"
-"""Of an extractor's row in gold/models. A model that is `retiring` is used by nobody, and to be finished."""
+from lake.chunks import NoChunk
+from lake.column_values import RETIRE, ModelKind, ModelStatus
+from lake.readable_lake import Lake
+from lake.writable_lake import WritableLake
 
 
 def extractors(lake: Lake) -> DataFrame:
-    """The rows of gold/models about extractors."""
-    return lake.read(catalog.MODELS).where("kind = 'extractor'")
+    """The rows of gold/models that describe extractors."""
+    return lake.read(catalog.MODELS).where(F.col("kind") == ModelKind.EXTRACTOR)
 
 
-def mark(lake: Lake, weights_id: str, status: str) -> None:
-    """Gives the extractor's row that status. Its PCA versions are retired, whatever it is."""
+def mark(lake: WritableLake, weights_id: str, status: ModelStatus) -> None:
+    """Gives the row of an extractor that status. Its other versions, PCAs and classifiers, become retired in
+    any case. Raises Busy."""
     rows = lake.read(catalog.MODELS).where(F.col("weights_id") == weights_id)
-    new = F.when(F.col("kind") == "extractor", status).otherwise(RETIRED)
-    nobody = Chunk(0, "retire", ChunkState.PLANNED)
-    lake.upsert(catalog.MODELS, rows.withColumn("status", new), keys=["version"], chunk=nobody)
+    is_extractor = F.col("kind") == ModelKind.EXTRACTOR
+    changed = rows.withColumn("status", F.when(is_extractor, status).otherwise(ModelStatus.RETIRED))
+    lake.upsert(catalog.MODELS, changed, keys=["version"], chunk=NoChunk(RETIRE))

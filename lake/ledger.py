@@ -1,78 +1,125 @@
-"""The ledger: every chunk's state, in `ops/chunks`, and the numbers that chunks get."""
+"""The ledger: the states of all chunks, and the numbers that chunks get. It needs no Spark."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from lake import catalog, fault_points
-from lake.catalog import Table
-from lake.chunks import Chunk, ChunkState, latest
+from lake import fault_points
+from lake.chunks import Chunk, ChunkPlan, ChunkState, latest
 from lake.delta_log import TAKEOVER
 
-if TYPE_CHECKING:
-    from lake.lake import Lake
+
+class ChunkJournal(Protocol):
+    """Where the ledger keeps the states of chunks: the table ops/chunks, or a list in a test."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run that records states."""
+        ...
+
+    def read(self) -> Sequence[Mapping[str, Any]]:
+        """Every row that was ever recorded, in any order."""
+        ...
+
+    def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
+        """Appends rows in one commit, in the name of a layer's chunk. Raises Busy."""
+        ...
+
+    def last_number(self) -> int:
+        """The highest number of a chunk that any table ever took."""
+        ...
 
 
 class Ledger:
-    """The chunks of a lake, as one run sees and moves them."""
+    """The chunks of a lake as one run sees and changes them.
 
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
+    The journal is read once: after that this run alone adds to it.
+    """
+
+    def __init__(self, journal: ChunkJournal) -> None:
+        self._journal = journal
         self._chunks: dict[int, Chunk] | None = None
         self._entries = 0
-        self._taken: int | None = None
+        self._last_number: int | None = None
 
     def chunks(self) -> Mapping[int, Chunk]:
-        """Every chunk in its latest state, by number. Read once: after that this run alone adds to it."""
+        """Every chunk in its latest state, by number."""
         if self._chunks is None:
-            rows = [row.asDict() for row in self._lake.read(catalog.CHUNKS).collect()]
+            rows = self._journal.read()
             self._chunks = latest(rows)
             self._entries = max((row["entry"] for row in rows), default=0)
         return self._chunks
 
     def take_over(self) -> None:
-        """Enters every open chunk again, above what a writer that was only paused may still enter."""
+        """Records every open chunk again, with entries above those that a paused writer may still record."""
         chunks = self.chunks().values()
         self._entries = (self._entries // TAKEOVER + 1) * TAKEOVER
         open_ones = [c for c in chunks if c.is_unfinished or c.state is ChunkState.PLANNED]
         if open_ones:
-            self._write(open_ones)
+            self._record(open_ones)
 
-    def plan(self, wanted: Sequence[Chunk]) -> list[Chunk]:
-        """Numbers for the wanted chunks, in their order, above all that were ever used.
+    def plan(self, plans: Sequence[ChunkPlan]) -> list[Chunk]:
+        """Gives numbers to the planned chunks, in their order, above all numbers that were ever used.
 
-        The tables are asked as well, once: should ops/chunks have been restored to an earlier version, they
-        still know the numbers that they took. After that this run alone takes any. Raises Busy.
+        The tables are asked too, once: they still know the numbers that they took should ops/chunks have
+        been restored to an earlier version. Raises Busy.
         """
-        if not wanted:
+        if not plans:
             return []
-        if self._taken is None:
-            chunked = [table for table in catalog.TABLES if table.numbers == "chunk"]
-            self._taken = max(map(self._lake.last_chunk, chunked))
-        used = max([self._taken, *self.chunks()])
-        planned = [
-            chunk.reached(ChunkState.PLANNED, number=number)
-            for number, chunk in enumerate(wanted, start=used + 1)
-        ]
-        self._write(planned)
-        fault_points.at(f"{wanted[0].layer}: planned")
+        if self._last_number is None:
+            self._last_number = self._journal.last_number()
+        used = max([self._last_number, *self.chunks()])
+        planned = [plan.numbered(number) for number, plan in enumerate(plans, start=used + 1)]
+        self._record(planned)
+        fault_points.at(f"{plans[0].layer}: planned")
         return planned
 
-    def reached(self, chunk: Chunk, state: ChunkState, **changes: Any) -> Chunk:
+    def reached(self, chunk: Chunk, state: ChunkState) -> Chunk:
         """Records that a chunk came to a state, and returns it in that state. Raises Busy."""
-        changed = chunk.reached(state, **changes)
-        fault_points.at(f"{chunk.layer}: before {state}")
-        self._write([changed])
-        fault_points.at(f"{chunk.layer}: {state}")
+        changed = chunk.reached(state)
+        self._record_state([changed])
         return changed
 
+    def published(
+        self,
+        chunk: Chunk,
+        *,
+        photos: int,
+        versions: Mapping[str, int],
+        photos_left: Mapping[int, int],
+    ) -> None:
+        """Records in one commit that a chunk is published with so many photos, by commits that made these
+        versions, and how many photos other chunks have left, by their numbers. Raises Busy."""
+        changed = chunk.reached(ChunkState.PUBLISHED, photos=photos, versions=versions)
+        self._record_state([changed, *self._recounted(photos_left)])
+
     def recount(self, photos: Mapping[int, int]) -> None:
-        """Records how many photos published chunks have left, where that is not what is known."""
-        left = self._recounted(photos)
-        if left:
-            self._write(left)
+        """Records how many photos chunks have left, by number, where that differs from what is known.
+        Raises Busy."""
+        if changed := self._recounted(photos):
+            self._record(changed)
+
+    def retire(self, chunks: Sequence[Chunk]) -> None:
+        """Records that the rows of these chunks are gone: what they were made from may be taken again.
+        Raises Busy."""
+        if chunks:
+            self._record([chunk.reached(ChunkState.RETIRED) for chunk in chunks])
+
+    def abandon(self, chunk: Chunk) -> None:
+        """Records that a staged chunk is given up: the next run does its work under another number.
+        Raises Busy."""
+        self._record([chunk.reached(ChunkState.PLANNED)])
+
+    def replace(self, chunk: Chunk, by: Chunk) -> None:
+        """Records in one commit that a chunk is given up and that another one stands where it stood.
+        Raises Busy."""
+        self._record([by, chunk.reached(ChunkState.PLANNED)])
+
+    def unfinished(self) -> list[Chunk]:
+        """The chunks of all layers whose rows are staged."""
+        return [chunk for chunk in self.chunks().values() if chunk.is_unfinished]
 
     def _recounted(self, photos: Mapping[int, int]) -> list[Chunk]:
         return [
@@ -81,50 +128,20 @@ class Ledger:
             if photos.get(number, chunk.photos) != chunk.photos
         ]
 
-    def settle(
-        self, chunk: Chunk, photos: Mapping[int, int], *, versions: Mapping[str, int]
-    ) -> None:
-        """Records in one commit that a chunk is published, and how many photos other chunks have left."""
-        left = self._recounted(photos)
-        fault_points.at(f"{chunk.layer}: before {ChunkState.PUBLISHED}")
-        self._write([chunk.reached(ChunkState.PUBLISHED, versions=versions), *left])
-        fault_points.at(f"{chunk.layer}: {ChunkState.PUBLISHED}")
+    def _record_state(self, chunks: Sequence[Chunk]) -> None:
+        """Records chunks, with a fault point before and after that names the state of the first one."""
+        first = chunks[0]
+        fault_points.at(f"{first.layer}: before {first.state}")
+        self._record(chunks)
+        fault_points.at(f"{first.layer}: {first.state}")
 
-    def abandon(self, chunk: Chunk) -> None:
-        """Drops what is staged of a chunk: the next run does its work anew, under a number of its own."""
-        self._write([chunk.reached(ChunkState.PLANNED)])
-        self._lake.staging.remove(chunk)
-
-    def retire(self, chunks: Sequence[Chunk]) -> None:
-        """Records that the rows of these chunks are gone: what they were made from may be taken again."""
-        if chunks:
-            self._write([chunk.reached(ChunkState.RETIRED) for chunk in chunks])
-
-    def renumbered(self, chunk: Chunk, *tables: Table) -> Chunk:
-        """A chunk under a fresh number, where a later one went into one of its tables before it.
-
-        Its files are copied, so that a kill at any moment leaves it whole under one of the two numbers.
-        """
-        if max(map(self._lake.last_chunk, tables)) <= chunk.number:
-            return chunk
-        [fresh] = self.plan([chunk])
-        fresh = fresh.reached(chunk.state)
-        self._lake.staging.copy(chunk, fresh)
-        self._write([fresh, chunk.reached(ChunkState.PLANNED)])
-        self._lake.staging.remove(chunk)
-        return fresh
-
-    def drop_abandoned(self) -> None:
-        """Removes staged files that no unfinished chunk owns: of killed writers, or published since."""
-        self._lake.staging.keep_only([c for c in self.chunks().values() if c.is_unfinished])
-
-    def _write(self, chunks: Sequence[Chunk]) -> None:
+    def _record(self, chunks: Sequence[Chunk]) -> None:
         known = dict(self.chunks())
         now = datetime.now(UTC)
         self._entries += 1
         rows = [
             {
-                "run_id": self._lake.run.run_id,
+                "run_id": self._journal.run_id,
                 "chunk": chunk.number,
                 "layer": chunk.layer,
                 "state": chunk.state.value,
@@ -140,6 +157,5 @@ class Ledger:
             }
             for chunk in chunks
         ]
-        first = chunks[0]
-        self._lake.record(catalog.CHUNKS, rows, layer=first.layer, chunk=first.number)
+        self._journal.record(rows, layer=chunks[0].layer, chunk=chunks[0].number)
         self._chunks = known | {chunk.number: chunk for chunk in chunks}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from conf.errors import BadInput, BadSettings, Refused
 from lake import aws
-from lake.storage.folder import S3, within
+from lake.storage.addresses import is_s3, within
 
 SMALLEST = 16
 """Bytes of secret below which a key is refused."""
@@ -90,7 +90,7 @@ def load(
             raise BadInput(f"subjects.key: the environment variable {name} is not set; set it.")
     elif kind == "aws-secret":
         secret = _from_aws(name)
-    elif kind == "file" and lake.startswith(S3) and "{lake}" in name:
+    elif kind == "file" and is_s3(lake) and "{lake}" in name:
         raise BadSettings(
             f"subjects.key = {reference!r}: a key file can't lie beside a lake in S3; write file:PATH on "
             f"this machine, env:NAME or aws-secret:ARN."

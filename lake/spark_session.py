@@ -18,8 +18,8 @@ from pyspark.sql import SparkSession
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import SparkSettings
 from lake.lease import exists
-from lake.storage import s3_folder
-from lake.storage.folder import S3
+from lake.storage.addresses import is_s3
+from lake.storage.connectors import spark_options
 
 JAVA_MAJORS = (17, 21)
 
@@ -54,22 +54,6 @@ REQUIRED = {
     "spark.ui.enabled": "false",
 }
 
-
-# Where this process brings its own connector to S3 (`spark.s3_packages`): `s3://` as on EMR, with the
-# credentials that boto3 finds, and a bucket that throttles or is silent is asked again.
-S3A = {
-    "spark.jars.excludes": "software.amazon.awssdk:bundle",
-    "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-    "spark.hadoop.fs.AbstractFileSystem.s3.impl": "org.apache.hadoop.fs.s3a.S3A",
-    "spark.hadoop.fs.s3a.aws.credentials.provider": (
-        "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
-    ),
-    "spark.hadoop.fs.s3a.connection.establish.timeout": "10s",
-    "spark.hadoop.fs.s3a.connection.timeout": "30s",
-    "spark.hadoop.fs.s3a.bucket.probe": "0",
-    # Each wait is twice the one before: Hadoop's own limit of 20 would wait for days.
-    "spark.hadoop.fs.s3a.retry.throttle.limit": "8",
-}
 
 LEFT_BEHIND = "fruit-lake-spark-"
 """How names of what a process of this product has in the folder for temporary files begin; its number
@@ -164,9 +148,9 @@ def start(spark: SparkSettings, *, lake: str) -> SparkSession:
         builder = builder.master(spark.master)
     own = {"spark.local.dir": str(working_folder())}
     packages = spark.packages
-    if lake.startswith(S3) and spark.s3_packages:
+    if is_s3(lake) and spark.s3_packages:
         packages = ",".join(filter(None, (packages, spark.s3_packages)))
-        own |= S3A | _of_bucket(lake)
+        own |= spark_options(lake)
     if packages:
         builder = builder.config("spark.jars.packages", packages)
     for key, value in {**REQUIRED, **own, **spark.config}.items():
@@ -179,19 +163,6 @@ def start(spark: SparkSettings, *, lake: str) -> SparkSession:
         raise SparkDidNotStart(_why_it_did_not_start(log, error, packages)) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
-
-
-def _of_bucket(lake: str) -> dict[str, str]:
-    """What S3A is told of the lake's bucket: where it lies, and an endpoint that isn't AWS's."""
-    name = s3_folder.split(lake)[0]
-    told = {f"spark.hadoop.fs.s3a.bucket.{name}.endpoint.region": s3_folder.region(name)}
-    if own := s3_folder.own_endpoint():
-        told |= {
-            "spark.hadoop.fs.s3a.endpoint": own,
-            "spark.hadoop.fs.s3a.path.style.access": "true",
-            "spark.hadoop.fs.s3a.connection.ssl.enabled": str(own.startswith("https:")).lower(),
-        }
-    return told
 
 
 def java_process(spark: SparkSession) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame, SparkSession
 
 from lake.chunks import Chunk
@@ -11,14 +13,14 @@ FOLDER = "staging"
 
 
 class Staging:
-    """The staged chunks of a lake, a folder each, and in it a Delta table for each part."""
+    """The staged chunks of a lake. Each is a folder with a Delta table for each part."""
 
     def __init__(self, spark: SparkSession, files: Folder) -> None:
         self._spark = spark
         self._files = files
 
     def write(self, chunk: Chunk, part: str, frame: DataFrame) -> None:
-        """Writes a part of a chunk; an earlier try is replaced."""
+        """Writes a part of a chunk, in the place of what an earlier try wrote."""
         name = _folder(chunk, part)
         self._files.delete_folder(name)
         (
@@ -28,7 +30,7 @@ class Staging:
         )
 
     def read(self, chunk: Chunk, part: str) -> DataFrame:
-        """What `write` wrote."""
+        """The rows that `write` wrote."""
         return self._spark.read.format("delta").load(self._files.uri(_folder(chunk, part)))
 
     def has(self, chunk: Chunk, part: str) -> bool:
@@ -36,15 +38,15 @@ class Staging:
         return bool(self._files.names(f"{_folder(chunk, part)}/_delta_log", suffix=".json"))
 
     def remove(self, chunk: Chunk, part: str = "") -> None:
-        """Removes what is staged of a chunk, or one part of it."""
+        """Removes a part of a chunk, or without a `part` everything that is staged of the chunk."""
         self._files.delete_folder(_folder(chunk, part))
 
     def copy(self, chunk: Chunk, to: Chunk) -> None:
-        """Everything of a chunk, for another number as well."""
+        """Copies everything that is staged of a chunk, for another number."""
         self._files.copy_folder(_folder(chunk), _folder(to))
 
-    def keep_only(self, chunks: list[Chunk]) -> None:
-        """Removes what no such chunk owns: of killed writers, or published since."""
+    def keep_only(self, chunks: Sequence[Chunk]) -> None:
+        """Removes what is staged of any other chunks than these."""
         owned = {_folder(chunk) for chunk in chunks}
         for name in self._files.folders(FOLDER):
             if f"{FOLDER}/{name}" not in owned:
@@ -52,5 +54,5 @@ class Staging:
 
 
 def _folder(chunk: Chunk, part: str = "") -> str:
-    """Where a chunk, or a part of it, is staged."""
+    """The name of the folder in which a chunk, or a part of it, is staged."""
     return f"{FOLDER}/{chunk.layer}-{chunk.number}/{part}".rstrip("/")

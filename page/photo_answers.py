@@ -13,7 +13,6 @@ from conf.settings import Settings
 from gold import model_reader as models
 from gold.model_versions import PcaVersion
 from lake import catalog, delta_rs_reader
-from lake.lake import Lake
 from lake.storage.folder import Folder
 from page.predictions import Predictor, local_model
 from page.similar_photos import Embeddings, Neighbour
@@ -127,7 +126,7 @@ class Answers:
 
     def _versions(self) -> dict[str, int]:
         """Of the watched tables. Raises LakeGone where there is no lake any more."""
-        if not Lake.is_made(self._files):
+        if not lake_json.is_made(self._files):
             self._tables.clear()
             self._known = None
             raise LakeGone(

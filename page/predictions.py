@@ -13,7 +13,8 @@ from conf.errors import BadInput
 from conf.settings import Settings
 from gold import model_reader
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
-from lake.storage.folder import Folder, opened
+from lake.storage.folder import Folder
+from lake.storage.local_folder import open_file
 from silver.in_process_model import InProcessModel
 from silver.model_lookup import flatbuffer_of, known_model
 from silver.pixels import Limits, RefusedPhoto
@@ -100,7 +101,7 @@ def local_model(files: Folder, settings: Settings) -> InProcessModel:
 def embedded(model: InProcessModel, photo: Path) -> Vector:
     """The embedding float32[d] of a photo file. Raises BadInput: can't be read, or is refused, and why."""
     try:
-        with opened(str(photo)) as file:
+        with open_file(str(photo)) as file:
             # Of a file that is too large, as much as shows that.
             content = file.read(model.limits.max_bytes + 1)
     except OSError as error:

@@ -9,9 +9,9 @@ from typing import Any
 from conf.errors import BadInput, Refused
 from conf.settings import BucketSettings
 from lake import aws
-from lake.storage import s3_folder
-from lake.storage.folder import S3
-from lake.storage.s3_folder import StorageFailed
+from lake.storage import addresses, s3_requests
+from lake.storage.addresses import is_s3
+from lake.storage.s3_requests import StorageFailed
 
 UNSET = (
     "ServerSideEncryptionConfigurationNotFoundError",
@@ -79,7 +79,9 @@ def check(roots: Iterable[str], wanted: BucketSettings, *, erases: bool = False)
     is refused too: nothing could be erased from it. Raises Refused, BadInput (no such bucket, denied).
     """
     notes = []
-    for name in dict.fromkeys(s3_folder.split(root)[0] for root in roots if root.startswith(S3)):
+    for name in dict.fromkeys(
+        addresses.bucket_and_prefix(root)[0] for root in roots if is_s3(root)
+    ):
         found = BucketFacts.of(name, region=_allowed_region(name, wanted))
         found.check(wanted)
         if found.is_locked and erases:
@@ -97,15 +99,15 @@ def check(roots: Iterable[str], wanted: BucketSettings, *, erases: bool = False)
 
 def described(root: str) -> Mapping[str, str]:
     """Where a lake lies and how it is encrypted, for a reviewer. Raises BadInput (denied), StorageFailed."""
-    if not root.startswith(S3):
+    if not is_s3(root):
         return {
             "root": root,
             "kind": "a local folder",
             "region": "that of this machine",
             "encryption": "that of its disk: not known here",
         }
-    name, _ = s3_folder.split(root)
-    found = BucketFacts.of(name, region=s3_folder.region(name))
+    name, _ = addresses.bucket_and_prefix(root)
+    found = BucketFacts.of(name, region=s3_requests.bucket_region(name))
     return {
         "root": root,
         "kind": "a bucket of S3" + (" that keeps old versions" if found.is_versioned else ""),
@@ -116,7 +118,7 @@ def described(root: str) -> Mapping[str, str]:
 
 def _allowed_region(name: str, wanted: BucketSettings) -> str:
     """Where a bucket lies. Raises Refused where that is none of the regions that are wanted."""
-    region = s3_folder.region(name)
+    region = s3_requests.bucket_region(name)
     if region not in wanted.regions:
         raise Refused(
             f"The bucket {name} lies in {region}, and photos may lie only in "
@@ -129,7 +131,7 @@ def _asked(call: str, name: str) -> dict[str, Any]:
     """One fact about a bucket; empty where it is not configured."""
     what = f"{call.removeprefix('get_').replace('_', ' ')} of {name}"
     try:
-        with s3_folder.calls(what):
+        with s3_requests.requests(what):
             answer: dict[str, Any] = getattr(aws.client("s3"), call)(Bucket=name)
     except StorageFailed as error:
         if error.code in UNSET:

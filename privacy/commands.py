@@ -15,19 +15,19 @@ from rich.console import Console
 from cli.tables import privacy_tables
 from conf.errors import BadInput, Pending
 from conf.settings import Settings
-from lake import catalog, pseudonyms
-from lake.lake import Lake
+from lake import catalog, lake_json, pseudonyms
+from lake.column_values import ErasureState
 from lake.pseudonyms import Pseudonyms
+from lake.readable_lake import Lake
 from lake.run_journal import LayerRun
 from lake.storage.folder import Folder
 from privacy import retention, tombstones
 from privacy.audit import audit_records, auditor
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion
-from privacy.desk import Desk
 from privacy.erasure import certificate, request_journal, verification
 from privacy.erasure.erase import check, erase, finish_due
-from privacy.erasure.request_journal import ErasureRequest, ErasureState
+from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_search import SubjectSearch
 from privacy.restore import named, restore
 
@@ -82,7 +82,7 @@ def audit_command(
     Raises BadInput (no such time, version or table; a key that is missing), Refused (another key).
     """
     held = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
-    Lake.check(files, keys=held)
+    lake_json.check(files, pseudonyms=held)
     answer = Auditor(files, held).answer(_question(words))
     privacy_tables.show(console, answer)
     name = audit_records.record(files, answer, keys=held)
@@ -135,7 +135,7 @@ def _parsed_version(text: str) -> tuple[str, int]:
     return name, int(number)
 
 
-def desk(context: Context, did: LayerRun, *, now: datetime | None = None) -> Desk:
+def context(context: Context, did: LayerRun, *, now: datetime | None = None) -> Desk:
     """What an erasure works with, in a run that writes."""
     moment = now or datetime.now(UTC)
     return Desk(context.lake, context.settings, context.keys, context.console, did, moment)
@@ -156,7 +156,7 @@ def erase_command(
         return
     with writing(settings, console) as context, recorded(context, "erase") as did:
         done = erase(
-            desk(context, did), subject=words.subject, request=words.request, mode=words.mode
+            context(context, did), subject=words.subject, request=words.request, mode=words.mode
         )
         tell(console, context.lake, done)
 
@@ -208,7 +208,7 @@ def retain_command(
 
 def retain(context: Context, did: LayerRun, *, now: datetime | None = None) -> None:
     """What `retain` does. Raises Blocked, LeftBehind."""
-    at = desk(context, did, now=now)
+    at = context(context, did, now=now)
     went = retention.expire(at)
     finish_step(context, did, now=now)
     went += retention.free(at)
@@ -224,7 +224,7 @@ def restore_command(
     table = named(words.table)
     version = int(words.version)
     with writing(settings, console) as context, recorded(context, "restore") as did:
-        done = restore(desk(context, did), table, version)
+        done = restore(context(context, did), table, version)
         did.add({name: count for name, count in vars(done).items() if count})
         privacy_tables.restored(console, table, version, done)
 
@@ -264,7 +264,7 @@ def tell(console: Console, lake: Lake, erasure: ErasureRequest) -> None:
 
 def finish_step(context: Context, did: LayerRun, *, now: datetime | None = None) -> None:
     """Finishes the erasures that are due. Raises as `erase`."""
-    for erasure in finish_due(desk(context, did, now=now)):
+    for erasure in finish_due(context(context, did, now=now)):
         did.add({"erasures": 1})
         tell(context.console, context.lake, erasure)
 

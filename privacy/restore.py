@@ -16,17 +16,20 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from bronze.photos import DUPLICATE, STORED
 from conf.errors import BadInput, hint
-from gold import embedding_removal, model_versions, refit
+from gold import embedding_removal, moments_table
 from lake import catalog, fault_points
 from lake.catalog import Table, schema
-from lake.chunks import Chunk, ChunkState
-from lake.extractor_registry import RETIRED, RETIRING, extractors
-from lake.lake import RESTORE, Lake, counts
+from lake.chunks import Chunk, ChunkPlan
+from lake.column_values import RESTORE, ModelKind, ModelStatus, Outcome
+from lake.context import Context
+from lake.extractor_registry import extractors
+from lake.frames import counts
 from lake.pseudonyms import Pseudonyms
+from lake.readable_lake import Lake
+from lake.writable_lake import WritableLake
 from privacy import row_removal, tombstones
-from privacy.desk import Desk
+from privacy.unfinished_chunks import finish_half_published
 
 KEYS: Mapping[Table, Sequence[str]] = {
     catalog.PHOTOS: ("photo_id",),
@@ -96,24 +99,24 @@ def named(name: str) -> Table:
     return known[name]
 
 
-def restore(desk: Desk, table: Table, version: int) -> Restored:
+def restore(context: Context, table: Table, version: int) -> Restored:
     """Takes one of the tables of `KEYS` back. Raises BadInput (no such version, or it can't be read any
     more), Blocked (a chunk that is half published can't be finished), Busy."""
-    lake = desk.lake
-    desk.finish_half_published()
+    lake = context.lake
+    finish_half_published(context)
     differs = Difference.of(lake, table, version)
     withdrawn = [
         chunk
         for chunk in row_removal.chunks_of(lake, table)
         if chunk.versions.get(table.name, 0) > version
     ]
-    returning = _allowed(desk, table, differs.returning, but_for=withdrawn)
+    returning = _allowed(context, table, differs.returning, but_for=withdrawn)
     left, returned = differs.leaving.count(), returning.count()
     kept_out = differs.returning.count() - returned
     if left or withdrawn:
         _leave(lake, table, differs.leaving, returning, withdrawn)
     if returned:
-        wanted = Chunk(0, RESTORE, ChunkState.PLANNED, bytes=differs.size)
+        wanted = ChunkPlan(layer=RESTORE, bytes=differs.size)
         [chunk] = lake.ledger.plan([wanted])
         lake.append(table, returning, chunk=chunk, keep_origin=True)
         fault_points.at("restore: rows returned")
@@ -136,20 +139,28 @@ def _rows_in(lake: Lake, table: Table, files: Iterable[str]) -> DataFrame:
 # What may come back
 
 
-def _allowed(desk: Desk, table: Table, rows: DataFrame, *, but_for: Iterable[Chunk]) -> DataFrame:
+def _allowed(
+    context: Context, table: Table, rows: DataFrame, *, but_for: Iterable[Chunk]
+) -> DataFrame:
     """Those of the rows whose chunk is published, and that still have what they were made from."""
-    lake = desk.lake
+    lake = context.lake
     withdrawn = {chunk.number for chunk in but_for}
     chunks = row_removal.chunks_of(lake, table)
     numbers = [[chunk.number] for chunk in chunks if chunk.number not in withdrawn]
     published = lake.spark.createDataFrame(numbers, schema("chunk bigint"))
     rows = rows.join(F.broadcast(published), "chunk", "left_semi")
     if table is catalog.PHOTOS:
-        stored = lake.read(catalog.OBJECTS).where(F.col("outcome") == STORED).select("photo_id")
-        barred = tombstones.holding(lake, now=desk.now)
-        return _not_erased(rows.join(stored, "photo_id", "left_semi"), desk.keys, barred)
+        stored = (
+            lake.read(catalog.OBJECTS).where(F.col("outcome") == Outcome.STORED).select("photo_id")
+        )
+        barred = tombstones.holding(lake, now=context.now)
+        return _not_erased(rows.join(stored, "photo_id", "left_semi"), context.pseudonyms, barred)
     if table is catalog.EMBEDDINGS:
-        gone = extractors(lake).where(F.col("status").isin(RETIRED, RETIRING)).select("weights_id")
+        gone = (
+            extractors(lake)
+            .where(F.col("status").isin(ModelStatus.RETIRED, ModelStatus.RETIRING))
+            .select("weights_id")
+        )
         rows = rows.join(F.broadcast(gone), "weights_id", "left_anti")
         photos = lake.read(catalog.PHOTOS).select("photo_id")
         return rows.join(photos, "photo_id", "left_semi")
@@ -184,7 +195,7 @@ def _not_erased(photos: DataFrame, keys: Pseudonyms, barred: frozenset[str]) -> 
 
 
 def _leave(
-    lake: Lake,
+    lake: WritableLake,
     table: Table,
     leaving: DataFrame,
     returning: DataFrame,
@@ -200,18 +211,18 @@ def _leave(
     if table is catalog.FEATURES:
         row_removal.take_out(lake, table, leaving, on=key, layer=RESTORE)
     else:
-        row_removal.abandon(lake, leaving)
-        embedding_removal.depart(lake, leaving.select(key))
+        row_removal.abandon_staged(lake, leaving)
+        embedding_removal.remove_embeddings(lake, leaving.select(key))
         _delete_chunks(lake, catalog.QUARANTINE, withdrawn)
     lake.ledger.retire(withdrawn)
     fault_points.at("restore: chunks withdrawn")
 
 
-def _delete_chunks(lake: Lake, table: Table, chunks: Iterable[Chunk]) -> None:
+def _delete_chunks(lake: WritableLake, table: Table, chunks: Iterable[Chunk]) -> None:
     """The rows of whole chunks leave a table."""
     numbers = sorted(chunk.number for chunk in chunks)
     if numbers and not lake.read(table).where(F.col("chunk").isin(numbers)).isEmpty():
-        [own] = lake.ledger.plan([Chunk(0, RESTORE, ChunkState.PLANNED)])
+        [own] = lake.ledger.plan([ChunkPlan(layer=RESTORE)])
         lake.delete(table, f"chunk in ({', '.join(map(str, numbers))})", chunk=own)
         fault_points.at(f"restore: {table.name} gone")
 
@@ -219,26 +230,30 @@ def _delete_chunks(lake: Lake, table: Table, chunks: Iterable[Chunk]) -> None:
 # What follows
 
 
-def _follow(lake: Lake, table: Table) -> None:
+def _follow(lake: WritableLake, table: Table) -> None:
     """What is derived from the table agrees with it, whatever a call before left."""
     if table is catalog.PHOTOS:
-        seen = lake.read(catalog.OBJECTS).where(F.col("outcome").isin(STORED, DUPLICATE))
+        seen = lake.read(catalog.OBJECTS).where(
+            F.col("outcome").isin(Outcome.STORED, Outcome.DUPLICATE)
+        )
         lost = seen.join(lake.read(catalog.PHOTOS).select("photo_id"), "photo_id", "left_anti")
         row_removal.take_out(lake, catalog.OBJECTS, lost, on=["photo_id"], layer=RESTORE)
         row_removal.recount(lake, table)
         return
     if table is catalog.EMBEDDINGS:
         _reopen(lake)
-        for row in extractors(lake).where(F.col("status") != RETIRED).collect():
-            held = refit.kept(lake, row["weights_id"])
+        for row in extractors(lake).where(F.col("status") != ModelStatus.RETIRED).collect():
+            held = moments_table.stored(lake, row["weights_id"])
             if held is not None:
-                refit.brought_up(lake, weights_id=row["weights_id"], through=held.through_chunk)
+                moments_table.bring_up(
+                    lake, weights_id=row["weights_id"], through=held.through_chunk
+                )
     _project_again(lake)
     for each in (catalog.EMBEDDINGS, catalog.FEATURES):
         row_removal.recount(lake, each)
 
 
-def _reopen(lake: Lake) -> None:
+def _reopen(lake: WritableLake) -> None:
     """The last refusal of a photo holds again, where the replay that ended it was withdrawn."""
     same = list(KEYS[catalog.EMBEDDINGS])
     refused = lake.read(catalog.QUARANTINE)
@@ -249,16 +264,16 @@ def _reopen(lake: Lake) -> None:
         .where(F.col("is_last") & F.col("replayed_at").isNotNull())
     )
     if not ended.isEmpty():
-        [chunk] = lake.ledger.plan([Chunk(0, RESTORE, ChunkState.PLANNED)])
+        [chunk] = lake.ledger.plan([ChunkPlan(layer=RESTORE)])
         again = ended.withColumn("replayed_at", F.lit(None).cast("timestamp"))
         lake.upsert(catalog.QUARANTINE, again, keys=[*same, "chunk"], chunk=chunk)
         fault_points.at("restore: refusals reopened")
 
 
-def _project_again(lake: Lake) -> None:
+def _project_again(lake: WritableLake) -> None:
     """Gold chunks of a champion that lack features of embeddings which are there are withdrawn."""
     champions = lake.read(catalog.MODELS).where(
-        (F.col("kind") == model_versions.PCA) & (F.col("status") == model_versions.CHAMPION)
+        (F.col("kind") == ModelKind.PCA) & (F.col("status") == ModelStatus.CHAMPION)
     )
     for row in champions.select("version", "weights_id").collect():
         own = lake.read(catalog.FEATURES).where(F.col("model_version") == row["version"])

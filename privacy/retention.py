@@ -13,19 +13,22 @@ from datetime import UTC, datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bronze.photos import DUPLICATE, EXPIRED, REJECTED, STORED
 from conf.errors import LeftBehind
 from conf.settings import Settings
 from lake import catalog, fault_points
 from lake.catalog import Table
-from lake.chunks import Chunk, ChunkState
-from lake.lake import RETAIN, Lake
+from lake.chunks import ChunkPlan
+from lake.column_values import RETAIN, Outcome
+from lake.context import Context
+from lake.readable_lake import Lake
 from lake.storage.folder import Folder
+from lake.writable_lake import WritableLake
 from privacy import row_removal, tombstones
 from privacy.audit import audit_records
 from privacy.audit.table_findings import TIMES
-from privacy.desk import Desk, hours_to_keep, moved
+from privacy.due_dates import hours_to_keep, moved
 from privacy.erasure import request_journal
+from privacy.unfinished_chunks import finish_half_published
 
 JOURNALS = {
     catalog.RUNS: "finished_at",
@@ -93,15 +96,15 @@ def old_files(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]
     ]
 
 
-def expire(desk: Desk) -> list[PastAge]:
+def expire(context: Context) -> list[PastAge]:
     """Removes the rows and records that are past their age; returns what they were.
 
     Where it dies, the same call goes on. Raises Blocked (a chunk that is half published can't be finished),
     Busy.
     """
-    lake = desk.lake
-    desk.finish_half_published()
-    found = passed(lake, desk.settings, now=desk.now)
+    lake = context.lake
+    finish_half_published(context)
+    found = passed(lake, context.settings, now=context.now)
     gone = {each.place: each for each in found if each.held}
     if photos := gone.get(catalog.PHOTOS.name):
         _expire_photos(lake, photos.before)
@@ -114,21 +117,21 @@ def expire(desk: Desk) -> list[PastAge]:
         for name in _audits(lake.files, audits.before):
             lake.files.delete(f"{audit_records.FOLDER}/{name}")
     if catalog.TOMBSTONES.name in gone:
-        tombstones.drop_lapsed(lake, now=desk.now)
+        tombstones.drop_lapsed(lake, now=context.now)
     return found
 
 
-def free(desk: Desk) -> list[PastAge]:
+def free(context: Context) -> list[PastAge]:
     """Removes the files that are past the retention; returns how many of each table went.
 
     Raises LeftBehind, naming what could not be deleted.
     """
-    lake = desk.lake
+    lake = context.lake
     went: list[PastAge] = []
     left: list[str] = []
-    age = desk.settings.delta.deleted_file_retention
-    before = moved(lake, desk.now, age, back=True)
-    hours = hours_to_keep(lake, desk.settings, now=desk.now)
+    age = context.settings.delta.deleted_file_retention
+    before = moved(lake, context.now, age, back=True)
+    hours = hours_to_keep(lake, context.settings, now=context.now)
     for table, files in _unneeded(lake, hours=hours):
         lake.vacuum(table, hours=hours)
         still = files & lake.files.current(table.name).keys()
@@ -143,31 +146,33 @@ def free(desk: Desk) -> list[PastAge]:
     return went
 
 
-def _expire_photos(lake: Lake, before: datetime) -> None:
+def _expire_photos(lake: WritableLake, before: datetime) -> None:
     """What was made from the photos goes first and they themselves last: by them the rest is found."""
     old = _older(lake, catalog.PHOTOS, before).select("photo_id")
     row_removal.leave(lake, old, layer=RETAIN)
-    objects = lake.read(catalog.OBJECTS).where(F.col("outcome").isin(STORED, DUPLICATE))
+    objects = lake.read(catalog.OBJECTS).where(
+        F.col("outcome").isin(Outcome.STORED, Outcome.DUPLICATE)
+    )
     _forget(lake, objects.join(F.broadcast(old), "photo_id", "left_semi"))
     _delete(lake, catalog.PHOTOS, before)
     row_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("retain: chunks counted")
 
 
-def _expire_rejected(lake: Lake, before: datetime) -> None:
+def _expire_rejected(lake: WritableLake, before: datetime) -> None:
     old = _older(lake, catalog.REJECTED, before).select("object", "chunk")
-    objects = lake.read(catalog.OBJECTS).where(F.col("outcome") == REJECTED)
+    objects = lake.read(catalog.OBJECTS).where(F.col("outcome") == Outcome.REJECTED)
     _forget(lake, objects.join(F.broadcast(old), ["object", "chunk"], "left_semi"))
     _delete(lake, catalog.REJECTED, before)
 
 
-def _forget(lake: Lake, objects: DataFrame) -> None:
+def _forget(lake: WritableLake, objects: DataFrame) -> None:
     """Of rows of bronze/objects only that the version was seen is kept: not whose it was, nor which photo."""
     nobody = F.lit(None).cast("string")
     changed = objects.withColumns(
-        {"outcome": F.lit(EXPIRED), "subject": nobody, "photo_id": nobody}
+        {"outcome": F.lit(Outcome.EXPIRED), "subject": nobody, "photo_id": nobody}
     )
-    [chunk] = lake.ledger.plan([Chunk(0, RETAIN, ChunkState.PLANNED)])
+    [chunk] = lake.ledger.plan([ChunkPlan(layer=RETAIN)])
     lake.upsert(catalog.OBJECTS, changed, keys=["object", "etag"], chunk=chunk)
     fault_points.at("retain: objects forgotten")
 
@@ -176,8 +181,8 @@ def _older(lake: Lake, table: Table, before: datetime) -> DataFrame:
     return lake.read(table).where(_is_older(table, before))
 
 
-def _delete(lake: Lake, table: Table, before: datetime) -> None:
-    [chunk] = lake.ledger.plan([Chunk(0, RETAIN, ChunkState.PLANNED)])
+def _delete(lake: WritableLake, table: Table, before: datetime) -> None:
+    [chunk] = lake.ledger.plan([ChunkPlan(layer=RETAIN)])
     lake.delete(table, _is_older(table, before), chunk=chunk)
     fault_points.at(f"retain: {table.name} gone")
 
@@ -190,7 +195,7 @@ def _is_older(table: Table, before: datetime) -> str:
 def _unneeded(lake: Lake, *, hours: float) -> Iterator[tuple[Table, set[str]]]:
     """The tables with files that no version younger than so many hours has, and these."""
     for table in catalog.TABLES:
-        if files := lake.unneeded(table, hours=hours):
+        if files := lake.unneeded_files(table, hours=hours):
             yield table, files
 
 

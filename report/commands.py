@@ -10,7 +10,6 @@ from rich.console import Console
 from cli.tables import lake_tables
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake.lake import Lake
 from lake.storage.folder import Folder
 from page.predictions import Predictor, embedded, local_model
 from page.similar_photos import Embeddings
@@ -22,7 +21,7 @@ COMMANDS = ("status", "report", "predict", "similar", "serve")
 
 def run(words: argparse.Namespace, settings: Settings, console: Console, *, files: Folder) -> None:
     """The one that `words.command` names. Raises BadInput where the lake is of another format."""
-    Lake.check_format(files)
+    lake_json.check_format(files)
     if words.command == "report":
         report_command(words, settings, console, files=files)
     elif words.command == "predict":

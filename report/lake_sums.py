@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from lake import catalog, delta_rs_reader, lease
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState, latest, published
-from lake.extractor_registry import RETIRING
 from lake.storage.folder import Folder
 
 CERTIFIED = "certified"

@@ -1,100 +1,127 @@
-"""The silver layer at work: bronze's chunks through the gate and the model, and through silver's own gate."""
+"""The silver layer: bronze's photos through their gate and the model, and the embeddings through silver's gate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from rich.console import Console
 
 from lake import catalog, fault_points
-from lake.chunks import Chunk, ChunkState, not_yet_taken, unfinished
-from lake.gate_protocol import Gate, GateOutcome
-from lake.lake import Lake, counts
+from lake.chunks import Chunk, ChunkPlan, ChunkState, not_yet_taken
+from lake.column_values import BRONZE, SILVER
+from lake.context import Context
+from lake.frames import counts
+from lake.interfaces import EmbeddingModel, Gate, GateOutcome
 from lake.progress_bar import counted
-from lake.run_journal import LayerRun
+from lake.publication import ChunkLayer, Commit, Contents, Publication
+from lake.writable_lake import WritableLake
 from silver import embeddings
-from silver.embeddings import BroadcastModel
+
+EMBEDDED, REFUSED = "embedded", "refused"
+"""The staged parts of a silver chunk: photos that the model was tried on (`embeddings.EMBEDDED`), and those
+among them that silver's gate refused, with their reasons."""
 
 
-def embed(
-    lake: Lake, model: BroadcastModel, *, gate: Gate, console: Console, did: LayerRun
-) -> None:
-    """Embeds the photos that the model has not seen, after what an earlier run left staged.
+class SilverChunks(ChunkLayer):
+    """Silver's chunks: embeddings that pass the gate, and last silver/quarantine with the refused photos."""
 
-    Raises Blocked at the first chunk that a gate stops.
-    """
-    finish(lake, weights_id=model.weights_id, gate=gate, did=did)
+    name = SILVER
+    tables = (catalog.EMBEDDINGS, catalog.QUARANTINE)
+    is_judged = True
+
+    def __init__(self, lake: WritableLake, gate: Gate) -> None:
+        self._lake = lake
+        self._gate = gate
+        self._reasons: dict[int, dict[str | None, int]] = {}
+
+    def _by_reason(self, chunk: Chunk, staged: DataFrame) -> dict[str | None, int]:
+        """The photos of a staged chunk by the reason of their refusal; None for those with an embedding.
+        They are counted once."""
+        if chunk.number not in self._reasons:
+            self._reasons[chunk.number] = counts(staged, "reason")
+        return dict(self._reasons[chunk.number])
+
+    def judge(self, chunk: Chunk) -> None:
+        """Judges the embeddings of a staged chunk, and stages the photos that are refused. Raises Blocked."""
+        staged = self._lake.staging.read(chunk, EMBEDDED)
+        by_reason = self._by_reason(chunk, staged)
+        refused_before = {reason: n for reason, n in by_reason.items() if reason is not None}
+        outcome = self._gate(
+            embeddings.published(staged.where("reason is null"), weights_id=chunk.model),
+            chunk=chunk,
+            table=catalog.EMBEDDINGS,
+            expected=chunk.photos - sum(refused_before.values()),
+            refused_before=refused_before,
+        )
+        self._lake.staging.remove(chunk, REFUSED)
+        if outcome.refusals is not None:
+            self._lake.staging.write(chunk, REFUSED, outcome.refusals)
+            fault_points.at("silver: refused staged")
+
+    def contents(self, chunk: Chunk) -> Contents:
+        """The commits of a staged chunk after its verdict."""
+        lake = self._lake
+        staged = lake.staging.read(chunk, EMBEDDED)
+        embedded, refused = staged.where("reason is null"), staged.where("reason is not null")
+        by_reason = self._by_reason(chunk, staged)
+        reasons = {reason: n for reason, n in by_reason.items() if reason is not None}
+        kept = by_reason.get(None, 0)
+        if lake.staging.has(chunk, REFUSED):
+            caught = lake.staging.read(chunk, REFUSED)
+            refused = refused.unionByName(embeddings.refused(caught, stage="silver"))
+            embedded = embedded.join(
+                F.broadcast(caught.select("photo_id")), "photo_id", "left_anti"
+            )
+            by_rule = counts(caught, "reason")
+            kept -= sum(by_rule.values())
+            reasons |= by_rule
+        commits = []
+        if kept:
+            rows = embeddings.published(embedded, weights_id=chunk.model)
+            commits.append(lake.append_commit(catalog.EMBEDDINGS, rows, chunk=chunk))
+        refusals = embeddings.quarantine(refused, weights_id=chunk.model)
+        if chunk.is_replay:
+            commits.append(
+                Commit(catalog.QUARANTINE, lambda: _replayed(lake, chunk, staged, refusals))
+            )
+        elif reasons:
+            commits.append(lake.append_commit(catalog.QUARANTINE, refusals, chunk=chunk))
+        quarantined = sum(reasons.values())
+        return Contents(
+            commits,
+            photos=kept,
+            counts={"in": kept + quarantined, "kept": kept, "quarantined": quarantined},
+            reasons=reasons,
+        )
+
+
+def not_yet_embedded(lake: WritableLake, model: EmbeddingModel) -> list[Chunk]:
+    """The bronze chunks with photos that the model has not seen, oldest first."""
     chunks = lake.ledger.chunks().values()
-    for source in not_yet_taken(
-        chunks, source="bronze", layer="silver", weights_id=model.weights_id
-    ):
-        chunk = _stage(lake, source, model, gate=gate, console=console)
-        _publish(lake, chunk, gate=gate, did=did)
+    return not_yet_taken(chunks, source=BRONZE, layer=SILVER, weights_id=model.weights_id)
 
 
-def finish(lake: Lake, *, weights_id: str, gate: Gate, did: LayerRun) -> None:
-    """Publishes what an earlier run left staged. Raises Blocked."""
-    for chunk in unfinished(lake.ledger.chunks().values(), layer="silver", weights_id=weights_id):
-        _publish_staged(lake, chunk, gate=gate, did=did)
+def judged_photos(context: Context, source: Chunk, *, gate: Gate) -> tuple[DataFrame, GateOutcome]:
+    """Bronze's verdict on a published chunk: its photos, and what the gate says of them.
 
-
-def release(
-    lake: Lake, chunk: Chunk, model: BroadcastModel, *, gate: Gate, console: Console, did: LayerRun
-) -> None:
-    """Takes a blocked chunk, of bronze or of silver, through a gate that releases it: into quarantine."""
-    left = unfinished(lake.ledger.chunks().values(), layer="silver", weights_id=model.weights_id)
-    for judged in (c for c in left if c.state is ChunkState.JUDGED):
-        _publish_staged(lake, judged, gate=gate, did=did)
-    if chunk.layer == "bronze":
-        staged = _stage(lake, chunk, model, gate=gate, console=console)
-        _publish(lake, staged, gate=gate, did=did)
-    else:
-        _publish_staged(lake, chunk, gate=gate, did=did)
-
-
-def take_again(
-    lake: Lake,
-    model: BroadcastModel,
-    photos: DataFrame,
-    numbers: Sequence[int],
-    *,
-    gate: Gate,
-    console: Console,
-    did: LayerRun,
-) -> None:
-    """Of quarantined photos (one row a `photo_id`) those of the bronze chunks, through the gates again.
-
-    Raises Blocked.
+    The verdict is recorded as the state of the bronze chunk. Raises Blocked.
     """
-    held = lake.read(catalog.PHOTOS).where(F.col("chunk").isin(list(numbers)))
-    again = held.join(F.broadcast(photos.select("photo_id")), on="photo_id", how="left_semi")
-    [chunk] = lake.ledger.plan([_wanted(model, photos=again.count())])
-    passed = gate(again, chunk=chunk, table=catalog.PHOTOS, expected=chunk.photos)
-    chunk = _embed(lake, chunk, again, passed, model, console=console)
-    _publish(lake, chunk, gate=gate, did=did)
-
-
-def _stage(
-    lake: Lake, source: Chunk, model: BroadcastModel, *, gate: Gate, console: Console
-) -> Chunk:
-    """A bronze chunk through its gate and the model, into staging."""
+    lake = context.lake
     photos = lake.read(catalog.PHOTOS, chunks=(source.number, source.number))
-    passed = gate(photos, chunk=source, table=catalog.PHOTOS, expected=source.photos)
-    state = ChunkState.RELEASED if passed.released else ChunkState.JUDGED
+    outcome = gate(photos, chunk=source, table=catalog.PHOTOS, expected=source.photos)
+    state = ChunkState.RELEASED if outcome.released else ChunkState.JUDGED
     if source.state is not state:
         lake.ledger.reached(source, state)
-    [chunk] = lake.ledger.plan([_wanted(model, photos=source.photos, source=source.number)])
-    return _embed(lake, chunk, photos, passed, model, console=console)
+    return photos, outcome
 
 
-def _wanted(model: BroadcastModel, *, photos: int, source: int | None = None) -> Chunk:
-    return Chunk(
-        0,
-        "silver",
-        ChunkState.PLANNED,
+def plan(model: EmbeddingModel, *, photos: int, source: int | None = None) -> ChunkPlan:
+    """The chunk that holds the embeddings of so many photos: of one bronze chunk, or of photos that are
+    replayed."""
+    return ChunkPlan(
+        layer=SILVER,
         weights_id=model.weights_id,
         source_from=source,
         source_to=source,
@@ -103,94 +130,66 @@ def _wanted(model: BroadcastModel, *, photos: int, source: int | None = None) ->
     )
 
 
-def _embed(
-    lake: Lake,
-    chunk: Chunk,
-    photos: DataFrame,
-    passed: GateOutcome,
-    model: BroadcastModel,
-    *,
-    console: Console,
-) -> Chunk:
-    """The photos that bronze's gate let through, with the model's embeddings, and the others, staged."""
-    refused = passed.refusals
+def stage(context: Context, photos: DataFrame, outcome: GateOutcome, chunk: Chunk) -> None:
+    """Embeds the photos that bronze's gate let through, and stages them with those that it refused."""
+    refused = outcome.refusals
     if refused is not None:
         photos = photos.join(F.broadcast(refused.select("photo_id")), "photo_id", "left_anti")
     title = f"silver chunk {chunk.number}"
-    with counted(lake.spark, console, title=title, photos=chunk.photos) as count:
-        rows = embeddings.embeddings(photos, model, count=count)
+    lake = context.lake
+    with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
+        rows = embeddings.embeddings(photos, context.model, count=count)
         if refused is not None:
             rows = rows.unionByName(embeddings.refused(refused, stage="bronze"))
-        lake.staging.write(chunk, "embedded", rows)
-    return lake.ledger.reached(chunk, ChunkState.STAGED)
+        lake.staging.write(chunk, EMBEDDED, rows)
 
 
-def _publish_staged(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
-    """What an earlier run staged, under a number that the tables still take."""
-    chunk = lake.ledger.renumbered(chunk, catalog.EMBEDDINGS, catalog.QUARANTINE)
-    _publish(lake, chunk, gate=gate, did=did)
-
-
-def _publish(lake: Lake, chunk: Chunk, *, gate: Gate, did: LayerRun) -> None:
-    """A staged chunk to silver's tables: what passes the gate, and the rest with its reasons."""
-    staged = lake.staging.read(chunk, "embedded")
-    embedded, refused = staged.where("reason is null"), staged.where("reason is not null")
-    reasons = counts(staged, "reason")
-    kept = reasons.pop(None, 0)
-    if chunk.state is not ChunkState.JUDGED:
-        chunk = _judge(lake, chunk, embedded, refused_before=reasons, gate=gate)
-    if lake.staging.has(chunk, "refused"):
-        caught = lake.staging.read(chunk, "refused")
-        refused = refused.unionByName(embeddings.refused(caught, stage="silver"))
-        embedded = embedded.join(F.broadcast(caught.select("photo_id")), "photo_id", "left_anti")
-        by_rule = counts(caught, "reason")
-        kept -= sum(by_rule.values())
-        reasons |= by_rule
-    versions = {}
-    if kept:
-        rows = embeddings.published(embedded, weights_id=chunk.model)
-        versions[catalog.EMBEDDINGS.name] = lake.append(catalog.EMBEDDINGS, rows, chunk=chunk)
-        fault_points.at("silver: embeddings appended")
-    rows = embeddings.quarantine(refused, weights_id=chunk.model)
-    if chunk.is_replay:
-        versions[catalog.QUARANTINE.name] = _replayed(lake, chunk, staged, rows)
-        fault_points.at("silver: quarantine replayed")
-    elif reasons:
-        versions[catalog.QUARANTINE.name] = lake.append(catalog.QUARANTINE, rows, chunk=chunk)
-        fault_points.at("silver: quarantine appended")
-    lake.ledger.reached(chunk, ChunkState.PUBLISHED, photos=kept, versions=versions)
-    lake.staging.remove(chunk)
-    quarantined = sum(reasons.values())
-    did.refuse(reasons)
-    did.add({"in": kept + quarantined, "kept": kept, "quarantined": quarantined})
-
-
-def _judge(
-    lake: Lake,
-    chunk: Chunk,
-    embedded: DataFrame,
-    *,
-    refused_before: Mapping[str, int],
-    gate: Gate,
-) -> Chunk:
-    """The verdict, fixed in staging before anything is published: a retry must not judge by other rules."""
-    passed = gate(
-        embeddings.published(embedded, weights_id=chunk.model),
-        chunk=chunk,
-        table=catalog.EMBEDDINGS,
-        expected=chunk.photos - sum(refused_before.values()),
-        refused_before=refused_before,
+def embed(context: Context, source: Chunk, *, gate: Gate) -> None:
+    """Takes a published bronze chunk through its gate and the model into silver. Raises Blocked."""
+    publication = Publication(context.lake, SilverChunks(context.lake, gate), context.did)
+    photos, outcome = judged_photos(context, source, gate=gate)
+    publication.run(
+        plan(context.model, photos=source.photos, source=source.number),
+        lambda chunk: stage(context, photos, outcome, chunk),
     )
-    lake.staging.remove(chunk, "refused")
-    if passed.refusals is not None:
-        lake.staging.write(chunk, "refused", passed.refusals)
-        fault_points.at("silver: refused staged")
-    return lake.ledger.reached(chunk, ChunkState.JUDGED)
 
 
-def _replayed(lake: Lake, chunk: Chunk, staged: DataFrame, refused: DataFrame) -> int:
-    """The outcome of a replay to silver/quarantine: what is refused for the same reason stays as it was,
-    the other open rows end, and new reasons get rows of their own. Returns the table's version."""
+def release(context: Context, chunk: Chunk) -> None:
+    """Takes a blocked chunk, of bronze or of silver, through a gate that releases it into quarantine.
+
+    Judged chunks go before it: no higher number may. Raises Blocked.
+    """
+    gate = context.releasing_gate
+    publication = Publication(context.lake, SilverChunks(context.lake, gate), context.did)
+    publication.finish_judged()
+    if chunk.layer == BRONZE:
+        embed(context, chunk, gate=gate)
+    else:
+        publication.publish_left(chunk)
+
+
+def embed_again(context: Context, photos: DataFrame, numbers: Sequence[int]) -> None:
+    """Takes quarantined photos (a frame with their `photo_id`) of some bronze chunks through the gates again.
+
+    Raises Blocked.
+    """
+    lake, gate = context.lake, context.gate
+    held = lake.read(catalog.PHOTOS).where(F.col("chunk").isin(list(numbers)))
+    again = held.join(F.broadcast(photos.select("photo_id")), on="photo_id", how="left_semi")
+    publication = Publication(lake, SilverChunks(lake, gate), context.did)
+    [chunk] = publication.plan([plan(context.model, photos=again.count())])
+    outcome = gate(again, chunk=chunk, table=catalog.PHOTOS, expected=chunk.photos)
+    publication.publish(
+        publication.stage(chunk, lambda planned: stage(context, again, outcome, planned))
+    )
+
+
+def _replayed(lake: WritableLake, chunk: Chunk, staged: DataFrame, refused: DataFrame) -> int:
+    """Writes the outcome of a replay to silver/quarantine; returns the version of the table.
+
+    A refusal for the same reason stays as it was, the other open refusals of the photos end, and refusals for
+    new reasons get rows of their own.
+    """
     held = embeddings.open_refusals(lake.read(catalog.QUARANTINE), weights_id=chunk.model)
     same = held.join(F.broadcast(refused), on=["photo_id", "stage", "reason"], how="left_semi")
     unchanged = F.broadcast(same.select("photo_id"))

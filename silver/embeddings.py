@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
+from lake.interfaces import EmbeddingModel
 from silver import pixels
 from silver.decoder_process import Decode, decoder
 from silver.pixels import Limits, RefusedPhoto
@@ -113,7 +114,7 @@ def _record_batch(
 
 
 def embeddings(
-    photos: DataFrame, model: BroadcastModel, *, count: Callable[[int], None]
+    photos: DataFrame, model: EmbeddingModel, *, count: Callable[[int], None]
 ) -> DataFrame:
     """One row a photo (`EMBEDDED`): `embedding` is float32[model.dimensions], or the row is refused.
 

@@ -9,10 +9,11 @@ from typing import Any
 from conf.errors import BadInput, Inconsistent
 from conf.settings import ModelSettings, PhotoSettings
 from lake import catalog, fault_points
-from lake.chunks import Chunk, ChunkState
-from lake.extractor_registry import CONVERTED, RETIRED, RETIRING, extractors, mark
-from lake.lake import Lake
+from lake.chunks import NoChunk
+from lake.column_values import SILVER, ModelKind, ModelStatus
+from lake.extractor_registry import extractors, mark
 from lake.storage.folder import Folder
+from lake.writable_lake import WritableLake
 from silver import litert_conversion
 from silver.embeddings import BroadcastModel
 from silver.litert_runtime import Interpreter
@@ -20,24 +21,27 @@ from silver.model_source import PRECISION, Lineage, converted, source_sha256
 from silver.pixels import Limits
 
 Row = Mapping[str, Any]
-"""Of gold/models."""
+"""A row of gold/models, by column name."""
 
 
-def broadcast_model(lake: Lake, model: ModelSettings, *, photos: PhotoSettings) -> BroadcastModel:
-    """The extractor that the settings name.
+def broadcast_model(
+    lake: WritableLake, model: ModelSettings, *, photos: PhotoSettings
+) -> BroadcastModel:
+    """The extractor that the settings name, broadcast to the workers.
 
-    It is looked up by (extractor, hash of the source weights, precision) and converted only where the
-    lake has none: another TensorFlow may convert to other bytes, which must not embed the lake again.
-    Raises BadInput (unknown extractor, weights that can't be had or used, a model half retired), Inconsistent
-    (the model file is gone or isn't the one that the lake's embeddings were made with).
+    It is looked up by (extractor, hash of the source weights, precision) and converted only where the lake
+    has none: another TensorFlow may convert to other bytes, which must not embed the lake again.
+
+    Raises BadInput for an unknown extractor, weights that can't be had or used, and a model that is half
+    retired; Inconsistent where the model file is gone, or isn't the one that the embeddings were made with.
     """
     rows = [row.asDict() for row in extractors(lake).collect()]
     known = known_model(rows, model)
     if known:
         weights_id = known["weights_id"]
         content = flatbuffer_of(lake.files, known)
-        if known["status"] == RETIRED:
-            mark(lake, weights_id, CONVERTED)
+        if known["status"] == ModelStatus.RETIRED:
+            mark(lake, weights_id, ModelStatus.CONVERTED)
         interpreter = Interpreter(content)
     else:
         lineage, content = converted(model)
@@ -58,14 +62,15 @@ def broadcast_model(lake: Lake, model: ModelSettings, *, photos: PhotoSettings) 
 
 
 def known_model(rows: Iterable[Row], model: ModelSettings) -> Row | None:
-    """Of the rows of gold/models about extractors that of the settings; None where it is not among them.
+    """The row of the settings' extractor among the rows of gold/models about extractors; None where it is not
+    among them.
 
-    Raises BadInput as `broadcast_model` does.
+    Raises BadInput for an unknown extractor, weights that can't be had, and a model that is half retired.
     """
     wanted = (model.extractor, source_sha256(model), PRECISION)
     for row in rows:
         if (row["extractor"], row["source_sha256"], row["precision"]) == wanted:
-            if row["status"] == RETIRING:
+            if row["status"] == ModelStatus.RETIRING:
                 raise BadInput(
                     f"{model.extractor} {row['weights_id'][:12]} is being retired, and that was cut short: "
                     f"finish it first with run.py retire {row['weights_id'][:12]}."
@@ -75,8 +80,8 @@ def known_model(rows: Iterable[Row], model: ModelSettings) -> Row | None:
 
 
 def _check_it_is_no_other(rows: Iterable[Row], weights_id: str, extractor: str) -> None:
-    """Raises BadInput where the lake has that flatbuffer under the name of another extractor: what an
-    embedding was made by would not be told by its `weights_id` any more."""
+    """Raises BadInput where the lake has that flatbuffer under the name of another extractor: a `weights_id`
+    would no longer tell which extractor made an embedding."""
     for row in rows:
         if row["weights_id"] == weights_id and row["extractor"] != extractor:
             raise BadInput(
@@ -86,7 +91,8 @@ def _check_it_is_no_other(rows: Iterable[Row], weights_id: str, extractor: str) 
 
 
 def flatbuffer_of(files: Folder, known: Row) -> bytes:
-    """The model file of an extractor's row. Raises Inconsistent where it is missing, or another."""
+    """The bytes of the model file of an extractor's row. Raises Inconsistent where the file is missing or was
+    changed."""
     name = _file(known["extractor"], known["weights_id"])
     content = files.read(name)
     if content is None or litert_conversion.weights_id(content) != known["weights_id"]:
@@ -101,18 +107,18 @@ def _file(extractor: str, weights_id: str) -> str:
     return f"models/{extractor}-{weights_id}.tflite"
 
 
-def _record(lake: Lake, made: Lineage, dimensions: int) -> None:
+def _record(lake: WritableLake, made: Lineage, dimensions: int) -> None:
     row = {
         "version": f"{made.extractor}-{made.weights_id[:12]}",
-        "kind": "extractor",
+        "kind": ModelKind.EXTRACTOR,
         "extractor": made.extractor,
         "source_sha256": made.source_sha256,
         "precision": made.precision,
         "weights_id": made.weights_id,
         "dimensions": dimensions,
         "reason": f"weights {made.weights.rpartition('/')[2]}",
-        "status": CONVERTED,
+        "status": ModelStatus.CONVERTED,
         "created_at": datetime.now(UTC),
     }
-    nobody = Chunk(0, "silver", ChunkState.PLANNED)
-    lake.upsert(catalog.MODELS, lake.rows(catalog.MODELS, [row]), keys=["version"], chunk=nobody)
+    rows = lake.rows(catalog.MODELS, [row])
+    lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=NoChunk(SILVER))

@@ -6,36 +6,29 @@ from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from rich.console import Console
 
 from conf.errors import BadInput, hint
 from conf.settings import ChunkSettings
 from lake import catalog
 from lake.chunks import batches
-from lake.gate_protocol import Gate
-from lake.lake import Lake, counts
-from lake.run_journal import LayerRun
-from silver import embed
-from silver.embeddings import BroadcastModel, open_refusals
+from lake.context import Context
+from lake.frames import counts
+from lake.publication import Publication
+from lake.writable_lake import WritableLake
+from silver.embed import SilverChunks, embed_again
+from silver.embeddings import open_refusals
 
 
-def replay(
-    lake: Lake,
-    model: BroadcastModel,
-    *,
-    reason: str | None,
-    bounds: ChunkSettings,
-    gate: Gate,
-    console: Console,
-    did: LayerRun,
-) -> None:
-    """All that a model's quarantine holds, or what is there for one `reason`, in chunks within `bounds`.
+def replay(context: Context, *, reason: str | None) -> None:
+    """Replays all photos that the model's quarantine holds, or those that are there for one reason.
 
-    What passes moves to silver; what is refused for another reason gets a row for it, and the old one ends.
-    Raises BadInput (nothing has that reason), Blocked.
+    A photo that passes moves to silver. A photo that is refused for another reason gets a row for it, and its
+    old row ends. Chunks stay within the bounds of the settings. Raises BadInput where nothing has that
+    reason, Blocked.
     """
-    embed.finish(lake, weights_id=model.weights_id, gate=gate, did=did)
-    held = open_refusals(lake.read(catalog.QUARANTINE), weights_id=model.weights_id)
+    lake, weights_id = context.lake, context.model.weights_id
+    Publication(lake, SilverChunks(lake, context.gate), context.did).finish(weights_id=weights_id)
+    held = open_refusals(lake.read(catalog.QUARANTINE), weights_id=weights_id)
     if reason is not None:
         known = counts(held, "reason")
         if reason not in known:
@@ -43,15 +36,15 @@ def replay(
             nearest = hint(reason, known, otherwise=otherwise)
             raise BadInput(f"No quarantined photo has the reason {reason}; {nearest}")
         held = held.where(F.col("reason") == reason)
-    groups = _groups(lake, held, bounds)
+    groups = _groups(lake, held, context.settings.chunks)
     if not groups:
-        did.notes.append("no photo is quarantined: there is nothing to replay.")
+        context.did.notes.append("no photo is quarantined: there is nothing to replay.")
     for numbers in groups:
-        embed.take_again(lake, model, held, numbers, gate=gate, console=console, did=did)
+        embed_again(context, held, numbers)
 
 
-def _groups(lake: Lake, held: DataFrame, bounds: ChunkSettings) -> list[Sequence[int]]:
-    """The bronze chunks of the photos, so many together as make a chunk."""
+def _groups(lake: WritableLake, held: DataFrame, bounds: ChunkSettings) -> list[Sequence[int]]:
+    """The numbers of the bronze chunks that hold the photos, in groups that make a chunk each."""
     photos = lake.read(catalog.PHOTOS).select("photo_id", "chunk", "size_bytes")
     again = photos.join(F.broadcast(held.select("photo_id")), on="photo_id", how="left_semi")
     sizes = again.groupBy("chunk").agg(F.count(F.lit(1)), F.sum("size_bytes"))

@@ -19,7 +19,8 @@ from lake import aws, catalog, fault_points, lease, pseudonyms
 from lake.delta_log import TAKEOVER
 from lake.lease import Holder
 from lake.run_journal import LayerRun
-from lake.storage.folder import StoredKind, folder
+from lake.storage.folder import StoredKind
+from lake.storage.locate import folder
 from page.similar_photos import Embeddings
 from privacy import commands
 from privacy.audit.auditor import Auditor

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from bronze.samples import fruit_drawings
-from lake.storage.folder import folder
+from lake.storage.locate import folder
 
 SEED = 2024
 FIRST_TAKEN = datetime(2024, 5, 1, 8, 0)

@@ -19,7 +19,6 @@ from expectations.check_tables import Checked
 from gold.model_versions import ClassifierVersion
 from gold.model_versions import versions as models_of_kind
 from lake import catalog
-from lake.lake import Lake
 from lake.run_journal import LayerRun, Run
 from lake.storage.folder import Folder
 from page.predictions import Prediction

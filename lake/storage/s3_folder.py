@@ -1,4 +1,4 @@
-"""A prefix of a bucket of S3 as a folder, by boto3; Spark reads and writes tables there by itself."""
+"""A prefix of a bucket of S3 as a folder, by boto3. Spark reads and writes tables there by itself."""
 
 from __future__ import annotations
 
@@ -6,130 +6,45 @@ import io
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 from urllib.parse import unquote
 
-from conf.errors import BadInput, FruitLakeError
+from conf.errors import FruitLakeError
 from lake import aws
-from lake.storage.folder import S3, Folder, StoredKind, StoredObject
+from lake.storage.addresses import S3, bucket_and_prefix
+from lake.storage.folder import (
+    Folder,
+    ObjectGone,
+    ObjectUnreadable,
+    StoredKind,
+    StoredObject,
+)
+from lake.storage.s3_requests import CHANGED, UNREADABLE, StorageFailed, content_of, requests
 
-ABSENT = ("NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404")
-CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 READ_AHEAD = 1 << 20
-"""Bytes of a request, at least, when an object is read from somewhere in it."""
+"""The least bytes that one request asks for, when an object is read from somewhere in it."""
 
-THREADS = 16
-READS = 4
-"""How often the bytes of an object are asked for."""
+LISTINGS = 16
+"""How many requests list a bucket at once."""
 
-
-class StorageFailed(FruitLakeError, OSError):
-    """A bucket denies, throttles or does not answer; the message says what to do. `code` is AWS's name."""
-
-    def __init__(self, told: FruitLakeError, *, code: str) -> None:
-        super().__init__(str(told))
-        self.exit_code = told.exit_code
-        self.code = code
-
-
-@contextmanager
-def calls(what: str) -> Iterator[None]:
-    """Calls of S3 within raise FileNotFoundError (no such object) or StorageFailed."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        name = aws.code(error)
-        if name in ABSENT:
-            raise FileNotFoundError(what) from error
-        raise StorageFailed(aws.translated(error, what), code=name) from error
-
-
-def content_of(what: str, **which: Any) -> tuple[bytes, str]:
-    """An object's bytes, and its ETag. Raises as `calls`.
-
-    A connection may break while the bytes arrive, which boto3 doesn't try again.
-    """
-    from botocore.exceptions import BotoCoreError
-
-    for attempt in range(READS):
-        with calls(what):
-            found = aws.client("s3").get_object(**which)
-            try:
-                with closing(found["Body"]) as body:
-                    return bytes(body.read()), found["ETag"]
-            except BotoCoreError:
-                if attempt == READS - 1:
-                    raise
-    raise AssertionError("unreachable")
-
-
-def split(uri: str) -> tuple[str, str]:
-    """Bucket and prefix of an address. Raises BadInput where it isn't `s3://bucket/prefix`."""
-    bucket, _, prefix = uri.removeprefix(S3).strip("/").partition("/")
-    if not (bucket and prefix):
-        raise BadInput(f"{uri}: write it as s3://bucket/prefix, with a prefix of its own.")
-    return bucket, prefix
-
-
-def delta_rs(root: str) -> dict[str, str]:
-    """What delta-rs needs to read a table there, from the same credentials and endpoint as all else."""
-    if not root.startswith(S3):
-        return {}
-    import boto3
-
-    options = {"aws_region": region(split(root)[0])}
-    with aws.asking(root):
-        held = boto3.Session().get_credentials()
-    if held is not None:
-        found = held.get_frozen_credentials()
-        options |= {
-            "aws_access_key_id": found.access_key,
-            "aws_secret_access_key": found.secret_key,
-        }
-        if found.token:
-            options["aws_session_token"] = found.token
-    if own := own_endpoint():
-        options |= {"aws_endpoint": own, "aws_allow_http": "true"}
-    return options
-
-
-def own_endpoint() -> str | None:
-    """Where S3 is asked for, where that is none of AWS's own places: `AWS_ENDPOINT_URL`, or a profile's."""
-    url: str = aws.client("s3").meta.endpoint_url
-    return None if url.rstrip("/").endswith((".amazonaws.com", ".amazonaws.com.cn")) else url
-
-
-def region(bucket: str) -> str:
-    """Where a bucket lies. Raises StorageFailed, BadInput where it is not there."""
-    try:
-        with calls(f"the location of the bucket {bucket}"):
-            found = aws.client("s3").get_bucket_location(Bucket=bucket)
-    except StorageFailed as error:
-        if error.code == "NoSuchBucket":
-            raise BadInput(
-                f"There is no bucket {bucket}: name your own, or create it (run.py emr policies --apply)."
-            ) from None
-        raise
-    return {None: "us-east-1", "EU": "eu-west-1"}.get(
-        found["LocationConstraint"], found["LocationConstraint"]
-    )
+READERS = 8
+"""How many objects one process reads at once: S3 takes tens of milliseconds to an object's first byte."""
 
 
 @dataclass(frozen=True)
 class S3Folder(Folder):
-    """What lies under `s3://bucket/prefix`."""
+    """The objects under `s3://bucket/prefix`."""
 
     bucket: str
     prefix: str
 
+    readers: ClassVar[int] = READERS
+
     @classmethod
     def at(cls, uri: str) -> S3Folder:
-        """Raises BadInput where it isn't `s3://bucket/prefix`."""
-        return cls(*split(uri))
+        """The folder of an address. Raises BadInput where it isn't `s3://bucket/prefix`."""
+        return cls(*bucket_and_prefix(uri))
 
     @property
     def root(self) -> str:  # type: ignore[override]
@@ -147,11 +62,15 @@ class S3Folder(Folder):
         return {"Bucket": self.bucket, "Key": self._key(name)}
 
     def _calls(self, name: str) -> Any:
-        return calls(self.uri(name))
+        return requests(self.uri(name))
 
     def name_of(self, uri: str) -> str:
         key = unquote(uri).partition("://")[2].partition("/")[2]
         return key.removeprefix(f"{self.prefix}/")
+
+    def is_there(self) -> bool:
+        """A bucket needs no folders."""
+        return True
 
     def make(self) -> None:
         """A bucket needs no folders."""
@@ -181,9 +100,10 @@ class S3Folder(Folder):
             self._s3.put_object(**self._of(name), Body=content)
 
     def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:
-        """By conditional requests: `If-None-Match` for a new object, `If-Match` for one that is there.
+        """Uses conditional requests: `If-None-Match` for a new object, `If-Match` for one that is there.
 
-        A request that succeeded may be repeated, as its answer was lost; then the object tells whose it is.
+        A request that succeeded may be repeated because its answer was lost; then the object's metadata tells
+        whether it is ours.
         """
         own = {"swap": secrets.token_hex(8)}
         condition = {"IfNoneMatch": "*"}
@@ -266,8 +186,8 @@ class S3Folder(Folder):
         }
 
     def stored(self, under: str = "", *, folders: bool = False) -> Iterator[StoredObject]:
-        """A folder is what keys share, and has nothing of its own. Delete markers come last: without one,
-        what it hides would be seen again."""
+        """Keys share folders, which have no objects of their own. Delete markers come last: without its
+        marker, what one hides would be seen again."""
         prefix = f"{under}/" if under else ""
         markers: list[StoredObject] = []
         for page in self._pages("list_object_versions", prefix):
@@ -302,21 +222,50 @@ class S3Folder(Folder):
             return
 
     def listing(self) -> Iterator[StoredObject]:
-        """The current objects, listed by several requests at once: each lists the keys between two of the
-        prefixes right under the root."""
+        """Several requests list at once, each the keys between two of the prefixes right under the root.
+
+        What consoles make for a folder, an empty object whose name ends with `/`, is left out.
+        """
         first = [
             found["Prefix"]
             for page in self._pages("list_objects_v2", "", Delimiter="/")
             for found in page.get("CommonPrefixes", [])
         ]
-        bounds = first[:: max(1, len(first) // THREADS)][1:]
+        bounds = first[:: max(1, len(first) // LISTINGS)][1:]
         spans = list(zip(["", *bounds], [*bounds, None], strict=True))
-        with ThreadPoolExecutor(THREADS) as pool:
+        with ThreadPoolExecutor(LISTINGS) as pool:
             for found in pool.map(lambda span: list(self._between(*span)), spans):
-                yield from found
+                yield from (each for each in found if each.size or not each.name.endswith("/"))
+
+    def read_listed(self, listed: StoredObject) -> bytes:
+        """Raises StorageFailed too, where the bucket throttles or is silent: that tells nothing of the
+        object."""
+        return self._listed_content(listed)
+
+    def can_read(self, listed: StoredObject) -> bool:
+        try:
+            self._listed_content(listed, Range="bytes=0-0")
+        except (ObjectGone, ObjectUnreadable):
+            return False
+        return True
+
+    def _listed_content(self, listed: StoredObject, **more: str) -> bytes:
+        # The address stays out of the message: names in a landing folder tell of people.
+        which = {**self._of(listed.name), "IfMatch": f'"{listed.tag}"', **more}
+        try:
+            content, _ = content_of("a landing object", **which)
+        except FileNotFoundError:
+            raise ObjectGone from None
+        except StorageFailed as error:
+            if error.code in CHANGED:
+                raise ObjectGone from None
+            if error.code in UNREADABLE:
+                raise ObjectUnreadable(f"S3 says {error.code}") from None
+            raise
+        return content
 
     def _between(self, first: str, end: str | None) -> Iterator[StoredObject]:
-        """The objects whose keys lie from one on and before another."""
+        """The objects with keys from `first` on and before `end`."""
         # A key right at `first` ends with `/`, and is no photo.
         after = {"StartAfter": first} if first else {}
         for page in self._pages("list_objects_v2", "", **after):
@@ -332,7 +281,7 @@ class S3Folder(Folder):
         kind: StoredKind = StoredKind.FILE,
         version: str | None = None,
     ) -> StoredObject:
-        """From an entry of a listing, of objects or of versions. S3 tells times in milliseconds."""
+        """The object of an entry in a listing of objects or versions. S3 tells times in milliseconds."""
         return StoredObject(
             self,
             self._name(found["Key"]),
@@ -353,7 +302,7 @@ class S3Folder(Folder):
 
 
 class _Object(io.RawIOBase):
-    """An object's bytes, by requests for ranges of it."""
+    """The bytes of an object, read by requests for ranges of it."""
 
     def __init__(self, uri: str, which: dict[str, str], size: int) -> None:
         self._uri, self._which, self._size, self._at = uri, which, size, 0

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from conf.errors import BadInput, hint
 from lake import catalog, delta_rs_reader
 from lake.catalog import Table
+from lake.column_values import FITTED_PREFIX, ModelKind
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
 from privacy import bucket_rules
@@ -27,7 +28,6 @@ from privacy.audit.table_findings import (
     TableSearch,
     told,
 )
-from privacy.erasure.request_journal import FITTED
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,13 @@ class Auditor:
             for row in sorted(rows, key=lambda row: row["created_at"])
             if row["weights_id"] in weights
             and row["created_at"] <= until
-            and (row["kind"] == "extractor" or (row["through_chunk"] or 0) >= (first or 0))
+            and (row["kind"] == ModelKind.EXTRACTOR or (row["through_chunk"] or 0) >= (first or 0))
         ]
         for each in erased:
             state = "wiped" if each.has_freed else f"to be wiped by request {each.request}"
-            names = (name for name in each.rows if name.startswith(FITTED))
+            names = (name for name in each.rows if name.startswith(FITTED_PREFIX))
             seen += [
-                f"{name.removeprefix(FITTED)} (fitted on what was erased; {state})"
+                f"{name.removeprefix(FITTED_PREFIX)} (fitted on what was erased; {state})"
                 for name in sorted(names)
             ]
         return seen

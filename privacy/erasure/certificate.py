@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lake.lake import Lake
+from lake.readable_lake import Lake
 from lake.storage.folder import Folder
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.verification import SearchResult

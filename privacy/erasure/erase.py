@@ -12,9 +12,11 @@ from dataclasses import replace
 
 from conf.errors import BadInput, LeftBehind, Pending
 from lake import catalog, fault_points, spark_session
-from lake.storage.folder import folder
-from privacy import row_removal, tombstones
-from privacy.desk import Desk
+from lake.column_values import ERASE, ErasureMode, ErasureState
+from lake.context import Context
+from lake.storage.locate import folder
+from lake.writable_lake import WritableLake
+from privacy import due_dates, row_removal, tombstones
 from privacy.erasure import (
     certificate,
     file_removal,
@@ -24,19 +26,21 @@ from privacy.erasure import (
     verification,
 )
 from privacy.erasure.landing_objects import KnownObjects
-from privacy.erasure.request_journal import IMMEDIATE, ErasureRequest, ErasureState
+from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_data import SubjectData
+from privacy.erasure.subject_search import search_for
+from privacy.unfinished_chunks import finish_half_published
 
 
-def erase(desk: Desk, *, subject: str, request: str, mode: str) -> ErasureRequest:
+def erase(context: Context, *, subject: str, request: str, mode: str) -> ErasureRequest:
     """Takes a request as far as it can go now, from wherever it stands; returns it.
 
     Raises BadInput (the request is another subject's), Pending (files are due later), LeftBehind (something
     could not be deleted, or was found), Busy.
     """
-    lake = desk.lake
-    pseudonym = desk.keys.subject(subject)
-    tombstone = desk.keys.tombstone(pseudonym)
+    lake = context.lake
+    pseudonym = context.pseudonyms.subject(subject)
+    tombstone = context.pseudonyms.tombstone(pseudonym)
     found = request_journal.last(lake).get(request)
     if found is not None and found.subject != tombstone:
         raise BadInput(
@@ -44,78 +48,84 @@ def erase(desk: Desk, *, subject: str, request: str, mode: str) -> ErasureReques
         )
     if found is None:
         found = ErasureRequest(
-            request, ErasureState.REQUESTED, mode, tombstone, secrets.token_hex(16), desk.now, 0
+            request, ErasureState.REQUESTED, mode, tombstone, secrets.token_hex(16), context.now, 0
         )
-        found = request_journal.reach(lake, found, ErasureState.REQUESTED, at=desk.now)
-    elif mode == IMMEDIATE and not found.has_reached(ErasureState.CERTIFIED):
-        due = found.due_at and min(found.due_at, desk.now)
+        found = request_journal.reach(lake, found, ErasureState.REQUESTED, at=context.now)
+    elif mode == ErasureMode.IMMEDIATE and not found.has_reached(ErasureState.CERTIFIED):
+        due = found.due_at and min(found.due_at, context.now)
         found = replace(found, mode=mode, due_at=due)
     if not found.has_reached(ErasureState.LOGICAL):
-        found = _fence(desk, found, pseudonym)
-        found = _leave(desk, found, pseudonym)
-    return go_on(desk, found)
+        found = _fence(context, found, pseudonym)
+        found = _leave(context, found, pseudonym)
+    return go_on(context, found)
 
 
-def go_on(desk: Desk, erasure: ErasureRequest) -> ErasureRequest:
+def go_on(context: Context, erasure: ErasureRequest) -> ErasureRequest:
     """A request whose rows are gone: files, verification, certificate. Raises as `erase`."""
-    if not erasure.has_reached(ErasureState.CERTIFIED) and not erasure.is_due(desk.now):
+    if not erasure.has_reached(ErasureState.CERTIFIED) and not erasure.is_due(context.now):
         assert erasure.due_at is not None
-        place = certificate.write(desk.lake, erasure, None, places=_places(desk))
+        place = certificate.write(context.lake, erasure, None, places=_places(context))
         raise Pending(
             f"The rows are gone; files of earlier versions hold them until "
             f"{certificate.told(erasure.due_at)}: run again after that, with any command that writes, to "
             f"finish. What is due stands in {place}."
         )
     if not erasure.has_reached(ErasureState.CERTIFIED):
-        model_refits.fit_anew_and_wipe(desk, erasure)
-        file_removal.free(desk, erasure)
-        after = {table.name: desk.lake.version(table) for table in catalog.TABLES}
+        model_refits.fit_anew_and_wipe(context, erasure)
+        file_removal.free(context, erasure)
+        after = {table.name: context.lake.version(table) for table in catalog.TABLES}
         erasure = request_journal.reach(
-            desk.lake, erasure, ErasureState.PHYSICAL, at=desk.now, versions_after=after
+            context.lake, erasure, ErasureState.PHYSICAL, at=context.now, versions_after=after
         )
-        looked = _verified(desk, erasure)
-        erasure = request_journal.reach(desk.lake, erasure, ErasureState.VERIFIED, at=desk.now)
-        certificate.write(desk.lake, erasure, looked, places=_places(desk))
+        looked = _verified(context, erasure)
+        erasure = request_journal.reach(
+            context.lake, erasure, ErasureState.VERIFIED, at=context.now
+        )
+        certificate.write(context.lake, erasure, looked, places=_places(context))
         fault_points.at("erase: certificate written")
-        erasure = request_journal.reach(desk.lake, erasure, ErasureState.CERTIFIED, at=desk.now)
+        erasure = request_journal.reach(
+            context.lake, erasure, ErasureState.CERTIFIED, at=context.now
+        )
     return erasure
 
 
-def finish_due(desk: Desk) -> list[ErasureRequest]:
+def finish_due(context: Context) -> list[ErasureRequest]:
     """Finishes every request whose files may go by now. Raises as `erase`, but for Pending."""
-    return [go_on(desk, erasure) for erasure in request_journal.due(desk.lake, now=desk.now)]
+    return [
+        go_on(context, erasure) for erasure in request_journal.due(context.lake, now=context.now)
+    ]
 
 
 # REQUESTED → FENCED
 
 
-def _fence(desk: Desk, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
+def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
     """Tombstones of the subject and of every photo's bytes, after what is half published is whole."""
-    lake = desk.lake
-    desk.finish_half_published()
+    lake = context.lake
+    finish_half_published(context)
     held = SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids)
-    hashes = held.hashes(desk.keys.originals)
-    photos = {desk.keys.tombstone(original) for original in hashes}
+    hashes = held.hashes(context.pseudonyms.originals)
+    photos = {context.pseudonyms.tombstone(original) for original in hashes}
     fault_points.at("erase: before tombstones")
     tombstones.make(
         lake,
         erasure.request,
         subject=erasure.subject,
         photos=photos,
-        now=desk.now,
-        expires_at=desk.tombstones_expire,
+        now=context.now,
+        expires_at=due_dates.tombstones_expire(context),
     )
     fault_points.at("erase: tombstones made")
-    wanted = desk.wanted(replace(erasure, photo_ids=held.photo_ids))
+    wanted = search_for(context, replace(erasure, photo_ids=held.photo_ids))
     landed = landing_objects.count(
-        desk.settings.paths.landing, wanted, KnownObjects.of(lake, wanted)
+        context.settings.paths.landing, wanted, KnownObjects.of(lake, wanted)
     )
     versions = {table.name: lake.version(table) for table in catalog.TABLES}
     return request_journal.reach(
         lake,
         erasure,
         ErasureState.FENCED,
-        at=desk.now,
+        at=context.now,
         photo_ids=held.photo_ids,
         counts=_most(erasure.counts, held.rows() | held.fitted() | {"landing": landed}),
         versions_before=erasure.versions_before or versions,
@@ -133,38 +143,52 @@ def _most(*found: Mapping[str, int]) -> dict[str, int]:
 # FENCED → LOGICAL
 
 
-def _leave(desk: Desk, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
+def _leave(context: Context, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
     """Landing objects go first, as bronze/objects tells which are copies; then rows, table by table."""
-    lake = desk.lake
-    wanted = desk.wanted(erasure)
-    landing_objects.sweep(desk.settings.paths.landing, wanted, KnownObjects.of(lake, wanted))
+    lake = context.lake
+    wanted = search_for(context, erasure)
+    landing_objects.sweep(context.settings.paths.landing, wanted, KnownObjects.of(lake, wanted))
     fault_points.at("erase: landing objects gone")
-    row_removal.remove(lake, SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids))
+    _remove_rows(lake, SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids))
     return request_journal.reach(
         lake,
         erasure,
         ErasureState.LOGICAL,
-        at=desk.now,
+        at=context.now,
         versions_after={table.name: lake.version(table) for table in catalog.TABLES},
-        due_at=desk.now if _is_due_at_once(desk, erasure) else desk.files_due,
+        due_at=context.now if _is_due_at_once(context, erasure) else due_dates.files_due(context),
     )
 
 
-def _is_due_at_once(desk: Desk, erasure: ErasureRequest) -> bool:
+def _remove_rows(lake: WritableLake, data: SubjectData) -> None:
+    """Removes the rows of a subject, in an order that lets the same call go on wherever one died.
+
+    No chunk may be half published. Raises BadInput where one is; Busy.
+    """
+    row_removal.leave(lake, data.keys("photo_id"), layer=ERASE)
+    for table, column in data.TABLES:
+        row_removal.take_out(lake, table, data.keys(column), on=[column], layer=ERASE)
+    row_removal.recount(lake, catalog.PHOTOS)
+    fault_points.at("erase: chunks counted")
+
+
+def _is_due_at_once(context: Context, erasure: ErasureRequest) -> bool:
     """Where nothing was held, nothing is left for a later date, unless an earlier request left it."""
-    if erasure.mode == IMMEDIATE:
+    if erasure.mode == ErasureMode.IMMEDIATE:
         return True
     if erasure.photo_ids:
         return False
-    wanted = desk.wanted(erasure)
-    return not verification.verify(desk.lake, desk.settings, erasure, wanted).residues
+    wanted = search_for(context, erasure)
+    return not verification.verify(context.lake, context.settings, erasure, wanted).residues
 
 
 # PHYSICAL → VERIFIED
 
 
-def _verified(desk: Desk, erasure: ErasureRequest) -> verification.SearchResult:
-    looked = verification.verify(desk.lake, desk.settings, erasure, desk.wanted(erasure))
+def _verified(context: Context, erasure: ErasureRequest) -> verification.SearchResult:
+    looked = verification.verify(
+        context.lake, context.settings, erasure, search_for(context, erasure)
+    )
     check(looked)
     return looked
 
@@ -179,11 +203,11 @@ def check(looked: verification.SearchResult) -> None:
         )
 
 
-def _places(desk: Desk) -> dict[str, str]:
-    paths = desk.settings.paths
+def _places(context: Context) -> dict[str, str]:
+    paths = context.settings.paths
     return {
         "landing": folder(paths.landing).root,
-        "lake": desk.lake.files.root,
+        "lake": context.lake.files.root,
         "docs": folder(paths.docs_folder).root,
         "working files": str(spark_session.working_folder().parent),
     }

@@ -6,39 +6,42 @@ from collections.abc import Sequence
 
 from conf.errors import LeftBehind
 from lake import catalog, fault_points, spark_session
-from lake.lake import Lake
+from lake.column_values import ErasureMode
+from lake.context import Context
+from lake.publication import drop_abandoned
+from lake.readable_lake import Lake
 from lake.storage.folder import StoredObject
 from privacy.audit import audit_records
-from privacy.desk import Desk, hours_to_keep
+from privacy.due_dates import hours_to_keep
 from privacy.erasure import landing_objects, unreferenced_files, verification
 from privacy.erasure.landing_objects import KnownObjects
-from privacy.erasure.request_journal import IMMEDIATE, ErasureRequest
-from privacy.erasure.subject_search import SubjectSearch
+from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.subject_search import SubjectSearch, search_for
 
 AT_ONCE = (catalog.MODELS, catalog.MOMENTS)
 """Tables whose older versions hold what was fitted on the erased rows: they go with the due date, whatever
 the retention."""
 
 
-def free(desk: Desk, erasure: ErasureRequest) -> None:
+def free(context: Context, erasure: ErasureRequest) -> None:
     """Removes what no current version needs, and everything outside the tables. Raises LeftBehind, naming
     what could not be deleted."""
-    lake = desk.lake
-    wanted = desk.wanted(erasure)
+    lake = context.lake
+    wanted = search_for(context, erasure)
     swept = landing_objects.sweep(
-        desk.settings.paths.landing, wanted, KnownObjects.of(lake, wanted)
+        context.settings.paths.landing, wanted, KnownObjects.of(lake, wanted)
     )
     left = [str(each) for each in swept if not landing_objects.is_of_others(each)]
-    lake.ledger.drop_abandoned()
+    drop_abandoned(lake)
     _redact_audits(lake, wanted)
     lake.spark.catalog.clearCache()
     left += map(str, spark_session.sweep())
     fault_points.at("erase: before vacuum")
     if (
         not erasure.is_of_nothing
-        or verification.verify(lake, desk.settings, erasure, wanted).residues
+        or verification.verify(lake, context.settings, erasure, wanted).residues
     ):
-        left += map(str, _vacuumed(desk, erasure, wanted))
+        left += map(str, _vacuumed(context, erasure, wanted))
     left += map(str, unreferenced_files.removed(lake.files.superseded()))
     fault_points.at("erase: vacuumed")
     if left:
@@ -48,19 +51,23 @@ def free(desk: Desk, erasure: ErasureRequest) -> None:
         )
 
 
-def _vacuumed(desk: Desk, erasure: ErasureRequest, wanted: SubjectSearch) -> Sequence[StoredObject]:
+def _vacuumed(
+    context: Context, erasure: ErasureRequest, wanted: SubjectSearch
+) -> Sequence[StoredObject]:
     """What could not be deleted."""
 
     def holds_something(stored: StoredObject) -> bool:
         return verification.residue_in(stored, wanted) is not None
 
     left: list[StoredObject] = []
-    hours = hours_to_keep(desk.lake, desk.settings, now=desk.now)
+    hours = hours_to_keep(context.lake, context.settings, now=context.now)
     for table in catalog.TABLES:
-        if erasure.mode == IMMEDIATE or (table in AT_ONCE and erasure.fitted):
-            left += unreferenced_files.free(desk.lake, table, hours=0.0)
+        if erasure.mode == ErasureMode.IMMEDIATE or (table in AT_ONCE and erasure.fitted):
+            left += unreferenced_files.free(context.lake, table, hours=0.0)
         else:
-            left += unreferenced_files.free(desk.lake, table, hours=hours, but_for=holds_something)
+            left += unreferenced_files.free(
+                context.lake, table, hours=hours, but_for=holds_something
+            )
         fault_points.at("erase: a table vacuumed")
     return left
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pyspark.sql import functions as F
 
 from bronze.landing import Arrival, LandingObject, arrival
-from bronze.photos import EXPIRED, TOMBSTONED
 from lake import catalog
-from lake.lake import Lake
-from lake.storage.folder import StoredKind, StoredObject, folder
+from lake.column_values import Outcome
+from lake.readable_lake import Lake
+from lake.storage.folder import StoredKind, StoredObject
+from lake.storage.locate import folder
 from privacy.erasure import unreferenced_files
 from privacy.erasure.subject_search import SubjectSearch
 
@@ -29,7 +30,10 @@ class KnownObjects:
         """From the table as it is; once the erased rows are gone, their copies are only not settled."""
         rows = (
             lake.read(catalog.OBJECTS)
-            .where(F.col("subject").isNull() & ~F.col("outcome").isin(TOMBSTONED, EXPIRED))
+            .where(
+                F.col("subject").isNull()
+                & ~F.col("outcome").isin(Outcome.TOMBSTONED, Outcome.EXPIRED)
+            )
             .select("object", "etag", "photo_id")
             .toArrow()
             .to_pylist()
@@ -90,11 +94,11 @@ def _is_wanted(
             content = file.read()
     except OSError:
         return False
-    return wanted.is_erased(wanted.keys.originals(content), None)
+    return wanted.is_erased(wanted.pseudonyms.originals(content), None)
 
 
 def _arrival(stored: StoredObject, wanted: SubjectSearch) -> Arrival:
     """What the path says; of a folder what it would say of a file in it."""
     path = f"{stored.name}/x" if stored.kind is StoredKind.FOLDER else stored.name
     listed = LandingObject(path, stored.size, stored.modified_ns, stored.tag)
-    return arrival(listed, position=0, keys=wanted.keys)
+    return arrival(listed, position=0, pseudonyms=wanted.pseudonyms)

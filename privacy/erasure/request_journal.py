@@ -9,33 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Self
 
 from lake import catalog, fault_points
-from lake.chunks import Chunk, ChunkState
-from lake.lake import ERASE, Lake
-
-DEFERRED, IMMEDIATE = "deferred", "immediate"
-"""Whether old files go when the retention ends, or at once."""
-
-FITTED = "fitted:"
-"""Before a model version's name in `counts`: how many of the erased photos it was fitted on."""
-
-
-NOBODY = Chunk(0, ERASE, ChunkState.PLANNED)
-"""Whose commits to counted tables those of privacy are: no chunk's."""
-
-
-class ErasureState(StrEnum):
-    """How far a request has come."""
-
-    REQUESTED = "requested"
-    FENCED = "fenced"
-    LOGICAL = "logical"
-    PHYSICAL = "physical"
-    VERIFIED = "verified"
-    CERTIFIED = "certified"
+from lake.chunks import NoChunk
+from lake.column_values import ERASE, FITTED_PREFIX, ErasureState
+from lake.readable_lake import Lake
+from lake.writable_lake import WritableLake
 
 
 @dataclass(frozen=True)
@@ -43,7 +23,7 @@ class ErasureRequest:
     """One request, in a state that it reached `at`.
 
     `subject` is the tombstone of the subject. `counts`: rows by table, landing objects, and by model version
-    (`FITTED`). `due_at`: when old files may go. `certificate`: the id of the one certificate.
+    (`FITTED_PREFIX`). `due_at`: when old files may go. `certificate`: the id of the one certificate.
     """
 
     request: str
@@ -62,7 +42,9 @@ class ErasureRequest:
     @property
     def fitted(self) -> list[str]:
         """The model versions that were fitted on what is erased."""
-        return sorted(n.removeprefix(FITTED) for n in self.counts if n.startswith(FITTED))
+        return sorted(
+            n.removeprefix(FITTED_PREFIX) for n in self.counts if n.startswith(FITTED_PREFIX)
+        )
 
     @property
     def is_of_nothing(self) -> bool:
@@ -112,7 +94,12 @@ def due(lake: Lake, *, now: datetime) -> list[ErasureRequest]:
 
 
 def reach(
-    lake: Lake, erasure: ErasureRequest, state: ErasureState, *, at: datetime, **changes: Any
+    lake: WritableLake,
+    erasure: ErasureRequest,
+    state: ErasureState,
+    *,
+    at: datetime,
+    **changes: Any,
 ) -> ErasureRequest:
     """Records that a request came to a state, and returns it in that state. Raises Busy."""
     entry = max((e.entry for e in last(lake).values()), default=0) + 1
@@ -127,6 +114,6 @@ def reach(
     }
     fault_points.at(f"erase: before {state}")
     rows = lake.rows(catalog.ERASURES, [row])
-    lake.upsert(catalog.ERASURES, rows, keys=["request", "entry"], chunk=NOBODY)
+    lake.upsert(catalog.ERASURES, rows, keys=["request", "entry"], chunk=NoChunk(ERASE))
     fault_points.at(f"erase: {state}")
     return changed

@@ -12,12 +12,11 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from gold import model_versions
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.lake import Lake
+from lake.column_values import FITTED_PREFIX, ModelKind
 from lake.pseudonyms import KeyedHash
-from privacy.erasure.request_journal import FITTED
+from lake.readable_lake import Lake
 
 NAMING = (
     catalog.OBJECTS,
@@ -90,9 +89,9 @@ class SubjectData:
         return {name: count for name, count in found.items() if count}
 
     def fitted(self) -> dict[str, int]:
-        """By model version (`FITTED`), on how many of the photos it was fitted."""
+        """By model version (`FITTED_PREFIX`), on how many of the photos it was fitted."""
         own = self.rows_of(catalog.EMBEDDINGS).groupBy("weights_id", "chunk").count().collect()
-        fitted = F.col("kind").isin(model_versions.PCA, model_versions.CLASSIFIER)
+        fitted = F.col("kind").isin(ModelKind.PCA, ModelKind.CLASSIFIER)
         rows = self.lake.read(catalog.MODELS).where(fitted)
         found = {}
         for row in rows.select("version", "weights_id", "through_chunk").collect():
@@ -102,7 +101,7 @@ class SubjectData:
                 if each["weights_id"] == row["weights_id"] and each["chunk"] <= row["through_chunk"]
             ]
             if seen:
-                found[f"{FITTED}{row['version']}"] = sum(seen)
+                found[f"{FITTED_PREFIX}{row['version']}"] = sum(seen)
         return found
 
     @cached_property

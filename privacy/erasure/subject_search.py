@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from lake.context import Context
 from lake.pseudonyms import Pseudonyms
+from privacy import tombstones
 from privacy.erasure.request_journal import ErasureRequest
 
 HEX = re.compile(rb"[0-9a-fA-F]{64,}")
@@ -18,25 +20,18 @@ ID = 64
 class SubjectSearch:
     """One erased subject: its tombstone, its photos, and the tombstones of all erased photos' bytes."""
 
-    keys: Pseudonyms
+    pseudonyms: Pseudonyms
     subject: str
     photo_ids: frozenset[str]
     tombstones: frozenset[str]
     _known: dict[str, bool] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls, erasure: ErasureRequest, *, keys: Pseudonyms, tombstones: frozenset[str]
-    ) -> SubjectSearch:
-        """What a request erased; `tombstones` are those that hold."""
-        return cls(keys, erasure.subject, erasure.photo_ids, tombstones)
 
     def is_subject(self, pseudonym: str | None) -> bool:
         """Whether a pseudonym is the subject's."""
         if pseudonym is None:
             return False
         if pseudonym not in self._known:
-            self._known[pseudonym] = self.keys.tombstone(pseudonym) == self.subject
+            self._known[pseudonym] = self.pseudonyms.tombstone(pseudonym) == self.subject
         return self._known[pseudonym]
 
     def is_erased(self, original: str | None, subject: str | None) -> bool:
@@ -44,7 +39,7 @@ class SubjectSearch:
         return (
             original is not None
             and subject is None
-            and self.keys.tombstone(original) in self.tombstones
+            and self.pseudonyms.tombstone(original) in self.tombstones
         )
 
     def in_bytes(self, content: bytes) -> str | None:
@@ -57,7 +52,7 @@ class SubjectSearch:
                     return "the pseudonym"
         for name in NAMED.findall(content):
             text = name.decode(errors="surrogateescape")
-            if self.is_subject(self.keys.subject(text)):
+            if self.is_subject(self.pseudonyms.subject(text)):
                 return "the subject's name"
         return None
 
@@ -66,6 +61,12 @@ class SubjectSearch:
         return HEX.sub(
             lambda run: b"erased" if self.in_bytes(run.group()) else run.group(), content
         )
+
+
+def search_for(context: Context, erasure: ErasureRequest) -> SubjectSearch:
+    """The search for what a request erased, by the tombstones that hold now."""
+    held = tombstones.holding(context.lake, now=context.now)
+    return SubjectSearch(context.pseudonyms, erasure.subject, erasure.photo_ids, held)
 
 
 def _words(run: bytes) -> Iterator[str]:

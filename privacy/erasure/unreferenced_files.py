@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from lake.catalog import Table
-from lake.lake import Lake
+from lake.readable_lake import Lake
 from lake.storage.folder import StoredKind, StoredObject
+from lake.writable_lake import WritableLake
 
 LOG = "_delta_log"
 
@@ -37,7 +38,7 @@ def _checksum(name: str) -> str:
 
 
 def free(
-    lake: Lake,
+    lake: WritableLake,
     table: Table,
     *,
     hours: float,

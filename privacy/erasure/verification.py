@@ -18,8 +18,10 @@ from pyspark.sql import functions as F
 from conf.settings import Settings
 from gold.model_versions import WIPED
 from lake import catalog, spark_session
-from lake.lake import Lake
-from lake.storage.folder import StoredKind, StoredObject, folder, within
+from lake.readable_lake import Lake
+from lake.storage.addresses import within
+from lake.storage.folder import StoredKind, StoredObject
+from lake.storage.locate import folder
 from privacy.erasure import landing_objects, unreferenced_files
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
@@ -219,7 +221,7 @@ def _in_values(batch: pa.RecordBatch, wanted: SubjectSearch) -> str | None:
             for content, subject in zip(column.to_pylist(), subjects, strict=True):
                 if content is None:
                     continue
-                if wanted.is_erased(wanted.keys.originals(content), subject):
+                if wanted.is_erased(wanted.pseudonyms.originals(content), subject):
                     return "an erased photo's bytes"
                 if what := wanted.in_bytes(content):
                     return what

@@ -5,8 +5,9 @@ from botocore.stub import Stubber
 
 from bronze.landing import Gone, Unreadable, landing, overlap
 from lake import aws
-from lake.storage.folder import folder
-from lake.storage.s3_folder import S3Folder, StorageFailed
+from lake.storage.locate import folder
+from lake.storage.s3_folder import S3Folder
+from lake.storage.s3_requests import StorageFailed
 
 STRANGE = (
     "a:b",

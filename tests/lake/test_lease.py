@@ -13,7 +13,7 @@ import pytest
 from conf.errors import BadInput, Busy, Inconsistent
 from lake import lease
 from lake.lease import Holder
-from lake.storage.folder import LocalFolder
+from lake.storage.local_folder import LocalFolder
 
 
 @pytest.fixture

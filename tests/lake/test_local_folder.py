@@ -2,7 +2,7 @@
 
 import multiprocessing
 
-from lake.storage.folder import LocalFolder
+from lake.storage.local_folder import LocalFolder
 
 WRITERS, TIMES = 4, 150
 

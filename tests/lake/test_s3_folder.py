@@ -9,9 +9,10 @@ from botocore.stub import Stubber
 
 from conf.errors import BadInput, BadSettings, Busy
 from lake import aws, lease, pseudonyms
-from lake.storage import s3_folder
-from lake.storage.folder import StoredKind, folder
-from lake.storage.s3_folder import StorageFailed
+from lake.storage import s3_requests
+from lake.storage.folder import StoredKind
+from lake.storage.locate import folder
+from lake.storage.s3_requests import StorageFailed
 
 WRITERS, TIMES = 3, 15
 
@@ -214,7 +215,7 @@ def test_a_root_without_bucket_or_prefix_is_refused(uri):
 
 def test_a_bucket_that_is_not_there_is_told(s3):
     with pytest.raises(BadInput, match="There is no bucket nobody-has-it"):
-        s3_folder.region("nobody-has-it")
+        s3_requests.bucket_region("nobody-has-it")
 
 
 def test_the_key_comes_from_a_secret(s3):

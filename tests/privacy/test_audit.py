@@ -14,7 +14,7 @@ from bronze.samples.sample_photos import write_samples
 from conf.errors import BadInput
 from gold import embedding_removal
 from lake import catalog, pseudonyms
-from lake.storage.folder import LocalFolder
+from lake.storage.local_folder import LocalFolder
 from privacy.audit import audit_records
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus

@@ -8,7 +8,8 @@ import pytest
 
 from bronze.landing import LandingObject, arrival
 from lake.pseudonyms import Pseudonyms
-from lake.storage.folder import StoredObject, folder
+from lake.storage.folder import StoredObject
+from lake.storage.locate import folder
 from privacy.erasure import landing_objects, verification
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.subject_search import SubjectSearch

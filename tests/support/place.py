@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lake.lake import Lake
 from pyspark.sql import SparkSession
 from rich.console import Console
 
 from conf.settings import Settings
 from lake import lease
-from lake.lake import Lake
 from lake.run_journal import LayerRun, Run
-from lake.storage.folder import Folder, folder
+from lake.storage.folder import Folder
+from lake.storage.locate import folder
 from run import Context, run_layers, writing
 
 ALL = ("bronze", "silver", "gold")

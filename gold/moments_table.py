@@ -1,0 +1,141 @@
+"""gold/moments: the moments of each model as the table holds them, and how they follow silver/embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PythonException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from conf.errors import Inconsistent
+from gold.moments import DIFFER, Moments, fold, mean
+from lake import catalog, fault_points
+from lake.chunks import NoChunk
+from lake.column_values import GOLD
+from lake.frames import only
+from lake.readable_lake import Lake
+from lake.writable_lake import WritableLake
+
+
+@dataclass(frozen=True)
+class StoredMoments:
+    """A row of gold/moments: the moments of a model's embeddings up to a silver chunk, and the version of
+    silver/embeddings that they were folded from."""
+
+    moments: Moments
+    through_chunk: int
+    table_version: int
+
+
+def stored(lake: Lake, weights_id: str) -> StoredMoments | None:
+    """The row of a model; None where it has none."""
+    row = only(lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id))
+    if row is None:
+        return None
+    return StoredMoments(Moments.read(row), row["through_chunk"], row["table_version"])
+
+
+def store(lake: WritableLake, moments: Moments, *, weights_id: str, through: int) -> None:
+    """Writes the row of a model, pinned to the version of silver/embeddings that it was folded from.
+
+    Raises Inconsistent where a value is not finite: the moments would stay so for good. Raises Busy.
+    """
+    if not np.isfinite(moments.sum).all() or not np.isfinite(moments.gram).all():
+        raise Inconsistent(
+            f"silver/embeddings holds values of {weights_id[:12]} that are not finite: no PCA can be fitted. "
+            f"run.py check --table silver/embeddings says how many; remove those rows."
+        )
+    row = {
+        **moments.row(weights_id=weights_id, through_chunk=through),
+        "table_version": lake.version(catalog.EMBEDDINGS),
+    }
+    rows = lake.rows(catalog.MOMENTS, [row])
+    lake.upsert(catalog.MOMENTS, rows, keys=["weights_id"], chunk=NoChunk(GOLD, through))
+    fault_points.at("gold: moments folded")
+
+
+def bring_up(lake: WritableLake, *, weights_id: str, through: int) -> Moments:
+    """Brings the row of a model up to a silver chunk from its new rows only, and returns its moments.
+
+    They are taken anew from all rows where the stored ones may be of other rows: where anything but an append
+    or a compaction came to silver/embeddings since, such as a RESTORE, or the counts differ. Raises
+    Inconsistent, Busy.
+    """
+    held = stored(lake, weights_id)
+    if held is None or not match_silver(lake, held, weights_id=weights_id):
+        return recompute(lake, weights_id=weights_id, through=through)
+    if held.through_chunk < through:
+        new = embeddings(lake, weights_id, held.through_chunk + 1, through)
+        with _one_length(weights_id):
+            moments = held.moments + fold(new, held.moments.shift)
+        store(lake, moments, weights_id=weights_id, through=through)
+        return moments
+    return held.moments
+
+
+def recompute(lake: WritableLake, *, weights_id: str, through: int) -> Moments:
+    """Takes the moments of a model anew from silver/embeddings up to a chunk, stores and returns them.
+
+    Raises Inconsistent, Busy.
+    """
+    moments = from_embeddings(lake, weights_id=weights_id, through=through)
+    store(lake, moments, weights_id=weights_id, through=through)
+    return moments
+
+
+def disagreement(lake: WritableLake, *, weights_id: str, through: int) -> float | None:
+    """Takes the moments of a model anew, and returns how far the stored ones were off: the largest difference
+    of the covariances, as a share of the total variance.
+
+    It is None where the counts differ, or none were stored. Raises Inconsistent, Busy.
+    """
+    held = stored(lake, weights_id)
+    through = held.through_chunk if held else through
+    anew = recompute(lake, weights_id=weights_id, through=through)
+    if held is None or held.moments.n != anew.n or anew.n < 2:
+        return None
+    covariance = anew.covariance()
+    difference = np.abs(held.moments.covariance() - covariance).max()
+    total = np.trace(covariance)
+    return float(difference / total) if total > 0 else 0.0
+
+
+def from_embeddings(lake: Lake, *, weights_id: str, through: int) -> Moments:
+    """The moments of a model's embeddings up to a chunk, about the mean of its oldest chunk. Raises
+    Inconsistent where embeddings differ in length."""
+    rows = embeddings(lake, weights_id, 0, through)
+    oldest = rows.agg(F.min("chunk").alias("chunk"))
+    with _one_length(weights_id):
+        return fold(rows, mean(rows.join(F.broadcast(oldest), "chunk", "left_semi")))
+
+
+def match_silver(lake: Lake, held: StoredMoments, *, weights_id: str) -> bool:
+    """Whether stored moments are those of silver's rows up to their chunk; see `bring_up`."""
+    if not lake.only_added_to(catalog.EMBEDDINGS, since=held.table_version):
+        return False
+    return embeddings(lake, weights_id, 0, held.through_chunk).count() == held.moments.n
+
+
+def embeddings(lake: Lake, weights_id: str, first: int, last: int) -> DataFrame:
+    """A model's rows of silver/embeddings, of the chunks from one number to another (inclusive)."""
+    rows = lake.read(catalog.EMBEDDINGS, chunks=(first, last))
+    return rows.where(F.col("weights_id") == weights_id)
+
+
+@contextmanager
+def _one_length(weights_id: str) -> Iterator[None]:
+    """Raises Inconsistent where a worker, meanwhile, met an embedding of another length."""
+    try:
+        yield
+    except (PythonException, Py4JJavaError) as error:
+        if DIFFER not in str(error):
+            raise
+        raise Inconsistent(
+            f"silver/embeddings holds embeddings of {weights_id[:12]} that differ in length: no PCA can be "
+            f"fitted. run.py check --table silver/embeddings says how many; remove those rows."
+        ) from None

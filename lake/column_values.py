@@ -1,0 +1,109 @@
+"""The words that columns of the tables hold: layers, outcomes, kinds, statuses, actions and states.
+
+Tables keep these words for good, so none of them is changed. Each stands here and nowhere else in the code.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+BRONZE, SILVER, GOLD = "bronze", "silver", "gold"
+
+LAYERS = (BRONZE, SILVER, GOLD)
+"""The layers of the flow, in its order."""
+
+TRAINING, REMOVAL = "training", "departure"
+"""Further layers of chunks in ops/chunks: classifiers that were trained, and rows that leave
+silver/embeddings."""
+
+RETIRE, ERASE, RETAIN, RESTORE = "retire", "erase", "retain", "restore"
+"""Commands by which rows leave tables, or come back. Their chunks and commits carry the command's name as
+their layer."""
+
+REFUSED_PREFIX = "refused:"
+"""What the names of counts in ops/runs begin with that count refused photos by their reason."""
+
+FITTED_PREFIX = "fitted:"
+"""What the names of counts in privacy/erasures begin with that count erased photos by the model version that
+was fitted on them."""
+
+
+class Outcome(StrEnum):
+    """What became of a version of a landing object: column `outcome` of bronze/objects.
+
+    `TOMBSTONED`: it belongs to an erased subject, or has an erased photo's bytes, and nothing of it is kept.
+    `EXPIRED`: its photo, or its row in bronze/rejected, was past its longest age and has gone.
+    """
+
+    STORED = "stored"
+    REJECTED = "rejected"
+    DUPLICATE = "duplicate"
+    TOMBSTONED = "tombstoned"
+    EXPIRED = "expired"
+
+
+class ModelKind(StrEnum):
+    """What a row of gold/models describes: column `kind`."""
+
+    EXTRACTOR = "extractor"
+    PCA = "pca"
+    CLASSIFIER = "classifier"
+
+
+class ModelStatus(StrEnum):
+    """How a model version may be used: column `status` of gold/models.
+
+    An extractor is `CONVERTED`, then `RETIRING` while its rows leave the tables, then `RETIRED`. A PCA or a
+    classifier is a `CANDIDATE` or the `CHAMPION`, which readers get unless they name another version; later
+    it is `RETIRED`.
+    """
+
+    CONVERTED = "converted"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+    CANDIDATE = "candidate"
+    CHAMPION = "champion"
+
+
+class RunStatus(StrEnum):
+    """How one layer of one run ended: column `status` of ops/runs."""
+
+    RUNNING = "running"
+    DONE = "done"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+class GateAction(StrEnum):
+    """What followed from the result of an expectation: column `action` of ops/quality.
+
+    `RELEASED`: it would have blocked a chunk that somebody released. `SKIPPED`: the expectation had nothing
+    to compare with; such a result is not written to the table.
+    """
+
+    PASSED = "passed"
+    WARNED = "warned"
+    QUARANTINED = "quarantined"
+    BLOCKED = "blocked"
+    RELEASED = "released"
+    SKIPPED = "skipped"
+
+
+class ErasureState(StrEnum):
+    """How far a request for erasure has come, in this order: column `state` of privacy/erasures."""
+
+    REQUESTED = "requested"
+    FENCED = "fenced"
+    LOGICAL = "logical"
+    PHYSICAL = "physical"
+    VERIFIED = "verified"
+    CERTIFIED = "certified"
+
+
+class ErasureMode(StrEnum):
+    """When the files of an erased person go: when the retention ends, or at once. Column `mode` of
+    privacy/erasures."""
+
+    DEFERRED = "deferred"
+    IMMEDIATE = "immediate"

@@ -1,0 +1,72 @@
+"""What the layers see of parts that they may not import: the gate between two layers, and the extractor.
+
+The layers don't import one another. `expectations` holds the gate and `silver` the model; whoever runs the
+flow hands them over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from lake.catalog import Table
+from lake.chunks import Chunk
+
+NO_REFUSALS: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class GateOutcome:
+    """A chunk that a gate let through, except for its refused rows.
+
+    `refusals` has one row a refused photo: photo_id, subject, label, reason. It is None where no row was
+    refused. `released`: the chunk was blocked and somebody released it, so that every row is refused.
+    """
+
+    refusals: DataFrame | None = None
+    released: bool = False
+
+
+class Gate(Protocol):
+    """Judges the rows of a chunk by the suite of their table, and records the results in ops/quality."""
+
+    def __call__(
+        self,
+        rows: DataFrame,
+        *,
+        chunk: Chunk,
+        table: Table,
+        expected: int,
+        refused_before: Mapping[str, int] = NO_REFUSALS,
+        staged_models: DataFrame | None = None,
+    ) -> GateOutcome:
+        """Judges rows that have the columns of `table`, whether they are published or staged.
+
+        `expected` is the number of rows that the layer before promises. `refused_before` counts the rows of
+        the chunk that were refused earlier, by reason; they count towards the share that blocks.
+        `staged_models` are the rows of gold/models that are published together with the chunk.
+
+        Raises Blocked; a chunk that is staged or published is then recorded as blocked.
+        """
+        ...
+
+
+class EmbeddingModel(Protocol):
+    """An extractor that Spark's workers can embed photos with.
+
+    `weights_id` is the SHA-256 of its flatbuffer, in hex; `dimensions` is the length of an embedding.
+    """
+
+    @property
+    def weights_id(self) -> str: ...
+    @property
+    def dimensions(self) -> int: ...
+
+    def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Turns record batches of bronze/photos into record batches of embeddings or refusals."""
+        ...

@@ -1,0 +1,208 @@
+"""A folder of this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlparse
+
+from pyarrow import fs
+
+from conf.errors import BadInput
+from lake.storage.folder import (
+    Folder,
+    ObjectGone,
+    ObjectUnreadable,
+    StoredKind,
+    StoredObject,
+)
+
+
+def open_file(path: str) -> BinaryIO:
+    """Opens a file of this machine for reading. A pipe in its place does not hold up whoever reads it."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
+
+
+class LocalFolder(Folder):
+    """A folder of this machine."""
+
+    def __init__(self, root: str) -> None:
+        if "://" in root:
+            raise BadInput(
+                f"{root} is neither a local folder nor s3://bucket/prefix; name one of the two."
+            )
+        self.root = str(Path(root).absolute())
+        self._fs = fs.SubTreeFileSystem(self.root, fs.LocalFileSystem())
+
+    def name_of(self, uri: str) -> str:
+        return os.path.relpath(unquote(urlparse(uri).path), self.root)
+
+    def is_there(self) -> bool:
+        return os.path.isdir(self.root)
+
+    def make(self) -> None:
+        try:
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            probe = f".writable-{id(self)}"
+            with self._fs.open_output_stream(probe):
+                pass
+            self._fs.delete_file(probe)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise BadInput(
+                f"The folder {self.root} can't be written ({reason}); name another for paths.lake (--lake), "
+                f"paths.landing (--landing) or paths.docs."
+            ) from None
+
+    def exists(self, name: str) -> bool:
+        return self._fs.get_file_info(name).type is not fs.FileType.NotFound
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            with self._fs.open_input_stream(name) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes the file under another name, then moves it: readers see the whole file or none."""
+        path = Path(self.root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.write_bytes(content)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:
+        with self._locked(name):
+            if self.read(name) != expected:
+                return False
+            if content is not None:
+                self.write(name, content)
+            elif expected is not None:
+                self._fs.delete_file(name)
+            return True
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        """Holds a lock on a file of that name. The operating system releases it when its holder dies."""
+        with Path(self.root, f".{name}.lock").open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def delete(self, name: str) -> None:
+        self._fs.delete_file(name)
+
+    def delete_folder(self, name: str) -> None:
+        if self.exists(name):
+            self._fs.delete_dir(name)
+
+    def copy_folder(self, name: str, to: str) -> None:
+        self.delete_folder(to)
+        self._fs.create_dir(to)
+        fs.copy_files(name, to, source_filesystem=self._fs, destination_filesystem=self._fs)
+
+    def folders(self, name: str) -> list[str]:
+        return [i.base_name for i in self._under(name) if i.type is fs.FileType.Directory]
+
+    def names(self, name: str, *, suffix: str) -> list[str]:
+        return [i.base_name for i in self._under(name) if i.base_name.endswith(suffix)]
+
+    def _under(self, name: str) -> list[fs.FileInfo]:
+        found: list[fs.FileInfo] = self._fs.get_file_info(
+            fs.FileSelector(name, allow_not_found=True)
+        )
+        return found
+
+    def open(self, name: str, *, version: str | None = None) -> BinaryIO:
+        return open_file(os.path.join(self.root, name))
+
+    def listing(self) -> Iterator[StoredObject]:
+        """The names may hold any bytes: those that are no UTF-8 arrive as Python's surrogates."""
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(os.path.join(self.root, folder)) as entries:
+                    for entry in entries:
+                        name = f"{folder}{entry.name}"
+                        if entry.is_dir(follow_symlinks=False):
+                            folders.append(f"{name}/")
+                        elif entry.is_file():
+                            with suppress(FileNotFoundError):  # it went meanwhile
+                                facts = entry.stat()
+                                yield StoredObject(
+                                    self, name, facts.st_size, modified_ns=facts.st_mtime_ns
+                                )
+            except FileNotFoundError:
+                continue  # it went meanwhile
+            except OSError:
+                if not folder:
+                    raise
+                yield StoredObject(self, folder.rstrip("/"), kind=StoredKind.CLOSED)
+
+    def read_listed(self, listed: StoredObject) -> bytes:
+        try:
+            with self.open(listed.name) as file:
+                before = os.fstat(file.fileno())
+                content = b"" if stat.S_ISFIFO(before.st_mode) else file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            raise ObjectGone from None
+        except OSError as error:
+            raise ObjectUnreadable(error.strerror) from None
+        if (before.st_mtime_ns, len(content)) != (listed.modified_ns, listed.size):
+            raise ObjectGone
+        return content
+
+    def can_read(self, listed: StoredObject) -> bool:
+        try:
+            with self.open(listed.name) as file:
+                file.read(1)
+        except OSError:
+            return False
+        return True
+
+    def stored(self, under: str = "", *, folders: bool = False) -> Iterator[StoredObject]:
+        closed: list[str] = []
+
+        def note(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):
+                closed.append(os.path.relpath(error.filename, self.root))
+
+        top = os.path.join(self.root, under) if under else self.root
+        for place, inner, names in os.walk(top, topdown=False, onerror=note):
+            links = [each for each in inner if os.path.islink(os.path.join(place, each))]
+            for name in [*names, *(links if folders else ())]:
+                path = os.path.join(place, name)
+                try:
+                    facts = os.lstat(path)
+                except FileNotFoundError:
+                    continue  # it went meanwhile
+                size = facts.st_size if stat.S_ISREG(facts.st_mode) else 0
+                yield StoredObject(self, self._name(path), size, modified_ns=facts.st_mtime_ns)
+            if folders and place != top:
+                yield StoredObject(self, self._name(place), kind=StoredKind.FOLDER)
+        yield from (StoredObject(self, name, kind=StoredKind.CLOSED) for name in closed)
+
+    def _name(self, path: str) -> str:
+        return path.removeprefix(f"{self.root}/")
+
+    def superseded(self) -> Iterator[StoredObject]:
+        return iter(())
+
+    def remove(self, stored: StoredObject) -> None:
+        path = os.path.join(self.root, stored.name)
+        try:
+            if stored.kind is not StoredKind.FOLDER:
+                os.unlink(path)
+            elif not os.listdir(path):
+                os.rmdir(path)
+        except FileNotFoundError:
+            return

@@ -1,0 +1,88 @@
+"""Requests to S3 that more than one part of the project makes, and their errors as our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from conf.errors import BadInput, FruitLakeError
+from lake import aws
+
+ABSENT = ("NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404")
+"""Codes by which S3 says that an object is not there."""
+
+CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+"""Codes by which S3 says that an object is not the expected version."""
+
+UNREADABLE = ("AccessDenied", "403", "InvalidObjectState", "KMS.DisabledException")
+"""Codes by which S3 says that an object is there and can't be read: access is denied, the object is archived,
+or its key is disabled."""
+
+READS = 4
+"""How often the bytes of an object are asked for before a broken connection counts as an error."""
+
+
+class StorageFailed(FruitLakeError, OSError):
+    """A bucket denies, throttles or does not answer. The message says what to do; `code` is AWS's own name."""
+
+    def __init__(self, cause: FruitLakeError, *, code: str) -> None:
+        super().__init__(str(cause))
+        self.exit_code = cause.exit_code
+        self.code = code
+
+
+@contextmanager
+def requests(what: str) -> Iterator[None]:
+    """Requests to S3 within raise FileNotFoundError (there is no such object) or StorageFailed; `what` names
+    in the message what was asked for."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        name = aws.code(error)
+        if name in ABSENT:
+            raise FileNotFoundError(what) from error
+        raise StorageFailed(aws.translated(error, what), code=name) from error
+
+
+def content_of(what: str, **which: Any) -> tuple[bytes, str]:
+    """The bytes of an object and its ETag. Raises as `requests`.
+
+    A connection may break while the bytes arrive; boto3 doesn't try that again, so it is done here.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    for attempt in range(READS):
+        with requests(what):
+            found = aws.client("s3").get_object(**which)
+            try:
+                with closing(found["Body"]) as body:
+                    return bytes(body.read()), found["ETag"]
+            except BotoCoreError:
+                if attempt == READS - 1:
+                    raise
+    raise AssertionError("unreachable")
+
+
+def bucket_region(bucket: str) -> str:
+    """The region in which a bucket lies. Raises StorageFailed, and BadInput where there is no such bucket."""
+    try:
+        with requests(f"the location of the bucket {bucket}"):
+            found = aws.client("s3").get_bucket_location(Bucket=bucket)
+    except StorageFailed as error:
+        if error.code == "NoSuchBucket":
+            raise BadInput(
+                f"There is no bucket {bucket}: name your own, or create it (run.py emr policies --apply)."
+            ) from None
+        raise
+    return {None: "us-east-1", "EU": "eu-west-1"}.get(
+        found["LocationConstraint"], found["LocationConstraint"]
+    )
+
+
+def own_endpoint() -> str | None:
+    """The address at which S3 is asked, where that is none of AWS's own: `AWS_ENDPOINT_URL`, or a profile's."""
+    url: str = aws.client("s3").meta.endpoint_url
+    return None if url.rstrip("/").endswith((".amazonaws.com", ".amazonaws.com.cn")) else url

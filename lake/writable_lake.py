@@ -1,0 +1,284 @@
+"""A lake as its one writer sees it: the only place that commits to the tables.
+
+Each commit is made once, however often it is called: `lake.numbered_commits` says how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from delta import DeltaTable
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from conf.settings import DeltaSettings
+from lake import catalog, fault_points, lake_json, spark_session
+from lake.catalog import Table
+from lake.chunks import Chunk, NoChunk
+from lake.column_values import REMOVAL
+from lake.lease import Lease
+from lake.ledger import Ledger
+from lake.numbered_commits import NumberedCommits
+from lake.pseudonyms import Pseudonyms
+from lake.publication import Commit
+from lake.readable_lake import ChunksTable, Lake
+from lake.run_journal import Run
+from lake.storage.folder import Folder
+
+FILE_BYTES = 128 << 20
+"""The size of a large table's files, about, in bytes."""
+
+SHARED_BYTES = 16 << 20
+"""A commit of more bytes is worth a second file, which a second core writes."""
+
+
+class WritableLake(Lake):
+    """The tables under one root, for the one run that holds the lease."""
+
+    def __init__(self, spark: SparkSession, files: Folder, run: Run, lease: Lease) -> None:
+        super().__init__(spark, files, run)
+        self.ledger = Ledger(WritableChunksTable(self))
+        self._commits = NumberedCommits(self, lease)
+
+    @property
+    def written(self) -> set[Table]:
+        """The tables that this run committed to."""
+        return self._commits.written
+
+    @classmethod
+    def open(
+        cls,
+        spark: SparkSession,
+        files: Folder,
+        *,
+        run: Run,
+        lease: Lease,
+        pseudonyms: Pseudonyms,
+        delta: DeltaSettings,
+    ) -> WritableLake:
+        """The lake for its one writer, after `lake_json.check`: earlier writers are made harmless, and
+        missing tables are made. Raises Busy."""
+        lake = cls(spark, files, run, lease)
+        if not lease.is_fenced:
+            lake._fence()
+            lease.fenced()
+        for table in catalog.TABLES:
+            if not lake._has(table):
+                lake._create(table, catalog.properties(delta))
+        fault_points.at("lake: tables made")
+        if not lake_json.is_made(files):
+            lake_json.write(files, pseudonyms=pseudonyms)
+        return lake
+
+    def _has(self, table: Table) -> bool:
+        """Whether the table has a commit. A killed writer may leave a folder without one."""
+        return bool(self.files.names(f"{table.name}/_delta_log", suffix=".json"))
+
+    def _create(self, table: Table, properties: Mapping[str, str]) -> None:
+        builder = DeltaTable.createIfNotExists(self.spark).location(self.files.uri(table.name))
+        builder = builder.addColumns(table.schema).comment(table.grain)
+        for name, value in properties.items():
+            builder = builder.property(name, value)
+        if table.partition_by:
+            builder = builder.partitionedBy(*table.partition_by)
+        builder.execute()
+
+    def _fence(self) -> None:
+        """Makes every earlier writer harmless, in the tables and in the ledger."""
+        for table in catalog.TABLES:
+            if table.numbers and self._has(table):
+                self._commits.take_over(table)
+        if self._has(catalog.CHUNKS):
+            self.ledger.take_over()
+
+    # Adding and replacing rows
+
+    def append(
+        self, table: Table, frame: DataFrame, *, chunk: Chunk, keep_origin: bool = False
+    ) -> int:
+        """Commits the rows of a chunk in few files, once however often it is called; returns the version of
+        the table.
+
+        With `keep_origin`, a row that has a `run_id` and a `chunk` keeps them. Raises FruitLakeError where a
+        later chunk was committed before it, because Delta would drop these rows without a word. Raises Busy.
+        """
+        number = self._commits.number(table, chunk)
+        if number is not None:
+            rows = self._conform(frame, table, chunk, keep_origin=keep_origin)
+            rows = rows.coalesce(self._files_for(chunk.bytes))
+            with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                rows.write.format("delta").mode("append").save(self.files.uri(table.name))
+        return self.version(table)
+
+    def append_commit(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> Commit:
+        """The commit that `append` makes, for later."""
+        return Commit(table, lambda: self.append(table, frame, chunk=chunk))
+
+    def _files_for(self, size: int) -> int:
+        """How many files so many bytes are written to: one for each core or each FILE_BYTES, and a single
+        one for a few small photos."""
+        cores = self.spark.sparkContext.defaultParallelism
+        return max(1, min(cores, size // SHARED_BYTES), size // FILE_BYTES)
+
+    def upsert(
+        self, table: Table, frame: DataFrame, *, keys: Sequence[str], chunk: Chunk | NoChunk
+    ) -> int:
+        """Puts rows in the place of those with the same keys; returns the version of the table. The same
+        rows twice change nothing.
+
+        A row that has a `run_id` and a `chunk` already keeps them: they tell who made it. Raises as `append`.
+        """
+        number = self._commits.number(table, chunk)
+        if number is not None:
+            condition = " and ".join(f"held.{key} = new.{key}" for key in keys)
+            rows = self._conform(frame, table, chunk, keep_origin=True)
+            with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                (
+                    self._target(table)
+                    .alias("held")
+                    .merge(rows.alias("new"), condition)
+                    .whenMatchedUpdateAll()
+                    .whenNotMatchedInsertAll()
+                    .execute()
+                )
+        return self.version(table)
+
+    def supersede(
+        self,
+        table: Table,
+        ended: DataFrame,
+        rows: DataFrame,
+        *,
+        keys: Sequence[str],
+        ended_at: str,
+        chunk: Chunk,
+    ) -> int:
+        """Ends the open rows with the keys of `ended` and appends `rows`, in one commit, once; returns the
+        version of the table.
+
+        A row is open while its time `ended_at` is null; an ended row stays as history. Raises as `append`.
+        """
+        number = self._commits.number(table, chunk)
+        if number is not None:
+            names = {key: f"ended_{key}" for key in keys}
+            ended = ended.select(*(F.col(key).alias(name) for key, name in names.items()))
+            source = self._conform(rows, table, chunk).unionByName(ended, allowMissingColumns=True)
+            same = " and ".join(f"held.{key} = new.{name}" for key, name in names.items())
+            columns: dict[str, str | Column] = {n: f"new.{n}" for n in table.schema.fieldNames()}
+            with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                (
+                    self._target(table)
+                    .alias("held")
+                    .merge(source.alias("new"), f"{same} and held.{ended_at} is null")
+                    .whenMatchedUpdate(set={ended_at: "current_timestamp()"})
+                    .whenNotMatchedInsert(f"new.{names[keys[0]]} is null", values=columns)
+                    .execute()
+                )
+        return self.version(table)
+
+    def record(
+        self,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        layer: str,
+        chunk: int | None = None,
+    ) -> None:
+        """Appends rows to a journal (a table of `ops`), each time that it is called. Raises Busy."""
+        frame = self.rows(table, rows)
+        # A journal of a lake that was made by earlier code may lack a column.
+        append = frame.coalesce(1).write.format("delta").mode("append").option("mergeSchema", True)
+        with self._commits.transaction(table, None, layer=layer, chunk=chunk):
+            append.save(self.files.uri(table.name))
+
+    # Removing rows and files
+
+    def delete(self, table: Table, where: str, *, chunk: Chunk) -> None:
+        """Deletes the rows that meet a condition, once, under the number of a chunk of its own.
+
+        The condition stands in the Delta log for good, so it must hold no personal value. Raises as `append`.
+        """
+        _check_it_may_go(table, chunk)
+        number = self._commits.number(table, chunk)
+        if number is not None:
+            with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                self._target(table).delete(where)
+
+    def remove(
+        self,
+        table: Table,
+        keys: DataFrame,
+        *,
+        on: Sequence[str],
+        chunk: Chunk | NoChunk,
+        within: str = "true",
+    ) -> int:
+        """Deletes the rows with the keys of a frame, once, under the number of a chunk of its own; returns
+        the version of the table.
+
+        No key stands in the Delta log afterwards, as the condition of a DELETE would. `within` is a condition
+        about `held` that narrows the rows by something that is not personal. Raises as `append`.
+        """
+        _check_it_may_go(table, chunk)
+        number = self._commits.number(table, chunk)
+        if number is not None:
+            condition = " and ".join([within, *(f"held.{key} = gone.{key}" for key in on)])
+            gone = keys.select(*on).distinct().alias("gone")
+            with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                matched = self._target(table).alias("held").merge(gone, condition)
+                matched.whenMatchedDelete().execute()
+        return self.version(table)
+
+    def compact(self, table: Table) -> None:
+        """Joins small files to larger ones. Raises Busy.
+
+        It needs no number: rows that went meanwhile stay away, because Delta refuses to replace a file that
+        is gone.
+        """
+        with self._commits.transaction(table, None, layer="compaction"):
+            self._target(table).optimize().executeCompaction()
+
+    def vacuum(self, table: Table, *, hours: float) -> None:
+        """Removes the files that no version younger than so many hours has. Raises Busy.
+
+        Fewer hours than the retention end older versions, also for those who read one now. Delta says
+        nothing of files that it could not delete.
+        """
+        with (
+            self._commits.transaction(table, None, layer="vacuum"),
+            spark_session.any_retention(self.spark),
+        ):
+            self._target(table).vacuum(hours)
+
+    def _target(self, table: Table) -> DeltaTable:
+        return DeltaTable.forPath(self.spark, self.files.uri(table.name))
+
+    def _conform(
+        self, frame: DataFrame, table: Table, chunk: Chunk | NoChunk, *, keep_origin: bool = False
+    ) -> DataFrame:
+        """The frame with the table's own columns in their order. A frame that lacks one fails here."""
+        origin = {"run_id": F.lit(self.run.run_id), "chunk": F.lit(chunk.number)}
+        if keep_origin:
+            origin = {name: F.coalesce(name, value) for name, value in origin.items()}
+        frame = frame.withColumns(origin)
+        return frame.select(
+            *(F.col(column.name).cast(column.dataType) for column in table.schema.fields)
+        )
+
+
+class WritableChunksTable(ChunksTable):
+    """The table ops/chunks as the journal of a ledger that records."""
+
+    def __init__(self, lake: WritableLake) -> None:
+        super().__init__(lake)
+        self._writable = lake
+
+    def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
+        """Appends rows in one commit. Raises Busy."""
+        self._writable.record(catalog.CHUNKS, rows, layer=layer, chunk=chunk)
+
+
+def _check_it_may_go(table: Table, chunk: Chunk | NoChunk) -> None:
+    if table is catalog.EMBEDDINGS and chunk.layer != REMOVAL:
+        raise RuntimeError("rows leave silver/embeddings through gold/embedding_removal.py alone")

@@ -1,0 +1,24 @@
+"""Chunks that earlier runs left unfinished, before a command of privacy removes rows."""
+
+from __future__ import annotations
+
+from bronze.ingest import BronzeChunks
+from gold import training
+from gold.project import GoldChunks
+from lake.context import Context
+from lake.publication import Publication
+from silver.embed import SilverChunks
+
+
+def finish_half_published(context: Context) -> None:
+    """Finishes every chunk of which one table may have the rows and another not.
+
+    No later number may go before the rest of such a chunk. Raises Blocked.
+    """
+    lake, did = context.lake, context.did
+    Publication(lake, BronzeChunks(lake), did).finish()
+    Publication(lake, SilverChunks(lake, context.gate), did).finish_judged()
+    Publication(lake, GoldChunks(context), did).finish_judged()
+    chunks = lake.ledger.chunks().values()
+    for weights_id in sorted({chunk.model for chunk in chunks if chunk.weights_id}):
+        training.finish(context, weights_id)
