@@ -231,18 +231,6 @@ def confusion(labels: Sequence[str], counts: NDArray[np.int64]) -> str:
     `counts` is int64[labels, labels]: a row for each true kind, a column for each predicted one. The opacity
     of a square is its share of the row.
     """
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    values = [
-        {
-            "true": labels[row],
-            "predicted": labels[column],
-            "share": float(shares[row, column]),
-            "series": "right" if row == column else "taken for another",
-            "description": f"{labels[row]} taken for {labels[column]}: {counts[row, column]:,} of "
-            f"{counts[row].sum():,}",
-        }
-        for row, column in zip(*np.nonzero(counts), strict=True)
-    ]
     side = max(10, min(26, (WIDTH - 160) // max(len(labels), 1)))
     axis = {"labelLimit": 120, "labelFontSize": min(12, side), "grid": True, "tickBand": "extent"}
     sort = list(labels)
@@ -250,7 +238,7 @@ def confusion(labels: Sequence[str], counts: NDArray[np.int64]) -> str:
     spec = {
         "width": {"step": side},
         "height": {"step": side},
-        "data": {"values": values},
+        "data": {"values": _confusion_squares(labels, counts)},
         "mark": {"type": "rect"},
         "encoding": {
             "y": {
@@ -278,3 +266,19 @@ def confusion(labels: Sequence[str], counts: NDArray[np.int64]) -> str:
         },
     }
     return svg(spec, label=f"Confusion of {len(labels):,} kinds on photos held out.")
+
+
+def _confusion_squares(labels: Sequence[str], counts: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """The data of each square that is not empty; `description` is the text that the page shows for it."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return [
+        {
+            "true": labels[row],
+            "predicted": labels[column],
+            "share": float(shares[row, column]),
+            "series": "right" if row == column else "taken for another",
+            "description": f"{labels[row]} taken for {labels[column]}: {counts[row, column]:,} of "
+            f"{counts[row].sum():,}",
+        }
+        for row, column in zip(*np.nonzero(counts), strict=True)
+    ]
