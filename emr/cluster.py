@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 
-from cli.tables import emr_cluster
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import EmrSettings, Settings
-from emr import account, cluster_state, launch_request, security_configuration, steps
-from emr.cluster_state import Cluster
+from emr import account, cluster_state, launch_request, security_configuration
+from emr.cluster_state import Cluster, Step
 from lake import aws
 from lake.storage import s3_requests
 
 STEPS_SHOWN = 10
-
-
-def run(words: argparse.Namespace, settings: Settings, own: EmrSettings, console: Console) -> None:
-    """The one that `words.doing` names."""
-    if words.doing == "launch":
-        launch(settings, own, console)
-    elif words.doing == "submit":
-        check_places(settings, own)
-        steps.submit(settings, own, console, layer=words.step_layer, sha256=words.package)
-    elif words.doing == "status":
-        status(own, console)
-    elif words.doing == "logs":
-        steps.logs(own, console, step_id=words.step)
-    else:
-        terminate(own, console)
 
 
 def launch(settings: Settings, own: EmrSettings, console: Console) -> None:
@@ -116,18 +102,24 @@ def _ready(own: EmrSettings, console: Console, found: Cluster) -> None:
     )
 
 
-def status(own: EmrSettings, console: Console) -> None:
-    """The newest cluster, also one that has ended, with its nodes and last steps."""
+@dataclass(frozen=True)
+class ClusterReport:
+    """A cluster with its instance fleets, as EMR describes them, and its last steps, the newest first."""
+
+    cluster: Cluster
+    fleets: Sequence[Mapping[str, Any]]
+    steps: Sequence[Step]
+
+
+def report(own: EmrSettings) -> ClusterReport | None:
+    """The newest cluster, also one that has ended; None where there never was one."""
     found = cluster_state.newest(own, cluster_state.ANY)
     if found is None:
-        console.print(
-            f"There is no cluster {own.name} in {own.region}; run.py emr launch makes it."
-        )
-        return
+        return None
     with aws.asking(f"the nodes of {found.id}"):
         fleets = aws.client("emr", own.region).list_instance_fleets(ClusterId=found.id)
-    shown = cluster_state.steps(own, found.id)[:STEPS_SHOWN]
-    emr_cluster.status(console, found, fleets["InstanceFleets"], shown)
+    steps = cluster_state.steps(own, found.id)[:STEPS_SHOWN]
+    return ClusterReport(found, fleets["InstanceFleets"], steps)
 
 
 def terminate(own: EmrSettings, console: Console) -> None:

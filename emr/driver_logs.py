@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rich.console import Console
 from conf.settings import EmrSettings
 from emr.launch_request import log_root
 from lake import aws
@@ -85,3 +87,10 @@ def _lines(uri: str, last: int | None) -> deque[str]:
         body = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
         with gzip.open(body, "rt", encoding="utf-8", errors="replace") as text:
             return deque(text, maxlen=last)
+
+
+def show(console: Console, ends: Mapping[str, str]) -> None:
+    """Prints the ends of log files, each under its address."""
+    for uri, end in ends.items():
+        console.print(uri, style="bold", markup=False, soft_wrap=True)
+        console.print(end.rstrip() or "(empty)", markup=False, soft_wrap=True)

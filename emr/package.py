@@ -54,7 +54,7 @@ class Built:
     manifest: Mapping[str, Any]
 
 
-def package_command(settings: Settings, own: EmrSettings, console: Console) -> None:
+def make_package(settings: Settings, own: EmrSettings, console: Console) -> None:
     """Makes the package of this code and these settings, and puts it into S3 where it isn't there yet.
 
     Raises as `build` and `upload`.

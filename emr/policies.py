@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,15 +17,14 @@ from emr.alarms import Alarm
 from emr.bucket_policies import BucketConfiguration, buckets
 from emr.iam_roles import Role, roles
 
-FOLDER = "policies"
 NO_KEY = "made-by-apply"
 """Stands in the files for the id of a key that `--apply` would make."""
 
 
-def policies_command(
-    words: argparse.Namespace, settings: Settings, own: EmrSettings, console: Console
+def write_policies(
+    settings: Settings, own: EmrSettings, console: Console, *, folder: Path, applies: bool
 ) -> None:
-    """Writes the files; with `--apply` makes the account as they say, and names what it changed.
+    """Writes the policies as files; with `applies`, makes the account as they say, and names what it changed.
 
     Raises BadInput (settings that no policy can be made of, no credentials, denied), Refused (a bucket or
     the cluster lies where it may not, before anything is written).
@@ -34,17 +32,16 @@ def policies_command(
     account.check_region(settings, own)
     account.tags(own)
     places = account.places(settings, own)
-    if words.apply:
+    if applies:
         found = account_setup.regions(places, own)
         at = Account(account.number(), own.region, account_setup.key(own, console))
     else:
         at = _account(own, console)
     made, needed = roles(settings, own, at, places), buckets(settings, at, places)
     watching = alarms.alarms(settings, own)
-    folder = Path(words.out or FOLDER)
     written = write(folder, documents(made, needed, watching))
     console.print(f"{folder}: {written:,} files.", markup=False, soft_wrap=True)
-    if not words.apply:
+    if not applies:
         return
     changed = [
         *(line for bucket in needed for line in account_setup.bucket(bucket, found, own)),

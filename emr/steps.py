@@ -6,10 +6,9 @@ import time
 
 from rich.console import Console
 
-from cli.tables import emr_cluster
-from conf.arguments import LAYERS
 from conf.errors import BadInput, FruitLakeError, hint
 from conf.settings import EmrSettings, Settings
+from lake.column_values import LAYERS
 from emr import cluster_state, driver_logs, package
 from emr.cluster_state import Cluster, Step
 from emr.driver_logs import DriverLog
@@ -95,12 +94,12 @@ def _failed(own: EmrSettings, console: Console, cluster: Cluster, step: Step) ->
     """Shows the end of its log. Raises FruitLakeError, with what run.py said if that is known."""
     found = _awaited(own, console, cluster, step)
     if found is None:
-        emr_cluster.log(console, driver_logs.step_log(own, cluster.id, step.id))
+        driver_logs.show(console, driver_logs.step_log(own, cluster.id, step.id))
         raise FruitLakeError(
             f"The step {step.id} failed ({step.why}) and there is no log of its driver in S3 yet; see run.py "
             f"emr logs --step {step.id} in some minutes."
         )
-    emr_cluster.log(console, found.ends)
+    driver_logs.show(console, found.ends)
     raise FruitLakeError(
         f"The step {step.id} failed: {found.error or f'{step.why}; the end of its log is above.'}"
     )
@@ -138,4 +137,4 @@ def logs(own: EmrSettings, console: Console, *, step_id: str | None) -> None:
         raise BadInput(
             f"There is no log of {wanted} in S3 yet; it comes within five minutes of the step's end."
         )
-    emr_cluster.log(console, ends)
+    driver_logs.show(console, ends)

@@ -1,7 +1,7 @@
-// Sends the photo that is chosen or dropped, and shows what comes back. Nothing is kept here either.
+// Sends the photo that the reader chooses or drops, and shows the answer. The page keeps nothing either.
 const at = (id) => document.getElementById(id);
-const PLACE = "http://www.w3.org/2000/svg";
-let asked = 0; // the last photo's number: an answer to an earlier one comes too late
+const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
+let asked = 0; // the number of the last photo: an answer to an earlier one is not shown any more
 
 async function json(path, options) {
   let answer;
@@ -10,9 +10,9 @@ async function json(path, options) {
   } catch {
     throw new Error("The server does not answer: start run.py serve again.");
   }
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(told.detail ?? `The server says ${answer.status}.`);
-  return told;
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(body.detail ?? `The server answers with the error ${answer.status}; try again.`);
+  return body;
 }
 
 function say(words, { bad = false } = {}) {
@@ -24,7 +24,7 @@ async function about() {
   try {
     const lake = await json("/api/about");
     at("about").textContent = `Compared with ${lake.photos.toLocaleString("en")} photos of the lake` +
-      (lake.classifier ? `, told by ${lake.classifier}.` : ".");
+      (lake.classifier ? `; the kind is predicted by ${lake.classifier}.` : ".");
     at("photo").dataset.most = lake.max_bytes;
   } catch (error) {
     at("about").textContent = error.message;
@@ -40,12 +40,12 @@ async function ask(photo) {
     say(`A photo may have ${most.toLocaleString("en")} bytes at most; choose a smaller one.`, { bad: true });
     return;
   }
-  say("Looking at it …");
+  say("Looking at the photo …");
   try {
     const options = { method: "POST", body: photo, headers: { "Content-Type": "application/octet-stream" } };
-    const told = await json("/api/photos", options);
+    const answer = await json("/api/photos", options);
     if (number !== asked) return;
-    await show(photo, told);
+    await show(photo, answer);
     say("");
     at("answer").focus();
   } catch (error) {
@@ -53,34 +53,34 @@ async function ask(photo) {
   }
 }
 
-async function show(photo, told) {
+async function show(photo, answer) {
   URL.revokeObjectURL(at("sent").src);
   at("sent").src = URL.createObjectURL(photo);
-  const kinds = told.kinds ?? [];
-  at("untrained").hidden = told.kinds !== null;
+  const kinds = answer.kinds ?? [];
+  at("untrained").hidden = answer.kinds !== null;
   at("answer-h").textContent = kinds.length ? `${kinds[0].kind}, ${percent(kinds[0].confidence)} sure` : "An answer without a kind";
   at("kinds").replaceChildren(...kinds.map(({ kind, confidence }) => {
-    const meter = made("meter", "");
+    const meter = element("meter", "");
     meter.max = 1;
     meter.value = confidence;
     meter.setAttribute("aria-hidden", "true");
-    return made("li", "", made("span", kind), made("span", percent(confidence), { class: "number" }), meter);
+    return element("li", "", element("span", kind), element("span", percent(confidence), { class: "number" }), meter);
   }));
-  at("similar").replaceChildren(...told.similar.map(neighbour));
-  if (!told.similar.length) at("similar").append(made("li", "The lake has no photos yet."));
-  await draw(told);
+  at("similar").replaceChildren(...answer.similar.map(neighbour));
+  if (!answer.similar.length) at("similar").append(element("li", "The lake has no photos yet."));
+  await draw(answer);
   at("answer").hidden = false;
-  // On a phone the plot is wider than the page: the ring is what it is scrolled to.
+  // On a phone the plot is wider than the page, so it is scrolled to the ring.
   const plot = at("scatter"), ring = at("here")?.getBoundingClientRect();
   if (ring) plot.scrollLeft += ring.x - plot.getBoundingClientRect().x - plot.clientWidth / 2;
 }
 
 function neighbour({ photo_id, label, similarity }) {
-  const picture = made("img", "", { alt: "", loading: "lazy", src: `/api/photos/${photo_id}/picture` });
-  // A person's photo has no picture, nor has one that can't be decoded.
-  picture.addEventListener("error", () => picture.replaceWith(made("span", "no picture", { class: "none" })));
-  return made("li", "", picture, made("strong", label ?? "no label"),
-    made("span", ` ${similarity.toFixed(3)}`, { class: "number" }), made("small", photo_id, { title: photo_id }));
+  const picture = element("img", "", { alt: "", loading: "lazy", src: `/api/photos/${photo_id}/picture` });
+  // The server has no picture of a person's photo, or of one that can't be decoded.
+  picture.addEventListener("error", () => picture.replaceWith(element("span", "no picture", { class: "none" })));
+  return element("li", "", picture, element("strong", label ?? "no label"),
+    element("span", ` ${similarity.toFixed(3)}`, { class: "number" }), element("small", photo_id, { title: photo_id }));
 }
 
 async function draw({ place, kinds }) {
@@ -89,8 +89,9 @@ async function draw({ place, kinds }) {
     at("where").textContent = "The lake has no PCA version with features yet: python run.py --layer gold fits one.";
     return;
   }
-  at("where").textContent = `Its first two components are ${place.component_1.toFixed(2)} and ` +
-    `${place.component_2.toFixed(2)}: the ring. Marks are photos of the lake` + (kinds ? ", those of its kind stronger." : ".");
+  at("where").textContent = `The first two components of the photo are ${place.component_1.toFixed(2)} and ` +
+    `${place.component_2.toFixed(2)}; the ring shows the place. The marks are photos of the lake` +
+    (kinds ? ", and those of the same kind are stronger." : ".");
   const answer = await fetch("/api/scatter");
   if (!answer.ok) return;
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -98,20 +99,20 @@ async function draw({ place, kinds }) {
   for (const mark of plot.querySelectorAll("path[aria-label]")) {
     mark.classList.toggle("alike", !kinds || mark.getAttribute("aria-label") === kinds[0].kind);
   }
-  const ring = document.createElementNS(PLACE, "circle");
+  const ring = document.createElementNS(SVG_NAMESPACE, "circle");
   for (const [name, value] of Object.entries({ id: "here", cx: place.x, cy: place.y, r: 9 })) ring.setAttribute(name, value);
   plot.append(ring);
   at("scatter").append(plot);
 }
 
-function made(tag, words, ...rest) {
-  const element = document.createElement(tag);
-  element.textContent = words;
+function element(tag, words, ...rest) {
+  const created = document.createElement(tag);
+  created.textContent = words;
   for (const each of rest) {
-    if (each instanceof Node) element.append(each);
-    else for (const [name, value] of Object.entries(each)) element.setAttribute(name, value);
+    if (each instanceof Node) created.append(each);
+    else for (const [name, value] of Object.entries(each)) created.setAttribute(name, value);
   }
-  return element;
+  return created;
 }
 
 const percent = (share) => `${(share * 100).toFixed(1)} %`;

@@ -1,4 +1,4 @@
-"""What the page answers of a photo: its kind, the photos most like it, and where it falls in the scatter."""
+"""Answers to a photo: its kind, the most similar photos of the lake, and its place in the scatter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
 from gold import model_reader as models
 from gold.model_versions import PcaVersion
-from lake import catalog, delta_rs_reader
+from lake import catalog, delta_rs_reader, lake_json
 from lake.storage.folder import Folder
 from page.predictions import Predictor, local_model
 from page.similar_photos import Embeddings, Neighbour
@@ -23,27 +23,28 @@ from silver.in_process_model import InProcessModel
 from silver.pixels import RefusedPhoto
 
 KINDS = 3
-"""That are told of a photo, the likeliest ones."""
+"""The number of kinds that an answer names, the likeliest ones."""
 
 WATCHED = (catalog.EMBEDDINGS, catalog.FEATURES, catalog.MODELS)
-"""Tables of which another version means that everything is read anew."""
+"""The tables that answers are made from. When one of them has a new version, the lake is read anew."""
 
 
 class LakeGone(FruitLakeError):
-    """The lake can't be read just now."""
+    """The lake can't be read at the moment."""
 
     @classmethod
     def of(cls, error: Exception) -> LakeGone:
-        """What to say of an error that isn't ours: its message may hold a path."""
+        """Make a LakeGone from an error of a library, without its message, which may hold a path."""
         return cls(f"The lake can't be read just now ({type(error).__name__}); try again.")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Of one photo. `kinds`: the likeliest ones with their probabilities; `place`: its first two components,
-    `scatter`: where they are drawn.
+    """The answer to one photo.
 
-    They are None where there is no classifier, or no PCA, yet.
+    `kinds` has the likeliest kinds with their probabilities, or is None where the lake has no classifier yet.
+    `place` has the photo's first two components, and `scatter` is the plot that they belong to; both are None
+    where the lake has no PCA version yet.
     """
 
     kinds: Sequence[tuple[str, float]] | None
@@ -54,7 +55,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class LakeSnapshot:
-    """What is read of the lake at `versions` of the watched tables, and kept for many photos."""
+    """What answers need of a lake, read at some `versions` of the watched tables and kept for many photos.
+
+    `versions` maps the name of a table to its version. `photos` counts those that have features of `pca`.
+    `predictor`, `pca` and `scatter` are None where the lake has no such model yet.
+    """
 
     versions: Mapping[str, int]
     photos: int
@@ -66,69 +71,83 @@ class LakeSnapshot:
 
     @classmethod
     def of(cls, files: Folder, settings: Settings, versions: Mapping[str, int]) -> LakeSnapshot:
-        """Raises BadInput (the lake has no such model), Inconsistent (the model file is gone)."""
+        """Read the lake.
+
+        Raises BadInput (the lake does not have the model of the settings) and Inconsistent (the model's file
+        is gone).
+        """
         root, model = files.root, local_model(files, settings)
         pca = _champion(models.pca, root, model.weights_id)
         classifier = _champion(models.classifier, root, model.weights_id)
-        shown = scatter_points.points(root, pca.version) if pca else scatter_points.NONE
+        points = scatter_points.points(root, pca.version) if pca else scatter_points.NONE
         version = versions[catalog.EMBEDDINGS.name]
         return cls(
             versions,
-            shown.photos,
+            points.photos,
             model,
             Embeddings(root, model.weights_id, version=version),
             Predictor.by(classifier, model, root=root) if classifier else None,
             pca,
-            shown.drawn(pca.pca.scree.tolist()) if pca else None,
+            points.drawn(pca.pca.scree.tolist()) if pca else None,
         )
 
 
 class Answers:
-    """Of photos, one after another, by the lake as it is at each. For one thread: the decoder's process ends
-    with the thread that made it, and an interpreter takes one photo at a time."""
+    """Answers photos one after another, each by the lake as it is at that time.
+
+    All calls must come from one thread: the decoder's process ends with the thread that started it, and an
+    interpreter takes one photo at a time.
+    """
 
     def __init__(self, files: Folder, settings: Settings) -> None:
         self._files = files
         self._settings = settings
         self._tables: dict[str, Any] = {}
-        self._known: LakeSnapshot | None = None
+        self._snapshot: LakeSnapshot | None = None
 
-    def known(self) -> LakeSnapshot:
-        """The lake as it is now. Raises LakeGone, and as `Known.of`."""
+    def snapshot(self) -> LakeSnapshot:
+        """Return the lake as it is now, read anew only where a watched table has changed.
+
+        Raises LakeGone, and BadInput and Inconsistent as `LakeSnapshot.of` does.
+        """
         try:
             versions = self._versions()
-            if self._known is None or self._known.versions != versions:
-                self._known = None  # what left the lake must not be shown, should the rest fail
-                self._known = LakeSnapshot.of(self._files, self._settings, versions)
+            if self._snapshot is None or self._snapshot.versions != versions:
+                # Dropped first: if reading fails, rows that left the lake must not be shown any more.
+                self._snapshot = None
+                self._snapshot = LakeSnapshot.of(self._files, self._settings, versions)
         except FruitLakeError:
             raise
         except Exception as error:
             self._tables.clear()
             raise LakeGone.of(error) from error
-        return self._known
+        return self._snapshot
 
     def answer(self, content: bytes, *, count: int) -> Answer:
-        """Of a photo's bytes. Raises RefusedPhoto, and as `known`."""
-        known = self.known()
-        [embedded] = known.model.embed([content])
-        if isinstance(embedded, RefusedPhoto):
-            raise embedded
+        """Answer a photo, given its bytes, with the `count` most similar photos.
+
+        Raises RefusedPhoto where the photo can't be used, and as `snapshot` does.
+        """
+        lake = self.snapshot()
+        [embedding] = lake.model.embed([content])
+        if isinstance(embedding, RefusedPhoto):
+            raise embedding
         try:
-            similar = known.embeddings.nearest(embedded, count=count)
-        except OSError as error:  # a file that was not in memory went
-            self._known = None
+            similar = lake.embeddings.nearest(embedding, count=count)
+        except OSError as error:  # a file was removed that was not kept in memory
+            self._snapshot = None
             raise LakeGone("The lake changed meanwhile; try again.") from error
-        kinds = known.predictor.kinds(embedded)[:KINDS] if known.predictor else None
+        kinds = lake.predictor.kinds(embedding)[:KINDS] if lake.predictor else None
         place = None
-        if known.pca:
-            place = first_two(known.pca.project(embedded[np.newaxis])[0].tolist())
-        return Answer(kinds, similar, place, known.scatter)
+        if lake.pca:
+            place = first_two(lake.pca.project(embedding[np.newaxis])[0].tolist())
+        return Answer(kinds, similar, place, lake.scatter)
 
     def _versions(self) -> dict[str, int]:
-        """Of the watched tables. Raises LakeGone where there is no lake any more."""
+        """The newest version of each watched table, by name. Raises LakeGone where the lake is gone."""
         if not lake_json.is_made(self._files):
             self._tables.clear()
-            self._known = None
+            self._snapshot = None
             raise LakeGone(
                 f"There is no lake in {self._settings.paths.lake} any more; put it back."
             )
@@ -143,7 +162,7 @@ class Answers:
 
 
 def _champion(read: Callable[..., Any], root: str, weights_id: str) -> Any:
-    """None where there is none yet."""
+    """The champion that `read` returns for a model, or None where there is none yet."""
     try:
         return read(root, weights_id=weights_id)
     except BadInput:

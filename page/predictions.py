@@ -1,4 +1,4 @@
-"""Which kinds of fruit photos show, by silver's extractor and gold's classifier, without Spark."""
+"""Predicts which kind of fruit a photo shows by silver's extractor and gold's classifier, without Spark."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ Vector = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of one photo file: kinds with their probabilities in (0, 1], the likeliest first; or why there are
-    none."""
+    """The prediction for one photo file.
+
+    `kinds` has the kinds with their probabilities in [0, 1], the likeliest first. Where the photo can't be
+    used, it is empty, and `refused` says why.
+    """
 
     photo: str
     kinds: Sequence[tuple[str, float]] = ()
@@ -34,7 +37,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A classifier version, and what makes its input from a photo's bytes."""
+    """A classifier version, with the models that turn a photo into its input.
+
+    `pca` is None where the classifier takes embeddings and not features.
+    """
 
     model: InProcessModel
     classifier: ClassifierVersion
@@ -42,9 +48,10 @@ class Predictor:
 
     @classmethod
     def of(cls, files: Folder, settings: Settings, *, version: str | None = None) -> Predictor:
-        """The classifier of that name, or the champion of the model that the settings name.
+        """Read the classifier with the name `version`, or else the champion for the model of the settings.
 
-        Raises as `local_model`, and BadInput (no such version, or its parameters were wiped).
+        Raises BadInput (the lake has no such model or version, or its parameters were wiped) and Inconsistent
+        (the model's file is gone).
         """
         model = local_model(files, settings)
         if not model_reader.rows(files.root, "classifier"):
@@ -54,14 +61,16 @@ class Predictor:
 
     @classmethod
     def by(cls, classifier: ClassifierVersion, model: InProcessModel, *, root: str) -> Predictor:
-        """With a classifier of the lake under `root`. Raises BadInput where its PCA's parameters were
-        wiped."""
+        """Make a predictor of a classifier of the lake under `root`.
+
+        Raises BadInput where the parameters of the classifier's PCA were wiped.
+        """
         has_features = classifier.input != EMBEDDINGS
         pca = model_reader.pca(root, classifier.input) if has_features else None
         return cls(model, classifier, pca)
 
     def predict(self, photos: Sequence[str]) -> Iterator[Prediction]:
-        """What photo files show, in order."""
+        """Predict what each of some photo files shows, in their order."""
         for photo in photos:
             try:
                 embedding = embedded(self.model, Path(photo))
@@ -71,7 +80,7 @@ class Predictor:
                 yield Prediction(photo, self.kinds(embedding))
 
     def kinds(self, embedding: Vector) -> list[tuple[str, float]]:
-        """The kinds that a photo's embedding may be of, with their probabilities, the likeliest first."""
+        """Return every kind with its probability for an embedding float32[d], the likeliest first."""
         embeddings = embedding[np.newaxis]
         vectors = self.pca.project(embeddings) if self.pca else embeddings
         [probabilities] = self.classifier.predict(vectors)
@@ -81,9 +90,9 @@ class Predictor:
 
 
 def local_model(files: Folder, settings: Settings) -> InProcessModel:
-    """The extractor that the settings name, for this process.
+    """Load the extractor model that the settings name into this process.
 
-    Raises BadInput (the lake has no such model), Inconsistent (the model file is gone).
+    Raises BadInput (the lake does not have the model) and Inconsistent (the model's file is gone).
     """
     extractors = model_reader.rows(files.root, "extractor")
     known = known_model(extractors, settings.model)
@@ -99,14 +108,14 @@ def local_model(files: Folder, settings: Settings) -> InProcessModel:
 
 
 def embedded(model: InProcessModel, photo: Path) -> Vector:
-    """The embedding float32[d] of a photo file. Raises BadInput: can't be read, or is refused, and why."""
+    """Return the embedding of a photo file, float32[d]. Raises BadInput where the photo can't be used."""
     try:
         with open_file(str(photo)) as file:
-            # Of a file that is too large, as much as shows that.
+            # One byte more than is allowed is enough to see that the file is too large.
             content = file.read(model.limits.max_bytes + 1)
     except OSError as error:
         raise BadInput(f"can't be read ({error.strerror})") from None
-    [found] = model.embed([content])
-    if isinstance(found, RefusedPhoto):
-        raise BadInput(f"{found.reason.value} ({found.detail})")
-    return found
+    [embedding] = model.embed([content])
+    if isinstance(embedding, RefusedPhoto):
+        raise BadInput(f"{embedding.reason.value} ({embedding.detail})")
+    return embedding

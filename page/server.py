@@ -1,4 +1,7 @@
-"""`run.py serve`: the page and its JSON API, read-only. A photo that is sent stays in memory, and goes."""
+"""Serves the page and its JSON API, both read-only: `run.py serve`.
+
+A photo that is sent is only held in memory while it is answered.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 from conf.errors import BadInput, FruitLakeError
-from page.question_queue import About, PhotoAnswer, Problem, QuestionQueue
+from page.api_models import About, PhotoAnswer, Problem
+from page.question_queue import QuestionQueue
 from report.svg_plots import STYLE
 from silver.pixels import RefusalReason, RefusedPhoto
 
@@ -31,19 +35,23 @@ PAGES = {
     "/page.css": HERE / "page.css",
     "/page.js": HERE / "page.js",
 }
-"""The page's files, by the path under which it is asked for each."""
+"""The files of the page, by the path of their URL."""
 
 SVG = "image/svg+xml"
 PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
-"""A page of another site can't send these without asking, and is not answered."""
+"""The content types under which a photo may be sent. A browser sends none of them for a page of another site
+without asking this server first, which does not allow it."""
 
 BODY_SECONDS = 20.0
-"""In which a photo must have arrived."""
+"""The seconds in which the whole of a photo must arrive."""
 
 CONNECTIONS = 64
+"""The most connections that the server has at one time."""
+
 LOOPBACK = ("127.0.0.1", "localhost")
 
 TOO_LARGE = (RefusalReason.TOO_LARGE, RefusalReason.PIXEL_BOMB)
+"""The refusals that the API answers with 413; all others are 422."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -54,132 +62,144 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+"""The headers of every answer: nothing is cached, framed, or loaded from another site."""
 
 BODY = {
     "required": True,
     "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PHOTO_TYPES},
 }
-
+"""The description of a photo as the body of a request, for /openapi.json."""
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     408: {"model": Problem, "description": "The photo did not arrive in time"},
-    413: {"model": Problem, "description": "Too many bytes, or pixels"},
-    415: {"model": Problem, "description": "Not sent as a photo"},
-    422: {"model": Problem, "description": "It can't be used, and why"},
-    503: {"model": Problem, "description": "Too many wait, or the lake can't be read"},
+    413: {"model": Problem, "description": "The photo has too many bytes or pixels"},
+    415: {"model": Problem, "description": "The body was not sent as a photo"},
+    422: {"model": Problem, "description": "The photo can't be used; `detail` says why"},
+    503: {
+        "model": Problem,
+        "description": "Too many requests are waiting, or the lake can't be read",
+    },
 }
-
+"""The answers of the API to a photo that it refuses, for /openapi.json."""
 
 PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}}},
     204: {
-        "description": "There is none to show: no such photo, one that can't be decoded, or a person's"
+        "description": "There is no such photo, it can't be decoded, or it is a photo of a person"
     },
     503: {"model": Problem},
 }
+"""The answers of the API to a question for a small picture, for /openapi.json."""
 
 
-def app(desk: QuestionQueue, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
-    """The page and the API, for requests to one of the `hosts`: another name that leads here is none."""
+def app(queue: QuestionQueue, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+    """Make the application with the page and the API.
+
+    It answers only requests to one of the `hosts`, so that another name can't be pointed at this server.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with suppress(FruitLakeError):  # each request tells
-            await desk.known()
+        with suppress(FruitLakeError):  # each request tells of the error
+            await queue.snapshot()
         yield
-        desk.close()
+        queue.close()
 
-    made = FastAPI(
+    application = FastAPI(
         title="Fruit lake",
         version="1",
-        description="What a photo of fruit shows, by the models of a fruit lake. Nothing sent is kept.",
-        docs_url=None,  # its pages load scripts from elsewhere
+        description="Says what a photo of fruit shows, by the models of a fruit lake. No photo that is "
+        "sent is kept.",
+        docs_url=None,  # FastAPI's pages of documentation load scripts from another site
         redoc_url=None,
         lifespan=lifespan,
     )
-    made.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    application.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
 
-    @made.middleware("http")
-    async def guarded(request: Request, call_next: Any) -> Response:
+    @application.middleware("http")
+    async def with_headers(request: Request, call_next: Any) -> Response:
         response: Response = await call_next(request)
         response.headers.update(HEADERS)
         return response
 
-    @made.exception_handler(FruitLakeError)
-    async def failed(_: Request, error: FruitLakeError) -> JSONResponse:
+    @application.exception_handler(FruitLakeError)
+    async def lake_error(_: Request, error: FruitLakeError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "5"})
 
-    @made.exception_handler(RequestValidationError)
-    async def misread(_: Request, error: RequestValidationError) -> JSONResponse:
-        told = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
-        return JSONResponse({"detail": f"{told}; see /openapi.json."}, 422)
+    @application.exception_handler(RequestValidationError)
+    async def bad_parameter(_: Request, error: RequestValidationError) -> JSONResponse:
+        problems = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+        return JSONResponse({"detail": f"{problems}; see /openapi.json."}, 422)
 
-    @made.exception_handler(RefusedPhoto)
-    async def refused(_: Request, error: RefusedPhoto) -> JSONResponse:
+    @application.exception_handler(RefusedPhoto)
+    async def refused_photo(_: Request, error: RefusedPhoto) -> JSONResponse:
         code = 413 if error.reason in TOO_LARGE else 422
         return JSONResponse({"detail": f"This photo can't be used: {error}."}, code)
 
-    _pages(made)
-    _api(made, desk)
-    return made
+    _pages(application)
+    _api(application, queue)
+    return application
 
 
-def _pages(made: FastAPI) -> None:
+def _pages(application: FastAPI) -> None:
     for path, file in PAGES.items():
-        made.add_api_route(path, _file(file), include_in_schema=False)
+        application.add_api_route(path, _sender(file), include_in_schema=False)
 
 
-def _file(file: pathlib.Path) -> Callable[[], FileResponse]:
-    def sent() -> FileResponse:
+def _sender(file: pathlib.Path) -> Callable[[], FileResponse]:
+    """An endpoint that answers with a file."""
+
+    def send() -> FileResponse:
         return FileResponse(file)
 
-    return sent
+    return send
 
 
-def _api(made: FastAPI, desk: QuestionQueue) -> None:
-    @made.get("/api/about", responses={503: {"model": Problem}})
+def _api(application: FastAPI, queue: QuestionQueue) -> None:
+    @application.get("/api/about", responses={503: {"model": Problem}})
     async def about() -> About:
-        """What the lake can answer just now."""
-        known = await desk.known()
-        return About(
-            photos=known.photos,
-            weights_id=known.model.weights_id,
-            classifier=known.predictor.classifier.version if known.predictor else None,
-            pca=known.pca.version if known.pca else None,
-            max_bytes=desk.max_bytes,
-        )
+        """Return what the lake can answer at the moment."""
+        return About.of(await queue.snapshot(), max_bytes=queue.max_bytes)
 
-    @made.get("/api/scatter", responses={200: {"content": {SVG: {}}}, 404: {"model": Problem}})
+    @application.get(
+        "/api/scatter", responses={200: {"content": {SVG: {}}}, 404: {"model": Problem}}
+    )
     async def scatter() -> Response:
-        """Photos of the lake by their first two components, as SVG."""
-        known = await desk.known()
-        if known.scatter is None:
-            raise HTTPException(404, "No PCA version yet: python run.py --layer gold fits one.")
-        return Response(known.scatter.svg, media_type=SVG)
+        """Return a scatter of the lake's photos by their first two components, as SVG."""
+        lake = await queue.snapshot()
+        if lake.scatter is None:
+            raise HTTPException(
+                404, "The lake has no PCA version yet: python run.py --layer gold fits one."
+            )
+        return Response(lake.scatter.svg, media_type=SVG)
 
-    @made.post("/api/photos", responses=REFUSALS, openapi_extra={"requestBody": BODY})
+    @application.post("/api/photos", responses=REFUSALS, openapi_extra={"requestBody": BODY})
     async def photos(
         request: Request, count: Annotated[int, Query(ge=1, le=100)] = 8
     ) -> PhotoAnswer:
-        """What a photo shows: its bytes are the body. It is answered from memory, and not kept."""
-        arrival = partial(_body, request, most=desk.max_bytes)
-        return await desk.answer(arrival, count=count)
+        """Return what a photo shows. Its bytes are the body of the request, and they are not kept."""
+        arrival = partial(_body, request, most=queue.max_bytes)
+        return PhotoAnswer.of(await queue.answer(arrival, count=count))
 
-    @made.get("/api/photos/{photo_id}/picture", responses=PICTURE)
+    @application.get("/api/photos/{photo_id}/picture", responses=PICTURE)
     async def picture(photo_id: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
-        """A small picture of a photo of the lake, but of none that is a person's."""
-        found = await desk.picture(photo_id)
-        return Response(found, media_type="image/jpeg") if found else Response(status_code=204)
+        """Return a small picture of a photo of the lake, but never of a photo of a person."""
+        jpeg = await queue.picture(photo_id)
+        return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=204)
 
 
 async def _body(request: Request, *, most: int) -> bytes:
-    """The photo that is sent. Raises HTTPException: 408 (too slow), 413 (too large), 415 (not a photo's)."""
+    """Receive the bytes of a photo, at most `most`.
+
+    Raises HTTPException 400 (the connection ended early), 408 (too slow), 413 (too large) and 415 (not sent
+    as a photo).
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in PHOTO_TYPES:
-        raise HTTPException(415, f"Send a photo's bytes, as one of {', '.join(PHOTO_TYPES)}.")
-    told = request.headers.get("content-length", "0")
+        raise HTTPException(415, f"Send the bytes of a photo, as one of {', '.join(PHOTO_TYPES)}.")
+    length = request.headers.get("content-length", "0")
     too_large = HTTPException(413, f"A photo may have {most:,} bytes at most; send a smaller one.")
-    if told.isdecimal() and int(told) > most:
+    if length.isdecimal() and int(length) > most:
         raise too_large
     content = bytearray()
     try:
@@ -193,39 +213,39 @@ async def _body(request: Request, *, most: int) -> bytes:
             408, f"The photo did not arrive within {BODY_SECONDS:g} seconds; send it again."
         ) from None
     except ClientDisconnect:
-        raise HTTPException(400, "The photo did not arrive whole.") from None
+        raise HTTPException(400, "The photo did not arrive as a whole; send it again.") from None
     return bytes(content)
 
 
-def serve(desk: QuestionQueue, *, host: str, port: int, console: Console) -> None:
-    """Answers until Ctrl-C. Raises BadInput where the port can't be had."""
+def serve(queue: QuestionQueue, *, host: str, port: int, console: Console) -> None:
+    """Serve the page and the API until Ctrl-C. Raises BadInput where the port can't be listened on."""
     is_local = host in LOOPBACK
     config = uvicorn.Config(
-        app(desk, hosts=LOOPBACK if is_local else ["*"]),
-        log_level="critical",  # of a request nothing is logged
+        app(queue, hosts=LOOPBACK if is_local else ["*"]),
+        log_level="critical",  # nothing is logged about a request
         access_log=False,
         server_header=False,
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
-    taken = bound(host, port)
-    console.print(f"http://{host}:{taken.getsockname()[1]}  (Ctrl-C ends it)", soft_wrap=True)
+    listening = bound(host, port)
+    console.print(f"http://{host}:{listening.getsockname()[1]}  (Ctrl-C ends it)", soft_wrap=True)
     if not is_local:
         console.print(
-            f"note: whoever reaches {host} can ask, without a password: keep it in a network of yours.",
+            f"note: everybody who reaches {host} can ask without a password; keep it in your own network.",
             soft_wrap=True,
         )
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[taken])
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """The socket to listen on. Raises BadInput where the port is taken, or the host is no address of here."""
+    """Return a listening socket. Raises BadInput where the port is taken or the host is not this machine."""
     try:
         return socket.create_server((host, port))
     except (OSError, OverflowError) as error:
         number = error.errno if isinstance(error, OSError) else None
-        # A name that isn't known has a number below zero, and words of its own.
+        # The error of an unknown host name has a number below zero, and a text of its own.
         why = os.strerror(number) if number and number > 0 else str(error)
         raise BadInput(
             f"{host}:{port} can't be listened on ({why}); name another with --port or --host."

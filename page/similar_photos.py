@@ -1,4 +1,4 @@
-"""The most similar photos of a lake: cosine similarity of embeddings, exact, block by block."""
+"""Finds the most similar photos of a lake by the cosine of their embeddings, exactly, block by block."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from lake import catalog, delta_rs_reader
 
 MEMORY = 2 << 30
-"""Bytes of embeddings that a process keeps, at most: 400,000 photos of 1,280 values. What is beyond is read
-anew at each question."""
+"""The most bytes of embeddings that a process keeps in memory: 400,000 photos with 1,280 values each. The
+rest is read anew for each question."""
 
 ROWS = 8_192
-"""Of a block that is read: 42 MB of 1,280 values."""
+"""The most rows of a block that is read at once: 42 MB where an embedding has 1,280 values."""
 
 COLUMNS = ("photo_id", "label", "embedding")
 
@@ -27,7 +27,7 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A photo of the lake, and how similar it is: the cosine of the two embeddings, in [−1, 1]."""
+    """A photo of the lake, with the cosine of its embedding and that of the photo in question, in [−1, 1]."""
 
     photo_id: str
     label: str | None
@@ -36,7 +36,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Block:
-    """Some photos: their unit vectors float32[n, d], ids and labels."""
+    """Some photos of a lake: their embeddings as unit vectors, float32[n, d], their ids and their labels."""
 
     vectors: Matrix
     photo_ids: pa.Array
@@ -44,17 +44,20 @@ class Block:
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> Block:
-        """Of rows of silver/embeddings, at least one."""
+        """Make a block of rows of silver/embeddings, at least one."""
         values = batch["embedding"].flatten().to_numpy(zero_copy_only=False)
         vectors = values.reshape(batch.num_rows, -1).astype(np.float32)
         return cls(_unit(vectors), batch["photo_id"], batch["label"])
 
     def nearest(self, vector: Matrix, count: int) -> list[Neighbour]:
-        """The most similar ones to a unit vector float32[d], in no order."""
+        """Return the photos most similar to a unit vector float32[d], in no order.
+
+        They are `count`, or more where several have the same similarity as the last one.
+        """
         similarities = self.vectors @ vector
         places = np.arange(len(similarities))
         if len(places) > count:
-            # All that reach the last one's similarity: which of those alike are taken is told by their ids.
+            # All photos that are as similar as the last one are kept: the caller chooses among them by id.
             least = np.partition(similarities, -count)[-count]
             places = np.flatnonzero(similarities >= least)
         chosen = pa.array(places)
@@ -68,21 +71,24 @@ class Block:
 class Embeddings:
     """The embeddings of one model at one version of silver/embeddings, by default the newest.
 
-    As much as `memory` bytes hold stays in memory, in whole files; the rest is read block by block, at each
-    question.
+    Files are kept in memory as a whole, as many as `memory` bytes can hold. The other files are read block by
+    block for each question.
     """
 
     def __init__(
         self, root: str, weights_id: str, *, version: int | None = None, memory: int = MEMORY
     ) -> None:
-        """Raises BadInput where there is no lake."""
+        """Read the embeddings of the model `weights_id` in the lake under `root`.
+
+        Raises BadInput where there is no lake.
+        """
         table = delta_rs_reader.delta_table(root, catalog.EMBEDDINGS, version=version)
-        held = table.to_pyarrow_dataset()
-        self._schema, self._where = held.schema, pc.field("weights_id") == weights_id
+        dataset = table.to_pyarrow_dataset()
+        self._schema, self._where = dataset.schema, pc.field("weights_id") == weights_id
         self._kept: list[Block] = []
         self._read: list[Any] = []
         left = memory
-        for file in held.get_fragments(filter=self._where):
+        for file in dataset.get_fragments(filter=self._where):
             blocks: list[Block] = []
             for block in self._blocks(file) if left > 0 else ():
                 blocks.append(block)
@@ -95,16 +101,18 @@ class Embeddings:
                 self._read.append(file)
 
     def nearest(self, embedding: Matrix, *, count: int) -> list[Neighbour]:
-        """The photos most similar to an embedding float32[d], the most similar first; of those alike, that
-        with the lowest id. Raises OSError where the lake went."""
+        """Return the `count` photos most similar to an embedding float32[d], the most similar first.
+
+        Photos with the same similarity are ordered by id. Raises OSError where a file of the lake is gone.
+        """
         [vector] = _unit(embedding[np.newaxis])
         best: list[Neighbour] = []
-        for block in self._all():
+        for block in self._all_blocks():
             best += block.nearest(vector, count)
             best = sorted(best, key=lambda each: (-each.similarity, each.photo_id))[:count]
         return best
 
-    def _all(self) -> Iterator[Block]:
+    def _all_blocks(self) -> Iterator[Block]:
         yield from self._kept
         for file in self._read:
             yield from self._blocks(file)
@@ -122,6 +130,6 @@ class Embeddings:
 
 
 def _unit(vectors: Matrix) -> Matrix:
-    """Rows of length one; one of zeros stays."""
+    """Scale each row to length one; a row of zeros stays as it is."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(norms > 0, norms, 1), np.float32)

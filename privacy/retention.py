@@ -53,7 +53,7 @@ class PastAge:
     unit: str = "rows"
 
 
-def passed(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
+def past_age(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
     """What `retain` would remove at a time. Changes nothing."""
     ages = settings.retention
     by_table = {
@@ -104,7 +104,7 @@ def expire(context: Context) -> list[PastAge]:
     """
     lake = context.lake
     finish_half_published(context)
-    found = passed(lake, context.settings, now=context.now)
+    found = past_age(lake, context.settings, now=context.now)
     gone = {each.place: each for each in found if each.held}
     if photos := gone.get(catalog.PHOTOS.name):
         _expire_photos(lake, photos.before)

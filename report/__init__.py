@@ -1,1 +1,1 @@
-"""What people see of a run and of the lake."""
+"""The HTML report of a lake, the sums that must agree in it, and the metrics of a run."""

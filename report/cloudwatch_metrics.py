@@ -1,4 +1,4 @@
-"""A run's numbers to CloudWatch, where the settings say so: those that ops/runs has."""
+"""Sends the numbers of a run, which `ops/runs` has too, to CloudWatch where the settings ask for it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from lake import aws, metric_names
 from lake.run_journal import LayerRun
 
 ATTEMPTS, SECONDS = 2, 5.0
-"""How often CloudWatch is asked, and how long for: a run doesn't wait for what watches it."""
+"""The attempts to reach CloudWatch, and the seconds that each may take. They are few, because monitoring must
+not hold up a run."""
 
 
 def publish(root: str, layers: Sequence[LayerRun], settings: Settings) -> str | None:
-    """Sends the numbers of the layers of one run over the lake under `root`.
+    """Send the numbers of one run over the lake under `root` to CloudWatch.
 
-    Returns a sentence where that can't be, which is no reason for the run to fail; None where it was done, or
-    nobody asked for it.
+    Returns None where they were sent or the settings don't ask for it. Where sending fails, the run goes on,
+    and the result is a sentence that says why.
     """
     monitoring = settings.monitoring
     if not monitoring.cloudwatch:
@@ -30,27 +31,32 @@ def publish(root: str, layers: Sequence[LayerRun], settings: Settings) -> str | 
         with aws.asking("to keep the run's metrics"):
             client = aws.client("cloudwatch", region, attempts=ATTEMPTS, seconds=SECONDS)
             client.put_metric_data(Namespace=monitoring.cloudwatch, MetricData=data)
-    except Exception as error:  # whatever it is: a run does not fail for what watches it
-        why = (
+    except (
+        Exception
+    ) as error:  # a run must not fail because its monitoring does, whatever the error is
+        reason = (
             str(error) if isinstance(error, FruitLakeError) else f"{type(error).__name__}: {error}"
         )
-        return f"CloudWatch has no metrics of this run, ops/runs has them. {why}"
+        return f"CloudWatch did not get the metrics of this run; they are in ops/runs. {reason}"
     return None
 
 
 def numbers(root: str, layers: Sequence[LayerRun], *, at: datetime) -> Iterator[dict[str, Any]]:
-    """As CloudWatch takes them: those of each layer, and those of the whole run."""
-    for did in layers:
-        of = {metric_names.LAKE: root, metric_names.LAYER: did.layer}
-        for name, value in did.numbers.items():
+    """The numbers of each layer and of the whole run, in the form that `put_metric_data` takes.
+
+    `at` is the time that CloudWatch files them under.
+    """
+    for layer in layers:
+        dimensions = {metric_names.LAKE: root, metric_names.LAYER: layer.layer}
+        for name, value in layer.numbers.items():
             if name in metric_names.OF_LAYER:
-                yield _datum(name, value, metric_names.OF_LAYER[name], of, at)
-    failed = any(did.status in ("failed", "blocked") for did in layers)
-    of_run = {metric_names.RUNS: 1.0, metric_names.RUNS_FAILED: float(failed)}
-    for did in layers:
-        if metric_names.ERASURES_DUE in did.measured:
-            of_run[metric_names.ERASURES_DUE] = did.measured[metric_names.ERASURES_DUE]
-    for name, value in of_run.items():
+                yield _datum(name, value, metric_names.OF_LAYER[name], dimensions, at)
+    failed = any(layer.status in ("failed", "blocked") for layer in layers)
+    run_numbers = {metric_names.RUNS: 1.0, metric_names.RUNS_FAILED: float(failed)}
+    for layer in layers:
+        if metric_names.ERASURES_DUE in layer.measured:
+            run_numbers[metric_names.ERASURES_DUE] = layer.measured[metric_names.ERASURES_DUE]
+    for name, value in run_numbers.items():
         yield _datum(name, value, metric_names.OF_RUN[name], {metric_names.LAKE: root}, at)
 
 
@@ -59,7 +65,7 @@ def _datum(
 ) -> dict[str, Any]:
     return {
         "MetricName": name,
-        "Dimensions": [{"Name": key, "Value": held} for key, held in dimensions.items()],
+        "Dimensions": [{"Name": key, "Value": text} for key, text in dimensions.items()],
         "Timestamp": at,
         "Value": float(value),
         "Unit": unit,

@@ -1,4 +1,4 @@
-"""Gate results: what each suite said last, and how it went before, from ops/quality."""
+"""The results of the gates, from `ops/quality`: what each suite found last, and which expectations failed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from expectations import data_docs
 from lake import catalog, delta_rs_reader
 
 ACTIONS = ("blocked", "released", "quarantined", "warned", "passed")
-"""What came of an expectation, the worst first."""
+"""The actions that a gate can take for an expectation, the worst first."""
 
 
 @dataclass(frozen=True)
 class JudgedExpectation:
-    """One expectation of one gate: a row of ops/quality."""
+    """The result of one expectation in one judgement of a chunk: a row of `ops/quality`.
+
+    `found` says in a few words what the expectation found. `judged_at` is in UTC.
+    """
 
     suite: str
     expectation: str
@@ -29,7 +32,7 @@ class JudgedExpectation:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """From a row of ops/quality."""
+        """Make the result from a row of `ops/quality`."""
         return cls(
             row["suite"],
             row["expectation"],
@@ -43,8 +46,11 @@ class JudgedExpectation:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """An expectation that did not always hold: how often it was judged and failed, and its last failure."""
+class FailedExpectation:
+    """An expectation that failed at least once.
+
+    It was judged `judged` times and failed `failed` times; `last` is its last failure.
+    """
 
     suite: str
     expectation: str
@@ -55,41 +61,43 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Quality:
-    """All findings, the last first; of each suite those of its last judgement."""
+class GateHistory:
+    """Every result of every suite in a lake; `findings` has the newest first."""
 
     findings: Sequence[JudgedExpectation]
 
     @classmethod
     def of(cls, root: str) -> Self:
-        """Raises BadInput where there is no lake."""
+        """Read the history of the lake under `root`. Raises BadInput where there is no lake."""
         found = [JudgedExpectation.of(row) for row in delta_rs_reader.rows(root, catalog.QUALITY)]
         return cls(sorted(found, key=lambda f: (f.judged_at, f.suite, f.expectation), reverse=True))
 
     @property
     def suites(self) -> list[str]:
-        """Those that ever judged."""
+        """The names of the suites that judged at least once, in alphabetical order."""
         return sorted({finding.suite for finding in self.findings})
 
     def last(self, suite: str) -> list[JudgedExpectation]:
-        """The findings of a suite's last judgement, the worst first."""
-        own = [finding for finding in self.findings if finding.suite == suite]
-        newest = [finding for finding in own if finding.judged_at == own[0].judged_at]
+        """The results of the last judgement by a suite, the worst first."""
+        of_suite = [finding for finding in self.findings if finding.suite == suite]
+        newest = [finding for finding in of_suite if finding.judged_at == of_suite[0].judged_at]
         return sorted(newest, key=lambda f: (ACTIONS.index(f.action), f.expectation))
 
-    def troubles(self) -> list[Trouble]:
-        """The expectations that failed at some time, those of most failures first."""
-        by: dict[tuple[str, str], list[JudgedExpectation]] = {}
+    def failed_expectations(self) -> list[FailedExpectation]:
+        """The expectations that failed at least once, those with the most failures first."""
+        by_expectation: dict[tuple[str, str], list[JudgedExpectation]] = {}
         for finding in self.findings:
-            by.setdefault((finding.suite, finding.expectation), []).append(finding)
+            by_expectation.setdefault((finding.suite, finding.expectation), []).append(finding)
         found = [
-            Trouble(suite, name, own[0].severity, len(own), len(failed), failed[0])
-            for (suite, name), own in by.items()
-            if (failed := [finding for finding in own if finding.action != "passed"])
+            FailedExpectation(
+                suite, name, judged[0].severity, len(judged), len(failures), failures[0]
+            )
+            for (suite, name), judged in by_expectation.items()
+            if (failures := [finding for finding in judged if finding.action != "passed"])
         ]
-        return sorted(found, key=lambda t: (-t.failed, t.suite, t.expectation))
+        return sorted(found, key=lambda each: (-each.failed, each.suite, each.expectation))
 
 
 def worst(findings: Sequence[JudgedExpectation]) -> str:
-    """The worst of their actions."""
+    """Return the worst action among some results, at least one."""
     return min((finding.action for finding in findings), key=ACTIONS.index)

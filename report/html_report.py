@@ -1,4 +1,4 @@
-"""`run.py report`: the facts as one HTML file that loads nothing from anywhere."""
+"""Writes the facts about a lake as one HTML file that loads nothing from elsewhere: `run.py report`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from report.svg_plots import STYLE
 
 HERE = Path(__file__).parent
 SHOWN, MOST = 20, 1_000
-"""Rows of a long table that are seen at once, and at most."""
+"""The rows of a long table that are visible at first, and the most rows that the file has at all."""
 
 CONFUSED = 60
-"""Kinds, at most, of a confusion plot."""
+"""The most kinds that a confusion plot shows."""
 
 SECTIONS = {
     "sums": "From landing to gold",
@@ -40,11 +40,12 @@ SECTIONS = {
     "cost": "Throughput and cost",
     "erasures": "Erasures",
 }
+"""The title of each section, by the id of its HTML element."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One figure at the top: `state` is `good`, `warn`, `bad` or empty."""
+    """One key figure at the top of the report: `state` is `good`, `warn`, `bad` or empty."""
 
     what: str
     value: str
@@ -53,7 +54,8 @@ class Tile:
 
 
 def html(facts: ReportFacts) -> str:
-    """The whole page."""
+    """Return the whole report as HTML."""
+    # Imported here: only this function needs a template engine.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -67,13 +69,13 @@ def html(facts: ReportFacts) -> str:
         "rate": lambda value: "–" if value is None else f"{value:,.0f}",
         "minute": lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}",
         "duration": _duration,
-        "holds": holds,
+        "summary": version_summary,
     }
     environment.filters |= filters
     periods = Periods.over(
         [
             *(run.run_id for run in facts.runs),
-            *(finding.run_id for finding in facts.quality.findings),
+            *(finding.run_id for finding in facts.gate_history.findings),
             *(row["run_id"] for model in facts.models for row in model.drift),
         ]
     )
@@ -83,8 +85,8 @@ def html(facts: ReportFacts) -> str:
         sections=SECTIONS.items(),
         periods=periods,
         plots=_plots(facts, periods),
-        models=[_model(model, facts, periods) for model in facts.models],
-        pictures={reason: list(map(_inline, each)) for reason, each in facts.pictures.items()},
+        models=[_model_context(model, facts, periods) for model in facts.models],
+        pictures={reason: list(map(_data_url, each)) for reason, each in facts.pictures.items()},
         measures=list(MEASURES),
         bounds=facts.drift_bounds,
         infinite=float("inf"),
@@ -98,11 +100,11 @@ def html(facts: ReportFacts) -> str:
 
 
 def tiles(facts: ReportFacts) -> list[Tile]:
-    """What a manager looks for first."""
-    held = facts.sums
-    found = [Tile("photos in the lake", _count(held.photos), f"{held.objects:,} objects seen")]
-    for model in held.models[:1]:
-        share = f"{model.coverage(held.photos):.1%} of photos tried"
+    """Return the key figures that a manager looks for first."""
+    sums = facts.sums
+    found = [Tile("photos in the lake", _count(sums.photos), f"{sums.objects:,} objects seen")]
+    for model in sums.models[:1]:
+        share = f"{model.coverage(sums.photos):.1%} of photos tried"
         found.append(Tile("embedded", _count(model.embedded), f"{model.extractor}, {share}"))
     refused = sum(n for _, _, n in facts.refused)
     found.append(Tile("refused now", _count(refused), "bronze and silver, with a reason each"))
@@ -111,30 +113,31 @@ def tiles(facts: ReportFacts) -> list[Tile]:
         state = {"done": "good", "failed": "bad", "blocked": "bad"}.get(run.status, "warn")
         more = f"{run.begun:%Y-%m-%d %H:%M}, {_duration(run.seconds)}"
         found.append(Tile("last run", run.status, more, state))
-    if facts.quality.suites:
-        last = [f for suite in facts.quality.suites for f in facts.quality.last(suite)]
-        failing = sum(f.action != "passed" for f in last)
+    history = facts.gate_history
+    if history.suites:
+        last = [finding for suite in history.suites for finding in history.last(suite)]
+        failing = sum(finding.action != "passed" for finding in last)
         state = {"passed": "good", "blocked": "bad"}.get(worst(last), "warn")
         value = f"{failing:,} fail" if failing else "all hold"
         found.append(Tile("expectations", value, f"{len(last):,} in the last judgements", state))
     for classifier in [m.classifier for m in facts.models if m.classifier][:1]:
         metrics = classifier["metrics"]
         more = f"on {metrics['tested']:,.0f} photos held out"
-        found.append(Tile("kinds told right", f"{metrics['accuracy']:.1%}", more))
-    overdue = sum(bool(e.due_at and e.due_at < facts.made_at) for e in held.erasures)
+        found.append(Tile("kinds predicted right", f"{metrics['accuracy']:.1%}", more))
+    overdue = sum(bool(e.due_at and e.due_at < facts.made_at) for e in sums.erasures)
     found.append(
         Tile(
             "erasures not certified",
-            _count(len(held.erasures)),
-            f"{overdue:,} overdue, {held.certified:,} certified",
+            _count(len(sums.erasures)),
+            f"{overdue:,} overdue, {sums.certified:,} certified",
             "bad" if overdue else "",
         )
     )
     return found
 
 
-def holds(row: Mapping[str, Any]) -> str:
-    """A model version in a few words."""
+def version_summary(row: Mapping[str, Any]) -> str:
+    """Describe a model version, a row of gold/models, in a few words."""
     if row["kind"] == "pca":
         return (
             f"PCA, {row['components']} components, {row['explained_variance']:.1%} of the variance"
@@ -147,20 +150,21 @@ def holds(row: Mapping[str, Any]) -> str:
 
 
 def _plots(facts: ReportFacts, periods: Periods) -> dict[str, Markup]:
+    """The plots that are not about one model, by name; one without data is left out."""
     drawn: dict[str, str] = {}
     if facts.runs:
         drawn["photos"] = report_plots.photos(facts.runs, periods)
         drawn["rates"] = report_plots.rates(facts.runs, periods)
-    if facts.quality.findings:
-        drawn["gates"] = report_plots.gates(facts.quality, periods)
+    if facts.gate_history.findings:
+        drawn["gates"] = report_plots.gates(facts.gate_history, periods)
     if facts.refused:
         drawn["refused"] = report_plots.refused(facts.refused)
     return {name: Markup(plot) for name, plot in drawn.items()}
 
 
-def _model(model: ModelFacts, facts: ReportFacts, periods: Periods) -> dict[str, Any]:
-    """A model as the page has it."""
-    shown: dict[str, Any] = {
+def _model_context(model: ModelFacts, facts: ReportFacts, periods: Periods) -> dict[str, Any]:
+    """The values that the template shows of one extractor model."""
+    context: dict[str, Any] = {
         "id": f"scatter-{model.sums.weights_id[:12]}",
         "name": model.sums.name,
         "pca": model.pca,
@@ -172,20 +176,21 @@ def _model(model: ModelFacts, facts: ReportFacts, periods: Periods) -> dict[str,
     if model.pca:
         shares = [float(share) for share in model.pca["scree"]]
         scree = report_plots.scree(shares, components=model.pca["components"])
-        shown["scree"] = Markup(scree)
+        context["scree"] = Markup(scree)
         if drawn := model.points.drawn(shares):
             kinds, counts = np.unique(model.points.kinds, return_counts=True)
-            shown["scatter"] = Markup(drawn.svg)
-            shown["kinds"] = [
+            context["scatter"] = Markup(drawn.svg)
+            context["kinds"] = [
                 {"kind": str(kind), "photos": int(n)} for kind, n in zip(kinds, counts, strict=True)
             ]
     if model.drift:
         bounds = facts.drift_bounds
-        shown["drift_plot"] = Markup(report_plots.drift(model.drift, periods, bounds=bounds))
-    return shown | (_confusion(model) if model.classifier else {})
+        context["drift_plot"] = Markup(report_plots.drift(model.drift, periods, bounds=bounds))
+    return context | (_confusion_context(model) if model.classifier else {})
 
 
-def _confusion(model: ModelFacts) -> dict[str, Any]:
+def _confusion_context(model: ModelFacts) -> dict[str, Any]:
+    """The values that the template shows of a champion classifier: its confusion, and each kind."""
     assert model.classifier
     labels, counts = model.classifier["labels"], model.confusion
     wrong = counts - np.diag(np.diag(counts))
@@ -210,12 +215,16 @@ def _confusion(model: ModelFacts) -> dict[str, Any]:
 
 
 def _mistakes(labels: Sequence[str], wrong: NDArray[np.int64]) -> str:
-    """What a kind was taken for, and how often."""
+    """The kinds that one kind was taken for, each with how often, the most frequent first.
+
+    `wrong` is int64[labels]: how often the kind was taken for each label.
+    """
     order = np.argsort(-wrong, kind="stable")
     return ", ".join(f"{labels[other]} ({wrong[other]:,})" for other in order if wrong[other])
 
 
 def _spending(facts: ReportFacts) -> Sequence[tuple[str, Spent]]:
+    """The rows of the table of costs: what they are of, and what was spent."""
     if not facts.runs:
         return []
     last = [run for run in facts.runs if run.taken_in("bronze")][:1]
@@ -223,8 +232,8 @@ def _spending(facts: ReportFacts) -> Sequence[tuple[str, Spent]]:
     return [("all runs", facts.spent), *of_last]
 
 
-def _inline(jpeg: bytes) -> str:
-    """As an address that a page holds itself."""
+def _data_url(jpeg: bytes) -> str:
+    """A URL that holds the picture itself."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
@@ -239,7 +248,7 @@ def _duration(seconds: float) -> str:
 
 
 def write(facts: ReportFacts, file: Path) -> int:
-    """Writes the page; its size in bytes. Raises BadInput where that can't be."""
+    """Write the report to a file and return its size in bytes. Raises BadInput where it can't be written."""
     content = html(facts).encode()
     try:
         file.write_bytes(content)

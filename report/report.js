@@ -1,13 +1,13 @@
-// What a mark is, beside the pointer; and a scatter's photos of one kind before the others.
+// Shows what the mark under the pointer is, and lets the reader highlight the photos of one kind in a scatter.
 "use strict";
-const told = document.getElementById("told");
+const tooltip = document.getElementById("told");
 document.addEventListener("pointermove", (event) => {
   const mark = event.target.closest("svg.plot [aria-label]:not(svg)");
-  told.hidden = !mark;
+  tooltip.hidden = !mark;
   if (mark) {
-    told.textContent = mark.getAttribute("aria-label");
-    told.style.left = `${Math.min(event.clientX + 12, innerWidth - told.offsetWidth - 8)}px`;
-    told.style.top = `${event.clientY + 16}px`;
+    tooltip.textContent = mark.getAttribute("aria-label");
+    tooltip.style.left = `${Math.min(event.clientX + 12, innerWidth - tooltip.offsetWidth - 8)}px`;
+    tooltip.style.top = `${event.clientY + 16}px`;
   }
 });
 for (const list of document.querySelectorAll(".kinds")) {

@@ -1,4 +1,4 @@
-"""All that the report tells, read from the tables once, without Spark."""
+"""The facts that the report shows, read from the tables of a lake once, without Spark."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from lake import catalog, delta_rs_reader
 from lake.run_journal import code_revision
 from lake.storage.folder import Folder
 from report import scatter_points, thumbnails
-from report.gate_history import Quality
-from report.lake_sums import ModelSums, Sums, sums
+from report.gate_history import GateHistory
+from report.lake_sums import sums
+from report.reconciliation import ModelSums, Sums
 from report.run_cost import Rate, Spent
 from report.run_history import RecordedRun, recorded
 from report.scatter_points import Points
 from silver.pixels import Limits
 
 BLOBS = ("mean", "scale", "basis", "parameters", "reference")
-"""Columns of gold/models that a report doesn't need: megabytes."""
+"""The columns of gold/models that the report does not need; they are megabytes large."""
 
 PICTURES = 6
-"""Of a reason, at most."""
+"""The most pictures that the report shows for each reason of a refusal."""
 
 MEASURES = {
     "mean_shift": "mean_shift",
@@ -38,16 +39,18 @@ MEASURES = {
     "brightness": "brightness_index",
     "component": "component_index",
 }
-"""The measures of a drift, and the columns of the suite of gold/features that hold them to a bound."""
+"""The measures of drift in `ops/drift`, and for each the column that the suite of gold/features bounds."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """One extractor model, and its champions: rows of gold/models, None where there is none.
+    """The facts about one extractor model.
 
-    `points`: photos by the champion PCA's first components; `drift`: rows of ops/drift, the last first.
+    `pca` and `classifier` are the rows of its champions in gold/models, or None where there is none yet.
+    `points` is a sample of photos with their first components by the champion PCA. `drift` has the model's
+    rows of `ops/drift`, the newest first.
     """
 
     sums: ModelSums
@@ -58,7 +61,7 @@ class ModelFacts:
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """Of the champion classifier: int64[labels, labels], a row a true kind."""
+        """The confusion of the champion classifier, int64[labels, labels], with a row for each true kind."""
         assert self.classifier is not None
         n = len(self.classifier["labels"])
         return np.array(self.classifier["confusion"], np.int64).reshape(n, n)
@@ -66,15 +69,19 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """What the report shows. `drift_bounds`: what the suite holds each measure to, where it does; `pictures`:
-    of quarantined photos, by reason, if asked for."""
+    """All facts that the report shows.
+
+    `runs` and `versions` (rows of gold/models) have the newest first. `drift_bounds` maps each measure of
+    drift to the bound that the suite of gold/features sets, where it sets one. `pictures` has JPEGs of
+    quarantined photos by reason; it is empty where nobody asked for pictures.
+    """
 
     made_at: datetime
     code_revision: str
     lake: str
     sums: Sums
     runs: Sequence[RecordedRun]
-    quality: Quality
+    gate_history: GateHistory
     models: Sequence[ModelFacts]
     versions: Sequence[Row]
     drift_bounds: Mapping[str, float]
@@ -85,31 +92,35 @@ class ReportFacts:
 
     @classmethod
     def of(cls, files: Folder, settings: Settings, *, with_pictures: bool = False) -> Self:
-        """Raises BadInput (no lake there), BadSettings (no prices), Blocked (a suite can't be read)."""
+        """Read the facts of a lake.
+
+        Raises BadInput (there is no lake), BadSettings (there are no prices) and Blocked (a suite can't be
+        read).
+        """
         root = files.root
-        held, runs, known = sums(files), recorded(root), prices()
+        lake_sums, runs, price_list = sums(files), recorded(root), prices()
         versions = _versions(root)
         drift = sorted(_drift(root), key=lambda row: row["measured_at"], reverse=True)
-        rate = Rate.of(settings, known)
+        rate = Rate.of(settings, price_list)
         return cls(
             made_at=datetime.now(UTC),
             code_revision=code_revision(),
             lake=settings.paths.lake,
-            sums=held,
+            sums=lake_sums,
             runs=runs,
-            quality=Quality.of(root),
-            models=[_model(root, model, versions, drift) for model in held.models],
+            gate_history=GateHistory.of(root),
+            models=[_model(root, model, versions, drift) for model in lake_sums.models],
             versions=versions,
             drift_bounds=_bounds(),
             rate=rate,
             spent=Spent.on(runs, rate),
-            sources=[known.sources[name] for name in ("on_demand", "emr")],
+            sources=[price_list.sources[name] for name in ("on_demand", "emr")],
             pictures=_pictures(root, settings) if with_pictures else {},
         )
 
     @property
     def refused(self) -> list[tuple[str, str, int]]:
-        """(Where, reason, photos), of photos that are refused now."""
+        """The photos that are refused now, as (table, reason, number of photos)."""
         found = [("bronze/rejected", why, n) for why, n in self.sums.rejected.items()]
         for model in self.sums.models:
             where = f"silver/quarantine of {model.extractor}"
@@ -118,7 +129,7 @@ class ReportFacts:
 
 
 def _versions(root: str) -> list[Row]:
-    """Every model version, the last one first."""
+    """The rows of gold/models without BLOBS, the newest first."""
     columns = [name for name in catalog.MODELS.schema.names if name not in BLOBS]
     rows = delta_rs_reader.rows(root, catalog.MODELS, columns=columns)
     for row in rows:
@@ -127,33 +138,40 @@ def _versions(root: str) -> list[Row]:
 
 
 def _drift(root: str) -> list[dict[str, Any]]:
-    """The rows of ops/drift, of the components' measures the largest."""
+    """The rows of `ops/drift`, with the largest measure of the components as `component`."""
     rows = delta_rs_reader.rows(root, catalog.DRIFT)
     return [row | {"component": max(row["components"], default=0.0)} for row in rows]
 
 
-def _model(root: str, held: ModelSums, versions: Sequence[Row], drift: Sequence[Row]) -> ModelFacts:
-    own = [row for row in versions if row["weights_id"] == held.weights_id]
-    champions = {row["kind"]: row for row in own if row["status"] == "champion"}
+def _model(
+    root: str, model_sums: ModelSums, versions: Sequence[Row], drift: Sequence[Row]
+) -> ModelFacts:
+    of_model = [row for row in versions if row["weights_id"] == model_sums.weights_id]
+    champions = {row["kind"]: row for row in of_model if row["status"] == "champion"}
     pca = champions.get("pca")
     return ModelFacts(
-        held,
+        model_sums,
         pca,
         champions.get("classifier"),
         scatter_points.points(root, pca["version"]) if pca else scatter_points.NONE,
-        [row for row in drift if row["weights_id"] == held.weights_id],
+        [row for row in drift if row["weights_id"] == model_sums.weights_id],
     )
 
 
 def _bounds() -> dict[str, float]:
-    written = suites.written(suites.name_of(catalog.FEATURES))["expectations"]
-    held = {each["kwargs"].get("column"): each["kwargs"].get("max_value") for each in written}
-    return {name: held[column] for name, column in MEASURES.items() if held.get(column)}
+    """The bound of each measure of drift that the suite of gold/features bounds."""
+    expectations = suites.written(suites.name_of(catalog.FEATURES))["expectations"]
+    bounds = {
+        each["kwargs"].get("column"): each["kwargs"].get("max_value") for each in expectations
+    }
+    return {name: bounds[column] for name, column in MEASURES.items() if bounds.get(column)}
 
 
 def _pictures(root: str, settings: Settings) -> dict[str, list[bytes]]:
-    """Small JPEGs of photos that are quarantined now, by reason: the first ones by their ids of those that
-    are nobody's and can be decoded."""
+    """Small JPEGs of photos that are quarantined now, by reason, without any photo of a person.
+
+    For each reason they are the first PICTURES photos by id, without those that can't be decoded.
+    """
     free = pc.field("replayed_at").is_null() & pc.field("subject").is_null()
     rows = delta_rs_reader.rows(
         root, catalog.QUARANTINE, columns=["photo_id", "reason"], where=free
@@ -163,7 +181,7 @@ def _pictures(root: str, settings: Settings) -> dict[str, list[bytes]]:
         by_reason.setdefault(reason, []).append(photo_id)
     chosen = {reason: ids[:PICTURES] for reason, ids in by_reason.items()}
     contents = thumbnails.contents(root, [photo for ids in chosen.values() for photo in ids])
-    # A photo that is too small, or blank, can be shown all the same.
+    # Wider limits than silver's: a photo that is refused as too small or blank can still be shown.
     decoder = thumbnails.decoder(
         replace(Limits(**settings.photos.model_dump()), min_side=1, blank_range=-1)
     )
@@ -174,5 +192,5 @@ def _pictures(root: str, settings: Settings) -> dict[str, list[bytes]]:
         }
     finally:
         decoder.close()
-    made = {reason: [each for each in found if each] for reason, found in shown.items()}
-    return {reason: found for reason, found in made.items() if found}
+    decoded = {reason: [each for each in found if each] for reason, found in shown.items()}
+    return {reason: found for reason, found in decoded.items() if found}

@@ -1,4 +1,4 @@
-"""The report's plots, but for the scatter: what is drawn, of which rows, along which axes."""
+"""The plots of the report, each as SVG. The scatter of photos is in svg_plots.py, as the page has it too."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conf.arguments import LAYERS
-from report.gate_history import Quality, worst
+from lake.column_values import LAYERS
+from report.gate_history import GateHistory, worst
 from report.run_history import Periods, RecordedRun
 from report.svg_plots import WIDTH, colours, svg
 
 SCREE = 50
-"""Components, at most, of a scree."""
+"""The number of components that a scree plot shows, or more where more are kept."""
 
 Row = Mapping[str, Any]
 
-STATES = {
+ACTION_COLOURS = {
     "passed": "var(--good)",
     "warned": "var(--warn)",
     "quarantined": "var(--c1)",
     "released": "var(--c4)",
     "blocked": "var(--bad)",
 }
-"""What came of an expectation, and its colour."""
+"""The colour of each action that a gate can take for an expectation."""
 
 
-def _period(periods: Periods) -> Row:
-    """The axis of time."""
+def _time_axis(periods: Periods) -> Row:
+    """The encoding of the horizontal axis: the periods in the order of time."""
     label = {"run": "slice(datum.label, 5, 16)"}.get(periods.unit, "datum.label")
     return {
         "field": "period",
@@ -42,15 +42,15 @@ def _period(periods: Periods) -> Row:
     }
 
 
-def _named(names: Sequence[str]) -> Row:
-    """A colour for each series, and a legend."""
+def _series_colour(names: Sequence[str]) -> Row:
+    """The encoding that gives each series a colour and a place in the legend."""
     palette = colours(names)
     scale = {"domain": list(palette), "range": list(palette.values())}
     return {"field": "series", "type": "nominal", "scale": scale}
 
 
 def photos(runs: Sequence[RecordedRun], periods: Periods) -> str:
-    """Photos that were embedded and refused, a bar a period."""
+    """Plot how many photos each period embedded, and how many photos and objects it refused, as bars."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for run in runs:
         period = periods.of[run.run_id]
@@ -62,16 +62,16 @@ def photos(runs: Sequence[RecordedRun], periods: Periods) -> str:
         "data": {"values": values},
         "mark": {"type": "bar"},
         "encoding": {
-            "x": _period(periods),
+            "x": _time_axis(periods),
             "y": {"field": "photos", "type": "quantitative", "axis": {"tickCount": 4}},
-            "color": _named(["embedded", "refused"]),
+            "color": _series_colour(["embedded", "refused"]),
         },
     }
     return svg(spec, label=f"Photos embedded and refused, by {periods.unit}.")
 
 
 def rates(runs: Sequence[RecordedRun], periods: Periods) -> str:
-    """Photos a second of each layer, the median of a period."""
+    """Plot the photos a second of each layer as lines: the median of the runs in each period."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for run in runs:
         for layer in run.layers:
@@ -84,33 +84,33 @@ def rates(runs: Sequence[RecordedRun], periods: Periods) -> str:
         "data": {"values": values},
         "mark": {"type": "line", "point": {"size": 36}},
         "encoding": {
-            "x": _period(periods),
+            "x": _time_axis(periods),
             "y": {
                 "field": "rate",
                 "type": "quantitative",
                 "title": "photos/s",
                 "axis": {"tickCount": 4},
             },
-            "color": _named(LAYERS),
+            "color": _series_colour(LAYERS),
         },
     }
     return svg(spec, label=f"Photos a second of each layer, by {periods.unit}.")
 
 
-def gates(quality: Quality, periods: Periods) -> str:
-    """The worst result of each suite in each period."""
+def gates(history: GateHistory, periods: Periods) -> str:
+    """Plot the worst action of each suite in each period, as a grid of coloured squares."""
     found = defaultdict(list)
-    for finding in quality.findings:
+    for finding in history.findings:
         found[periods.of[finding.run_id], finding.suite].append(finding)
     values = [{"period": p, "suite": s, "result": worst(f)} for (p, s), f in found.items()]
-    held = [action for action in STATES if any(v["result"] == action for v in values)]
-    scale = {"domain": held, "range": [STATES[action] for action in held]}
+    actions = [action for action in ACTION_COLOURS if any(v["result"] == action for v in values)]
+    scale = {"domain": actions, "range": [ACTION_COLOURS[action] for action in actions]}
     spec = {
         "height": {"step": 28},
         "data": {"values": values},
         "mark": {"type": "rect", "stroke": "var(--paper)", "strokeWidth": 2},
         "encoding": {
-            "x": _period(periods),
+            "x": _time_axis(periods),
             "y": {
                 "field": "suite",
                 "type": "nominal",
@@ -124,7 +124,7 @@ def gates(quality: Quality, periods: Periods) -> str:
 
 
 def refused(counts: Sequence[tuple[str, str, int]]) -> str:
-    """Refused photos by table and reason: (table, reason, count)."""
+    """Plot refused photos by reason as bars; `counts` has (table, reason, number of photos) for each bar."""
     values = [{"series": table, "reason": why, "photos": n} for table, why, n in counts]
     spec = {
         "height": {"step": 24},
@@ -138,36 +138,43 @@ def refused(counts: Sequence[tuple[str, str, int]]) -> str:
                 "type": "quantitative",
                 "axis": {"tickMinStep": 1, "format": ",d"},
             },
-            "color": _named(sorted({table for table, _, _ in counts})),
+            "color": _series_colour(sorted({table for table, _, _ in counts})),
         },
     }
     return svg(spec, label="Refused photos by reason.")
 
 
 def scree(shares: Sequence[float], *, components: int) -> str:
-    """The share of the variance of each component, and of all up to it; those that are kept are marked."""
-    known = list(shares[: max(SCREE, components)])
+    """Plot the share of the variance of each component, and of all components up to it.
+
+    `shares` are in [0, 1]. The first `components` are kept by the PCA version, and have another colour.
+    """
+    shown = list(shares[: max(SCREE, components)])
     values = [
         {
             "component": place,
             "share": share,
-            "together": sum(known[:place]),
+            "together": sum(shown[:place]),
             "series": "kept" if place <= components else "left out",
         }
-        for place, share in enumerate(known, start=1)
+        for place, share in enumerate(shown, start=1)
     ]
     x = {
         "field": "component",
         "type": "quantitative",
-        "scale": {"domain": [0, len(known) + 1], "nice": False},
+        "scale": {"domain": [0, len(shown) + 1], "nice": False},
         "axis": {"grid": False, "tickMinStep": 1},
     }
     y = {"type": "quantitative", "axis": {"format": ".0%", "tickCount": 5}}
-    mark = {"type": "bar", "width": max(2, int(320 / len(known)) - 2)}
-    color = _named(["kept", "left out"])
+    mark = {"type": "bar", "width": max(2, int(320 / len(shown)) - 2)}
+    color = _series_colour(["kept", "left out"])
     each = {
         "mark": mark,
-        "encoding": {"x": x, "y": {**y, "field": "share", "title": "of each"}, "color": color},
+        "encoding": {
+            "x": x,
+            "y": {**y, "field": "share", "title": "share of each"},
+            "color": color,
+        },
     }
     together = {
         "mark": {"type": "line", "point": {"size": 24}},
@@ -176,7 +183,7 @@ def scree(shares: Sequence[float], *, components: int) -> str:
             "y": {
                 **y,
                 "field": "together",
-                "title": "of all up to it",
+                "title": "share of all up to it",
                 "scale": {"domain": [0, 1]},
             },
         },
@@ -187,48 +194,43 @@ def scree(shares: Sequence[float], *, components: int) -> str:
 
 
 def drift(rows: Sequence[Row], periods: Periods, *, bounds: Mapping[str, float]) -> str:
-    """The largest of each measure in each period, in multiples of the bound that it is held to."""
+    """Plot the largest value of each measure of drift in each period, in multiples of the measure's bound.
+
+    `rows` are rows of `ops/drift`, and `bounds` maps each measure to its bound.
+    """
     found: dict[tuple[str, str], float] = {}
     for row in rows:
-        for measure, most in bounds.items():
+        for measure, bound in bounds.items():
             key = periods.of[row["run_id"]], measure.replace("_", " ")
-            found[key] = max(found.get(key, 0.0), row[measure] / most)
+            found[key] = max(found.get(key, 0.0), row[measure] / bound)
     values = [{"period": p, "series": m, "drift": d} for (p, m), d in found.items()]
-    y = {"type": "quantitative", "title": "of its bound", "axis": {"tickCount": 5}}
-    measured = {
+    y = {"type": "quantitative", "title": "multiples of the bound", "axis": {"tickCount": 5}}
+    measured_layer = {
         "data": {"values": values},
         "mark": {"type": "line", "point": {"size": 36}},
         "encoding": {
-            "x": _period(periods),
+            "x": _time_axis(periods),
             "y": {**y, "field": "drift"},
-            "color": _named([measure.replace("_", " ") for measure in bounds]),
+            "color": _series_colour([measure.replace("_", " ") for measure in bounds]),
         },
     }
-    bound = {
+    bound_layer = {
         "data": {"values": [{}]},
         "mark": {"type": "rule", "strokeDash": [4, 3]},
         "encoding": {"y": {"datum": 1}},
     }
-    spec = {"height": 200, "layer": [measured, bound]}
+    spec = {"height": 200, "layer": [measured_layer, bound_layer]}
     return svg(
         spec, label=f"The largest drift of each measure by {periods.unit}, against its bound."
     )
 
 
 def confusion(labels: Sequence[str], counts: NDArray[np.int64]) -> str:
-    """How often each kind, a row, was taken for each, a column: the stronger, the larger its share."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    values = [
-        {
-            "true": labels[row],
-            "said": labels[column],
-            "share": float(shares[row, column]),
-            "series": "right" if row == column else "taken for another",
-            "told": f"{labels[row]} taken for {labels[column]}: {counts[row, column]:,} of "
-            f"{counts[row].sum():,}",
-        }
-        for row, column in zip(*np.nonzero(counts), strict=True)
-    ]
+    """Plot how often each kind was taken for each kind, as a matrix of squares.
+
+    `counts` is int64[labels, labels]: a row for each true kind, a column for each predicted one. The opacity
+    of a square is its share of the row.
+    """
     side = max(10, min(26, (WIDTH - 160) // max(len(labels), 1)))
     axis = {"labelLimit": 120, "labelFontSize": min(12, side), "grid": True, "tickBand": "extent"}
     sort = list(labels)
@@ -236,15 +238,21 @@ def confusion(labels: Sequence[str], counts: NDArray[np.int64]) -> str:
     spec = {
         "width": {"step": side},
         "height": {"step": side},
-        "data": {"values": values},
+        "data": {"values": _confusion_squares(labels, counts)},
         "mark": {"type": "rect"},
         "encoding": {
-            "y": {"field": "true", "type": "nominal", "sort": sort, "title": "it is", "axis": axis},
-            "x": {
-                "field": "said",
+            "y": {
+                "field": "true",
                 "type": "nominal",
                 "sort": sort,
-                "title": "it was taken for",
+                "title": "true kind",
+                "axis": axis,
+            },
+            "x": {
+                "field": "predicted",
+                "type": "nominal",
+                "sort": sort,
+                "title": "predicted kind",
                 "axis": {**axis, "labelAngle": -90},
             },
             "color": {"field": "series", "type": "nominal", "scale": scale},
@@ -254,7 +262,23 @@ def confusion(labels: Sequence[str], counts: NDArray[np.int64]) -> str:
                 "scale": {"domain": [0, 1], "range": [0.25, 1]},
                 "legend": None,
             },
-            "description": {"field": "told"},
+            "description": {"field": "description"},
         },
     }
     return svg(spec, label=f"Confusion of {len(labels):,} kinds on photos held out.")
+
+
+def _confusion_squares(labels: Sequence[str], counts: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """The data of each square that is not empty; `description` is the text that the page shows for it."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return [
+        {
+            "true": labels[row],
+            "predicted": labels[column],
+            "share": float(shares[row, column]),
+            "series": "right" if row == column else "taken for another",
+            "description": f"{labels[row]} taken for {labels[column]}: {counts[row, column]:,} of "
+            f"{counts[row].sum():,}",
+        }
+        for row, column in zip(*np.nonzero(counts), strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""What runs take and cost: hours of ops/runs at the list prices of conf/prices.toml."""
+"""What runs cost: their hours from `ops/runs` at the list prices of conf/prices.toml."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from conf.settings import Settings
 from report.run_history import RecordedRun
 
 COMPARED = "m5.xlarge"
-"""What hours on any other machine are compared with."""
+"""The instance type whose price stands for a machine that is not rented from AWS."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """Dollars an hour of `nodes`, all on demand, with EMR's part. `is_own`: they are those of the settings;
-    else the hours were of another machine, and cost what they would on that one if it were as fast."""
+    """The price of an hour of some nodes, on demand, with EMR's part of it.
+
+    `nodes` names them, such as `one m5.xlarge and 2 r5.xlarge`. `is_own` says whether they are the nodes of
+    the settings. Where they are not, the runs were on another machine, and the price is that of a COMPARED
+    instance, as if that were as fast.
+    """
 
     nodes: str
     dollars_an_hour: float
@@ -26,20 +30,23 @@ class Rate:
 
     @classmethod
     def of(cls, settings: Settings, prices: Prices) -> Self:
-        """Raises BadSettings where conf/prices.toml has no price of the nodes."""
-        own = settings.emr
-        if own is None:
-            node = _priced([COMPARED], prices)
+        """Return the rate of the nodes in the settings, or of one COMPARED instance where they name none.
+
+        Raises BadSettings where conf/prices.toml has no price for them.
+        """
+        emr = settings.emr
+        if emr is None:
+            node = _first_priced([COMPARED], prices)
             return cls(f"one {COMPARED}", _dollars(prices.instances[node]), is_own=False)
-        primary, core = _priced(own.primary, prices), _priced(own.core, prices)
+        primary, core = _first_priced(emr.primary, prices), _first_priced(emr.core, prices)
         dollars = _dollars(prices.instances[primary])
-        dollars += own.core_nodes * _dollars(prices.instances[core])
-        return cls(f"one {primary} and {own.core_nodes:,} {core}", dollars, is_own=True)
+        dollars += emr.core_nodes * _dollars(prices.instances[core])
+        return cls(f"one {primary} and {emr.core_nodes:,} {core}", dollars, is_own=True)
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What runs took: `photos` that came into a layer for the first time, hours and dollars."""
+    """The hours and dollars that some runs took; `photos` counts the objects that bronze took in."""
 
     photos: int
     hours: float
@@ -47,22 +54,24 @@ class Spent:
 
     @classmethod
     def on(cls, runs: Sequence[RecordedRun], rate: Rate) -> Self:
-        """On those runs."""
+        """Add up what `runs` took at a rate."""
         hours = sum(run.seconds for run in runs) / 3600
         photos = sum(run.taken_in("bronze") or 0 for run in runs)
         return cls(photos, hours, hours * rate.dollars_an_hour)
 
     @property
     def dollars_a_million(self) -> float | None:
-        """For a million photos at the same rate; None where none came."""
+        """The dollars for a million photos at the same rate, or None where no photo came in."""
         return self.dollars / self.photos * 1e6 if self.photos else None
 
 
 def _dollars(instance: Instance) -> float:
+    """The dollars an hour of one instance: EC2 on demand, and EMR's part."""
     return instance.on_demand + instance.emr
 
 
-def _priced(names: Sequence[str], prices: Prices) -> str:
+def _first_priced(names: Sequence[str], prices: Prices) -> str:
+    """Return the first of some instance types that has a price. Raises BadSettings where none has."""
     for name in names:
         if name in prices.instances:
             return name

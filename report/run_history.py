@@ -1,4 +1,4 @@
-"""The runs of a lake, from ops/runs, and the periods in which a page can show them."""
+"""The runs of a lake, from `ops/runs`, and the periods by which plots over time group them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from conf.arguments import LAYERS
+from lake.column_values import LAYERS
 from lake import catalog, delta_rs_reader
 from lake.run_journal import begun
 
 REFUSED = "refused:"
+"""The prefix of a reason among the counts of a row of `ops/runs`."""
+
 PERIODS = 60
-"""Bars, at most, in a plot over time."""
+"""The most periods that a plot over time shows."""
 
 WORST = ("failed", "blocked", "pending", "running", "done")
-"""States of a layer, the one that says most of a run first."""
+"""The states of a layer, the worst first. A run has the worst state of its layers."""
 
 
 @dataclass(frozen=True)
 class RecordedLayer:
-    """One layer of one run: a row of ops/runs. Counts are of photos, but of bronze's `photos_in`: objects."""
+    """One layer of one run: a row of `ops/runs`.
+
+    All counts are of photos, with one exception: `photos_in` of bronze counts objects. `refused` counts by
+    reason. `started_at` is in UTC.
+    """
 
     layer: str
     status: str
@@ -34,7 +40,7 @@ class RecordedLayer:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """From a row of ops/runs."""
+        """Make the layer from a row of `ops/runs`. A layer that did not finish has taken 0 seconds."""
         counts = dict(row["counts"] or [])
         finished = row["finished_at"] or row["started_at"]
         return cls(
@@ -50,13 +56,13 @@ class RecordedLayer:
 
     @property
     def refusals(self) -> int:
-        """Photos, or objects, that it refused."""
+        """The number of photos, or in bronze of objects, that the layer refused."""
         return sum(self.refused.values())
 
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """One run that left rows in ops/runs. `layers` in the order in which they ran."""
+    """One run that left rows in `ops/runs`; `layers` are in the order in which they ran."""
 
     run_id: str
     code_revision: str
@@ -64,74 +70,77 @@ class RecordedRun:
 
     @property
     def begun(self) -> datetime:
-        """When, in UTC."""
+        """The time at which the run began, in UTC."""
         return begun(self.run_id)
 
     @property
     def seconds(self) -> float:
-        """Of its layers together; Spark's start is not among them."""
+        """The seconds that the layers took together, without the start of Spark."""
         return sum(layer.seconds for layer in self.layers)
 
     @property
     def status(self) -> str:
-        """The one of its layers that says most."""
+        """The worst state among the layers, in the order of WORST."""
         states = [layer.status for layer in self.layers]
         return next((state for state in WORST if state in states), states[-1])
 
     @property
     def error(self) -> str | None:
-        """What ended it."""
+        """The error that ended the run, or None where it went through."""
         return next((layer.error for layer in self.layers if layer.error), None)
 
     @property
     def others(self) -> list[str]:
-        """What it did beside the layers, such as `train` or `erase`."""
+        """The commands that the run recorded beside bronze, silver and gold, such as `train` or `erase`."""
         return [layer.layer for layer in self.layers if layer.layer not in LAYERS]
 
     @property
     def refusals(self) -> int:
-        """Objects and photos that bronze and silver refused."""
+        """The number of objects and photos that all layers refused."""
         return sum(layer.refusals for layer in self.layers)
 
     @property
     def photos(self) -> int:
-        """The most that one layer of the flow took in."""
+        """The largest number of photos (objects in bronze) that one of bronze, silver and gold took in."""
         return max((layer.photos_in for layer in self.layers if layer.layer in LAYERS), default=0)
 
     @property
     def photos_per_second(self) -> float | None:
-        """Through all its layers; None where nothing came in."""
+        """The photos a second over all layers together, or None where nothing came in."""
         return self.photos / self.seconds if self.photos and self.seconds else None
 
     def kept(self, name: str) -> int | None:
-        """Photos that a layer kept; None where the run had no such layer."""
+        """Return the number of photos that a layer kept, or None where the run had no such layer."""
         found = [layer.kept for layer in self.layers if layer.layer == name]
         return sum(found) if found else None
 
     def taken_in(self, name: str) -> int | None:
-        """As `kept`, of what came in."""
+        """Return how many photos (bronze: objects) a layer took in; None where the run had no such layer."""
         found = [layer.photos_in for layer in self.layers if layer.layer == name]
         return sum(found) if found else None
 
 
 def recorded(root: str) -> list[RecordedRun]:
-    """Every run, the last one first. Raises BadInput where there is no lake."""
-    held: dict[str, list[Mapping[str, Any]]] = {}
+    """Return every run of the lake under `root`, the newest first. Raises BadInput where there is no lake."""
+    rows_by_run: dict[str, list[Mapping[str, Any]]] = {}
     for row in sorted(delta_rs_reader.rows(root, catalog.RUNS), key=lambda row: row["started_at"]):
-        held.setdefault(row["run_id"], []).append(row)
+        rows_by_run.setdefault(row["run_id"], []).append(row)
     runs = [
         RecordedRun(
             run_id, rows[0]["code_revision"] or "unknown", [RecordedLayer.of(row) for row in rows]
         )
-        for run_id, rows in held.items()
+        for run_id, rows in rows_by_run.items()
     ]
     return sorted(runs, key=lambda run: run.begun, reverse=True)
 
 
 @dataclass(frozen=True)
 class Periods:
-    """What plots over time are drawn by: `unit` is `run`, `day`, `week`, `month` or `year`; their names in
-    order, and that of each run."""
+    """The periods of a plot over time, and the period of each run.
+
+    `unit` is `run`, `day`, `week`, `month` or `year`. `names` has the periods in the order of time, and `of`
+    maps each run_id to the name of its period.
+    """
 
     unit: str
     names: Sequence[str]
@@ -139,24 +148,25 @@ class Periods:
 
     @classmethod
     def over(cls, run_ids: Iterable[str]) -> Self:
-        """The finest unit that leaves a plot readable."""
-        known = sorted(set(run_ids))
+        """Group runs by the finest unit that gives at most PERIODS periods, or by years where none does."""
+        ordered = sorted(set(run_ids))
         for unit in UNITS:
-            of = {run_id: UNITS[unit](begun(run_id)) for run_id in known}
+            of = {run_id: UNITS[unit](begun(run_id)) for run_id in ordered}
             if len(set(of.values())) <= PERIODS:
                 break
         return cls(unit, list(dict.fromkeys(of.values())), of)
 
 
-def _week(moment: datetime) -> str:
+def _monday(moment: datetime) -> str:
+    """The date of the Monday of a moment's week."""
     return f"{moment - timedelta(days=moment.weekday()):%Y-%m-%d}"
 
 
 UNITS: Mapping[str, Callable[[datetime], str]] = {
     "run": lambda moment: f"{moment:%Y-%m-%d %H:%M:%S}",
     "day": lambda moment: f"{moment:%Y-%m-%d}",
-    "week": _week,
+    "week": _monday,
     "month": lambda moment: f"{moment:%Y-%m}",
     "year": lambda moment: f"{moment:%Y}",
 }
-"""How a moment's period is named. A week by its Monday."""
+"""The name of the period that holds a moment, by unit, from the finest to the coarsest."""

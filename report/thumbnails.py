@@ -1,4 +1,4 @@
-"""Small pictures of photos that are nobody's: decoded as silver does, and encoded anew."""
+"""Small pictures of photos that belong to no person, decoded as silver does it and encoded anew."""
 
 from __future__ import annotations
 
@@ -17,59 +17,62 @@ from silver.decoder_process import Decoder
 from silver.pixels import Limits, RefusedPhoto
 
 SIDE = 144
-"""Of a picture, in pixels."""
+"""The width and height of a picture, in pixels."""
 
 
 def contents(root: str, photo_ids: Collection[str]) -> dict[str, bytes]:
-    """What bronze/photos holds of those photos, but of none that is a subject's, or a copy of a subject's.
+    """Return the bytes of some photos of bronze/photos, by their ids, without any photo of a person.
 
-    Ids are looked through first, and then the row groups alone that hold one: bounded memory, however many
-    photos there are. Raises BadInput where there is no lake.
+    A photo that has a subject is left out, and so is a copy of one. Memory is bounded however many photos the
+    lake has: ids are read first, and then only the row groups that hold one of them. Raises BadInput where
+    there is no lake.
     """
-    held = delta_rs_reader.delta_table(root, catalog.PHOTOS).to_pyarrow_dataset()
-    wanted = pc.field("photo_id").isin(pa.array(photo_ids, pa.string()))
-    nobodys = wanted & pc.field("subject").is_null()
+    photos = delta_rs_reader.delta_table(root, catalog.PHOTOS).to_pyarrow_dataset()
+    asked = pc.field("photo_id").isin(pa.array(photo_ids, pa.string()))
+    without_subject = asked & pc.field("subject").is_null()
     groups: list[Any] = []
     originals: dict[str, str] = {}
-    for file in held.get_fragments():
+    for file in photos.get_fragments():
         for group in file.split_by_row_group():
-            columns = {"schema": held.schema, "columns": ["photo_id", "original"]}
-            found = group.to_table(filter=nobodys, **columns).to_pylist()
-            if found:
+            columns = {"schema": photos.schema, "columns": ["photo_id", "original"]}
+            rows = group.to_table(filter=without_subject, **columns).to_pylist()
+            if rows:
                 groups.append(group)
-                originals |= {row["photo_id"]: row["original"] for row in found}
+                originals |= {row["photo_id"]: row["original"] for row in rows}
     if not groups:
         return {}
-    somebodys = ~pc.field("subject").is_null() & pc.field("original").isin(
+    of_a_subject = ~pc.field("subject").is_null() & pc.field("original").isin(
         pa.array(originals.values(), pa.string())
     )
-    copies = held.to_table(columns=["original"], filter=somebodys)["original"].to_pylist()
+    copies = photos.to_table(columns=["original"], filter=of_a_subject)["original"].to_pylist()
     free = [photo for photo, original in originals.items() if original not in copies]
     chosen = pc.field("photo_id").isin(pa.array(free, pa.string()))
-    found = {}
+    found: dict[str, bytes] = {}
     for group in groups:
-        rows = group.to_table(
-            schema=held.schema, columns=["photo_id", "content"], filter=chosen & nobodys
+        table = group.to_table(
+            schema=photos.schema, columns=["photo_id", "content"], filter=chosen & without_subject
         )
-        found |= {row["photo_id"]: row["content"] for row in rows.to_pylist()}
+        found |= {row["photo_id"]: row["content"] for row in table.to_pylist()}
     return found
 
 
 def decoder(limits: Limits) -> Decoder:
-    """What `pictures` decodes with: a process of its own. Raises OSError where none can be made."""
+    """Start the process that `pictures` decodes photos in. Raises OSError where none can be started."""
     return Decoder(pixels.decode, size=SIDE, limits=limits)
 
 
 def pictures(photos: Sequence[bytes], *, by: Decoder) -> list[bytes | None]:
-    """A JPEG of SIDE pixels a side of each, without anything of the file but its pixels; None of one that
-    can't be decoded."""
-    made: list[bytes | None] = []
+    """Return a JPEG of SIDE × SIDE pixels for each photo, or None for a photo that can't be decoded.
+
+    A JPEG holds nothing of the photo's file but its pixels.
+    """
+    found: list[bytes | None] = []
     with closing(by.decoded(photos)) as decoded:
         for photo in decoded:
             if isinstance(photo, RefusedPhoto):
-                made.append(None)
+                found.append(None)
                 continue
             encoded = io.BytesIO()
             Image.fromarray(photo).save(encoded, "JPEG", quality=80)
-            made.append(encoded.getvalue())
-    return made
+            found.append(encoded.getvalue())
+    return found

@@ -144,16 +144,6 @@ def stage(context: Context, photos: DataFrame, outcome: GateOutcome, chunk: Chun
         lake.staging.write(chunk, EMBEDDED, rows)
 
 
-def embed(context: Context, source: Chunk, *, gate: Gate) -> None:
-    """Takes a published bronze chunk through its gate and the model into silver. Raises Blocked."""
-    publication = Publication(context.lake, SilverChunks(context.lake, gate), context.did)
-    photos, outcome = judged_photos(context, source, gate=gate)
-    publication.run(
-        plan(context.model, photos=source.photos, source=source.number),
-        lambda chunk: stage(context, photos, outcome, chunk),
-    )
-
-
 def release(context: Context, chunk: Chunk) -> None:
     """Takes a blocked chunk, of bronze or of silver, through a gate that releases it into quarantine.
 
@@ -163,7 +153,11 @@ def release(context: Context, chunk: Chunk) -> None:
     publication = Publication(context.lake, SilverChunks(context.lake, gate), context.did)
     publication.finish_judged()
     if chunk.layer == BRONZE:
-        embed(context, chunk, gate=gate)
+        photos, outcome = judged_photos(context, chunk, gate=gate)
+        publication.run(
+            plan(context.model, photos=chunk.photos, source=chunk.number),
+            lambda planned: stage(context, photos, outcome, planned),
+        )
     else:
         publication.publish_left(chunk)
 

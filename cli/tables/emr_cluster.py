@@ -10,16 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from emr.cluster_state import ENDED, Cluster, Step
+from emr.cluster import ClusterReport
+from emr.cluster_state import ENDED
 
 
-def status(
-    console: Console,
-    cluster: Cluster,
-    fleets: Sequence[Mapping[str, Any]],
-    steps: Sequence[Step],
-) -> None:
-    """A line of the cluster, a table of its nodes, and a table of its last steps. Times are in UTC."""
+def show(console: Console, report: ClusterReport) -> None:
+    """A line about the cluster, a table of its nodes, and a table of its last steps. Times are in UTC."""
+    cluster, fleets, steps = report.cluster, report.fleets, report.steps
     since = told(cluster.created)
     why = f" ({cluster.why})" if cluster.state in ENDED else ""
     console.print(
@@ -48,13 +45,6 @@ def status(
         ended = told(step.ended) if step.ended else "–"
         table.add_row(step.id, step.name, step.state, told(step.created), ended, why)
     console.print(table)
-
-
-def log(console: Console, ends: Mapping[str, str]) -> None:
-    """The ends of log files, each under its address."""
-    for uri, end in ends.items():
-        console.print(uri, style="bold", markup=False, soft_wrap=True)
-        console.print(end.rstrip() or "(empty)", markup=False, soft_wrap=True)
 
 
 def told(time: datetime) -> str:

@@ -42,19 +42,19 @@ def asked_at(name: str) -> datetime:
     return datetime.strptime(name.partition("-")[0], TIME).replace(tzinfo=UTC)
 
 
-def record(files: Folder, audit: Audit, *, keys: Pseudonyms) -> str:
+def record(files: Folder, audit: Audit, *, pseudonyms: Pseudonyms) -> str:
     """Writes that it was asked, and the statuses, under privacy/audits; returns its id.
 
     Whom it was about is kept as a tombstone is: neither the subject, nor its pseudonym, nor a photo id.
     Raises BadInput where it can't be written.
     """
     question = audit.question
-    meant = question.photo or keys.subject(question.subject or "")
+    meant = question.photo or pseudonyms.subject(question.subject or "")
     name = f"{audit.asked_at.astimezone(UTC):{TIME}}-{secrets.token_hex(4)}"
     remembered = {
         "id": name,
         "asked_at": audit.asked_at,
-        "about": {"photo" if question.photo else "subject": keys.tombstone(meant)},
+        "about": {"photo" if question.photo else "subject": pseudonyms.tombstone(meant)},
         "when": {
             key: value
             for key, value in _question(question).items()

@@ -46,10 +46,10 @@ class Audit:
 
 @dataclass(frozen=True)
 class Auditor:
-    """Answers questions about the lake under `files`; `keys` are those that it was made with."""
+    """Answers questions about the lake under `files`; `pseudonyms` are by the key that it was made with."""
 
     files: Folder
-    keys: Pseudonyms
+    pseudonyms: Pseudonyms
 
     def answer(self, question: AuditQuestion, *, now: datetime | None = None) -> Audit:
         """Raises BadInput (a version that never was, a time to come)."""
@@ -59,7 +59,7 @@ class Auditor:
                 f"--at {told(question.at)} is still to come: it is {told(asked_at)} now."
             )
         erased = self._erasures(question)
-        looking = TableSearch(self.files, self.keys, question, erased, asked_at)
+        looking = TableSearch(self.files, self.pseudonyms, question, erased, asked_at)
         tables = [question.table] if question.table else list(TIMES)
         if question.photo is not None:  # an object that was no photo has no photo_id
             tables = [table for table in tables if table is not catalog.REJECTED]
@@ -84,8 +84,8 @@ class Auditor:
         for request, states in by_request.items():
             last = states[-1]
             if question.subject is not None:
-                pseudonym = self.keys.subject(question.subject)
-                is_meant = last["subject"] == self.keys.tombstone(pseudonym)
+                pseudonym = self.pseudonyms.subject(question.subject)
+                is_meant = last["subject"] == self.pseudonyms.tombstone(pseudonym)
             else:
                 is_meant = question.photo in (last["photo_ids"] or ())
             if is_meant:

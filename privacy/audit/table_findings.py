@@ -109,14 +109,14 @@ class TableSearch:
     """One question, put to table after table."""
 
     files: Folder
-    keys: Pseudonyms
+    pseudonyms: Pseudonyms
     question: AuditQuestion
     erasures: Sequence[PastErasure]
     now: datetime
 
     @cached_property
     def _pseudonym(self) -> str | None:
-        return None if self.question.subject is None else self.keys.subject(self.question.subject)
+        return None if self.question.subject is None else self.pseudonyms.subject(self.question.subject)
 
     def finding(self, table: Table) -> TableFinding:
         """What the table held."""

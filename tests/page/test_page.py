@@ -28,7 +28,7 @@ def choose(page, file):
 def test_a_photo_is_answered_by_keyboard_alone(page, address, photo, scheme):
     page.emulate_media(color_scheme=scheme)
     page.goto(address)
-    page.locator("#about", has_text="told by classifier-").wait_for()
+    page.locator("#about", has_text="predicted by classifier-").wait_for()
     choose(page, photo)
     page.locator("#answer").wait_for()
     label = photo.parent.name.removeprefix("label=")

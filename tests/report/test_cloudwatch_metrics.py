@@ -127,7 +127,9 @@ def test_a_cloudwatch_that_fails_is_a_sentence(code):
     with Stubber(client) as stub:
         stub.add_client_error("put_metric_data", code, "no", 400)
         said = cloudwatch_metrics.publish("lake", [did()], settings())
-    assert said.startswith("CloudWatch has no metrics of this run, ops/runs has them. AWS ")
+    assert said.startswith(
+        "CloudWatch did not get the metrics of this run; they are in ops/runs. AWS "
+    )
 
 
 @pytest.mark.usefixtures("credentials")
@@ -140,7 +142,9 @@ def test_a_cloudwatch_that_is_out_of_reach_does_not_hold_up_a_run(monkeypatch):
 def test_an_error_that_is_not_of_aws_fails_no_run_either(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "no address")
     said = cloudwatch_metrics.publish("lake", [did()], settings())
-    assert said.startswith("CloudWatch has no metrics of this run, ops/runs has them. ValueError")
+    assert said.startswith(
+        "CloudWatch did not get the metrics of this run; they are in ops/runs. ValueError"
+    )
 
 
 def test_an_older_lake_gets_the_column(place):
@@ -297,9 +301,7 @@ def test_a_run_that_fails_is_told_to_cloudwatch_also_where_the_lake_cannot_be_wr
     monkeypatch.setattr(run, "record", full)
     code, _, _ = failing(OSError(28, "No space left on device"), "--set", "monitoring.cloudwatch=F")
     assert code == 1
-    sent = {
-        each["MetricName"] for each in cloudwatch_metrics.list_metrics(Namespace="F")["Metrics"]
-    }
+    sent = {each["MetricName"] for each in cloudwatch.list_metrics(Namespace="F")["Metrics"]}
     assert metric_names.RUNS_FAILED in sent
 
 

@@ -1,22 +1,17 @@
-"""An audit as people read it."""
+"""An audit on the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from cli.json_console import JsonConsole
-from lake import catalog
 from privacy.audit.auditor import Audit
 from privacy.audit.table_findings import AuditQuestion, TableFinding, told
 from privacy.audit.table_history import Commit
-from privacy.restore import Restored
-from privacy.retention import PastAge
 
 
 def show(console: Console, audit: Audit) -> None:
@@ -51,32 +46,6 @@ def show(console: Console, audit: Audit) -> None:
     )
     for line in lines:
         console.print(escape(line), soft_wrap=True)
-
-
-def passed(console: Console, found: Iterable[PastAge], verb: str) -> None:
-    """What is past its longest age, a line a place; the last column says whether it went or would."""
-    table = Table()
-    for name in ("place", "longest age", "from before (UTC)", verb):
-        table.add_column(name, justify="right" if name == verb else "left")
-    for each in found:
-        before = f"{each.before.astimezone(UTC):%Y-%m-%d %H:%M}"
-        table.add_row(each.place, each.age, before, f"{each.held:,} {each.unit}")
-    console.print(table)
-
-
-def restored(console: Console, table: catalog.Table, version: int, done: Restored) -> None:
-    """What a restore did, in two lines."""
-    console.print(
-        f"{table.name} is as it was at version {version}: {done.left:,} rows left, {done.returned:,} came "
-        f"back, {done.kept_out:,} may not (erased, expired, or of what was withdrawn or retired).",
-        soft_wrap=True,
-    )
-    if done.withdrawn:
-        console.print(
-            f"chunks that were published since, and are withdrawn: {done.withdrawn:,}. run.py --layer all "
-            f"makes them again.",
-            soft_wrap=True,
-        )
 
 
 def _asked(question: AuditQuestion) -> str:

@@ -1,0 +1,111 @@
+"""`audit`: what the lake held on a subject or of a photo, and when. Without Spark."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from cli.command import Command, Parser, Words
+from cli.lake_access import existing_lake
+from cli.tables import audit_table
+from conf.errors import BadInput
+from conf.settings import Settings
+from lake import lake_json, pseudonyms
+from privacy.audit import audit_records, auditor
+from privacy.audit.auditor import Auditor
+from privacy.audit.table_findings import AuditQuestion
+
+PHOTO_ID = re.compile("[0-9a-f]{64}")
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Answers on screen and as JSON, and records in the lake that it was asked.
+
+    Raises BadInput for a time, version or table that never was and for a missing key, Refused for another
+    key.
+    """
+    files = existing_lake(settings)
+    own = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
+    lake_json.check(files, pseudonyms=own)
+    answer = Auditor(files, own).answer(question(words))
+    audit_table.show(console, answer)
+    name = audit_records.record(files, answer, pseudonyms=own)
+    console.print(
+        f"recorded as {files.uri(f'{audit_records.FOLDER}/{name}.json')}", soft_wrap=True
+    )
+    if words.json:
+        try:
+            Path(words.json).write_text(audit_records.as_json(answer))
+        except OSError as error:
+            raise BadInput(
+                f"--json {words.json} can't be written ({error.strerror}); name another file."
+            ) from None
+
+
+def question(words: Words) -> AuditQuestion:
+    """The question that the words ask. Raises BadInput."""
+    if words.photo is not None and not PHOTO_ID.fullmatch(words.photo):
+        raise BadInput(f"--photo {words.photo} is no photo_id: it has 64 hex digits.")
+    table, version = None, None
+    if words.version is not None:
+        name, version = _parsed_version(words.version)
+        table = auditor.named(name)
+    return AuditQuestion(
+        subject=words.subject,
+        photo=words.photo,
+        at=_parsed_time(words.at) if words.at is not None else None,
+        table=table,
+        version=version,
+        history=words.history,
+    )
+
+
+def _parsed_time(text: str) -> datetime:
+    """A time as ISO 8601 writes it, in UTC where it names no zone. A date alone stands for its end. Raises
+    BadInput."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(
+            f"--at {text} is no time; write it as 2026-03-01T12:00:00 (UTC), or as a date."
+        ) from None
+    if len(text) <= len("2026-03-01"):
+        time = time.replace(hour=23, minute=59, second=59, microsecond=999_999)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _parsed_version(text: str) -> tuple[str, int]:
+    """The table's name and the number of TABLE=N. Raises BadInput."""
+    name, _, number = text.partition("=")
+    if not number.isdecimal():
+        raise BadInput(f"--version {text}: write it as TABLE=N, such as silver/embeddings=3.")
+    return name, int(number)
+
+
+def _add_arguments(parser: Parser) -> None:
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
+    who.add_argument("--photo", metavar="ID", help="a photo_id")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--at", metavar="TIME", help="ISO 8601, in UTC; a date alone is its end")
+    when.add_argument("--version", metavar="TABLE=N", help="one table at one version")
+    when.add_argument("--history", action="store_true", help="when rows came, and when they left")
+    parser.add_argument("--json", metavar="FILE", help="write the whole answer there")
+
+
+def _check(words: Words) -> None:
+    if words.subject is None and words.photo is None:
+        raise BadInput("audit takes --subject S or --photo ID.")
+
+
+COMMAND = Command(
+    name="audit",
+    help="what the lake held on a subject or of a photo, and when",
+    example=("audit --subject anna --history", "what was held on anna, since when and until when"),
+    run=run,
+    add_arguments=_add_arguments,
+    check=_check,
+)

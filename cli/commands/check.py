@@ -1,0 +1,66 @@
+"""`check`: every expectation suite on what the lake holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from cli.command import Command, Parser, Words, whole_number
+from cli.lake_access import reading
+from cli.tables import check_table
+from conf.errors import BadInput, Blocked
+from conf.settings import Settings
+from expectations import check_tables
+from expectations.suite_views import Views
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Judges every table that has a suite, or one table at a version. Raises Blocked where a critical
+    expectation fails."""
+    tables = check_tables.named(words.table)
+    version = whole_number(words, "version")
+    junit = Path(words.junit) if words.junit else None
+    if junit and not junit.parent.is_dir():
+        raise BadInput(f"--junit {junit}: there is no folder {junit.parent}; make it first.")
+    with reading(settings, console) as lake:
+        views = Views(lake, history_chunks=settings.gates.history_chunks)
+        results = []
+        for table in tables:
+            with console.status(table.name):
+                results.append(check_tables.check(lake, table, views=views, version=version))
+    if junit:
+        junit.write_text(check_tables.junit(results))
+    check_table.show(console, results)
+    failures = sum(len(result.failures) for result in results)
+    if failures:
+        raise Blocked(
+            f"{failures:,} critical expectations fail on what the lake holds: mend the rule where the rule is "
+            f"wrong. To find since when rows fail, check earlier versions with --table TABLE --version N."
+        )
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument(
+        "--table", metavar="TABLE", help="one table only, such as silver/embeddings"
+    )
+    parser.add_argument("--version", metavar="N", help="as the table was at that version")
+    parser.add_argument(
+        "--junit", metavar="FILE", help="write JUnit XML, a test case an expectation"
+    )
+
+
+def _check(words: Words) -> None:
+    whole_number(words, "version")
+    if words.version is not None and words.table is None:
+        raise BadInput("--version says at which version of a table; name it with --table.")
+
+
+COMMAND = Command(
+    name="check",
+    help="every expectation suite on what the lake holds",
+    example=("check --junit checks.xml", "every suite on what the lake holds"),
+    run=run,
+    add_arguments=_add_arguments,
+    check=_check,
+)

@@ -1,0 +1,140 @@
+"""`erase`: a subject leaves every place, and a certificate says so; or a search for what may be left."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from cli.command import Command, Parser, Words, one_of
+from cli.lake_access import existing_lake, reading, writing
+from cli.steps import recorded
+from conf.errors import BadInput, Pending
+from conf.settings import Settings
+from lake import pseudonyms
+from lake.column_values import ERASE, FITTED_PREFIX, ErasureMode, ErasureState
+from lake.context import Context
+from lake.readable_lake import Lake
+from privacy import tombstones
+from privacy.erasure import certificate, request_journal, verification
+from privacy.erasure.erase import check, erase, finish_due
+from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.subject_search import SubjectSearch
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Erases a subject, or searches again for what an erasure may have left. Raises as `erase` and `verify`."""
+    if words.verify:
+        with reading(settings, console) as lake:
+            verify(lake, settings, console, words.verify, deep=words.deep)
+        return
+    existing_lake(settings)
+    with writing(settings, console) as context, recorded(context, ERASE) as step:
+        mode = ErasureMode(words.mode)
+        done = erase(step, subject=words.subject, request=words.request, mode=mode)
+        show(console, context.lake, done)
+
+
+def finish_due_erasures(context: Context) -> None:
+    """Finishes the erasures whose files may go by now. Raises as `erase`."""
+    for erasure in finish_due(context):
+        context.did.add({"erasures": 1})
+        show(context.console, context.lake, erasure)
+
+
+def show(console: Console, lake: Lake, erasure: ErasureRequest) -> None:
+    """Shows what a certified request removed, and where its certificate is."""
+    place = lake.files.uri(f"{certificate.FOLDER}/{erasure.certificate}.json")
+    held = ", ".join(
+        f"{count:,} of {name}"
+        for name, count in sorted(erasure.counts.items())
+        if not name.startswith(FITTED_PREFIX)
+    )
+    what = f"erased: {held}" if held else "nothing held"
+    console.print(f"{erasure.request}: {what}.", markup=False, soft_wrap=True)
+    console.print(f"certificate {erasure.certificate}: {place}", markup=False, soft_wrap=True)
+
+
+def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep: bool) -> None:
+    """Searches every store again for what an erasure removed; `name` is its request or its certificate.
+
+    Raises BadInput where there is none of that name, Pending where its files are due later, LeftBehind.
+    """
+    known = request_journal.last(lake)
+    found = [each for each in known.values() if name in (each.request, each.certificate)]
+    if not found:
+        raise BadInput(
+            f"There is no erasure {name}; the requests are {', '.join(sorted(known)) or 'none'}."
+        )
+    [erasure] = found
+    held = tombstones.holding(lake)
+    if erasure.subject not in held:
+        raise BadInput(
+            f"The tombstone of {erasure.request} was lifted or has expired: its subject may have sent photos "
+            f"again, so nothing can be told from finding some. The certificate {erasure.certificate} stands."
+        )
+    own = pseudonyms.load(settings.subjects.key, lake=lake.files.root, make=False)
+    search = SubjectSearch(own, erasure.subject, erasure.photo_ids, held)
+    result = verification.verify(lake, settings, erasure, search, deep=deep)
+    if erasure.due_at and not erasure.has_reached(ErasureState.PHYSICAL):
+        raise Pending(
+            f"{erasure.request} is pending until {certificate.told(erasure.due_at)}: "
+            f"{len(result.residues):,} things are left until then."
+        )
+    check(result)
+    if broken := certificate.broken_links(lake.files):
+        console.print(
+            f"Certificates whose predecessor was changed: {', '.join(broken)}.", markup=False
+        )
+    console.print(
+        f"{erasure.request}: {sum(result.files.values()):,} files, "
+        f"{sum(result.bytes.values()):,} bytes looked through{' and decoded' if deep else ''}; nothing of "
+        f"it was found.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def check_subject(subject: str) -> None:
+    """Raises BadInput for a folder's name in the place of a subject."""
+    if "/" in subject or subject.startswith("subject="):
+        raise BadInput("--subject takes what follows subject= in the folder's name, without it.")
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
+    parser.add_argument("--request", metavar="ID", help="a name for the request, with none in it")
+    parser.add_argument(
+        "--mode",
+        metavar="MODE",
+        help="deferred: old files go when the retention ends (default); immediate: at once",
+    )
+    parser.add_argument("--verify", metavar="ID", help="look again for what a request was of")
+    parser.add_argument("--deep", action="store_true", help="… and decode every column")
+
+
+def _check(words: Words) -> None:
+    if words.verify is not None:
+        if words.subject or words.request or words.mode:
+            raise BadInput("--verify ID stands alone, or with --deep: the request knows the rest.")
+        return
+    if not words.subject or not words.request:
+        raise BadInput("erase takes --subject S and --request ID, or --verify ID.")
+    if words.deep:
+        raise BadInput("--deep goes with --verify ID; call one after the other.")
+    check_subject(words.subject)
+    if len(words.subject) > 2 and words.subject in words.request:
+        raise BadInput("--request names the subject, and is kept for good; give it a neutral name.")
+    words.mode = words.mode or ErasureMode.DEFERRED
+    otherwise = f"the modes are {', '.join(ErasureMode)}."
+    one_of(words.mode, ErasureMode, what="mode", otherwise=otherwise)
+
+
+COMMAND = Command(
+    name="erase",
+    help="remove a subject from every place, and certify it",
+    example=("erase --subject anna --request R-17", "that person leaves every place, certified"),
+    run=run,
+    add_arguments=_add_arguments,
+    check=_check,
+    takes_landing=True,
+    erases=True,
+)

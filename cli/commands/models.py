@@ -1,0 +1,66 @@
+"""`models`: every model version; a fit, a promotion, a rollback, or moments taken anew."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rich.console import Console
+
+from cli.command import Command, Parser, Words
+from cli.lake_access import existing_lake, reading, writing
+from cli.steps import run_steps
+from cli.tables import model_tables
+from conf.settings import Settings
+from gold import model_versions, promote, refit
+from gold.project import project
+from lake import catalog
+from lake.column_values import GOLD
+from lake.context import Context
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Shows every model version, after what the words ask to be changed. Raises BadInput, Blocked."""
+    if not (words.refit or words.promote or words.rollback or words.recompute):
+        with reading(settings, console) as lake:
+            model_tables.versions(console, lake)
+        return
+    existing_lake(settings)
+    with writing(settings, console) as context:
+        run_steps(context, [(GOLD, partial(models_step, words))])
+        model_tables.versions(console, context.lake)
+
+
+def models_step(words: Words, context: Context) -> None:
+    """Changes what the words ask for."""
+    if words.promote:
+        promote.promote(context, words.promote)
+        return
+    weights_id = context.model.weights_id
+    if words.rollback:
+        known = context.lake.read(catalog.MODELS)
+        promote.promote(context, model_versions.previous(known, weights_id=weights_id))
+    elif words.recompute:
+        promote.recompute(context, weights_id)
+    else:
+        project(context, weights_id, reason=refit.REQUEST)
+
+
+def _add_arguments(parser: Parser) -> None:
+    doing = parser.add_mutually_exclusive_group()
+    doing.add_argument("--refit", action="store_true", help="fit a new PCA version now")
+    doing.add_argument("--promote", metavar="VERSION", help="make this version the champion")
+    doing.add_argument(
+        "--rollback", action="store_true", help="make the version before the champion the champion"
+    )
+    doing.add_argument(
+        "--recompute", action="store_true", help="take gold/moments anew from silver/embeddings"
+    )
+
+
+COMMAND = Command(
+    name="models",
+    help="every model version; fit, promote or roll back one",
+    example=("models --rollback", "the PCA version before the champion, for readers"),
+    run=run,
+    add_arguments=_add_arguments,
+)

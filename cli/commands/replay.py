@@ -1,0 +1,85 @@
+"""`replay`: quarantined photos through the gates again, or a blocked chunk into quarantine."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rich.console import Console
+
+from cli.command import Command, Parser, Words, whole_number
+from cli.lake_access import existing_lake, writing
+from cli.steps import run_steps
+from conf.errors import BadInput
+from conf.settings import Settings
+from gold import project
+from lake.chunks import Chunk, ChunkState
+from lake.column_values import GOLD
+from lake.context import Context
+from lake.readable_lake import Lake
+from silver import embed
+from silver.replay import replay
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Replays quarantined photos, all or those of one reason; or releases a blocked chunk."""
+    existing_lake(settings)
+    number = whole_number(words, "chunk")
+    do = partial(replay_step, reason=words.reason, number=number)
+    with writing(settings, console) as context:
+        run_steps(context, [("replay", do)])
+
+
+def replay_step(context: Context, *, reason: str | None, number: int | None) -> None:
+    """Replays the photos of a reason, or releases the chunk of a number. Raises BadInput where there is no
+    such reason or blocked chunk, Blocked."""
+    if number is not None:
+        release(context, blocked_chunk(context.lake, number))
+        return
+    replay(context, reason=reason)
+    if context.did.counts.get("kept"):
+        context.did.notes.append("what passed is in silver; run.py --layer gold projects it.")
+
+
+def release(context: Context, chunk: Chunk) -> None:
+    """Lets the chunks after a blocked one pass: its photos go into quarantine, a gold chunk is dropped."""
+    if chunk.layer == GOLD:
+        project.release(context, chunk)
+    else:
+        embed.release(context, chunk)
+
+
+def blocked_chunk(lake: Lake, number: int) -> Chunk:
+    """The blocked chunk of that number. Raises BadInput where no chunk of that number is blocked."""
+    chunks = lake.ledger.chunks()
+    blocked = [str(n) for n, chunk in chunks.items() if chunk.state is ChunkState.BLOCKED]
+    if str(number) not in blocked:
+        raise BadInput(
+            f"Chunk {number} is not blocked; the blocked ones are: {', '.join(blocked) or 'none'}."
+        )
+    return chunks[number]
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("--reason", metavar="REASON", help="those refused for it (default: all)")
+    parser.add_argument("--chunk", metavar="N", help="release this blocked chunk …")
+    parser.add_argument("--quarantine", action="store_true", help="… into quarantine")
+
+
+def _check(words: Words) -> None:
+    whole_number(words, "chunk")
+    if (words.chunk is not None) != words.quarantine:
+        raise BadInput(
+            "--chunk N and --quarantine go together: they release a blocked chunk into quarantine."
+        )
+    if words.chunk is not None and words.reason is not None:
+        raise BadInput("--chunk and --reason don't go together; call one after the other.")
+
+
+COMMAND = Command(
+    name="replay",
+    help="take quarantined photos through the gates again",
+    example=("replay --reason too_small", "what was refused for that, through the gates again"),
+    run=run,
+    add_arguments=_add_arguments,
+    check=_check,
+)

@@ -1,0 +1,46 @@
+"""`restore`: a table as it was at an earlier version, but for what may not come back."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from cli.command import Command, Parser, Words, whole_number
+from cli.lake_access import existing_lake, writing
+from cli.steps import recorded
+from cli.tables import restore_lines
+from conf.errors import BadInput
+from conf.settings import Settings
+from lake.column_values import RESTORE
+from privacy.restore import named, restore
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Takes a table back to an earlier version. Raises as `privacy.restore.restore`."""
+    existing_lake(settings)
+    table = named(words.table)
+    version = int(words.version)
+    with writing(settings, console) as context, recorded(context, RESTORE) as step:
+        done = restore(step, table, version)
+        step.did.add({name: count for name, count in vars(done).items() if count})
+        restore_lines.show(console, table, version, done)
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("--table", metavar="TABLE", help="such as silver/embeddings")
+    parser.add_argument("--version", metavar="N", help="the version to go back to")
+
+
+def _check(words: Words) -> None:
+    whole_number(words, "version")
+    if words.table is None or words.version is None:
+        raise BadInput("restore takes --table TABLE and --version N.")
+
+
+COMMAND = Command(
+    name="restore",
+    help="a table as it was, but for what was erased",
+    example=("restore --table silver/embeddings --version 7", "as it was, but for who was erased"),
+    run=run,
+    add_arguments=_add_arguments,
+    check=_check,
+)

@@ -1,0 +1,65 @@
+"""`retain`: what is past its longest age goes, and erasures that are due are finished."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from cli.command import Command, Parser, Words
+from cli.commands.erase import finish_due_erasures
+from cli.lake_access import existing_lake, reading, writing
+from cli.steps import recorded
+from cli.tables import retention_table
+from conf.settings import Settings
+from lake.column_values import RETAIN
+from lake.context import Context
+from privacy import retention
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Removes what is past its longest age and finishes erasures that are due; or says what would go.
+
+    Raises LeftBehind where something could not be deleted.
+    """
+    if words.dry_run:
+        with reading(settings, console) as lake:
+            now = datetime.now(UTC)
+            found = retention.past_age(lake, settings, now=now)
+            found += retention.old_files(lake, settings, now=now)
+        retention_table.show(console, found, "would go")
+        return
+    existing_lake(settings)
+    with writing(settings, console) as context, recorded(context, RETAIN) as step:
+        retain(step)
+
+
+def retain(context: Context) -> None:
+    """Removes rows and records past their age, finishes erasures that are due, and removes old files.
+
+    Raises Blocked, LeftBehind.
+    """
+    went = retention.expire(context)
+    finish_due_erasures(context)
+    went += retention.free(context)
+    for each in went:
+        name = each.place if each.unit == "rows" else f"{each.place}: {each.unit}"
+        context.did.add({name: each.held})
+    retention_table.show(context.console, went, "went")
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would go, and change nothing"
+    )
+
+
+COMMAND = Command(
+    name="retain",
+    help="remove what is past its longest age, and old files",
+    example=("retain --dry-run", "what is past its longest age, and would go"),
+    run=run,
+    add_arguments=_add_arguments,
+    takes_landing=True,
+    erases=True,
+)

@@ -1,0 +1,36 @@
+"""`retire`: a model's rows leave silver and gold."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from cli.command import Command, Parser, Words
+from cli.lake_access import existing_lake, writing
+from conf.settings import Settings
+from gold.retire_model import retire
+from lake.compaction import compact
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Removes the rows of a model from silver and gold. Raises BadInput where there is no such model."""
+    existing_lake(settings)
+    with writing(settings, console) as context:
+        removed = retire(context.lake, words.model)
+        compact(context.lake, small_files=settings.compaction.small_files)
+    rows = ", ".join(f"{count:,} rows of {name}" for name, count in removed.items()) or "no rows"
+    console.print(
+        f"{words.model} is retired: {rows} removed. Older versions of the tables hold them still."
+    )
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="its number as status shows it, or its name")
+
+
+COMMAND = Command(
+    name="retire",
+    help="remove a model's rows from silver and gold",
+    example=("retire mobilenet_v2", "that model's rows leave silver and gold"),
+    run=run,
+    add_arguments=_add_arguments,
+)

@@ -1,0 +1,32 @@
+"""`status`: what the lake holds, and whether the sums agree. Without Spark."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from cli.command import Command, Parser, Words
+from cli.lake_access import existing_lake
+from cli.tables import status_lines
+from conf.settings import Settings
+from lake import lake_json
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Shows counts, coverage by model and open ends. Raises Inconsistent where the sums don't agree and no run
+    writes."""
+    files = existing_lake(settings)
+    lake_json.check_format(files)
+    status_lines.show(console, files, as_json=words.json)
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+
+COMMAND = Command(
+    name="status",
+    help="counts, coverage by model, and whether the sums agree",
+    example=("status --lake data/lake", "what the lake holds, and whether it adds up"),
+    run=run,
+    add_arguments=_add_arguments,
+)

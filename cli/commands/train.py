@@ -1,0 +1,34 @@
+"""`train`: classifiers of the kinds of fruit, tested on photos held out."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from cli.command import Command, Words
+from cli.lake_access import existing_lake, writing
+from cli.steps import run_steps
+from cli.tables import model_tables
+from conf.settings import Settings
+from gold import refit, training
+from lake.context import Context
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Trains classifiers, and shows how they do on photos held out. Raises BadInput, Blocked."""
+    existing_lake(settings)
+    with writing(settings, console) as context:
+        run_steps(context, [("train", train_step)])
+        model_tables.classifiers(console, context.lake, weights_id=context.model.weights_id)
+
+
+def train_step(context: Context) -> None:
+    """Trains classifiers of the settings' extractor."""
+    training.train(context, context.model.weights_id, reason=refit.REQUEST)
+
+
+COMMAND = Command(
+    name="train",
+    help="fit and test classifiers of the kinds of fruit",
+    example=("train", "classifiers of kinds, tested on photos held out"),
+    run=run,
+)

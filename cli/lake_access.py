@@ -1,0 +1,103 @@
+"""Opening a lake for a command: for reading, or for writing in a context that holds the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import cache
+
+from rich.console import Console
+
+from cli.json_console import JsonConsole
+from conf.errors import BadInput
+from conf.settings import Settings
+from expectations.gate import SuiteGate
+from gold import embedding_removal
+from lake import lake_json, lease, pseudonyms, spark_session
+from lake.context import Context
+from lake.readable_lake import Lake
+from lake.run_journal import LayerRun, Run
+from lake.storage.folder import Folder
+from lake.storage.locate import folder
+from lake.writable_lake import WritableLake
+from silver.embeddings import BroadcastModel
+from silver.model_lookup import broadcast_model
+
+
+def existing_lake(settings: Settings) -> Folder:
+    """The files of the lake that the settings name. Raises BadInput where there is no lake."""
+    files = folder(settings.paths.lake)
+    if not lake_json.is_made(files):
+        raise BadInput(f"There is no lake in {settings.paths.lake}; name one with --lake.")
+    return files
+
+
+@contextmanager
+def reading(settings: Settings, console: Console) -> Iterator[Lake]:
+    """Opens the lake for reading with Spark, for a while. It takes no lease.
+
+    Raises BadInput where there is no lake or its key is missing, Refused for another key.
+    """
+    files = existing_lake(settings)
+    own = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
+    lake_json.check(files, pseudonyms=own)
+    with ExitStack() as stack:
+        with console.status("starting Spark"):
+            spark = stack.enter_context(spark_session.running(settings.spark, lake=files.root))
+        yield Lake(spark, files, Run.begin(settings.digest))
+
+
+@contextmanager
+def writing(settings: Settings, console: Console) -> Iterator[Context]:
+    """Opens the lake for a while in the name of a new run that alone may write; makes it where there is none.
+
+    Raises Busy, naming the holder, where another process writes.
+    """
+    files = folder(settings.paths.lake)
+    files.make()
+    folder(settings.paths.docs_folder).make()
+    run = Run.begin(settings.digest)
+    with ExitStack() as stack:
+        with console.status("asking for the lease"):
+            seconds = settings.lease.seconds
+            own = stack.enter_context(lease.held(files, run_id=run.run_id, seconds=seconds))
+        make_key = not lake_json.is_made(files)
+        keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=make_key)
+        lake_json.check(files, pseudonyms=keys)
+        with console.status("starting Spark"):
+            spark = stack.enter_context(spark_session.running(settings.spark, lake=files.root))
+            own.shared_with(spark_session.java_process(spark))
+            lake = WritableLake.open(
+                spark, files, run=run, lease=own, pseudonyms=keys, delta=settings.delta
+            )
+            embedding_removal.finish(lake)
+        if isinstance(console, JsonConsole):
+            console.begin(run.run_id)
+        yield context_of(settings, lake, keys, console)
+
+
+def context_of(
+    settings: Settings, lake: WritableLake, keys: pseudonyms.Pseudonyms, console: Console
+) -> Context:
+    """The context of a run: the extractor is looked up when a step first asks for it."""
+
+    @cache
+    def load_model() -> BroadcastModel:
+        return broadcast_model(lake, settings.model, photos=settings.photos)
+
+    return Context(
+        settings,
+        lake,
+        keys,
+        console,
+        load_model,
+        suite_gate,
+        LayerRun("run"),
+        datetime.now(UTC),
+    )
+
+
+def suite_gate(context: Context, release: bool) -> SuiteGate:
+    """The gate of a step: Great Expectations' suites, as they stand in `expectations`."""
+    return SuiteGate(context.lake, context.settings.gates, context.did, release=release)

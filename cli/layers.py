@@ -1,0 +1,46 @@
+"""`--layer`: generated photos first, if asked for, then the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+
+from bronze.landing import Landing, overlap
+from cli.command import Words
+from cli.commands import samples
+from cli.lake_access import writing
+from conf.errors import BadInput
+from conf.settings import Settings
+from lake.column_values import BRONZE, GOLD, LAYERS, SILVER
+from lake.context import Context
+from lake.run_journal import LayerRun
+from silver.model_source import source_sha256
+
+RunLayers = Callable[[Context, Sequence[str]], list[LayerRun]]
+"""The flow: it runs layers in their order, and returns what each did."""
+
+
+def run(words: Words, settings: Settings, console: Console, run_layers: RunLayers) -> None:
+    """Runs the layers that `--layer` names. Raises as the layers do."""
+    if words.samples:
+        samples.make(int(words.samples), settings, console)
+    check_inputs(words.layer, settings)
+    layers = LAYERS if words.layer == "all" else (words.layer,)
+    with writing(settings, console) as context:
+        run_layers(context, layers)
+
+
+def check_inputs(layer: str, settings: Settings) -> None:
+    """Raises BadInput for what can be refused before Spark starts: folders that lie in one another, no
+    landing folder, no such extractor or weights."""
+    paths = settings.paths
+    if overlap(paths.landing, paths.lake):
+        raise BadInput(
+            f"The landing folder {paths.landing} and the lake {paths.lake} lie within one another; "
+            f"name two separate folders."
+        )
+    if layer in (BRONZE, "all"):
+        Landing(paths.landing).check()
+    if layer in (SILVER, GOLD, "all"):
+        source_sha256(settings.model)

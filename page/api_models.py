@@ -1,0 +1,95 @@
+"""The JSON that the page's API answers with, as pydantic models; `/openapi.json` describes them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from page.photo_answers import Answer, LakeSnapshot
+
+
+class FruitKind(BaseModel):
+    """A kind of fruit, and the probability that the photo shows it, calibrated on photos held out."""
+
+    kind: str
+    confidence: Annotated[float, Field(ge=0, le=1)]
+
+
+class SimilarPhoto(BaseModel):
+    """A photo of the lake; `similarity` is the cosine of its embedding and that of the sent photo."""
+
+    photo_id: str
+    label: str | None
+    similarity: Annotated[float, Field(ge=-1.0001, le=1.0001)]
+
+
+class ScatterPlace(BaseModel):
+    """The first two components of a photo, and its place `x`, `y` in the units of the scatter's SVG."""
+
+    component_1: float
+    component_2: float
+    x: float
+    y: float
+
+
+class PhotoAnswer(BaseModel):
+    """The answer to a photo.
+
+    `kinds` has the likeliest kinds first. It is null while the lake has no classifier, and `place` is null
+    while it has no PCA version with features.
+    """
+
+    kinds: list[FruitKind] | None
+    similar: list[SimilarPhoto]
+    place: ScatterPlace | None
+
+    @classmethod
+    def of(cls, answer: Answer) -> PhotoAnswer:
+        """Make the JSON of an answer."""
+        place, scatter = None, answer.scatter
+        if answer.place and scatter:
+            first, second = answer.place
+            x, y = scatter.x, scatter.y
+            place = ScatterPlace(
+                component_1=first,
+                component_2=second,
+                x=x.origin + first * x.scale,
+                y=y.origin + second * y.scale,
+            )
+        kinds = None
+        if answer.kinds is not None:
+            kinds = [FruitKind(kind=kind, confidence=share) for kind, share in answer.kinds]
+        similar = [SimilarPhoto(**vars(each)) for each in answer.similar]
+        return cls(kinds=kinds, similar=similar, place=place)
+
+
+class About(BaseModel):
+    """What the lake can answer at the moment.
+
+    `photos` counts the photos with features of the PCA version. `classifier` and `pca` are the versions that
+    answer, or null where there is none yet. `max_bytes` is the size of the largest photo that may be sent.
+    """
+
+    photos: int
+    weights_id: str
+    classifier: str | None
+    pca: str | None
+    max_bytes: int
+
+    @classmethod
+    def of(cls, lake: LakeSnapshot, *, max_bytes: int) -> About:
+        """Make the JSON of a lake as it was read."""
+        return cls(
+            photos=lake.photos,
+            weights_id=lake.model.weights_id,
+            classifier=lake.predictor.classifier.version if lake.predictor else None,
+            pca=lake.pca.version if lake.pca else None,
+            max_bytes=max_bytes,
+        )
+
+
+class Problem(BaseModel):
+    """A request that was refused; `detail` is one sentence that says what is wrong and what to do."""
+
+    detail: str
