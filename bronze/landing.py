@@ -1,8 +1,8 @@
-"""The landing folder, here or in a bucket: which objects are there, whose they are, and their bytes.
+"""The landing folder, on this machine or in a bucket: its objects, their subjects, and their bytes.
 
-Listing reads metadata only. Each object is read by itself, so that one bad object is one row: Spark's own
-file source takes `[1]` and `{a,b}` in a name for globs, skips names that begin with `_` or `.`, and fails
-as a whole at a colon.
+Listing reads metadata only. Each object is read by itself, so that one bad object becomes one bad row.
+Spark's own file source is not used: it takes `[1]` and `{a,b}` in a name for globs, skips names that begin
+with `_` or `.`, and fails as a whole at a colon.
 """
 
 from __future__ import annotations
@@ -24,23 +24,30 @@ SUBJECT = re.compile(r"subject=(.*)", re.DOTALL)
 LABEL = re.compile(r"label=(.*)", re.DOTALL)
 
 READERS = 8
-"""Requests that a worker has open at once: S3 takes tens of milliseconds to an object's first byte."""
+"""How many requests a worker has open at once. S3 takes tens of milliseconds to an object's first byte."""
 
 UNREADABLE = ("AccessDenied", "403", "InvalidObjectState", "KMS.DisabledException")
-"""What S3 calls an object that is there and can't be read: denied, archived, or its key is."""
+"""The error codes of S3 for an object that exists and can't be read.
+
+Access to it is denied, it is archived, or its encryption key is disabled.
+"""
 
 
 class Gone(Exception):
-    """The object vanished or changed since it was listed; the next listing shows what is there."""
+    """The object vanished or changed after it was listed; the next listing shows what is there."""
 
 
 class Unreadable(Exception):
-    """The object is there and can't be read."""
+    """The object exists and can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class LandingObject:
-    """One version of an object, as listed. `path` is relative to the root, with `/` between its parts."""
+    """One version of an object, as it was listed.
+
+    `path` is relative to the root, with `/` between its parts. `size` is in bytes, `modified_ns` in ns since
+    1970. `tag` is a bucket's ETag, and empty for a local file.
+    """
 
     path: str
     size: int
@@ -49,7 +56,10 @@ class LandingObject:
 
     @property
     def etag(self) -> str:
-        """Changes when the object does: a bucket's ETag, else modification time in ns, and size in bytes."""
+        """A text that changes when the object does.
+
+        It is the bucket's ETag, or for a local file the modification time in ns and the size in bytes.
+        """
         return self.tag or f"{self.modified_ns}-{self.size}"
 
 
@@ -57,8 +67,8 @@ class LandingObject:
 class Arrival:
     """A landing object and what its path says. Only `landing.path` holds the original name.
 
-    `key` is the keyed hash of the path, `stored_path` what bronze keeps of it. `is_tombstoned`: its subject
-    was erased, so that it is never read, and nothing of its path is kept but that hash.
+    `key` is the keyed hash of the path, `stored_path` what bronze keeps of the path. `is_tombstoned` says
+    that the subject was erased: the object is never read, and only that hash is kept of its path.
     """
 
     landing: LandingObject
@@ -70,20 +80,23 @@ class Arrival:
     is_tombstoned: bool = False
 
     def tombstoned(self) -> Arrival:
-        """The same object, of an erased subject."""
+        """Return the same object as one of an erased subject, without what its path says."""
         return replace(self, subject=None, label=None, stored_path="", is_tombstoned=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The objects of a landing folder, and how many folders below it could not be listed."""
+    """The objects of a landing folder, and the number of folders below it that could not be listed."""
 
     objects: list[LandingObject]
     closed_folders: int
 
 
 class Landing(ABC):
-    """Where photos arrive. Workers get it too. `readers`: how many objects one of them reads at once."""
+    """The folder where photos arrive. It is also sent to the workers.
+
+    `readers` is the number of objects that one worker reads at once.
+    """
 
     readers: ClassVar = 1
 
@@ -92,29 +105,35 @@ class Landing(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Raises BadInput where there is no such place."""
+        """Check that the landing folder exists. Raises BadInput where it doesn't."""
 
     @abstractmethod
     def listing(self) -> Listing:
-        """Every object below the root, by (modification time, path). Raises BadInput where it can't be
-        listed."""
+        """Return every object below the root, ordered by (modification time, path).
+
+        Raises BadInput where the root can't be listed.
+        """
 
     @abstractmethod
     def read(self, listed: LandingObject) -> bytes:
-        """The object's bytes. Raises Gone (vanished, or not that version), Unreadable (no permission)."""
+        """Return the object's bytes.
+
+        Raises Gone where the object vanished or is another version now, and Unreadable where it can't be
+        read, for example without permission.
+        """
 
     @abstractmethod
     def is_readable(self, listed: LandingObject) -> bool:
-        """Whether a first byte can be read, or the end."""
+        """Return whether the object's first byte, or the end of an empty one, can be read."""
 
 
 def landing(root: str) -> Landing:
-    """The landing folder under a local folder, or under `s3://bucket/prefix`."""
+    """Return the landing folder of that name: a local folder, or `s3://bucket/prefix`."""
     return BucketLanding(root) if root.startswith(S3) else LocalLanding(root)
 
 
 class LocalLanding(Landing):
-    """A landing folder on this machine. Links to folders aren't followed."""
+    """A landing folder on this machine. Symbolic links to folders aren't followed."""
 
     def check(self) -> None:
         if "://" in self.root:
@@ -137,9 +156,9 @@ class LocalLanding(Landing):
             try:
                 with os.scandir(os.path.join(self.root, folder)) as entries:
                     for entry in entries:
-                        _sort_in(entry, folder, folders, objects)
+                        _add_entry(entry, folder, folders, objects)
             except FileNotFoundError:
-                continue  # it went meanwhile
+                continue  # the folder was removed meanwhile
             except OSError as error:
                 if not folder:
                     raise BadInput(
@@ -175,7 +194,7 @@ class LocalLanding(Landing):
 
 
 class BucketLanding(Landing):
-    """A prefix of a bucket. A version of an object is its ETag, which each read insists on."""
+    """A landing folder in a bucket. An object's version is its ETag, and each read asks for that version."""
 
     readers = READERS
 
@@ -184,7 +203,7 @@ class BucketLanding(Landing):
 
     def listing(self) -> Listing:
         listed = S3Folder.at(self.root).listing()
-        # What consoles make for a folder: an empty object whose name ends with `/`.
+        # S3 consoles make an empty object whose name ends with `/` for each folder: it is no photo.
         objects = [
             LandingObject(each.name, each.size, each.modified_ns, each.tag)
             for each in listed
@@ -202,13 +221,21 @@ class BucketLanding(Landing):
             return False
         return True
 
-    def _content(self, listed: LandingObject, **more: str) -> bytes:
-        """Raises StorageFailed where the bucket throttles or is silent: that tells nothing of the object."""
-        where = S3Folder.at(self.root)
-        key = f"{where.prefix}/{listed.path}"
+    def _content(self, listed: LandingObject, **parameters: str) -> bytes:
+        """Return the object's bytes; `parameters` are further ones of S3's GetObject.
+
+        Raises Gone and Unreadable as `read` does, and StorageFailed where the bucket throttles or doesn't
+        answer, which says nothing about the object.
+        """
+        folder = S3Folder.at(self.root)
+        key = f"{folder.prefix}/{listed.path}"
         try:
             content, _ = content_of(
-                "a landing object", Bucket=where.bucket, Key=key, IfMatch=f'"{listed.tag}"', **more
+                "a landing object",
+                Bucket=folder.bucket,
+                Key=key,
+                IfMatch=f'"{listed.tag}"',
+                **parameters,
             )
         except FileNotFoundError:
             raise Gone from None
@@ -221,27 +248,30 @@ class BucketLanding(Landing):
         return content
 
 
-def _sort_in(
+def _add_entry(
     entry: os.DirEntry[str], folder: str, folders: list[str], objects: list[LandingObject]
 ) -> None:
-    """An entry of a folder to where it belongs. A name may be anything: bytes that are no UTF-8 arrive as
-    Python's surrogates."""
+    """Add an entry of a folder to `folders` or to `objects`; other kinds of entries are left out.
+
+    A name may be any bytes: those that are no UTF-8 arrive as Python's surrogates.
+    """
     path = f"{folder}{entry.name}"
     if entry.is_dir(follow_symlinks=False):
         folders.append(f"{path}/")
     elif entry.is_file():
-        with suppress(FileNotFoundError):  # it went meanwhile
-            facts = entry.stat()
-            objects.append(LandingObject(path, facts.st_size, facts.st_mtime_ns))
+        with suppress(FileNotFoundError):  # the file was removed meanwhile
+            status = entry.stat()
+            objects.append(LandingObject(path, status.st_size, status.st_mtime_ns))
 
 
 def arrival(landing: LandingObject, *, position: int, keys: Pseudonyms) -> Arrival:
-    """What the path of an object says: its subject's pseudonym and its label.
+    """Return a landing object with what its path says: its subject's pseudonym and its label.
 
-    The subject is what follows `subject=` in the name of a folder. The label follows `label=`; without
-    one, a path with no subject takes the parent folder's name (data sets with one folder a class),
-    while an app's folders (`subject=…/2026/11/`) tell no label.
-    The path of a subject's object is kept as its pseudonym and a keyed hash.
+    The subject follows `subject=` in the name of a folder, and the label follows `label=`. In a path
+    without either, the label is the name of the parent folder, as in data sets with one folder a class.
+    In a path with a subject alone, such as an app's `subject=…/2026/11/`, no folder is taken for a label.
+    The stored path of a subject's object consists of the pseudonym and a keyed hash. `position` is the
+    object's place in the listing.
     """
     folders = landing.path.split("/")[:-1]
     subject = _value(SUBJECT, folders)
@@ -257,16 +287,19 @@ def arrival(landing: LandingObject, *, position: int, keys: Pseudonyms) -> Arriv
 
 
 def _value(pattern: re.Pattern[str], folders: list[str]) -> str | None:
-    """The innermost match wins; an empty value counts as none."""
+    """Return the value of the innermost folder that matches; None where there is none or it is empty."""
     found = [match[1] for folder in folders if (match := pattern.fullmatch(folder))]
     return found[-1] or None if found else None
 
 
 def _text(name: str | None) -> str | None:
-    """A name as valid Unicode, which Arrow insists on."""
+    """Return a name as valid Unicode, as Arrow requires it."""
     return None if name is None else os.fsencode(name).decode(errors="replace")
 
 
 def overlap(landing: str, lake: str) -> bool:
-    """Whether one of the two folders holds the other: the lake's own files would arrive as photos."""
+    """Return whether one of the two folders holds the other.
+
+    The lake's own files would then arrive as photos.
+    """
     return within(landing, lake) or within(lake, landing)
