@@ -27,10 +27,7 @@ READERS = 8
 """How many requests a worker has open at once. S3 takes tens of milliseconds to an object's first byte."""
 
 UNREADABLE = ("AccessDenied", "403", "InvalidObjectState", "KMS.DisabledException")
-"""The error codes of S3 for an object that exists and can't be read.
-
-Access to it is denied, it is archived, or its encryption key is disabled.
-"""
+"""The codes of S3 for an object that can't be read: it is denied or archived, or its key is disabled."""
 
 
 class Gone(Exception):
@@ -93,10 +90,7 @@ class Listing:
 
 
 class Landing(ABC):
-    """The folder where photos arrive. It is also sent to the workers.
-
-    `readers` is the number of objects that one worker reads at once.
-    """
+    """The folder where photos arrive. Workers get it too, and each reads `readers` objects at once."""
 
     readers: ClassVar = 1
 
@@ -109,10 +103,7 @@ class Landing(ABC):
 
     @abstractmethod
     def listing(self) -> Listing:
-        """Return every object below the root, ordered by (modification time, path).
-
-        Raises BadInput where the root can't be listed.
-        """
+        """Return all objects below the root by (modification time, path). Raises BadInput where that fails."""
 
     @abstractmethod
     def read(self, listed: LandingObject) -> bytes:
