@@ -103,7 +103,7 @@ class Landing(ABC):
 
     @abstractmethod
     def listing(self) -> Listing:
-        """Return all objects below the root by (modification time, path). Raises BadInput where that fails."""
+        """Return all objects below the root by (modification time, path). Raises BadInput if that fails."""
 
     @abstractmethod
     def read(self, listed: LandingObject) -> bytes:

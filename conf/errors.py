@@ -61,7 +61,7 @@ class Pending(FruitLakeError):
 
 
 def hint(word: str, known: Iterable[str], *, otherwise: str, cutoff: float = 0.6) -> str:
-    """Return the end of a refusal's message: "did you mean …?" with the nearest known word.
+    """Return the end of an error message: "did you mean …?" with the nearest known word.
 
     Returns `otherwise` where no known word is similar to `word` by `cutoff`, in [0, 1].
     """

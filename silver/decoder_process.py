@@ -66,7 +66,7 @@ class _Child(NamedTuple):
 
 
 class Decoder:
-    """Decodes batches of photos, one batch at a time, in a child that is replaced when it fails."""
+    """A decoder of photos, one batch at a time, in a child process that is replaced when it fails."""
 
     def __init__(self, decode: Decode, *, size: int, limits: Limits) -> None:
         """Fork the child. Raises OSError where no process can be forked."""
@@ -229,9 +229,7 @@ def _close_all_but(channel: Connection) -> None:
     """
     for name in os.listdir("/dev/fd"):
         if int(name) > 2 and int(name) != channel.fileno():
-            with suppress(
-                OSError
-            ):  # the descriptor by which the listing was read is closed already
+            with suppress(OSError):  # the listing's own descriptor is closed already
                 os.close(int(name))
 
 

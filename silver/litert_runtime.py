@@ -37,7 +37,7 @@ class Interpreter:
     """
 
     def __init__(self, flatbuffer: bytes) -> None:
-        """Load the model. Raises UnusableModel."""
+        """Load the model. Raises UnusableModel where the flatbuffer can't be used."""
         # LiteRT is imported here because only workers need it.
         from ai_edge_litert.interpreter import Interpreter as LiteRT
 

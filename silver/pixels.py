@@ -159,7 +159,7 @@ def _square(content: bytes, photo_format: _Format, *, size: int, limits: Limits)
         )
     if min(image.size) < limits.min_side:
         raise RefusedPhoto(RefusalReason.TOO_SMALL, f"a side of less than {limits.min_side} pixels")
-    # A PNG without its last chunk and a WebP without its last bytes may decode all the same.
+    # A PNG without its last chunk, or a WebP without its last bytes, may still decode without an error.
     if photo_format is not JPEG and photo_format.lacks_end(content):
         raise RefusedPhoto(RefusalReason.TRUNCATED, f"the {photo_format.name} lacks its end")
     box = _load(image, size)

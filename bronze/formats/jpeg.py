@@ -30,7 +30,7 @@ NAMES = (
 )
 
 _FILL = re.compile(rb"\xff+")
-# One 0xFF and not a run of them: a file of nothing but 0xFF would take quadratic time.
+# The pattern matches one 0xFF and not a run of them, which would take quadratic time in a file of 0xFF only.
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
@@ -163,7 +163,7 @@ def _collect(segment: Segment, seen: _JpegFacts) -> None:
     elif marker == DNL and not seen.height:
         seen.height = int.from_bytes(body)
     elif marker == APP1 and not seen.scanned and body.startswith(EXIF):
-        # Long EXIF goes on in further segments.
+        # EXIF that is too long for one segment continues in the next ones.
         seen.exif.append(body[len(EXIF) :] if seen.exif else body)
     elif marker == APP1 and not seen.scanned and body.startswith(XMP):
         seen.xmp = body[len(XMP) :]

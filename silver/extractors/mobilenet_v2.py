@@ -41,6 +41,6 @@ def build(source: WeightsSource) -> keras.Model:
         input_tensor=scaled, include_top=False, weights=None, name="mobilenet_v2"
     )
     fill(body, source)
-    # The layer is added here because keras.applications would name it by a counter.
+    # The pooling layer is added here because keras.applications would name it by a counter.
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(body.output)
     return keras.Model(pixels, embedding, name="mobilenet_v2")
