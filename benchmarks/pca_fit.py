@@ -55,6 +55,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from lake.lake import Lake
+
 from benchmarks import notebook_form
 from benchmarks.process_watch import end_of, watched
 from benchmarks.rates import OTHERS_MATTER
@@ -65,7 +67,6 @@ from gold.moments import Moments, fold, matrix, mean
 from gold.pca import Pca
 from lake import catalog, spark_session
 from lake.chunks import Chunk, ChunkState
-from lake.lake import Lake
 from run import writing
 from silver.embeddings import EMBEDDED, published
 

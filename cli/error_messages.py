@@ -57,7 +57,9 @@ def logged(error: Exception) -> str:
             "Something of an erased subject, or an old file, is still there; the same command with "
             "--log text names it."
         )
-    return unexpected(error, message="its message may name a person: the same with --log text says it")
+    return unexpected(
+        error, message="its message may name a person: the same with --log text says it"
+    )
 
 
 def unexpected(error: Exception, *, message: str) -> str:

@@ -76,9 +76,7 @@ def add_command(parser: Parser, shared: Parser, command: Command) -> None:
             _add(doing, shared, each)
 
 
-def _add(
-    commands: argparse._SubParsersAction[Parser], shared: Parser, command: Command
-) -> None:
+def _add(commands: argparse._SubParsersAction[Parser], shared: Parser, command: Command) -> None:
     """Adds a command, whose own help ends with its example."""
     parser = commands.add_parser(
         command.name,

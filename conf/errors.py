@@ -1,4 +1,4 @@
-"""The errors that reach a user, drawn as a tree. Each carries the exit code of the command line.
+"""The errors that reach a user, as a tree of classes. Each has the exit code of the command line.
 
 A message is one sentence that names the thing, what is wrong with it, and what to do.
 """
@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 
 class FruitLakeError(Exception):
-    """Anything this product raises on purpose."""
+    """The base of every error that this product raises on purpose."""
 
     exit_code = 1
 
 
 class BadInput(FruitLakeError):
-    """The caller named something that isn't there, isn't known or can't be used."""
+    """The caller named something that doesn't exist, isn't known or can't be used."""
 
     exit_code = 2
 
@@ -24,19 +24,19 @@ class BadSettings(BadInput):
 
 
 class Blocked(FruitLakeError):
-    """A gate stopped a chunk; nothing of it was published."""
+    """A gate stopped a chunk, and nothing of it was published."""
 
     exit_code = 3
 
 
 class Busy(FruitLakeError):
-    """Another process writes to the lake, or has taken it over from this one."""
+    """Another process is writing to the lake, or has taken it over from this one."""
 
     exit_code = 4
 
 
 class Refused(FruitLakeError):
-    """What was asked is understood and not allowed here."""
+    """The request is understood, but it is not allowed here."""
 
     exit_code = 5
 
@@ -48,17 +48,22 @@ class Inconsistent(FruitLakeError):
 
 
 class LeftBehind(Inconsistent):
-    """Something of an erased subject is still there. The message names files, and so perhaps a person: it is
-    for the screen alone."""
+    """Data of an erased subject is still there.
+
+    The message names files, and a file name may contain a person's name: it is for the screen alone.
+    """
 
 
 class Pending(FruitLakeError):
-    """What was asked is under way, and can't be done before a date."""
+    """The request is under way, and can't be completed before a certain date."""
 
     exit_code = 7
 
 
 def hint(word: str, known: Iterable[str], *, otherwise: str, cutoff: float = 0.6) -> str:
-    """The end of a refusal: the known word nearest to an unknown one, or `otherwise`."""
+    """Return the end of an error message: "did you mean …?" with the nearest known word.
+
+    Returns `otherwise` where no known word is similar to `word` by `cutoff`, in [0, 1].
+    """
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"did you mean {near[0]}?" if near else otherwise

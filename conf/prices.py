@@ -1,4 +1,7 @@
-"""What plan and report reckon with: prices of conf/prices.toml, and rates of conf/calibration.json."""
+"""The prices and the measured rates that plan and report calculate with.
+
+Prices stand in conf/prices.toml, rates in conf/calibration.json.
+"""
 
 from __future__ import annotations
 
@@ -16,32 +19,36 @@ PRICES = HERE / "prices.toml"
 CALIBRATION = HERE / "calibration.json"
 
 Amount = Annotated[float, Field(ge=0)]
-Above = Annotated[float, Field(gt=0)]
+AboveZero = Annotated[float, Field(gt=0)]
 
 
 class Instance(Section):
-    """An instance type: dollars an hour on demand, as Spot, and EMR's own part of either.
+    """An instance type. Its prices are in dollars an hour.
 
-    `core_speed`: of a physical core, in cores of the machine that was measured.
+    `on_demand` and `spot` are the prices of EC2, and `emr` is the price of EMR that is added to either.
+    `core_speed` is the speed of a physical core, as a multiple of a core of the machine that was measured.
     """
 
     vcpus: Positive
     threads_per_core: Literal[1, 2]
-    core_speed: Above
-    memory_gib: Above
+    core_speed: AboveZero
+    memory_gib: AboveZero
     architecture: Literal["x86_64", "aarch64"]
-    on_demand: Above
-    spot: Above
+    on_demand: AboveZero
+    spot: AboveZero
     emr: Amount
 
     @property
     def power(self) -> float:
-        """What all its cores do together, in measured cores."""
+        """The speed of all its cores together, as a number of cores of the machine that was measured."""
         return self.vcpus / self.threads_per_core * self.core_speed
 
 
 class Storage(Section):
-    """Dollars a GB and month, a 1,000 or 10,000 requests; and the seconds to an object's first byte."""
+    """Prices of storage in dollars, and the seconds to the first byte of an object in S3.
+
+    A name says what the price is for: a GB and month, 1,000 or 10,000 requests.
+    """
 
     s3_gb_month: Amount
     s3_put_1000: Amount
@@ -52,7 +59,7 @@ class Storage(Section):
 
 
 class Source(Section):
-    """Where a price was read, and of when it is."""
+    """The source of a price: what it is, where it was read, and its date."""
 
     what: str
     where: str
@@ -61,7 +68,7 @@ class Source(Section):
 
 
 class Prices(Section):
-    """conf/prices.toml."""
+    """The contents of conf/prices.toml. The keys of `instances` are the names of instance types."""
 
     region: str
     instances: Annotated[dict[str, Instance], Field(min_length=1)]
@@ -70,13 +77,14 @@ class Prices(Section):
 
 
 class Calibration(Section):
-    """What the benchmark measured with one extractor (benchmarks/calibration.py), in seconds.
+    """What the benchmark measured with one extractor (benchmarks/calibration.py).
 
-    `core_seconds`: of one core, for a photo more of `photo_bytes` from landing to gold; `byte_seconds`: for a
-    byte more of it; `roofline_seconds`: what decoding and inference alone take of it. `driver_seconds`,
-    `driver_bytes`: of the driver, for each landing object. `chunk_seconds`: for a chunk more;
-    `fixed_seconds`: for a run. `efficiency`: of two executors that embed, against twice the
-    rate of one. `others`: the share of the machine that other programs took.
+    `core_seconds` is the time of one core for one more photo of `photo_bytes`, from landing to gold;
+    `byte_seconds` is the time for one more byte of it, and `roofline_seconds` the part of `core_seconds` for
+    decoding and inference. `driver_seconds` and `driver_bytes` are the driver's time and memory for each
+    landing object. `chunk_seconds` is the time for one more chunk, `fixed_seconds` that of a run without its
+    chunks. `efficiency` is the rate of two executors that embed, as a share of twice the rate of one.
+    `others` is the share of the machine that other programs used meanwhile.
     """
 
     date: str
@@ -91,11 +99,11 @@ class Calibration(Section):
     rounds: Positive
     others: Amount
     photo_bytes: Positive
-    roofline_seconds: Above
-    core_seconds: Above
+    roofline_seconds: AboveZero
+    core_seconds: AboveZero
     byte_seconds: Amount
     driver_seconds: Amount
-    driver_bytes: Above
+    driver_bytes: AboveZero
     fixed_seconds: Amount
     chunk_seconds: Amount
     efficiency: Annotated[float, Field(gt=0, le=1)]
@@ -103,35 +111,40 @@ class Calibration(Section):
 
     @property
     def worker_bytes(self) -> float:
-        """Of a task's Python worker and its decoder, at their highest."""
+        """The peak memory in bytes of a task's Python worker and its decoder process."""
         return self.memory_bytes["workers"] / self.cores
 
 
 def prices(file: Path = PRICES) -> Prices:
-    """Raises BadSettings: no such file, or not as it should be."""
+    """Return the prices in a file. Raises BadSettings where it is missing or holds a bad value."""
     return _read(file, tomllib.loads, TypeAdapter(Prices))
 
 
 def calibration(extractor: str, file: Path = CALIBRATION) -> Calibration:
-    """Raises BadSettings, and BadInput where the extractor was not measured."""
-    held = _read(file, json.loads, TypeAdapter(dict[str, Calibration]))
-    if extractor not in held:
+    """Return the measured rates of an extractor.
+
+    Raises BadInput where the extractor wasn't measured, and BadSettings where the file is missing or holds a
+    bad value.
+    """
+    measured = _read(file, json.loads, TypeAdapter(dict[str, Calibration]))
+    if extractor not in measured:
         raise BadInput(
             f"{file.name} has no rate of {extractor}; name another with --extractor "
-            f"({', '.join(sorted(held))}), or measure it: python benchmarks/throughput.py --extractor "
+            f"({', '.join(sorted(measured))}), or measure it: python benchmarks/throughput.py --extractor "
             f"{extractor} --calibration conf/{file.name}."
         )
-    return held[extractor]
+    return measured[extractor]
 
 
-def _read(file: Path, parse: Any, into: TypeAdapter[Any]) -> Any:
+def _read(file: Path, parse: Any, expected: TypeAdapter[Any]) -> Any:
+    """Return the contents of a file, parsed and validated. Raises BadSettings."""
     try:
-        return into.validate_python(parse(file.read_text()))
+        return expected.validate_python(parse(file.read_text()))
     except OSError as error:
         raise BadSettings(f"{file} can't be read ({error.strerror}); put it back.") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise BadSettings(f"{file}: {where}: {first['msg']}; set it right.") from None
-    except ValueError as error:  # TOMLDecodeError and JSONDecodeError are of it
+    except ValueError as error:  # TOMLDecodeError and JSONDecodeError are subclasses
         raise BadSettings(f"{file} can't be parsed ({error}); set it right.") from None

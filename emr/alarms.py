@@ -7,6 +7,7 @@ from typing import Any
 
 from conf.settings import EmrSettings, Settings
 from lake import aws, metric_names
+from lake.column_values import BRONZE, GOLD, SILVER
 from lake.storage.locate import folder
 
 HOUR = 3600
@@ -82,12 +83,12 @@ def watches(settings: Settings) -> list[Watch]:
         Watch("silent", silent, metric_names.RUNS, hours=hold.silent_hours),
         Watch("failed", failed, metric_names.RUNS_FAILED),
         Watch("erasures-due", due, metric_names.ERASURES_DUE),
-        Watch("lag", lag, metric_names.LAG, hold.lag_hours * HOUR, "bronze"),
-        Watch("refused-bronze", refused, metric_names.REFUSED_SHARE, hold.refused_share, "bronze"),
-        Watch("refused-silver", refused, metric_names.REFUSED_SHARE, hold.refused_share, "silver"),
-        Watch("drift-mean", drift, metric_names.MEAN_SHIFT, refit.mean_shift, "gold"),
+        Watch("lag", lag, metric_names.LAG, hold.lag_hours * HOUR, BRONZE),
+        Watch("refused-bronze", refused, metric_names.REFUSED_SHARE, hold.refused_share, BRONZE),
+        Watch("refused-silver", refused, metric_names.REFUSED_SHARE, hold.refused_share, SILVER),
+        Watch("drift-mean", drift, metric_names.MEAN_SHIFT, refit.mean_shift, GOLD),
         Watch(
-            "drift-reconstruction", drift, metric_names.RECONSTRUCTION, refit.reconstruction, "gold"
+            "drift-reconstruction", drift, metric_names.RECONSTRUCTION, refit.reconstruction, GOLD
         ),
     ]
 

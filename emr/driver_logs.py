@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
+
 from conf.settings import EmrSettings
 from emr.launch_request import log_root
 from lake import aws

@@ -16,7 +16,19 @@ from conf.settings import Settings
 from lake.run_journal import code_revision
 
 PROJECT = Path(__file__).resolve().parents[1]
-ROOMS = ("conf", "lake", "bronze", "silver", "gold", "expectations", "privacy", "report", "emr")
+ROOMS = (
+    "conf",
+    "lake",
+    "bronze",
+    "silver",
+    "gold",
+    "expectations",
+    "privacy",
+    "report",
+    "page",
+    "emr",
+    "cli",
+)
 MAIN = "run.py"
 
 ROOT = "package"

@@ -10,6 +10,7 @@ from conf.settings import EmrSettings, Settings
 from emr.cluster_shapes import ClusterPlan, Reckoning, plan
 from emr.run_estimate import Work
 
+
 def planned(
     settings: Settings, own: EmrSettings, *, photos: int, photo_bytes: int, hours: float
 ) -> ClusterPlan:

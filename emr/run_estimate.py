@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from bronze.landing import READERS
 from conf.prices import Calibration, Instance, Storage
 from conf.settings import ChunkSettings
 from lake.spark_session import REQUIRED
+from lake.storage.s3_folder import READERS
 
 SPLIT = int(REQUIRED["spark.sql.files.maxPartitionBytes"])
 """Bytes of bronze/photos that a task of silver reads."""

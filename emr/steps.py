@@ -8,11 +8,11 @@ from rich.console import Console
 
 from conf.errors import BadInput, FruitLakeError, hint
 from conf.settings import EmrSettings, Settings
-from lake.column_values import LAYERS
 from emr import cluster_state, driver_logs, package
 from emr.cluster_state import Cluster, Step
 from emr.driver_logs import DriverLog
 from lake import aws
+from lake.column_values import LAYERS
 
 LOOKS = 28
 """How often a log is looked for, `state.POLL` seconds apart: seven minutes, as EMR brings logs each five."""

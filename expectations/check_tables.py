@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 from conf.errors import BadInput, Blocked, hint
 from expectations import suites
 from expectations.suite_views import Views
-from expectations.validation import SKIPPED, ExpectationResult, judge
+from expectations.validation import ExpectationResult, judge
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkState
-from lake.column_values import ERASE, REMOVAL
+from lake.column_values import ERASE, REMOVAL, GateAction
 from lake.readable_lake import Lake
 
 LEAVING = (REMOVAL, ERASE)
@@ -34,7 +34,7 @@ class Checked:
         """A sentence for each critical expectation that fails."""
         if self.error:
             return [self.error]
-        return [f"{self.suite}: {f.line}" for f in self.findings if f.action == "blocked"]
+        return [f"{self.suite}: {f.line}" for f in self.findings if f.action == GateAction.BLOCKED]
 
 
 def named(name: str | None) -> Sequence[Table]:
@@ -112,13 +112,13 @@ def junit(checked: Sequence[Checked]) -> str:
             if error:
                 counts["errors"] += 1
                 ElementTree.SubElement(case, "error", message=finding.line if finding else error)
-            elif finding and finding.action == "blocked":
+            elif finding and finding.action == GateAction.BLOCKED:
                 counts["failures"] += 1
                 ElementTree.SubElement(case, "failure", message=finding.line)
-            elif finding and finding.action == SKIPPED:
+            elif finding and finding.action == GateAction.SKIPPED:
                 counts["skipped"] += 1
                 ElementTree.SubElement(case, "skipped", message="there is nothing to compare with")
-            elif finding and finding.action == "warned":
+            elif finding and finding.action == GateAction.WARNED:
                 ElementTree.SubElement(case, "system-err").text = f"warning: {finding.line}"
         suite.attrib.update({name: str(count) for name, count in counts.items()})
     ElementTree.indent(root)

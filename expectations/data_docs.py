@@ -1,7 +1,8 @@
-"""Data Docs: one page with the last result of every suite, from ops/quality. Numbers only, no value of a row.
+"""Data Docs: one HTML page with the last result of every suite, from ops/quality.
 
-The rules are told in Great Expectations' own words. Its own site is not used: its pages load scripts from
-ten hosts and a picture that counts visits, and stay empty where the network has no way there.
+The page shows numbers only and no value of a row. The rules stand in Great Expectations' own words. Its own
+site is not used, because its pages load scripts from ten hosts and a picture that counts visits, and stay
+empty where the network doesn't reach these hosts.
 """
 
 from __future__ import annotations
@@ -17,11 +18,18 @@ from pyspark.sql import functions as F
 
 from expectations import suites
 from lake import catalog
+from lake.column_values import GateAction
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
 
 PAGE = "index.html"
-SIGNS = {"passed": "✓", "warned": "!", "quarantined": "▸", "blocked": "✗", "released": "▸"}
+SIGNS: Mapping[str, str] = {
+    GateAction.PASSED: "✓",
+    GateAction.WARNED: "!",
+    GateAction.QUARANTINED: "▸",
+    GateAction.BLOCKED: "✗",
+    GateAction.RELEASED: "▸",
+}
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #888; --good: #18794e; --bad: #cd2b31;
@@ -41,7 +49,7 @@ td small { display: block; color: var(--soft) } code { font-size: .93em }
 
 
 def publish(lake: Lake, folder: Folder, *, suite_folder: Path = suites.HERE) -> str:
-    """Writes the page into the folder, and returns its place. Raises Blocked (a suite can't be read)."""
+    """Write the page into the folder and return its URI. Raises Blocked where a suite can't be read."""
     rules = {suites.name_of(t): _rules(suites.name_of(t), suite_folder) for t in suites.TABLES}
     folder.make()
     folder.write(PAGE, page(_last_results(lake), rules).encode())
@@ -49,44 +57,49 @@ def publish(lake: Lake, folder: Folder, *, suite_folder: Path = suites.HERE) -> 
 
 
 def _last_results(lake: Lake) -> Sequence[Mapping[str, Any]]:
-    """Of each suite the rows of ops/quality that its last judgement left."""
+    """Return the rows of ops/quality from the last judgement of each suite."""
     last = F.max("judged_at").over(Window.partitionBy("suite"))
     rows = lake.read(catalog.QUALITY).withColumn("last", last).where("judged_at = last").collect()
     return [row.asDict() for row in rows]
 
 
 def _rules(name: str, folder: Path) -> Mapping[str, tuple[str, str]]:
-    """What each expectation of a suite says, and why, by its id, in the suite's order."""
+    """Return (rule, why) for each expectation of a suite, by its id, in the suite's order."""
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.render.renderer.inline_renderer import InlineRenderer
 
-    found = {}
+    rules = {}
     for expectation in suites.written(name, folder=folder)["expectations"]:
         renderer = InlineRenderer(render_object=ExpectationConfiguration(**expectation))
-        told: Any = renderer.get_rendered_content()[0].value
-        words = told.template or ""
-        given: dict[str, Any] = told.to_json_dict().get("params") or {}
-        # The longest first: $v__1 is the beginning of $v__10.
-        for key in sorted(given, key=len, reverse=True):
-            words = words.replace(f"${key}", _word(given[key].get("value")))
-        found[expectation["meta"]["id"]] = (words, expectation["meta"]["why"])
-    return found
+        rendered: Any = renderer.get_rendered_content()[0].value
+        rule = rendered.template or ""
+        arguments: dict[str, Any] = rendered.to_json_dict().get("params") or {}
+        # Longer names are replaced first, because $v__10 begins with $v__1.
+        for key in sorted(arguments, key=len, reverse=True):
+            rule = rule.replace(f"${key}", _argument_text(arguments[key].get("value")))
+        rules[expectation["meta"]["id"]] = (rule, expectation["meta"]["why"])
+    return rules
 
 
-def _word(value: Any) -> str:
-    """An argument of an expectation; of a parameter its name."""
+def _argument_text(value: Any) -> str:
+    """Return an argument of an expectation as text; for a parameter, its name."""
     return str(value.get("$PARAMETER") if isinstance(value, dict) else value)
 
 
 def page(
     results: Sequence[Mapping[str, Any]], rules: Mapping[str, Mapping[str, tuple[str, str]]]
 ) -> str:
-    """The HTML page, which loads nothing from anywhere."""
+    """Return the HTML page, which loads nothing from other addresses.
+
+    `results` are rows of ops/quality. `rules` has, for each suite, (rule, why) by the expectation's id.
+    """
     by_suite = {suite: [r for r in results if r["suite"] == suite] for suite in rules}
     links = " · ".join(
-        f'<a href="#{suite}">{suite}</a> {_verdict(found)}' for suite, found in by_suite.items()
+        f'<a href="#{suite}">{suite}</a> {_verdict(judged)}' for suite, judged in by_suite.items()
     )
-    sections = "".join(_section(suite, by_suite[suite], told) for suite, told in rules.items())
+    sections = "".join(
+        _section(suite, by_suite[suite], suite_rules) for suite, suite_rules in rules.items()
+    )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -99,6 +112,7 @@ def page(
 def _section(
     suite: str, results: Sequence[Mapping[str, Any]], rules: Mapping[str, tuple[str, str]]
 ) -> str:
+    """Return the HTML of one suite: a heading, and a table of its results in the suite's order."""
     heading = f'<h2 id="{suite}">{suite}: {_verdict(results)}</h2>'
     if not results:
         return heading
@@ -107,25 +121,29 @@ def _section(
     first = ordered[0]
     judged: datetime = first["judged_at"]
     version = first["table_version"]
-    held = f"version {version} of its table" if version is not None else "nothing was published"
+    published = (
+        f"version {version} of its table" if version is not None else "nothing was published"
+    )
     head = "".join(f"<th>{name}</th>" for name in ("", "rule", "severity", "found", "then"))
     rows = "".join(_row(r, rules.get(r["expectation"], ("", ""))) for r in ordered)
     return (
-        f"{heading}<p>chunk {first['chunk']}, {held}, run "
+        f"{heading}<p>chunk {first['chunk']}, {published}, run "
         f"<code>{escape(first['run_id'])}</code>, judged at {judged:%Y-%m-%d %H:%M:%S}</p>"
         f"<table><tr>{head}</tr>{rows}</table>"
     )
 
 
 def _verdict(results: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many of the results hold or fail, in a few words."""
     failed = sum(not r["success"] for r in results)
     if failed:
         return f"{failed} of {len(results)} fail"
     return f"all {len(results)} hold" if results else "nothing judged yet"
 
 
-def _row(result: Mapping[str, Any], told: tuple[str, str]) -> str:
-    rule, why = told
+def _row(result: Mapping[str, Any], rule_and_why: tuple[str, str]) -> str:
+    """Return the table row of one result."""
+    rule, why = rule_and_why
     action = result["action"]
     return (
         f'<tr><td class="{action}">{SIGNS.get(action, "?")}</td>'
@@ -136,7 +154,7 @@ def _row(result: Mapping[str, Any], told: tuple[str, str]) -> str:
 
 
 def found(result: Mapping[str, Any]) -> str:
-    """What a row of ops/quality says that an expectation found, in a few words."""
+    """Return what an expectation found, in a few words, from its row of ops/quality."""
     if result["unexpected_count"] is not None:
         return f"{result['unexpected_count']:,} of {result['element_count']:,} rows fail"
     if result["observed"] is None:

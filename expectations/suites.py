@@ -1,4 +1,4 @@
-"""Reading a suite: Great Expectations' own JSON, checked before anything is judged by it."""
+"""Suites of expectations, in Great Expectations' own JSON, which is checked before rows are judged by it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ TABLES = (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES, catalog.MODELS)
 """The tables that have a suite."""
 
 EXPECTED_ROWS = "expected_rows"
-"""The one parameter that a suite may name, as {"$PARAMETER": "expected_rows"}: how many rows the layer
-before promised."""
+"""The one parameter that a suite may name, as {"$PARAMETER": "expected_rows"}.
+
+It is the number of rows that must come from the layer before.
+"""
 
 BOUNDS = ("min_value", "max_value")
 
 
 def name_of(table: Table) -> str:
-    """The suite of a table: bronze_photos of bronze/photos."""
+    """Return the name of a table's suite, for example bronze_photos for bronze/photos."""
     return table.name.replace("/", "_")
 
 
 def load(name: str, *, folder: Path = HERE) -> ExpectationSuite:
-    """The suite of that name. A suite that can't be used blocks: a gate that can't run lets nothing pass.
+    """Return the suite of that name, from a JSON file in `folder`.
 
-    Raises Blocked, naming the suite, the expectation and what to do.
+    Raises Blocked where the suite can't be used, because a gate that can't run lets nothing pass.
     """
     from great_expectations.core import ExpectationSuite
 
@@ -43,28 +45,35 @@ def load(name: str, *, folder: Path = HERE) -> ExpectationSuite:
 
 
 def written(name: str, *, folder: Path = HERE) -> dict[str, Any]:
-    """The suite of that name as its JSON has it, once it is checked. Raises as `load`."""
+    """Return the checked JSON of the suite of that name. Raises Blocked as `load` does."""
     path = folder / f"{name}.json"
     try:
         suite: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         raise Blocked(f"The suite {path} is missing; restore it.") from None
     except json.JSONDecodeError as error:
-        raise Blocked(f"The suite {path} is no valid JSON ({error}); mend it.") from None
+        raise Blocked(f"The suite {path} is no valid JSON ({error}); correct it.") from None
     for place, expectation in enumerate(suite.get("expectations", ()), start=1):
         _check(expectation, where=f"The suite {path}, expectation {place}")
     if not suite.get("expectations"):
-        raise Blocked(f"The suite {path} holds no expectation: it would let everything pass.")
+        raise Blocked(
+            f"The suite {path} holds no expectation, so it would let everything pass; add one."
+        )
     ids = [expectation["meta"]["id"] for expectation in suite["expectations"]]
     for twice in sorted({i for i in ids if ids.count(i) > 1}):
         raise Blocked(f"The suite {path} has two expectations with the id {twice}; rename one.")
-    # The suite logs and leaves out what it can't read: rules would vanish without a word.
+    # Great Expectations only logs an expectation that it can't read and leaves it out of the suite, so the
+    # rule would be lost.
     for expectation in suite["expectations"]:
         _check_usable(expectation, suite=path)
     return suite
 
 
 def _check(expectation: dict[str, Any], *, where: str) -> None:
+    """Check that an expectation has an id, a why and a severity. Raises Blocked where it lacks one.
+
+    `where` names the suite and the expectation's place in it, for the message.
+    """
     meta = expectation.get("meta", {})
     for key in ("id", "why"):
         if not meta.get(key):
@@ -76,37 +85,42 @@ def _check(expectation: dict[str, Any], *, where: str) -> None:
 
 
 def _check_usable(expectation: dict[str, Any], *, suite: Path) -> None:
+    """Check that an expectation can be evaluated and can fail. Raises Blocked where it can't."""
     from great_expectations.exceptions.exceptions import ExpectationNotFoundError
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    said = f"The suite {suite}: the expectation {expectation['meta']['id']}"
+    subject = f"The suite {suite}: the expectation {expectation['meta']['id']}"
     kwargs = expectation.get("kwargs", {})
     if isinstance(kwargs.get("row_condition"), str):
-        raise Blocked(f"{said} has a row_condition in words; write it as gold_models.json does.")
+        raise Blocked(
+            f"{subject} has a row_condition that is a text; write it as gold_models.json does."
+        )
     try:
         ExpectationConfiguration(**expectation).to_domain_obj()
     except (ExpectationNotFoundError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise Blocked(f"{said} can't be used ({reason}); mend it.") from None
+        raise Blocked(f"{subject} can't be used ({reason}); correct it.") from None
     if not kwargs.get("mostly", 1) or (
         expectation["type"].endswith("_to_be_between")
         and all(kwargs.get(bound) is None for bound in BOUNDS)
     ):
-        raise Blocked(f"{said} can't fail, whatever the rows hold; give it bounds, or remove it.")
+        raise Blocked(
+            f"{subject} can't fail, whatever the rows hold; give it bounds, or remove it."
+        )
     for parameter in parameters(kwargs):
         if parameter != EXPECTED_ROWS:
             raise Blocked(
-                f"{said} names the parameter {parameter}; the only one is {EXPECTED_ROWS}."
+                f"{subject} names the parameter {parameter}; the only one is {EXPECTED_ROWS}."
             )
 
 
 def identity(expectation: Any) -> str:
-    """The stable name of an expectation."""
+    """Return the id of an expectation, which never changes."""
     return str(expectation.meta["id"])
 
 
 def parameters(kwargs: Mapping[str, Any]) -> list[str]:
-    """The parameters that an expectation's arguments name."""
+    """Return the names of the parameters in the arguments of an expectation."""
     return [
         value["$PARAMETER"]
         for value in kwargs.values()
@@ -115,14 +129,17 @@ def parameters(kwargs: Mapping[str, Any]) -> list[str]:
 
 
 def conditions(condition: Mapping[str, Any]) -> list[str]:
-    """The columns that a row_condition names."""
+    """Return the names of the columns in a row_condition."""
     if "conditions" in condition:
         return [name for each in condition["conditions"] for name in conditions(each)]
     return [condition["column"]["name"]]
 
 
 def check_columns(suite: ExpectationSuite, columns: Sequence[str], *, folder: Path = HERE) -> None:
-    """Raises Blocked where an expectation names a column that its table's view lacks."""
+    """Check that `columns`, those of a table's view, include all that the suite's expectations name.
+
+    Raises Blocked where one is missing.
+    """
     for expectation in suite.expectations:
         for column in _columns(expectation.configuration.kwargs):
             if column not in columns:
@@ -134,6 +151,7 @@ def check_columns(suite: ExpectationSuite, columns: Sequence[str], *, folder: Pa
 
 
 def _columns(kwargs: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the columns in the arguments of an expectation."""
     for key in ("column", "column_A", "column_B"):
         if key in kwargs:
             yield kwargs[key]

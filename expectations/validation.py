@@ -1,15 +1,9 @@
-"""Judging rows by a suite: what each expectation found, which rows fail, and what blocks.
-
-Great Expectations says whether each expectation holds, with counts only. Which rows fail comes from its
-own condition metrics as Spark columns, so that nothing is collected and no rule is written twice.
-"""
+"""Validation of rows by a suite: the result of each expectation, the rows that fail, and what blocks them."""
 
 from __future__ import annotations
 
 import functools
-import logging
 import operator
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +13,14 @@ from pyspark.sql import functions as F
 
 from conf.settings import GateSettings
 from expectations import suites
+from expectations.great_expectations_adapter import (
+    exception_class,
+    failing_rows,
+    refuses_rows,
+    severity_of,
+    validated,
+)
+from lake.column_values import GateAction
 from lake.interfaces import NO_REFUSALS
 
 if TYPE_CHECKING:
@@ -27,20 +29,19 @@ if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
 REASON = "expectation:"
-"""What a quarantine reason begins with when it names an expectation."""
+"""The prefix of a quarantine reason that names an expectation."""
 
 REFUSED_SHARE = "refused_share"
-"""The reason where too many rows of a chunk are refused."""
-
-SKIPPED = "skipped"
-"""The action for an expectation that has nothing to compare with."""
-
-ERROR_CLASS = re.compile(r"\[[A-Z][A-Z0-9_.]+\]|\w+(?:Error|Exception)\b")
+"""The reason for blocking a chunk with too many refused rows."""
 
 
 @dataclass(frozen=True)
 class ExpectationResult:
-    """One expectation and what was found. Numbers only: no value of a row."""
+    """The result of one expectation. It has only numbers and no value of a row.
+
+    `action` is what follows from it: passed, warned, quarantined, blocked or skipped. `error` says why the
+    expectation could not be evaluated, or is None.
+    """
 
     suite: str
     expectation: str
@@ -49,15 +50,15 @@ class ExpectationResult:
     observed: str | None = None
     unexpected_count: int | None = None
     element_count: int | None = None
-    action: str = "passed"
+    action: GateAction = GateAction.PASSED
     error: str | None = None
 
     @property
     def line(self) -> str:
-        """For the screen."""
+        """The result as a line of text for the screen."""
         if self.error:
             return (
-                f"{self.expectation} could not be evaluated: {self.error}; mend it in "
+                f"{self.expectation} could not be evaluated: {self.error}; correct it in "
                 f"expectations/{self.suite}.json"
             )
         if self.unexpected_count is not None:
@@ -69,9 +70,10 @@ class ExpectationResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a suite found. `reason` is a column over the judged view: why a row is refused, or null.
+    """The result of a suite.
 
-    `refused` counts such rows; `blocked` has a sentence for each reason to block the whole, if any.
+    `reason` is a column over the judged view that says why a row is refused, or is null. `refused` is the
+    number of refused rows. `blocked` has a sentence for each reason to block all rows, by that reason's name.
     """
 
     findings: Sequence[ExpectationResult]
@@ -89,129 +91,120 @@ def judge(
     refused_before: Mapping[str, int] = NO_REFUSALS,
     may_refuse_rows: bool = True,
 ) -> Verdict:
-    """The verdict on the rows of a view, of which there may be none; it is cached meanwhile.
+    """Return the verdict on the rows of a view, which may have none. The view is cached meanwhile.
 
-    `expected`: how many rows there must be; None where nobody can tell. With `gates`, too large a share
-    of refused rows blocks. Where rows may not be refused one by one, one that fails blocks.
-    Raises Blocked (an expectation names a column that the view lacks).
+    `expected` is the number of rows that there must be, or None where it isn't known. With `gates`, too
+    large a share of refused rows blocks them all; `refused_before` counts the photos of the chunk that were
+    refused earlier, by reason. Without `may_refuse_rows`, one failing row blocks them all.
+    Raises Blocked where an expectation names a column that the view lacks.
     """
     suites.check_columns(suite, view.columns)
     rows = view.persist().count()
     try:
         applied = [e for e in suite.expectations if _applies(e, rows=rows, expected=expected)]
-        batch, results = _validated(view, suite, applied, expected=expected)
-        failing = [
-            result
-            for result in results
-            if may_refuse_rows and _refuses(result) and not result.success and not _error(result)
-        ]
-        reason, refused, untold = _refused(view, batch, failing)
+        batch, results = validated(view, suite, applied, expected=expected)
+        refusing = [r for r in results if may_refuse_rows and _has_refused(r)]
+        reason, refused, unclear = _refused(view, batch, refusing)
     finally:
         view.unpersist()
     findings = [
-        _finding(suite.name, result, may_refuse_rows=may_refuse_rows, untold=untold)
+        _finding(suite.name, result, may_refuse_rows=may_refuse_rows, unclear=unclear)
         for result in results
     ]
-    blocked = {
-        REASON + finding.expectation: f"{suite.name}: {finding.line}"
+    blocked = _blocking(findings)
+    if gates:
+        blocked |= _too_many_refused(
+            suite.name,
+            findings,
+            rows=rows,
+            refused=refused,
+            refused_before=refused_before,
+            gates=gates,
+        )
+    skipped = [_skipped(suite.name, e) for e in suite.expectations if e not in applied]
+    return Verdict([*findings, *skipped], reason, refused, blocked)
+
+
+def _blocking(findings: Sequence[ExpectationResult]) -> dict[str, str]:
+    """Return a sentence for each expectation that blocks, by the reason that names it."""
+    return {
+        REASON + finding.expectation: f"{finding.suite}: {finding.line}"
         for finding in findings
-        if finding.action == "blocked"
+        if finding.action == GateAction.BLOCKED
     }
+
+
+def _too_many_refused(
+    suite: str,
+    findings: Sequence[ExpectationResult],
+    *,
+    rows: int,
+    refused: int,
+    refused_before: Mapping[str, int],
+    gates: GateSettings,
+) -> dict[str, str]:
+    """Return the reason REFUSED_SHARE and its sentence where too many photos are refused, else nothing."""
     before = sum(refused_before.values())
-    whole, gone = rows + before, refused + before
-    if gates and whole >= gates.counted_from and gone / whole > gates.refused_share:
-        why = [f"{count:,} {reason}" for reason, count in sorted(refused_before.items())]
-        why += [finding.line for finding in findings if finding.action == "quarantined"]
-        blocked[REFUSED_SHARE] = (
-            f"{suite.name}: {gone:,} of {whole:,} photos are refused ({', '.join(why)}), over "
-            f"gates.refused_share = {gates.refused_share}"
-        )
-    left_out = [e for e in suite.expectations if e not in applied]
-    findings += [
-        ExpectationResult(
-            suite.name, suites.identity(e), e.severity.value, success=True, action=SKIPPED
-        )
-        for e in left_out
-    ]
-    return Verdict(findings, reason, refused, blocked)
+    photos, all_refused = rows + before, refused + before
+    if photos < gates.counted_from or all_refused / photos <= gates.refused_share:
+        return {}
+    causes = [f"{count:,} {reason}" for reason, count in sorted(refused_before.items())]
+    causes += [finding.line for finding in findings if finding.action == GateAction.QUARANTINED]
+    sentence = (
+        f"{suite}: {all_refused:,} of {photos:,} photos are refused ({', '.join(causes)}), over "
+        f"gates.refused_share = {gates.refused_share}"
+    )
+    return {REFUSED_SHARE: sentence}
+
+
+def _skipped(suite: str, expectation: Expectation) -> ExpectationResult:
+    """Return the result of an expectation that doesn't apply to the rows."""
+    return ExpectationResult(
+        suite,
+        suites.identity(expectation),
+        expectation.severity.value,
+        success=True,
+        action=GateAction.SKIPPED,
+    )
 
 
 def _applies(expectation: Expectation, *, rows: int, expected: int | None) -> bool:
-    """Of no rows only their number can be judged; and that only where somebody knows what it must be."""
+    """Return whether an expectation can be evaluated.
+
+    Where there are no rows, only their number can be judged. An expectation that names the expected number
+    can be evaluated only where that number is known.
+    """
     if expected is None and suites.parameters(expectation.configuration.kwargs):
         return False
     return bool(rows) or expectation.expectation_type.startswith("expect_table_")
 
 
-def _validated(
-    view: DataFrame,
-    suite: ExpectationSuite,
-    applied: Sequence[Expectation],
-    *,
-    expected: int | None,
-) -> tuple[Batch | None, list[Any]]:
-    import great_expectations as gx
-    from great_expectations.core import ExpectationSuite
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    if not applied:
-        return None, []
-    # It sets its own level to INFO, and tells of each temporary folder.
-    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
-    context = gx.get_context(mode="ephemeral")
-    context.variables.analytics_enabled = False
-    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    asset = context.data_sources.add_spark("lake").add_dataframe_asset("rows")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": view})
-    some = ExpectationSuite(
-        name=suite.name, expectations=[e.configuration.to_json_dict() for e in applied]
-    )
-    found = batch.validate(
-        context.suites.add(some),
-        # Without the count of 0 it collects values of failing rows, which belong in no log.
-        result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
-        expectation_parameters={suites.EXPECTED_ROWS: expected},
-    )
-    places = {suites.identity(e): place for place, e in enumerate(applied)}
-    ordered = sorted(found.results, key=lambda r: places[suites.identity(r.expectation_config)])
-    return batch, ordered
-
-
-def _refuses(result: Any) -> bool:
-    """Whether the expectation is about single rows, and a failing one must not pass."""
-    expectation = result.expectation_config.to_domain_obj()
-    return hasattr(expectation, "map_metric") and _severity(result) == "critical"
-
-
-def _severity(result: Any) -> str:
-    return str(getattr(result.expectation_config.severity, "value", "critical"))
-
-
-def _error(result: Any) -> str | None:
-    """What kind of exception was raised inside an expectation; its message may hold a value of a row."""
-    info = result.exception_info or {}
-    for each in [info] if "raised_exception" in info else info.values():
-        if each["raised_exception"]:
-            kinds = ERROR_CLASS.findall(
-                f"{each['exception_message']}\n{each['exception_traceback']}"
-            )
-            return next((k for k in kinds if k[0] == "["), kinds[-1] if kinds else "an exception")
-    return None
+def _has_refused(result: Any) -> bool:
+    """Return whether the expectation was evaluated and refuses single rows."""
+    return refuses_rows(result) and not result.success and not exception_class(result)
 
 
 def _finding(
-    suite: str, result: Any, *, may_refuse_rows: bool, untold: Mapping[str, str]
+    suite: str, result: Any, *, may_refuse_rows: bool, unclear: Mapping[str, str]
 ) -> ExpectationResult:
+    """Return the result of an expectation with the action that follows from it.
+
+    `unclear` has an error for each expectation whose failing rows can't be found, by its id.
+    """
     identity = suites.identity(result.expectation_config)
-    error, severity = _error(result) or untold.get(identity), _severity(result)
+    error, severity = exception_class(result) or unclear.get(identity), severity_of(result)
     if error:
-        action = "blocked"
+        action = GateAction.BLOCKED
     elif result.success:
-        action = "passed"
+        action = GateAction.PASSED
     elif severity != "critical":
-        action = "warned"
+        action = GateAction.WARNED
     else:
-        action = "quarantined" if may_refuse_rows and _refuses(result) else "blocked"
+        action = (
+            GateAction.QUARANTINED
+            if may_refuse_rows and refuses_rows(result)
+            else GateAction.BLOCKED
+        )
     observed = result.result.get("observed_value")
     return ExpectationResult(
         suite=suite,
@@ -227,54 +220,32 @@ def _finding(
 
 
 def _refused(
-    view: DataFrame, batch: Batch | None, failing: Sequence[Any]
+    view: DataFrame, batch: Batch | None, refusing: Sequence[Any]
 ) -> tuple[Column, int, Mapping[str, str]]:
-    """Why each row is refused (the first failing expectation in the suite's order), and how many are.
+    """Return the reason column, the number of refused rows, and the expectations that are unclear.
 
-    And the expectations whose failing rows can't be told: the rows that their condition flags are not as
-    many as Great Expectations counted.
+    A row's reason is the first expectation that it fails, in the suite's order. An expectation is unclear
+    where its condition flags another number of rows than Great Expectations counted; it comes with an error,
+    by its id.
     """
-    flags = {suites.identity(r.expectation_config): _fails(batch, r) for r in failing}
+    flags = {suites.identity(r.expectation_config): failing_rows(batch, r) for r in refusing}
     reasons = [F.when(flag, F.lit(REASON + identity)) for identity, flag in flags.items()]
     reason = F.coalesce(*reasons, F.lit(None).cast("string"))
     if not flags:
         return reason, 0, {}
     flagged = view.select(*(flag.alias(identity) for identity, flag in flags.items()))
-    count = F.count(F.when(functools.reduce(operator.or_, map(_column, flags)), 1))
-    each = [F.count(F.when(_column(identity), 1)) for identity in flags]
-    refused, *counted = flagged.agg(count.alias("refused"), *each).collect()[0]
-    untold = {
+    any_flag = functools.reduce(operator.or_, map(_column, flags))
+    refused_count = F.count(F.when(any_flag, 1)).alias("refused")
+    counts = [F.count(F.when(_column(identity), 1)) for identity in flags]
+    refused, *flagged_counts = flagged.agg(refused_count, *counts).collect()[0]
+    unclear = {
         suites.identity(result.expectation_config): "it can't be told which rows fail"
-        for result, found in zip(failing, counted, strict=True)
-        if found != result.result["unexpected_count"]
+        for result, count in zip(refusing, flagged_counts, strict=True)
+        if count != result.result["unexpected_count"]
     }
-    return reason, refused, untold
+    return reason, refused, unclear
 
 
 def _column(name: str) -> Column:
+    """Return the column of that name, which may contain characters such as a dash."""
     return F.col(f"`{name}`")
-
-
-def _fails(batch: Any, result: Any) -> Column:
-    """Great Expectations' own condition for a row that its expectation did not expect."""
-    from great_expectations.expectations.row_conditions import deserialize_row_condition
-    from great_expectations.validator.metric_configuration import MetricConfiguration
-    from great_expectations.validator.metrics_calculator import MetricsCalculator
-
-    engine = batch.data.execution_engine
-    expectation = result.expectation_config.to_domain_obj()
-    metric = expectation.map_metric
-    needed = expectation.get_validation_dependencies(engine).metric_configurations
-    counted = needed[f"{metric}.unexpected_count"]
-    condition, domain, _ = MetricsCalculator(engine, show_progress_bars=False).get_metric(
-        MetricConfiguration(
-            metric_name=f"{metric}.condition",
-            metric_domain_kwargs=counted.metric_domain_kwargs,
-            metric_value_kwargs=counted.metric_value_kwargs,
-        )
-    )
-    within = [F.expr(each.condition) for each in domain.get("filter_conditions", ())]
-    if condition_of_rows := domain.get("row_condition"):
-        told = deserialize_row_condition(condition_of_rows)
-        within.append(F.expr(engine.condition_to_filter_clause(told)))
-    return F.coalesce(functools.reduce(operator.and_, within, condition), F.lit(False))

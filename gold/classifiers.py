@@ -1,6 +1,6 @@
-"""Classifiers of the kinds of fruit on vectors: embeddings or features.
+"""Classifiers that predict the kind of fruit from vectors: embeddings or features.
 
-A fitted one is plain NumPy: scikit-learn is loaded where something is fitted, and nothing is pickled.
+A fitted classifier is plain NumPy. scikit-learn is loaded only where one is fitted, and nothing is pickled.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Classifier:
-    """`predict` takes vectors float[n, d] to a probability for each of `labels`.
+    """A fitted classifier: `predict` turns vectors float[n, d] into a probability for each of `labels`.
 
-    `mean` and `scale` are float64[d]; each of `layers` is (weights float64[in, out], bias float64[out]),
-    with max(0, x) between two layers; the last one's output is divided by `temperature`.
-    Raises ValueError below two labels, and for a temperature that isn't above 0.
+    `mean` and `scale`, float64[d], standardise the vectors. Each of `layers` is (weights float64[in, out],
+    bias float64[out]), with max(0, x) between two layers. The output of the last layer is divided by
+    `temperature`. Raises ValueError for fewer than two labels and for a temperature that isn't above 0.
     """
 
     labels: tuple[str, ...]
@@ -38,24 +38,33 @@ class Classifier:
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2:
-            raise ValueError(f"a classifier takes two labels, not {len(self.labels)}")
+            raise ValueError(f"a classifier needs at least two labels, not {len(self.labels)}")
         if not self.temperature > 0:
-            raise ValueError(f"a temperature of {self.temperature} is not above 0")
+            raise ValueError(f"the temperature {self.temperature} is not above 0")
 
     def predict(self, vectors: Vectors) -> Floats:
-        """float[n, d] to float64[n, labels], each row adding up to 1. Raises ValueError as `logits` does."""
+        """Return the probabilities float64[n, labels] for vectors float[n, d]; each row adds up to 1.
+
+        Raises ValueError as `logits` does.
+        """
         return np.exp(log_softmax(self.logits(vectors) / self.temperature))
 
     def logits(self, vectors: Vectors) -> Floats:
-        """float64[n, labels], before the temperature. Raises ValueError for another d, NaN or infinity."""
-        values = (checked(vectors, dimensions=len(self.mean)) - self.mean) / self.scale
+        """Return the logits float64[n, labels] of vectors float[n, d], before the temperature is applied.
+
+        Raises ValueError for another d, NaN or infinity.
+        """
+        values = (checked_vectors(vectors, dimensions=len(self.mean)) - self.mean) / self.scale
         for weights, bias in self.layers[:-1]:
             values = np.maximum(values @ weights + bias, 0)
         weights, bias = self.layers[-1]
         return values @ weights + bias
 
     def parameters(self) -> bytes:
-        """Everything above as one .npz, without pickles: the same bytes for the same classifier."""
+        """Return the classifier as the bytes of an .npz file without pickles.
+
+        The same classifier always gives the same bytes.
+        """
         arrays = {
             "labels": np.array(self.labels),
             "mean": self.mean,
@@ -64,26 +73,26 @@ class Classifier:
         }
         for number, (weights, bias) in enumerate(self.layers):
             arrays |= {f"weights_{number}": weights, f"bias_{number}": bias}
-        into = BytesIO()
-        np.savez(into, allow_pickle=False, **arrays)
-        return into.getvalue()
+        file = BytesIO()
+        np.savez(file, allow_pickle=False, **arrays)
+        return file.getvalue()
 
     @classmethod
     def from_parameters(cls, parameters: bytes) -> Self:
-        """What `parameters` gave, bit for bit."""
-        with np.load(BytesIO(parameters), allow_pickle=False) as held:
-            count = sum(name.startswith("weights_") for name in held)
+        """Return the classifier whose `parameters` these bytes are, equal to it bit for bit."""
+        with np.load(BytesIO(parameters), allow_pickle=False) as arrays:
+            count = sum(name.startswith("weights_") for name in arrays)
             return cls(
-                tuple(held["labels"].tolist()),
-                held["mean"],
-                held["scale"],
-                tuple((held[f"weights_{i}"], held[f"bias_{i}"]) for i in range(count)),
-                float(held["temperature"]),
+                tuple(arrays["labels"].tolist()),
+                arrays["mean"],
+                arrays["scale"],
+                tuple((arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(count)),
+                float(arrays["temperature"]),
             )
 
 
 def log_softmax(logits: Floats) -> Floats:
-    """Log probabilities float64[n, labels]."""
+    """Return the log probabilities float64[n, labels] of logits float64[n, labels]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
@@ -97,8 +106,9 @@ def _logistic_regression() -> Any:
 def _linear_svm() -> Any:
     from sklearn.svm import LinearSVC
 
-    # All labels in one problem. On the shop photos, one against the rest took four times as long and was
-    # right less often: 0.95 for 0.97 on 1,280 values, 0.78 for 0.88 on 20 components.
+    # `crammer_singer` fits all labels in one problem. On the shop photos, one label against the rest took
+    # four times as long and was right less often: 0.95 instead of 0.97 on 1,280 values, and 0.78 instead of
+    # 0.88 on 20 components.
     return LinearSVC(C=0.1, multi_class="crammer_singer", max_iter=5000, random_state=SEED)
 
 
@@ -115,11 +125,14 @@ KINDS: Mapping[str, Callable[[], Any]] = {
     "linear_svm": _linear_svm,
     "mlp": _mlp,
 }
-"""What can be fitted: the baseline first; the MLP has one hidden layer."""
+"""The kinds of classifiers. The first one is the baseline; the MLP has one hidden layer."""
 
 
 def pipeline(kind: str) -> Any:
-    """scikit-learn's Pipeline of that kind behind a StandardScaler. Raises ValueError for another kind."""
+    """Return scikit-learn's Pipeline of a StandardScaler and an unfitted classifier of that kind.
+
+    Raises ValueError for an unknown kind.
+    """
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -131,35 +144,41 @@ def pipeline(kind: str) -> Any:
 def fit(
     vectors: Vectors, labels: Sequence[str], *, kind: str, temperature: float = 1.0
 ) -> Classifier:
-    """A classifier of that kind, fitted on float[n, d] and a label each. The same rows give the same one.
+    """Return a classifier of that kind, fitted on vectors float[n, d] with one label each.
 
-    Raises ValueError for vectors that aren't finite, below two labels, and for an unknown kind.
+    The same rows give the same classifier. Raises ValueError for vectors that aren't finite, for fewer than
+    two labels, and for an unknown kind.
     """
-    x = checked(vectors, rows=len(labels))
-    names, codes = coded(labels)
+    x = checked_vectors(vectors, rows=len(labels))
+    names, codes = label_codes(labels)
     if len(names) < 2:
-        raise ValueError(f"a classifier takes two labels, not {len(names)}")
+        raise ValueError(f"a classifier needs at least two labels, not {len(names)}")
     scaler, model = pipeline(kind).fit(x, codes)
     if hasattr(model, "coefs_"):
         layers = list(zip(model.coefs_, model.intercepts_, strict=True))
     else:
         layers = [(model.coef_.T, model.intercept_)]
     if len(names) == 2:
-        # scikit-learn has one column for two labels, the second label's logit against 0.
+        # For two labels, scikit-learn has one column: the logit of the second label against 0.
         weights, bias = layers.pop()
         layers.append((np.hstack([np.zeros_like(weights), weights]), np.append(0.0, bias)))
     return Classifier(names, scaler.mean_, scaler.scale_, tuple(layers), temperature)
 
 
-def coded(labels: Sequence[str]) -> tuple[tuple[str, ...], Indices]:
-    """The labels in order, and the number of each photo's."""
+def label_codes(labels: Sequence[str]) -> tuple[tuple[str, ...], Indices]:
+    """Return the sorted label names, and for each photo the index of its label among them, int64[n]."""
     names = tuple(sorted(set(labels)))
     numbers = {name: number for number, name in enumerate(names)}
     return names, np.fromiter((numbers[label] for label in labels), np.int64, len(labels))
 
 
-def checked(vectors: Vectors, *, rows: int | None = None, dimensions: int | None = None) -> Floats:
-    """As float64. Raises ValueError for another shape, NaN or infinity."""
+def checked_vectors(
+    vectors: Vectors, *, rows: int | None = None, dimensions: int | None = None
+) -> Floats:
+    """Return the vectors as float64[n, d].
+
+    Raises ValueError where they are not `rows` x `dimensions`, and for NaN or infinity.
+    """
     shape = np.shape(vectors)
     n, d = "n" if rows is None else rows, "d" if dimensions is None else dimensions
     if len(shape) != 2 or rows not in (None, shape[0]) or dimensions not in (None, shape[1]):

@@ -1,4 +1,7 @@
-"""How good a kind of classifier is on photos that it wasn't fitted on, with near duplicates on one side."""
+"""Cross-validation: how good a kind of classifier is on photos that it wasn't fitted on.
+
+Near duplicates are never split between the photos that are fitted and those that are tested.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,33 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gold.classifiers import SEED, Floats, Indices, Vectors, checked, coded, fit, log_softmax
+from gold.classifiers import (
+    SEED,
+    Floats,
+    Indices,
+    Vectors,
+    checked_vectors,
+    fit,
+    label_codes,
+    log_softmax,
+)
 
 TEMPERATURES = (0.01, 100.0)
-"""Between which the temperature is sought: with every held-out photo right there is no best one."""
+"""The bounds of the temperature. Without them there is no best one where every held-out photo is right."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a kind does on photos that it wasn't fitted on, all folds together.
+    """The results of a kind of classifier on photos that it wasn't fitted on, over all folds.
 
-    `confusion` is int64[labels, labels], true by predicted, and `macro_f1` the mean of the labels' F1.
-    `baseline` is the accuracy of always saying the most frequent label of the other folds. Labels whose
-    photos all fell into one fold can't be learned and tested at once: they are `untested`, took no part,
-    and none of the numbers speaks of them.
+    `confusion` is int64[labels, labels], with a row for each true label and a column for each predicted
+    one. `macro_f1` is the mean of the labels' F1. `baseline` is the accuracy of always predicting the most
+    frequent label of the other folds. Labels whose photos all fell into one fold can't be both learned and
+    tested: they are `untested`, and no number includes them.
 
-    Of each of the `tested` photos, int64[tested]: its index `photos` in what was given, its `fold`, and the
-    index of the label `predicted`; and float64[tested] the `confidence` in that one, at `temperature`.
+    The arrays have one value for each of the `tested` photos: `photos` (int64) is its index among the
+    photos that were given, `fold` (int64) its fold, `predicted` (int64) the index of the predicted label,
+    and `confidence` (float64) the probability of that label at `temperature`.
     """
 
     labels: tuple[str, ...]
@@ -43,7 +56,7 @@ class Evaluation:
 
     @property
     def tested(self) -> int:
-        """How many photos."""
+        """The number of photos that were tested."""
         return len(self.photos)
 
 
@@ -55,36 +68,37 @@ def evaluate(
     kind: str,
     folds: int = 5,
 ) -> Evaluation:
-    """Cross-validation on float[n, d]; photos of a group are always on one side. Deterministic.
+    """Cross-validate a kind of classifier on vectors float[n, d] with a label and a group each.
 
-    There are as many folds as the label with the most groups has groups, at most `folds`. The temperature
-    is fitted on all held-out logits. Raises ValueError as `fit` does, and where fewer than two labels can
-    be tested.
+    Photos of one group are never split between training and test. There are as many folds as the label
+    with the most groups has groups, but at most `folds`. The temperature is fitted on all held-out logits.
+    The result is deterministic. Raises ValueError as `fit` does, and where fewer than two labels can be
+    tested.
     """
-    held = _Folds.of(vectors, labels, groups, folds=folds)
-    logits = np.empty((len(held.codes), len(held.names)))
+    data = _Folds.of(vectors, labels, groups, folds=folds)
+    logits = np.empty((len(data.codes), len(data.names)))
     baseline = 0
-    for train, test in held:
-        # Every tested label is in every training side, so columns are the same in all folds.
-        fitted = fit(held.vectors[train], held.labels(train), kind=kind)
-        logits[test] = fitted.logits(held.vectors[test])
-        most_frequent = np.bincount(held.codes[train]).argmax()
-        baseline += int((held.codes[test] == most_frequent).sum())
+    for train, test in data:
+        # Every tested label is in the training photos of every fold, so the columns are always the same.
+        fitted = fit(data.vectors[train], data.labels(train), kind=kind)
+        logits[test] = fitted.logits(data.vectors[test])
+        most_frequent = np.bincount(data.codes[train]).argmax()
+        baseline += int((data.codes[test] == most_frequent).sum())
     predicted = logits.argmax(axis=1)
-    confusion = np.zeros((len(held.names), len(held.names)), np.int64)
-    np.add.at(confusion, (held.codes, predicted), 1)
+    confusion = np.zeros((len(data.names), len(data.names)), np.int64)
+    np.add.at(confusion, (data.codes, predicted), 1)
     hits = np.diag(confusion)
-    temperature = fitted_temperature(logits, held.codes)
+    temperature = fitted_temperature(logits, data.codes)
     return Evaluation(
-        labels=held.names,
-        untested=held.untested,
-        photos=held.photos,
-        fold=held.fold,
+        labels=data.names,
+        untested=data.untested,
+        photos=data.photos,
+        fold=data.fold,
         predicted=predicted,
         confidence=np.exp(log_softmax(logits / temperature)).max(axis=1),
-        accuracy=float(hits.sum() / len(held.codes)),
+        accuracy=float(hits.sum() / len(data.codes)),
         macro_f1=float(np.mean(2 * hits / (confusion.sum(axis=0) + confusion.sum(axis=1)))),
-        baseline=baseline / len(held.codes),
+        baseline=baseline / len(data.codes),
         confusion=confusion,
         temperature=temperature,
     )
@@ -98,25 +112,26 @@ def nearest_neighbours(
     neighbours: int = 5,
     folds: int = 5,
 ) -> float:
-    """The accuracy of the majority of the nearest by cosine, on the folds of `evaluate`: a reference.
+    """Return the accuracy of the k nearest neighbours by cosine, on the folds of `evaluate`.
 
-    Raises ValueError as `evaluate` does.
+    It serves as a reference for the classifiers. Raises ValueError as `evaluate` does.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    held = _Folds.of(vectors, labels, groups, folds=folds)
+    data = _Folds.of(vectors, labels, groups, folds=folds)
     hits = 0
-    for train, test in held:
+    for train, test in data:
         model = KNeighborsClassifier(min(neighbours, int(train.sum())), metric="cosine")
-        model.fit(held.vectors[train], held.codes[train])
-        hits += int((model.predict(held.vectors[test]) == held.codes[test]).sum())
-    return hits / len(held.codes)
+        model.fit(data.vectors[train], data.codes[train])
+        hits += int((model.predict(data.vectors[test]) == data.codes[test]).sum())
+    return hits / len(data.codes)
 
 
 def fitted_temperature(logits: Floats, codes: Indices) -> float:
-    """By what to divide logits float64[n, labels] so that the true labels int64[n] are likeliest.
+    """Return the number by which to divide logits float64[n, labels] to make the true labels likeliest.
 
-    Guo et al. 2017, "On calibration of modern neural networks". Never worse than 1.
+    `codes` are the indices of the true labels, int64[n]. The result is never worse than 1. Source: Guo et
+    al. 2017, "On calibration of modern neural networks".
     """
     from scipy.optimize import minimize_scalar
 
@@ -130,7 +145,11 @@ def fitted_temperature(logits: Floats, codes: Indices) -> float:
 
 @dataclass(frozen=True)
 class _Folds:
-    """The photos that are tested, a fold each; iterating gives (train, test) as masks."""
+    """The photos that are tested, each with its fold. Iteration yields (train, test) as boolean masks.
+
+    `names` are the tested labels, `untested` the others. For each photo, `photos` is its index among the
+    photos that were given and `codes` the index of its label in `names`.
+    """
 
     names: tuple[str, ...]
     untested: tuple[str, ...]
@@ -148,17 +167,21 @@ class _Folds:
         *,
         folds: int,
     ) -> Self:
-        """Raises ValueError."""
-        x = checked(vectors, rows=len(labels))
+        """Assign photos to at most `folds` folds and leave out those whose label can't be tested.
+
+        Raises ValueError where the arguments differ in length, for vectors that aren't finite, and where
+        fewer than two labels can be tested.
+        """
+        x = checked_vectors(vectors, rows=len(labels))
         if len(groups) != len(labels):
             raise ValueError(f"{len(labels)} labels and {len(groups)} groups differ in number")
-        names, codes = coded(labels)
+        names, codes = label_codes(labels)
         fold = _assigned(codes, np.asarray(groups, np.int64), folds=folds)
         spread = [len(np.unique(fold[codes == code])) for code in range(len(names))]
         is_tested = np.array(spread, int) > 1
         if is_tested.sum() < 2:
             raise ValueError(
-                f"a held-out test takes two labels that each have photos in two groups, not {is_tested.sum()}"
+                f"a held-out test needs two labels that each have photos in two groups, not {is_tested.sum()}"
             )
         kept = is_tested[codes]
         return cls(
@@ -171,7 +194,7 @@ class _Folds:
         )
 
     def labels(self, photos: NDArray[np.bool_]) -> list[str]:
-        """The labels of those photos."""
+        """Return the labels of the photos that a boolean mask selects."""
         return [self.names[code] for code in self.codes[photos]]
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -180,7 +203,10 @@ class _Folds:
 
 
 def _assigned(codes: Indices, groups: Indices, *, folds: int) -> Indices:
-    """int64[n]: the fold of each photo; every label's photos are spread as evenly as groups allow."""
+    """Return the fold of each photo, int64[n].
+
+    Every label's photos are spread over the folds as evenly as the groups allow.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     pairs = np.unique(np.stack([codes, groups]), axis=1)
@@ -190,7 +216,7 @@ def _assigned(codes: Indices, groups: Indices, *, folds: int) -> Indices:
         return fold
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=SEED)
     with warnings.catch_warnings():
-        # Labels with fewer photos than folds are expected here; which are untested is told.
+        # Labels with fewer photos than folds are expected here; `Evaluation.untested` lists them.
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         for number, (_, test) in enumerate(splitter.split(codes, codes, groups)):
             fold[test] = number

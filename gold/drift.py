@@ -1,10 +1,11 @@
-"""Drift: how far a chunk is from what its PCA version was fitted on, beyond what chance would do.
+"""Drift: how far a chunk's photos are from those that its PCA version was fitted on, beyond chance.
 
-Each measure is 0 for photos drawn as those were, but for one chunk in a thousand; few photos differ much by
-chance, so theirs is subtracted. The distributions are compared by the Population Stability Index, whose
-sampling distribution is a multiple of χ² (Yurdakul & Naranjo 2020, "Statistical properties of the population
-stability index"), and the scores of a PCA as in process monitoring: Hotelling's T² within the components,
-and the reconstruction error beside them (Jackson & Mudholkar 1979).
+Two samples of the same photos differ by chance, and small ones differ most. So the difference that chance
+explains is subtracted from each measure: without a drift, a measure is above 0 for one chunk in a thousand.
+Distributions are compared by the Population Stability Index, whose sampling distribution is a multiple of χ²
+(Yurdakul & Naranjo 2020, "Statistical properties of the population stability index"). The scores of a PCA
+are compared as in process monitoring: by Hotelling's T² within the components, and by the reconstruction
+error outside them (Jackson & Mudholkar 1979).
 """
 
 from __future__ import annotations
@@ -22,26 +23,32 @@ from pyspark.sql import functions as F
 from scipy.special import chdtri, ndtri
 
 SAMPLE = 10_000
-"""Rows that are looked at, at most; the same ones each time, chosen by a hash of their photo_id."""
+"""The most rows that are compared. A hash of their photo_id chooses them, so they are always the same."""
 
 COMPONENTS = 50
-"""Components that are looked at, the first ones: a few MB of the driver's memory however many there are."""
+"""The most components that are compared: the first ones. They take a few MB of the driver's memory."""
 
 BINS = 10
 CHANCE = 0.001
-"""How often a measure is above 0 without a drift."""
+"""The probability that a measure is above 0 without a drift."""
 
 PHOTOS_A_COMPONENT = 10
-"""Components that were fitted to fewer photos each don't tell what others will lose: no drift is found there,
-and growth soon brings another version."""
+"""The fewest photos for each component of a PCA whose reconstruction error is compared.
+
+With fewer, the fit doesn't show what other photos lose, so `reconstruction` is 0. Such a lake soon grows
+enough for a new version.
+"""
 
 Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Of n photos: `scores` float64[n, ≤ k] on the first of k `components`, `residuals` float64[n], labels,
-    and brightness float64[n]."""
+    """What is compared of n photos.
+
+    `components` is the number k of the PCA's components. `scores` are float64[n, ≤ k], on the first of them;
+    `residuals` float64[n] are the reconstruction errors; `brightness` is float64[n].
+    """
 
     components: int
     scores: Vector
@@ -51,7 +58,10 @@ class Sample:
 
     @classmethod
     def of(cls, rows: DataFrame, *, components: int) -> Self:
-        """Of at most SAMPLE of the staged features."""
+        """Return the sample of a frame of features: at most SAMPLE of its rows.
+
+        `components` is the number of components of the PCA that the features come from.
+        """
         chosen = rows.orderBy(F.xxhash64("photo_id")).limit(SAMPLE)
         scores = F.slice("features", 1, COMPONENTS).alias("scores")
         table = chosen.select(scores, "residual", "label", "brightness").toArrow()
@@ -68,24 +78,26 @@ class Sample:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many values lie between `edges` float64[BINS − 1]: `counts` int64[BINS]."""
+    """A histogram with BINS bins: the BINS − 1 `edges` between them, and the `counts` of values in each."""
 
     edges: Sequence[float]
     counts: Sequence[int]
 
     @classmethod
     def of(cls, values: Vector) -> Self:
-        """In bins that hold as many values each, as far as ties let them."""
+        """Return the histogram of float64[n] with the same number of values in each bin, but for ties."""
         edges = np.quantile(values, np.arange(1, BINS) / BINS)
         return cls(edges.tolist(), _counts(values, edges).tolist())
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What later chunks are compared with: the sample of the rows that a PCA version was fitted on.
+    """What later chunks are compared with: statistics of the photos that a PCA version was fitted on.
 
-    `residual` is what other photos of the same kind would lose on average: more than those that the
-    components were fitted to, by the factor of Akaike's final prediction error (1970).
+    `photos` is the number of photos in the sample, `variances` are those of the components' scores, and
+    `variance` is the sum of the variances of all columns. `residual` is the expected reconstruction error
+    of other photos of the same kind. It is larger than that of the fitted photos, by the factor of Akaike's
+    final prediction error (1970).
     """
 
     photos: int
@@ -100,7 +112,10 @@ class Reference:
 
     @classmethod
     def of(cls, sample: Sample, *, photos: int, variance: float) -> Self:
-        """The PCA was fitted on so many photos; `variance` is that of all columns."""
+        """Return the reference of a PCA that was fitted on that number of photos.
+
+        `sample` is a sample of these photos, `variance` the sum of the variances of all columns.
+        """
         k = sample.components
         optimism = (photos + k) / (photos - k)
         return cls(
@@ -116,25 +131,26 @@ class Reference:
         )
 
     def to_json(self) -> str:
-        """As text that `from_json` takes."""
+        """Return the reference as a JSON text, which `from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Raises ValueError where it is no reference."""
-        held: dict[str, Any] = json.loads(text)
-        components = [Histogram(**each) for each in held.pop("components")]
-        return cls(components=components, brightness=Histogram(**held.pop("brightness")), **held)
+        """Return the reference that `to_json` wrote. Raises ValueError where the text is no JSON."""
+        fields: dict[str, Any] = json.loads(text)
+        components = [Histogram(**each) for each in fields.pop("components")]
+        brightness = Histogram(**fields.pop("brightness"))
+        return cls(components=components, brightness=brightness, **fields)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How far a chunk is off, each ≥ 0 and 0 where chance explains it.
+    """Measures of how far a chunk is from its reference. Each is ≥ 0, and 0 where chance explains it.
 
-    `mean_shift`: of the mean, in standard deviations a component (root mean square over them).
-    `reconstruction`: how much more of the variance the components lose than in the fit, as a share of all.
-    `label_mix`, `brightness`, `components` (each): Population Stability Index; from 0.25 on it is
-    customarily called a large change.
+    `mean_shift` is the shift of the mean in standard deviations: the root mean square over the components.
+    `reconstruction` is how much more of the variance the components lose than in the fit, as a share of the
+    whole variance. `label_mix`, `brightness` and each of `components` are a Population Stability Index; from
+    0.25 on it is usually called a large change.
     """
 
     mean_shift: float
@@ -145,13 +161,16 @@ class Drift:
 
     @property
     def largest(self) -> dict[str, float]:
-        """Each measure by its name, of the components' the largest: `component`."""
-        held = {name: value for name, value in vars(self).items() if name != "components"}
-        return held | {"component": max(self.components, default=0.0)}
+        """Each measure by its name; `component` is the largest of `components`."""
+        measures = {name: value for name, value in vars(self).items() if name != "components"}
+        return measures | {"component": max(self.components, default=0.0)}
 
 
 def drift(sample: Sample, reference: Reference) -> Drift:
-    """Of the sample of a chunk, of at least one photo, on the components of `reference`."""
+    """Return the drift of a chunk's sample, which has at least one photo, against its reference.
+
+    The sample's scores must be those of the reference's PCA.
+    """
     n, m = len(sample.scores), reference.photos
     labels = _labels(sample)
     known = sorted(labels.keys() | reference.labels.keys())
@@ -163,19 +182,19 @@ def drift(sample: Sample, reference: Reference) -> Drift:
             [labels.get(name, 0) for name in known],
             [reference.labels.get(name, 0) for name in known],
         ),
-        brightness=_moved(sample.brightness, reference.brightness),
+        brightness=_values_index(sample.brightness, reference.brightness),
         components=[
-            _moved(column, held, tests=tests)
-            for column, held in zip(sample.scores.T, reference.components, strict=True)
+            _values_index(column, histogram, tests=tests)
+            for column, histogram in zip(sample.scores.T, reference.components, strict=True)
         ],
     )
 
 
 def stability_index(here: Sequence[int], before: Sequence[int], *, tests: int = 1) -> float:
-    """The Population Stability Index of two rows of counts, less what chance makes of it.
+    """Return the Population Stability Index of two rows of counts, minus what chance explains of it.
 
-    Half a count is added to each bin, so that an empty one has a share. `tests`: how many are looked at
-    together, of which none is to be above 0 by chance.
+    Half a count is added to each bin, so that the share of an empty one isn't 0. `tests` is the number of
+    indices that are looked at together: the probability that any is above 0 by chance is at most CHANCE.
     """
     if len(here) < 2:
         return 0.0
@@ -186,12 +205,14 @@ def stability_index(here: Sequence[int], before: Sequence[int], *, tests: int = 
     return max(0.0, index - chance)
 
 
-def _moved(values: Vector, held: Histogram, *, tests: int = 1) -> float:
-    counts = _counts(values, np.array(held.edges)).tolist()
-    return stability_index(counts, held.counts, tests=tests)
+def _values_index(values: Vector, histogram: Histogram, *, tests: int = 1) -> float:
+    """Return the `stability_index` of float64[n] against a histogram."""
+    counts = _counts(values, np.array(histogram.edges)).tolist()
+    return stability_index(counts, histogram.counts, tests=tests)
 
 
 def _mean_shift(scores: Vector, reference: Reference) -> float:
+    """Return `Drift.mean_shift` of the scores; components without variance are left out."""
     variances = np.array(reference.variances)
     used = variances > np.finfo(np.float64).eps * reference.variance
     if not used.any():
@@ -203,6 +224,7 @@ def _mean_shift(scores: Vector, reference: Reference) -> float:
 
 
 def _reconstruction(residuals: Vector, reference: Reference, *, noise: float) -> float:
+    """Return `Drift.reconstruction` of the residuals; `noise` is 1/n + 1/m for two samples of n and m."""
     if reference.variance <= 0 or not reference.is_residual_known:
         return 0.0
     chance = -ndtri(CHANCE) * reference.residual_deviation * np.sqrt(noise)
@@ -210,9 +232,10 @@ def _reconstruction(residuals: Vector, reference: Reference, *, noise: float) ->
 
 
 def _counts(values: Vector, edges: Vector) -> NDArray[np.int64]:
+    """Return how many values lie in each of the bins between the edges, int64[BINS]."""
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=BINS)
 
 
 def _labels(sample: Sample) -> dict[str, int]:
-    """Photos by label; those without one under the empty name."""
+    """Return the number of photos for each label; the empty name stands for photos without one."""
     return dict(Counter(label or "" for label in sample.labels))

@@ -47,7 +47,7 @@ def _one(
         wanted = f"version {version}"
     else:
         found = [row for row in held if row["status"] == ModelStatus.CHAMPION]
-        wanted = "champion" if not found else "single champion"
+        wanted = ModelStatus.CHAMPION if not found else "single champion"
     if len(found) != 1:
         known = ", ".join(sorted(row["version"] for row in held)) or "none"
         raise BadInput(f"{lake} has no {kind} {wanted}; name one of its versions: {known}.")

@@ -1,8 +1,8 @@
-"""gold/moments: the sufficient statistics of every embedding of a model, folded chunk by chunk.
+"""gold/moments: the sufficient statistics of all embeddings of a model, updated chunk by chunk.
 
-They make the covariance exact, so a PCA costs what is new and not what the lake holds. They are taken about
-a fixed shift near the mean: about zero, a nearly constant column would lose all its digits
-(Chan, Golub & LeVeque 1983, "Algorithms for computing the sample variance").
+They give the exact covariance, so the cost of a PCA depends on the new embeddings and not on all of the
+lake. They are taken about a fixed shift near the mean. About zero, a nearly constant column would lose all
+its digits (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample variance").
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pyspark.sql import DataFrame
 
 FOLDED = "n bigint, sum binary, gram binary"
 PARTIALS = 16
-"""Matrices that reach the driver at most: 13 MB each at 1,280 values, 33 MB at 2,048."""
+"""The most matrices that reach the driver: one takes 13 MB at 1,280 values and 33 MB at 2,048."""
 
 BLOCK = 1024
-"""Embeddings that are folded with one matrix product."""
+"""How many embeddings are added with one matrix product."""
 
 Matrix = NDArray[np.float64]
 
@@ -30,7 +30,10 @@ DIFFER = "embeddings of one model differ in length"
 
 @dataclass(frozen=True)
 class Moments:
-    """Of n embeddings x about `shift` s: `sum` Σ(x−s) float64[d], `gram` Σ(x−s)(x−s)ᵀ float64[d, d]."""
+    """Moments of n embeddings x about the point `shift` s, float64[d].
+
+    `sum` is Σ(x−s), float64[d], and `gram` is Σ(x−s)(x−s)ᵀ, float64[d, d].
+    """
 
     n: int
     shift: Matrix
@@ -39,25 +42,25 @@ class Moments:
 
     @classmethod
     def none(cls, shift: Matrix) -> Self:
-        """Of no embedding."""
+        """Return the moments of an empty set of embeddings."""
         d = len(shift)
         return cls(0, shift, np.zeros(d), np.zeros((d, d)))
 
     @classmethod
     def of(cls, embeddings: NDArray[np.floating[Any]], shift: Matrix) -> Self:
-        """Of float[n, d]."""
+        """Return the moments of embeddings float[n, d]."""
         moved = embeddings.astype(np.float64) - shift
         return cls(len(moved), shift, moved.sum(axis=0), moved.T @ moved)
 
     def __add__(self, other: Self) -> Self:
-        """Of both sets of embeddings. Raises ValueError where the shifts differ."""
+        """Return the moments of both sets of embeddings. Raises ValueError where the shifts differ."""
         self._check(other)
         return type(self)(
             self.n + other.n, self.shift, self.sum + other.sum, self.gram + other.gram
         )
 
     def __sub__(self, other: Self) -> Self:
-        """Of the embeddings that are left once those of `other` are taken out."""
+        """Return the moments without the embeddings of `other`. Raises ValueError where the shifts differ."""
         self._check(other)
         return type(self)(
             self.n - other.n, self.shift, self.sum - other.sum, self.gram - other.gram
@@ -65,22 +68,28 @@ class Moments:
 
     def _check(self, other: Self) -> None:
         if not np.array_equal(self.shift, other.shift):
-            raise ValueError("moments about two shifts can't be combined")
+            raise ValueError("moments about two shifts can't be added or subtracted")
 
     @property
     def mean(self) -> Matrix:
-        """float64[d]."""
+        """The mean of the embeddings, float64[d]."""
         return self.shift + self.sum / self.n
 
     def covariance(self) -> Matrix:
-        """float64[d, d], centred, over n − 1. Raises ValueError below two embeddings."""
+        """Return the covariance float64[d, d], with the divisor n − 1.
+
+        Raises ValueError for fewer than two embeddings.
+        """
         if self.n < 2:
-            raise ValueError("a covariance takes two embeddings")
+            raise ValueError(f"a covariance takes two embeddings or more, not {self.n}")
         centred = self.gram - np.outer(self.sum, self.sum) / self.n
         return (centred + centred.T) / (2 * (self.n - 1))
 
     def row(self, *, weights_id: str, through_chunk: int) -> dict[str, Any]:
-        """The row of gold/moments."""
+        """Return the row of gold/moments for this model.
+
+        `through_chunk` is the number of the last chunk whose embeddings are in the moments.
+        """
         return {
             "weights_id": weights_id,
             "n": self.n,
@@ -92,17 +101,18 @@ class Moments:
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Self:
-        """From a row of gold/moments."""
+        """Return the moments in a row of gold/moments."""
         shift = np.frombuffer(row["shift"])
         return cls(row["n"], shift, *_arrays(row, d=len(shift)))
 
 
 def _arrays(row: Mapping[str, Any], *, d: int) -> tuple[Matrix, Matrix]:
+    """Return (sum, gram) of a row that holds them as bytes."""
     return np.frombuffer(row["sum"]), np.frombuffer(row["gram"]).reshape(d, d)
 
 
 def matrix(embeddings: pa.ListArray) -> NDArray[np.float32]:
-    """An Arrow column of lists of one length as float32[n, d], without a copy.
+    """Return an Arrow column of lists of one length as float32[n, d], without a copy.
 
     Raises ValueError where the lengths differ.
     """
@@ -117,29 +127,31 @@ def matrix(embeddings: pa.ListArray) -> NDArray[np.float32]:
 def blocks(
     batches: Iterable[pa.RecordBatch], *, dimensions: int | None = None
 ) -> Iterator[NDArray[np.float32]]:
-    """The `embedding` column of record batches as float32[≤ BLOCK + a batch, d], none of them empty.
+    """Yield the `embedding` column of record batches in larger blocks, float32[n, d], none of them empty.
 
-    Batches are small for the sake of photos; a d × d matrix is better added once for many of them.
-    Raises ValueError where the lengths differ, or are not `dimensions`.
+    A block has BLOCK rows or more, but for the last one. Spark's batches are small because photos are large,
+    and it is faster to add one d × d matrix for many rows. Raises ValueError where the lengths of embeddings
+    differ, or are not `dimensions`.
     """
-    held: list[NDArray[np.float32]] = []
+    collected: list[NDArray[np.float32]] = []
     for batch in batches:
         if batch.num_rows:
-            held.append(matrix(batch.column("embedding")))
-            dimensions = dimensions or held[-1].shape[1]
-            if held[-1].shape[1] != dimensions:
+            collected.append(matrix(batch.column("embedding")))
+            dimensions = dimensions or collected[-1].shape[1]
+            if collected[-1].shape[1] != dimensions:
                 raise ValueError(DIFFER)
-        if sum(map(len, held)) >= BLOCK:
-            yield np.concatenate(held)
-            held = []
-    if held:
-        yield np.concatenate(held)
+        if sum(map(len, collected)) >= BLOCK:
+            yield np.concatenate(collected)
+            collected = []
+    if collected:
+        yield np.concatenate(collected)
 
 
 def fold(embeddings: DataFrame, shift: Matrix) -> Moments:
-    """Moments of every `embedding` of the frame, summed on the workers and combined in a tree.
+    """Return the moments of every `embedding` of the frame about a shift, float64[d].
 
-    Raises Py4JJavaError, which says DIFFER, where one has another length than the shift.
+    They are summed on the workers and combined in a tree. Raises Py4JJavaError, whose message contains
+    DIFFER, where an embedding has another length than the shift.
     """
 
     def folded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -161,9 +173,9 @@ def fold(embeddings: DataFrame, shift: Matrix) -> Moments:
 
 
 def mean(embeddings: DataFrame) -> Matrix:
-    """float64[d]: the mean of every `embedding` of the frame, of which there must be one.
+    """Return the mean of every `embedding` of the frame, float64[d]; the frame must not be empty.
 
-    A shift for `fold`: it need only be near, so no matrix is made for it.
+    It serves as the shift of `fold`. This pass only adds vectors and makes no d × d matrix.
     """
 
     def summed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -178,12 +190,14 @@ def mean(embeddings: DataFrame) -> Matrix:
 
 
 def _partial(moments: Moments) -> pa.RecordBatch:
+    """Return the moments without their shift as a record batch of one row, with the columns of FOLDED."""
     return pa.RecordBatch.from_pydict(
         {"n": [moments.n], "sum": [moments.sum.tobytes()], "gram": [moments.gram.tobytes()]}
     )
 
 
 def _total(rows: Iterator[Mapping[str, Any]], shift: Matrix) -> Moments:
+    """Return the sum of the moments about one shift in rows with the columns of FOLDED."""
     total = Moments.none(shift)
     for row in rows:
         total += Moments(row["n"], shift, *_arrays(row, d=len(shift)))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lake import metric_names
+from lake.column_values import REFUSED_PREFIX, RunStatus
 
 PROJECT = Path(__file__).resolve().parents[1]
 MOMENT = "%Y%m%dT%H%M%S.%f"
@@ -97,7 +98,7 @@ class LayerRun:
     notes: list[str] = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
-    status: str = "running"
+    status: str = RunStatus.RUNNING
     error: str | None = None
 
     def add(self, counts: Mapping[str, int]) -> None:
@@ -156,7 +157,10 @@ class LayerRun:
             "status": self.status,
             "started_at": self.started_at,
             "finished_at": self.finished_at,
-            "counts": {**self.counts, **{f"refused:{k}": v for k, v in self.reasons.items()}},
+            "counts": {
+                **self.counts,
+                **{f"{REFUSED_PREFIX}{k}": v for k, v in self.reasons.items()},
+            },
             "photos_per_second": self.photos_per_second,
             "metrics": self.numbers,
             "settings_hash": run.settings_hash,

@@ -13,6 +13,7 @@ from conf.errors import BadInput
 from conf.settings import Settings
 from gold import model_reader
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
+from lake.column_values import ModelKind
 from lake.storage.folder import Folder
 from lake.storage.local_folder import open_file
 from silver.in_process_model import InProcessModel
@@ -54,7 +55,7 @@ class Predictor:
         (the model's file is gone).
         """
         model = local_model(files, settings)
-        if not model_reader.rows(files.root, "classifier"):
+        if not model_reader.rows(files.root, ModelKind.CLASSIFIER):
             raise BadInput(f"The lake {files.root} has no classifier yet: run python run.py train.")
         classifier = model_reader.classifier(files.root, version, weights_id=model.weights_id)
         return cls.by(classifier, model, root=files.root)
@@ -94,7 +95,7 @@ def local_model(files: Folder, settings: Settings) -> InProcessModel:
 
     Raises BadInput (the lake does not have the model) and Inconsistent (the model's file is gone).
     """
-    extractors = model_reader.rows(files.root, "extractor")
+    extractors = model_reader.rows(files.root, ModelKind.EXTRACTOR)
     known = known_model(extractors, settings.model)
     if known is None:
         names = ", ".join(sorted({row["extractor"] for row in extractors})) or "none"

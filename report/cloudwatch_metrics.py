@@ -9,6 +9,7 @@ from typing import Any
 from conf.errors import FruitLakeError
 from conf.settings import Settings
 from lake import aws, metric_names
+from lake.column_values import RunStatus
 from lake.run_journal import LayerRun
 
 ATTEMPTS, SECONDS = 2, 5.0
@@ -51,7 +52,7 @@ def numbers(root: str, layers: Sequence[LayerRun], *, at: datetime) -> Iterator[
         for name, value in layer.numbers.items():
             if name in metric_names.OF_LAYER:
                 yield _datum(name, value, metric_names.OF_LAYER[name], dimensions, at)
-    failed = any(layer.status in ("failed", "blocked") for layer in layers)
+    failed = any(layer.status in (RunStatus.FAILED, RunStatus.BLOCKED) for layer in layers)
     run_numbers = {metric_names.RUNS: 1.0, metric_names.RUNS_FAILED: float(failed)}
     for layer in layers:
         if metric_names.ERASURES_DUE in layer.measured:

@@ -9,8 +9,15 @@ from typing import Any, Self
 
 from expectations import data_docs
 from lake import catalog, delta_rs_reader
+from lake.column_values import GateAction
 
-ACTIONS = ("blocked", "released", "quarantined", "warned", "passed")
+ACTIONS = (
+    GateAction.BLOCKED,
+    GateAction.RELEASED,
+    GateAction.QUARANTINED,
+    GateAction.WARNED,
+    GateAction.PASSED,
+)
 """The actions that a gate can take for an expectation, the worst first."""
 
 
@@ -93,7 +100,7 @@ class GateHistory:
                 suite, name, judged[0].severity, len(judged), len(failures), failures[0]
             )
             for (suite, name), judged in by_expectation.items()
-            if (failures := [finding for finding in judged if finding.action != "passed"])
+            if (failures := [finding for finding in judged if finding.action != GateAction.PASSED])
         ]
         return sorted(found, key=lambda each: (-each.failed, each.suite, each.expectation))
 

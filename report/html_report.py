@@ -14,6 +14,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from conf.errors import BadInput
+from lake.column_values import BRONZE, GateAction, ModelKind, RunStatus
 from report import report_plots
 from report.gate_history import worst
 from report.report_facts import MEASURES, ModelFacts, ReportFacts
@@ -110,14 +111,16 @@ def tiles(facts: ReportFacts) -> list[Tile]:
     found.append(Tile("refused now", _count(refused), "bronze and silver, with a reason each"))
     if facts.runs:
         run = facts.runs[0]
-        state = {"done": "good", "failed": "bad", "blocked": "bad"}.get(run.status, "warn")
+        state = {RunStatus.DONE: "good", RunStatus.FAILED: "bad", RunStatus.BLOCKED: "bad"}.get(
+            run.status, "warn"
+        )
         more = f"{run.begun:%Y-%m-%d %H:%M}, {_duration(run.seconds)}"
         found.append(Tile("last run", run.status, more, state))
     history = facts.gate_history
     if history.suites:
         last = [finding for suite in history.suites for finding in history.last(suite)]
-        failing = sum(finding.action != "passed" for finding in last)
-        state = {"passed": "good", "blocked": "bad"}.get(worst(last), "warn")
+        failing = sum(finding.action != GateAction.PASSED for finding in last)
+        state = {GateAction.PASSED: "good", GateAction.BLOCKED: "bad"}.get(worst(last), "warn")
         value = f"{failing:,} fail" if failing else "all hold"
         found.append(Tile("expectations", value, f"{len(last):,} in the last judgements", state))
     for classifier in [m.classifier for m in facts.models if m.classifier][:1]:
@@ -138,11 +141,11 @@ def tiles(facts: ReportFacts) -> list[Tile]:
 
 def version_summary(row: Mapping[str, Any]) -> str:
     """Describe a model version, a row of gold/models, in a few words."""
-    if row["kind"] == "pca":
+    if row["kind"] == ModelKind.PCA:
         return (
             f"PCA, {row['components']} components, {row['explained_variance']:.1%} of the variance"
         )
-    if row["kind"] == "classifier":
+    if row["kind"] == ModelKind.CLASSIFIER:
         what = f"{row['algorithm'].replace('_', ' ')} on {row['input']}"
         right = row["metrics"].get("accuracy")
         return f"{what}, {right:.1%} right" if right is not None else what
@@ -227,7 +230,7 @@ def _spending(facts: ReportFacts) -> Sequence[tuple[str, Spent]]:
     """The rows of the table of costs: what they are of, and what was spent."""
     if not facts.runs:
         return []
-    last = [run for run in facts.runs if run.taken_in("bronze")][:1]
+    last = [run for run in facts.runs if run.taken_in(BRONZE)][:1]
     of_last = [("the last run that took photos in", Spent.on(last, facts.rate))] if last else []
     return [("all runs", facts.spent), *of_last]
 

@@ -11,13 +11,11 @@ import pyarrow.compute as pc
 from lake import catalog, delta_rs_reader, lease
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState, latest, published
+from lake.column_values import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
 from lake.storage.folder import Folder
 from report.reconciliation import ChunkDrift, ModelSums, OpenErasure, Sums
 
 __all__ = ["Sums", "sums"]
-
-CERTIFIED = "certified"
-"""The last state of a request for erasure."""
 
 Row = Mapping[str, Any]
 
@@ -31,7 +29,7 @@ def sums(files: Folder) -> Sums:
     models = _models(root, extractors, chunks)
     champions = {model.weights_id: model.champion for model in models}
     erasures = _erasures(root)
-    open_erasures = [each for each in erasures if each.state != CERTIFIED]
+    open_erasures = [each for each in erasures if each.state != ErasureState.CERTIFIED]
     return Sums(
         objects=sum(outcomes.values()),
         outcomes=outcomes,
@@ -61,7 +59,7 @@ def _extractors(root: str) -> list[dict[str, Any]]:
         root,
         catalog.MODELS,
         columns=["extractor", "weights_id", "status"],
-        where=pc.field("kind") == "extractor",
+        where=pc.field("kind") == ModelKind.EXTRACTOR,
     )
 
 
@@ -71,7 +69,7 @@ def _champions(root: str) -> list[dict[str, Any]]:
         root,
         catalog.MODELS,
         columns=["version", "weights_id", "explained_variance"],
-        where=(pc.field("kind") == "pca") & (pc.field("status") == "champion"),
+        where=(pc.field("kind") == ModelKind.PCA) & (pc.field("status") == ModelStatus.CHAMPION),
     )
 
 
@@ -110,10 +108,10 @@ def _models(root: str, extractors: Sequence[Row], chunks: Sequence[Chunk]) -> li
     found = []
     for extractor in extractors:
         weights_id = extractor["weights_id"]
-        layers = ("silver", "gold")
+        layers = (SILVER, GOLD)
         of_model = [c for c in chunks if c.weights_id == weights_id and c.layer in layers]
         is_retired = all(c.state is ChunkState.RETIRED for c in of_model)
-        if is_retired or extractor["status"] == RETIRING:
+        if is_retired or extractor["status"] == ModelStatus.RETIRING:
             continue
         champion = champions.get(weights_id)
         version = champion["version"] if champion else None
@@ -154,21 +152,21 @@ def _last_drift(rows: Sequence[Row]) -> ChunkDrift | None:
 
 def _waiting(chunks: Sequence[Chunk], of_model: Sequence[Chunk]) -> int:
     """The photos of published bronze chunks that no published silver chunk of the model was made from."""
-    taken = {c.source_from for c in of_model if c.layer == "silver" and c.is_published}
+    taken = {c.source_from for c in of_model if c.layer == SILVER and c.is_published}
     return sum(
-        c.photos for c in chunks if c.layer == "bronze" and c.is_published and c.number not in taken
+        c.photos for c in chunks if c.layer == BRONZE and c.is_published and c.number not in taken
     )
 
 
 def _projectable(of_model: Sequence[Chunk], weights_id: str, champion: str | None) -> int:
     """The number of embeddings in the silver chunks that gold has projected with the champion."""
-    silver = published(of_model, layer="silver", weights_id=weights_id)
+    silver = published(of_model, layer=SILVER, weights_id=weights_id)
     return sum(c.photos for c in silver if _is_projected(c, of_model, champion))
 
 
 def _is_projected(silver: Chunk, chunks: Sequence[Chunk], version: str | None) -> bool:
     """Whether a published gold chunk of a PCA version was made from a silver chunk."""
-    gold = (c for c in chunks if c.layer == "gold" and c.model_version == version)
+    gold = (c for c in chunks if c.layer == GOLD and c.model_version == version)
     of_model = (c for c in gold if c.weights_id == silver.weights_id and c.is_published)
     return any(c.sources[0] <= silver.number <= c.sources[1] for c in of_model)
 
@@ -193,12 +191,12 @@ def _unprojected_releases(
     """
     found = []
     for released in chunks:
-        if released.layer == "gold" and released.state is ChunkState.RELEASED:
+        if released.layer == GOLD and released.state is ChunkState.RELEASED:
             first, last = released.sources
             champion = champions.get(released.model)
             left = [
                 c
-                for c in published(chunks, layer="silver", weights_id=released.model)
+                for c in published(chunks, layer=SILVER, weights_id=released.model)
                 if first <= c.number <= last and not _is_projected(c, chunks, champion)
             ]
             photos = sum(c.photos for c in left)
@@ -216,5 +214,5 @@ def _half_retired_models(extractors: Sequence[Row]) -> list[str]:
         f"{row['extractor']} {row['weights_id'][:12]} is half retired: run.py retire "
         f"{row['weights_id'][:12]} goes on"
         for row in extractors
-        if row["status"] == RETIRING
+        if row["status"] == ModelStatus.RETIRING
     ]

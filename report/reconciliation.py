@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from lake.column_values import Outcome
+
 
 @dataclass(frozen=True)
 class ChunkDrift:
@@ -115,10 +117,10 @@ class Sums:
     def disagreements(self) -> list[str]:
         """Return a sentence for each pair of sums that must be equal and are not."""
         pairs = [
-            ("bronze/objects: stored, and rows in bronze/photos", "stored", self.photos),
+            ("bronze/objects: stored, and rows in bronze/photos", Outcome.STORED, self.photos),
             (
                 "bronze/objects: rejected, and rows in bronze/rejected",
-                "rejected",
+                Outcome.REJECTED,
                 sum(self.rejected.values()),
             ),
         ]

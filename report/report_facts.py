@@ -15,6 +15,7 @@ from conf.prices import Source, prices
 from conf.settings import Settings
 from expectations import suites
 from lake import catalog, delta_rs_reader
+from lake.column_values import ModelKind, ModelStatus
 from lake.run_journal import code_revision
 from lake.storage.folder import Folder
 from report import scatter_points, thumbnails
@@ -147,12 +148,12 @@ def _model(
     root: str, model_sums: ModelSums, versions: Sequence[Row], drift: Sequence[Row]
 ) -> ModelFacts:
     of_model = [row for row in versions if row["weights_id"] == model_sums.weights_id]
-    champions = {row["kind"]: row for row in of_model if row["status"] == "champion"}
-    pca = champions.get("pca")
+    champions = {row["kind"]: row for row in of_model if row["status"] == ModelStatus.CHAMPION}
+    pca = champions.get(ModelKind.PCA)
     return ModelFacts(
         model_sums,
         pca,
-        champions.get("classifier"),
+        champions.get(ModelKind.CLASSIFIER),
         scatter_points.points(root, pca["version"]) if pca else scatter_points.NONE,
         [row for row in drift if row["weights_id"] == model_sums.weights_id],
     )

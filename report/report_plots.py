@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lake.column_values import LAYERS
+from lake.column_values import LAYERS, SILVER, GateAction
 from report.gate_history import GateHistory, worst
 from report.run_history import Periods, RecordedRun
 from report.svg_plots import WIDTH, colours, svg
@@ -21,11 +21,11 @@ SCREE = 50
 Row = Mapping[str, Any]
 
 ACTION_COLOURS = {
-    "passed": "var(--good)",
-    "warned": "var(--warn)",
-    "quarantined": "var(--c1)",
-    "released": "var(--c4)",
-    "blocked": "var(--bad)",
+    GateAction.PASSED: "var(--good)",
+    GateAction.WARNED: "var(--warn)",
+    GateAction.QUARANTINED: "var(--c1)",
+    GateAction.RELEASED: "var(--c4)",
+    GateAction.BLOCKED: "var(--bad)",
 }
 """The colour of each action that a gate can take for an expectation."""
 
@@ -54,7 +54,7 @@ def photos(runs: Sequence[RecordedRun], periods: Periods) -> str:
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for run in runs:
         period = periods.of[run.run_id]
-        counts[period, "embedded"] += run.kept("silver") or 0
+        counts[period, "embedded"] += run.kept(SILVER) or 0
         counts[period, "refused"] += run.refusals
     values = [{"period": p, "series": s, "photos": n} for (p, s), n in counts.items()]
     spec = {

@@ -9,6 +9,7 @@ from typing import Self
 from conf.errors import BadSettings
 from conf.prices import Instance, Prices
 from conf.settings import Settings
+from lake.column_values import BRONZE
 from report.run_history import RecordedRun
 
 COMPARED = "m5.xlarge"
@@ -56,7 +57,7 @@ class Spent:
     def on(cls, runs: Sequence[RecordedRun], rate: Rate) -> Self:
         """Add up what `runs` took at a rate."""
         hours = sum(run.seconds for run in runs) / 3600
-        photos = sum(run.taken_in("bronze") or 0 for run in runs)
+        photos = sum(run.taken_in(BRONZE) or 0 for run in runs)
         return cls(photos, hours, hours * rate.dollars_an_hour)
 
     @property

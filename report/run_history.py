@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from lake.column_values import LAYERS
 from lake import catalog, delta_rs_reader
+from lake.column_values import LAYERS, REFUSED_PREFIX, RunStatus
 from lake.run_journal import begun
 
-REFUSED = "refused:"
 """The prefix of a reason among the counts of a row of `ops/runs`."""
 
 PERIODS = 60
 """The most periods that a plot over time shows."""
 
-WORST = ("failed", "blocked", "pending", "running", "done")
+WORST = (
+    RunStatus.FAILED,
+    RunStatus.BLOCKED,
+    RunStatus.PENDING,
+    RunStatus.RUNNING,
+    RunStatus.DONE,
+)
 """The states of a layer, the worst first. A run has the worst state of its layers."""
 
 
@@ -50,7 +55,11 @@ class RecordedLayer:
             (finished - row["started_at"]).total_seconds(),
             counts.get("in", 0),
             counts.get("kept", 0),
-            {k.removeprefix(REFUSED): n for k, n in counts.items() if k.startswith(REFUSED)},
+            {
+                k.removeprefix(REFUSED_PREFIX): n
+                for k, n in counts.items()
+                if k.startswith(REFUSED_PREFIX)
+            },
             row["error"],
         )
 

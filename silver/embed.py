@@ -70,7 +70,7 @@ class SilverChunks(ChunkLayer):
         kept = by_reason.get(None, 0)
         if lake.staging.has(chunk, REFUSED):
             caught = lake.staging.read(chunk, REFUSED)
-            refused = refused.unionByName(embeddings.refused(caught, stage="silver"))
+            refused = refused.unionByName(embeddings.refused(caught, stage=SILVER))
             embedded = embedded.join(
                 F.broadcast(caught.select("photo_id")), "photo_id", "left_anti"
             )
@@ -140,7 +140,7 @@ def stage(context: Context, photos: DataFrame, outcome: GateOutcome, chunk: Chun
     with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
         rows = embeddings.embeddings(photos, context.model, count=count)
         if refused is not None:
-            rows = rows.unionByName(embeddings.refused(refused, stage="bronze"))
+            rows = rows.unionByName(embeddings.refused(refused, stage=BRONZE))
         lake.staging.write(chunk, EMBEDDED, rows)
 
 

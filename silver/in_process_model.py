@@ -1,4 +1,4 @@
-"""An extractor in this process, without Spark: a handful of photos, embedded as the workers would."""
+"""An extractor in this process, without Spark, for a few photos: embeddings are those of the workers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from silver.pixels import Limits, RefusedPhoto
 
 @dataclass(frozen=True)
 class InProcessModel:
-    """A flatbuffer, and the limits that hold for photos. Decoding is in a child process, as silver's."""
+    """A flatbuffer and the limits on photos.
+
+    As in silver, photos are decoded in a child process.
+    """
 
     weights_id: str
     flatbuffer: bytes
     limits: Limits
 
     def embed(self, photos: Sequence[bytes]) -> Iterator[NDArray[np.float32] | RefusedPhoto]:
-        """Each photo's embedding float32[d], or its refusal, in order. Raises UnusableModel."""
+        """Yield each photo's embedding float32[d], or its refusal, in order.
+
+        Raises UnusableModel where the flatbuffer can't be used.
+        """
         model = interpreter(self.flatbuffer, self.weights_id)
         child = decoder(pixels.decode, size=model.size, limits=self.limits)
         with closing(child.decoded(photos)) as decoded:

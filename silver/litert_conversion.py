@@ -1,4 +1,7 @@
-"""Keras models to LiteRT flatbuffers: what is broadcast, and the one door to TensorFlow."""
+"""Conversion of Keras models to the LiteRT flatbuffers that workers get.
+
+Everything of silver that needs TensorFlow gets it from this module.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +17,27 @@ if TYPE_CHECKING:
 
 
 def tensorflow() -> Any:
-    """The module `tensorflow`, loaded at the first call (5 to 10 s), on the driver's CPU alone."""
-    # Both are read at the first import only. A GPU would need its own build and give other bits.
+    """Return the module `tensorflow`, set to use the driver's CPU alone.
+
+    The first call imports it, which takes 5 to 10 s.
+    """
+    # TensorFlow reads both variables at its first import only. A GPU would need another build of
+    # TensorFlow, and its results would differ in their last bits.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     with quiet_stderr():
         import tensorflow
 
-        tensorflow.keras  # noqa: B018 (loaded lazily, and it chatters too)
+        tensorflow.keras  # noqa: B018 (it is loaded lazily, and writes to stderr too)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return tensorflow
 
 
 def convert(model: keras.Model | bytes) -> bytes:
-    """A LiteRT flatbuffer of a model with one input: float32, batch 1, shapes fixed. One that is a
-    flatbuffer already stays as it is.
+    """Return the LiteRT flatbuffer of a model with one input: float32, a batch of 1, fixed shapes.
 
-    Equal weights under equal layer names give equal bytes, in this process or another, with the
-    same TensorFlow.
+    A model that is a flatbuffer already is returned unchanged. Equal weights under equal layer names
+    give equal bytes, in this process or another, with the same version of TensorFlow.
     """
     if isinstance(model, bytes):
         return model
@@ -40,11 +46,11 @@ def convert(model: keras.Model | bytes) -> bytes:
     function = tf.function(lambda pixels: model(pixels, training=False), autograph=False)
     with quiet_stderr():
         concrete = function.get_concrete_function(pixels)
-        # With the function as the trackable object no SavedModel is written on the way: 2 s, not 9.
+        # With the function as the trackable object, no SavedModel is written: it takes 2 s instead of 9.
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], function)
         return bytes(converter.convert())
 
 
 def weights_id(flatbuffer: bytes) -> str:
-    """The model's identity in every row: the SHA-256 of its flatbuffer, in hex."""
+    """Return the model's identity in every row: the SHA-256 of its flatbuffer, in hex."""
     return hashlib.sha256(flatbuffer).hexdigest()

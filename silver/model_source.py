@@ -1,9 +1,9 @@
-"""An extractor as a flatbuffer with its lineage: converted here, or elsewhere and read.
+"""The extractor as a flatbuffer with its lineage, converted in this process or read from a file.
 
-A cluster has no TensorFlow and reaches no weights. There the setting `model.flatbuffer` names a flatbuffer
-that `run.py emr package` converted, with its lineage beside it as JSON. Weights keep the name that they have
-everywhere, so that the lake's row of the model is the one that a laptop would have written, and each goes on
-where the other stopped.
+A cluster has no TensorFlow and can't reach the weights. There, the setting `model.flatbuffer` names a
+flatbuffer that `run.py emr package` converted, with its lineage beside it as JSON. The weights are named as
+everywhere else. So the lake's row of the model is the one that a laptop would write, and a laptop and a
+cluster can continue each other's work.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ PRECISION = "float32"
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a flatbuffer was made from: `weights` as the settings name them, `source_sha256` their hash."""
+    """What a flatbuffer was made from.
+
+    `weights` is the name in the settings, `source_sha256` the hash of the weights' source in hex, and
+    `weights_id` the hash of the flatbuffer.
+    """
 
     extractor: str
     weights: str
@@ -30,57 +34,63 @@ class Lineage:
     weights_id: str
 
     def json(self) -> str:
-        """As it stands beside the flatbuffer."""
+        """Return the JSON text of the file that lies beside the flatbuffer."""
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
 
 def convert(model: ModelSettings) -> tuple[Lineage, bytes]:
-    """The extractor of the settings, converted in this process by TensorFlow.
+    """Return the extractor of the settings with its lineage, converted in this process by TensorFlow.
 
-    Raises BadInput (unknown extractor, weights that can't be had or used).
+    Raises BadInput for an unknown extractor, and for weights that can't be fetched or used.
     """
     extractor = extractors.extractor(model.extractor)
     source = extractor.source(model.weights)
     content = litert_conversion.convert(extractor.build(source))
-    made = litert_conversion.weights_id(content)
-    return Lineage(model.extractor, model.weights, source.sha256, PRECISION, made), content
+    weights_id = litert_conversion.weights_id(content)
+    return Lineage(model.extractor, model.weights, source.sha256, PRECISION, weights_id), content
 
 
 def read(model: ModelSettings) -> tuple[Lineage, bytes]:
-    """The flatbuffer that the settings name, and its lineage.
+    """Return the flatbuffer that the settings name, with its lineage.
 
     Raises BadInput where one of the two is missing or was changed, or is of another extractor or weights.
     """
-    place = Path(model.flatbuffer)
+    path = Path(model.flatbuffer)
     try:
-        content = place.read_bytes()
-        lineage = Lineage(**json.loads(place.with_suffix(".json").read_text()))
+        content = path.read_bytes()
+        lineage = Lineage(**json.loads(path.with_suffix(".json").read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise BadInput(
-            f"model.flatbuffer {place}: it or the lineage beside it can't be read ({type(error).__name__}); "
-            f"make both anew with run.py emr package."
+            f"model.flatbuffer {path}: it or the lineage beside it can't be read ({type(error).__name__}); "
+            f"make both again with run.py emr package."
         ) from error
     if litert_conversion.weights_id(content) != lineage.weights_id:
         raise BadInput(
-            f"model.flatbuffer {place}: it isn't the one that its lineage tells of; make both anew with "
+            f"model.flatbuffer {path}: it isn't the one that its lineage tells of; make both again with "
             f"run.py emr package."
         )
     if (lineage.extractor, lineage.weights) != (model.extractor, model.weights):
         raise BadInput(
-            f"model.flatbuffer {place} is {lineage.extractor} with the weights {lineage.weights}, and the "
-            f"settings want {model.extractor} with {model.weights}: make a package of these settings."
+            f"model.flatbuffer {path} is {lineage.extractor} with the weights {lineage.weights}, and the "
+            f"settings want {model.extractor} with {model.weights}; make a package of these settings."
         )
     return lineage, content
 
 
 def converted(model: ModelSettings) -> tuple[Lineage, bytes]:
-    """The flatbuffer that the settings name, or else one that is converted here. Raises as both."""
+    """Return the flatbuffer that the settings name, or else one converted here, with its lineage.
+
+    Raises BadInput as `read` and `convert` do.
+    """
     return read(model) if model.flatbuffer else convert(model)
 
 
 def source_sha256(model: ModelSettings) -> str:
-    """The hash of the weights, without TensorFlow; where the settings name a flatbuffer, as its lineage has
-    it. Raises BadInput."""
+    """Return the hash of the weights' source, in hex, without loading TensorFlow.
+
+    Where the settings name a flatbuffer, the hash is that of its lineage. Raises BadInput as `read` and
+    `convert` do.
+    """
     if model.flatbuffer:
         return read(model)[0].source_sha256
     return extractors.extractor(model.extractor).source(model.weights).sha256

@@ -1,7 +1,7 @@
-"""Pixels of one photo: the whole image, upright, RGB, square; or a refusal with its reason.
+"""Decoding of one photo to the pixels of the whole image, upright, RGB and square, or to a refusal.
 
-Formats and limits are told from the header, before anything is decoded. Without Spark and without
-TensorFlow: bytes and NumPy.
+The format and the limits are checked on the header, before anything is decoded. This module works on
+bytes and NumPy arrays and loads neither Spark nor TensorFlow.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-# On 1,142 shop photos of 28 kinds the nearest centroid of MobileNetV2's embeddings was right alike
-# often with all filters (0.82 to 0.83); Hamming takes bilinear's time, half of bicubic's, and gives
-# bicubic's embeddings (cosine 0.9985). Box is faster still and worse on photos to be enlarged.
+# On 1,142 shop photos of 28 kinds, the nearest centroid of MobileNetV2's embeddings was right equally
+# often with all filters (0.82 to 0.83). Hamming takes as long as bilinear and half as long as bicubic,
+# and its embeddings are near those of bicubic (cosine 0.9985). Box is faster still, and worse on photos
+# that have to be enlarged.
 FILTER = Image.Resampling.HAMMING
 
 DRAFT_GAP = 2
-"""A JPEG is decoded at 1/2, 1/4 or 1/8 scale as long as that leaves this multiple of `size`."""
+"""A JPEG is decoded at 1/2, 1/4 or 1/8 scale as long as its sides stay above this multiple of `size`."""
 
 REDUCING_GAP = 3.0
-"""Larger images are first averaged down to this multiple of `size`; no visible difference."""
+"""Larger images are first averaged down to this multiple of `size`, which makes no visible difference."""
 
 EXIF_ORIENTATION = 0x0112
 UPRIGHT = {
@@ -46,11 +47,11 @@ JPEG_END = b"\xff\xd9"
 PNG_END = b"IEND\xae\x42\x60\x82"
 
 GREY_FILLING = {127, 128}
-"""What libjpeg puts where data is missing. CMYK comes inverted, hence two."""
+"""The values that libjpeg fills in where data is missing: CMYK is inverted, so there are two."""
 
 
 class RefusalReason(StrEnum):
-    """Why a photo got no pixels. The values are stable: silver/quarantine holds them."""
+    """Why a photo was refused. The values are stable, because silver/quarantine holds them."""
 
     TRUNCATED = "truncated"
     UNDECODABLE = "undecodable"
@@ -64,7 +65,7 @@ class RefusalReason(StrEnum):
 
 
 class RefusedPhoto(ValueError):
-    """A refusal. `detail` speaks of formats and limits and holds nothing of the file's contents."""
+    """The refusal of a photo. `detail` names formats and limits and quotes nothing of the file."""
 
     def __init__(self, reason: RefusalReason, detail: str) -> None:
         super().__init__(reason, detail)
@@ -77,10 +78,10 @@ class RefusedPhoto(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a photo may cost and must show. `min_side` in pixels.
+    """The limits on a photo's size, content and decoding time. `min_side` is in pixels.
 
-    `blank_range`: the difference of the brightest and the darkest luminance, in levels of 255, at
-    or below which a photo counts as blank. `decode_seconds` is kept by whoever calls `decode`.
+    A photo counts as blank where its brightest and darkest luminance differ by `blank_range` levels
+    of 255 or less. `decode` doesn't watch `decode_seconds`: its caller does.
     """
 
     max_bytes: int
@@ -91,15 +92,15 @@ class Limits:
 
 
 class _Format(NamedTuple):
-    """One of the formats that are read. `lacks_end` tells a file that stops early."""
+    """A format that is read. `lacks_end` returns whether a file stops before its end."""
 
     name: str
     reader: Callable[[BytesIO], ImageFile]
     lacks_end: Callable[[bytes], bool]
 
 
-# Pillow's classes by name, where Image.open would warn of bombs by a limit that is global to the
-# process. The limit here is the settings'.
+# Pillow's classes are named here because Image.open would check the number of pixels against a limit that
+# is global to the process. The limit that counts is that of the settings.
 JPEG = _Format("JPEG", JpegImageFile, lambda content: not content.endswith(JPEG_END))
 PNG = _Format("PNG", PngImageFile, lambda content: content.rfind(PNG_END) < 0)
 WEBP = _Format(
@@ -111,77 +112,85 @@ SIGNATURES = ((b"\xff\xd8\xff", JPEG), (b"\x89PNG\r\n\x1a\n", PNG), (b"RIFF", WE
 
 
 def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
-    """uint8[size, size, 3], RGB, read-only; the aspect ratio is not kept.
+    """Return the photo's pixels, uint8[size, size, 3], RGB, read-only. The aspect ratio is not kept.
 
-    EXIF orientation is applied. Transparent pixels stand on white; 16-bit grey is divided by 257;
-    CMYK and palettes are converted by Pillow; of an animation the first frame counts. Colour
-    profiles are not applied.
+    The EXIF orientation is applied. Transparent pixels are laid on white, 16-bit grey is divided by
+    257, CMYK and palettes are converted by Pillow, and of an animation the first frame is taken.
+    Colour profiles are not applied.
 
-    Raises RefusedPhoto, and nothing else for any bytes.
+    Raises RefusedPhoto for a photo that can't be used. No bytes make it raise anything else but
+    MemoryError.
     """
     if len(content) > limits.max_bytes:
         raise RefusedPhoto(RefusalReason.TOO_LARGE, f"more than {limits.max_bytes} bytes")
-    form = _format(content)
+    photo_format = _format(content)
     try:
-        image = _square(content, form, size=size, limits=limits)
+        image = _square(content, photo_format, size=size, limits=limits)
     except (RefusedPhoto, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise RefusedPhoto(RefusalReason.PIXEL_BOMB, "more pixels than Pillow decodes") from None
     except Exception as error:  # a decoder may fail in any way on foreign bytes
-        reason = RefusalReason.TRUNCATED if form.lacks_end(content) else RefusalReason.UNDECODABLE
-        raise RefusedPhoto(reason, f"the {form.name} decoder gave up") from error
+        is_cut = photo_format.lacks_end(content)
+        reason = RefusalReason.TRUNCATED if is_cut else RefusalReason.UNDECODABLE
+        raise RefusedPhoto(reason, f"the {photo_format.name} decoder gave up") from error
     if np.ptp(np.asarray(image.convert("L"))) <= limits.blank_range:
         raise RefusedPhoto(RefusalReason.BLANK, f"at most {limits.blank_range} levels of luminance")
     return np.asarray(image)
 
 
 def _format(content: bytes) -> _Format:
-    for signature, form in SIGNATURES:
+    """Return the format that the first bytes show. Raises RefusedPhoto where it isn't one that is read."""
+    for signature, photo_format in SIGNATURES:
         if content[: len(signature)] == signature[: len(content)]:
             if len(content) < 12:
                 raise RefusedPhoto(RefusalReason.TRUNCATED, "shorter than any header")
-            if form is not WEBP or content[8:12] == b"WEBP":
-                return form
+            if photo_format is not WEBP or content[8:12] == b"WEBP":
+                return photo_format
     raise RefusedPhoto(RefusalReason.UNSUPPORTED, "neither JPEG, PNG nor WebP")
 
 
-def _square(content: bytes, form: _Format, *, size: int, limits: Limits) -> Image.Image:
-    image = form.reader(BytesIO(content))
+def _square(content: bytes, photo_format: _Format, *, size: int, limits: Limits) -> Image.Image:
+    """Return the photo as an upright RGB image of size x size pixels. Raises RefusedPhoto."""
+    image = photo_format.reader(BytesIO(content))
     if image.width * image.height > limits.max_pixels:
         raise RefusedPhoto(
             RefusalReason.PIXEL_BOMB, f"declares more than {limits.max_pixels} pixels"
         )
     if min(image.size) < limits.min_side:
         raise RefusedPhoto(RefusalReason.TOO_SMALL, f"a side of less than {limits.min_side} pixels")
-    # A PNG without its last chunk and a WebP without its last bytes may decode all the same.
-    if form is not JPEG and form.lacks_end(content):
-        raise RefusedPhoto(RefusalReason.TRUNCATED, f"the {form.name} lacks its end")
+    # A PNG without its last chunk, or a WebP without its last bytes, may still decode without an error.
+    if photo_format is not JPEG and photo_format.lacks_end(content):
+        raise RefusedPhoto(RefusalReason.TRUNCATED, f"the {photo_format.name} lacks its end")
     box = _load(image, size)
-    if form is JPEG and _is_padded(image, content, size):
+    if photo_format is JPEG and _is_padded(image, content, size):
         raise RefusedPhoto(RefusalReason.TRUNCATED, "the JPEG ends within its image data")
     orientation = _orientation(image)
     square = _without_palette(image).resize((size, size), FILTER, box, REDUCING_GAP)
     if square.mode == "RGBA":
         white = Image.new("RGBA", square.size, "white")
         square = Image.alpha_composite(white, square).convert("RGB")
-    # Turned last: the target is square, so this is the cheapest place.
+    # The photo is turned last, where it is smallest. The order doesn't matter, as the target is square.
     return square.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else square
 
 
 def _load(image: ImageFile, size: int) -> tuple[float, float, float, float] | None:
-    """Decode, a large JPEG at a reduced scale; the box of the result that the photo covers."""
+    """Decode the image, a large JPEG at a reduced scale.
+
+    Returns the box (left, top, right, bottom) of the decoded image that the photo covers, or None
+    where it covers all of it.
+    """
     draft = image.draft(None, (DRAFT_GAP * size, DRAFT_GAP * size))
     image.load()
     return draft[1] if draft else None
 
 
 def _is_padded(image: ImageFile, content: bytes, size: int) -> bool:
-    """Whether libjpeg ran out of image data before the end marker, and filled up with a warning.
+    """Return whether libjpeg ran out of image data before the end marker and filled up with grey.
 
-    Then more data before that marker changes the pixels; in a whole JPEG it is skipped. That costs
-    a second decoding, so it is tried where it may be so: in a progressive JPEG, and where the last
-    pixel is as grey as the filling.
+    In such a JPEG, more data before that marker changes the pixels; in a whole one it is skipped. This
+    test costs a second decoding, so it is made only for a progressive JPEG, and for one whose last pixel
+    is as grey as the filling.
     """
     last = image.getpixel((image.width - 1, image.height - 1))
     bands = set(last) if isinstance(last, tuple) else {last}
@@ -194,14 +203,15 @@ def _is_padded(image: ImageFile, content: bytes, size: int) -> bool:
 
 
 def _orientation(image: ImageFile) -> object:
+    """Return the EXIF orientation as the file has it, which may be no number; None without one."""
     try:
         return image.getexif().get(EXIF_ORIENTATION)
-    except Exception:  # EXIF that can't be read turns nothing; the pixels are whole
+    except Exception:  # the EXIF can't be read; the pixels are whole and stay as they are
         return None
 
 
 def _without_palette(image: Image.Image) -> Image.Image:
-    """RGB, or RGBA where something is transparent: what can be resized."""
+    """Return the image in a mode that can be resized: RGB, or RGBA where something is transparent."""
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.uint32)
         values[values == image.info.get("transparency")] = 65535
@@ -211,19 +221,23 @@ def _without_palette(image: Image.Image) -> Image.Image:
 
 
 def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8[h, w, 3] RGB -> uint8[h, w] by ITU-R 601. What is luminance already stays as it is."""
+    """Return the luminance uint8[h, w] of RGB pixels uint8[h, w, 3], by ITU-R 601.
+
+    Pixels uint8[h, w] are luminance already and are returned unchanged.
+    """
     return pixels if pixels.ndim == 2 else np.asarray(Image.fromarray(pixels).convert("L"))
 
 
 def brightness(pixels: NDArray[np.uint8]) -> float:
-    """Mean luminance in [0, 1]. Like the two below, of RGB pixels or of their `luminance`."""
+    """Return the mean luminance in [0, 1] of RGB pixels, or of their `luminance`."""
     return float(luminance(pixels).mean()) / 255
 
 
 def sharpness(pixels: NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian of the luminance, in levels squared; low where nothing is in focus.
+    """Return the variance of the luminance's Laplacian, in levels squared: low where nothing is in focus.
 
-    Four neighbours, inner pixels only. Comparable among photos of one size.
+    `pixels` are RGB, or their `luminance`. The Laplacian is over four neighbours, of inner pixels only.
+    Values are comparable among photos of one size.
     """
     grey = luminance(pixels).astype(np.int16)
     laplacian = 4 * grey[1:-1, 1:-1]
@@ -231,15 +245,16 @@ def sharpness(pixels: NDArray[np.uint8]) -> float:
     laplacian -= grey[2:, 1:-1]
     laplacian -= grey[1:-1, :-2]
     laplacian -= grey[1:-1, 2:]
-    # Twice as fast as `var`, and exact enough: a Laplacian's mean is near zero.
+    # This is twice as fast as `var`, and exact enough because a Laplacian's mean is near zero.
     values = laplacian.ravel().astype(np.float32)
     return max(0.0, float(values @ values) / values.size - float(values.mean()) ** 2)
 
 
 def dhash(pixels: NDArray[np.uint8]) -> int:
-    """Difference hash, a signed 64-bit integer: similar photos differ in few bits.
+    """Return the difference hash, a signed 64-bit integer: hashes of similar photos differ in few bits.
 
-    Bit by bit, row by row: whether a cell of a 9x8 grid of luminance is darker than the next one.
+    `pixels` are RGB, or their `luminance`. Each bit says, row by row, whether a cell in a grid of 9 x 8
+    cells of luminance is darker than the next one in its row.
     """
     cells = Image.fromarray(luminance(pixels)).resize((9, 8), Image.Resampling.BOX)
     grid = np.asarray(cells)

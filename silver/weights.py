@@ -1,4 +1,7 @@
-"""Weights of an extractor: always named, never guessed, known by the SHA-256 of their source."""
+"""The weights of an extractor: where they come from, and how a Keras model is filled with them.
+
+Weights are always named, there is no default choice, and the SHA-256 of their source identifies them.
+"""
 
 from __future__ import annotations
 
@@ -32,19 +35,19 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 
 DOWNLOAD_TIMEOUT = 10.0
-"""Seconds of silence after which a download counts as failed. There is no retry."""
+"""Seconds without data after which a download has failed. It is not tried again."""
 
 
 class WeightsUnavailable(BadInput, ValueError):
-    """Weights that can't be had or used; the message says what to name instead."""
+    """Weights can't be fetched or used; the message says what to name instead."""
 
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """Where weights come from: a file on this machine, or a seed. `sha256` is the source's, in hex.
+    """The source of weights: a file on this machine, or a seed for random numbers.
 
-    The hash is of the file's bytes, or of the text `random:<seed>`. With the extractor's name it
-    tells whether a flatbuffer was made already, before TensorFlow is loaded.
+    `sha256` is the hash, in hex, of the file's bytes or of the text `random:<seed>`. Together with the
+    extractor's name it says, without loading TensorFlow, whether the flatbuffer exists already.
     """
 
     kind: Literal["imagenet", "file", "random"]
@@ -54,9 +57,10 @@ class WeightsSource:
 
 
 def named(weights: str, *, imagenet: Callable[[], Path]) -> WeightsSource:
-    """The source that the setting `weights` names; `imagenet` gives the path of those weights.
+    """Return the source that the setting `weights` names.
 
-    Raises WeightsUnavailable for a seed that is no number, a file that isn't there, or isn't HDF5.
+    `imagenet` is a function that returns the path of the weights of that name. Raises WeightsUnavailable
+    for a seed that is no number, and for a file that doesn't exist or isn't HDF5.
     """
     if weights == "imagenet":
         path = imagenet()
@@ -69,24 +73,25 @@ def named(weights: str, *, imagenet: Callable[[], Path]) -> WeightsSource:
             )
         return WeightsSource("random", hashed(f"random:{int(seed)}".encode()), seed=int(seed))
     path, content = contents(weights, choices=CHOICES)
-    # Keras tells the two layouts of a weights file apart by its name alone.
+    # Keras recognises the layout of a weights file by its name alone.
     if not content.startswith(HDF5_SIGNATURE) or path.suffix != ".h5":
         raise WeightsUnavailable(f"Weights `{weights}`: no Keras weights file; name {CHOICES}.")
     return WeightsSource("file", hashed(content), path=path)
 
 
 def hashed(content: bytes) -> str:
-    """SHA-256, in hex."""
+    """Return the SHA-256 of the bytes, in hex."""
     return hashlib.sha256(content).hexdigest()
 
 
 def contents(weights: str, *, choices: str) -> tuple[Path, bytes]:
-    """The file that a path or an s3:// URI names, and its bytes; an object's is kept in Keras's cache.
+    """Return the path and the bytes of the file that a path or an s3:// URI names.
 
-    Raises WeightsUnavailable, which lists the `choices`.
+    An object of S3 is kept as a file in Keras's cache. Raises WeightsUnavailable, whose message lists the
+    `choices`.
     """
     try:
-        path = _of_s3(weights) if weights.startswith("s3://") else Path(weights).expanduser()
+        path = _s3_file(weights) if weights.startswith("s3://") else Path(weights).expanduser()
         return path, path.read_bytes()
     except FileNotFoundError:
         raise WeightsUnavailable(f"Weights `{weights}`: no such file; name {choices}.") from None
@@ -96,9 +101,12 @@ def contents(weights: str, *, choices: str) -> tuple[Path, bytes]:
         ) from error
 
 
-def _of_s3(uri: str) -> Path:
-    """The file of an object, fetched where the cache lacks this version of it. Raises OSError."""
-    # Loaded here: most runs need it for nothing.
+def _s3_file(uri: str) -> Path:
+    """Return the file of an object of S3, fetched where the cache doesn't hold this version of it.
+
+    Raises OSError where it can't be fetched.
+    """
+    # boto3 is imported here because most runs don't need it.
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -109,9 +117,9 @@ def _of_s3(uri: str) -> Path:
         found = boto3.client("s3").get_object(Bucket=bucket, Key=key)
         version = hashed(f"{uri} {found['ETag']}".encode())[:16]
         path = _cache() / f"{version}-{key.rpartition('/')[2]}"
-        with closing(found["Body"]) as body:  # unread where the cache has it
+        with closing(found["Body"]) as body:  # the body isn't read where the cache holds it
             if not path.exists():
-                _keep(body.read(), path)
+                _save(body.read(), path)
     except ClientError as error:
         raise OSError(errno.EIO, error.response["Error"]["Code"]) from error
     except BotoCoreError as error:  # no credentials, no network
@@ -120,22 +128,24 @@ def _of_s3(uri: str) -> Path:
 
 
 def _cache() -> Path:
-    """Where Keras keeps what it downloads."""
+    """Return the folder where Keras keeps the files that it downloads."""
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
 
 
-def _keep(content: bytes, path: Path) -> None:
+def _save(content: bytes, path: Path) -> None:
+    """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed when complete, so that a kill never leaves half a file under the good name.
+    # The file is renamed when it is complete, so a process that is killed leaves no half file at `path`.
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
         part.write(content)
     os.replace(part.name, path)
 
 
 def downloaded(url: str) -> Path:
-    """The file of that address in Keras's own cache, fetched if it isn't there.
+    """Return the file of that URL in Keras's own cache, and download it first if it isn't there.
 
-    Raises WeightsUnavailable after DOWNLOAD_TIMEOUT at most for each silence of the server.
+    Raises WeightsUnavailable where the download fails, and where the server sends nothing for
+    DOWNLOAD_TIMEOUT seconds.
     """
     path = _cache() / url.rsplit("/", 1)[-1]
     if path.exists():
@@ -145,7 +155,7 @@ def downloaded(url: str) -> Path:
             content = response.read()
         if not content.startswith(HDF5_SIGNATURE):
             raise OSError("the answer is no weights file")
-        _keep(content, path)
+        _save(content, path)
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise WeightsUnavailable(
@@ -156,15 +166,15 @@ def downloaded(url: str) -> Path:
 
 
 def fill(model: Any, source: WeightsSource) -> None:
-    """Give a keras.Model the weights of a seed, or of a file that Keras wrote for that model.
+    """Set the weights of a keras.Model: random ones of a seed, or those of a file that Keras wrote.
 
-    Raises WeightsUnavailable where the file is broken or belongs to another model.
+    Raises WeightsUnavailable where the file is broken or was saved from another model.
     """
     if source.seed is not None:
         _randomise(model, source.seed)
         return
     try:
-        # Keras warns of each layer before it raises for all of them.
+        # Keras warns about each layer before it raises one error for all of them.
         with warnings.catch_warnings(action="ignore"):
             model.load_weights(str(source.path))
     except (ValueError, OSError, KeyError, TypeError) as error:
@@ -175,17 +185,17 @@ def fill(model: Any, source: WeightsSource) -> None:
 
 
 def _randomise(model: Any, seed: int) -> None:
-    """He-scaled kernels, and batch statistics near one and zero: signals neither die nor explode.
+    """Set random weights: kernels scaled after He, batch statistics near one and zero.
 
-    NumPy's generator and not Keras's: no global state is touched, and no TensorFlow version
-    changes the numbers.
+    With these, signals neither vanish nor explode from layer to layer. NumPy's generator is used and not
+    that of Keras: it changes no global state, and its numbers don't depend on the version of TensorFlow.
     """
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         shape = tuple(variable.shape)
         match variable.name:
             case "mean" | "variance" | "count":
-                continue  # of a Normalization: how the input is scaled is no matter of chance
+                continue  # belongs to a Normalization layer: the scaling of the input isn't random
             case "gamma" | "moving_variance":
                 values = rng.uniform(0.8, 1.2, shape)
             case "beta" | "moving_mean":
@@ -198,7 +208,7 @@ def _randomise(model: Any, seed: int) -> None:
 
 
 class _Tensor(NamedTuple):
-    """A view of a storage; offset and strides in values, as PyTorch counts them."""
+    """A tensor as a view of a storage. Offset and strides count values, as in PyTorch."""
 
     key: str
     dtype: str
@@ -207,7 +217,8 @@ class _Tensor(NamedTuple):
     strides: tuple[int, ...]
 
     def values(self, storage: bytes) -> NDArray[Any]:
-        # NumPy checks the bounds, so a wrong stride can't read past the storage.
+        """Return the tensor's values from the bytes of its storage."""
+        # NumPy checks the bounds, so a wrong stride can't read beyond the storage.
         item = np.dtype(self.dtype).itemsize
         strides = [item * stride for stride in self.strides]
         return np.ndarray(self.shape, self.dtype, storage, item * self.offset, strides)
@@ -218,7 +229,7 @@ def _rebuilt(storage: tuple[str, str], offset: int, shape: Any, strides: Any, *_
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Resolves the four names that tensors need, none of them to code that does anything else."""
+    """An unpickler that accepts only the four names that tensors need, none of which runs other code."""
 
     names: ClassVar = {
         ("collections", "OrderedDict"): OrderedDict,
@@ -238,12 +249,11 @@ class _TensorUnpickler(pickle.Unpickler):
 
 
 def torch_tensors(content: bytes) -> dict[str, NDArray[Any]]:
-    """The tensors of a state dict in PyTorch's format before 1.6, by name, without PyTorch.
+    """Return the tensors of a state dict in PyTorch's format before 1.6, by name, without PyTorch.
 
-    Five pickles (magic, protocol, machine, state dict, storage keys), then each storage as an int64
-    count and its values.
-
-    Raises WeightsUnavailable for anything else, in particular for a pickle that names code.
+    The file holds five pickles (magic number, protocol, machine, state dict, storage keys), and then each
+    storage as a count (int64) and its values. Raises WeightsUnavailable for any other file, in particular
+    for a pickle that names code.
     """
     stream = BytesIO(content)
     try:

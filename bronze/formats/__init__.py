@@ -1,11 +1,11 @@
-"""Photos without their private metadata: cut by allow-list, never re-encoded.
+"""Removal of private metadata from photos, by allow-list and without encoding the image again.
 
-What goes: EXIF (GPS, serial numbers, owner), XMP, IPTC, comments, embedded thumbnails, everything
-after the end of the image. What stays: the pixels, bit for bit, the colour profile, and the
-orientation alone. The capture date comes back as a date.
+`clean` removes EXIF (GPS, serial numbers, owner), XMP, IPTC, comments, embedded thumbnails and
+everything after the end of the image. It keeps the pixels, bit for bit, the colour profile, and
+of the EXIF the orientation alone. It returns the capture date as a date.
 
-A truncated image is cut like any other and stays truncated. Where the structure can't be followed,
-the photo is refused: bytes that are not understood are never stored.
+A truncated image is cleaned like any other one and stays truncated. A photo whose structure can't
+be followed is refused: bytes that are not understood are never stored.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from __future__ import annotations
 from bronze.formats import jpeg, png, webp
 from bronze.formats.clean_photo import CleanPhoto, NotAPhoto, RejectionReason
 
-__all__ = ["CleanPhoto", "NotAPhoto", "Reason", "clean"]
+__all__ = ["CleanPhoto", "NotAPhoto", "RejectionReason", "clean"]
 
-# (offset, signature, name) of what people upload in the place of photos.
-LOOKALIKES = (
+# (offset, signature, name) of file formats that people upload instead of photos.
+OTHER_FORMATS = (
     (0, b"GIF8", "GIF"),
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
@@ -34,12 +34,13 @@ LOOKALIKES = (
 
 
 def clean(original: bytes) -> CleanPhoto:
-    """The photo without private metadata; its format is told by its first bytes.
+    """Return the photo without its private metadata. The first bytes decide its format.
 
     Nothing is decoded, so a header that declares 60,000 x 60,000 pixels costs nothing.
 
-    Raises NotAPhoto: EMPTY without bytes, NOT_A_PHOTO for any other format, MALFORMED where the
-    structure can't be followed up to the image data, or contradicts itself after it.
+    Raises NotAPhoto with the reason EMPTY where there are no bytes, NOT_A_PHOTO for a format that
+    isn't JPEG, PNG or WebP, and MALFORMED where the structure can't be followed up to the image
+    data, or contradicts itself after it.
     """
     if not original:
         raise NotAPhoto(RejectionReason.EMPTY, "the file holds no bytes")
@@ -49,11 +50,12 @@ def clean(original: bytes) -> CleanPhoto:
         return png.cleaned(original)
     if original.startswith(b"RIFF") and original[8:12] == b"WEBP":
         return webp.cleaned(original)
-    raise NotAPhoto(RejectionReason.NOT_A_PHOTO, _resemblance(original))
+    raise NotAPhoto(RejectionReason.NOT_A_PHOTO, _other_format(original))
 
 
-def _resemblance(original: bytes) -> str:
-    for offset, signature, name in LOOKALIKES:
+def _other_format(original: bytes) -> str:
+    """Return the name of the file's format where its signature is known, else a note that it isn't."""
+    for offset, signature, name in OTHER_FORMATS:
         if original.startswith(signature, offset):
             return name
     if original.startswith(b"BM") and original[6:10] == bytes(4):

@@ -1,4 +1,4 @@
-"""What cutting gives: a clean photo, or a refusal."""
+"""The two results of removing metadata: a clean photo, or a refusal with its reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class RejectionReason(StrEnum):
-    """Why bytes are no photo. The values are stable: tables hold them."""
+    """Why a file is refused as a photo. The values are stable, because tables hold them."""
 
     EMPTY = "empty"
     NOT_A_PHOTO = "not_a_photo"
@@ -16,7 +16,7 @@ class RejectionReason(StrEnum):
 
 
 class NotAPhoto(ValueError):
-    """A refusal. `detail` speaks of structure alone and holds nothing of the file's contents."""
+    """The refusal of a file. `detail` describes its structure and quotes nothing of its contents."""
 
     def __init__(self, reason: RejectionReason, detail: str) -> None:
         super().__init__(reason, detail)
@@ -28,12 +28,17 @@ class NotAPhoto(ValueError):
 
 
 def malformed(detail: str) -> NotAPhoto:
+    """Return the refusal of a file whose structure is broken in the way that `detail` says."""
     return NotAPhoto(RejectionReason.MALFORMED, detail)
 
 
 @dataclass(frozen=True)
 class CleanPhoto:
-    """One photo. `format` is JPEG, PNG or WEBP; width and height in pixels, before orientation."""
+    """A photo without private metadata.
+
+    `format` is JPEG, PNG or WEBP. `width` and `height` are in pixels, before the orientation is
+    applied. `taken_on` is the capture date, or None where the file has no sensible one.
+    """
 
     content: bytes
     format: str

@@ -1,4 +1,7 @@
-"""What EXIF and XMP tell before they go (orientation, capture date), and what replaces them."""
+"""The facts that are read from EXIF and XMP before both are removed, and the EXIF that replaces them.
+
+The facts are the orientation and the capture date. The replacement holds the orientation alone.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +22,28 @@ DATE_TIME_DIGITIZED = 0x9004
 
 UPRIGHT = 1
 TURNED = {orientation: orientation for orientation in range(2, 9)}
-EARLIEST_YEAR = 1990  # Before digital cameras: what a camera writes whose clock was never set.
+# Earlier dates are older than digital cameras: a camera writes them if its clock was never set.
+EARLIEST_YEAR = 1990
 
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 _DAY = re.compile(r"\s*([0-9]{4})[:/.-]([0-9]{1,2})[:/.-]([0-9]{1,2})(?![0-9])")
 
 
-class Remembered(NamedTuple):
-    """`orientation` as EXIF counts it, 1 (upright) to 8; `taken_on` where a date makes sense."""
+class CaptureFacts(NamedTuple):
+    """The orientation as EXIF counts it, from 1 (upright) to 8, and the capture date.
+
+    `taken_on` is None where no date is given or the date makes no sense.
+    """
 
     orientation: int
     taken_on: date | None
 
 
-def remembered(exif: bytes, xmp: bytes) -> Remembered:
-    """The facts that outlive an EXIF block and an XMP packet, as Pillow reads them; never raises.
+def capture_facts(exif: bytes, xmp: bytes) -> CaptureFacts:
+    """Return the facts that are kept of an EXIF block and an XMP packet, as Pillow reads them.
 
-    XMP counts where EXIF has no orientation. Both may be empty or garbage.
+    The orientation in the XMP packet counts only where EXIF has none. Both arguments may be empty
+    or garbage: the function never raises.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -43,16 +51,16 @@ def remembered(exif: bytes, xmp: bytes) -> Remembered:
         orientation = _exif_orientation(tags)
         if orientation is None:
             orientation = _xmp_orientation(xmp)
-        return Remembered(orientation, _taken_on(tags))
+        return CaptureFacts(orientation, _taken_on(tags))
 
 
 def orientation_alone(orientation: int) -> bytes:
-    """A TIFF block (EXIF without its `Exif` prefix) of 26 bytes with the orientation, 1 to 8."""
+    """Return a TIFF block (EXIF without its `Exif` prefix) of 26 bytes with the orientation, 1 to 8."""
     entry = struct.pack(">HHIHxx", ORIENTATION, 3, 1, orientation)
     return b"MM\0*" + struct.pack(">IH", 8, 1) + entry + bytes(4)
 
 
-# Pillow's parser promises no error of its own for hostile bytes: any error means "nothing there".
+# Pillow documents no error class for hostile bytes, so any exception means "the field is not there".
 
 
 def _tags(exif: bytes) -> Image.Exif:
@@ -75,17 +83,18 @@ def _xmp_orientation(xmp: bytes) -> int:
 
 
 def _taken_on(tags: Image.Exif) -> date | None:
-    written: list[object] = []
+    values: list[object] = []
     with suppress(Exception):
         details = tags.get_ifd(DETAILS)
-        written += [details.get(DATE_TIME_ORIGINAL), details.get(DATE_TIME_DIGITIZED)]
+        values += [details.get(DATE_TIME_ORIGINAL), details.get(DATE_TIME_DIGITIZED)]
     with suppress(Exception):
-        written.append(tags.get(DATE_TIME))
-    return next((day for value in written if (day := _day(value))), None)
+        values.append(tags.get(DATE_TIME))
+    return next((day for value in values if (day := _day(value))), None)
 
 
-def _day(written: object) -> date | None:
-    text = written.decode("latin-1") if isinstance(written, bytes) else written
+def _day(value: object) -> date | None:
+    """Return the date in the value of an EXIF tag, or None where there is none from EARLIEST_YEAR on."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
     match = _DAY.match(text) if isinstance(text, str) else None
     if match is None:
         return None

@@ -1,6 +1,7 @@
-"""JPEG: segments stay by allow-list, entropy-coded data is copied as it is.
+"""Removal of metadata from JPEG: an allow-list decides which segments stay.
 
-Source: ITU-T T.81, annex B. Hierarchical files are refused: no common decoder reads them.
+Entropy-coded data is copied unchanged. Hierarchical files are refused, because no common decoder
+reads them. Source: ITU-T T.81, annex B.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bronze.formats.clean_photo import CleanPhoto, malformed
-from bronze.formats.exif import UPRIGHT, orientation_alone, remembered
+from bronze.formats.exif import UPRIGHT, capture_facts, orientation_alone
 
 SIGNATURE = b"\xff\xd8\xff"
 START, END = b"\xff\xd8", b"\xff\xd9"
@@ -29,12 +30,16 @@ NAMES = (
 )
 
 _FILL = re.compile(rb"\xff+")
-# One 0xFF and not a run of them: a file of nothing but 0xFF would take quadratic time.
+# The pattern matches one 0xFF and not a run of them, which would take quadratic time in a file of 0xFF only.
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 class Segment(NamedTuple):
-    """`body` has no marker and no length; `scan` is the entropy-coded data behind an SOS."""
+    """A segment of a JPEG file.
+
+    `body` is its data without marker and length. `scan` is the entropy-coded data behind an SOS,
+    and empty for other markers. `end` is the offset in the file where the next segment begins.
+    """
 
     marker: int
     body: bytes
@@ -43,11 +48,13 @@ class Segment(NamedTuple):
 
 
 class _CutError(Exception):
-    """The file ends inside the segment that the message names."""
+    """The file ends inside a segment, which the message names."""
 
 
 @dataclass
-class _Seen:
+class _JpegFacts:
+    """What the segments read so far say: EXIF and XMP, whether a frame and a scan began, the size."""
+
     exif: list[bytes] = field(default_factory=list)
     xmp: bytes = b""
     framed: bool = False
@@ -57,27 +64,31 @@ class _Seen:
 
 
 def cleaned(original: bytes) -> CleanPhoto:
-    """A JPEG of tables, frame, scans, JFIF header, ICC profile and Adobe's APP14 alone.
+    """Return the JPEG with its tables, frame, scans, JFIF header, ICC profile and Adobe's APP14 alone.
 
-    Raises NotAPhoto (MALFORMED).
+    Raises NotAPhoto (MALFORMED) where the structure is broken.
     """
-    seen, kept = _Seen(), [START]
+    seen, kept = _JpegFacts(), [START]
     for segment in _segments(original):
-        _note(segment, seen)
+        _collect(segment, seen)
         if piece := _kept(segment):
             kept.append(piece)
     if not (seen.width and seen.height):
         raise malformed("the frame has no width or no height")
-    orientation, taken_on = remembered(b"".join(seen.exif), seen.xmp)
+    orientation, taken_on = capture_facts(b"".join(seen.exif), seen.xmp)
     if orientation != UPRIGHT:
-        # JFIF wants to come first where it is there.
-        behind = 2 if kept[1].startswith(b"\xff\xe0") else 1
-        kept.insert(behind, _written(APP1, EXIF + orientation_alone(orientation)))
+        # A JFIF header must be the first segment, so the EXIF block goes behind it.
+        position = 2 if kept[1].startswith(b"\xff\xe0") else 1
+        kept.insert(position, _encoded(APP1, EXIF + orientation_alone(orientation)))
     return CleanPhoto(b"".join(kept), "JPEG", seen.width, seen.height, taken_on)
 
 
 def _segments(original: bytes) -> Iterator[Segment]:
-    """Every whole segment up to EOI. What is cut off after the first scan began just ends it."""
+    """Yield every whole segment up to EOI.
+
+    A file that is cut off after its first scan began yields the segments that are whole. Raises
+    NotAPhoto (MALFORMED) for a file that is cut off earlier.
+    """
     position, scanned = len(START), False
     try:
         while True:
@@ -93,6 +104,10 @@ def _segments(original: bytes) -> Iterator[Segment]:
 
 
 def _segment(original: bytes, position: int) -> Segment:
+    """Return the segment that begins at an offset of the file.
+
+    Raises _CutError where the file ends inside it, and NotAPhoto where no segment begins there.
+    """
     fill = _FILL.match(original, position)
     at = fill.end() if fill else position
     if at >= len(original):
@@ -113,11 +128,11 @@ def _segment(original: bytes, position: int) -> Segment:
     end = at + 1 + length
     if end > len(original):
         raise _CutError(f"segment {name}")
-    return _followed(original, Segment(marker, original[at + 3 : end], b"", end))
+    return _with_scan(original, Segment(marker, original[at + 3 : end], b"", end))
 
 
-def _followed(original: bytes, segment: Segment) -> Segment:
-    """The segment, and for an SOS the scan behind it, up to the next marker or the file's end."""
+def _with_scan(original: bytes, segment: Segment) -> Segment:
+    """Return the segment; an SOS gets the scan behind it, up to the next marker or the file's end."""
     if segment.marker != SOS:
         return segment
     following = _NEXT_MARKER.search(original, segment.end)
@@ -125,8 +140,12 @@ def _followed(original: bytes, segment: Segment) -> Segment:
     return segment._replace(scan=original[segment.end : end], end=end)
 
 
-def _note(segment: Segment, seen: _Seen) -> None:
-    """Remember what outlives the segment. Raises NotAPhoto where the order can't be right."""
+def _collect(segment: Segment, seen: _JpegFacts) -> None:
+    """Add the segment's facts to `seen`.
+
+    Raises NotAPhoto (MALFORMED) for an impossible order of segments, and for a segment that
+    contradicts its own counts.
+    """
     marker, body = segment.marker, segment.body
     if not _is_consistent(segment):
         raise malformed(f"segment {NAMES[marker]} contradicts its own counts")
@@ -144,14 +163,14 @@ def _note(segment: Segment, seen: _Seen) -> None:
     elif marker == DNL and not seen.height:
         seen.height = int.from_bytes(body)
     elif marker == APP1 and not seen.scanned and body.startswith(EXIF):
-        # Long EXIF goes on in further segments.
+        # EXIF that is too long for one segment continues in the next ones.
         seen.exif.append(body[len(EXIF) :] if seen.exif else body)
     elif marker == APP1 and not seen.scanned and body.startswith(XMP):
         seen.xmp = body[len(XMP) :]
 
 
 def _is_consistent(segment: Segment) -> bool:
-    """Whether the body is as long as its own counts say: nothing hides behind a table."""
+    """Return whether the body is as long as its own counts say, so that nothing hides behind a table."""
     marker, body = segment.marker, segment.body
     if marker in FRAMES:
         return len(body) > 6 and len(body) == 6 + 3 * body[5]
@@ -169,6 +188,10 @@ def _is_consistent(segment: Segment) -> bool:
 
 
 def _table_end(body: bytes, size: Callable[[int], int]) -> int:
+    """Return where the last table of a body ends, which may be beyond the body.
+
+    `size` returns the length in bytes of the table that begins at an offset.
+    """
     position = 0
     while position < len(body):
         position += size(position)
@@ -176,22 +199,23 @@ def _table_end(body: bytes, size: Callable[[int], int]) -> int:
 
 
 def _kept(segment: Segment) -> bytes:
-    """The segment as it is stored; empty for one that goes."""
+    """Return the bytes of the segment that are stored; they are empty for one that is removed."""
     marker, body = segment.marker, segment.body
     if marker == EOI:
         return END
     if marker == APP0:
         whole = body.startswith(JFIF) and len(body) >= JFIF_BYTES
-        # Its last two bytes are the width and height of a thumbnail.
-        return _written(APP0, body[: JFIF_BYTES - 2] + bytes(2)) if whole else b""
+        # The last two bytes are the width and height of a thumbnail, which is removed.
+        return _encoded(APP0, body[: JFIF_BYTES - 2] + bytes(2)) if whole else b""
     if marker == APP14:
         whole = body.startswith(ADOBE) and len(body) >= ADOBE_BYTES
-        return _written(APP14, body[:ADOBE_BYTES]) if whole else b""
+        return _encoded(APP14, body[:ADOBE_BYTES]) if whole else b""
     if marker == APP2:
-        return _written(APP2, body) if body.startswith(ICC) else b""
-    # What is left of the names are tables, frames and scans, or segments that go.
-    return _written(marker, body) + segment.scan if marker < APP0 else b""
+        return _encoded(APP2, body) if body.startswith(ICC) else b""
+    # The markers below APP0 are tables, frames and scans. The others from APP0 on are removed.
+    return _encoded(marker, body) + segment.scan if marker < APP0 else b""
 
 
-def _written(marker: int, body: bytes) -> bytes:
+def _encoded(marker: int, body: bytes) -> bytes:
+    """Return the bytes of a segment as they stand in a file: marker, length and body."""
     return b"\xff" + bytes([marker]) + (len(body) + 2).to_bytes(2) + body

@@ -1,6 +1,6 @@
-"""PNG: chunks stay by allow-list, their bytes and checksums unchanged.
+"""Removal of metadata from PNG: an allow-list decides which chunks stay.
 
-Source: W3C PNG, third edition, with APNG.
+The chunks that stay keep their bytes and checksums. Source: W3C PNG, third edition, with APNG.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bronze.formats.clean_photo import CleanPhoto, malformed
-from bronze.formats.exif import UPRIGHT, orientation_alone, remembered
+from bronze.formats.exif import UPRIGHT, capture_facts, orientation_alone
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LONGEST = 2**31 - 1
 LONGEST_TEXT = 2**20
 
-# Kept chunks and the longest body of each, so that a kept chunk can't swallow the one behind it.
+# The chunks that are kept, with the longest body allowed for each in bytes. Without that limit, a chunk
+# with a wrong length could contain the chunks behind it.
 KEPT = {
     b"IHDR": 13,
     b"PLTE": 768,
@@ -46,7 +47,11 @@ RAW_EXIF, XMP = b"Raw profile type exif", b"XML:com.adobe.xmp"
 
 
 class PngChunk(NamedTuple):
-    """`whole` is the chunk as it stands in the file, `body` its data; a cut one has no body."""
+    """A chunk of a PNG file.
+
+    `whole` is all of its bytes in the file, `body` its data alone. The body of a chunk that is cut
+    off by the end of the file is empty.
+    """
 
     kind: bytes
     body: bytes
@@ -54,7 +59,13 @@ class PngChunk(NamedTuple):
 
 
 @dataclass
-class _Seen:
+class _PngFacts:
+    """What the chunks read so far say.
+
+    `exif` and `texts` hold metadata. `pictured` says that image data began, `first_frame_over` that
+    the first frame of an animation has ended.
+    """
+
     exif: bytes = b""
     texts: dict[bytes, PngChunk] = field(default_factory=dict)
     pictured: bool = False
@@ -62,9 +73,9 @@ class _Seen:
 
 
 def cleaned(original: bytes) -> CleanPhoto:
-    """A PNG (also animated) of the chunks that make its pixels and colours alone.
+    """Return the PNG, which may be animated, with the chunks of its pixels and colours alone.
 
-    Raises NotAPhoto (MALFORMED).
+    Raises NotAPhoto (MALFORMED) where the structure is broken.
     """
     chunks = _chunks(original)
     header = next(chunks)
@@ -73,19 +84,23 @@ def cleaned(original: bytes) -> CleanPhoto:
     width, height = struct.unpack_from(">II", header.body)
     if not (width and height):
         raise malformed("the header has no width or no height")
-    seen, kept = _Seen(), [SIGNATURE, header.whole]
+    seen, kept = _PngFacts(), [SIGNATURE, header.whole]
     for chunk in chunks:
-        _note(chunk, seen)
+        _collect(chunk, seen)
         if chunk.kind in KEPT:
             kept.append(chunk.whole)
-    orientation, taken_on = remembered(seen.exif or _raw_exif(seen.texts), _xmp(seen.texts))
+    orientation, taken_on = capture_facts(seen.exif or _raw_exif(seen.texts), _xmp(seen.texts))
     if orientation != UPRIGHT:
-        kept.insert(2, _written(b"eXIf", orientation_alone(orientation)))
+        kept.insert(2, _encoded(b"eXIf", orientation_alone(orientation)))
     return CleanPhoto(b"".join(kept), "PNG", width, height, taken_on)
 
 
 def _chunks(original: bytes) -> Iterator[PngChunk]:
-    """Every chunk up to IEND. What is cut off after the image data began just ends it."""
+    """Yield every chunk up to IEND.
+
+    A file that is cut off after its image data began yields the chunks up to there. Raises
+    NotAPhoto (MALFORMED) for a file that is cut off earlier, and for a chunk that is broken.
+    """
     position, pictured = len(SIGNATURE), False
     while position + 8 <= len(original):
         length, kind = struct.unpack_from(">I4s", original, position)
@@ -110,6 +125,7 @@ def _chunks(original: bytes) -> Iterator[PngChunk]:
 
 
 def _check(kind: bytes, length: int) -> None:
+    """Check the name and the length of a chunk. Raises NotAPhoto (MALFORMED) where one can't be right."""
     if not kind.isalpha():
         raise malformed("garbage in the place of a chunk")
     if length > KEPT.get(kind, LONGEST):
@@ -117,19 +133,20 @@ def _check(kind: bytes, length: int) -> None:
 
 
 def _cut_picture(kind: bytes, rest: bytes) -> PngChunk:
-    # An end inside says that the length is wrong: other chunks would pass for image data.
+    """Return the chunk of image data that the file's end cuts off; `rest` is all that is left of it."""
+    # If IEND stands inside, the length is wrong and other chunks would be kept as image data.
     if b"IEND" in rest:
         raise malformed(f"chunk {_name(kind)} runs over the end of the image")
     return PngChunk(kind, b"", rest)
 
 
 def _name(kind: bytes) -> str:
-    """The chunk's name if the format knows it: any other is the file's own text."""
+    """Return the chunk's name for a message. An unknown name is not quoted: it is text of the file."""
     return kind.decode() if kind in KEPT or kind in (*TEXTS, b"eXIf") else "of an unknown kind"
 
 
-def _note(chunk: PngChunk, seen: _Seen) -> None:
-    """Remember what outlives the chunk. Raises NotAPhoto where the order can't be right."""
+def _collect(chunk: PngChunk, seen: _PngFacts) -> None:
+    """Add the chunk's facts to `seen`. Raises NotAPhoto (MALFORMED) for an impossible order of chunks."""
     kind = chunk.kind
     if kind == b"IHDR":
         raise malformed("a second IHDR")
@@ -148,7 +165,10 @@ def _note(chunk: PngChunk, seen: _Seen) -> None:
 
 
 def _raw_exif(texts: dict[bytes, PngChunk]) -> bytes:
-    """ImageMagick's way: a line break, the kind, the length, then the EXIF block in hex."""
+    """Return the EXIF block that ImageMagick stores as text; empty where there is none or it is broken.
+
+    The text is a line break, a line with the kind, a line with the length, then the block in hex.
+    """
     if RAW_EXIF in texts:
         with suppress(ValueError):
             return bytes.fromhex(b"".join(_text(texts[RAW_EXIF]).split(b"\n")[3:]).decode("ascii"))
@@ -160,7 +180,10 @@ def _xmp(texts: dict[bytes, PngChunk]) -> bytes:
 
 
 def _text(chunk: PngChunk) -> bytes:
-    """The value of a tEXt, zTXt or iTXt; empty where it can't be read or is above 1 MB."""
+    """Return the value of a tEXt, zTXt or iTXt chunk, decompressed where it is compressed.
+
+    A value that can't be decompressed is returned empty; decompressing stops after 1 MiB.
+    """
     value = chunk.body.partition(b"\0")[2]
     compressed = chunk.kind == b"zTXt"
     if compressed:
@@ -175,5 +198,6 @@ def _text(chunk: PngChunk) -> bytes:
     return b""
 
 
-def _written(kind: bytes, body: bytes) -> bytes:
+def _encoded(kind: bytes, body: bytes) -> bytes:
+    """Return the bytes of a chunk as they stand in a file: length, kind, body and checksum."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Generated sample photos of fruit, for trying the pipeline out and for its tests."""

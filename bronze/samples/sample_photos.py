@@ -1,8 +1,8 @@
-"""Generated app photos: what phones would send, drawn, with the private metadata that phones add.
+"""Generated uploads of a photo app: drawn photos with the private metadata that phones add.
 
-Sample i depends on i alone. A fixed rhythm also holds what goes wrong in real uploads: a truncated
-photo, a repeated one, a text file, a blank photo, a single pixel, an empty file, and a PNG with a
-JPEG's name.
+Sample i depends on i alone. In a fixed rhythm, samples also show what goes wrong in real uploads: a
+truncated photo, a repeated one, a text file, a blank photo, a single pixel, an empty file, and a PNG
+with a JPEG's name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bronze.samples import fruit_drawings
+from bronze.samples.fruit_drawings import FRUITS
+from bronze.samples.scene import photo
 from lake.storage.locate import folder
 
 SEED = 2024
@@ -35,7 +36,8 @@ ODD = {
 }
 TEXT = b"<!doctype html><title>502 Bad Gateway</title>"
 
-# What undoes an EXIF orientation: a phone stores its sensor's pixels and says how to turn them.
+# The operation that undoes each EXIF orientation. A phone stores the pixels as its sensor sees them, and
+# writes in the EXIF how to turn them.
 UNTURNED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -49,7 +51,11 @@ UNTURNED = {
 
 @dataclass(frozen=True)
 class Person:
-    """A subject with a phone and a home: (latitude, longitude) in degrees, north and east."""
+    """A person who takes photos. `make` and `model` are those of the phone.
+
+    `home` is (latitude, longitude) in degrees, north and east. `file_name` is the pattern of the phone's
+    file names.
+    """
 
     name: str
     make: str
@@ -69,19 +75,16 @@ PEOPLE = (
 )
 
 
-# Files
-
-
 def write_samples(landing: str | Path, count: int) -> int:
-    """Make sure that `landing`, a folder or `s3://bucket/prefix`, holds samples 0 to count - 1; returns how
-    many files are new.
+    """Write samples 0 to count - 1 where they are missing, and return how many files are new.
 
-    Existing files stay untouched. A file appears whole or not at all. Raises BadInput (it can't be made).
+    `landing` is a folder or `s3://bucket/prefix`. Existing files stay untouched. A file appears whole or
+    not at all. Raises BadInput where the folder can't be made.
     """
     files = folder(str(landing))
     files.make()
-    held = files.current("")
-    missing = [plan for plan in map(_plan, range(count)) if _path(plan).as_posix() not in held]
+    existing = files.current("")
+    missing = [plan for plan in map(_plan, range(count)) if _path(plan).as_posix() not in existing]
     for plan in missing:
         files.write(_path(plan).as_posix(), _content(plan))
     return len(missing)
@@ -89,7 +92,11 @@ def write_samples(landing: str | Path, count: int) -> int:
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """What sample `index` is, before anything is drawn. `index` seeds its random numbers."""
+    """The plan of a sample, made before anything is drawn. `index` seeds its random numbers.
+
+    `oddity` is what is wrong with it (a value of ODD), or None. `named` says whether its path has the
+    person's name. `orientation` is that of EXIF, 1 to 8. `size` is (width, height) in pixels, upright.
+    """
 
     index: int
     oddity: str | None
@@ -102,6 +109,7 @@ class SamplePlan:
 
     @property
     def taken(self) -> datetime:
+        """The local time at which the sample was taken."""
         return FIRST_TAKEN + self.index * EVERY
 
 
@@ -114,7 +122,7 @@ def _plan(index: int) -> SamplePlan:
     return SamplePlan(
         index=index,
         oddity=oddity,
-        fruit=list(fruit_drawings.FRUITS)[index % len(fruit_drawings.FRUITS)],
+        fruit=list(FRUITS)[index % len(FRUITS)],
         person=PEOPLE[index % len(PEOPLE)],
         named=index % 6 != 4,
         format="PNG" if oddity == "disguised" else formats.get(index % 12, "JPEG"),
@@ -124,16 +132,17 @@ def _plan(index: int) -> SamplePlan:
 
 
 def _path(plan: SamplePlan) -> Path:
-    shown = _plan(plan.index - 1) if plan.oddity == "repeated" else plan
-    pattern = Path(shown.person.file_name.format(number=1000 + plan.index, taken=plan.taken))
+    """Return the file's path relative to the landing folder."""
+    original = _plan(plan.index - 1) if plan.oddity == "repeated" else plan
+    pattern = Path(original.person.file_name.format(number=1000 + plan.index, taken=plan.taken))
     disguised = plan.oddity == "disguised" or plan.format == "JPEG"
     name = pattern.name if disguised else f"{pattern.stem}.{plan.format.lower()}"
-    folder = Path(f"subject={shown.person.name}" if shown.named else "")
-    return folder / f"label={shown.fruit}" / name
+    folder = Path(f"subject={original.person.name}" if original.named else "")
+    return folder / f"label={original.fruit}" / name
 
 
 def _content(plan: SamplePlan) -> bytes:
-    """The file's bytes: an encoded photo, or what the plan's oddity makes of it."""
+    """Return the file's bytes: an encoded photo, or what the plan's oddity makes of it."""
     if plan.oddity == "repeated":
         return _content(_plan(plan.index - 1))
     if plan.oddity in ("text", "empty"):
@@ -142,15 +151,13 @@ def _content(plan: SamplePlan) -> bytes:
     if plan.oddity in ("pixel", "blank"):
         image = Image.new("RGB", (1, 1) if plan.oddity == "pixel" else plan.size, (96, 92, 88))
     else:
-        image = fruit_drawings.photo(plan.fruit, plan.size, rng)
+        image = photo(plan.fruit, plan.size, rng)
     content = _encoded(image, plan, rng)
     return content[: len(content) * 3 // 5] if plan.oddity == "truncated" else content
 
 
-# What phones write beside the pixels
-
-
 def _encoded(image: Image.Image, plan: SamplePlan, rng: np.random.Generator) -> bytes:
+    """Return the photo in the plan's format and orientation, with the metadata that a phone adds."""
     if plan.orientation in UNTURNED:
         image = image.transpose(UNTURNED[plan.orientation])
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:creator>%s</dc:creator></x:xmpmeta>'
@@ -165,7 +172,10 @@ def _encoded(image: Image.Image, plan: SamplePlan, rng: np.random.Generator) -> 
 
 
 def _exif(image: Image.Image, plan: SamplePlan, rng: np.random.Generator) -> bytes:
-    """Camera, owner, serial number, times, GPS within a few kilometres of home, a thumbnail."""
+    """Return an EXIF block: camera, owner, serial number, times, GPS near home and a thumbnail.
+
+    GPS is within a few kilometres of the person's home.
+    """
     person, taken = plan.person, plan.taken.strftime("%Y:%m:%d %H:%M:%S")
     latitude, longitude = (float(at + rng.normal(0, 0.02)) for at in person.home)
     tags = Image.Exif()
@@ -181,12 +191,16 @@ def _exif(image: Image.Image, plan: SamplePlan, rng: np.random.Generator) -> byt
 
 
 def _degrees(angle: float) -> tuple[float, float, float]:
+    """Return the size of an angle in degrees as (degrees, minutes, seconds)."""
     minutes, seconds = divmod(abs(angle) * 3600, 60)
     return minutes // 60, minutes % 60, round(seconds, 2)
 
 
 def _with_thumbnail(exif: bytes, image: Image.Image) -> bytes:
-    """The EXIF block with a second directory that holds a JPEG of the photo: Pillow writes none."""
+    """Return the EXIF block with a second directory, which holds the photo as a small JPEG.
+
+    Pillow writes no thumbnails.
+    """
     target = io.BytesIO()
     image.resize((160, 120), reducing_gap=2.0).save(target, "JPEG", quality=70)
     tiff = bytearray(exif[6:])

@@ -33,9 +33,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     answer = Auditor(files, own).answer(question(words))
     audit_table.show(console, answer)
     name = audit_records.record(files, answer, pseudonyms=own)
-    console.print(
-        f"recorded as {files.uri(f'{audit_records.FOLDER}/{name}.json')}", soft_wrap=True
-    )
+    console.print(f"recorded as {files.uri(f'{audit_records.FOLDER}/{name}.json')}", soft_wrap=True)
     if words.json:
         try:
             Path(words.json).write_text(audit_records.as_json(answer))

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from expectations.check_tables import Checked
+from lake.column_values import GateAction
 
 
 def show(console: Console, results: Sequence[Checked]) -> None:
@@ -19,7 +20,13 @@ def show(console: Console, results: Sequence[Checked]) -> None:
     for result in results:
         actions = Counter(finding.action for finding in result.findings)
         failed = str(actions[GateAction.BLOCKED]) if not result.error else "all"
-        numbers = (result.version, actions[GateAction.PASSED], actions[GateAction.WARNED], failed, actions[GateAction.SKIPPED])
+        numbers = (
+            result.version,
+            actions[GateAction.PASSED],
+            actions[GateAction.WARNED],
+            failed,
+            actions[GateAction.SKIPPED],
+        )
         table.add_row(result.table, *map(str, numbers))
     console.print(table)
     for result in results:

@@ -7,12 +7,12 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from bronze.landing import READERS
 from conf.prices import Prices
 from conf.settings import Settings
 from emr import cluster_shapes, run_estimate
 from emr.cluster_shapes import ClusterPlan, Reckoning
 from emr.run_estimate import Work
+from lake.storage.s3_folder import READERS
 
 FRUITS_360 = 138_704, 5_719
 """Its photos of 100×100, and the mean bytes of the shop photos of the benchmark as JPEGs of that size."""

@@ -1,7 +1,6 @@
 """Model versions and classifiers on the terminal."""
 
 from __future__ import annotations
-from gold import model_versions
 
 from collections.abc import Mapping, Sequence
 
@@ -10,9 +9,10 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
+from gold import model_versions
 from lake import catalog
+from lake.column_values import ModelKind, ModelStatus
 from lake.readable_lake import Lake
-
 
 BLOBS = ("mean", "scale", "basis", "scree", "parameters", "reference")
 """Columns of gold/models that no table shows: megabytes."""
@@ -56,7 +56,12 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
     versions = model_versions.versions(
         lake.read(catalog.MODELS), weights_id=weights_id, kind=ModelKind.CLASSIFIER
     )
-    held = versions.where(F.col("status") != ModelStatus.RETIRED).drop(*BLOBS).orderBy("version").collect()
+    held = (
+        versions.where(F.col("status") != ModelStatus.RETIRED)
+        .drop(*BLOBS)
+        .orderBy("version")
+        .collect()
+    )
     table = Table(title="on photos held out", title_justify="left")
     for name in ("version", "status", "what", "right", "macro F1"):
         table.add_column(name, justify="right" if name in ("right", "macro F1") else "left")

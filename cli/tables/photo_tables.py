@@ -12,7 +12,6 @@ from gold.model_versions import ClassifierVersion
 from page.predictions import Prediction
 from page.similar_photos import Neighbour
 
-
 OTHERS = 2
 """The number of kinds that are shown beside the likeliest one."""
 

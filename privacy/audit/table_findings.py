@@ -116,7 +116,11 @@ class TableSearch:
 
     @cached_property
     def _pseudonym(self) -> str | None:
-        return None if self.question.subject is None else self.pseudonyms.subject(self.question.subject)
+        return (
+            None
+            if self.question.subject is None
+            else self.pseudonyms.subject(self.question.subject)
+        )
 
     def finding(self, table: Table) -> TableFinding:
         """What the table held."""

@@ -1,8 +1,8 @@
-"""Extractors: photos to embeddings, one module each, chosen by the module's name.
+"""Extractors turn photos into embeddings. Each is a module of this folder, chosen by its name.
 
-A new file in this folder is a new extractor; nothing else has to know of it. It gives what
-`Extractor` lists. Its layers carry names of their own: Keras's automatic ones count up within a
-process and would give equal weights another flatbuffer, hence another `weights_id`.
+A new extractor is a new file in this folder with the functions of `Extractor`; no other file changes.
+Its layers must have explicit names: Keras's automatic names count up within a process, so equal weights
+would give another flatbuffer, and so another `weights_id`.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ __all__ = ["Extractor", "UnknownExtractor", "extractor", "names"]
 
 
 class UnknownExtractor(BadInput, ValueError):
-    """No extractor has that name; the message lists those there are."""
+    """No extractor has that name; the message lists the known ones."""
 
 
 class Extractor(Protocol):
-    """What a module of this folder gives."""
+    """The functions that every module of this folder has."""
 
     def source(self, weights: str) -> WeightsSource:
-        """Where the weights of that name come from. Loads no TensorFlow.
+        """Return the source of the weights of that name, without loading TensorFlow.
 
-        Raises WeightsUnavailable.
+        Raises WeightsUnavailable where the weights can't be fetched or used.
         """
 
     def build(self, source: WeightsSource) -> keras.Model | bytes:
-        """float32[n, s, s, 3], RGB in [0, 255] -> float32[n, d], pooled, no top; or a flatbuffer of that.
+        """Return the model, as a Keras model or as a flatbuffer.
 
-        The scaling is in the model, so that the flatbuffer's hash covers it.
-
-        Raises WeightsUnavailable.
+        It turns photos float32[n, s, s, 3], RGB in [0, 255], into embeddings float32[n, d]: pooled, without
+        the layers of a classifier. The scaling of pixels is part of the model, so that the flatbuffer's
+        hash covers it. Raises WeightsUnavailable where the weights can't be used.
         """
 
 
 def names() -> tuple[str, ...]:
-    """Every known extractor, sorted."""
+    """Return the names of all extractors, sorted."""
     modules = (module.name for module in pkgutil.iter_modules(__path__))
     return tuple(sorted(name for name in modules if not name.startswith("_")))
 
 
 def extractor(name: str) -> Extractor:
-    """The extractor of that name. Raises UnknownExtractor."""
+    """Return the extractor of that name. Raises UnknownExtractor where there is none."""
     known = names()
     if name not in known:
         nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]

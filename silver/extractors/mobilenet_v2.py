@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 DIMENSIONS = 1280
 SIZE = 224
 
-# Where keras.applications fetches them from.
+# The address that keras.applications fetches these weights from.
 IMAGENET = (
     "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
     "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
@@ -21,13 +21,19 @@ IMAGENET = (
 
 
 def source(weights: str) -> WeightsSource:
-    """`imagenet` is downloaded once. A file is one saved from keras.applications.MobileNetV2(
-    include_top=False, pooling="avg"). Raises WeightsUnavailable."""
+    """Return the source of the weights of that name. `imagenet` is downloaded once.
+
+    A file must be saved from keras.applications.MobileNetV2(include_top=False, pooling="avg").
+    Raises WeightsUnavailable where the weights can't be fetched or used.
+    """
     return named(weights, imagenet=lambda: downloaded(IMAGENET))
 
 
 def build(source: WeightsSource) -> keras.Model:
-    """float32[n, 224, 224, 3], RGB in [0, 255] -> float32[n, 1280]. Raises WeightsUnavailable."""
+    """Return the model. Input: float32[n, 224, 224, 3], RGB in [0, 255]. Output: float32[n, 1280].
+
+    Raises WeightsUnavailable where the weights are broken or belong to another model.
+    """
     keras = tensorflow().keras
     pixels = keras.Input((SIZE, SIZE, 3), name="pixels")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scaling")(pixels)
@@ -35,6 +41,6 @@ def build(source: WeightsSource) -> keras.Model:
         input_tensor=scaled, include_top=False, weights=None, name="mobilenet_v2"
     )
     fill(body, source)
-    # Pooled here and not by Keras, which would name the layer by a counter.
+    # The pooling layer is added here because keras.applications would name it by a counter.
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(body.output)
     return keras.Model(pixels, embedding, name="mobilenet_v2")

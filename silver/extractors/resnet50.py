@@ -15,24 +15,30 @@ if TYPE_CHECKING:
 DIMENSIONS = 2048
 SIZE = 224
 
-# Where keras.applications fetches them from.
+# The address that keras.applications fetches these weights from.
 IMAGENET = (
     "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
     "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 )
 
 MEANS = (123.68, 116.779, 103.939)
-"""Of ImageNet's red, green and blue, which Caffe's weights want subtracted."""
+"""Means of ImageNet's red, green and blue. The weights come from Caffe and expect them subtracted."""
 
 
 def source(weights: str) -> WeightsSource:
-    """`imagenet` is downloaded once. A file is one saved from keras.applications.ResNet50(
-    include_top=False, pooling="avg"). Raises WeightsUnavailable."""
+    """Return the source of the weights of that name. `imagenet` is downloaded once.
+
+    A file must be saved from keras.applications.ResNet50(include_top=False, pooling="avg").
+    Raises WeightsUnavailable where the weights can't be fetched or used.
+    """
     return named(weights, imagenet=lambda: downloaded(IMAGENET))
 
 
 def build(source: WeightsSource) -> keras.Model:
-    """float32[n, 224, 224, 3], RGB in [0, 255] -> float32[n, 2048]. Raises WeightsUnavailable."""
+    """Return the model. Input: float32[n, 224, 224, 3], RGB in [0, 255]. Output: float32[n, 2048].
+
+    Raises WeightsUnavailable where the weights are broken or belong to another model.
+    """
     keras = tensorflow().keras
     pixels = keras.Input((SIZE, SIZE, 3), name="pixels")
     offsets = [-mean for mean in MEANS]
@@ -43,7 +49,8 @@ def build(source: WeightsSource) -> keras.Model:
     fill(body, source)
     if source.kind == "random":
         _calm(body)
-    # The weights want blue first. To turn the first kernel costs nothing, to turn each photo does.
+    # The weights expect the channels as blue, green, red. The first kernel is reversed once, which costs
+    # nothing; reversing each photo would.
     kernel = body.get_layer("conv1_conv").kernel
     kernel.assign(np.asarray(kernel)[:, :, ::-1])
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(body.output)
@@ -51,7 +58,10 @@ def build(source: WeightsSource) -> keras.Model:
 
 
 def _calm(body: keras.Model) -> None:
-    """Random weights for pixels that are not scaled, and for blocks whose sums would grow to 1e5."""
+    """Scale random weights down.
+
+    The pixels are not scaled to a small range, and without this the sums of the blocks would grow to 1e5.
+    """
     kernel = body.get_layer("conv1_conv").kernel
     kernel.assign(np.asarray(kernel) / 64)
     for layer in body.layers:

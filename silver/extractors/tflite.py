@@ -1,7 +1,7 @@
-"""A model of the user's own: a LiteRT flatbuffer as it is, `--extractor tflite --weights FILE.tflite`.
+"""A LiteRT flatbuffer of the user, taken unchanged: `--extractor tflite --weights FILE.tflite`.
 
-It takes one square RGB photo in [0, 255], float32 or uint8[1, s, s, 3], and gives one embedding,
-float32[1, d]. What it wants of scaling must be within it: only then does `weights_id` say it all.
+It takes one square RGB photo in [0, 255], float32 or uint8[1, s, s, 3], and returns one embedding,
+float32[1, d]. Any scaling of pixels must be part of the model, so that `weights_id` covers it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ IDENTIFIER = slice(4, 8)
 
 
 def source(weights: str) -> WeightsSource:
-    """The file of that name. Raises WeightsUnavailable."""
+    """Return the flatbuffer's file as the source. Raises WeightsUnavailable where it can't be used."""
     path, content = contents(weights, choices=CHOICES)
     if content[IDENTIFIER] != b"TFL3":
         raise WeightsUnavailable(f"Weights `{weights}`: no LiteRT flatbuffer; name {CHOICES}.")
@@ -21,6 +21,6 @@ def source(weights: str) -> WeightsSource:
 
 
 def build(source: WeightsSource) -> bytes:
-    """The flatbuffer."""
+    """Return the bytes of the flatbuffer, float32 or uint8[1, s, s, 3] -> float32[1, d]."""
     assert source.path
     return source.path.read_bytes()

@@ -7,11 +7,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from conf.arguments import parse
 from rich.console import Console
 
 import run
 from conf import prices
-from conf.arguments import parse
 from conf.errors import BadInput, BadSettings
 from conf.prices import Calibration
 from conf.settings import Settings

@@ -7,7 +7,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from expectations import suite_views
-from expectations.suite_views import Centre, Views
+from expectations.suite_views import Views
+from expectations.vector_measures import Centre, measured
 from lake import catalog
 
 ROWS = "photo_id string, weights_id string, embedding array<float>"
@@ -16,7 +17,7 @@ D = 8
 
 def measures(spark, rows, centres):
     frame = spark.createDataFrame(rows, ROWS)
-    found = suite_views.measured(frame, "embedding", centres=centres).collect()
+    found = measured(frame, "embedding", centres=centres).collect()
     return {row["photo_id"]: tuple(row)[2:] for row in found}
 
 

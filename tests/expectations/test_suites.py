@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from expectations import suite_views, suites
-from expectations.suite_views import Centre
 from expectations.validation import judge
+from expectations.vector_measures import Centre
 from lake import catalog
 
 SHA = "0123456789abcdef" * 4

@@ -160,7 +160,7 @@ def test_everything_fails_and_everything_is_refused(spark, suite):
 
 def test_where_the_failing_rows_can_not_be_told_nothing_passes(spark, suite, monkeypatch):
     """Should Great Expectations' condition flag other rows than those that it counts."""
-    monkeypatch.setattr(validation, "_fails", lambda batch, result: F.lit(False))
+    monkeypatch.setattr(validation, "failing_rows", lambda batch, result: F.lit(False))
     verdict = judge(frame(spark, ("x", 11.0)), suite(SMALL), expected=1)
     assert "it can't be told which rows fail" in verdict.blocked["expectation:small"]
 
@@ -171,7 +171,7 @@ def test_a_rule_that_raises_blocks_and_tells_no_value(spark, suite):
     verdict = judge(rows, suite(casted, SMALL), expected=1)
     [said] = verdict.blocked.values()
     assert said == (
-        "rules: bad-regex could not be evaluated: [INVALID_PARAMETER_VALUE.PATTERN]; mend it in "
+        "rules: bad-regex could not be evaluated: [INVALID_PARAMETER_VALUE.PATTERN]; correct it in "
         "expectations/rules.json"
     )
     assert [f.action for f in verdict.findings] == ["blocked", "passed"]

@@ -137,7 +137,7 @@ def test_small_labels_take_part_beside_large_ones():
 def test_too_little_is_refused(labels, groups):
     x = np.arange(2.0 * len(labels)).reshape(-1, 2)
     for accuracy in REFERENCES.values():
-        with pytest.raises(ValueError, match="takes two labels that each have photos in two"):
+        with pytest.raises(ValueError, match="needs two labels that each have photos in two"):
             accuracy(x, labels, list(groups))
 
 

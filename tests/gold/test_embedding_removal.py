@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lake.lake import counts
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
@@ -13,7 +14,6 @@ from gold import embedding_removal
 from gold.moments import Moments
 from lake import catalog
 from lake.chunks import Chunk, ChunkState
-from lake.lake import counts
 from tests.support.generated_embeddings import EMBEDDER, add
 from tests.support.gold_runs import agrees_with_silver, embeddings, project
 from tests.support.kills import Killed, dies

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from lake.lake import MARKER
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, Busy, FruitLakeError, Refused
@@ -16,7 +17,6 @@ from lake import catalog, lease, ledger
 from lake.chunks import Chunk, ChunkState
 from lake.compaction import compact
 from lake.delta_log import TAKEOVER
-from lake.lake import MARKER
 from lake.lease import Holder
 from lake.ledger import Ledger
 from lake.staging import FOLDER

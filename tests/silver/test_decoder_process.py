@@ -270,7 +270,7 @@ def test_the_child_is_the_first_that_goes_where_memory_runs_out(make, forked):
 
 
 def test_a_process_keeps_one_decoder(forked, monkeypatch):
-    monkeypatch.setattr(decoder_process, "_of_process", None)
+    monkeypatch.setattr(decoder_process, "_process_decoder", None)
     one = decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=LIMITS)
     assert decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=LIMITS) is one
     other = decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=IMPATIENT)
@@ -283,14 +283,14 @@ BEGINNING = """
 import atexit, os, sys, time
 from silver.decoder_process import Decoder
 from silver.pixels import Limits
-from tests.silver import traps
+from tests.support import decoder_traps
 limits = Limits(50_000_000, 20_000_000, min_side=16, blank_range=4, decode_seconds=60)
 """
 
 TRAPPED = """
 atexit.register(print, "left")
 print("once")
-decoder = Decoder(traps.decode, size=48, limits=limits)
+decoder = Decoder(decoder_traps.decode, size=48, limits=limits)
 print(*[refused.reason for refused in decoder.decoded([b"trap: leaving", b"trap: killed"])])
 """
 
@@ -304,7 +304,7 @@ list(Decoder(decode, size=48, limits=limits).decoded([b""]))
 
 IDLE_ON_ANOTHER_SYSTEM = """
 sys.platform = "another"
-print(Decoder(traps.decode, size=48, limits=limits)._child.pid, flush=True)
+print(Decoder(decoder_traps.decode, size=48, limits=limits)._child.pid, flush=True)
 time.sleep(600)
 """
 

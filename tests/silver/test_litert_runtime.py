@@ -20,8 +20,8 @@ WORKER = """
 import sys
 import numpy as np
 from pathlib import Path
-from silver import extractors, pixels, runtime
-model = runtime.Interpreter(Path(sys.argv[1]).read_bytes())
+from silver import extractors, litert_runtime, pixels
+model = litert_runtime.Interpreter(Path(sys.argv[1]).read_bytes())
 embedding = model.embed(np.zeros((model.size, model.size, 3), np.uint8))
 assert embedding.shape == (model.dimensions,)
 extractors.extractor("efficientnet_lite0").source("random:1")
