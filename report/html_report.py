@@ -29,6 +29,16 @@ SHOWN, MOST = 20, 1_000
 CONFUSED = 60
 """The most kinds that a confusion plot shows."""
 
+RUN_COLOURS: Mapping[str, str] = {
+    RunStatus.DONE: "good",
+    RunStatus.FAILED: "bad",
+    RunStatus.BLOCKED: "bad",
+}
+"""The colour of a run's status in its tile; any other status is `warn`."""
+
+GATE_COLOURS: Mapping[str, str] = {GateAction.PASSED: "good", GateAction.BLOCKED: "bad"}
+"""The colour of the worst action of the last judgements; any other action is `warn`."""
+
 SECTIONS = {
     "sums": "From landing to gold",
     "runs": "Runs",
@@ -111,16 +121,18 @@ def tiles(facts: ReportFacts) -> list[Tile]:
     found.append(Tile("refused now", _count(refused), "bronze and silver, with a reason each"))
     if facts.runs:
         run = facts.runs[0]
-        state = {RunStatus.DONE: "good", RunStatus.FAILED: "bad", RunStatus.BLOCKED: "bad"}.get(
-            run.status, "warn"
-        )
+        states: dict[str, str] = {
+            RunStatus.DONE: "good",
+            RunStatus.FAILED: "bad",
+            RunStatus.BLOCKED: "bad",
+        }.get(run.status, "warn")
         more = f"{run.begun:%Y-%m-%d %H:%M}, {_duration(run.seconds)}"
         found.append(Tile("last run", run.status, more, state))
     history = facts.gate_history
     if history.suites:
         last = [finding for suite in history.suites for finding in history.last(suite)]
         failing = sum(finding.action != GateAction.PASSED for finding in last)
-        state = {GateAction.PASSED: "good", GateAction.BLOCKED: "bad"}.get(worst(last), "warn")
+        state = GATE_COLOURS.get(worst(last), "warn")
         value = f"{failing:,} fail" if failing else "all hold"
         found.append(Tile("expectations", value, f"{len(last):,} in the last judgements", state))
     for classifier in [m.classifier for m in facts.models if m.classifier][:1]:
