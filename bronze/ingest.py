@@ -14,7 +14,7 @@ from lake.context import Context
 from lake.frames import counts
 from lake.progress_bar import counted
 from lake.pseudonyms import Pseudonyms
-from lake.publication import ChunkLayer, Commit, Contents
+from lake.publication import ChunkLayer, TableCommit, Contents
 from lake.writable_lake import WritableLake
 
 ARRIVED = "arrived"
@@ -56,7 +56,7 @@ class BronzeChunks(ChunkLayer):
             outcomes.unpersist()
             return version
 
-        commits.append(Commit(catalog.OBJECTS, append_outcomes))
+        commits.append(TableCommit(catalog.OBJECTS, append_outcomes))
         return Contents(
             commits,
             photos=stored,

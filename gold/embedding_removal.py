@@ -21,7 +21,7 @@ from lake.catalog import Table, schema
 from lake.chunks import Chunk, ChunkPlan, ChunkState, published
 from lake.column_values import GOLD, REMOVAL, ModelKind
 from lake.frames import counts
-from lake.publication import ChunkLayer, Commit, Contents, Publication
+from lake.publication import ChunkLayer, TableCommit, Contents, Publication
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun
 from lake.writable_lake import WritableLake
@@ -56,7 +56,7 @@ class RemovalChunks(ChunkLayer):
         if held_in:
             removed[catalog.EMBEDDINGS.name] = sum(held_in.values())
             commits.append(_remove_embeddings(lake, chunk, keys, held_in))
-            commits.append(Commit(catalog.MOMENTS, lambda: _subtract(lake, chunk)))
+            commits.append(TableCommit(catalog.MOMENTS, lambda: _subtract(lake, chunk)))
         for table in MADE:
             rows = _made_from(lake, table, keys, weights_id=chunk.model)
             if by_version := counts(rows, "model_version"):
@@ -200,7 +200,7 @@ def _folded(lake: Lake, keys: DataFrame, *, weights_id: str) -> Row | None:
 
 def _remove_embeddings(
     lake: WritableLake, chunk: Chunk, keys: DataFrame, held_in: Mapping[int, int]
-) -> Commit:
+) -> TableCommit:
     of_model = f"held.weights_id = '{chunk.model}'"
     of_chunks = f"held.chunk between {min(held_in)} and {max(held_in)}"
 
@@ -213,19 +213,19 @@ def _remove_embeddings(
             chunk=chunk,
         )
 
-    return Commit(catalog.EMBEDDINGS, write)
+    return TableCommit(catalog.EMBEDDINGS, write)
 
 
 def _remove_made(
     lake: WritableLake, chunk: Chunk, table: Table, keys: DataFrame, by_version: Mapping[str, int]
-) -> Commit:
+) -> TableCommit:
     names = ", ".join(f"'{name}'" for name in sorted(by_version))
 
     def write() -> int:
         within = f"held.model_version in ({names})"
         return lake.remove(table, keys, on=["photo_id"], within=within, chunk=chunk)
 
-    return Commit(table, write)
+    return TableCommit(table, write)
 
 
 def _subtract(lake: WritableLake, chunk: Chunk) -> None:

@@ -16,7 +16,7 @@ from lake.chunks import Chunk, ChunkPlan, ChunkState, NoChunk, not_yet_taken, pu
 from lake.column_values import GOLD, SILVER, ModelStatus
 from lake.context import Context
 from lake.progress_bar import counted
-from lake.publication import ChunkLayer, Commit, Contents, Publication
+from lake.publication import ChunkLayer, TableCommit, Contents, Publication
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 
@@ -60,7 +60,7 @@ class GoldChunks(ChunkLayer):
         version = self._staged_version(chunk)
         if version is not None:
             commits.append(
-                Commit(catalog.MODELS, lambda: publish_version(lake, version, chunk=chunk))
+                TableCommit(catalog.MODELS, lambda: publish_version(lake, version, chunk=chunk))
             )
         return Contents(
             commits, photos=chunk.photos, counts={"in": chunk.photos, "kept": chunk.photos}

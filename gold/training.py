@@ -28,7 +28,7 @@ from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, published
 from lake.column_values import SILVER, TRAINING, ModelKind, ModelStatus
 from lake.context import Context
-from lake.publication import ChunkLayer, Commit, Contents, Publication
+from lake.publication import ChunkLayer, TableCommit, Contents, Publication
 from lake.run_journal import LayerRun
 from lake.writable_lake import WritableLake
 
@@ -61,7 +61,7 @@ class TrainingChunks(ChunkLayer):
         return Contents(
             [
                 lake.append_commit(catalog.HELD_OUT, held_out, chunk=chunk),
-                Commit(catalog.MODELS, publish_versions),
+                TableCommit(catalog.MODELS, publish_versions),
             ],
             photos=chunk.photos,
             counts={"in": chunk.photos, "kept": chunk.photos},

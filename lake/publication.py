@@ -55,7 +55,7 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True)
-class Commit:
+class TableCommit:
     """One commit of a chunk to a table.
 
     `write` makes it, once however often it is called, and returns the version of the table; it returns None
@@ -75,7 +75,7 @@ class Contents:
     gives the number of photos that other chunks have left, by their numbers.
     """
 
-    commits: Sequence[Commit]
+    commits: Sequence[TableCommit]
     photos: int
     counts: Mapping[str, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)

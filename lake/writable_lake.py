@@ -21,7 +21,7 @@ from lake.lease import Lease
 from lake.ledger import Ledger
 from lake.numbered_commits import NumberedCommits
 from lake.pseudonyms import Pseudonyms
-from lake.publication import Commit
+from lake.publication import TableCommit
 from lake.readable_lake import ChunksTable, Lake
 from lake.run_journal import Run
 from lake.storage.folder import Folder
@@ -111,9 +111,9 @@ class WritableLake(Lake):
                 rows.write.format("delta").mode("append").save(self.files.uri(table.name))
         return self.version(table)
 
-    def append_commit(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> Commit:
+    def append_commit(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> TableCommit:
         """The commit that `append` makes, for later."""
-        return Commit(table, lambda: self.append(table, frame, chunk=chunk))
+        return TableCommit(table, lambda: self.append(table, frame, chunk=chunk))
 
     def _files_for(self, size: int) -> int:
         """How many files so many bytes are written to: one for each core or each FILE_BYTES, and a single

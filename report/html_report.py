@@ -121,11 +121,7 @@ def tiles(facts: ReportFacts) -> list[Tile]:
     found.append(Tile("refused now", _count(refused), "bronze and silver, with a reason each"))
     if facts.runs:
         run = facts.runs[0]
-        states: dict[str, str] = {
-            RunStatus.DONE: "good",
-            RunStatus.FAILED: "bad",
-            RunStatus.BLOCKED: "bad",
-        }.get(run.status, "warn")
+        state = RUN_COLOURS.get(run.status, "warn")
         more = f"{run.begun:%Y-%m-%d %H:%M}, {_duration(run.seconds)}"
         found.append(Tile("last run", run.status, more, state))
     history = facts.gate_history

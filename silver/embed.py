@@ -15,7 +15,7 @@ from lake.context import Context
 from lake.frames import counts
 from lake.interfaces import EmbeddingModel, Gate, GateOutcome
 from lake.progress_bar import counted
-from lake.publication import ChunkLayer, Commit, Contents, Publication
+from lake.publication import ChunkLayer, TableCommit, Contents, Publication
 from lake.writable_lake import WritableLake
 from silver import embeddings
 
@@ -84,7 +84,7 @@ class SilverChunks(ChunkLayer):
         refusals = embeddings.quarantine(refused, weights_id=chunk.model)
         if chunk.is_replay:
             commits.append(
-                Commit(catalog.QUARANTINE, lambda: _replayed(lake, chunk, staged, refusals))
+                TableCommit(catalog.QUARANTINE, lambda: _replayed(lake, chunk, staged, refusals))
             )
         elif reasons:
             commits.append(lake.append_commit(catalog.QUARANTINE, refusals, chunk=chunk))
