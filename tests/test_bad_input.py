@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 from PIL import Image
 
-import bronze.ingest
 import run
 from lake import catalog
 from report.lake_sums import sums
@@ -16,7 +15,7 @@ from silver import model_lookup
 from silver.embeddings import BroadcastModel
 from tests.support import decoder_traps
 from tests.support.bad_photos import picture, spoil
-from tests.support.landing_folders import ODD_NAMES, Closed, Moving
+from tests.support.landing_folders import ODD_NAMES, ClosedLanding, MovingLanding
 
 
 @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ def test_a_decoder_that_dies_and_one_that_hangs_cost_one_photo_each(place, monke
 
 
 def test_objects_that_can_not_be_read_are_taken_up_once_they_can(place, monkeypatch):
-    monkeypatch.setattr(bronze.ingest, "landing_of", Closed)
+    monkeypatch.setattr(run, "Landing", ClosedLanding)
     for name in ("open.jpg", "closed.jpg"):
         picture((64 + len(name), 64)).save(place.landing / name)
     did = place.run("bronze")["bronze"]
@@ -165,7 +164,7 @@ def test_objects_that_vanish_or_change_are_what_the_next_run_finds(place, monkey
     for number, name in enumerate(names):
         picture((64 + number, 64)).save(place.landing / name)
     with monkeypatch.context() as patch:
-        patch.setattr(bronze.ingest, "landing_of", Moving)
+        patch.setattr(run, "Landing", MovingLanding)
         assert place.run("bronze")["bronze"].counts["kept"] == 1
     assert place.run("bronze")["bronze"].counts["kept"] == 1  # changes.jpg, as it is now
     picture((80, 64)).save(place.landing / "stays.jpg")

@@ -9,7 +9,9 @@ from functools import partial
 import pytest
 from PIL import Image
 
-import run
+from cli import lake_access
+from cli.commands.replay import blocked_chunk, replay_step
+from cli.steps import run_steps
 from conf.errors import BadInput, Blocked
 from expectations import suites
 from expectations.gate import SuiteGate
@@ -17,7 +19,6 @@ from lake import catalog
 from lake.chunks import ChunkState
 from lake.run_journal import LayerRun
 from report.lake_sums import sums
-from run import replay_step, run_steps
 from tests.support.bad_photos import picture
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
@@ -61,13 +62,13 @@ def ruled(folder, suite, rule):
     written = json.loads(path.read_text())
     path.write_text(json.dumps(written | {"expectations": [*written["expectations"], rule]}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "SuiteGate", partial(SuiteGate, folder=folder))
+        patch.setattr(lake_access, "SuiteGate", partial(SuiteGate, folder=folder))
         yield
 
 
 def replay(place: Place, *, reason=None, number=None) -> LayerRun:
     with place.writing() as context:
-        step = partial(replay_step, context, reason=reason, number=number)
+        step = partial(replay_step, reason=reason, number=number)
         [did] = run_steps(context, [("replay", step)])
     return did
 
@@ -181,8 +182,8 @@ def test_a_replay_that_dies_anywhere_goes_on_and_new_reasons_keep_the_history(da
         "silver: planned",
         "silver: staged",
         "silver: judged",
-        "silver: embeddings appended",
-        "silver: quarantine replayed",
+        "silver: silver/embeddings committed",
+        "silver: silver/quarantine committed",
     ):
         with dies(point), pytest.raises(Killed, match=point):
             replay(half)
@@ -243,4 +244,4 @@ def test_a_gold_chunk_is_dropped_and_the_next_version_projects_its_photos(place,
 @pytest.mark.parametrize("number", [1, 99])
 def test_only_a_blocked_chunk_can_be_released(samples_lake, number):
     with pytest.raises(BadInput, match=f"Chunk {number} is not blocked; .* are: none"):
-        run.blocked_chunk(samples_lake.lake, number)
+        blocked_chunk(samples_lake.lake, number)

@@ -2,7 +2,6 @@
 
 import shutil
 from collections import Counter
-from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +9,9 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
+from cli.commands.train import train_step
+from cli.lake_access import writing
+from cli.steps import run_steps
 from conf.errors import BadInput
 from gold.cross_validation import evaluate, nearest_neighbours
 from gold.model_versions import PcaVersion
@@ -18,9 +20,8 @@ from lake import catalog
 from report import html_report
 from report.lake_sums import sums
 from report.report_facts import ReportFacts
-from run import run_steps, train_step, writing
 from silver import extractors, litert_conversion, pixels
-from silver.embeddings import Limits
+from silver.pixels import Limits
 from tests.support.bad_photos import spoil
 from tests.support.place import Place
 from tests.support.real_photos import PHOTOS, WEIGHTS
@@ -245,7 +246,7 @@ def test_the_report_of_the_real_photos_opens_without_an_error_and_tells_what_sta
 ):
     settings = real.set("training.max_photos=300", "training.folds=2").settings
     with writing(settings, real.console) as context:
-        run_steps(context, [("train", partial(train_step, context))])
+        run_steps(context, [("train", train_step)])
     size = html_report.write(ReportFacts.of(real.files, settings), tmp_path / "report.html")
     assert size < 5_000_000
     page.goto((tmp_path / "report.html").as_uri())

@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import pytest
 
+from cli.steps import RECORDED
 from lake import catalog
 from lake.chunks import ChunkState
-from run import RECORDED
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
 from tests.support.table_contents import features, repeated, rows
@@ -22,16 +22,16 @@ MUST_BE_AMONG_THEM = {
     ),
     *(f"{layer}: {state}" for layer in ("silver", "gold") for state in ("staged", "judged")),
     *(f"{layer}: published" for layer in ("bronze", "silver", "gold")),
-    "bronze: photos appended",
-    "bronze: rejected appended",
-    "bronze: objects appended",
+    "bronze: bronze/photos committed",
+    "bronze: bronze/rejected committed",
+    "bronze: bronze/objects committed",
     "silver: flatbuffer written",
-    "silver: embeddings appended",
-    "silver: quarantine appended",
+    "silver: silver/embeddings committed",
+    "silver: silver/quarantine committed",
     "gold: moments folded",
     "gold: features staged",
-    "gold: features appended",
-    "gold: version promoted",
+    "gold: gold/features committed",
+    "gold: gold/models committed",
 }
 
 

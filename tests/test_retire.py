@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.tables import lake_tables
+from cli.tables import status_lines
 from conf.errors import BadInput
 from gold.retire_model import retire
 from lake import catalog
-from lake.chunks import Chunk, ChunkState
+from lake.chunks import ChunkPlan, ChunkState
+from lake.column_values import SILVER
 from report.lake_sums import sums
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
@@ -56,7 +57,7 @@ def test_the_first_models_rows_are_left_alone(two):
 
 
 def test_status_shows_coverage_by_model(two):
-    lake_tables.status(two.console, two.files)
+    status_lines.show(two.console, two.files)
     photos = two.first.embedded + two.first.quarantined
     assert two.screen.count(f": 100.0% of {photos} photos seen = ") == 2
 
@@ -81,9 +82,9 @@ POINTS = (
     "retire: marked",
     "departure: planned",
     "departure: staged",
-    "departure: embeddings gone",
-    "departure: moments follow",
-    "departure: gold/features gone",
+    "departure: silver/embeddings committed",
+    "departure: gold/moments committed",
+    "departure: gold/features committed",
     "departure: before published",
     "departure: published",
     "retire: departed",
@@ -138,7 +139,7 @@ def test_a_retired_model_can_be_used_again(retired):
 def test_it_waits_for_a_chunk_that_is_half_published(two):
     with two.writing() as context:
         ledger = context.lake.ledger
-        [chunk] = ledger.plan([Chunk(0, "silver", ChunkState.PLANNED, weights_id="another")])
+        [chunk] = ledger.plan([ChunkPlan(layer=SILVER, weights_id="another")])
         judged = ledger.reached(chunk, ChunkState.JUDGED)
         with pytest.raises(BadInput, match="half published: finish it first with"):
             retire(context.lake, "mobilenet_v2")

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from pyspark.sql import functions as F
 
 from bronze.samples.sample_photos import PEOPLE, write_samples
-from cli.tables import lake_tables
+from cli.tables import run_tables, status_lines
 from conf.errors import Inconsistent
 from gold.model_versions import champion
 from lake import catalog
@@ -149,7 +149,7 @@ def test_the_same_command_again_finds_nothing_new(copied):
     assert all(layer.counts.get("in", 0) == 0 for layer in did.values())
     assert {n for n in after if after[n] != before[n]} == {"ops/runs"}
     run = copied.lake.run
-    lake_tables.summary(copied.console, list(did.values()), run=run)
+    run_tables.summary(copied.console, list(did.values()), run=run)
     assert "Nothing new: no table was written but ops/runs." in copied.screen
 
 
@@ -211,10 +211,10 @@ def test_status_notices_a_row_that_went(copied, table, said):
     from delta import DeltaTable
 
     lake = copied.lake
-    lake_tables.status(copied.console, lake.files)
+    status_lines.show(copied.console, lake.files)
     assert "The sums agree." in copied.screen
     key = "object" if table is catalog.REJECTED else "photo_id"
     one = lake.read(table).agg(F.min(key)).first()[0]
     DeltaTable.forPath(lake.spark, lake.files.uri(table.name)).delete(F.col(key) == one)
     with pytest.raises(Inconsistent, match=said):
-        lake_tables.status(copied.console, lake.files)
+        status_lines.show(copied.console, lake.files)

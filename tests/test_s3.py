@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 import run
+from cli.commands.erase import verify
 from conf.errors import BadInput, LeftBehind
 from conf.settings import Settings
 from gold import model_reader
 from lake import aws, catalog, fault_points, lease, pseudonyms
+from lake.column_values import ERASE, ErasureMode
 from lake.delta_log import TAKEOVER
 from lake.lease import Holder
-from lake.run_journal import LayerRun
 from lake.storage.folder import StoredKind
 from lake.storage.locate import folder
 from page.similar_photos import Embeddings
-from privacy import commands
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure.erase import erase
@@ -252,8 +252,8 @@ def test_an_erasure_leaves_no_version_of_a_person(at, tmp_path):
     )
 
     with place.writing() as context:
-        desk = commands.desk(context, LayerRun("erase"))
-        erasure = erase(desk, subject=SUBJECT, request="R-1", mode="immediate")
+        step = context.step(ERASE)
+        erasure = erase(step, subject=SUBJECT, request="R-1", mode=ErasureMode.IMMEDIATE)
     assert erasure.certificate
     assert places(needles, mirror(place, tmp_path / "after")) == []
     kinds = Counter(each.kind for each in place.files.stored())
@@ -265,14 +265,14 @@ def test_an_erasure_leaves_no_version_of_a_person(at, tmp_path):
     assert left == {f"subject={OTHER}/2026/11/theirs.jpg", "kiwi/else.jpg", "kiwi/overwritten.jpg"}
     assert embeddings(place.lake).keys() == others - erasure.photo_ids
 
-    verify = partial(commands.verify, place.lake, place.settings, place.console, "R-1", deep=True)
-    verify()
+    again = partial(verify, place.lake, place.settings, place.console, "R-1", deep=True)
+    again()
     send(place, {"again.jpg": jpeg(5)}, under=own)
     landing(place).delete(f"{own}/again.jpg")
     with pytest.raises(
         LeftBehind, match=r"again\.jpg \(noncurrent version\).*again\.jpg \(delete marker\)"
     ):
-        verify()
+        again()
 
 
 def embeddings_of(place, subject):

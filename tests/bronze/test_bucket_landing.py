@@ -3,8 +3,9 @@
 import pytest
 from botocore.stub import Stubber
 
-from bronze.landing import Gone, Unreadable, landing, overlap
+from bronze.landing import Landing, overlap
 from lake import aws
+from lake.storage.folder import ObjectGone, ObjectUnreadable
 from lake.storage.locate import folder
 from lake.storage.s3_folder import S3Folder
 from lake.storage.s3_requests import StorageFailed
@@ -35,7 +36,7 @@ def put(root, names):
 
 
 def listed(root):
-    return {found.path: found for found in landing(root).listing().objects}
+    return {found.path: found for found in Landing(root).listing().objects}
 
 
 def test_any_name_is_listed_and_read(root):
@@ -43,7 +44,7 @@ def test_any_name_is_listed_and_read(root):
     found = listed(root)
     assert found.keys() == set(STRANGE)
     for name in STRANGE:
-        assert landing(root).read(found[name]) == name.encode()
+        assert Landing(root).read(found[name]) == name.encode()
     assert listed(root) == found
 
 
@@ -61,7 +62,7 @@ def test_what_several_requests_list_is_all_and_nothing_twice(root, monkeypatch, 
         return real(self, call, under, PaginationConfig={"PageSize": page}, **more)
 
     monkeypatch.setattr(S3Folder, "_pages", short)
-    found = landing(root).listing().objects
+    found = Landing(root).listing().objects
     assert sorted(each.path for each in found) == sorted(names)
     assert [(o.modified_ns, o.path) for o in found] == sorted(
         (o.modified_ns, o.path) for o in found
@@ -83,17 +84,17 @@ def test_a_version_is_told_by_its_etag_and_read_as_that_alone(root):
     folder(root).delete("b.jpg")
     assert listed(root)["a.jpg"].etag != before["a.jpg"].etag
     for found in before.values():
-        with pytest.raises(Gone):
-            landing(root).read(found)
-        assert not landing(root).is_readable(found)
-    assert landing(root).is_readable(listed(root)["a.jpg"])
+        with pytest.raises(ObjectGone):
+            Landing(root).read(found)
+        assert not Landing(root).is_readable(found)
+    assert Landing(root).is_readable(listed(root)["a.jpg"])
 
 
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        ("AccessDenied", Unreadable),
-        ("InvalidObjectState", Unreadable),
+        ("AccessDenied", ObjectUnreadable),
+        ("InvalidObjectState", ObjectUnreadable),
         ("InternalError", StorageFailed),
     ],
 )
@@ -103,7 +104,7 @@ def test_what_can_not_be_read_is_told_from_a_bucket_that_fails(root, code, error
     with Stubber(aws.client("s3")) as stub:
         stub.add_client_error("get_object", code)
         with pytest.raises(error):
-            landing(root).read(found)
+            Landing(root).read(found)
 
 
 def test_one_within_the_other_is_seen_also_in_a_bucket():

@@ -4,16 +4,17 @@ import os
 
 import pytest
 
-from bronze.landing import Gone, LandingObject, LocalLanding, Unreadable, arrival, overlap
+from bronze.landing import Landing, LandingObject, arrival, overlap
 from conf.errors import BadInput
 from lake.pseudonyms import Pseudonyms
+from lake.storage.folder import ObjectGone, ObjectUnreadable
 from tests.support.landing_folders import ODD_NAMES
 
 KEYS = Pseudonyms(b"0123456789abcdef")
 
 
 def listed(root):
-    return {found.path: found for found in LocalLanding(str(root)).listing().objects}
+    return {found.path: found for found in Landing(str(root)).listing().objects}
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -21,9 +22,9 @@ def test_any_name_is_listed_and_read(tmp_path, name):
     (tmp_path / "subject=a b").mkdir()
     with open(os.path.join(tmp_path, "subject=a b", name), "wb") as file:
         file.write(b"content")
-    [found] = LocalLanding(str(tmp_path)).listing().objects
+    [found] = Landing(str(tmp_path)).listing().objects
     assert found.path == f"subject=a b/{name}"
-    assert LocalLanding(str(tmp_path)).read(found) == b"content"
+    assert Landing(str(tmp_path)).read(found) == b"content"
 
 
 def test_objects_come_by_time_then_path(tmp_path):
@@ -47,21 +48,21 @@ def test_a_changed_object_has_another_etag(tmp_path):
     before = listed(tmp_path)["a"]
     path.write_bytes(b"22")
     assert listed(tmp_path)["a"].etag != before.etag
-    with pytest.raises(Gone):
-        LocalLanding(str(tmp_path)).read(before)
+    with pytest.raises(ObjectGone):
+        Landing(str(tmp_path)).read(before)
 
 
 @pytest.mark.parametrize("name", ["vanished", "file/under-a-file"])
 def test_what_vanished_is_gone(tmp_path, name):
     (tmp_path / "file").touch()
-    with pytest.raises(Gone):
-        LocalLanding(str(tmp_path)).read(LandingObject(name, 0, 0))
+    with pytest.raises(ObjectGone):
+        Landing(str(tmp_path)).read(LandingObject(name, 0, 0))
 
 
 def test_a_pipe_in_the_place_of_a_file_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "a")
-    with pytest.raises(Gone):
-        LocalLanding(str(tmp_path)).read(LandingObject("a", 3, 0))
+    with pytest.raises(ObjectGone):
+        Landing(str(tmp_path)).read(LandingObject("a", 3, 0))
 
 
 def test_no_permission_is_said(tmp_path, monkeypatch):
@@ -69,8 +70,8 @@ def test_no_permission_is_said(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(Unreadable, match="Permission denied"):
-        LocalLanding(str(tmp_path)).read(LandingObject("a", 0, 0))
+    with pytest.raises(ObjectUnreadable, match="Permission denied"):
+        Landing(str(tmp_path)).read(LandingObject("a", 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_no_permission_is_said(tmp_path, monkeypatch):
 def test_a_root_that_is_none_is_refused(tmp_path, root, message):
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match=message):
-        LocalLanding(root.format(tmp=tmp_path)).listing()
+        Landing(root.format(tmp=tmp_path)).listing()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_a_root_that_is_none_is_refused(tmp_path, root, message):
     ],
 )
 def test_the_path_tells_label_and_subject(path, label, has_subject):
-    found = arrival(LandingObject(path, 1, 1), position=0, keys=KEYS)
+    found = arrival(LandingObject(path, 1, 1), position=0, pseudonyms=KEYS)
     assert found.label == label
     assert found.subject == (KEYS.subject("anna") if has_subject else None)
     assert found.stored_path == (

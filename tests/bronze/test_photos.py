@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from bronze.ingest import _barred
-from bronze.landing import LandingObject, LocalLanding, arrival
+from bronze.landing import Landing, LandingObject, arrival
 from bronze.photos import ARRIVED, Admission, outcomes, photo_id, photos, read_one, rejected, size
 from conf.settings import Settings
 from lake.chunks import batches
 from lake.pseudonyms import Pseudonyms
-from tests.support.landing_folders import Together
+from tests.support.landing_folders import SimultaneousLanding
 
 KEYS = Pseudonyms(b"0123456789abcdef")
 OPEN = Admission.of(KEYS, tombstones=frozenset())
@@ -18,7 +18,7 @@ OPEN = Admission.of(KEYS, tombstones=frozenset())
 
 def arrivals(*sizes):
     return [
-        arrival(LandingObject(f"{n}.jpg", size, n), position=n, keys=KEYS)
+        arrival(LandingObject(f"{n}.jpg", size, n), position=n, pseudonyms=KEYS)
         for n, size in enumerate(sizes)
     ]
 
@@ -44,13 +44,13 @@ def test_one_photo_of_two_subjects_is_two_photos():
 
 def test_a_film_is_refused_unread(tmp_path):
     [film] = arrivals(101)
-    row = read_one(LocalLanding(str(tmp_path)), film, max_bytes=100, admission=OPEN)
+    row = read_one(Landing(str(tmp_path)), film, max_bytes=100, admission=OPEN)
     assert (row["reason"], row["detail"]) == ("too_large", "over photos.max_bytes (100)")
 
 
 def test_what_is_gone_gives_no_row(tmp_path):
     [gone] = arrivals(1)
-    assert read_one(LocalLanding(str(tmp_path)), gone, max_bytes=100, admission=OPEN) is None
+    assert read_one(Landing(str(tmp_path)), gone, max_bytes=100, admission=OPEN) is None
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,8 @@ def test_no_path_stands_in_a_query_plan(spark, tmp_path):
 
     (tmp_path / "subject=canary").mkdir()
     (tmp_path / "subject=canary" / "canary.jpg").write_bytes(b"x")
-    landing = LocalLanding(str(tmp_path))
-    found = [arrival(o, position=0, keys=KEYS) for o in landing.listing().objects]
+    landing = Landing(str(tmp_path))
+    found = [arrival(o, position=0, pseudonyms=KEYS) for o in landing.listing().objects]
     settings = Settings.load("local", environment={})
     with arrived(
         spark,
@@ -123,8 +123,10 @@ def test_a_worker_reads_as_many_objects_at_once_as_the_landing_folder_says(spark
 
     for n in range(6):
         (tmp_path / f"{n}.jpg").write_bytes(b"x" * (n + 1))
-    landing = Together(str(tmp_path))
-    found = [arrival(o, position=n, keys=KEYS) for n, o in enumerate(landing.listing().objects)]
+    landing = SimultaneousLanding(str(tmp_path))
+    found = [
+        arrival(o, position=n, pseudonyms=KEYS) for n, o in enumerate(landing.listing().objects)
+    ]
     chunks = Settings.load("local", environment={}, overrides=["chunks.task_photos=2"]).chunks
     with arrived(
         spark,
@@ -156,9 +158,9 @@ def test_what_tombstones_keep_out_leaves_nothing(tmp_path, subject, content, rea
     name = f"subject={subject}/kiwi.jpg" if subject else "kiwi.jpg"
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(content)
-    landing = LocalLanding(str(tmp_path))
-    [arrived] = [arrival(o, position=0, keys=KEYS) for o in landing.listing().objects]
-    [arrived] = _barred([arrived], keys=KEYS, tombstones=erased)
+    landing = Landing(str(tmp_path))
+    [arrived] = [arrival(o, position=0, pseudonyms=KEYS) for o in landing.listing().objects]
+    [arrived] = _barred([arrived], pseudonyms=KEYS, tombstones=erased)
     if subject == "erased":
         (tmp_path / name).unlink()
     admission = Admission.of(KEYS, tombstones=erased)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from conf import arguments
+from cli.parser import RUNS, overrides, parse
+from cli.registry import COMMANDS
 from conf.errors import BadInput
 
 
@@ -14,14 +15,14 @@ from conf.errors import BadInput
     ],
 )
 def test_shared_flags_stand_before_and_after_a_command(words):
-    parsed = arguments.parse(words)
+    parsed = parse(words)
     assert parsed.command == "status"
-    assert arguments.overrides(parsed) == ["pca.components=3", "paths.lake=x"]
+    assert overrides(parsed) == ["pca.components=3", "paths.lake=x"]
 
 
 def test_named_flags_go_over_set():
-    parsed = arguments.parse(["--layer", "all", "--extractor", "a", "--set", "model.extractor=b"])
-    assert arguments.overrides(parsed)[-1] == "model.extractor=a"
+    parsed = parse(["--layer", "all", "--extractor", "a", "--set", "model.extractor=b"])
+    assert overrides(parsed)[-1] == "model.extractor=a"
 
 
 @pytest.mark.parametrize(
@@ -47,19 +48,23 @@ def test_named_flags_go_over_set():
 )
 def test_bad_words_are_refused(words, message):
     with pytest.raises(BadInput, match=message):
-        arguments.parse(words)
+        parse(words)
+
+
+def every_command():
+    """Each command and subcommand, by what is typed to call it."""
+    for command in COMMANDS:
+        yield command.name, command
+        yield from ((f"{command.name} {each.name}", each) for each in command.subcommands)
 
 
 def test_each_command_has_an_example_that_is_understood_and_help_shows_it(capsys):
-    assert arguments.EXAMPLES.keys() == {
-        *arguments.COMMANDS,
-        *(f"emr {name}" for name in arguments.EMR),
-    }
-    for name, (words, gives) in arguments.EXAMPLES.items():
+    for name, command in every_command():
+        words, gives = command.example
         assert words.startswith(name)
-        arguments.parse(words.split())
+        parse(words.split())
         with pytest.raises(SystemExit):
-            arguments.parse([*name.split(), "--help"])
+            parse([*name.split(), "--help"])
         shown = capsys.readouterr().out
         assert f"python run.py {words}" in shown
         assert gives in shown
@@ -67,9 +72,9 @@ def test_each_command_has_an_example_that_is_understood_and_help_shows_it(capsys
 
 def test_the_whole_help_has_every_example(capsys):
     with pytest.raises(SystemExit):
-        arguments.parse(["--help"])
+        parse(["--help"])
     shown = capsys.readouterr().out
-    for words, _ in [*arguments.RUNS, *arguments.EXAMPLES.values()]:
-        assert words.startswith("emr ") or words in shown
-    for words, _ in arguments.RUNS:
-        arguments.parse(words.split())
+    for words, _ in [*RUNS, *(command.example for command in COMMANDS)]:
+        assert words in shown
+    for words, _ in RUNS:
+        parse(words.split())

@@ -13,6 +13,7 @@ from expectations import check_tables, suites
 from expectations.suite_views import Views
 from lake import catalog
 from lake.chunks import Chunk, ChunkState
+from lake.column_values import REMOVAL, SILVER
 
 
 def checked(lake, table, **more):
@@ -113,7 +114,14 @@ def test_a_suite_that_can_not_be_used_is_an_error_and_the_others_are_judged(samp
 
 def chunk(number, state, photos, version):
     versions = {catalog.EMBEDDINGS.name: version}
-    return Chunk(number, "silver", state, weights_id="m", photos=photos, versions=versions)
+    return Chunk(
+        number=number,
+        layer=SILVER,
+        state=state,
+        weights_id="m",
+        photos=photos,
+        versions=versions,
+    )
 
 
 def test_the_promised_rows_are_those_that_the_journal_tells():
@@ -127,7 +135,7 @@ def test_the_promised_rows_are_those_that_the_journal_tells():
     retired = [*published, chunk(3, ChunkState.RETIRED, 9, 3)]
     assert told(retired, table, version=4, is_last=True) == 12
     assert told(retired, table, version=3, is_last=False) is None
-    left = [*published, Chunk(3, "departure", ChunkState.PUBLISHED)]
+    left = [*published, Chunk(number=3, layer=REMOVAL, state=ChunkState.PUBLISHED)]
     assert told(left, table, version=4, is_last=True) == 12
     assert told(left, table, version=1, is_last=False) is None
 

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lake.lake import counts
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
 from gold import embedding_removal
 from gold.moments import Moments
 from lake import catalog
-from lake.chunks import Chunk, ChunkState
+from lake.chunks import ChunkPlan, ChunkState
+from lake.column_values import GOLD, REMOVAL, RETIRE, SILVER
+from lake.frames import counts
 from tests.support.generated_embeddings import EMBEDDER, add
 from tests.support.gold_runs import agrees_with_silver, embeddings, project
 from tests.support.kills import Killed, dies
@@ -23,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 POINTS = (
     "departure: planned",
     "departure: staged",
-    "departure: embeddings gone",
-    "departure: moments follow",
-    "departure: gold/features gone",
+    "departure: silver/embeddings committed",
+    "departure: gold/moments committed",
+    "departure: gold/features committed",
     "departure: published",
 )
 
@@ -50,7 +51,7 @@ def place(fitted, tmp_path, spark):
 
 
 def leaving(lake, where):
-    """The embeddings of which something holds, as `depart` takes them."""
+    """The embeddings of which something holds, as `remove_embeddings` takes them."""
     return lake.read(catalog.EMBEDDINGS).where(where).select("photo_id", "weights_id")
 
 
@@ -84,8 +85,8 @@ def test_what_is_left_is_as_if_the_rows_had_never_been(place, fitted):
         covered = (
             expected - leaving(context.lake, f"{SOME} and chunk > {kept['through_chunk']}").count()
         )
-        removed = embedding_removal.depart(context.lake, gone)
-        assert embedding_removal.depart(context.lake, leaving(context.lake, SOME)) == {}
+        removed = embedding_removal.remove_embeddings(context.lake, gone)
+        assert embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME)) == {}
     assert 0 < covered < expected
     assert removed == {"silver/embeddings": expected, "gold/features": covered}
     left = {row["photo_id"] for row in place.lake.read(catalog.EMBEDDINGS).collect()}
@@ -115,7 +116,7 @@ def test_the_moments_are_subtracted_from_and_not_taken_anew(place):
     """About the shift that they had, though nothing of silver is read but what goes."""
     shift = moments(place)[0].shift
     with place.writing() as context:
-        embedding_removal.depart(context.lake, leaving(context.lake, SOME))
+        embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME))
     held, _ = moments(place)
     np.testing.assert_array_equal(held.shift, shift)
     project(place)
@@ -125,7 +126,7 @@ def test_the_moments_are_subtracted_from_and_not_taken_anew(place):
 
 def test_the_next_version_is_fitted_without_them_and_says_so(place):
     with place.writing() as context:
-        embedding_removal.depart(context.lake, leaving(context.lake, SOME))
+        embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME))
     did = project(place)
     assert any("fitted (removal)" in note for note in did.notes)
     x = embeddings(place)
@@ -141,7 +142,7 @@ def test_the_next_version_is_fitted_without_them_and_says_so(place):
 @pytest.mark.parametrize("where", ["chunk = 1", "true"], ids=["a chunk", "a model"])
 def test_all_rows_of_a_chunk_or_of_a_model(place, where):
     with place.writing() as context:
-        embedding_removal.depart(context.lake, leaving(context.lake, where))
+        embedding_removal.remove_embeddings(context.lake, leaving(context.lake, where))
     ledger, held, features = sizes(place)
     assert ledger == held
     assert ledger == ([0, 0, 0] if where == "true" else [0, 60, 20])
@@ -163,9 +164,9 @@ def test_rows_that_are_not_there_change_nothing(place):
             [("f" * 64, EMBEDDER)], "photo_id string, weights_id string"
         )
         other = leaving(lake, SOME).withColumn("weights_id", F.lit("another"))
-        assert embedding_removal.depart(lake, nobody) == {}
-        assert embedding_removal.depart(lake, other) == {}
-        assert embedding_removal.depart(lake, nobody.limit(0)) == {}
+        assert embedding_removal.remove_embeddings(lake, nobody) == {}
+        assert embedding_removal.remove_embeddings(lake, other) == {}
+        assert embedding_removal.remove_embeddings(lake, nobody.limit(0)) == {}
     assert {table.name: place.lake.version(table) for table in catalog.TABLES} == before
 
 
@@ -174,14 +175,14 @@ def test_features_without_an_embedding_go_too(place):
         lake = context.lake
         photo = lake.read(catalog.FEATURES).first()["photo_id"]
         keys = lake.spark.createDataFrame([(photo, EMBEDDER)], "photo_id string, weights_id string")
-        embedding_removal.depart(lake, keys)
+        embedding_removal.remove_embeddings(lake, keys)
         lone = lake.read(catalog.FEATURES).limit(1).withColumn("photo_id", F.lit("f" * 64))
-        [chunk] = lake.ledger.plan([Chunk(0, "gold", ChunkState.PLANNED)])
+        [chunk] = lake.ledger.plan([ChunkPlan(layer=GOLD)])
         lake.append(catalog.FEATURES, lone, chunk=chunk)
         keys = lake.spark.createDataFrame(
             [("f" * 64, EMBEDDER)], "photo_id string, weights_id string"
         )
-        assert embedding_removal.depart(lake, keys) == {"gold/features": 1}
+        assert embedding_removal.remove_embeddings(lake, keys) == {"gold/features": 1}
 
 
 def test_it_dies_anywhere_and_the_next_writer_finishes_it_once(place):
@@ -191,7 +192,7 @@ def test_it_dies_anywhere_and_the_next_writer_finishes_it_once(place):
         with place.writing() as context:
             gone = leaving(context.lake, f"substring(photo_id, 64, 1) = '{digit}'")
             with dies(point), pytest.raises(Killed, match=point):
-                embedding_removal.depart(context.lake, gone)
+                embedding_removal.remove_embeddings(context.lake, gone)
         with place.writing() as context:
             pass
         was_staged = point != "departure: planned"
@@ -212,7 +213,7 @@ def test_moments_that_are_not_of_silver_are_taken_anew(place):
     table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
     table.delete("substring(photo_id, 64, 1) = '5'")
     with place.writing() as context:
-        embedding_removal.depart(context.lake, leaving(context.lake, SOME))
+        embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME))
     held, row = moments(place)
     covered = place.lake.read(catalog.EMBEDDINGS).where(F.col("chunk") <= row["through_chunk"])
     assert held.n == covered.count()
@@ -221,32 +222,31 @@ def test_moments_that_are_not_of_silver_are_taken_anew(place):
 def test_it_waits_for_a_chunk_that_is_half_published(place):
     with place.writing() as context:
         ledger = context.lake.ledger
-        [chunk] = ledger.plan([Chunk(0, "silver", ChunkState.PLANNED, weights_id="another")])
+        [chunk] = ledger.plan([ChunkPlan(layer=SILVER, weights_id="another")])
         judged = ledger.reached(chunk, ChunkState.JUDGED)
         with pytest.raises(BadInput, match="half published: finish it first with"):
-            embedding_removal.depart(context.lake, leaving(context.lake, SOME))
+            embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME))
         ledger.retire([judged])
 
 
 def test_no_other_module_takes_rows_from_silver(place):
     with place.writing() as context:
         lake = context.lake
-        [chunk] = lake.ledger.plan([Chunk(0, "retire", ChunkState.PLANNED)])
+        [chunk] = lake.ledger.plan([ChunkPlan(layer=RETIRE)])
         with pytest.raises(RuntimeError, match="rows leave silver/embeddings through"):
             lake.delete(catalog.EMBEDDINGS, "true", chunk=chunk)
         with pytest.raises(RuntimeError, match="rows leave silver/embeddings through"):
             lake.remove(catalog.EMBEDDINGS, leaving(lake, "true"), on=["photo_id"], chunk=chunk)
-    rooms = ("bronze", "silver", "gold", "expectations", "privacy", "report")
-    files = [path for room in rooms for path in ROOT.glob(f"{room}/**/*.py")]
-    files += [ROOT / "run.py"]
-    assert [str(p.relative_to(ROOT)) for p in files if makes_departures(p.read_text())] == [
+    files = [path for path in ROOT.rglob("*.py") if "tests" not in path.parts]
+    assert [str(p.relative_to(ROOT)) for p in files if plans_removals(p.read_text())] == [
         "gold/embedding_removal.py"
     ]
 
 
-def makes_departures(source):
-    """Whether a module makes chunks of the layer that may take rows from silver, by its name or its word."""
+def plans_removals(source):
+    """Whether a module plans chunks of the layer that may take rows from silver, by its name or its value."""
     tree = ast.walk(ast.parse(source))
-    calls = [n for n in tree if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "Chunk"]
-    words = [ast.unparse(a) for n in calls for a in [*n.args, *(k.value for k in n.keywords)]]
-    return any("DEPARTURE" in word or word.strip("'\"") == "departure" for word in words)
+    calls = [n for n in tree if isinstance(n, ast.Call)]
+    plans = [n for n in calls if getattr(n.func, "id", "") in ("Chunk", "ChunkPlan")]
+    words = [ast.unparse(a) for n in plans for a in [*n.args, *(k.value for k in n.keywords)]]
+    return any(word.endswith("REMOVAL") or word.strip("'\"") == REMOVAL for word in words)

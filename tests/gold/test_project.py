@@ -8,11 +8,12 @@ import pytest
 from delta import DeltaTable
 from pyspark.sql import functions as F
 
-import gold.project
 from conf.errors import BadInput, Inconsistent
-from gold import model_versions, refit
+from gold import model_versions, moments_table, refit
+from gold import promote as by_hand
+from gold.project import published_embeddings
 from lake import catalog
-from lake.run_journal import LayerRun
+from lake.column_values import GOLD
 from report.lake_sums import sums
 from tests.support.generated_embeddings import DIMENSIONS, EMBEDDER, add
 from tests.support.gold_runs import agrees_with_silver, embeddings, project, promote
@@ -99,8 +100,8 @@ REFIT_POINTS = (
     "gold: staged",
     "gold: before judged",
     "gold: judged",
-    "gold: features appended",
-    "gold: version promoted",
+    "gold: gold/features committed",
+    "gold: gold/models committed",
     "gold: before published",
 )
 
@@ -204,7 +205,7 @@ def test_embeddings_of_another_length_are_refused_and_the_moments_stay(place):
         )
     )
     add(place, 20, seed=2)
-    [*_, last] = gold.project.published_embeddings(place.lake, EMBEDDER)
+    [*_, last] = published_embeddings(place.lake, EMBEDDER)
     short = short.withColumn("chunk", F.lit(last.number).cast("bigint"))
     short.write.format("delta").mode("append").save(place.files.uri(catalog.EMBEDDINGS.name))
     with pytest.raises(Inconsistent, match="differ in length: no PCA can be fitted"):
@@ -215,10 +216,12 @@ def test_embeddings_of_another_length_are_refused_and_the_moments_stay(place):
 
 
 def test_new_rows_are_projected_from_new_files_alone(place):
-    before = set(refit.embeddings(place.lake, EMBEDDER, 0, 1000).inputFiles())
+    before = set(moments_table.embeddings(place.lake, EMBEDDER, 0, 1000).inputFiles())
     add(place, 20, seed=2)
-    [*_, last] = gold.project.published_embeddings(place.lake, EMBEDDER)
-    read = set(refit.embeddings(place.lake, EMBEDDER, last.number, last.number).inputFiles())
+    [*_, last] = published_embeddings(place.lake, EMBEDDER)
+    read = set(
+        moments_table.embeddings(place.lake, EMBEDDER, last.number, last.number).inputFiles()
+    )
     assert read
     assert not read & before
 
@@ -235,9 +238,10 @@ def test_one_embedding_waits_for_more(tmp_path, spark):
 
 def test_recomputed_moments_are_those_that_were_kept(place):
     with place.writing() as context:
-        did = LayerRun("gold")
-        gold.project.recompute(context.lake, EMBEDDER, did=did)
-    assert "off by 0" in did.notes[0] or "e-" in did.notes[0]
+        step = context.step(GOLD)
+        by_hand.recompute(step, EMBEDDER)
+    [note] = step.did.notes
+    assert "off by 0" in note or "e-" in note
     assert agrees_with_silver(place)
 
 

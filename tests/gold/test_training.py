@@ -9,11 +9,11 @@ from delta import DeltaTable
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from expectations.gate import SuiteGate
 from gold import model_reader, model_versions, refit, training
 from gold.classifiers import KINDS
 from lake import catalog
-from lake.run_journal import LayerRun
+from lake.column_values import TRAINING
+from lake.publication import drop_abandoned
 from tests.support.generated_embeddings import EMBEDDER, add
 from tests.support.gold_runs import embeddings, project, promote
 from tests.support.kills import Killed, dies
@@ -23,26 +23,18 @@ POINTS = (
     "training: planned",
     "training: staged",
     "training: before staged",
-    "training: held out appended",
-    "training: versions promoted",
+    "training: gold/held_out committed",
+    "training: gold/models committed",
     "training: before published",
 )
 
 
 def train(place):
     with place.writing() as context:
-        context.lake.ledger.drop_abandoned()
-        did = LayerRun("train")
-        training.train(
-            context.lake,
-            EMBEDDER,
-            context.settings,
-            gate=SuiteGate(context.lake, context.settings.gates, did),
-            console=context.console,
-            did=did,
-            reason=refit.REQUEST,
-        )
-    return did
+        drop_abandoned(context.lake)
+        step = context.step(TRAINING)
+        training.train(step, EMBEDDER, reason=refit.REQUEST)
+    return step.did
 
 
 def classifiers(place, status=None):
@@ -77,9 +69,9 @@ def trained(fitted, tmp_path_factory, spark):
     place = Place(root, spark, None).set("pca.components=6")
     for point in POINTS:
         with dies(point), pytest.raises(Killed, match=point):
-            training(place)
+            train(place)
         place.bury()
-    place.did = training(place)
+    place.did = train(place)
     return place
 
 
@@ -166,7 +158,7 @@ def test_near_duplicates_are_one_scene_and_on_one_side(place):
         {"photo_id": F.sha2("photo_id", 256), "dhash": F.expr("dhash ^ 7")}
     ).select(*catalog.EMBEDDINGS.schema.fieldNames())
     copies.write.format("delta").mode("append").save(place.files.uri(catalog.EMBEDDINGS.name))
-    training(place)
+    train(place)
     rows = held_out(place, classifiers(place, "champion")[0]["version"])
     scenes = Counter(row["scene"] for row in rows)
     assert sorted(scenes.values()) == [1] * 60 + [2] * 30
@@ -179,7 +171,7 @@ def test_near_duplicates_are_one_scene_and_on_one_side(place):
 
 def test_a_new_training_ends_the_old_versions_and_one_can_be_promoted_again(place):
     [before] = classifiers(place, "champion")
-    did = training(place)
+    did = train(place)
     assert did.counts == {"in": 91, "kept": 91}
     assert Counter(row["status"] for row in classifiers(place)) == {
         "retired": 6, "candidate": 5, "champion": 1,
@@ -194,7 +186,7 @@ def test_a_new_training_ends_the_old_versions_and_one_can_be_promoted_again(plac
 
 def test_without_promotion_they_wait_as_candidates(place):
     [before] = classifiers(place, "champion")
-    training(place.set("refit.promote=false"))
+    train(place.set("refit.promote=false"))
     assert [row["version"] for row in classifiers(place, "champion")] == [before["version"]]
     assert len(classifiers(place, "candidate")) == 5 + 6
 
@@ -217,7 +209,7 @@ def test_labels_that_say_nothing_are_warned_of(empty):
     place = empty
     add(place, 60, seed=3, labels=["kiwi", "pear"])
     project(place)
-    training(place)
+    train(place)
     judged = place.lake.read(catalog.QUALITY).where("expectation = 'accuracy-above-majority'")
     [*_, last] = judged.orderBy("judged_at").collect()
     worse = [r for r in classifiers(place) if r["metrics"]["accuracy"] <= r["metrics"]["baseline"]]
@@ -227,18 +219,18 @@ def test_labels_that_say_nothing_are_warned_of(empty):
 def test_too_little_to_train_on_is_said(empty):
     place = empty
     with pytest.raises(BadInput, match="has no PCA version yet"):
-        training(place)
+        train(place)
     place.bury()
     add(place, 6, seed=1, labels=[None])
     project(place)
     with pytest.raises(BadInput, match="0 photos with a label are too few to train on"):
-        training(place)
+        train(place)
     place.bury()
     add(place, 6, seed=2, labels=["kiwi"])
     with pytest.raises(
         BadInput, match=r"6 photos with a label are too few to train on .*two labels"
     ):
-        training(place)
+        train(place)
     assert classifiers(place) == []
 
 

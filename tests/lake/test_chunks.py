@@ -15,7 +15,7 @@ def chunk(number, layer="silver", state=ChunkState.PUBLISHED, **other):
         other.setdefault("weights_id", "m")
     elif state is ChunkState.PUBLISHED:
         other.setdefault("versions", {"bronze/objects": 1})
-    return Chunk(number, layer, state, **other)
+    return Chunk(number=number, layer=layer, state=state, **other)
 
 
 def row(number, state, *, entry):

@@ -9,17 +9,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from lake.lake import MARKER
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, Busy, FruitLakeError, Refused
 from lake import catalog, lease, ledger
-from lake.chunks import Chunk, ChunkState
+from lake.chunks import Chunk, ChunkPlan, ChunkState
+from lake.column_values import BRONZE
 from lake.compaction import compact
 from lake.delta_log import TAKEOVER
+from lake.lake_json import NAME as MARKER
 from lake.lease import Holder
 from lake.ledger import Ledger
+from lake.publication import ChunkLayer, Contents, Publication, drop_abandoned
+from lake.run_journal import LayerRun
 from lake.staging import FOLDER
+from lake.writable_lake import WritableChunksTable
 from tests.support.place import Place
 
 
@@ -44,7 +48,17 @@ def names(lake):
 
 
 def chunk(number, **other):
-    return Chunk(number, "bronze", ChunkState.STAGED, **other)
+    return Chunk(number=number, layer=BRONZE, state=ChunkState.STAGED, **other)
+
+
+def plan(lake, count=1):
+    """The planned chunks of new numbers."""
+    return lake.ledger.plan([ChunkPlan(layer=BRONZE)] * count)
+
+
+def ledger_of(lake):
+    """The ledger as the next run reads it."""
+    return Ledger(WritableChunksTable(lake))
 
 
 def test_a_chunk_is_committed_once_and_in_order(lake):
@@ -61,9 +75,9 @@ def test_a_chunk_is_committed_once_and_in_order(lake):
 
 def test_numbers_go_on_above_those_that_tables_took(lake):
     lake.append(catalog.OBJECTS, lake.rows(catalog.OBJECTS, [{"object": "x"}]), chunk=chunk(41))
-    first, second = lake.ledger.plan([chunk(0), chunk(0)])
+    first, second = plan(lake, 2)
     assert (first.number, second.number) == (42, 43)
-    assert Ledger(lake).plan([chunk(0)])[0].number == 44
+    assert ledger_of(lake).plan([ChunkPlan(layer=BRONZE)])[0].number == 44
 
 
 def test_a_frame_that_lacks_a_column_is_not_committed(lake):
@@ -74,7 +88,7 @@ def test_a_frame_that_lacks_a_column_is_not_committed(lake):
 
 def test_a_reader_commits_nothing(held, lake):
     with pytest.raises(RuntimeError, match="opened for reading"):
-        held.lake.record(catalog.RUNS, [dict.fromkeys(catalog.RUNS.schema.names)], layer="bronze")
+        held.lake.ledger.plan([ChunkPlan(layer=BRONZE)])
 
 
 def test_an_upsert_replaces_and_keeps_who_made_the_row(held):
@@ -93,35 +107,54 @@ def test_an_upsert_replaces_and_keeps_who_made_the_row(held):
     assert later.run.run_id != made["run_id"]
 
 
-def test_a_staged_chunk_that_was_overtaken_goes_on_under_a_fresh_number(lake):
-    ledger, staging = lake.ledger, lake.staging
-    late = ledger.plan([chunk(0)])[0].reached(ChunkState.STAGED)
-    staging.write(late, "rows", rejected(lake, "late"))
-    ledger.reached(late, ChunkState.BLOCKED)
-    assert ledger.renumbered(late, catalog.REJECTED) == late
-    [early] = ledger.plan([chunk(0)])
-    lake.append(catalog.REJECTED, rejected(lake, "early"), chunk=early)
-    fresh = ledger.renumbered(late.reached(ChunkState.BLOCKED), catalog.REJECTED)
-    assert fresh.number > early.number
-    assert fresh.state is ChunkState.BLOCKED
-    assert staging.read(fresh, "rows").first()["object"] == "late"
-    assert not staging.has(late, "rows")
-    again = Ledger(lake)
-    assert again.chunks()[late.number].state is ChunkState.PLANNED
-    again.drop_abandoned()
-    assert staging.has(fresh, "rows")
+class RejectedChunks(ChunkLayer):
+    """A layer whose chunks are rows of bronze/rejected."""
+
+    name = BRONZE
+    tables = (catalog.REJECTED,)
+
+    def __init__(self, lake):
+        self._lake = lake
+
+    def contents(self, chunk):
+        rows = self._lake.staging.read(chunk, "rows")
+        return Contents([self._lake.append_commit(catalog.REJECTED, rows, chunk=chunk)], photos=1)
+
+
+def test_a_staged_chunk_that_was_overtaken_is_published_under_a_fresh_number(lake):
+    bronze = Publication(lake, RejectedChunks(lake), LayerRun(BRONZE))
+
+    def staged(name):
+        [planned] = bronze.plan([ChunkPlan(layer=BRONZE)])
+        return bronze.stage(planned, lambda c: lake.staging.write(c, "rows", rejected(lake, name)))
+
+    late = lake.ledger.reached(staged("overtaken"), ChunkState.BLOCKED)
+    early = staged("overtaking")
+    bronze.publish(early)
+    bronze.publish_left(late)
+    chunks = ledger_of(lake).chunks()
+    assert chunks[late.number].state is ChunkState.PLANNED
+    fresh = max(chunks)
+    assert fresh > early.number
+    assert chunks[fresh].state is ChunkState.PUBLISHED
+    rows = lake.read(catalog.REJECTED).where("object like 'overtak%'")
+    assert {(row["object"], row["chunk"]) for row in rows.collect()} == {
+        ("overtaken", fresh),
+        ("overtaking", early.number),
+    }
+    assert lake.files.folders(FOLDER) == []
 
 
 def test_staged_files_of_a_killed_writer_go(lake):
-    [planned] = lake.ledger.plan([chunk(0)])
+    [planned] = plan(lake)
     lake.staging.write(planned, "rows", rejected(lake, "z"))
-    lake.ledger.drop_abandoned()
+    drop_abandoned(lake)
     assert not lake.files.exists(f"{FOLDER}/bronze-{planned.number}")
 
 
 def test_states_are_ordered_by_their_entries_whatever_the_clocks_say(lake, monkeypatch):
     """The second writer's clock is an hour behind the first one's."""
-    [planned] = lake.ledger.plan([chunk(0)])
+    [planned] = plan(lake)
 
     class Behind(datetime):
         @classmethod
@@ -130,7 +163,7 @@ def test_states_are_ordered_by_their_entries_whatever_the_clocks_say(lake, monke
 
     monkeypatch.setattr(ledger, "datetime", Behind)
     lake.ledger.reached(planned, ChunkState.PUBLISHED)
-    assert Ledger(lake).chunks()[planned.number].state is ChunkState.PUBLISHED
+    assert ledger_of(lake).chunks()[planned.number].state is ChunkState.PUBLISHED
 
 
 # A writer that was paused
@@ -141,8 +174,8 @@ def paused(held, patch):
     """A writer that stands still between its look at the lease and its commit, while another one takes
     over; its next commit is the one that it had begun."""
     with held.writing() as context:
-        lake, check = context.lake, context.lake._lease.check
-        [lake.planned] = lake.ledger.plan([chunk(0)])
+        lake, check = context.lake, context.lake._commits._lease.check
+        [lake.planned] = plan(lake)
 
         def overtaken():
             check()
@@ -151,7 +184,7 @@ def paused(held, patch):
             with held.writing():
                 pass
 
-        patch.setattr(lake._lease, "check", overtaken)
+        patch.setattr(lake._commits._lease, "check", overtaken)
         yield lake
 
 
@@ -195,16 +228,16 @@ def test_a_writer_that_was_paused_through_a_takeover_commits_nothing(held, monke
 def test_numbers_go_on_after_a_takeover(held):
     with held.writing() as context:
         lake = context.lake
-        [first] = lake.ledger.plan([chunk(0)])
+        [first] = plan(lake)
         lake.append(catalog.REJECTED, rejected(lake, "before"), chunk=first)
         takeovers = lake.log(catalog.REJECTED).number() // TAKEOVER
         die(held)
-        lake._lease._over.set()
+        lake._commits._lease._over.set()
     with held.writing() as context:
         lake = context.lake
         assert lake.log(catalog.REJECTED).number() == (takeovers + 1) * TAKEOVER + first.number
         lake.append(catalog.REJECTED, rejected(lake, "before"), chunk=first)  # it was committed
-        [second] = lake.ledger.plan([chunk(0)])
+        [second] = plan(lake)
         assert second.number == first.number + 1
         lake.append(catalog.REJECTED, rejected(lake, "after"), chunk=second)
     assert [names(held.lake).count(name) for name in ("before", "after")] == [1, 1]
@@ -216,7 +249,7 @@ def test_small_files_are_joined_and_a_large_one_stays(lake, spark):
     large, *small = (
         lake.rows(catalog.REJECTED, [{"detail": each}]) for each in (letters, *"abcde")
     )
-    planned = lake.ledger.plan([chunk(0)] * 6)
+    planned = plan(lake, 6)
     lake.append(catalog.REJECTED, large, chunk=planned[0])
     held = set(lake.read(catalog.REJECTED).where(F.length("detail") > 9).inputFiles())
     spark.conf.set("spark.databricks.delta.optimize.minFileSize", 100_000)

@@ -38,7 +38,7 @@ def test_what_a_tombstone_stands_for_cannot_be_had_from_it():
     found = {
         keys.subject("anna"),
         keys.tombstone("anna"),
-        keys.tombstone(pseudonyms.subject("anna")),
+        keys.tombstone(keys.subject("anna")),
         keys.originals(b"anna"),
         Pseudonyms(SECRET[::-1]).originals(b"anna"),
     }

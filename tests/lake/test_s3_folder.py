@@ -1,6 +1,7 @@
 """A bucket as a folder, against a real server: swaps, listings, versions, and what goes wrong."""
 
 import multiprocessing
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -112,7 +113,7 @@ def test_the_lease_is_held_by_one_and_taken_over_from_the_silent(files):
     assert files.root in str(refused.value)
     assert not files.exists(lease.NAME)
     silent = lease.Holder.here(run_id="silent", seconds=0.5, is_fenced=True)
-    files.write(lease.NAME, lease.replace(silent, machine="another", renewed=1.0).content())
+    files.write(lease.NAME, replace(silent, machine="another", renewed=1.0).content())
     with lease.held(files, run_id="next", seconds=60) as own:
         assert not own.is_fenced
         own.check()

@@ -1,4 +1,4 @@
-"""What an audit says of a lake with a past: two runs, a departure, a VACUUM, a log that was cut."""
+"""What an audit says of a lake with a past: two runs, a removal, a VACUUM, a log that was cut."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ def by_table(audit):
 
 def photos_of(place, table=catalog.PHOTOS):
     """The subject's photo ids, by Spark."""
-    pseudonym = auditor(place).keys.subject(SUBJECT)
+    pseudonym = auditor(place).pseudonyms.subject(SUBJECT)
     rows = place.lake.read(table).where(F.col("subject") == pseudonym).select("photo_id")
     return sorted({row[0] for row in rows.collect()})
 
@@ -54,10 +54,10 @@ def lake(samples_lake, tmp_path_factory, spark):
     place.all = photos_of(place)
     embedded = photos_of(place, catalog.EMBEDDINGS)
     place.gone = next(photo for photo in embedded if photo in place.first)
-    place.before_departure = place.lake.version(catalog.EMBEDDINGS)
+    place.before_removal = place.lake.version(catalog.EMBEDDINGS)
     with place.writing() as context:
         held = context.lake.read(catalog.EMBEDDINGS).where(F.col("photo_id") == place.gone)
-        embedding_removal.depart(context.lake, held.select("photo_id", "weights_id"))
+        embedding_removal.remove_embeddings(context.lake, held.select("photo_id", "weights_id"))
     assert set(place.first) < set(place.all)
     return place
 
@@ -66,7 +66,7 @@ def lake(samples_lake, tmp_path_factory, spark):
 def copied_lake(lake, tmp_path, spark):
     shutil.copytree(lake.root, tmp_path, dirs_exist_ok=True)
     place = Place(tmp_path, spark, None).set()
-    for name in ("first", "between", "all", "gone", "before_departure"):
+    for name in ("first", "between", "all", "gone", "before_removal"):
         setattr(place, name, getattr(lake, name))
     return place
 
@@ -98,7 +98,7 @@ def test_before_the_tables_nothing_was_held(lake):
 
 def test_at_a_version_it_finds_what_that_held(lake):
     ask = auditor(lake)
-    before = AuditQuestion(subject=SUBJECT, table=catalog.EMBEDDINGS, version=lake.before_departure)
+    before = AuditQuestion(subject=SUBJECT, table=catalog.EMBEDDINGS, version=lake.before_removal)
     [found] = ask.answer(before).findings
     assert found.status is HoldingStatus.HELD
     assert lake.gone in found.photos
@@ -130,7 +130,7 @@ def test_over_the_history_it_tells_when_rows_came_and_left(lake):
     [span] = found["bronze/photos"].spans
     assert (span.rows, span.left) == (1, None)
     [span] = found["silver/embeddings"].spans
-    assert span.came.version <= lake.before_departure < span.left.version
+    assert span.came.version <= lake.before_removal < span.left.version
     assert span.left.operation == "MERGE"
     assert found["silver/embeddings"].status is HoldingStatus.NOT_HELD
     assert "bronze/rejected" not in found
@@ -143,9 +143,7 @@ def test_a_version_whose_files_are_gone_is_out_of_retention_and_not_unheld(copie
     SparkTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name)).vacuum(0)
     place.spark.conf.unset(check)
     ask = auditor(place)
-    before = AuditQuestion(
-        photo=place.gone, table=catalog.EMBEDDINGS, version=place.before_departure
-    )
+    before = AuditQuestion(photo=place.gone, table=catalog.EMBEDDINGS, version=place.before_removal)
     [found] = ask.answer(before).findings
     assert found.status is HoldingStatus.OUT_OF_RETENTION
     assert "files are gone" in found.note
@@ -205,7 +203,7 @@ def test_the_command_shows_writes_and_records_it(lake, command, tmp_path, monkey
     kept = record.read_text()
     assert json.loads(kept)["answer"]["bronze/photos"] == f"HELD ({len(lake.all)})"
     assert record.name in shown
-    pseudonym = auditor(lake).keys.subject(SUBJECT)
+    pseudonym = auditor(lake).pseudonyms.subject(SUBJECT)
     assert not any(word in kept for word in (SUBJECT, pseudonym, *lake.all))
 
 
@@ -241,7 +239,7 @@ def test_what_can_not_be_answered_is_said(lake, command, monkeypatch, words, cod
 
 
 def test_a_time_is_utc_unless_it_says_otherwise_and_a_date_is_its_end():
-    from privacy.commands import _parsed_time as parsed
+    from cli.commands.audit import _parsed_time as parsed
 
     assert parsed("2026-03-01T12:00:00") == datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert parsed("2026-03-01T12:00:00+02:00") == datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -264,9 +262,11 @@ def test_spans_are_the_stretches_of_versions_that_held_a_thing(held, expected):
 def test_an_audit_that_can_not_be_recorded_is_said(lake, monkeypatch):
     answer = auditor(lake).answer(AuditQuestion(subject="nobody"))
 
-    class Closed(LocalFolder):
+    class Unwritable(LocalFolder):
         def write(self, name, content):
             raise PermissionError(13, "Permission denied")
 
     with pytest.raises(BadInput, match=r"can't be recorded in .*Permission denied"):
-        audit_records.record(Closed(lake.files.root), answer, keys=auditor(lake).keys)
+        audit_records.record(
+            Unwritable(lake.files.root), answer, pseudonyms=auditor(lake).pseudonyms
+        )

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 from datetime import timedelta
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -13,19 +12,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from bronze.samples.sample_photos import write_samples
-from conf import arguments
+from cli.commands.erase import finish_due_erasures, verify
+from cli.commands.train import train_step
+from cli.parser import parse
+from cli.steps import run_steps
 from conf.errors import BadInput, LeftBehind, Pending
 from gold import model_reader, model_versions, pca
 from gold.moments import Moments
 from lake import catalog, fault_points, pseudonyms
-from lake.run_journal import LayerRun
-from privacy import commands, tombstones
+from lake.column_values import ERASE, ErasureState
+from privacy import tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure import request_journal, unreferenced_files
-from privacy.erasure.request_journal import ErasureState
 from report.lake_sums import sums
-from run import run_steps, train_step
 from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices
 from tests.support.erasures import REQUEST, erased
 from tests.support.kills import Killed, dies
@@ -60,14 +60,14 @@ def held(tmp_path_factory, spark):
     send(place.landing, {"nobody.jpg": PHOTOS[f"{MARKER}-1.jpg"]}, subject=None)
     place.run()
     with place.writing() as context:
-        run_steps(context, [("train", partial(train_step, context))])
+        run_steps(context, [("train", train_step)])
     return place
 
 
 def needles(place, *, photo_ids):
     """What may stand nowhere: the marker, the pseudonym, the photos' bytes, and their ids."""
     with place.writing() as context:
-        keys = context.keys
+        keys = context.pseudonyms
     raw = [MARKER.encode(), keys.subject(SUBJECT).encode()]
     raw += [piece for name, photo in PHOTOS.items() if photo != SHARED for piece in slices(photo)]
     return raw, [photo.encode() for photo in photo_ids]
@@ -97,7 +97,7 @@ def rows_of_others(place, photo_ids):
 def ids(place):
     """The canary's photos, and their copy without a subject."""
     with place.writing() as context:
-        place.pseudonym = context.keys.subject(SUBJECT)
+        place.pseudonym = context.pseudonyms.subject(SUBJECT)
     rows = place.lake.read(catalog.PHOTOS).select("photo_id", "subject", "original").collect()
     own = [row for row in rows if row["subject"] == place.pseudonym]
     originals = {row["original"] for row in own}
@@ -222,10 +222,10 @@ def test_classifiers_fitted_on_them_are_empty_and_others_follow(done):
 @pytest.mark.parametrize("deep", [False, True])
 def test_it_can_be_verified_later(done, deep):
     for name in (REQUEST, done.erasure.certificate):
-        commands.verify(done.lake, done.settings, done.console, name, deep=deep)
+        verify(done.lake, done.settings, done.console, name, deep=deep)
     assert "nothing of it was found" in done.screen
     with pytest.raises(BadInput, match="There is no erasure request-9; the requests are request-1"):
-        commands.verify(done.lake, done.settings, done.console, "request-9", deep=deep)
+        verify(done.lake, done.settings, done.console, "request-9", deep=deep)
 
 
 def planted(done, columns, place="lake/bronze/photos/part-planted.parquet"):
@@ -279,11 +279,11 @@ def test_a_planted_residue_is_found_and_named(done, case, deep):
     path = residue(done, case)
     try:
         with pytest.raises(LeftBehind, match=path.name):
-            commands.verify(done.lake, done.settings, done.console, REQUEST, deep=deep)
+            verify(done.lake, done.settings, done.console, REQUEST, deep=deep)
     finally:
         path.unlink()
         shutil.rmtree(done.landing / f"subject={SUBJECT}", ignore_errors=True)
-    commands.verify(done.lake, done.settings, done.console, REQUEST, deep=False)
+    verify(done.lake, done.settings, done.console, REQUEST, deep=False)
 
 
 def test_the_same_request_again_changes_nothing(done):
@@ -341,7 +341,7 @@ def test_what_is_half_done_is_finished_and_certified_once(held, done, tmp_path, 
 POINTS = (
     "erase: requested",
     "erase: fenced",
-    "departure: embeddings gone",
+    "departure: silver/embeddings committed",
     "erase: bronze/photos gone",
     "erase: logical",
     "erase: fitted anew",
@@ -393,7 +393,7 @@ def test_what_cannot_be_listed_is_not_clean(done, monkeypatch):
 
     monkeypatch.setattr(os, "walk", closed)
     with pytest.raises(LeftBehind, match="/closed"):
-        commands.verify(done.lake, done.settings, done.console, REQUEST, deep=False)
+        verify(done.lake, done.settings, done.console, REQUEST, deep=False)
 
 
 def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_path, spark):
@@ -421,7 +421,7 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
     assert not list(place.landing.glob(f"subject={SUBJECT}*"))
     assert rows_of_others(place, photo_ids) == before
     with pytest.raises(Pending, match="is pending until"):
-        commands.verify(place.lake, place.settings, place.console, REQUEST, deep=False)
+        verify(place.lake, place.settings, place.console, REQUEST, deep=False)
     with pytest.raises(Pending):
         erased(place, mode="deferred")
     own = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False)
@@ -434,10 +434,11 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
     [line] = sums(place.files).open_ends
     assert "request-1 is not certified: it is logical, and files are due at" in line
     with place.writing() as context:
-        commands.finish_step(context, LayerRun("erase"))
+        finish_due_erasures(context.step(ERASE))
     assert request_journal.last(place.lake)[REQUEST].state is ErasureState.LOGICAL
     with place.writing() as context:
-        commands.finish_step(context, LayerRun("erase"), now=erasure.due_at + timedelta(hours=1))
+        later = erasure.due_at + timedelta(hours=1)
+        finish_due_erasures(context.step(ERASE, now=later))
     finished = request_journal.last(place.lake)[REQUEST]
     assert (finished.state, finished.certificate) == (ErasureState.CERTIFIED, erasure.certificate)
     assert {path for path, _ in places(wanted, place.root)} <= {THEIRS}
@@ -497,4 +498,4 @@ def test_on_the_command_line(done, command):
 )
 def test_words_that_make_no_request_are_refused(given, said):
     with pytest.raises(BadInput, match=said):
-        arguments.parse(("erase", *given))
+        parse(("erase", *given))

@@ -8,16 +8,16 @@ import pytest
 from delta import DeltaTable
 from pyspark.sql import functions as F
 
-from conf import arguments
+from cli.commands.replay import replay_step
+from cli.parser import parse
+from cli.steps import run_steps
 from conf.errors import BadInput, Pending
-from gold import refit
+from gold import moments_table
 from lake import catalog, pseudonyms
 from lake.chunks import ChunkState
-from lake.run_journal import LayerRun
-from privacy import commands
+from lake.column_values import RESTORE
 from privacy.restore import KEYS, named, restore
 from report.lake_sums import sums
-from run import replay_step, run_steps
 from tests.support.canary import SUBJECT, jpeg, send
 from tests.support.erasures import erased
 from tests.support.grown_lake import NEW, everything, versions
@@ -37,7 +37,7 @@ def place(grown, tmp_path, spark):
 
 def restored(place, table, version):
     with place.writing() as context:
-        return restore(commands.desk(context, LayerRun("restore")), table, version)
+        return restore(context.step(RESTORE), table, version)
 
 
 def embedded_once(place):
@@ -46,9 +46,9 @@ def embedded_once(place):
     assert sums(lake.files).disagreements() == []
     assert repeated(lake) == {}
     [model] = lake.read(catalog.MOMENTS).select("weights_id").collect()
-    held = refit.kept(lake, model[0])
-    assert refit.is_of_silver(lake, held, weights_id=model[0])
-    anew = refit.from_nothing(lake, weights_id=model[0], through=held.through_chunk)
+    held = moments_table.stored(lake, model[0])
+    assert moments_table.match_silver(lake, held, weights_id=model[0])
+    anew = moments_table.from_embeddings(lake, weights_id=model[0], through=held.through_chunk)
     assert held.moments.covariance() == pytest.approx(anew.covariance(), abs=1e-9)
 
 
@@ -192,7 +192,7 @@ def test_a_refusal_holds_again_where_its_replay_is_withdrawn(place):
     refused, before = open_ones_of(place), place.lake.version(catalog.EMBEDDINGS)
     step = partial(replay_step, reason="too_small", number=None)
     with place.writing() as context:
-        run_steps(context, [("replay", partial(step, context))])
+        run_steps(context, [("replay", step)])
     assert open_ones_of(place) == refused - 1
     done = restored(place, catalog.EMBEDDINGS, before)
     assert (done.left, done.withdrawn) == (1, 1)
@@ -205,9 +205,9 @@ def open_ones_of(place):
 
 
 POINTS = {
-    catalog.PHOTOS: ("departure: embeddings gone", "restore: bronze/photos gone"),
+    catalog.PHOTOS: ("departure: silver/embeddings committed", "restore: bronze/photos gone"),
     catalog.EMBEDDINGS: (
-        "departure: moments follow",
+        "departure: gold/moments committed",
         "restore: silver/quarantine gone",
         "restore: chunks withdrawn",
         "restore: rows returned",
@@ -264,4 +264,4 @@ def test_no_such_version(place):
 )
 def test_words_that_say_too_little_are_refused(given, said):
     with pytest.raises(BadInput, match=said):
-        arguments.parse(given)
+        parse(given)

@@ -6,18 +6,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pyspark.sql import functions as F
 
-from conf import arguments
+from cli.commands.retain import retain
+from cli.parser import parse
+from cli.steps import recorded
 from conf.errors import BadSettings, LeftBehind, Pending
 from conf.settings import Settings
-from gold import refit
+from gold import moments_table
 from lake import catalog, pseudonyms
-from lake.run_journal import LayerRun
-from privacy import commands, retention, tombstones
+from lake.column_values import RESTORE, RETAIN, ErasureState
+from privacy import retention, tombstones
 from privacy.audit import audit_records
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion
 from privacy.erasure import request_journal
-from privacy.erasure.request_journal import ErasureState
 from privacy.restore import restore
 from report.lake_sums import sums
 from tests.support.canary import jpeg, places, send
@@ -54,14 +55,14 @@ def old(grown, tmp_path_factory, spark):
     place.kept = {table: newer(place, table) for table in OF_PHOTOS}
     place.ids = {row["photo_id"] for row in place.lake.read(catalog.PHOTOS).collect()}
     place.before = sums(place.files)
-    place.foreseen = retention.passed(place.lake, place.settings, now=place.at)
+    place.foreseen = retention.past_age(place.lake, place.settings, now=place.at)
     retained(place)
     return place
 
 
 def retained(place, *, now=None):
     with place.writing() as context:
-        commands.retain(context, LayerRun("retain"), now=now or place.at)
+        retain(context.step(RETAIN, now=now or place.at))
 
 
 def newer(place, table):
@@ -90,19 +91,18 @@ def test_old_photos_leave_every_table_and_others_stay(old):
 
 
 def passed(place, at):
-    return [p for p in retention.passed(place.lake, place.settings, now=at) if p.held]
+    return [p for p in retention.past_age(place.lake, place.settings, now=at) if p.held]
 
 
 def test_moments_are_of_what_is_left_and_the_next_run_fits_anew(old, grown):
     """What was there once is not restored, and what the landing folder holds still stays out until it is
     sent again."""
     [model] = old.lake.read(catalog.MOMENTS).select("weights_id").collect()
-    held = refit.kept(old.lake, model[0])
-    assert refit.is_of_silver(old.lake, held, weights_id=model[0])
+    held = moments_table.stored(old.lake, model[0])
+    assert moments_table.match_silver(old.lake, held, weights_id=model[0])
     assert held.moments.n == old.lake.read(catalog.EMBEDDINGS).count()
     with old.writing() as context:
-        desk = commands.desk(context, LayerRun("restore"))
-        done = restore(desk, catalog.PHOTOS, grown.after[catalog.PHOTOS])
+        done = restore(context.step(RESTORE), catalog.PHOTOS, grown.after[catalog.PHOTOS])
         assert (done.left, done.returned, done.kept_out) == (0, 0, old.foreseen[0].held)
     did = old.run("bronze", "gold")
     assert did["bronze"].counts == {}
@@ -114,7 +114,11 @@ def test_moments_are_of_what_is_left_and_the_next_run_fits_anew(old, grown):
     assert old.run("bronze")["bronze"].counts["stored"] == 1
 
 
-POINTS = ("departure: embeddings gone", "retain: objects forgotten", "retain: bronze/photos gone")
+POINTS = (
+    "departure: silver/embeddings committed",
+    "retain: objects forgotten",
+    "retain: bronze/photos gone",
+)
 
 
 def test_one_that_dies_goes_on(place):
@@ -132,7 +136,7 @@ def test_one_that_dies_goes_on(place):
 def test_journals_and_records_of_audits_have_their_age(place):
     own = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False)
     answer = Auditor(place.files, own).answer(AuditQuestion(subject="anna"))
-    name = audit_records.record(place.files, answer, keys=own)
+    name = audit_records.record(place.files, answer, pseudonyms=own)
     assert abs(audit_records.asked_at(name) - answer.asked_at) < timedelta(seconds=1)
     kept = place.set("retention.photos=", "retention.rejected=", "retention.journals=")
     assert [each.place for each in passed(kept, place.at)] == []
@@ -178,8 +182,8 @@ def test_old_files_go_once_no_version_within_the_retention_has_them(place, comma
     assert (code, err, "old files" in out) == (0, "", False)
     later = datetime.now(UTC) + timedelta(days=8)
     quiet = place.set("retention.photos=", "retention.rejected=", "refit.growth=9")
-    desk_files = retention.old_files(quiet.lake, quiet.settings, now=later)
-    assert {each.place for each in desk_files} >= {"bronze/photos", "silver/embeddings"}
+    files = retention.old_files(quiet.lake, quiet.settings, now=later)
+    assert {each.place for each in files} >= {"bronze/photos", "silver/embeddings"}
     stray = max(
         (place.root / "lake/bronze/photos").glob("*.parquet"), key=lambda p: p.stat().st_size
     )
@@ -215,7 +219,7 @@ def test_a_command_that_is_stopped_leaves_no_row_as_if_it_ran_still(place):
 
 
 def stopped(context):
-    with commands.recorded(context, "retain"):
+    with recorded(context, RETAIN):
         raise KeyboardInterrupt
 
 
@@ -226,5 +230,5 @@ def test_an_age_that_is_none_is_refused(age):
 
 
 def test_the_words():
-    assert arguments.parse(["retain", "--dry-run"]).dry_run
-    assert not arguments.parse(["retain"]).dry_run
+    assert parse(["retain", "--dry-run"]).dry_run
+    assert not parse(["retain"]).dry_run

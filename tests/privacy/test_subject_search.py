@@ -96,7 +96,7 @@ def test_objects_that_bronze_knows_are_read_only_when_all_are(landing):
     facts = path.stat()
     listed = LandingObject("kiwi/copy.jpg", facts.st_size, facts.st_mtime_ns)
     settled = frozenset(
-        [(KEYS.path("kiwi/copy.jpg"), arrival(listed, position=0, keys=KEYS).landing.etag)]
+        [(KEYS.path("kiwi/copy.jpg"), arrival(listed, position=0, pseudonyms=KEYS).landing.etag)]
     )
     known = KnownObjects(frozenset(), settled)
     assert str(path) not in set(map(str, landing_objects.found(str(landing), WANTED, known)))

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 import run
+from lake.column_values import ErasureMode, ErasureState
 from privacy.erasure import request_journal
-from privacy.erasure.request_journal import DEFERRED, ErasureRequest, ErasureState
+from privacy.erasure.request_journal import ErasureRequest
 from tests.support import canary
 from tests.support.journal_rows import START
 from tests.support.place import Place
@@ -32,7 +33,7 @@ def told(samples_lake, tmp_path_factory, spark):
         run.main(["train", "--lake", place.settings.paths.lake, "--set", "training.folds=2"]) == 0
     )
     request = ErasureRequest(
-        "R-1", ErasureState.REQUESTED, DEFERRED, "tombstone", "certificate", START, 0
+        "R-1", ErasureState.REQUESTED, ErasureMode.DEFERRED, "tombstone", "certificate", START, 0
     )
     with place.writing() as context:
         request_journal.reach(context.lake, request, ErasureState.LOGICAL, at=START, due_at=DUE)

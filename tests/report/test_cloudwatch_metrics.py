@@ -9,9 +9,8 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from rich.markup import escape
 
-import bronze.ingest
-import run
-from cli import json_console
+from bronze import ingest
+from cli import json_console, steps
 from conf.errors import LeftBehind
 from conf.settings import Settings
 from lake import aws, catalog, delta_rs_reader, metric_names
@@ -254,10 +253,10 @@ def failing(place, command, monkeypatch):
     """A run whose bronze raises an error: its exit code, and what it printed on both streams."""
 
     def call(error, *words):
-        def ingest(*_, **__):
+        def fails(*_, **__):
             raise error
 
-        monkeypatch.setattr(bronze.ingest, "ingest", ingest)
+        monkeypatch.setattr(ingest, "new_groups", fails)
         paths = ("--lake", place.settings.paths.lake, "--landing", place.settings.paths.landing)
         return command("--layer", "all", "--log", "json", *paths, *words)
 
@@ -298,7 +297,7 @@ def test_a_run_that_fails_is_told_to_cloudwatch_also_where_the_lake_cannot_be_wr
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run, "record", full)
+    monkeypatch.setattr(steps, "record", full)
     code, _, _ = failing(OSError(28, "No space left on device"), "--set", "monitoring.cloudwatch=F")
     assert code == 1
     sent = {each["MetricName"] for each in cloudwatch.list_metrics(Namespace="F")["Metrics"]}

@@ -1,16 +1,14 @@
 """Erasures of the canary, as the command does them."""
 
-from lake.run_journal import LayerRun
-from privacy import commands
+from lake.column_values import ERASE, ErasureMode
 from privacy.erasure.erase import erase
 from tests.support.canary import SUBJECT
 
 REQUEST = "request-1"
 
 
-def erased(place, *, mode="immediate", request=REQUEST, subject=SUBJECT, now=None):
-    """What the command does, in a run of its own."""
+def erased(place, *, mode=ErasureMode.IMMEDIATE, request=REQUEST, subject=SUBJECT, now=None):
+    """Erases a subject, in a run of its own, by the time `now`: what the command does."""
     with place.writing() as context:
-        did = LayerRun("erase")
-        desk = commands.desk(context, did, now=now)
-        return erase(desk, subject=subject, request=request, mode=mode)
+        step = context.step(ERASE, **({"now": now} if now else {}))
+        return erase(step, subject=subject, request=request, mode=ErasureMode(mode))

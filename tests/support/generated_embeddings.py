@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from lake import catalog
-from lake.chunks import Chunk, ChunkState
+from lake.chunks import ChunkPlan
+from lake.column_values import SILVER
 
 EMBEDDER = "e" * 64
 DIMENSIONS = 32
@@ -47,8 +48,8 @@ def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS):
     ]
     with place.writing() as context:
         ledger = context.lake.ledger
-        wanted = Chunk(0, "silver", ChunkState.PLANNED, weights_id=EMBEDDER, photos=n)
-        [chunk] = ledger.plan([wanted])
+        [chunk] = ledger.plan([ChunkPlan(layer=SILVER, weights_id=EMBEDDER, photos=n)])
         frame = context.lake.rows(catalog.EMBEDDINGS, rows)
         version = context.lake.append(catalog.EMBEDDINGS, frame, chunk=chunk)
-        ledger.reached(chunk, ChunkState.PUBLISHED, versions={catalog.EMBEDDINGS.name: version})
+        versions = {catalog.EMBEDDINGS.name: version}
+        ledger.published(chunk, photos=n, versions=versions, photos_left={})

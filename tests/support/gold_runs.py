@@ -2,40 +2,32 @@
 
 import numpy as np
 
-import gold.project
-from expectations.gate import SuiteGate
+from gold import project as gold_layer
+from gold import promote as by_hand
 from gold.moments import Moments
 from lake import catalog
-from lake.run_journal import LayerRun
+from lake.column_values import GOLD
 from tests.support.generated_embeddings import EMBEDDER
 
 
 def project(place, **more):
     """The gold layer's next run: what it did."""
     with place.writing() as context:
-        did = LayerRun("gold")
-        gate = SuiteGate(context.lake, context.settings.gates, did)
-        gold.project.project(
-            context.lake,
-            EMBEDDER,
-            context.settings,
-            gate=gate,
-            console=context.console,
-            did=did,
-            **more,
-        )
-    return did
+        step = context.step(GOLD)
+        gold_layer.project(step, EMBEDDER, **more)
+    return step.did
 
 
 def promote(place, name):
+    """Makes a version the champion: what the step did."""
     with place.writing() as context:
-        did = LayerRun("gold")
-        gate = SuiteGate(context.lake, context.settings.gates, did)
-        gold.project.promote(context.lake, name, gate=gate, console=context.console, did=did)
-    return did
+        step = context.step(GOLD)
+        by_hand.promote(step, name)
+    return step.did
 
 
 def embeddings(place):
+    """The published embeddings, photos × numbers, by photo_id."""
     rows = place.lake.read(catalog.EMBEDDINGS).orderBy("photo_id").collect()
     return np.array([row["embedding"] for row in rows])
 

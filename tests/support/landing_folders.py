@@ -7,23 +7,32 @@ import os
 import threading
 from typing import BinaryIO
 
-from bronze.landing import LandingObject, Listing, LocalLanding
+from bronze.landing import Landing, LandingObject, Listing
+from lake.storage.local_folder import LocalFolder
 
 BOTH = threading.Barrier(2)
-"""Of a worker, which imports this module for itself."""
+"""The barrier of one worker, which imports this module for itself."""
 
 
-class Closed(LocalLanding):
-    """Files whose names begin with `closed` can't be opened, by root neither."""
+class ClosedFiles(LocalFolder):
+    """Files whose names begin with `closed` can't be opened, not even by root."""
 
-    def _open(self, listed: LandingObject) -> BinaryIO:
-        if os.path.basename(listed.path).startswith("closed"):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), listed.path)
-        return super()._open(listed)
+    def open(self, name: str, *, version: str | None = None) -> BinaryIO:
+        if os.path.basename(name).startswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+        return super().open(name, version=version)
 
 
-class Together(LocalLanding):
-    """A read waits until another one has begun."""
+class ClosedLanding(Landing):
+    """A landing folder with files that can't be opened."""
+
+    @property
+    def _files(self) -> LocalFolder:
+        return ClosedFiles(self.root)
+
+
+class SimultaneousLanding(Landing):
+    """A landing folder in which a read waits until another one has begun."""
 
     readers = 2
 
@@ -32,8 +41,8 @@ class Together(LocalLanding):
         return super().read(listed)
 
 
-class Moving(LocalLanding):
-    """Right after it was listed, `vanishes.jpg` goes, and `changes.jpg` gets what `new.jpg` holds."""
+class MovingLanding(Landing):
+    """A landing folder in which, right after it was listed, `vanishes.jpg` goes, and `changes.jpg` gets what `new.jpg` holds."""
 
     def listing(self) -> Listing:
         listed = super().listing()

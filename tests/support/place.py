@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lake.lake import Lake
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from cli.lake_access import writing
 from conf.settings import Settings
 from lake import lease
+from lake.context import Context
+from lake.readable_lake import Lake
 from lake.run_journal import LayerRun, Run
 from lake.storage.folder import Folder
 from lake.storage.locate import folder
-from run import Context, run_layers, writing
+from run import run_layers
 
 ALL = ("bronze", "silver", "gold")
 

@@ -13,7 +13,7 @@ import pytest
 
 from conf.settings import Settings
 from lake import aws
-from lake.spark_session import S3A
+from lake.storage.connectors import S3A
 
 KEY, SECRET = "AKIAEXAMPLE", "example-secret"
 SLOW_DOWN = (
