@@ -15,6 +15,7 @@ from bronze.samples.sample_photos import write_samples
 from conf.settings import Settings
 from lake import fault_points, spark_session
 from silver import litert_conversion
+from tests.support import reported_lake
 from tests.support.place import Place
 from tests.support.real_photos import PHOTOS
 from tests.support.s3_server import Server
@@ -109,6 +110,23 @@ def copied(samples_lake, tmp_path, spark) -> Place:
     """A copy of the samples' lake, landing folder and key, with the files' times."""
     shutil.copytree(samples_lake.root, tmp_path, dirs_exist_ok=True)
     return Place(tmp_path, spark, None).set()
+
+
+@pytest.fixture(scope="session")
+def told(samples_lake, tmp_path_factory, spark) -> Place:
+    """A lake with all that a report and a page tell of, never disturbed."""
+    root = tmp_path_factory.mktemp("told") / "place"
+    shutil.copytree(samples_lake.root, root)
+    place = Place(root, spark, None).set()
+    reported_lake.make(place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def photo(told) -> Path:
+    """A photo of that lake's landing folder, with a label, of nobody."""
+    files = sorted(told.landing.rglob("*.jpg"))
+    return next(f for f in files if "subject=" not in str(f) and f.stat().st_size > 20_000)
 
 
 @pytest.fixture
