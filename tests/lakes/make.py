@@ -9,6 +9,7 @@ README.md beside this file; a later format gets a lake of its own, made by its o
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import tarfile
@@ -20,6 +21,10 @@ from PIL import Image
 
 SIDE, VALUES = 32, 8
 """Of the model: the pixels of a side of its input, and the length of an embedding."""
+
+
+MORNING = 1_767_250_800
+"""When the first photo arrives: 2026-01-01 07:00 UTC, in seconds since 1970."""
 
 
 def photo(seed: int, *, kind: str, size: int = 64) -> bytes:
@@ -46,10 +51,15 @@ def blank(seed: int) -> bytes:
 
 
 def put(landing: Path, name: str, content: bytes) -> None:
-    """A landing object."""
+    """A landing object that arrives a second after those before it.
+
+    Its time is of whole seconds: etags hold it in nanoseconds, which an archive would round.
+    """
     path = landing / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+    arrived = MORNING + sum(each.is_file() for each in landing.rglob("*"))
+    os.utime(path, (arrived, arrived))
 
 
 def model() -> bytes:
@@ -112,7 +122,7 @@ def make(checkout: Path, root: Path) -> None:
 
 
 def pack(root: Path, archive: Path) -> None:
-    """Everything under `root` as one .tar.gz without owners; the files keep their times, as etags hold them."""
+    """Everything under `root` as one .tar.gz without owners; the files keep their times."""
     with tarfile.open(archive, "w:gz", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(root.rglob("*")):
             if path.name.endswith((".lock", ".crc")) and "_delta_log" not in path.parts:

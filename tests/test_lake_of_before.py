@@ -1,0 +1,166 @@
+"""A lake that earlier code made (format 4) goes on: audits, erasures, a blocked chunk, new photos, every suite.
+
+What it went through stands in tests/lakes/README.md.
+"""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lake import catalog
+from lake.chunks import ChunkState
+from lake.column_values import (
+    ErasureMode,
+    ErasureState,
+    GateAction,
+    ModelKind,
+    ModelStatus,
+    Outcome,
+    RunStatus,
+)
+from report.lake_sums import sums
+from tests.lakes import make
+from tests.support.place import Place
+from tests.support.table_contents import repeated
+
+ARCHIVE = Path(__file__).parent / "lakes" / "format-4.tar.gz"
+SETTINGS = ("pca.components=3", "training.folds=2", "gates.counted_from=10")
+MODEL = ("model.extractor=tflite", "model.weights=model.tflite")
+BLOCKED = 14
+"""The chunk of silver that its gate blocked on the last day: 3 photos of anna's, and 8 blank ones."""
+
+
+@pytest.fixture
+def place(tmp_path, spark):
+    with tarfile.open(ARCHIVE) as tar:
+        tar.extractall(tmp_path, filter="data")
+    return Place(tmp_path, spark, None).set(*SETTINGS, *MODEL)
+
+
+@pytest.fixture
+def call(place, command):
+    """The command line over that lake: its exit code, and all that it printed."""
+    words = ["--landing", "landing", "--lake", "lake"]
+    for each in (*SETTINGS, *MODEL):
+        words += ["--set", each]
+
+    def called(*more):
+        code, out, err = command(*more, *words)
+        return code, out + err
+
+    return called
+
+
+def versions(place):
+    """The version of every table, by name."""
+    return {table.name: place.lake.version(table) for table in catalog.TABLES}
+
+
+def findings(call, subject):
+    """The status of each table in an audit of a subject, by table."""
+    code, told = call("audit", "--subject", subject, "--json", "answer.json")
+    assert code == 0, told
+    answer = json.loads(Path("answer.json").read_text())
+    return {found["table"]: found["status"] for found in answer["findings"]}
+
+
+def test_status_and_audit_tell_what_the_earlier_code_told(call, place):
+    before = versions(place)
+    code, told = call("status")
+    assert code == 0
+    assert "37 object versions seen = 1 duplicate, 1 rejected, 35 stored" in told
+    assert "23 embedded + 1 quarantined (1 blank) + 11 waiting" in told
+    assert f"silver chunk {BLOCKED}: 11 photos are blocked by a gate" in told
+    assert "The sums agree." in told
+    anna, bruno = findings(call, "anna"), findings(call, "bruno")
+    held = ("bronze/objects", "bronze/photos", "silver/embeddings", "gold/features")
+    assert {anna[table] for table in held} == {"HELD"}
+    assert {bruno[table] for table in held} == {"ERASED"}
+    assert versions(place) == before
+
+
+COLUMN_VALUES = (
+    (catalog.OBJECTS, "outcome", Outcome),
+    (catalog.MODELS, "kind", ModelKind),
+    (catalog.MODELS, "status", ModelStatus),
+    (catalog.CHUNKS, "state", ChunkState),
+    (catalog.RUNS, "status", RunStatus),
+    (catalog.QUALITY, "action", GateAction),
+    (catalog.ERASURES, "state", ErasureState),
+    (catalog.ERASURES, "mode", ErasureMode),
+)
+
+
+def test_its_values_are_still_those_that_the_code_knows(place):
+    """A renamed value would be missed by every query for it."""
+    for table, column, known in COLUMN_VALUES:
+        found = {row[0] for row in place.lake.read(table).select(column).distinct().collect()}
+        assert found, table.name
+        assert found <= set(known), table.name
+
+
+def test_the_chunk_that_it_left_blocked_is_judged_again_and_released(call, place):
+    code, told = call("--layer", "all")
+    assert code == 3
+    assert "8 of 11 photos are refused (8 blank)" in told
+    assert "silver chunk" not in told.partition("error:")[0]  # it was not embedded again
+    assert place.lake.ledger.chunks()[BLOCKED].state is ChunkState.BLOCKED
+    assert call("replay", "--chunk", str(BLOCKED), "--quarantine")[0] == 0
+    kinds = ("apple", "kiwi", "lemon")
+    for seed in range(50, 56):
+        kind = kinds[seed % 3]
+        make.put(place.landing, f"{kind}/{seed}.jpg", make.photo(seed, kind=kind))
+    code, told = call("--layer", "all")
+    assert code == 0, told
+    code, told = call("replay")
+    assert code == 0, told
+    assert call("--layer", "gold")[0] == 0
+    held = sums(place.files)
+    assert held.disagreements() == held.open_ends == []
+    [model] = held.models
+    assert (model.embedded, model.features) == (23 + 6 + 3, 23 + 6 + 3)
+    assert model.quarantined == 1 + 8
+    assert repeated(place.lake) == {}
+    assert max(place.lake.ledger.chunks()) > BLOCKED
+    assert place.files.folders("staging") == []
+
+
+def test_a_person_leaves_it_and_the_one_who_left_before_stays_away(call, place):
+    """The chunk that is blocked holds photos of hers too: it is given up with them."""
+    erase = ("erase", "--subject", "anna", "--request", "R-2", "--mode", "immediate")
+    code, told = call(*erase)
+    assert code == 0, told
+    for request in ("R-1", "R-2"):
+        code, told = call("erase", "--verify", request, "--deep")
+        assert (code, "nothing of it was found" in told) == (0, True), told
+    assert set(findings(call, "anna").values()) <= {"ERASED", "NOT_HELD"}
+    make.put(place.landing, "subject=bruno/again.jpg", make.photo(1, kind="kiwi"))
+    code, told = call("--layer", "bronze")
+    assert (code, "1 tombstoned" in told) == (0, True), told
+    assert sums(place.files).disagreements() == []
+
+
+def test_its_model_versions_serve_readers_and_new_ones_follow(call, place):
+    photo = next((place.landing / "kiwi").glob("*.jpg"))
+    code, told = call("predict", str(photo))
+    assert code == 0, told
+    assert "classifier-" in told
+    code, told = call("models", "--refit")
+    assert code == 0, told
+    versions = place.lake.read(catalog.MODELS).where("kind = 'pca'").select("version", "status")
+    statuses = {row["version"]: row["status"] for row in versions.collect()}
+    assert list(statuses.values()).count("champion") == 1
+    assert {name.rpartition("-")[2] for name in statuses} >= {"1", "2", "3", "4"}
+    code, told = call("models", "--rollback")
+    assert code == 0, told
+
+
+def test_its_tables_pass_every_suite_and_go_back_to_an_earlier_version(call, place):
+    code, told = call("check")
+    assert code == 0, told
+    version = place.lake.version(catalog.FEATURES)
+    code, told = call("restore", "--table", "gold/features", "--version", str(version))
+    assert code == 0, told
+    assert sums(place.files).disagreements() == []
