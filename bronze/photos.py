@@ -61,8 +61,8 @@ class Admission:
         return self.originals(content)
 
     def keeps_out(self, original: str, *, subject: str | None) -> bool:
-        """Return whether a photo with this hash was erased, which keeps it out unless it has a subject
-        now."""
+        """Return whether these bytes were erased. A photo that has a subject is that subject's own, so its
+        bytes never keep it out."""
         return subject is None and self.tombstone(original.encode()) in self.tombstones
 
 
