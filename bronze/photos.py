@@ -189,11 +189,11 @@ def read_one(
     if arrival.landing.size > max_bytes:
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
-        original = landing.read(arrival.landing)
-        known = admission.original(original)
-        if admission.keeps_out(known, subject=arrival.subject):
+        content = landing.read(arrival.landing)
+        original = admission.original(content)
+        if admission.keeps_out(original, subject=arrival.subject):
             return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
-        photo = clean(original)
+        photo = clean(content)
     except ObjectGone:
         return None
     except ObjectUnreadable as error:
@@ -202,8 +202,8 @@ def read_one(
     except NotAPhoto as error:
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
-        "photo_id": photo_id(original, subject=arrival.subject),
-        "original": known,
+        "photo_id": photo_id(content, subject=arrival.subject),
+        "original": original,
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,

@@ -52,14 +52,14 @@ def _photos(lake: Lake, weights_id: str) -> DataFrame:
 
     `embedding_removal.remove_embeddings` takes such rows.
     """
-    own = F.col("weights_id") == weights_id
+    is_of_model = F.col("weights_id") == weights_id
     versions = model_versions.versions(lake.read(catalog.MODELS), weights_id=weights_id).select(
         "version"
     )
     projected = lake.read(catalog.FEATURES).withColumnRenamed("model_version", "version")
     return (
         lake.read(catalog.EMBEDDINGS)
-        .where(own)
+        .where(is_of_model)
         .select("photo_id")
         .unionByName(
             projected.join(F.broadcast(versions), "version", "left_semi").select("photo_id")

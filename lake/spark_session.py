@@ -1,4 +1,4 @@
-"""The Spark session: the one module that knows Spark's settings."""
+"""The Spark session. No other module knows Spark's settings."""
 
 from __future__ import annotations
 

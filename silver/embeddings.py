@@ -192,5 +192,5 @@ def quarantine(embedded: DataFrame, *, weights_id: str) -> DataFrame:
 
 def open_refusals(quarantine: DataFrame, *, weights_id: str) -> DataFrame:
     """Return the rows of silver/quarantine that hold for a model now: for each photo, its last refusal."""
-    own = F.col("weights_id") == weights_id
-    return quarantine.where(own & F.col("replayed_at").isNull())
+    is_of_model = F.col("weights_id") == weights_id
+    return quarantine.where(is_of_model & F.col("replayed_at").isNull())

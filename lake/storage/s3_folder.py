@@ -26,13 +26,13 @@ LISTINGS = 16
 """The number of requests that list a bucket at once."""
 
 READERS = 8
-"""The number of objects that one process should read at once, because S3 takes tens of milliseconds until the
-first byte of an object."""
+"""The number of objects that one process should read at once. S3 takes tens of milliseconds to send the first
+byte of an object."""
 
 
 @dataclass(frozen=True)
 class S3Folder(Folder):
-    """The objects under `s3://bucket/prefix`. What its methods do is said at `Folder`."""
+    """The objects under `s3://bucket/prefix`. `Folder` documents its methods."""
 
     bucket: str
     prefix: str
