@@ -30,7 +30,8 @@ RENEWALS = 6
 """The number of times that a holder renews the lease within the seconds after which it counts as silent."""
 
 WATCHED = 1 / 3
-"""The time for which a silent holder is watched, as a share of those seconds, because its clock may be wrong."""
+"""The time for which a silent holder is watched, as a share of those seconds, because its clock may be
+wrong."""
 
 SKEW = 5.0
 """The seconds by which another machine's clock may be ahead and still be believed."""
