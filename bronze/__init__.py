@@ -1,1 +1,2 @@
-"""Bronze: from landing objects to raw photos, with private metadata cut and subjects pseudonymised."""
+"""Bronze: reads landing objects, removes private metadata, and stores the photos under their subjects'
+pseudonyms."""

@@ -1,4 +1,5 @@
-"""bronze/photos, bronze/rejected and bronze/objects, from what arrived in the landing folder."""
+"""The rows of bronze/photos, bronze/rejected and bronze/objects, made from the objects of the landing
+folder."""
 
 from __future__ import annotations
 
@@ -26,21 +27,25 @@ from lake.pseudonyms import KeyedHash, Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 
 UNREADABLE = "unreadable "
-"""Before the etag of an object that could not be read: the version itself is still to be seen."""
+"""The prefix of the etag of an object that could not be read. The plain etag stays unknown, so that a later
+run tries the version again."""
 
 ARRIVED = schema(
     """position int, object string, etag string, subject string, label string, path string,
     uploaded_at timestamp, size_bytes bigint, photo_id string, original string, format string,
     width int, height int, taken_on date, content binary, reason string, detail string"""
 )
-"""One object version that was read: `position` orders a chunk, `reason` says why it is no photo."""
+"""The columns of the object versions that were read, one row each. `position` orders the rows of a chunk, and
+`reason` says why an object is no photo."""
 
 BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
+"""The size of a record batch: it is complete when it has so many bytes or so many rows."""
 
 
 @dataclass(frozen=True, repr=False)
 class Admission:
-    """What workers need to know of bytes: how they are hashed, and which are kept out."""
+    """The check of a photo's bytes on a worker: `originals` hashes the bytes, `tombstone` makes a tombstone
+    of the hash, and `tombstones` are those that hold now."""
 
     originals: KeyedHash
     tombstone: KeyedHash
@@ -48,20 +53,22 @@ class Admission:
 
     @classmethod
     def of(cls, pseudonyms: Pseudonyms, *, tombstones: frozenset[str]) -> Admission:
-        """With the tombstones that hold now, of whichever kind."""
+        """Return the check under a lake's pseudonyms, with the tombstones that hold now."""
         return cls(pseudonyms.originals, pseudonyms.tombstones, tombstones)
 
     def original(self, content: bytes) -> str:
-        """The keyed hash of a photo's bytes as they arrived."""
+        """Return the keyed hash of a photo's bytes as they arrived."""
         return self.originals(content)
 
     def keeps_out(self, original: str, *, subject: str | None) -> bool:
-        """Whether these bytes were erased. Another subject's are that subject's own."""
+        """Return whether these bytes were erased. A photo that has a subject is that subject's own, so its
+        bytes never keep it out."""
         return subject is None and self.tombstone(original.encode()) in self.tombstones
 
 
 def listing(spark: SparkSession, arrivals: Sequence[Arrival]) -> DataFrame:
-    """One row an object version: `position` in `arrivals`, `object` (keyed hash) and `etag`."""
+    """Return one row for each arrival: its `position`, the keyed hash of its path as `object`, and its
+    `etag`."""
     table = pa.table(
         {
             "position": pa.array([a.position for a in arrivals], pa.int32()),
@@ -73,8 +80,10 @@ def listing(spark: SparkSession, arrivals: Sequence[Arrival]) -> DataFrame:
 
 
 def unseen(listed: DataFrame, objects: DataFrame) -> DataFrame:
-    """The `position` of each listed version that bronze/objects doesn't know; `was_unreadable` where an
-    earlier run could not read it."""
+    """Return the `position` of each listed version that bronze/objects doesn't have.
+
+    `was_unreadable` is true where an earlier run could not read the version.
+    """
     known = objects.select("object", "etag")
     unreadable = known.where(F.col("etag").startswith(UNREADABLE)).select(
         "object",
@@ -90,7 +99,7 @@ def unseen(listed: DataFrame, objects: DataFrame) -> DataFrame:
 
 
 def size(arrival: Arrival) -> tuple[int, int]:
-    """What an arrival adds to a chunk: one photo, and its bytes."""
+    """Return what an arrival adds to a chunk: the number of photos (1) and of bytes."""
     return 1, arrival.landing.size
 
 
@@ -105,11 +114,12 @@ def arrived(
     admission: Admission,
     count: Callable[[int], None],
 ) -> Iterator[DataFrame]:
-    """Every object of a chunk, read and cleaned on the workers (`ARRIVED`). What is gone gives no row.
+    """Yield a frame (`ARRIVED`) with one row for each object of a chunk. Workers read and clean the objects.
 
-    Workers tell `count` how many rows they have made.
-    The arrivals travel as a broadcast: no path stands in a query plan, and so in no event log. It is a file
-    meanwhile, which goes with the context.
+    An object that is gone gives no row. Workers call `count` with the number of rows that they have made.
+
+    The arrivals are sent to the workers as a broadcast, so that no path stands in a query plan, and therefore
+    none in an event log. The broadcast is a file, which is deleted when the context ends.
     """
     cores = spark.sparkContext.defaultParallelism
     total = sum(arrival.landing.size for arrival in arrivals)
@@ -126,12 +136,12 @@ def arrived(
     def read(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column("id").to_pylist():
-                # What is read ahead of its turn stays within a task's bytes.
+                # Objects that are read ahead never have more bytes than a task.
                 with ThreadPoolExecutor(landing.readers) as pool:
                     rows = pool.map(row_of, broadcast.value[number])
-                    for made in _record_batches(row for row in rows if row is not None):
-                        count(made.num_rows)
-                        yield made
+                    for records in _record_batches(row for row in rows if row is not None):
+                        count(records.num_rows)
+                        yield records
 
     numbers = spark.range(0, len(tasks), numPartitions=max(len(tasks), 1))
     try:
@@ -141,15 +151,16 @@ def arrived(
 
 
 def _record_batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows as record batches of a limited size (`BATCH_BYTES`, `BATCH_ROWS`)."""
     arrow = to_arrow_schema(ARRIVED)
     batch: list[dict[str, Any]] = []
-    held = 0
+    batch_bytes = 0
     for row in rows:
         batch.append(row)
-        held += len(row["content"] or b"")
-        if held >= BATCH_BYTES or len(batch) >= BATCH_ROWS:
+        batch_bytes += len(row["content"] or b"")
+        if batch_bytes >= BATCH_BYTES or len(batch) >= BATCH_ROWS:
             yield pa.RecordBatch.from_pylist(batch, arrow)
-            batch, held = [], 0
+            batch, batch_bytes = [], 0
     if batch:
         yield pa.RecordBatch.from_pylist(batch, arrow)
 
@@ -157,9 +168,10 @@ def _record_batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
 def read_one(
     landing: Landing, arrival: Arrival, *, max_bytes: int, admission: Admission
 ) -> dict[str, Any] | None:
-    """The row (`ARRIVED`) of one object: a clean photo, or the reason why it is none. None: it is gone.
+    """Return the row (`ARRIVED`) of one object: a clean photo, or the reason why it is none.
 
-    An object of over `max_bytes` is refused unread: a film in the folder must not fill a worker.
+    Returns None where the object is gone. An object of more than `max_bytes` is refused unread, so that a
+    film in the folder doesn't fill a worker's memory.
     """
     row: dict[str, Any] = dict.fromkeys(ARRIVED.fieldNames())
     row |= {
@@ -177,11 +189,11 @@ def read_one(
     if arrival.landing.size > max_bytes:
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
-        original = landing.read(arrival.landing)
-        known = admission.original(original)
-        if admission.keeps_out(known, subject=arrival.subject):
+        content = landing.read(arrival.landing)
+        original = admission.original(content)
+        if admission.keeps_out(original, subject=arrival.subject):
             return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
-        photo = clean(original)
+        photo = clean(content)
     except ObjectGone:
         return None
     except ObjectUnreadable as error:
@@ -190,8 +202,8 @@ def read_one(
     except NotAPhoto as error:
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
-        "photo_id": photo_id(original, subject=arrival.subject),
-        "original": known,
+        "photo_id": photo_id(content, subject=arrival.subject),
+        "original": original,
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,
@@ -201,35 +213,37 @@ def read_one(
 
 
 def photo_id(original: bytes, *, subject: str | None) -> str:
-    """SHA-256, in hex, of the subject's pseudonym, if any, then the bytes as they arrived."""
+    """Return the SHA-256, in hex, of the subject's pseudonym (if any) followed by the bytes as they
+    arrived."""
     return hashlib.sha256((subject or "").encode() + original).hexdigest()
 
 
 def _time(landing: LandingObject) -> datetime:
+    """Return when an object was modified, in UTC, to the microsecond."""
     seconds, rest = divmod(landing.modified_ns, 1_000_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
 
 
 def outcomes(arrived: DataFrame, objects: DataFrame) -> DataFrame:
-    """One row an object version of a chunk: bronze/objects' columns, and `position`.
+    """Return one row for each object version of a chunk: the columns of bronze/objects, and `position`.
 
-    Of photos with one `photo_id` the first is stored, by upload time and path; one that the lake holds
-    already (`objects`: those of the chunks before) stores none.
+    Of several photos with the same `photo_id`, the first one by upload time and path is stored. None of them
+    is stored where the lake has that photo already; `objects` are the rows of the chunks before.
     """
-    held = objects.where(F.col("outcome") == Outcome.STORED).select(
-        "photo_id", F.lit(True).alias("held")
+    known = objects.where(F.col("outcome") == Outcome.STORED).select(
+        "photo_id", F.lit(True).alias("is_known")
     )
     first = F.row_number().over(Window.partitionBy("photo_id").orderBy("position")) == 1
     outcome = (
         F.when(F.col("reason") == Outcome.TOMBSTONED, Outcome.TOMBSTONED)
         .when(F.col("reason").isNotNull(), Outcome.REJECTED)
-        .when(F.col("held") | ~F.col("is_first"), Outcome.DUPLICATE)
+        .when(F.col("is_known") | ~F.col("is_first"), Outcome.DUPLICATE)
         .otherwise(Outcome.STORED)
     )
     return (
         arrived.select("position", "object", "etag", "subject", "photo_id", "reason")
         .withColumn("is_first", first)
-        .join(held, on="photo_id", how="left")
+        .join(known, on="photo_id", how="left")
         .select(
             "position",
             "object",
@@ -243,7 +257,7 @@ def outcomes(arrived: DataFrame, objects: DataFrame) -> DataFrame:
 
 
 def photos(arrived: DataFrame, outcomes: DataFrame) -> DataFrame:
-    """bronze/photos of a chunk: one row a photo that is stored."""
+    """Return the rows of bronze/photos of a chunk: one for each photo that is stored."""
     repeated = outcomes.where(F.col("outcome") == Outcome.DUPLICATE).select("position")
     return (
         arrived.where(F.col("reason").isNull())
@@ -267,7 +281,11 @@ def photos(arrived: DataFrame, outcomes: DataFrame) -> DataFrame:
 
 
 def rejected(arrived: DataFrame) -> DataFrame:
-    """bronze/rejected of a chunk: one row an object version that is no photo, and why."""
+    """Return the rows of bronze/rejected of a chunk: one for each object version that is no photo, with the
+    reason.
+
+    Objects that a tombstone keeps out have no row.
+    """
     return arrived.where(F.col("reason") != Outcome.TOMBSTONED).select(
         "object",
         "subject",

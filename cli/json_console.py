@@ -1,4 +1,4 @@
-"""What a run says as JSON, one object a line, for whoever gathers logs: `--log json`."""
+"""The output of a run as JSON, one object a line, for tools that collect logs (`--log json`)."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from rich.text import Text
 
 
 class JsonConsole(Console):
-    """A console that prints objects: a sentence as `message`, a table's rows by its columns, an event with
-    its facts. Each has `at` (UTC) and `level`, and `run_id` once there is a run, also on a console `beside`.
+    """A console that prints JSON objects: a sentence, a row of a table, or an event with its facts.
 
-    Others gather and keep such lines: nobody may be named in them.
+    Each object has `at` (UTC), `level` and `event`, and `run_id` once there is a run. A console that is made
+    `beside` another one shares its run. Other systems collect and keep these lines, so they must not name
+    anybody.
     """
 
     def __init__(
         self, *, level: str, stderr: bool = False, beside: JsonConsole | None = None
     ) -> None:
-        # On no terminal: nothing turns.
+        # The console counts as no terminal, so that it shows no bars and no spinners.
         super().__init__(stderr=stderr, highlight=False, force_terminal=False)
         self.level = level
         self._run: dict[str, str] = beside._run if beside else {}
 
     def begin(self, run_id: str) -> None:
-        """From now on lines name that run."""
+        """Add the id of a run to every later line."""
         self._run["run_id"] = run_id
 
     def print(self, *objects: Any, markup: bool | None = None, **_: Any) -> None:
-        """Each object a line, a table a line a row."""
+        """Print one line for each object, and one line for each row of a table."""
         for each in objects:
             if isinstance(each, Table):
                 self._rows(each)
@@ -40,7 +41,7 @@ class JsonConsole(Console):
                 self.event("message", message=str(each) if markup is False else _plain(each))
 
     def event(self, event: str, **facts: Any) -> None:
-        """One line."""
+        """Print one line: an event with its facts."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"at": at, "level": self.level, "event": event, **self._run, **facts}
         self.file.write(f"{json.dumps(line, default=_text)}\n")
@@ -56,14 +57,16 @@ class JsonConsole(Console):
 
 
 def _plain(cell: Any) -> str:
+    """Return a cell or an object as text without Rich's markup."""
     return Text.from_markup(cell).plain if isinstance(cell, str) else str(cell)
 
 
 def _text(value: Any) -> str:
+    """Return the text of a value that JSON doesn't have; times are written in ISO 8601."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def event(console: Console, name: str, facts: Mapping[str, Any]) -> None:
-    """One line where lines are JSON; people see it otherwise."""
+    """Print an event on a console that prints JSON. Other consoles show the same facts in another way."""
     if isinstance(console, JsonConsole):
         console.event(name, **facts)

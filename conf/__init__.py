@@ -1,1 +1,1 @@
-"""Settings and errors: the lowest room, which every other may import."""
+"""Settings, prices and errors. Every other room may import this one, and it imports none of them."""

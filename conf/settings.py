@@ -1,6 +1,7 @@
-"""Settings: a TOML file, environment variables over it, flags over both, validated once.
+"""The settings of a run: typed, frozen, and validated once.
 
-Below this module nothing reads the environment or a `dict["key"]`: settings are frozen objects.
+conf/setting_sources.py brings their values together, from a TOML file, environment variables and flags. Code
+beyond this module takes a setting from these objects, never from the environment or a `dict["key"]`.
 """
 
 from __future__ import annotations
@@ -8,18 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
 
-from conf.errors import BadSettings, hint
+from conf import setting_sources
 
-HERE = Path(__file__).parent
-ENVIRONMENT_PREFIX = "FRUIT_LAKE__"
+HERE = setting_sources.HERE
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -32,20 +29,18 @@ def _age(text: str) -> str:
 
 
 Age = Annotated[str, AfterValidator(_age)]
-"""So many days, weeks, months or years; empty: kept for good."""
+"""A number of days, weeks, months or years, such as `90 days`. An empty age means: kept for good."""
 
 
 class Section(BaseModel):
-    """One table of the TOML file. Frozen; unknown keys are refused."""
+    """One table of the TOML file. It is frozen, and it refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PathSettings(Section):
-    """Where photos arrive, where the tables live, and where Data Docs go: folders, or `s3://bucket/prefix`.
-
-    In `docs`, `{lake}` stands for the lake root.
-    """
+    """The folders of arriving photos, of the lake and of Data Docs: local folders or `s3://bucket/prefix`. In
+    `docs`, `{lake}` stands for the lake's root."""
 
     landing: str
     lake: str
@@ -53,19 +48,20 @@ class PathSettings(Section):
 
     @property
     def docs_folder(self) -> str:
-        """`docs` with the lake's root in its place."""
+        """The folder of Data Docs: `docs` with the lake's root filled in."""
         return self.docs.replace("{lake}", self.lake.rstrip("/"))
 
 
 class SubjectSettings(Section):
-    """The key behind the pseudonyms: `env:NAME` or `file:PATH`; `{lake}` stands for the lake root."""
+    """The place of the key behind the pseudonyms: `env:NAME`, `aws-secret:ARN` or `file:PATH`. In the path,
+    `{lake}` stands for the lake's root."""
 
     key: str
 
 
 class SparkSettings(Section):
-    """How the session starts. `packages` are Maven artifacts that it fetches, `s3_packages` those that a lake
-    in S3 needs beside them; a cluster has both. `config` is handed to Spark as it is."""
+    """The Spark session. It fetches the Maven artifacts `packages`, and for a lake in S3 also `s3_packages`.
+    A cluster has both already. `config` is passed to Spark as it is."""
 
     master: str | None = None
     packages: str = ""
@@ -74,26 +70,26 @@ class SparkSettings(Section):
 
 
 class DeltaSettings(Section):
-    """Properties of every table. Retentions are SQL intervals, such as `7 days`."""
+    """Retentions of every Delta table, as SQL intervals such as `7 days`."""
 
     deleted_file_retention: str
     log_retention: str
 
 
 class LeaseSettings(Section):
-    """`seconds`: the silence after which a writer has lost the lake to the next one."""
+    """The lease of the lake's one writer. After `seconds` without a renewal, another process may take it."""
 
     seconds: Annotated[float, Field(gt=0)]
 
 
 class CompactionSettings(Section):
-    """`small_files`: how many a table may gather before they are joined."""
+    """The compaction of tables. The small files of a table are joined when it has `small_files` of them."""
 
     small_files: Positive
 
 
 class ChunkSettings(Section):
-    """The bounds of one chunk, in bytes and in photos, and of one task that reads landing objects."""
+    """The largest size of a chunk, and of one task that reads landing objects, in bytes and in photos."""
 
     max_bytes: Positive
     max_photos: Positive
@@ -102,7 +98,12 @@ class ChunkSettings(Section):
 
 
 class PhotoSettings(Section):
-    """Limits that hold before and while a photo is decoded. Pixels, bytes, luminance levels, seconds."""
+    """Limits for a photo. One outside them is refused.
+
+    `max_bytes` is the size of its file, `max_pixels` is its width times its height, and `min_side` is its
+    shorter side in pixels. A photo is blank if its luminance spans at most `blank_range` of 255 levels.
+    `decode_seconds` is the time that its decoding may take.
+    """
 
     max_bytes: Positive
     max_pixels: Positive
@@ -112,8 +113,8 @@ class PhotoSettings(Section):
 
 
 class ModelSettings(Section):
-    """The extractor by its file name in `silver/extractors`, and where its weights come from. `flatbuffer`:
-    what was converted from them elsewhere, its lineage beside it; empty: it is converted in the run."""
+    """The extractor, by its module in `silver/extractors`, and the source of its weights. `flatbuffer` is the
+    path of one that was converted elsewhere, with its lineage beside it; if it is empty, the run converts."""
 
     extractor: str
     weights: str
@@ -121,7 +122,10 @@ class ModelSettings(Section):
 
 
 class PcaSettings(Section):
-    """Either a number of `components` or the share of `variance` they must explain."""
+    """The target of a PCA: a number of `components`, or the share of the `variance` that they explain.
+
+    With `scale`, each column of the embeddings is divided by its standard deviation first.
+    """
 
     components: Positive | None = None
     variance: Share | None = None
@@ -129,15 +133,19 @@ class PcaSettings(Section):
 
     @model_validator(mode="after")
     def one_target(self) -> Self:
+        """Raise ValueError unless exactly one target is given."""
         if (self.components is None) == (self.variance is None):
             raise ValueError("give either pca.components or pca.variance, not both")
         return self
 
 
 class RefitSettings(Section):
-    """When a PCA is fitted anew. `growth`: new rows, as a share of those that the newest version was fitted
-    on; `mean_shift`, `reconstruction`: the drift of a chunk (see gold/drift.py). `promote`: the new version
-    becomes the champion at once; if not, it is a candidate."""
+    """The conditions for fitting a new PCA version; one that is met is enough.
+
+    `growth` is the number of new photos, as a share of those that the newest version was fitted on.
+    `mean_shift` and `reconstruction` are bounds for the drift of a chunk (gold/drift.py). With `promote`, the
+    new version becomes the champion at once; otherwise it is a candidate.
+    """
 
     growth: Annotated[float, Field(gt=0)]
     mean_shift: Annotated[float, Field(gt=0)]
@@ -146,16 +154,16 @@ class RefitSettings(Section):
 
 
 class TrainingSettings(Section):
-    """`max_photos`: labelled photos that classifiers are fitted on at most, all in the driver's memory;
-    `folds` of the cross-validation."""
+    """The training of classifiers. They are fitted on at most `max_photos` labelled photos, which must fit
+    in the driver's memory. `folds` is the number of folds of the cross-validation."""
 
     max_photos: Positive
     folds: Annotated[int, Field(ge=2)]
 
 
 class GateSettings(Section):
-    """`refused_share` blocks a chunk from `counted_from` rows on. A chunk's labels are compared with those of
-    the last `history_chunks` before it."""
+    """The gates. A chunk of `counted_from` photos or more is blocked if more than `refused_share` of them are
+    refused. A chunk's labels are compared with those of the `history_chunks` chunks before it."""
 
     refused_share: Share
     counted_from: Positive
@@ -163,9 +171,12 @@ class GateSettings(Section):
 
 
 class RetentionSettings(Section):
-    """The longest ages, which `run.py retain` applies. `photos`: from their arrival in bronze/photos, and
-    what was made from one goes with it; `rejected`: bronze/rejected; `journals`: ops/runs, ops/drift and
-    ops/quality; `audits`: the records under privacy/audits. `tombstones`: what a new one expires after."""
+    """The longest ages of data; only `run.py retain` applies them.
+
+    `photos` counts from a photo's arrival in bronze/photos, and everything that was made from it goes too.
+    `rejected` is for bronze/rejected; `journals` is for ops/runs, ops/drift and ops/quality; `audits` is for
+    the records under privacy/audits. `tombstones` is the time after which a new tombstone expires.
+    """
 
     photos: Age
     rejected: Age
@@ -175,9 +186,11 @@ class RetentionSettings(Section):
 
 
 class BucketSettings(Section):
-    """What a bucket must be before anything in it is read or written. `regions`: where it may lie;
-    `encryption`: its default one, `kms`, `any`, or `none` where that doesn't matter; `private`: it has all
-    four blocks of public access."""
+    """What a bucket must be before anything in it is read or written.
+
+    It lies in one of `regions`. `encryption` is its default encryption: `kms`, `any`, or `none` where that
+    doesn't matter. With `private`, all four blocks of public access are on.
+    """
 
     regions: Annotated[tuple[str, ...], Field(min_length=1)]
     encryption: Literal["kms", "any", "none"]
@@ -185,11 +198,13 @@ class BucketSettings(Section):
 
 
 class MonitoringSettings(Section):
-    """`cloudwatch`: the namespace that gets each run's metrics; empty: none.
+    """The metrics in CloudWatch and their alarms (emr/alarms.py).
 
-    Its alarms (emr/alarms.py) go to `topic`, the ARN of an SNS topic (empty: they are seen in the console
-    alone): no run for `silent_hours`, a photo that waited `lag_hours` in the landing folder, more than
-    `refused_share` refused, a drift beyond the bounds of `refit`, a run that failed, an erasure that is due.
+    `cloudwatch` is the namespace that gets each run's metrics; if it is empty, none are sent. Alarms notify
+    `topic`, the ARN of an SNS topic; if it is empty, only the console shows them. They go off if no run
+    ended in `silent_hours`, if a photo waited `lag_hours` in the landing folder, if more than
+    `refused_share` of the photos were refused, if a drift is over the bounds of `refit`, if a run failed, or
+    if an erasure is due.
     """
 
     cloudwatch: Annotated[str, Field(pattern="^([A-Za-z0-9._/#:-]{1,255})?$")]
@@ -202,11 +217,11 @@ class MonitoringSettings(Section):
 class EmrSettings(Section):
     """The cluster of `run.py emr`.
 
-    `artifacts`: where packages and the cluster's logs go, `s3://bucket/prefix`. `kms_key`: the key that
-    encrypts buckets and disks, an alias or an ARN; `certificates`: the PEM files for TLS between nodes, an
-    `s3://` zip file. `subnets`: of one VPC, the fleet takes one. `primary`, `core`, `task`: instance types,
-    of which the fleet takes what is to be had; `core_nodes` are on demand, up to `task_nodes` more are Spot.
-    `idle_minutes`: the silence after which a cluster ends itself. `tags`: `key=value`.
+    `artifacts` is where packages and the cluster's logs go. `kms_key` encrypts buckets and disks; it is an
+    alias or an ARN. `certificates` is a zip file in S3 with the PEM files for TLS between nodes. `subnets`
+    are of one VPC, and the fleet takes one of them. `primary`, `core` and `task` are instance types; the
+    fleet takes those that AWS has. The `core_nodes` are on demand, and up to `task_nodes` more are Spot. A
+    cluster ends itself after `idle_minutes` without work. `tags` are written `key=value`.
     """
 
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,30}$")]
@@ -228,7 +243,7 @@ class EmrSettings(Section):
 
 
 class Settings(Section):
-    """Everything that can be set. `Settings.load` is the one way to make it."""
+    """All settings. Make them with `Settings.load`."""
 
     paths: PathSettings
     subjects: SubjectSettings
@@ -250,7 +265,7 @@ class Settings(Section):
 
     @property
     def digest(self) -> str:
-        """A hash of all settings: two runs with the same digest were set alike."""
+        """A hash of all settings, 16 hex digits: equal settings have the same digest."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     @classmethod
@@ -261,102 +276,18 @@ class Settings(Section):
         environment: Mapping[str, str] = os.environ,
         overrides: Sequence[str] = (),
     ) -> Self:
-        """Settings of `conf` (`local`, `emr` or a TOML file), under `section.key=value` overrides.
+        """Return the settings of `conf` under the environment's and the `section.key=value` overrides.
 
-        Raises BadSettings: no such file, not TOML, an unknown key, a value out of range.
+        `conf` is `local`, `emr` or the path of a TOML file. Raises BadSettings where there is no such file,
+        where it isn't TOML, where a key is unknown, or where a value is missing or out of range.
         """
-        values = _toml(conf)
-        for name, text in sorted(environment.items()):
-            if name.startswith(ENVIRONMENT_PREFIX):
-                key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
-                _assign(values, key, text, source=name)
-        for override in overrides:
-            key, equals, text = override.partition("=")
-            if not equals:
-                raise BadSettings(f"--set {override}: write it as section.key=value.")
-            _assign(values, key.strip(), text.strip(), source=f"--set {key.strip()}")
+        values = setting_sources.gathered(cls, conf, environment=environment, overrides=overrides)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            if first["type"] == "missing":
-                raise BadSettings(f"{conf}: the settings lack {where}; add it.") from None
-            what = f"{where} = {first['input']!r}: " if where and where != "pca" else ""
-            raise BadSettings(f"{what}{first['msg']}.") from None
-
-
-def _toml(conf: str) -> dict[str, Any]:
-    path = Path(conf) if conf.endswith(".toml") else HERE / f"{conf}.toml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in HERE.glob("*.toml")))
-        raise BadSettings(f"--conf {conf}: no such settings; name one of {known} or a .toml file.")
-    try:
-        values = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path}: not valid TOML ({error}).") from None
-    for key in _leaves(values):
-        _check_known(key, source=str(path))
-    return values
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    return [
-        leaf
-        for name, value in values.items()
-        for leaf in (
-            _leaves(value, f"{prefix}{name}.")
-            if isinstance(value, dict) and f"{prefix}{name}" != "spark.config"
-            else [f"{prefix}{name}"]
-        )
-    ]
+            raise setting_sources.bad_value(error, conf=conf) from None
 
 
 def known_keys() -> list[str]:
-    """Every `section.key` that settings can name."""
-    return [f"{name}.{key}" for name in Settings.model_fields for key in _keys_of(name)]
-
-
-def _keys_of(section: str) -> Mapping[str, FieldInfo]:
-    """The keys of a section, also of one that may be left out (`Emr | None`)."""
-    annotation = Settings.model_fields[section].annotation
-    kinds = get_args(annotation) or (annotation,)
-    return next(kind.model_fields for kind in kinds if issubclass(kind, Section))
-
-
-def _check_known(key: str, *, source: str) -> None:
-    known = known_keys()
-    if key in known or key.startswith("spark.config."):
-        return
-    otherwise = f"the known keys are {', '.join(known)}."
-    nearest = hint(key, known, otherwise=otherwise, cutoff=0.4)
-    raise BadSettings(f"{source}: unknown key {key}; {nearest}")
-
-
-def _assign(values: dict[str, Any], key: str, text: str, *, source: str) -> None:
-    """Put a value given as text into the nested tables; numbers and booleans as TOML writes them.
-
-    Of two keys that exclude one another (`pca.components`, `pca.variance`) the later one wins.
-    """
-    _check_known(key, source=source)
-    section, _, rest = key.partition(".")
-    table: dict[str, Any] = values.setdefault(section, {})
-    if rest.startswith("config."):
-        table.setdefault("config", {})[rest.removeprefix("config.")] = text
-        return
-    if section == "pca" and rest in ("components", "variance"):
-        table.pop("components", None), table.pop("variance", None)
-    table[rest] = text if _takes_text(section, rest) else _number(text)
-
-
-def _takes_text(section: str, key: str) -> bool:
-    field = _keys_of(section)[key].annotation
-    kinds = () if get_origin(field) is tuple else get_args(field)
-    return field is str or any(kind is str or isinstance(kind, str) for kind in kinds)
-
-
-def _number(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+    """Return every `section.key` that the settings have."""
+    return setting_sources.known_keys(Settings)

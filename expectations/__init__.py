@@ -1,1 +1,2 @@
-"""Gates between the layers: the suites (JSON, one a table) and the code that judges a chunk by them."""
+"""The gates between the layers: suites of expectations (one JSON file a table) and the code that judges by
+them."""

@@ -1,4 +1,4 @@
-"""Checking what the lake holds: every suite on its whole table, or on one version of it."""
+"""Checks of the lake's tables: each suite judges its whole table, as it is now or at one version."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ from lake.column_values import ERASE, REMOVAL, GateAction
 from lake.readable_lake import Lake
 
 LEAVING = (REMOVAL, ERASE)
+"""The layers of chunks by which rows leave tables."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A suite on a version of its table: the findings, or the sentence why it could not be used."""
+    """The result of a suite on one version of its table.
+
+    It has either `findings`, one for each expectation, or an `error`: the sentence that says why the suite
+    could not be used.
+    """
 
     suite: str
     table: str
@@ -31,14 +36,17 @@ class Checked:
 
     @property
     def failures(self) -> list[str]:
-        """A sentence for each critical expectation that fails."""
+        """One sentence for each critical expectation that fails, or the error."""
         if self.error:
             return [self.error]
         return [f"{self.suite}: {f.line}" for f in self.findings if f.action == GateAction.BLOCKED]
 
 
 def named(name: str | None) -> Sequence[Table]:
-    """The table of that name, or all that have a suite. Raises BadInput."""
+    """Return the table with a name, or without a name all tables that have a suite.
+
+    Raises BadInput where no table of that name has a suite.
+    """
     known = {table.name: table for table in suites.TABLES}
     if name is None:
         return suites.TABLES
@@ -56,7 +64,10 @@ def check(
     version: int | None = None,
     folder: Path = suites.HERE,
 ) -> Checked:
-    """What the table's suite finds in its rows, now or at a version. Writes nothing. Raises BadInput."""
+    """Return what the table's suite finds in its rows, now or at a version. It writes nothing.
+
+    Suites are read from `folder`. Raises BadInput where there is no such version.
+    """
     last = lake.version(table)
     rows = lake.read(table) if version is None else lake.read_version(table, version)
     at = last if version is None else version
@@ -76,26 +87,28 @@ def check(
 
 
 def journalled(chunks: Iterable[Chunk], table: Table, *, version: int, is_last: bool) -> int | None:
-    """How many rows the table must have by what ops/chunks tells; None where that can't be told.
+    """Return how many rows a version of a table must have according to ops/chunks; None where it can't be
+    known.
 
-    When rows left, of a retired model or of an erased person, is not told: a version before the last may
-    have held them or not.
+    ops/chunks doesn't record at which version rows of a retired model or of an erased person left. So nothing
+    is known of a version before the last one if any rows have left: it may have held them or not.
     """
     known = list(chunks)
-    own = [c for c in known if c.layer == LAYER_OF.get(table) and table.name in c.versions]
-    have_left = any(c.layer in LEAVING for c in known) or any(
-        c.state is ChunkState.RETIRED for c in own
+    filling = [c for c in known if c.layer == LAYER_OF.get(table) and table.name in c.versions]
+    rows_left = any(c.layer in LEAVING for c in known) or any(
+        c.state is ChunkState.RETIRED for c in filling
     )
-    if table not in LAYER_OF or (not is_last and have_left):
+    if table not in LAYER_OF or (not is_last and rows_left):
         return None
-    return sum(c.photos for c in own if c.is_published and c.versions[table.name] <= version)
+    return sum(c.photos for c in filling if c.is_published and c.versions[table.name] <= version)
 
 
 def junit(checked: Sequence[Checked]) -> str:
-    """JUnit's XML: a suite a table, a test case an expectation.
+    """Return the results as JUnit's XML, with a test suite for each table and a test case for each
+    expectation.
 
-    A critical failure is a `failure`, what can't be evaluated an `error`, what has nothing to compare with
-    is `skipped`; a warning passes and says so in `system-err`.
+    A critical expectation that fails is a `failure`. One that can't be evaluated is an `error`. One that has
+    nothing to compare with is `skipped`. One that warns passes, and its warning stands in `system-err`.
     """
     root = ElementTree.Element("testsuites", name="expectations")
     for each in checked:

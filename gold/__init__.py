@@ -1,1 +1,2 @@
-"""Gold: running moments of the embeddings, exact PCA versions, and the features that they give."""
+"""Gold: running moments of the embeddings, exact PCA versions with their features and drift, and
+classifiers."""

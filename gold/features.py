@@ -1,4 +1,4 @@
-"""gold/features: embeddings projected with a PCA version."""
+"""The rows of gold/features: embeddings that are projected with a PCA version."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from gold.pca import Pca
 from lake.catalog import schema
 
 KEPT = ("photo_id", "subject", "label", "brightness")
+"""The columns of silver/embeddings that the features keep."""
 
 STAGED = schema(
     """photo_id string, subject string, label string, brightness double, features array<float>,
     residual double, model_version string"""
 )
+"""The columns of staged features, one row a photo. `residual` is the reconstruction error of its
+embedding."""
 
 
 def features(
     embeddings: DataFrame, pca: Pca, *, version: str, count: Callable[[int], None]
 ) -> DataFrame:
-    """One row a (photo, PCA version): `features` is float32[pca.components].
+    """Return one row (`STAGED`) for each photo and PCA version: `features` is float32[pca.components].
 
-    Beside what gold/features has, `brightness` and the reconstruction error `residual`, for the drift.
-    Source: silver/embeddings of the version's weights_id. Order is not kept. Workers tell `count` how many
-    rows they have done.
+    The drift needs `brightness` and `residual`, which gold/features doesn't have. `embeddings` are rows of
+    silver/embeddings with the version's weights_id, and their order is not kept. Workers call `count` with
+    the number of rows that they have done.
     """
     broadcast = embeddings.sparkSession.sparkContext.broadcast(pca)
     arrow = to_arrow_schema(STAGED)
 
     def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        held = broadcast.value
+        local = broadcast.value
         for batch in batches:
             if not batch.num_rows:
                 continue
-            projected, residuals = held.project_with_residuals(matrix(batch.column("embedding")))
+            projected, residuals = local.project_with_residuals(matrix(batch.column("embedding")))
             n, k = projected.shape
             offsets = pa.array(range(0, (n + 1) * k, k), pa.int32())
             values = pa.ListArray.from_arrays(offsets, pa.array(projected.ravel()))

@@ -1,4 +1,4 @@
-"""gold/models: every version of every model, with what it takes to use it and where it came from."""
+"""The versions of models in gold/models: their parameters, which make them usable, and their lineage."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ version whose features it takes."""
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """Where a version came from: fitted on `photos` embeddings of version `embeddings_version` of
-    silver/embeddings, up to silver's `through_chunk`, with `settings`, for a `reason`."""
+    """The lineage of a model version.
+
+    It was fitted on `photos` embeddings, those of version `embeddings_version` of silver/embeddings up to
+    silver's chunk `through_chunk`, with `settings`, for a `reason`. `supersedes` names the version that was
+    the champion before.
+    """
 
     version: str
     weights_id: str
@@ -41,7 +45,7 @@ class Version:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def lineage(self, *, kind: str, status: str) -> dict[str, Any]:
-        """Its part of a row of gold/models."""
+        """Return the columns of gold/models that every kind of version has."""
         return {
             "version": self.version,
             "kind": kind,
@@ -59,11 +63,14 @@ class Version:
 
     @staticmethod
     def lineage_of(row: Mapping[str, Any], *, parameters: str) -> dict[str, Any]:
-        """What `lineage` wrote. Raises BadInput where the version's `parameters` were wiped."""
+        """Return the fields of `Version` that a row of gold/models holds.
+
+        Raises BadInput where the column `parameters` of the row is null, because the version was wiped.
+        """
         if row[parameters] is None:
             raise BadInput(
-                f"The parameters of {row['version']} were wiped: what it was fitted on had to go. Name a "
-                f"later version."
+                f"The parameters of {row['version']} were wiped, because photos that it was fitted on had to "
+                f"go. Name a later version."
             )
         names = (each.name for each in fields(Version))
         return {name: row[name] for name in names} | {
@@ -76,9 +83,10 @@ class Version:
 class PcaVersion(Version):
     """A PCA and its lineage.
 
-    `metrics`: the variance of its embeddings that it explains (`explained_after`), and that the version
-    before it does (`explained_before`). `principal_angles` float64[≤ k] are those between the two, in
-    radians. `drift`: what called for it, over its bound. `reference` is what later chunks are compared with.
+    `metrics` has the share of the variance of its embeddings that it explains (`explained_after`), and the
+    share that the version before it explains (`explained_before`). `principal_angles` float64[≤ k] are the
+    angles between the two, in radians. `drift` is the multiple of its bound where a drift is the reason for
+    the version. Later chunks are compared with `reference`.
     """
 
     pca: Pca
@@ -87,11 +95,14 @@ class PcaVersion(Version):
     reference: Reference | None = None
 
     def project(self, embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """float[n, d] to float32[n, k]. Raises ValueError where d is another."""
+        """Return the features of embeddings float[n, d], as float32[n, k].
+
+        Raises ValueError where the PCA was fitted on embeddings of another length.
+        """
         return self.pca.project(embeddings)
 
     def row(self, *, status: str) -> dict[str, Any]:
-        """The row of gold/models."""
+        """Return the row of gold/models."""
         angles = self.principal_angles
         return self.lineage(kind=ModelKind.PCA, status=status) | {
             "dimensions": len(self.pca.mean),
@@ -109,7 +120,7 @@ class PcaVersion(Version):
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> PcaVersion:
-        """From a row of gold/models. Raises BadInput where its parameters were wiped."""
+        """Return the version of a row of gold/models. Raises BadInput where its parameters were wiped."""
         lineage = cls.lineage_of(row, parameters="basis")
         angles = row["principal_angles"]
         return cls(
@@ -131,8 +142,9 @@ class PcaVersion(Version):
 class ClassifierVersion(Version):
     """A classifier of embeddings, or of their features (`input`), and its lineage.
 
-    `metrics` and `confusion` int64[labels, labels] are of photos that were held out, as `gold.cross_validation`
-    has them; `nearest_neighbours` is a reference on the same ones. gold/held_out has them photo by photo.
+    `metrics` and `confusion` int64[labels, labels] are the results of `gold.cross_validation` on photos that
+    were held out; the metric `nearest_neighbours` is a reference on the same photos. gold/held_out has the
+    results photo by photo.
     """
 
     algorithm: str
@@ -142,12 +154,15 @@ class ClassifierVersion(Version):
     confusion: Indices
 
     def predict(self, vectors: Vectors) -> Floats:
-        """float[n, d] to float64[n, kinds]: the probability of each of `classifier.labels`. Raises ValueError
-        where d is another, or a value not finite."""
+        """Return the probability of each of `classifier.labels` for vectors float[n, d], as float64[n,
+        labels].
+
+        Raises ValueError where the vectors have another length, or a value that isn't finite.
+        """
         return self.classifier.predict(vectors)
 
     def row(self, *, status: str) -> dict[str, Any]:
-        """The row of gold/models."""
+        """Return the row of gold/models."""
         return self.lineage(kind=ModelKind.CLASSIFIER, status=status) | {
             "algorithm": self.algorithm,
             "input": self.input,
@@ -159,7 +174,7 @@ class ClassifierVersion(Version):
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> ClassifierVersion:
-        """From a row of gold/models. Raises BadInput where its parameters were wiped."""
+        """Return the version of a row of gold/models. Raises BadInput where its parameters were wiped."""
         lineage = cls.lineage_of(row, parameters="parameters")
         labels = tuple(row["labels"])
         return cls(
@@ -182,23 +197,25 @@ WIPED = (
     "reference",
     "confusion",
 )
-"""The columns of gold/models that are made of what a version was fitted on, photo by photo or summed."""
+"""The columns of gold/models that were calculated from the photos of a version, one by one or summed."""
 
 
 def wiped(models: DataFrame) -> DataFrame:
-    """The same versions, retired and without their parameters: nobody can use them any more, nor learn from
-    them."""
+    """Return the rows of gold/models as retired versions without the columns `WIPED`.
+
+    Such a version can't be used any more, and nothing can be learned from it about its photos.
+    """
     nothing = {name: F.lit(None).cast(models.schema[name].dataType) for name in WIPED}
     return models.withColumns({**nothing, "status": F.lit(ModelStatus.RETIRED)})
 
 
 def versions(models: DataFrame, *, weights_id: str, kind: ModelKind = ModelKind.PCA) -> DataFrame:
-    """The rows of a model's versions of that kind."""
+    """Return the rows of gold/models with the versions of one kind of a model."""
     return models.where((F.col("kind") == kind) & (F.col("weights_id") == weights_id))
 
 
 def champion(models: DataFrame, *, weights_id: str) -> PcaVersion | None:
-    """The PCA version that readers of a model's features get; None before the first."""
+    """Return the PCA version that readers of a model's features get; None where there is no version yet."""
     row = (
         versions(models, weights_id=weights_id)
         .where(F.col("status") == ModelStatus.CHAMPION)
@@ -208,8 +225,10 @@ def champion(models: DataFrame, *, weights_id: str) -> PcaVersion | None:
 
 
 def version(models: DataFrame, name: str) -> PcaVersion | ClassifierVersion:
-    """The PCA or classifier version of that name. Raises BadInput (there is none; its parameters were
-    wiped)."""
+    """Return the PCA or classifier version with a name.
+
+    Raises BadInput where there is no such version, or where its parameters were wiped.
+    """
     fitted = models.where(F.col("kind").isin(ModelKind.PCA, ModelKind.CLASSIFIER))
     row = fitted.where(F.col("version") == name).first()
     if row is None:
@@ -221,32 +240,42 @@ def version(models: DataFrame, name: str) -> PcaVersion | ClassifierVersion:
 
 
 def read(row: Mapping[str, Any]) -> PcaVersion | ClassifierVersion:
-    """The version that a row of gold/models tells of. Raises BadInput where its parameters were wiped."""
+    """Return the version that a row of gold/models describes.
+
+    Raises BadInput where its parameters were wiped.
+    """
     return PcaVersion.read(row) if row["kind"] == ModelKind.PCA else ClassifierVersion.read(row)
 
 
 def previous(models: DataFrame, *, weights_id: str) -> str:
-    """The version that a model's champion superseded. Raises BadInput where there is none."""
-    held = champion(models, weights_id=weights_id)
-    if held is None or held.supersedes is None:
-        now = held.version if held else "no version yet"
-        raise BadInput(f"There is nothing to roll back to: the champion is {now}, the first one.")
-    return held.supersedes
+    """Return the name of the version that a model's champion superseded. Raises BadInput where there is
+    none."""
+    current = champion(models, weights_id=weights_id)
+    if current is None:
+        raise BadInput("There is nothing to roll back to: this model has no champion yet.")
+    if current.supersedes is None:
+        raise BadInput(
+            f"There is nothing to roll back to: the champion {current.version} is the first version."
+        )
+    return current.supersedes
 
 
 def next_versions(
     models: DataFrame, *, weights_id: str, kind: ModelKind = ModelKind.PCA
 ) -> Iterator[str]:
-    """The names of a model's next versions of that kind: `<kind>-<start of weights_id>-<number>`."""
-    held = versions(models, weights_id=weights_id, kind=kind).count()
-    return (f"{kind}-{weights_id[:8]}-{number}" for number in count(held + 1))
+    """Yield the names of a model's next versions of one kind: `<kind>-<start of weights_id>-<number>`."""
+    known = versions(models, weights_id=weights_id, kind=kind).count()
+    return (f"{kind}-{weights_id[:8]}-{number}" for number in count(known + 1))
 
 
 def with_champion(
     models: DataFrame, new: DataFrame, *, ends: Sequence[ModelStatus] = (ModelStatus.CHAMPION,)
 ) -> DataFrame:
-    """The rows of gold/models that change when `new` ones are published: they themselves and, where one is
-    a champion, those of its model and kind whose status `ends` by that."""
+    """Return the rows of gold/models that change when the rows `new` are published.
+
+    These are the new rows themselves. Where one of them is a champion, older versions of its model and kind
+    with a status in `ends` are retired.
+    """
     promoted = (
         new.where(F.col("status") == ModelStatus.CHAMPION).select("weights_id", "kind").distinct()
     )

@@ -1,4 +1,4 @@
-"""Retiring a model: its rows leave silver and gold; the rows that describe it stay in gold/models."""
+"""Retiring a model: its rows leave silver and gold, while the rows that describe it stay in gold/models."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from lake.writable_lake import WritableLake
 
 
 def retire(lake: WritableLake, model: str) -> Mapping[str, int]:
-    """Removes the rows of a model; returns how many left each table. Calling it again finishes what was cut
-    short.
+    """Remove the rows of a model; return how many rows left each table. Another call finishes an interrupted
+    one.
 
-    `model` is its weights_id, the beginning of it, or an extractor's name where that has one model only.
-    Raises BadInput where there is no such model or several, or another model's chunk is half published;
-    Busy.
+    `model` is a weights_id, the beginning of one, or the name of an extractor that has one model only. Raises
+    BadInput where there are no such models or several, or where a chunk of another model is half published.
+    Raises Busy.
     """
     weights_id = _weights_id(lake, model)
     embedding_removal.check_nothing_is_half_published(lake, but_of=weights_id)
@@ -48,15 +48,18 @@ def retire(lake: WritableLake, model: str) -> Mapping[str, int]:
 
 
 def _photos(lake: Lake, weights_id: str) -> DataFrame:
-    """Every photo of which silver or gold holds a row of the model, with its `weights_id`, as `remove_embeddings` takes them."""
-    own = F.col("weights_id") == weights_id
+    """Return each photo of which silver or gold has a row of the model: `photo_id` and `weights_id`.
+
+    `embedding_removal.remove_embeddings` takes such rows.
+    """
+    is_of_model = F.col("weights_id") == weights_id
     versions = model_versions.versions(lake.read(catalog.MODELS), weights_id=weights_id).select(
         "version"
     )
     projected = lake.read(catalog.FEATURES).withColumnRenamed("model_version", "version")
     return (
         lake.read(catalog.EMBEDDINGS)
-        .where(own)
+        .where(is_of_model)
         .select("photo_id")
         .unionByName(
             projected.join(F.broadcast(versions), "version", "left_semi").select("photo_id")
@@ -66,11 +69,12 @@ def _photos(lake: Lake, weights_id: str) -> DataFrame:
 
 
 def _weights_id(lake: Lake, model: str) -> str:
+    """Return the weights_id of a model. Raises BadInput where there is no such model, or several."""
     rows = extractors(lake).select("extractor", "weights_id").collect()
     found = {r[1] for r in rows if r[0] == model or (model and r[1].startswith(model))}
     known = ", ".join(sorted(f"{r[0]} {r[1][:12]}" for r in rows)) or "none"
     if not found:
         raise BadInput(f"The lake has no model {model}; it has {known}.")
     if len(found) > 1:
-        raise BadInput(f"{model} names several models; give the number of one of {known}.")
+        raise BadInput(f"{model} names several models; give the weights_id of one of {known}.")
     return str(found.pop())

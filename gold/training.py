@@ -1,7 +1,9 @@
-"""Training: classifiers of the kinds of fruit on embeddings and on features, judged on photos held out.
+"""Training: classifiers of kinds of fruit are fitted on embeddings and on features, and tested on held-out
+photos.
 
-Each kind of `gold.classifiers` is fitted on both, and tested by cross-validation with near duplicates on one
-side. The one with the best macro F1 becomes the champion, which `predict` takes.
+Each algorithm of `gold.classifiers` is fitted on both inputs. It is tested by cross-validation, which keeps
+near duplicates in the same fold. The classifier with the best macro F1 becomes the champion, which `predict`
+uses.
 """
 
 from __future__ import annotations
@@ -28,16 +30,17 @@ from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, published
 from lake.column_values import SILVER, TRAINING, ModelKind, ModelStatus
 from lake.context import Context
-from lake.publication import ChunkLayer, TableCommit, Contents, Publication
+from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.run_journal import LayerRun
 from lake.writable_lake import WritableLake
 
 MODELS, HELD_OUT = "models", "held_out"
-"""The staged parts of a training: the rows of the new versions, and what each said of the photos held out."""
+"""The staged parts of a training: the rows of the new versions, and their predictions of held-out photos."""
 
 
 class TrainingChunks(ChunkLayer):
-    """Trainings: what classifiers said of photos held out, and last the rows that publish the classifiers."""
+    """The chunks of trainings. The predictions of held-out photos are committed first, and then the rows that
+    publish the classifiers."""
 
     name = TRAINING
     tables = (catalog.HELD_OUT,)
@@ -46,7 +49,7 @@ class TrainingChunks(ChunkLayer):
         self._lake = lake
 
     def contents(self, chunk: Chunk) -> Contents:
-        """The commits of a staged training."""
+        """Return the commits of a staged training."""
         lake = self._lake
         held_out = lake.staging.read(chunk, HELD_OUT)
 
@@ -70,8 +73,11 @@ class TrainingChunks(ChunkLayer):
 
 @dataclass(frozen=True)
 class Examples:
-    """Of n labelled photos, by `photo_id`: `embeddings` float32[n, d], and the `scenes` int64[n] of near
-    duplicates that a split must not part."""
+    """The n labelled photos of a training, in the order of their ids.
+
+    `embeddings` are float32[n, d]. `scenes` int64[n] are groups of near duplicates, which must be in the same
+    fold.
+    """
 
     photo_ids: Sequence[str]
     subjects: Sequence[str | None]
@@ -81,8 +87,10 @@ class Examples:
 
     @classmethod
     def of(cls, embeddings: DataFrame, *, at_most: int) -> Self:
-        """Of rows of silver/embeddings; of more than `at_most`, the same ones each time, chosen by a hash of
-        their photo_id."""
+        """Return the labelled photos among rows of silver/embeddings, at most `at_most` of them.
+
+        Where there are more, a hash of their photo_id chooses, so that the same photos are taken each time.
+        """
         labelled = embeddings.where(F.col("label").isNotNull())
         chosen = labelled.orderBy(F.xxhash64("photo_id"), "photo_id").limit(at_most)
         table = chosen.select("photo_id", "subject", "label", "dhash", "embedding").toArrow()
@@ -95,20 +103,23 @@ class Examples:
 
 
 def train(context: Context, weights_id: str, *, reason: str) -> None:
-    """Fits, tests and publishes a version of each kind of classifier on both inputs.
+    """Fit, test and publish a version of each algorithm on both inputs.
 
-    Where an earlier run was cut short after its training, what it had made is published instead. Raises
-    BadInput (there is no PCA version yet, or too few photos or kinds to test anything), Blocked.
+    Where an earlier run was interrupted after its training, its versions are published instead. Raises
+    BadInput where there is no PCA version yet, or where there are too few photos or kinds for a test. Raises
+    Blocked.
     """
     lake, settings, did = context.lake, context.settings, context.did
     if finish(context, weights_id):
-        did.notes.append("what an earlier run had trained is published; run again to train anew.")
+        did.notes.append(
+            "the classifiers that an earlier run had trained are published; run again to train new ones."
+        )
         return
     known = lake.read(catalog.MODELS)
     champion = model_versions.champion(known, weights_id=weights_id)
     if champion is None:
         raise BadInput(
-            "This model has no PCA version yet, on whose features a classifier could be trained: run "
+            "This model has no PCA version yet, and classifiers are trained on its features: run "
             "python run.py --layer all first."
         )
     chunks = published(lake.ledger.chunks().values(), layer=SILVER, weights_id=weights_id)
@@ -127,46 +138,49 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
         "settings": settings.training.model_dump() | {"near_bits": near_duplicates.DISTANCE},
     }
     names = model_versions.next_versions(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
-    made = [
+    versions = [
         (ClassifierVersion(version=next(names), **lineage, **facts), tested)
         for facts, tested in _fitted(context, examples, champion)
     ]
     plan = ChunkPlan(layer=TRAINING, weights_id=weights_id, photos=len(examples.labels))
     Publication(lake, TrainingChunks(lake), did).run(
-        plan, lambda chunk: _stage(context, chunk, made, examples)
+        plan, lambda chunk: _stage(context, chunk, versions, examples)
     )
 
 
 def finish(context: Context, weights_id: str) -> bool:
-    """Publishes what an earlier run had trained and staged; returns whether there was any."""
+    """Publish the classifiers that an earlier run had trained and staged; return whether there were any."""
     publication = Publication(context.lake, TrainingChunks(context.lake), context.did)
     return bool(publication.finish(weights_id=weights_id))
 
 
 def _champion_name(known: DataFrame, weights_id: str) -> str | None:
-    held = model_versions.versions(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
-    row = held.where(F.col("status") == ModelStatus.CHAMPION).first()
+    """Return the name of a model's champion among classifiers; None where there is none."""
+    versions = model_versions.versions(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
+    row = versions.where(F.col("status") == ModelStatus.CHAMPION).first()
     return row["version"] if row else None
 
 
 def _fitted(
     context: Context, examples: Examples, pca: PcaVersion
 ) -> Iterator[tuple[dict[str, Any], Evaluation]]:
-    """The facts of a version of each kind on each input, and its evaluation. Raises BadInput where there is
-    too little to test."""
+    """Yield the fields of a version of each algorithm on each input, with its evaluation.
+
+    Raises BadInput where there are too few photos or kinds for a test.
+    """
     training, console, did = context.settings.training, context.console, context.did
     for name, vectors in _inputs(examples, pca).items():
-        known = (vectors, examples.labels, examples.scenes)
+        labelled = (vectors, examples.labels, examples.scenes)
         try:
-            neighbours = nearest_neighbours(*known, folds=training.folds)
+            neighbours = nearest_neighbours(*labelled, folds=training.folds)
         except ValueError as error:
             raise BadInput(
                 f"{len(examples.labels):,} photos with a label are too few to train on ({error}): ingest "
-                f"more of them."
+                f"more labelled photos."
             ) from None
         for algorithm in KINDS:
-            with console.status(f"{algorithm} on {name}"), _told_unless_converged(did, algorithm):
-                tested = evaluate(*known, kind=algorithm, folds=training.folds)
+            with console.status(f"{algorithm} on {name}"), _convergence_noted(did, algorithm):
+                tested = evaluate(*labelled, kind=algorithm, folds=training.folds)
                 classifier = fit(
                     vectors, examples.labels, kind=algorithm, temperature=tested.temperature
                 )
@@ -189,7 +203,8 @@ def _fitted(
 
 
 def _inputs(examples: Examples, pca: PcaVersion) -> Mapping[str, Vectors]:
-    """What classifiers are fitted on, by name: embeddings, and their features of a PCA version."""
+    """Return the inputs of classifiers by their names: the embeddings, and their features of a PCA
+    version."""
     if not len(examples.labels):
         return {EMBEDDINGS: examples.embeddings}
     return {
@@ -199,8 +214,8 @@ def _inputs(examples: Examples, pca: PcaVersion) -> Mapping[str, Vectors]:
 
 
 @contextmanager
-def _told_unless_converged(did: LayerRun, algorithm: str) -> Iterator[None]:
-    """scikit-learn's warning that a fit stopped early, once, as a note of the run."""
+def _convergence_noted(did: LayerRun, algorithm: str) -> Iterator[None]:
+    """Turn scikit-learn's warnings in this context that a fit stopped early into one note of the run."""
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings(record=True) as caught:
@@ -209,18 +224,18 @@ def _told_unless_converged(did: LayerRun, algorithm: str) -> Iterator[None]:
     for other in (w for w in caught if not issubclass(w.category, ConvergenceWarning)):
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
     if any(issubclass(w.category, ConvergenceWarning) for w in caught):
-        did.notes.append(f"{algorithm} stopped before it converged: a longer fit may do better.")
+        did.notes.append(f"{algorithm} stopped before it converged; a longer fit may be better.")
 
 
 def _stage(
     context: Context,
     chunk: Chunk,
-    made: Sequence[tuple[ClassifierVersion, Evaluation]],
+    tested: Sequence[tuple[ClassifierVersion, Evaluation]],
     examples: Examples,
 ) -> None:
-    """Stages the versions, and what each said of the photos held out, and judges them. Raises Blocked."""
+    """Stage the versions and their predictions of held-out photos, and judge them. Raises Blocked."""
     lake = context.lake
-    versions = [version for version, _ in made]
+    versions = [version for version, _ in tested]
     best = max(versions, key=lambda version: version.metrics["macro_f1"])
     promote = context.settings.refit.promote or best.supersedes is None
     champion = best if promote else None
@@ -229,17 +244,17 @@ def _stage(
         for version in versions
     ]
     lake.staging.write(chunk, MODELS, lake.rows(catalog.MODELS, rows))
-    held_out = [row for version, tested in made for row in _held_out(version, tested, examples)]
+    held_out = [row for version, test in tested for row in _held_out(version, test, examples)]
     lake.staging.write(chunk, HELD_OUT, lake.rows(catalog.HELD_OUT, held_out))
     fault_points.at("training: staged")
     staged = lake.staging.read(chunk, MODELS)
-    context.gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(made))
+    context.gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(tested))
 
 
 def _held_out(
     version: ClassifierVersion, tested: Evaluation, examples: Examples
 ) -> Iterator[dict[str, Any]]:
-    """The rows of gold/held_out of one version."""
+    """Yield the rows of gold/held_out of one version."""
     for place, photo in enumerate(tested.photos.tolist()):
         yield {
             "photo_id": examples.photo_ids[photo],

@@ -1,1 +1,2 @@
-"""The lake: Spark's session, the tables, chunks and commits, keys, the run journal."""
+"""The lake: the Spark session, the tables, chunks and commits, the lease, pseudonyms and the journal of
+runs."""

@@ -1,4 +1,4 @@
-"""Calls of AWS: clients that wait and try again, and errors as one sentence."""
+"""Calls to AWS: clients that wait and try again, and errors that are one sentence each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from conf.errors import BadInput, FruitLakeError
 
 ATTEMPTS = 8
-"""How often a call is made before its error counts: a bucket that throttles asks for patience."""
+"""The number of times that a call is made before its error counts. A bucket that throttles asks callers to
+wait."""
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "InvalidAccessKeyId")
@@ -30,10 +31,10 @@ QUOTAS = (
 def client(
     service: str, region: str | None = None, *, attempts: int | None = None, seconds: float = 30
 ) -> Any:
-    """This process' client of a service. Credentials, profile and endpoint are those of boto3's own chain.
+    """Return this process' client of a service. boto3 finds the credentials, the profile and the endpoint.
 
-    `region`: where it isn't the caller's default one; `attempts`: where they aren't ATTEMPTS. An answer is
-    waited for so many `seconds`.
+    `region` is the caller's default one unless it is given, and `attempts` is ATTEMPTS. `seconds` is the time
+    to wait for an answer.
     """
     import boto3
     from botocore.config import Config
@@ -44,23 +45,25 @@ def client(
         read_timeout=seconds,
         max_pool_connections=32,
     )
-    # boto3's default session is of one thread, and keeps the first credentials that it finds.
+    # boto3's default session is not safe for several threads, and it keeps the first credentials that it
+    # finds.
     return boto3.Session().client(service, region_name=region, config=config)
 
 
 def code(error: Exception) -> str:
-    """What AWS calls an error; empty for one that isn't from AWS."""
+    """Return the code that AWS gave to an error; an empty text where the error isn't from AWS."""
     response: dict[str, Any] = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
 
 
 @contextmanager
 def asking(what: str) -> Iterator[None]:
-    """Calls within raise our own errors, one sentence each: `what` says in it what was asked, as `the bucket
-    photos` or `to launch the cluster`.
+    """Turn the errors of calls to AWS in this context into errors of the product, one sentence each.
 
-    Raises BadInput (no credentials, expired ones, denied, not there, a parameter that AWS refuses) or
-    FruitLakeError (a quota, throttling or silence that outlasted every attempt).
+    `what` says in the sentence what AWS was asked for, such as `the bucket photos` or `to launch the
+    cluster`. Raises BadInput where credentials are missing, expired or not sufficient, or where AWS refuses
+    the request; FruitLakeError where a quota is used up, or where AWS throttles or is silent at every
+    attempt.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -71,43 +74,44 @@ def asking(what: str) -> Iterator[None]:
 
 
 def translated(error: Exception, what: str) -> FruitLakeError:
-    """The error of ours that stands for one of botocore's."""
+    """Return the error of the product for one of botocore's errors, as `asking` raises it."""
     from botocore import exceptions as theirs
 
     if isinstance(error, theirs.NoCredentialsError | theirs.PartialCredentialsError):
         return BadInput(
-            f"AWS was asked for {what}, and there are no credentials: log in (aws configure sso, aws sso "
+            f"AWS was asked ({what}), and there are no credentials: log in (aws configure sso, aws sso "
             f"login), or set AWS_PROFILE."
         )
     if isinstance(error, theirs.ProfileNotFound | theirs.NoRegionError):
-        return BadInput(f"AWS was asked for {what}: {str(error).rstrip('.')}; set it right.")
+        return BadInput(f"AWS was asked ({what}): {str(error).rstrip('.')}; correct that setting.")
     if isinstance(error, theirs.ClientError):
         return _answered(error, what)
     return FruitLakeError(
-        f"AWS was asked for {what}, and did not answer ({type(error).__name__}); see to the network, and run "
+        f"AWS was asked ({what}) and did not answer ({type(error).__name__}); see to the network, and run "
         f"the same command again."
     )
 
 
 def _answered(error: Exception, what: str) -> FruitLakeError:
+    """Return the error for an answer of AWS that reports one, by its code."""
     name, details = code(error), getattr(error, "response", {}).get("Error", {})
     message = str(details.get("Message", "")).strip().rstrip(".") or "no reason given"
     if name in DENIED:
         return BadInput(
-            f"AWS denies {what} to these credentials ({message}); grant it (run.py emr policies writes who "
-            f"may do what), or use others."
+            f"AWS denies {what} to these credentials ({message}); grant it (run.py emr policies writes "
+            f"the policies), or use other credentials."
         )
     if name in EXPIRED:
         return BadInput(
-            f"AWS was asked for {what}: the credentials are not valid ({name}); log in again."
+            f"AWS was asked ({what}): the credentials are not valid ({name}); log in again."
         )
     if name in QUOTAS or "quota" in message.lower() or "limit exceeded" in message.lower():
         return FruitLakeError(
-            f"A quota of the account stands in the way of {what} ({message}); ask for more under Service "
-            f"Quotas, or take less, and run the same command again."
+            f"A quota of the account stands in the way of this request: {what} ({message}). Ask for a higher "
+            f"quota under Service Quotas, or use less, and run the same command again."
         )
     if name in THROTTLED:
         return FruitLakeError(
-            f"AWS throttles {what} ({name}), at each of several attempts; run the same command again later."
+            f"AWS throttles {what} ({name}) at every attempt; run the same command again later."
         )
     return BadInput(f"AWS refuses {what}: {message} ({name}).")

@@ -1,7 +1,7 @@
-"""Every table of the lake: its path, grain and columns. The one place where they are written down.
+"""Every table of the lake: its path, its grain and its columns. They are written down nowhere else.
 
-`run_id` and `chunk` stand in each: which run wrote the row, and the number under which it was committed.
-No column that holds anything personal has statistics in the Delta log (see `properties`).
+Each table has the columns `run_id`, the run that wrote the row, and `chunk`, the number under which the row
+was committed. No column that holds anything personal has statistics in the Delta log (see `properties`).
 """
 
 from __future__ import annotations
@@ -36,18 +36,21 @@ TYPES: Mapping[str, DataType] = {
 
 
 def schema(columns: str) -> StructType:
-    """The type of rows with these columns, written as `name type, …`. Needs no session, as Spark's own
-    parser does."""
+    """Return the schema of rows with these columns, which are written as `name type, …`.
+
+    It needs no Spark session, unlike Spark's own parser.
+    """
     pairs = (column.split() for column in columns.split(","))
     return StructType([StructField(name, TYPES[kind]) for name, kind in pairs])
 
 
 @dataclass(frozen=True)
 class Table:
-    """One Delta table: `name` is its path under the lake root, `grain` says what one row is.
+    """One Delta table. `name` is its path under the lake's root, and `grain` says what one row is.
 
-    `numbers`: what its commits are numbered by, so that none comes twice, nor after a takeover. A journal's
-    rows are ordered by themselves.
+    `numbers` says what the commits are numbered by: the number of their chunk, or a count. The number keeps a
+    commit from being made twice, and from being made after a takeover. It is None for a journal, whose rows
+    carry their own order.
     """
 
     name: str
@@ -58,7 +61,7 @@ class Table:
 
     @cached_property
     def schema(self) -> StructType:
-        """The columns, with `run_id` and `chunk` first."""
+        """The schema of the table's rows, with `run_id` and `chunk` as the first columns."""
         return schema(f"run_id string, chunk bigint, {self.columns}")
 
 
@@ -198,22 +201,22 @@ TABLES = (
 )
 
 LAYER_OF: Mapping[Table, str] = {PHOTOS: BRONZE, EMBEDDINGS: SILVER, FEATURES: GOLD}
-"""The tables that hold the photos of chunks, and the layers of these chunks."""
+"""The tables that hold the photos of a layer's chunks, each with its layer."""
 
 
 def properties(delta: DeltaSettings) -> Mapping[str, str]:
-    """Delta properties of every table.
+    """Return the Delta properties of every table.
 
-    Statistics only on columns that hold nothing personal: with the default, the smallest and largest
-    `photo_id`, `subject` and `path` of each file would stand in the log, its checksums and checkpoints.
-    In-commit timestamps make time travel independent of the files' own times.
+    Only columns that hold nothing personal have statistics. By default, the smallest and the largest
+    `photo_id`, `subject` and `path` of each file would stand in the log, its checksums and its checkpoints.
+    In-commit timestamps make time travel independent of the files' modification times.
     """
     return {
         "delta.enableDeletionVectors": "false",
         "delta.enableChangeDataFeed": "false",
         "delta.enableInCommitTimestamps": "true",
         "delta.dataSkippingStatsColumns": "chunk,run_id",
-        # A checkpoint takes a second; to read fifty small commits takes less.
+        # To write a checkpoint takes a second, which is longer than to read fifty small commits.
         "delta.checkpointInterval": "50",
         "delta.deletedFileRetentionDuration": f"interval {delta.deleted_file_retention}",
         "delta.logRetentionDuration": f"interval {delta.log_retention}",

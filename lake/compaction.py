@@ -1,7 +1,7 @@
-"""Compaction: daily runs leave small files, which are joined once there are many.
+"""Compaction: daily runs write small files, and these are joined when a table has many of them.
 
-A file that has grown large is never rewritten (`lake.spark_session` sets the sizes), so the cost follows what
-came in, not what the lake holds. The files that were joined stay for time travel until the retention ends.
+A large file is never rewritten (`lake.spark_session` sets the sizes). So the cost depends on the photos that
+came in, not on those that the lake holds. The joined files stay for time travel until the retention ends.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from lake.writable_lake import FILE_BYTES, WritableLake
 
 
 def compact(lake: WritableLake, *, small_files: int) -> list[Table]:
-    """Joins the small files of each table that this run wrote to and that has gathered so many; returns these
-    tables. Raises Busy."""
+    """Join the small files of each table that this run wrote to and that has at least `small_files` of them.
+
+    Returns these tables. Raises Busy.
+    """
     written = sorted(lake.written, key=lambda table: table.name)
-    due = [table for table in written if _small(*lake.log(table).size()) >= small_files]
+    due = [table for table in written if _surplus(*lake.log(table).size()) >= small_files]
     for table in due:
         lake.compact(table)
         fault_points.at("lake: a table compacted")
     return due
 
 
-def _small(files: int, size: int) -> int:
-    """How many files there are beyond those that so many bytes need."""
+def _surplus(files: int, size: int) -> int:
+    """Return how many more files there are than `size` bytes need."""
     return files - size // FILE_BYTES

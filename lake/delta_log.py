@@ -1,4 +1,4 @@
-"""The Delta log of a table, as the JVM knows it: Python's API tells no transaction numbers."""
+"""The Delta log of a table, read by the JVM's API, because Python's API has no transaction numbers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 TAKEOVER = 10**12
-"""What a takeover adds to the numbers of commits and entries: more than there will ever be of them."""
+"""The number that a takeover adds to the numbers of commits and entries. There will never be as many of
+them."""
 
 
 class DeltaLog:
-    """The log of the table under `uri`, whose commits are numbered in the name of `application`."""
+    """The log of the table at `uri`. Its commits are numbered for `application`, as Delta's `txnAppId`."""
 
     def __init__(self, spark: SparkSession, uri: str, *, application: str) -> None:
         jvm: Any = spark.sparkContext._jvm
@@ -23,35 +24,37 @@ class DeltaLog:
         self._application = application
 
     def version(self) -> int:
-        """The current version."""
+        """Return the current version of the table."""
         return int(self._snapshot().version())
 
     def size(self) -> tuple[int, int]:
-        """How many files the current version has, and their bytes."""
+        """Return the number of files in the current version, and their bytes."""
         checksum = self._snapshot().checksumOpt()
         if checksum.isDefined():
             return int(checksum.get().numFiles()), int(checksum.get().tableSizeBytes())
         return int(self._snapshot().numOfFiles()), int(self._snapshot().sizeInBytes())
 
     def number(self) -> int:
-        """The highest number that was ever committed, takeovers included; a RESTORE doesn't lower it.
+        """Return the highest number that was ever committed, including takeovers. A RESTORE doesn't lower it.
 
-        From the last commit's checksum where it tells: to gather it from the log takes half a second.
+        It is read from the checksum of the last commit where that has it, because to gather it from the log
+        takes half a second.
         """
         checksum = self._snapshot().checksumOpt()
         known = checksum.get().setTransactions() if checksum.isDefined() else checksum
-        held = known.get() if known.isDefined() else self._snapshot().setTransactions()
-        numbers = held.iterator()
-        while numbers.hasNext():
-            transaction = numbers.next()
+        recorded = known.get() if known.isDefined() else self._snapshot().setTransactions()
+        transactions = recorded.iterator()
+        while transactions.hasNext():
+            transaction = transactions.next()
             if transaction.appId() == self._application:
                 return int(transaction.version())
         return 0
 
     def add_takeover(self) -> None:
-        """A commit of nothing but a number, TAKEOVER above the last.
+        """Commit nothing but a number that is TAKEOVER above the last one.
 
-        That one is read within the transaction: a commit that comes between is a conflict.
+        The last number is read within the transaction, so a commit that another process makes meanwhile is a
+        conflict.
         """
         transaction = self._log.startTransaction(self._none, self._none)
         number = max(int(transaction.txnVersion(self._application)), 0) + TAKEOVER

@@ -1,4 +1,4 @@
-"""Tables read without Spark: what a notebook, a page or an auditor gets in a second."""
+"""Reading of tables without Spark, in about a second, for a notebook, a page or an auditor."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from lake.storage.connectors import delta_rs_options
 
 
 def delta_table(root: str, table: Table, *, version: int | None = None) -> Any:
-    """A table as delta-rs knows it, for what isn't read by rows. Raises BadInput where there is none."""
-    # Imported here: those who read with Spark don't need it.
+    """Return the `deltalake.DeltaTable` of a table, now or at a version. Raises BadInput where there is no
+    lake."""
+    # The import stands here because runs that read with Spark don't need it.
     from deltalake import DeltaTable
     from deltalake.exceptions import TableNotFoundError
 
@@ -34,24 +35,28 @@ def rows(
     columns: Sequence[str] | Mapping[str, pc.Expression] | None = None,
     where: pc.Expression | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows of a table of the lake under `root`, a folder or `s3://bucket/prefix`, as it is now.
+    """Return the rows of a table as it is now, each as a dictionary.
 
-    Raises BadInput where there is none.
+    `root` is the root of the lake, a folder or `s3://bucket/prefix`. `columns` are names, or expressions by
+    the names of their results; all columns by default. Raises BadInput where there is no lake.
     """
-    held = delta_table(root, table).to_pyarrow_dataset()
-    wanted = columns if columns is None or isinstance(columns, Mapping) else list(columns)
-    found: list[dict[str, Any]] = held.to_table(columns=wanted, filter=where).to_pylist()
+    dataset = delta_table(root, table).to_pyarrow_dataset()
+    selected = columns if columns is None or isinstance(columns, Mapping) else list(columns)
+    found: list[dict[str, Any]] = dataset.to_table(columns=selected, filter=where).to_pylist()
     return found
 
 
 def counts(
     root: str, table: Table, *by: str, where: pc.Expression | None = None
 ) -> dict[tuple[Any, ...], int]:
-    """Rows by the values of columns, as they are now. Raises BadInput where there is no lake."""
-    held = delta_table(root, table).to_pyarrow_dataset()
-    batches = held.scanner(columns=list(by), filter=where).to_reader()
+    """Return the number of rows of a table as it is now, for each combination of values in the columns `by`.
+
+    Raises BadInput where there is no lake.
+    """
+    dataset = delta_table(root, table).to_pyarrow_dataset()
+    batches = dataset.scanner(columns=list(by), filter=where).to_reader()
     total: dict[tuple[Any, ...], int] = {}
-    # Batch by batch: a column of all photos need not be in memory at once.
+    # The rows are counted batch by batch, so that a column of all photos is never in memory at once.
     for batch in batches:
         counted = pa.Table.from_batches([batch]).group_by(list(by)).aggregate([([], "count_all")])
         for *values, count in zip(*(column.to_pylist() for column in counted), strict=True):
@@ -60,5 +65,8 @@ def counts(
 
 
 def count(root: str, table: Table) -> int:
-    """The rows of a table as it is now; its files' footers tell. Raises as `counts`."""
+    """Return the number of rows of a table as it is now, from its files' footers.
+
+    Raises BadInput where there is no lake.
+    """
     return int(delta_table(root, table).to_pyarrow_dataset().count_rows())

@@ -1,8 +1,9 @@
-"""The lease: who may write to the lake. One writer at a time, and readers never wait.
+"""The lease: the right to write to the lake. One process has it at a time, and readers never wait for it.
 
-It is one file, changed only by compare-and-swap. Its holder renews it as long as it lives, and before each
-commit. A holder that died on this machine is noticed at once, any other by its silence; whoever takes over
-must first make it harmless, should it only have been paused (`Lake.writing` does).
+The lease is one file, which is changed only by compare-and-swap. Its holder renews it as long as it lives,
+and before each commit. A holder that died on this machine is noticed at once, any other holder by its
+silence. It may only have been paused, so the process that takes over must first make it harmless
+(`WritableLake.open` does).
 """
 
 from __future__ import annotations
@@ -26,25 +27,26 @@ from lake.storage.folder import Folder
 
 NAME = "lease.json"
 RENEWALS = 6
-"""How often a holder renews within the time after which it counts as silent."""
+"""The number of times that a holder renews the lease within the seconds after which it counts as silent."""
 
 WATCHED = 1 / 3
-"""Of that time: how long a silent holder is watched, as its clock may only be another one."""
+"""The time for which a silent holder is watched, as a share of those seconds, because its clock may be
+wrong."""
 
 SKEW = 5.0
-"""Seconds that two machines' clocks may differ and still be believed."""
+"""The seconds by which another machine's clock may be ahead and still be believed."""
 
 LINGER = 30.0
-"""Seconds that a killed writer's Java may take to notice."""
+"""The seconds that the Java process of a killed writer may take to end."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """What the file says. Times are seconds since 1970, by the holder's own clock.
+    """The holder of the lease, as the file describes it. Times are seconds since 1970, by the holder's clock.
 
-    `processes`: the holder's own and its Java's, by number, with the time that each was started, in the
-    kernel's own unit. `seconds`: its silence after which it has lost the lease. `is_fenced`: no earlier
-    holder can commit any more.
+    `processes` are the holder's own process and its Java process, by number, with the time at which each was
+    started, in the kernel's unit. A holder that is silent for `seconds` has lost the lease. `is_fenced` says
+    that no earlier holder can commit any more.
     """
 
     owner: str
@@ -59,42 +61,48 @@ class Holder:
 
     @classmethod
     def here(cls, *, run_id: str, seconds: float, is_fenced: bool) -> Self:
-        """This process, now."""
+        """Return this process as a holder from now on."""
         now = time.time()
-        own = {str(os.getpid()): _started(os.getpid())}
+        processes = {str(os.getpid()): _started(os.getpid())}
         token = secrets.token_hex(16)
         host = socket.gethostname()
-        return cls(token, run_id, host, machine(), own, now, now, seconds, is_fenced)
+        return cls(token, run_id, host, machine(), processes, now, now, seconds, is_fenced)
 
     @classmethod
     def read(cls, content: bytes) -> Self:
-        """From the file. Raises Inconsistent where it holds something else."""
+        """Return the holder that the content of the file describes.
+
+        Raises Inconsistent where the content is something else.
+        """
         try:
             return cls(**json.loads(content))
         except (ValueError, TypeError):
             raise Inconsistent(
-                f"The lake's {NAME} is no lease; see that nothing writes there, then delete the file."
+                f"The lake's {NAME} is no lease; make sure that nothing writes there, then delete the file."
             ) from None
 
     def content(self) -> bytes:
-        """For the file."""
+        """Return the content of the file that describes this holder, as JSON."""
         return json.dumps(asdict(self)).encode()
 
     @property
-    def told(self) -> str:
-        """For the screen."""
+    def description(self) -> str:
+        """The holder in words, for a message: its run, its machine, its process and since when it holds."""
         since = datetime.fromtimestamp(self.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         return (
             f"run {self.run_id} on {self.host} (process {next(iter(self.processes))}) since {since}"
         )
 
     def living(self) -> list[str]:
-        """Its processes that still live; for another machine's nobody can say."""
+        """Return the numbers of its processes that still live. The holder must be on this machine."""
         return [pid for pid, started in self.processes.items() if _started(int(pid)) == started]
 
 
 def machine() -> str:
-    """Tells where process numbers mean the same: this boot of this machine, and its process namespace."""
+    """Return a name of the place where process numbers are unique.
+
+    It names this boot of this machine, and the process namespace.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -103,7 +111,11 @@ def machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """When the process was started; empty where there is none, or it is dead and not yet reaped."""
+    """Return when a process was started, in the kernel's unit.
+
+    The text is empty where there is no such process, or where it is dead and not yet reaped. It is `unknown`
+    where the machine has no /proc.
+    """
     try:
         facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -112,7 +124,8 @@ def _started(pid: int) -> str:
 
 
 def exists(pid: int) -> bool:
-    """Whether this machine has a process of that number, dead and not yet reaped ones included."""
+    """Return whether this machine has a process with that number, also one that is dead and not yet
+    reaped."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -123,53 +136,58 @@ def exists(pid: int) -> bool:
 
 
 class Lease:
-    """This process' hold on a lake. `held` makes it."""
+    """The lease that this process holds on a lake. `held` makes it."""
 
     def __init__(self, files: Folder, holder: Holder) -> None:
         self._files = files
         self._holder = holder
         self._content = holder.content()
-        self._one = threading.Lock()
+        self._lock = threading.Lock()
         self._over = threading.Event()
 
     @property
     def is_fenced(self) -> bool:
-        """Whether earlier holders can't commit any more; else that is to be seen to first."""
+        """Whether no earlier holder can commit any more. If not, the writer must make sure of it first."""
         return self._holder.is_fenced
 
     def check(self) -> None:
-        """Renews the lease. To be called before each commit.
+        """Renew the lease. A writer calls this before each commit.
 
-        Raises Busy where another process has taken it, OSError where the file can't be written.
+        Raises Busy where another process has taken the lease, and OSError where the file can't be written.
         """
         self._change()
 
     def fenced(self) -> None:
-        """Records that no earlier holder can commit any more. Raises as `check`."""
+        """Record that no earlier holder can commit any more. Raises Busy and OSError like `check`."""
         self._change(is_fenced=True)
 
     def shared_with(self, pid: int) -> None:
-        """Counts another process as part of this holder: it may commit as long as it lives."""
+        """Record another process as part of this holder, because it may commit as long as it lives.
+
+        Raises Busy and OSError like `check`.
+        """
         self._change(processes={**self._holder.processes, str(pid): _started(pid)})
 
     def _change(self, **changes: object) -> None:
-        with self._one:
+        with self._lock:
             changed = replace(self._holder, renewed=time.time(), **changes)  # type: ignore[arg-type]
             content = changed.content()
             if not self._files.swap(NAME, content, expected=self._content):
-                raise Busy(self._lost())
+                raise Busy(self._loss())
             self._holder, self._content = changed, content
 
-    def _lost(self) -> str:
+    def _loss(self) -> str:
+        """Return the message that says who took the lease over."""
         taken = self._files.read(NAME)
-        by = f"by {Holder.read(taken).told}" if taken else "and given back since"
+        by = f"by {Holder.read(taken).description}" if taken else "and given back since"
         return (
-            f"The lake {self._files.root} was taken over {by}, as this run had not been heard of for "
+            f"The lake {self._files.root} was taken over {by}, because this run did not renew its lease for "
             f"{self._holder.seconds:g} s; it writes nothing more. Run again to go on from there."
         )
 
     def keep(self) -> None:
-        """Renews until `let_go`; what hinders it is told by the next `check`."""
+        """Renew the lease until `let_go`. An error of a renewal is left to the next `check`, which raises
+        it."""
         while not self._over.wait(self._holder.seconds / RENEWALS):
             try:
                 self.check()
@@ -179,21 +197,23 @@ class Lease:
                 continue
 
     def let_go(self, *, is_clean: bool) -> None:
-        """Ends the hold. One that is not clean stays for the next holder to find, and to take over:
-        Java may still be at a commit."""
+        """Stop the renewals, and give the lease back where `is_clean`.
+
+        Otherwise the file stays, so that the next holder takes the lease over: Java may still be at a commit.
+        """
         self._over.set()
-        with self._one:
+        with self._lock:
             if is_clean and self.is_fenced:
                 self._files.swap(NAME, None, expected=self._content)
 
 
 @contextmanager
 def held(files: Folder, *, run_id: str, seconds: float) -> Iterator[Lease]:
-    """The lease for a while; it is given back where nothing worse than one of our own errors ends that.
+    """Hold the lease in this context. It is given back at the end, unless an error that isn't ours ends it.
 
-    Raises Busy, naming the holder, where another process holds it.
+    Raises Busy where another process holds the lease; the message names the holder.
     """
-    lease = Lease(files, _taken(files, run_id=run_id, seconds=seconds))
+    lease = Lease(files, _acquired(files, run_id=run_id, seconds=seconds))
     keeper = threading.Thread(target=lease.keep, name="lease", daemon=True)
     keeper.start()
     is_clean = False
@@ -205,29 +225,34 @@ def held(files: Folder, *, run_id: str, seconds: float) -> Iterator[Lease]:
         raise
     except Exception:
         with suppress(OSError):
-            lease.check()  # one that has lost the lake may fail at whatever the next holder did there
+            # A run that has lost the lake may fail at anything that the next holder did there; Busy says so.
+            lease.check()
         raise
     finally:
         lease.let_go(is_clean=is_clean)
         keeper.join()
 
 
-def _taken(files: Folder, *, run_id: str, seconds: float) -> Holder:
+def _acquired(files: Folder, *, run_id: str, seconds: float) -> Holder:
+    """Write this process into the file as the holder, and return it. Raises Busy where another one lives."""
     while True:
         found = files.read(NAME)
         if found is not None and not _is_gone(files, found):
             raise Busy(
-                f"The lake {files.root} is held by {Holder.read(found).told}; wait until it is done, "
-                f"or stop it, and run again."
+                f"The lake {files.root} is held by {Holder.read(found).description}; wait until it is "
+                f"done, or stop it, and run again."
             )
-        mine = Holder.here(run_id=run_id, seconds=seconds, is_fenced=found is None)
-        if files.swap(NAME, mine.content(), expected=found):
-            return mine
+        holder = Holder.here(run_id=run_id, seconds=seconds, is_fenced=found is None)
+        if files.swap(NAME, holder.content(), expected=found):
+            return holder
 
 
 def writer(files: Folder) -> Holder | None:
-    """Who seems to write now, for a reader's word about what it saw: at once, so that a silent holder may be
-    taken for a living one. Raises Inconsistent where the file is no lease."""
+    """Return the process that seems to write now; None where there is none.
+
+    Readers report it beside what they saw. The answer comes at once, so a holder that died on another machine
+    counts as a writer until its seconds are over. Raises Inconsistent where the file is no lease.
+    """
     found = files.read(NAME)
     holder = Holder.read(found) if found else None
     if holder is None:
@@ -238,22 +263,22 @@ def writer(files: Folder) -> Holder | None:
 
 
 def _is_gone(files: Folder, found: bytes) -> bool:
-    """Whether the holder is dead, or silent for so long that it has lost its right."""
+    """Return whether the holder is dead, or silent for so long that it has lost the lease."""
     holder = Holder.read(found)
     if holder.machine == machine():
-        own = next(iter(holder.processes))
+        python = next(iter(holder.processes))
         until = time.monotonic() + LINGER
-        while (living := holder.living()) and own not in living and time.monotonic() < until:
+        while (living := holder.living()) and python not in living and time.monotonic() < until:
             time.sleep(0.1)
         if not living:
             return True
     if -SKEW <= time.time() - holder.renewed < holder.seconds:
         return False
-    return not _stirs(files, found, seconds=holder.seconds * WATCHED)
+    return not _is_renewed(files, found, seconds=holder.seconds * WATCHED)
 
 
-def _stirs(files: Folder, found: bytes, *, seconds: float) -> bool:
-    """Whether the file changes meanwhile: then its holder lives, whatever the time that it tells."""
+def _is_renewed(files: Folder, found: bytes, *, seconds: float) -> bool:
+    """Return whether the file changes within `seconds`. Then its holder lives, whatever its clock says."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if files.read(NAME) != found:

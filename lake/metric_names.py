@@ -1,4 +1,5 @@
-"""What a run is measured by: numbers of ops/runs that CloudWatch gets and alarms watch. None is personal."""
+"""The names of a run's metrics: numbers in ops/runs that CloudWatch gets and alarms watch. None is
+personal."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ RATE = "photos_per_second"
 GATE_FAILURES, GATE_WARNINGS = "gate_failures", "gate_warnings"
 LAG = "landing_lag_seconds"
 DRIFT = "drift_"
-"""Before the name of one of a drift's measures (gold/drift.py)."""
+"""The prefix of the metric of a drift; the name of a measure of `gold.drift.Drift` follows."""
 
 MEAN_SHIFT, RECONSTRUCTION = f"{DRIFT}mean_shift", f"{DRIFT}reconstruction"
 
@@ -31,17 +32,20 @@ OF_LAYER: Mapping[str, str] = {
     f"{DRIFT}brightness": "None",
     f"{DRIFT}component": "None",
 }
-"""Of one layer of one run, and the unit of each.
+"""The metrics of one layer of one run, with their units in CloudWatch.
 
-`refused_share`, of what came in, in [0, 1]. `gate_failures`: what blocked chunks: critical expectations, too
-large a refused share, a gate that could not run.
-`landing_lag_seconds`: how old the oldest new object was when bronze found it; 0 where none is new. `drift_…`:
-the largest over the chunks that were compared with their version.
+`refused_share` is the share of refused photos among those that came in, in [0, 1]. `gate_failures` counts
+what blocked chunks: critical expectations that failed, a refused share that was too large, and a gate that
+could not run. `landing_lag_seconds` is the age of the oldest new object when bronze found it; it is 0 where
+no object is new. `drift_…` is the largest value over the chunks that were compared with their version.
 """
 
 OF_RUN: Mapping[str, str] = {RUNS: "Count", RUNS_FAILED: "Count", ERASURES_DUE: "Count"}
-"""Of one whole run, and the unit of each. `runs_failed`: 1 where it failed or a gate blocked it.
-`erasures_due`: requests whose files may go and have not gone when it ends."""
+"""The metrics of one whole run, with their units in CloudWatch.
+
+`runs` is 1. `runs_failed` is 1 where the run failed or a gate blocked it. `erasures_due` is the number of
+requests for erasure whose files may be removed and are still there when the run ends.
+"""
 
 LAKE, LAYER = "Lake", "Layer"
-"""The dimensions: the lake's root, and, of a layer, its name."""
+"""The dimensions of the metrics: the lake's root, and for the metrics of a layer also the layer's name."""

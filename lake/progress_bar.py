@@ -1,4 +1,4 @@
-"""How far a layer is: photos done, photos/s and time left, while Spark works."""
+"""The progress of a layer while Spark works: photos done, photos a second, and the time left."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from rich.progress import (
 from rich.text import Text
 
 Count = Callable[[int], None]
-"""Called on a worker with the number of photos it has done. Reaches the driver when its task ends."""
+"""A function that a worker calls with a number of photos that it has done. The number reaches the driver when
+the worker's task ends."""
 
 EVERY = 0.5
-"""Seconds between two looks at the count."""
+"""The seconds between two updates of the bar."""
 
 
 class _Rate(TextColumn):
+    """The column of the bar that shows photos a second."""
+
     def __init__(self) -> None:
         super().__init__("")
 
@@ -38,7 +41,10 @@ class _Rate(TextColumn):
 
 @contextmanager
 def counted(spark: SparkSession, console: Console, *, title: str, photos: int) -> Iterator[Count]:
-    """Gives the counter that workers call. A bar on a terminal, elsewhere one line at the end."""
+    """Yield the function by which workers count their photos, and show the progress in this context.
+
+    A terminal shows a bar meanwhile; at the end, one line gives the photos and their rate.
+    """
     accumulator = spark.sparkContext.accumulator(0)
     started = time.monotonic()
     bar = Progress(

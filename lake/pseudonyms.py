@@ -1,7 +1,8 @@
-"""The key behind the pseudonyms. It lives outside the lake, which keeps only its fingerprint.
+"""The pseudonyms and the secret behind them. The secret lies outside the lake, which has only its
+fingerprint.
 
-Pseudonyms are HMAC-SHA256 (RFC 2104) under keys derived from the one secret, a purpose each, so that
-one kind of pseudonym can't be turned into another.
+A pseudonym is an HMAC-SHA256 (RFC 2104). Each kind of pseudonym has a key of its own that is derived from the
+secret, so that one kind can't be turned into another.
 """
 
 from __future__ import annotations
@@ -19,41 +20,43 @@ from lake import aws
 from lake.storage.addresses import is_s3, within
 
 SMALLEST = 16
-"""Bytes of secret below which a key is refused."""
+"""The fewest bytes that a secret may have."""
 
 
 @dataclass(frozen=True, repr=False)
 class Pseudonyms:
-    """Pseudonyms of subjects, of landing paths and of bytes: 64 hex digits each."""
+    """The pseudonyms of subjects, of landing paths and of photos' bytes. Each is 64 hex digits."""
 
     secret: bytes
 
     def subject(self, name: str) -> str:
-        """The pseudonym of a data subject."""
+        """Return the pseudonym of a data subject."""
         return self._hmac("subject", name)
 
     def path(self, path: str) -> str:
-        """The keyed hash of a path under the landing root."""
+        """Return the keyed hash of a path under the landing root."""
         return self._hmac("path", path)
 
     def tombstone(self, pseudonym: str) -> str:
-        """What keeps out whom, or what, a pseudonym or a photo's `original` stands for. Neither can be had
-        from it."""
+        """Return the tombstone of a subject's pseudonym, or of the hash `original` of a photo's bytes.
+
+        It keeps the subject or the photo out. The pseudonym or hash can't be calculated from it.
+        """
         return self.tombstones(pseudonym.encode())
 
     @property
     def originals(self) -> KeyedHash:
-        """What hashes the bytes of photos, and can nothing else: workers get it."""
+        """The hash of photos' bytes. Workers get it, because it can make no other pseudonym."""
         return KeyedHash(self._derived("original"))
 
     @property
     def tombstones(self) -> KeyedHash:
-        """What makes a tombstone, and can nothing else: workers get it."""
+        """The hash that makes tombstones. Workers get it, because it can make no other pseudonym."""
         return KeyedHash(self._derived("tombstone"))
 
     @property
     def fingerprint(self) -> str:
-        """Tells two secrets apart without telling anything of either."""
+        """A text that differs between two secrets and reveals nothing about them."""
         return self._hmac("fingerprint", "")
 
     def _hmac(self, purpose: str, text: str) -> str:
@@ -65,23 +68,24 @@ class Pseudonyms:
 
 @dataclass(frozen=True, repr=False)
 class KeyedHash:
-    """HMAC-SHA256 under one key: 64 hex digits."""
+    """A function that returns the HMAC-SHA256 of bytes under one key, as 64 hex digits."""
 
     key: bytes
 
     def __call__(self, content: bytes) -> str:
+        """Return the hash of bytes, 64 hex digits."""
         return hmac.new(self.key, content, hashlib.sha256).hexdigest()
 
 
 def load(
     reference: str, *, lake: str, make: bool, environment: Mapping[str, str] = os.environ
 ) -> Pseudonyms:
-    """The keys that `reference` names: `env:NAME`, `aws-secret:ARN`, or `file:PATH` with `{lake}` for the
-    lake root.
+    """Return the pseudonyms under the secret that `reference` names.
 
-    A key file that doesn't exist is made, with mode 0600, where `make` says that the lake is new.
-    Raises BadSettings (another form), BadInput (unset, missing, too short, unreadable), Refused (inside
-    the lake).
+    A reference is `env:NAME`, `aws-secret:ARN`, or `file:PATH` with `{lake}` for the lake's root. With
+    `make`, which says that the lake is new, a key file that doesn't exist is made with mode 0600. Raises
+    BadSettings where the reference has another form, BadInput where the secret is missing, too short or can't
+    be read, and Refused where the file lies inside the lake.
     """
     kind, _, name = reference.partition(":")
     if kind == "env":
@@ -92,8 +96,8 @@ def load(
         secret = _from_aws(name)
     elif kind == "file" and is_s3(lake) and "{lake}" in name:
         raise BadSettings(
-            f"subjects.key = {reference!r}: a key file can't lie beside a lake in S3; write file:PATH on "
-            f"this machine, env:NAME or aws-secret:ARN."
+            f"subjects.key = {reference!r}: a key file can't lie beside a lake in S3; write file:PATH with "
+            f"a path on this machine, env:NAME or aws-secret:ARN."
         )
     elif kind == "file":
         secret = _from_file(Path(name.format(lake=lake.rstrip("/"))), lake=lake, make=make)
@@ -103,17 +107,20 @@ def load(
         )
     if len(secret) < SMALLEST:
         raise BadInput(
-            f"subjects.key: {reference} holds under {SMALLEST} bytes; use a longer secret."
+            f"subjects.key: {reference} has under {SMALLEST} bytes; use a longer secret."
         )
     return Pseudonyms(secret)
 
 
 def _from_aws(arn: str) -> bytes:
-    """A secret of AWS Secrets Manager, by its ARN, which names its region. Never made here: who may make it
-    is the account's matter."""
+    """Return a secret of AWS Secrets Manager by its ARN, which also names its region.
+
+    A missing secret is not made here, because the account decides who may make one. Raises BadSettings where
+    the ARN is not whole, and the errors of `aws.asking`.
+    """
     parts = arn.split(":")
     if parts[:1] != ["arn"] or parts[2:3] != ["secretsmanager"] or len(parts) < 7:
-        raise BadSettings(f"subjects.key = 'aws-secret:{arn}': write the secret's whole ARN.")
+        raise BadSettings(f"subjects.key = 'aws-secret:{arn}': write the whole ARN of the secret.")
     with aws.asking(f"the secret {parts[6]}"):
         found = aws.client("secretsmanager", parts[3]).get_secret_value(SecretId=arn)
     text: str | None = found.get("SecretString")
@@ -121,9 +128,10 @@ def _from_aws(arn: str) -> bytes:
 
 
 def _from_file(path: Path, *, lake: str, make: bool) -> bytes:
+    """Return the secret in a key file; with `make`, a missing file is made first."""
     if within(str(path), lake):
         raise Refused(
-            f"The key file {path} lies inside the lake that it protects; name another place."
+            f"The key file {path} lies inside the lake that it protects; name a place outside."
         )
     if not make and not path.exists():
         raise BadInput(
@@ -135,7 +143,9 @@ def _from_file(path: Path, *, lake: str, make: bool) -> bytes:
     except FileExistsError:
         return _read(path)
     except OSError as error:
-        raise BadInput(f"The key file {path} can't be made ({error.strerror}).") from None
+        raise BadInput(
+            f"The key file {path} can't be made ({error.strerror}); name another for subjects.key."
+        ) from None
     secret = secrets.token_hex(32).encode()
     with os.fdopen(handle, "wb") as file:
         file.write(secret)
@@ -148,4 +158,6 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes().strip()
     except OSError as error:
-        raise BadInput(f"The key file {path} can't be read ({error.strerror}).") from None
+        raise BadInput(
+            f"The key file {path} can't be read ({error.strerror}); grant the right to read it."
+        ) from None

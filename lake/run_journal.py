@@ -1,4 +1,4 @@
-"""Which run this is, and what it left in `ops/runs`."""
+"""The run: its id, and what each of its layers did. The table ops/runs holds one row for each layer."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lake.column_values import REFUSED_PREFIX, RunStatus
 
 PROJECT = Path(__file__).resolve().parents[1]
 MOMENT = "%Y%m%dT%H%M%S.%f"
-"""When a run began, at the beginning of its `run_id`."""
+"""The format of the time at which a run began, which is the first part of its `run_id`."""
 
 REVISION = PROJECT / "REVISION"
-"""In a package of the code, which has no history beside it: the revision that it was made of."""
+"""The file that names the revision of the code in a package, which comes without git's history."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One call of the command line. `run_id` sorts by time."""
+    """One call of the command line. The ids of runs sort by time."""
 
     run_id: str
     code_revision: str
@@ -32,12 +32,12 @@ class Run:
 
     @classmethod
     def begin(cls, settings_hash: str) -> Run:
-        """A new run, now, of the code in this folder."""
+        """Return a new run of the code in this folder, which begins now."""
         moment = datetime.now(UTC).strftime(MOMENT)[:-3]
         return cls(f"{moment}Z-{secrets.token_hex(4)}", code_revision(), settings_hash)
 
     def metadata(self, *, layer: str, chunk: int | None) -> str:
-        """What each commit carries as `userMetadata`."""
+        """Return the JSON text that a commit carries as `userMetadata`."""
         return json.dumps(
             {
                 "run_id": self.run_id,
@@ -50,12 +50,15 @@ class Run:
 
 
 def begun(run_id: str) -> datetime:
-    """When the run of that id began, in UTC."""
+    """Return when the run with an id began, in UTC."""
     return datetime.strptime(run_id.partition("Z-")[0], MOMENT).replace(tzinfo=UTC)
 
 
 def code_revision() -> str:
-    """The git commit of this code, with `+` behind it where files differ from it; else `unknown`."""
+    """Return the git commit of this code, 12 hex digits. A `+` follows where files differ from the commit.
+
+    A package of the code has its revision in a file. The revision is `unknown` where neither tells it.
+    """
     if REVISION.exists():
         return REVISION.read_text().strip()
     try:
@@ -73,9 +76,10 @@ def _git(*arguments: str) -> str:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a gate said of a chunk: of the suite's expectations so many passed, the others by their ids.
+    """The verdict of a gate on a chunk.
 
-    `blocked` is what blocked it: expectations, or `refused_share`.
+    `passed` is the number of the suite's expectations that passed. The others are named by their ids.
+    `blocked` names what blocked the chunk: expectations, or `refused_share`.
     """
 
     suite: str
@@ -88,7 +92,11 @@ class Judgement:
 
 @dataclass
 class LayerRun:
-    """What one layer did in one run, gathered while it works: the row of `ops/runs`, and the screen's."""
+    """What one layer did in one run. It is gathered while the layer works, for ops/runs and for the screen.
+
+    `counts` are the photos by what became of them, such as `in` and `kept`, and `reasons` are the refused
+    photos by their reason. `measured` are the largest values of metrics.
+    """
 
     layer: str
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -102,43 +110,43 @@ class LayerRun:
     error: str | None = None
 
     def add(self, counts: Mapping[str, int]) -> None:
-        """Adds counts of another chunk."""
+        """Add the counts of another chunk."""
         for name, count in counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
 
     def refuse(self, reasons: Mapping[str, int]) -> None:
-        """Adds counts of refused photos, a reason each."""
+        """Add numbers of refused photos by their reason."""
         for reason, count in reasons.items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
 
     def measure(self, name: str, value: float) -> None:
-        """Keeps the largest value of one of `lake.metric_names`."""
+        """Record a value of one of `lake.metric_names`; the largest value is kept."""
         self.measured[name] = max(value, self.measured.get(name, value))
 
     def finish(self, status: str, *, error: str | None = None) -> None:
-        """Stops the clock: `done`, `blocked` or `failed`."""
+        """Stop the clock. `status` says how the layer ended; see `lake.column_values.RunStatus`."""
         self.finished_at, self.status, self.error = datetime.now(UTC), status, error
 
     @property
     def seconds(self) -> float:
-        """From the start to the finish, or to now."""
+        """The seconds from the start to the finish, or to now."""
         return ((self.finished_at or datetime.now(UTC)) - self.started_at).total_seconds()
 
     @property
     def photos_per_second(self) -> float | None:
-        """None where nothing came in."""
+        """The rate over the whole time of the layer; None where nothing came in."""
         return self.counts["in"] / self.seconds if self.counts.get("in") else None
 
     @property
     def numbers(self) -> dict[str, float]:
-        """What `lake.metric_names` names of a layer, as far as it is known."""
+        """The metrics of the layer that are known, by their names in `lake.metric_names`."""
         taken, refused = self.counts.get("in", 0), sum(self.reasons.values())
         failures = sum(len(each.blocked) for each in self.judgements)
         found: dict[str, float] = {
             metric_names.IN: taken,
             metric_names.KEPT: self.counts.get("kept", 0),
             metric_names.REFUSED: refused,
-            # A gate that could not run blocks too, and has judged nothing.
+            # A gate that could not run blocks the chunk too, but there is no judgement of it.
             metric_names.GATE_FAILURES: max(failures, int(self.status == "blocked")),
             metric_names.GATE_WARNINGS: sum(len(each.warned) for each in self.judgements),
         }
@@ -149,7 +157,7 @@ class LayerRun:
         return found | self.measured
 
     def row(self, run: Run) -> dict[str, Any]:
-        """The row of `ops/runs`."""
+        """Return the row of ops/runs."""
         return {
             "run_id": run.run_id,
             "chunk": None,

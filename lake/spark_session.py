@@ -1,4 +1,4 @@
-"""The Spark session: the one module that knows Spark's settings."""
+"""The Spark session. No other module knows Spark's settings."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from lake.storage.connectors import spark_options
 
 JAVA_MAJORS = (17, 21)
 
-# What the product relies on, whatever the settings say of cores and memory.
+# The product relies on these values, whatever the settings say about cores and memory.
 REQUIRED = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.session.timeZone": "UTC",
-    # Photos are up to megabytes each: readers and Python workers take few rows at a time.
+    # A photo may have megabytes, so readers and Python workers take few rows at a time.
     "spark.sql.execution.arrow.maxRecordsPerBatch": "64",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
     "spark.sql.parquet.columnarReaderBatchSize": "64",
-    # Row groups of 8 MB and pages of 256 KB by size, looked at after each row: Parquet's own first look
-    # comes after 100 rows, and after rows of 4 KB it expects no photos of 20 MB.
+    # Row groups have 8 MB and pages 256 KB. The size is checked after each row: by default, Parquet first
+    # checks it after 100 rows, and after rows of 4 KB it doesn't expect photos of 20 MB.
     "spark.hadoop.parquet.block.size": str(8 << 20),
     "spark.hadoop.parquet.page.size": str(256 << 10),
     "spark.hadoop.parquet.page.size.row.check.min": "1",
     "spark.hadoop.parquet.page.size.row.check.max": "1",
-    # A task reads about one row group, so that all cores end together; opening a file costs little.
+    # A task reads about one row group, so that all cores end together. To open a file costs little.
     "spark.sql.files.maxPartitionBytes": str(8 << 20),
     "spark.sql.files.openCostInBytes": str(256 << 10),
-    # A worker embeds on the one core of its task.
+    # A task has one core, so its worker embeds with one thread.
     "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
     "spark.executorEnv.OMP_NUM_THREADS": "1",
-    # Delta spreads a log snapshot over 50 tasks by default: here it has a few hundred rows.
+    # By default, Delta spreads a snapshot of its log over 50 tasks. Here it has a few hundred rows.
     "spark.databricks.delta.snapshotPartitions": "1",
-    # Compaction joins files below the first size, to files of about the second: a large one stays as it is.
+    # Compaction joins files below the first size to files of about the second. It doesn't rewrite large ones.
     "spark.databricks.delta.optimize.minFileSize": str(64 << 20),
     "spark.databricks.delta.optimize.maxFileSize": str(128 << 20),
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
@@ -56,19 +56,19 @@ REQUIRED = {
 
 
 LEFT_BEHIND = "fruit-lake-spark-"
-"""How names of what a process of this product has in the folder for temporary files begin; its number
-follows."""
+"""The first part of the names that a process of this product uses in the folder for temporary files. The
+number of the process follows."""
 
 RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 
 @contextlib.contextmanager
 def running(spark: SparkSettings, *, lake: str) -> Iterator[SparkSession]:
-    """A session of this process for a while, for a lake under that root, with Spark's log kept off the
+    """Run a session in this context, for a lake under the root `lake`. Spark's log doesn't reach the
     terminal.
 
-    The log goes with the session, but for an error that isn't ours: then it may say more.
-    Raises as `start`.
+    The log is removed with the session, unless an error that isn't ours ends the context: then the log may
+    explain it. Raises BadInput and SparkDidNotStart like `start`.
     """
     try:
         session = start(spark, lake=lake)
@@ -85,22 +85,24 @@ def running(spark: SparkSettings, *, lake: str) -> Iterator[SparkSession]:
 
 
 class SparkDidNotStart(FruitLakeError):
-    """The message names the log."""
+    """Spark did not start. The message names its log."""
 
 
 def log_file() -> Path:
-    """Where this process' Java and Python workers write what would run over the terminal."""
+    """Return the file for the output of this process' Java and Python workers, kept off the terminal."""
     return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}.log"
 
 
 def working_folder() -> Path:
-    """Where this process' Spark keeps what doesn't fit into memory, and broadcasts. It goes with the session;
-    a cluster's manager names another."""
+    """Return the folder where this process' Spark keeps broadcasts, and data that doesn't fit into memory.
+
+    It is removed with the session. On a cluster, the cluster's manager names another folder.
+    """
     return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}"
 
 
 def left_behind() -> list[Path]:
-    """This user's logs and working folders on this machine of processes that were killed."""
+    """Return the logs and working folders that killed processes of this user left on this machine."""
     found = []
     for path in Path(tempfile.gettempdir()).glob(f"{LEFT_BEHIND}*"):
         pid = path.name.removeprefix(LEFT_BEHIND).removesuffix(".log")
@@ -112,7 +114,7 @@ def left_behind() -> list[Path]:
 
 
 def sweep() -> list[Path]:
-    """Removes what killed processes left behind; returns what could not be removed."""
+    """Remove the logs and folders that killed processes left; return those that could not be removed."""
     for path in left_behind():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -124,7 +126,7 @@ def sweep() -> list[Path]:
 
 @contextlib.contextmanager
 def any_retention(spark: SparkSession) -> Iterator[None]:
-    """Meanwhile VACUUM takes a retention below Delta's own bound of seven days."""
+    """Let VACUUM accept a retention below Delta's limit of seven days in this context."""
     spark.conf.set(RETENTION_CHECK, "false")
     try:
         yield
@@ -133,10 +135,10 @@ def any_retention(spark: SparkSession) -> Iterator[None]:
 
 
 def start(spark: SparkSettings, *, lake: str) -> SparkSession:
-    """The session of this process, for a lake under that root.
+    """Return the session of this process, for a lake under the root `lake`.
 
-    Raises BadInput (no Java, or one that Spark 4 doesn't run on), SparkDidNotStart (also where the
-    Delta jars can't be had).
+    Raises BadInput where there is no Java, or one that Spark 4 doesn't run on, and SparkDidNotStart, for
+    example where the Delta jars can't be downloaded.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     _let_workers_import_this_project()
@@ -166,13 +168,14 @@ def start(spark: SparkSettings, *, lake: str) -> SparkSession:
 
 
 def java_process(spark: SparkSession) -> int:
-    """The number of the session's Java process on this machine."""
+    """Return the number of the session's Java process on this machine."""
     jvm = spark.sparkContext._jvm
     assert jvm is not None
     return int(jvm.java.lang.ProcessHandle.current().pid())
 
 
 def _let_workers_import_this_project() -> None:
+    """Put the project's folder on the PYTHONPATH, which workers inherit."""
     root = str(Path(__file__).resolve().parents[1])
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if root not in paths:
@@ -180,12 +183,13 @@ def _let_workers_import_this_project() -> None:
 
 
 def _check_java() -> None:
+    """Raise BadInput unless there is a Java that Spark runs on."""
     home = os.environ.get("JAVA_HOME")
     java = f"{home}/bin/java" if home else shutil.which("java")
     majors = " or ".join(map(str, JAVA_MAJORS))
     if not java or not Path(java).exists():
-        where = f"JAVA_HOME ({home}) holds no bin/java" if home else "there is no java on the PATH"
-        raise BadInput(f"Spark needs Java {majors}, and {where}: install a JDK of that version.")
+        lack = f"JAVA_HOME ({home}) holds no bin/java" if home else "there is no java on the PATH"
+        raise BadInput(f"Spark needs Java {majors}, and {lack}: install a JDK of that version.")
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     found = re.search(r'version "(\d+)', answer.stderr + answer.stdout)
     if not found or int(found[1]) not in JAVA_MAJORS:
@@ -197,9 +201,10 @@ def _check_java() -> None:
 
 @contextlib.contextmanager
 def _output_to(log: Path) -> Iterator[None]:
-    """Both output streams into `log` meanwhile: Java inherits them, and keeps them for its lifetime.
+    """Send both output streams of this process to the file `log` in this context.
 
-    Ivy, log4j and the Python workers write there, all that would otherwise run over the progress bars.
+    A Java process that starts meanwhile inherits the file and keeps it. So the output of Ivy, log4j and the
+    Python workers goes there, and not between the progress bars.
     """
     sys.stdout.flush(), sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
@@ -215,6 +220,7 @@ def _output_to(log: Path) -> Iterator[None]:
 
 
 def _why_it_did_not_start(log: Path, error: Exception, packages: str) -> str:
+    """Return the message for a session that did not start."""
     text = log.read_text(errors="replace") if log.exists() else str(error)
     if "unresolved dependenc" in text or "UNRESOLVED DEPENDENCIES" in text:
         return (

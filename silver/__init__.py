@@ -1,0 +1,1 @@
+"""Silver: decodes bronze's photos, embeds them with one model, and keeps refused photos in quarantine."""

@@ -1,4 +1,5 @@
-"""silver/embeddings: what the broadcast model makes of bronze's photos, and silver/quarantine."""
+"""The rows of silver/embeddings and silver/quarantine, made from bronze's photos by a model on the
+workers."""
 
 from __future__ import annotations
 
@@ -27,14 +28,16 @@ EMBEDDED = schema(
     width int, height int, brightness double, sharpness double, dhash bigint, stage string,
     reason string, detail string"""
 )
-"""One photo that a model was tried on: an `embedding`, or the `stage` and `reason` of its refusal."""
+"""The columns of the photos that a model was applied to, one row each. A row has either an `embedding`, or
+the `stage` and the `reason` of a refusal."""
 
 
 @dataclass(frozen=True)
 class BroadcastModel:
-    """An extractor as the workers get it: a LiteRT flatbuffer, loaded once a Python worker.
+    """An extractor as the workers get it: a LiteRT flatbuffer, which each Python worker loads once.
 
-    `weights_id` is the flatbuffer's SHA-256; `size` is the side of its input in pixels.
+    `weights_id` is the flatbuffer's SHA-256, in hex; `size` is the side of its square input, in pixels;
+    `dimensions` is the length of an embedding.
     """
 
     extractor: str
@@ -46,12 +49,12 @@ class BroadcastModel:
     decode: Decode = pixels.decode
 
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Record batches of bronze/photos to record batches of `EMBEDDED`, photo by photo."""
-        # Imported here, on the worker: the driver needs no interpreter.
+        """Turn record batches of bronze/photos into record batches of `EMBEDDED`, photo by photo."""
+        # The import stands here because only workers need the interpreter.
         from silver.litert_runtime import interpreter
 
-        # The child is forked before anything large is in memory that it would keep. A later one may
-        # inherit the interpreter, which has no thread of its own that a fork would cut off.
+        # The decoder's process is forked before anything large is in memory, which it would keep. A later
+        # process may inherit the interpreter: that is safe, because the interpreter has no thread of its own.
         decode = decoder(self.decode, size=self.size, limits=self.limits).decoded
         model = interpreter(self.flatbuffer.value, self.weights_id)
         for batch in batches:
@@ -68,7 +71,7 @@ class BroadcastModel:
 
 
 def _views(column: pa.Array) -> list[memoryview]:
-    """Each value's bytes in a binary column, where they are: a scalar would be a copy."""
+    """Return views of the bytes of each value in a binary column. Arrow's scalars would copy them."""
     binary = column.cast(pa.binary())
     _, offsets, values = binary.buffers()
     bounds = np.frombuffer(offsets, np.int32)[binary.offset :][: len(binary) + 1]
@@ -77,10 +80,12 @@ def _views(column: pa.Array) -> list[memoryview]:
 
 
 def _refusal(refused: RefusedPhoto) -> dict[str, Any]:
+    """Return the columns of `EMBEDDED` that a refused photo fills."""
     return {"stage": "decode", "reason": refused.reason.value, "detail": refused.detail}
 
 
 def _measures(rgb: NDArray[np.uint8]) -> dict[str, Any]:
+    """Return the columns of `EMBEDDED` that describe a photo's pixels, uint8[size, size, 3]."""
     grey = pixels.luminance(rgb)
     return {
         "brightness": pixels.brightness(grey),
@@ -96,6 +101,11 @@ def _record_batch(
     *,
     extractor: str,
 ) -> pa.RecordBatch:
+    """Return the record batch of `EMBEDDED` for a batch of photos, in their order.
+
+    `embedded` is float32[n, dimensions]; the rows of refused photos in it are not used. `facts` are the other
+    columns of each photo.
+    """
     arrow = to_arrow_schema(EMBEDDED)
     refused = np.array(["reason" in fact for fact in facts])
     lengths = np.where(refused, 0, embedded.shape[1])
@@ -116,10 +126,11 @@ def _record_batch(
 def embeddings(
     photos: DataFrame, model: EmbeddingModel, *, count: Callable[[int], None]
 ) -> DataFrame:
-    """One row a photo (`EMBEDDED`): `embedding` is float32[model.dimensions], or the row is refused.
+    """Return one row (`EMBEDDED`) for each photo: `embedding` is float32[model.dimensions], or null in a
+    refusal.
 
-    Source: bronze/photos. Order is not kept. Pixels are decoded once, on the workers, which tell `count`
-    how many photos they have done.
+    `photos` are rows of bronze/photos, and their order is not kept. Workers decode the pixels once, and call
+    `count` with the number of photos that they have done.
     """
 
     def counted(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -132,18 +143,22 @@ def embeddings(
 
 
 def refused(photos: DataFrame, *, stage: str) -> DataFrame:
-    """Rows of `EMBEDDED` without an embedding, for photos that a gate refused with a `reason`."""
-    told: dict[str, Column] = {
+    """Return rows of `EMBEDDED` without an embedding, for photos that a gate refused with a `reason`.
+
+    `stage` names the gate. All other columns are null.
+    """
+    filled: dict[str, Column] = {
         name: F.col(name) for name in ("photo_id", "subject", "label", "reason")
     }
-    told["stage"] = F.lit(stage)
+    filled["stage"] = F.lit(stage)
     return photos.select(
-        *(told.get(f.name, F.lit(None)).cast(f.dataType).alias(f.name) for f in EMBEDDED.fields)
+        *(filled.get(f.name, F.lit(None)).cast(f.dataType).alias(f.name) for f in EMBEDDED.fields)
     )
 
 
 def published(embedded: DataFrame, *, weights_id: str) -> DataFrame:
-    """silver/embeddings of a chunk, from staged rows that nothing refused."""
+    """Return the rows of silver/embeddings of a chunk, from staged rows (`EMBEDDED`) that were not
+    refused."""
     return embedded.select(
         "photo_id",
         "subject",
@@ -161,7 +176,7 @@ def published(embedded: DataFrame, *, weights_id: str) -> DataFrame:
 
 
 def quarantine(embedded: DataFrame, *, weights_id: str) -> DataFrame:
-    """silver/quarantine of a chunk, from staged rows that were refused, each with its reason."""
+    """Return the rows of silver/quarantine of a chunk, from staged rows (`EMBEDDED`) that were refused."""
     return embedded.select(
         "photo_id",
         "subject",
@@ -176,6 +191,6 @@ def quarantine(embedded: DataFrame, *, weights_id: str) -> DataFrame:
 
 
 def open_refusals(quarantine: DataFrame, *, weights_id: str) -> DataFrame:
-    """The rows of silver/quarantine that hold for a model now: one a photo, its last refusal."""
-    own = F.col("weights_id") == weights_id
-    return quarantine.where(own & F.col("replayed_at").isNull())
+    """Return the rows of silver/quarantine that hold for a model now: for each photo, its last refusal."""
+    is_of_model = F.col("weights_id") == weights_id
+    return quarantine.where(is_of_model & F.col("replayed_at").isNull())

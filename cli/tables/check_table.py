@@ -1,4 +1,4 @@
-"""The results of `check` on the terminal."""
+"""The results of the command `check` on the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lake.column_values import GateAction
 
 
 def show(console: Console, results: Sequence[Checked]) -> None:
-    """What each suite found: one line an expectation that fails, and a table of how many hold."""
+    """Print a table of how many expectations hold, warn and fail, and a line for each that warns or fails."""
     table = Table(title="expectations", title_justify="left")
     for name in ("table", "version", "hold", "warn", "fail", "skipped"):
         table.add_column(name, justify="left" if name == "table" else "right")

@@ -13,11 +13,14 @@ from page.predictions import Prediction
 from page.similar_photos import Neighbour
 
 OTHERS = 2
-"""The number of kinds that are shown beside the likeliest one."""
+"""The largest number of kinds that are shown beside the most likely one."""
 
 
 def predictions(console: Console, found: Sequence[Prediction], *, by: ClassifierVersion) -> None:
-    """What each photo shows, how surely, and what else it may be."""
+    """Print the most likely kind of each photo with its confidence, and the next likely kinds.
+
+    `by` is the classifier that made the predictions.
+    """
     title = f"by {by.version} ({by.algorithm} on {by.input}, {by.metrics['accuracy']:.1%} right)"
     table = Table(title=title, title_justify="left")
     for name in ("photo", "kind", "confidence", "or"):
@@ -33,7 +36,7 @@ def predictions(console: Console, found: Sequence[Prediction], *, by: Classifier
 
 
 def similar(console: Console, found: Sequence[Neighbour], *, to: str) -> None:
-    """The most similar photos of the lake, and how similar each is."""
+    """Print the photos of the lake that are most similar to the photo `to`, with their similarity."""
     table = Table(title=escape(f"most similar to {to}"), title_justify="left")
     table.add_column("similarity", justify="right")
     table.add_column("kind")

@@ -1,4 +1,4 @@
-"""A run on the terminal: what each layer took in, kept and refused."""
+"""The summary of a run on the terminal: what each layer took in, kept and refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from lake.run_journal import LayerRun, Run
 
 
 def summary(console: Console, layers: Sequence[LayerRun], *, run: Run) -> None:
-    """What each layer took in, kept and refused, and why; its rate over the whole layer."""
+    """Print what each layer took in, kept and refused with the reasons, its time and its rate, and its
+    notes."""
     table = Table(title=f"run {run.run_id}", title_justify="left")
     for name in ("layer", "in", "kept", "refused, and why", "seconds", "photos/s"):
         table.add_column(name, justify="left" if name[0] in "lr" else "right")
@@ -26,7 +27,8 @@ def summary(console: Console, layers: Sequence[LayerRun], *, run: Run) -> None:
             f"{did.seconds:,.1f}",
             f"{did.photos_per_second:,.0f}" if did.photos_per_second else "–",
         )
-    if not isinstance(console, JsonConsole):  # which has had each layer's numbers as numbers
+    # A JSON console has printed each layer's numbers already, as an event.
+    if not isinstance(console, JsonConsole):
         console.print(table)
     for did in layers:
         for note in did.notes:
@@ -36,7 +38,7 @@ def summary(console: Console, layers: Sequence[LayerRun], *, run: Run) -> None:
 
 
 def _reasons(did: LayerRun) -> str:
-    """Refusals by reason; of bronze's duplicates and of what tombstones keep out, how many."""
+    """Return the refused photos by reason, with the duplicates and the photos that tombstones keep out."""
     reasons = dict(did.reasons)
     for outcome in (Outcome.DUPLICATE, Outcome.TOMBSTONED):
         if did.counts.get(outcome):
@@ -45,5 +47,5 @@ def _reasons(did: LayerRun) -> str:
 
 
 def listed(counts: Mapping[str, int]) -> str:
-    """Counts by name in one line, in the order of the names."""
+    """Return counts by name as one line, in the order of the names."""
     return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))

@@ -1,4 +1,4 @@
-"""`status` on the terminal, for people or as JSON."""
+"""The output of the command `status`, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from report.reconciliation import Sums
 
 
 def show(console: Console, files: Folder, *, as_json: bool = False) -> None:
-    """The sums from landing to gold, for people or as JSON.
+    """Print the sums of a lake, from its landing folder to gold, for people or as JSON.
 
-    Raises Inconsistent where they don't agree and no run writes, whose tables come one after another.
+    Raises Inconsistent where the sums don't agree. While a run writes they may differ, because it commits to
+    one table after another.
     """
-    held = sums(files)
+    found = sums(files)
     if as_json:
-        told = json.dumps(
-            {"lake": files.root, **held.facts()}, default=datetime.isoformat, indent=2
+        text = json.dumps(
+            {"lake": files.root, **found.facts()}, default=datetime.isoformat, indent=2
         )
-        console.print(told, markup=False, soft_wrap=True)
+        console.print(text, markup=False, soft_wrap=True)
     else:
-        _status(console, held, root=files.root)
-    wrong = held.disagreements()
-    if wrong and not held.writer:
+        _status(console, found, root=files.root)
+    differences = found.disagreements()
+    if differences and not found.writer:
         raise Inconsistent(
-            f"The sums don't agree: {'; '.join(wrong)}. An audit of ops/chunks is due."
+            f"The sums don't agree: {'; '.join(differences)}. Compare the tables with ops/chunks."
         )
 
 
-def _status(console: Console, held: Sums, *, root: str) -> None:
+def _status(console: Console, found: Sums, *, root: str) -> None:
+    """Print the sums for people: bronze, each model with its drift, and the work that is still open."""
     console.print(f"lake {root}", markup=False, soft_wrap=True)
-    _bronze(console, held)
-    for model in held.models:
+    _bronze(console, found)
+    for model in found.models:
         console.print(
-            f"{model.name}: {model.coverage(held.photos):.1%} of "
-            f"{held.photos:,} photos seen = "
+            f"{model.name}: {model.coverage(found.photos):.1%} of "
+            f"{found.photos:,} photos seen = "
             f"{model.embedded:,} embedded + {model.quarantined:,} quarantined "
             f"({listed(model.reasons) or 'none'}) + {model.waiting:,} waiting",
             markup=False,
@@ -61,20 +63,21 @@ def _status(console: Console, held: Sums, *, root: str) -> None:
                 markup=False,
                 soft_wrap=True,
             )
-    for line in held.open_ends:
+    for line in found.open_ends:
         console.print(line, markup=False, soft_wrap=True)
-    if held.writer:
-        told = f"run {held.writer} writes now: sums may not agree until it is done."
-        console.print(told, markup=False, soft_wrap=True)
-    if not held.disagreements():
+    if found.writer:
+        note = f"run {found.writer} writes now: sums may not agree until it is done."
+        console.print(note, markup=False, soft_wrap=True)
+    if not found.disagreements():
         console.print("The sums agree.")
 
 
-def _bronze(console: Console, held: Sums) -> None:
+def _bronze(console: Console, found: Sums) -> None:
+    """Print how many object versions bronze has seen, and what became of them."""
     console.print(
-        f"{held.objects:,} object versions seen = {listed(held.outcomes) or 'none'}",
+        f"{found.objects:,} object versions seen = {listed(found.outcomes) or 'none'}",
         markup=False,
         soft_wrap=True,
     )
-    if held.rejected:
-        console.print(f"  rejected: {listed(held.rejected)}", markup=False)
+    if found.rejected:
+        console.print(f"  rejected: {listed(found.rejected)}", markup=False)

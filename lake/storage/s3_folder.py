@@ -1,9 +1,7 @@
-"""A prefix of a bucket of S3 as a folder, by boto3. Spark reads and writes tables there by itself."""
+"""The folder `s3://bucket/prefix`, by boto3. Spark reaches the tables in it by a connector of its own."""
 
 from __future__ import annotations
 
-import io
-import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,21 +18,21 @@ from lake.storage.folder import (
     StoredKind,
     StoredObject,
 )
+from lake.storage.s3_object import open_object
 from lake.storage.s3_requests import CHANGED, UNREADABLE, StorageFailed, content_of, requests
-
-READ_AHEAD = 1 << 20
-"""The least bytes that one request asks for, when an object is read from somewhere in it."""
+from lake.storage.s3_swap import swap_object
 
 LISTINGS = 16
-"""How many requests list a bucket at once."""
+"""The number of requests that list a bucket at once."""
 
 READERS = 8
-"""How many objects one process reads at once: S3 takes tens of milliseconds to an object's first byte."""
+"""The number of objects that one process should read at once. S3 takes tens of milliseconds to send the first
+byte of an object."""
 
 
 @dataclass(frozen=True)
 class S3Folder(Folder):
-    """The objects under `s3://bucket/prefix`."""
+    """The objects under `s3://bucket/prefix`. `Folder` documents its methods."""
 
     bucket: str
     prefix: str
@@ -43,12 +41,12 @@ class S3Folder(Folder):
 
     @classmethod
     def at(cls, uri: str) -> S3Folder:
-        """The folder of an address. Raises BadInput where it isn't `s3://bucket/prefix`."""
+        """Return the folder of an address. Raises BadInput where it isn't `s3://bucket/prefix`."""
         return cls(*bucket_and_prefix(uri))
 
     @property
     def root(self) -> str:  # type: ignore[override]
-        """The address."""
+        """The address of the folder: `s3://bucket/prefix`."""
         return f"{S3}{self.bucket}/{self.prefix}"
 
     @property
@@ -56,12 +54,15 @@ class S3Folder(Folder):
         return aws.client("s3")
 
     def _key(self, name: str) -> str:
+        """Return the key of the object with a name."""
         return f"{self.prefix}/{name}"
 
     def _of(self, name: str) -> dict[str, str]:
+        """Return the parameters by which boto3's calls name an object."""
         return {"Bucket": self.bucket, "Key": self._key(name)}
 
     def _calls(self, name: str) -> Any:
+        """Return a context in which failed requests raise errors that name an object of the folder."""
         return requests(self.uri(name))
 
     def name_of(self, uri: str) -> str:
@@ -69,11 +70,11 @@ class S3Folder(Folder):
         return key.removeprefix(f"{self.prefix}/")
 
     def is_there(self) -> bool:
-        """A bucket needs no folders."""
+        """Return True: in a bucket, a folder exists without being made."""
         return True
 
     def make(self) -> None:
-        """A bucket needs no folders."""
+        """Do nothing: in a bucket, a folder exists without being made."""
 
     def exists(self, name: str) -> bool:
         with self._calls(name):
@@ -91,53 +92,17 @@ class S3Folder(Folder):
 
     def open(self, name: str, *, version: str | None = None) -> BinaryIO:
         which = self._of(name) | ({"VersionId": version} if version else {})
-        with self._calls(name):
-            size = self._s3.head_object(**which)["ContentLength"]
-        return io.BufferedReader(_Object(self.uri(name), which, size), READ_AHEAD)
+        return open_object(self.uri(name), which)
 
     def write(self, name: str, content: bytes) -> None:
         with self._calls(name):
             self._s3.put_object(**self._of(name), Body=content)
 
     def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:
-        """Uses conditional requests: `If-None-Match` for a new object, `If-Match` for one that is there.
-
-        A request that succeeded may be repeated because its answer was lost; then the object's metadata tells
-        whether it is ours.
-        """
-        own = {"swap": secrets.token_hex(8)}
-        condition = {"IfNoneMatch": "*"}
-        if expected is not None:
-            try:
-                held, tag = content_of(self.uri(name), **self._of(name))
-            except FileNotFoundError:
-                return False
-            if held != expected:
-                return False
-            condition = {"IfMatch": tag}
-        elif content is None:
+        """Put `content` in the place of `expected` by conditional requests (lake/storage/s3_swap.py)."""
+        if content is None and expected is None:
             return not self.exists(name)
-        try:
-            with self._calls(name):
-                if content is None:
-                    self._s3.delete_object(**self._of(name), **condition)
-                else:
-                    self._s3.put_object(**self._of(name), Body=content, Metadata=own, **condition)
-        except FileNotFoundError:
-            return content is None
-        except StorageFailed as error:
-            if error.code not in CHANGED:
-                raise
-            return content is not None and self._metadata(name) == own
-        return True
-
-    def _metadata(self, name: str) -> dict[str, str]:
-        try:
-            with self._calls(name):
-                found: dict[str, str] = self._s3.head_object(**self._of(name))["Metadata"]
-        except FileNotFoundError:
-            return {}
-        return found
+        return swap_object(self.uri(name), self._of(name), content, expected=expected)
 
     def delete(self, name: str) -> None:
         with self._calls(name):
@@ -150,11 +115,11 @@ class S3Folder(Folder):
                 batch = [{"Key": key} for key in keys[first : first + 1000]]
                 answer = self._s3.delete_objects(Bucket=self.bucket, Delete={"Objects": batch})
                 for failed in answer.get("Errors", []):
-                    told = FruitLakeError(
+                    refusal = FruitLakeError(
                         f"{S3}{self.bucket}/{failed['Key']} can't be deleted ({failed.get('Code')}); grant "
-                        f"the right to, and run the same command again."
+                        f"the right to delete it, and run the same command again."
                     )
-                    raise StorageFailed(told, code=failed.get("Code", ""))
+                    raise StorageFailed(refusal, code=failed.get("Code", ""))
 
     def copy_folder(self, name: str, to: str) -> None:
         self.delete_folder(to)
@@ -186,8 +151,11 @@ class S3Folder(Folder):
         }
 
     def stored(self, under: str = "", *, folders: bool = False) -> Iterator[StoredObject]:
-        """Keys share folders, which have no objects of their own. Delete markers come last: without its
-        marker, what one hides would be seen again."""
+        """Yield every version, unfinished upload and delete marker under a folder.
+
+        `folders` has no effect, because folders in a bucket are no objects. Delete markers come last: if one
+        were removed before the versions that it hides, readers would see these again.
+        """
         prefix = f"{under}/" if under else ""
         markers: list[StoredObject] = []
         for page in self._pages("list_object_versions", prefix):
@@ -222,9 +190,10 @@ class S3Folder(Folder):
             return
 
     def listing(self) -> Iterator[StoredObject]:
-        """Several requests list at once, each the keys between two of the prefixes right under the root.
+        """Yield the objects that readers see under the root.
 
-        What consoles make for a folder, an empty object whose name ends with `/`, is left out.
+        Several requests list at once: each lists the keys between two of the prefixes right under the root.
+        Consoles make an empty object whose name ends with `/` for a folder; such an object is left out.
         """
         first = [
             found["Prefix"]
@@ -238,8 +207,10 @@ class S3Folder(Folder):
                 yield from (each for each in found if each.size or not each.name.endswith("/"))
 
     def read_listed(self, listed: StoredObject) -> bytes:
-        """Raises StorageFailed too, where the bucket throttles or is silent: that tells nothing of the
-        object."""
+        """Return the bytes of an object as it was listed. Raises ObjectGone and ObjectUnreadable.
+
+        Raises StorageFailed where the bucket throttles or doesn't answer: that says nothing of the object.
+        """
         return self._listed_content(listed)
 
     def can_read(self, listed: StoredObject) -> bool:
@@ -250,7 +221,7 @@ class S3Folder(Folder):
         return True
 
     def _listed_content(self, listed: StoredObject, **more: str) -> bytes:
-        # The address stays out of the message: names in a landing folder tell of people.
+        # The address stays out of the message, because names in a landing folder may name people.
         which = {**self._of(listed.name), "IfMatch": f'"{listed.tag}"', **more}
         try:
             content, _ = content_of("a landing object", **which)
@@ -265,8 +236,8 @@ class S3Folder(Folder):
         return content
 
     def _between(self, first: str, end: str | None) -> Iterator[StoredObject]:
-        """The objects with keys from `first` on and before `end`."""
-        # A key right at `first` ends with `/`, and is no photo.
+        """Yield the objects with keys after `first` and before `end`; None is the end of the listing."""
+        # A key that equals `first` ends with `/`, so it is no photo.
         after = {"StartAfter": first} if first else {}
         for page in self._pages("list_objects_v2", "", **after):
             for found in page.get("Contents", []):
@@ -281,7 +252,7 @@ class S3Folder(Folder):
         kind: StoredKind = StoredKind.FILE,
         version: str | None = None,
     ) -> StoredObject:
-        """The object of an entry in a listing of objects or versions. S3 tells times in milliseconds."""
+        """Return the object of an entry in a listing. S3 tells times in milliseconds."""
         return StoredObject(
             self,
             self._name(found["Key"]),
@@ -293,40 +264,11 @@ class S3Folder(Folder):
         )
 
     def _pages(self, call: str, under: str, **more: Any) -> Iterator[dict[str, Any]]:
+        """Yield the answers of a listing call of boto3 for the keys that begin with `under`."""
         with self._calls(under.rstrip("/")):
             pages = self._s3.get_paginator(call)
             yield from pages.paginate(Bucket=self.bucket, Prefix=self._key(under), **more)
 
     def _name(self, key: str) -> str:
+        """Return the name, relative to the root, of the object with a key."""
         return key.removeprefix(f"{self.prefix}/")
-
-
-class _Object(io.RawIOBase):
-    """The bytes of an object, read by requests for ranges of it."""
-
-    def __init__(self, uri: str, which: dict[str, str], size: int) -> None:
-        self._uri, self._which, self._size, self._at = uri, which, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = start + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        span = f"bytes={self._at}-{self._at + wanted - 1}"
-        content, _ = content_of(self._uri, **self._which, Range=span)
-        buffer[: len(content)] = content
-        self._at += len(content)
-        return len(content)
