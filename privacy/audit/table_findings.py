@@ -76,7 +76,7 @@ class PastErasure:
 
     @property
     def has_freed(self) -> bool:
-        """Whether it removed old files and models too, and not only rows."""
+        """True where the erasure removed old files and models too, and not only rows."""
         return self.state in (ErasureState.PHYSICAL, ErasureState.VERIFIED, ErasureState.CERTIFIED)
 
 

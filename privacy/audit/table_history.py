@@ -70,7 +70,7 @@ class History:
 
     @property
     def begins_with_the_table(self) -> bool:
-        """Whether the log still has the entry of the table's first version."""
+        """True where the log still has the entry of the table's first version."""
         return bool(self.commits) and self.commits[0].version == 0
 
     def version_at(self, time: datetime) -> int | None:

@@ -52,7 +52,7 @@ class ErasureRequest:
 
     @property
     def is_of_nothing(self) -> bool:
-        """Whether the lake and the landing folder held nothing of the subject."""
+        """True where the lake and the landing folder held nothing of the subject."""
         return not self.photo_ids and not any(self.counts.values())
 
     def has_reached(self, state: ErasureState) -> bool:
