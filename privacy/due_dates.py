@@ -1,9 +1,10 @@
-"""Times by the calendar: when files and tombstones are due to go."""
+"""Calendar times: when old files and tombstones are due to be removed."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from conf.settings import Settings
@@ -11,29 +12,46 @@ from lake.context import Context
 from lake.readable_lake import Lake
 
 
-def moved(lake: Lake, at: datetime, interval: str, *, back: bool = False) -> datetime:
-    """A time moved forward or `back` by an interval as SQL writes it, such as `3 years`, by the calendar of
-    UTC."""
-    by = F.expr(f"interval {interval}")
-    time = F.lit(at) - by if back else F.lit(at) + by
-    row = lake.spark.range(1).select(time.alias("time")).collect()[0]
-    found: datetime = row["time"]
-    return found.astimezone(UTC)
+def time_after(lake: Lake, start: datetime, interval: str) -> datetime:
+    """Return the time (UTC) that lies an interval after `start`, by the calendar of UTC.
+
+    The interval is written as in SQL, such as `3 years`.
+    """
+    return _time(lake, F.lit(start) + F.expr(f"interval {interval}"))
 
 
-def tombstones_expire(context: Context) -> datetime | None:
-    """When a tombstone that is made now expires; None where tombstones hold for good."""
+def time_before(lake: Lake, end: datetime, interval: str) -> datetime:
+    """Return the time (UTC) that lies an interval before `end`, by the calendar of UTC.
+
+    The interval is written as in SQL, such as `3 years`.
+    """
+    return _time(lake, F.lit(end) - F.expr(f"interval {interval}"))
+
+
+def tombstone_expiry(context: Context) -> datetime | None:
+    """Return when a tombstone that is made now expires; None where the settings let tombstones hold for
+    good."""
     age = context.settings.retention.tombstones
-    return moved(context.lake, context.now, age) if age else None
+    return time_after(context.lake, context.now, age) if age else None
 
 
-def files_due(context: Context) -> datetime:
-    """When the files that a commit removes from a table now are older than the retention."""
-    return moved(context.lake, context.now, context.settings.delta.deleted_file_retention)
+def old_files_due(context: Context) -> datetime:
+    """Return when the files that a commit removes from a table now are older than the retention."""
+    return time_after(context.lake, context.now, context.settings.delta.deleted_file_retention)
 
 
 def hours_to_keep(lake: Lake, settings: Settings, *, now: datetime) -> float:
-    """The hours that VACUUM is told to keep. It counts them by its own clock; files that are younger than the
-    retention at the time `now` stay."""
-    before = moved(lake, now, settings.delta.deleted_file_retention, back=True)
-    return max(0.0, (datetime.now(UTC) - before).total_seconds() / 3600)
+    """Return the hours of history that VACUUM is told to keep.
+
+    VACUUM counts them back from its own clock. Files that are younger than the retention at the time `now`
+    stay.
+    """
+    oldest_kept = time_before(lake, now, settings.delta.deleted_file_retention)
+    return max(0.0, (datetime.now(UTC) - oldest_kept).total_seconds() / 3600)
+
+
+def _time(lake: Lake, expression: Column) -> datetime:
+    """Return the value of a timestamp expression, in UTC. This is a query."""
+    row = lake.spark.range(1).select(expression.alias("time")).collect()[0]
+    time: datetime = row["time"]
+    return time.astimezone(UTC)

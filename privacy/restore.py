@@ -1,9 +1,10 @@
-"""Restore: a table as it was at an earlier version, but for what may not come back.
+"""Restore: a table gets back the rows of an earlier version, except rows that may not return.
 
-Rows come and go by what differs between the two versions, so that nothing that was erased is ever seen, as
-it would be after Delta's own RESTORE. What was published after that version is withdrawn with all that was
-made from it, and the next run makes it again. Chunks, moments and bronze/objects follow. Where a call dies,
-the same one goes on: what still differs is found again.
+Only the rows that differ between the two versions are removed and added. Delta's own RESTORE would show
+erased rows for a moment; this restore never does. Chunks that were published after the earlier version are
+withdrawn, with everything that was made from them, and the next run makes them again. ops/chunks, the moments
+and bronze/objects are updated to agree. After a crash, the same call finishes the work, because it finds what
+still differs.
 """
 
 from __future__ import annotations
@@ -36,25 +37,27 @@ KEYS: Mapping[Table, Sequence[str]] = {
     catalog.EMBEDDINGS: ("photo_id", "weights_id"),
     catalog.FEATURES: ("photo_id", "model_version"),
 }
-"""The tables that can be taken back, and what tells a row of theirs."""
+"""The tables that can be restored, and the columns that identify a row of each."""
 
-OTHERWISE = {
+ALTERNATIVES = {
     catalog.OBJECTS: "it follows bronze/photos: restore that",
     catalog.QUARANTINE: "it follows silver/embeddings: restore that",
-    catalog.MOMENTS: "run.py models --recompute takes them anew from silver/embeddings",
-    catalog.MODELS: "run.py models --promote VERSION or --rollback changes what readers get",
-    catalog.HELD_OUT: "run.py train makes it anew",
+    catalog.MOMENTS: "run.py models --recompute computes them again from silver/embeddings",
+    catalog.MODELS: "run.py models --promote VERSION or --rollback changes the version that readers get",
+    catalog.HELD_OUT: "run.py train makes it again",
 }
-"""What to do instead, of tables that are made from others. The rest are journals of what happened."""
+"""What to do instead, for the tables that are made from others. All further tables are journals."""
 
-PRINT = "print"
-"""A column with a hash of all others."""
+ROW_HASH = "row_hash"
+"""The name of a column with a hash of all other columns."""
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did: rows that left and that came back, those that may not, and how many chunks are to
-    be made again."""
+    """What a restore did.
+
+    `left` rows were removed, `returned` came back, `kept_out` may not. `withdrawn` chunks must be made again.
+    """
 
     left: int
     returned: int
@@ -64,8 +67,11 @@ class Restored:
 
 @dataclass(frozen=True)
 class Difference:
-    """Between a table now and at a version: whole rows that leave, and those that would return; `size` is
-    about what these take, in bytes."""
+    """The rows in which a table and its earlier version differ.
+
+    `leaving` are the rows of now alone, `returning` the rows of the earlier version alone. `size` is about
+    how many bytes the returning rows take.
+    """
 
     leaving: DataFrame
     returning: DataFrame
@@ -73,80 +79,82 @@ class Difference:
 
     @classmethod
     def of(cls, lake: Lake, table: Table, version: int) -> Difference:
-        """Only files that one of the two versions has alone are read. Raises BadInput (no such version, or
-        it can't be read any more)."""
+        """Compare a table with its version of that number. Files that both versions have are not read.
+
+        Raises BadInput where there is no such version, or it can't be read any more.
+        """
         then = lake.names(lake.read_version(table, version))
         now = lake.names(lake.read_version(table, lake.version(table)))
         sizes = lake.files.current(table.name)
         old, new = _rows_in(lake, table, then - now), _rows_in(lake, table, now - then)
-        same = [*KEYS[table], PRINT]
+        same = [*KEYS[table], ROW_HASH]
         return cls(
-            new.join(old.select(same), same, "left_anti").drop(PRINT),
-            old.join(new.select(same), same, "left_anti").drop(PRINT),
+            new.join(old.select(same), same, "left_anti").drop(ROW_HASH),
+            old.join(new.select(same), same, "left_anti").drop(ROW_HASH),
             sum(sizes[name] for name in then - now),
         )
 
 
 def named(name: str) -> Table:
-    """The table of that name, where it can be taken back. Raises BadInput."""
-    known = {table.name: table for table in catalog.TABLES}
-    if name not in known:
-        nearest = hint(name, known, otherwise=f"the tables are {', '.join(known)}.")
+    """Return the table of that name. Raises BadInput where there is none, or it can't be restored."""
+    tables = {table.name: table for table in catalog.TABLES}
+    if name not in tables:
+        nearest = hint(name, tables, otherwise=f"the tables are {', '.join(tables)}.")
         raise BadInput(f"There is no table {name}; {nearest}")
-    if known[name] not in KEYS:
-        why = OTHERWISE.get(known[name], "it is a journal, and tells what happened")
+    if tables[name] not in KEYS:
+        why = ALTERNATIVES.get(tables[name], "it is a journal, which records what happened")
         raise BadInput(f"{name} can't be restored by itself: {why}.")
-    return known[name]
+    return tables[name]
 
 
 def restore(context: Context, table: Table, version: int) -> Restored:
-    """Takes one of the tables of `KEYS` back. Raises BadInput (no such version, or it can't be read any
-    more), Blocked (a chunk that is half published can't be finished), Busy."""
+    """Give a table of `KEYS` back the rows of an earlier version, and return what was done.
+
+    Raises BadInput (no such version, or it can't be read any more), Blocked (a half published chunk can't be
+    finished), Busy.
+    """
     lake = context.lake
     finish_half_published(context)
-    differs = Difference.of(lake, table, version)
+    difference = Difference.of(lake, table, version)
     withdrawn = [
         chunk
-        for chunk in row_removal.chunks_of(lake, table)
+        for chunk in row_removal.published_chunks(lake, table)
         if chunk.versions.get(table.name, 0) > version
     ]
-    returning = _allowed(context, table, differs.returning, but_for=withdrawn)
-    left, returned = differs.leaving.count(), returning.count()
-    kept_out = differs.returning.count() - returned
+    returning = _may_return(context, table, difference.returning, withdrawn)
+    left, returned = difference.leaving.count(), returning.count()
+    kept_out = difference.returning.count() - returned
     if left or withdrawn:
-        _leave(lake, table, differs.leaving, returning, withdrawn)
+        _remove(lake, table, difference.leaving, returning, withdrawn)
     if returned:
-        wanted = ChunkPlan(layer=RESTORE, bytes=differs.size)
-        [chunk] = lake.ledger.plan([wanted])
+        [chunk] = lake.ledger.plan([ChunkPlan(layer=RESTORE, bytes=difference.size)])
         lake.append(table, returning, chunk=chunk, keep_origin=True)
         fault_points.at("restore: rows returned")
-    _follow(lake, table)
+    _update_dependents(lake, table)
     fault_points.at("restore: followed")
     return Restored(left, returned, kept_out, len(withdrawn))
 
 
 def _rows_in(lake: Lake, table: Table, files: Iterable[str]) -> DataFrame:
-    """The rows of some of a table's files, with a hash of each."""
+    """Return the rows of some of a table's files, with a hash of each row in `ROW_HASH`."""
     paths = [re.sub(r"([\\\[\]{}*?])", r"\\\1", lake.files.uri(name)) for name in files]
     rows = lake.spark.createDataFrame([], table.schema)
     if paths:
         reader = lake.spark.read.schema(table.schema)
         rows = reader.option("basePath", lake.files.uri(table.name)).parquet(*paths)
     columns = table.schema.fieldNames()
-    return rows.select(*columns, F.xxhash64(*columns).alias(PRINT))
+    return rows.select(*columns, F.xxhash64(*columns).alias(ROW_HASH))
 
 
-# What may come back
-
-
-def _allowed(
-    context: Context, table: Table, rows: DataFrame, *, but_for: Iterable[Chunk]
+def _may_return(
+    context: Context, table: Table, rows: DataFrame, withdrawn: Iterable[Chunk]
 ) -> DataFrame:
-    """Those of the rows whose chunk is published, and that still have what they were made from."""
+    """Return the rows whose chunk is published and not withdrawn, and whose source is still in the lake; no
+    erased photo, and no embedding of a retired model."""
     lake = context.lake
-    withdrawn = {chunk.number for chunk in but_for}
-    chunks = row_removal.chunks_of(lake, table)
-    numbers = [[chunk.number] for chunk in chunks if chunk.number not in withdrawn]
+    withdrawn_numbers = {chunk.number for chunk in withdrawn}
+    chunks = row_removal.published_chunks(lake, table)
+    numbers = [[chunk.number] for chunk in chunks if chunk.number not in withdrawn_numbers]
     published = lake.spark.createDataFrame(numbers, schema("chunk bigint"))
     rows = rows.join(F.broadcast(published), "chunk", "left_semi")
     if table is catalog.PHOTOS:
@@ -156,24 +164,27 @@ def _allowed(
         barred = tombstones.holding(lake, now=context.now)
         return _not_erased(rows.join(stored, "photo_id", "left_semi"), context.pseudonyms, barred)
     if table is catalog.EMBEDDINGS:
-        gone = (
+        retired = (
             extractors(lake)
             .where(F.col("status").isin(ModelStatus.RETIRED, ModelStatus.RETIRING))
             .select("weights_id")
         )
-        rows = rows.join(F.broadcast(gone), "weights_id", "left_anti")
+        rows = rows.join(F.broadcast(retired), "weights_id", "left_anti")
         photos = lake.read(catalog.PHOTOS).select("photo_id")
         return rows.join(photos, "photo_id", "left_semi")
     versions = lake.read(catalog.MODELS).select(
         F.col("version").alias("model_version"), "weights_id"
     )
-    made_from = lake.read(catalog.EMBEDDINGS).join(F.broadcast(versions), "weights_id")
-    return rows.join(made_from, list(KEYS[table]), "left_semi")
+    sources = lake.read(catalog.EMBEDDINGS).join(F.broadcast(versions), "weights_id")
+    return rows.join(sources, list(KEYS[table]), "left_semi")
 
 
-def _not_erased(photos: DataFrame, keys: Pseudonyms, barred: frozenset[str]) -> DataFrame:
-    """Photos of no erased subject, nor of erased bytes that came without one."""
-    tombstone = keys.tombstones
+def _not_erased(photos: DataFrame, pseudonyms: Pseudonyms, barred: frozenset[str]) -> DataFrame:
+    """Return the photos that no tombstone in `barred` keeps out.
+
+    A photo with a subject is kept out by the subject's tombstone, one without by the tombstone of its bytes.
+    """
+    tombstone = pseudonyms.tombstones
 
     def erased(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -185,31 +196,31 @@ def _not_erased(photos: DataFrame, keys: Pseudonyms, barred: frozenset[str]) -> 
             ]
             yield pa.RecordBatch.from_pydict({"photo_id": pa.array(ids, pa.string())})
 
-    found = photos.select("photo_id", "subject", "original").mapInArrow(
+    erased_ids = photos.select("photo_id", "subject", "original").mapInArrow(
         erased, schema("photo_id string")
     )
-    return photos.join(found, "photo_id", "left_anti")
+    return photos.join(erased_ids, "photo_id", "left_anti")
 
 
-# What leaves
-
-
-def _leave(
+def _remove(
     lake: WritableLake,
     table: Table,
     leaving: DataFrame,
     returning: DataFrame,
     withdrawn: Sequence[Chunk],
 ) -> None:
-    """Rows leave, with what was made from those that come back in no form."""
+    """Remove the leaving rows and retire the withdrawn chunks.
+
+    What was made from a leaving row is removed too, unless the same photo returns in another form.
+    """
     key = list(KEYS[table])
     if table is catalog.PHOTOS:
-        gone = leaving.join(returning.select(key), key, "left_anti")
-        row_removal.leave(lake, gone, layer=RESTORE)
-        row_removal.take_out(lake, table, leaving, on=key, layer=RESTORE)
+        gone_for_good = leaving.join(returning.select(key), key, "left_anti")
+        row_removal.remove_photos(lake, gone_for_good, layer=RESTORE)
+        row_removal.remove_rows(lake, table, leaving, on=key, layer=RESTORE)
         return
     if table is catalog.FEATURES:
-        row_removal.take_out(lake, table, leaving, on=key, layer=RESTORE)
+        row_removal.remove_rows(lake, table, leaving, on=key, layer=RESTORE)
     else:
         row_removal.abandon_staged(lake, leaving)
         embedding_removal.remove_embeddings(lake, leaving.select(key))
@@ -219,72 +230,71 @@ def _leave(
 
 
 def _delete_chunks(lake: WritableLake, table: Table, chunks: Iterable[Chunk]) -> None:
-    """The rows of whole chunks leave a table."""
+    """Delete the rows of whole chunks from a table."""
     numbers = sorted(chunk.number for chunk in chunks)
     if numbers and not lake.read(table).where(F.col("chunk").isin(numbers)).isEmpty():
-        [own] = lake.ledger.plan([ChunkPlan(layer=RESTORE)])
-        lake.delete(table, f"chunk in ({', '.join(map(str, numbers))})", chunk=own)
+        [deletion] = lake.ledger.plan([ChunkPlan(layer=RESTORE)])
+        lake.delete(table, f"chunk in ({', '.join(map(str, numbers))})", chunk=deletion)
         fault_points.at(f"restore: {table.name} gone")
 
 
-# What follows
-
-
-def _follow(lake: WritableLake, table: Table) -> None:
-    """What is derived from the table agrees with it, whatever a call before left."""
+def _update_dependents(lake: WritableLake, table: Table) -> None:
+    """Make everything that is derived from the table agree with it, also after an earlier call that died."""
     if table is catalog.PHOTOS:
-        seen = lake.read(catalog.OBJECTS).where(
+        taken_in = lake.read(catalog.OBJECTS).where(
             F.col("outcome").isin(Outcome.STORED, Outcome.DUPLICATE)
         )
-        lost = seen.join(lake.read(catalog.PHOTOS).select("photo_id"), "photo_id", "left_anti")
-        row_removal.take_out(lake, catalog.OBJECTS, lost, on=["photo_id"], layer=RESTORE)
+        photos = lake.read(catalog.PHOTOS).select("photo_id")
+        lost = taken_in.join(photos, "photo_id", "left_anti")
+        row_removal.remove_rows(lake, catalog.OBJECTS, lost, on=["photo_id"], layer=RESTORE)
         row_removal.recount(lake, table)
         return
     if table is catalog.EMBEDDINGS:
-        _reopen(lake)
+        _reopen_refusals(lake)
         for row in extractors(lake).where(F.col("status") != ModelStatus.RETIRED).collect():
-            held = moments_table.stored(lake, row["weights_id"])
-            if held is not None:
+            moments = moments_table.stored(lake, row["weights_id"])
+            if moments is not None:
                 moments_table.bring_up(
-                    lake, weights_id=row["weights_id"], through=held.through_chunk
+                    lake, weights_id=row["weights_id"], through=moments.through_chunk
                 )
-    _project_again(lake)
+    _withdraw_incomplete_features(lake)
     for each in (catalog.EMBEDDINGS, catalog.FEATURES):
         row_removal.recount(lake, each)
 
 
-def _reopen(lake: WritableLake) -> None:
-    """The last refusal of a photo holds again, where the replay that ended it was withdrawn."""
+def _reopen_refusals(lake: WritableLake) -> None:
+    """Reopen the last refusal of each photo whose replay was withdrawn: the photo has no embedding again."""
     same = list(KEYS[catalog.EMBEDDINGS])
     refused = lake.read(catalog.QUARANTINE)
     is_last = F.row_number().over(Window.partitionBy(same).orderBy(F.desc("quarantined_at"))) == 1
-    ended = (
+    replayed = (
         refused.join(lake.read(catalog.EMBEDDINGS).select(same), same, "left_anti")
         .withColumn("is_last", is_last)
         .where(F.col("is_last") & F.col("replayed_at").isNotNull())
     )
-    if not ended.isEmpty():
+    if not replayed.isEmpty():
         [chunk] = lake.ledger.plan([ChunkPlan(layer=RESTORE)])
-        again = ended.withColumn("replayed_at", F.lit(None).cast("timestamp"))
-        lake.upsert(catalog.QUARANTINE, again, keys=[*same, "chunk"], chunk=chunk)
+        reopened = replayed.withColumn("replayed_at", F.lit(None).cast("timestamp"))
+        lake.upsert(catalog.QUARANTINE, reopened, keys=[*same, "chunk"], chunk=chunk)
         fault_points.at("restore: refusals reopened")
 
 
-def _project_again(lake: WritableLake) -> None:
-    """Gold chunks of a champion that lack features of embeddings which are there are withdrawn."""
+def _withdraw_incomplete_features(lake: WritableLake) -> None:
+    """Withdraw the gold chunks of champions that lack features of an embedding which silver holds."""
     champions = lake.read(catalog.MODELS).where(
         (F.col("kind") == ModelKind.PCA) & (F.col("status") == ModelStatus.CHAMPION)
     )
     for row in champions.select("version", "weights_id").collect():
-        own = lake.read(catalog.FEATURES).where(F.col("model_version") == row["version"])
-        held = lake.read(catalog.EMBEDDINGS).where(F.col("weights_id") == row["weights_id"])
-        lacking = counts(held.join(own.select("photo_id"), "photo_id", "left_anti"), "chunk")
-        partly = [
+        features = lake.read(catalog.FEATURES).where(F.col("model_version") == row["version"])
+        embeddings = lake.read(catalog.EMBEDDINGS).where(F.col("weights_id") == row["weights_id"])
+        lacking = embeddings.join(features.select("photo_id"), "photo_id", "left_anti")
+        lacking_by_chunk = counts(lacking, "chunk")
+        incomplete = [
             chunk
-            for chunk in row_removal.chunks_of(lake, catalog.FEATURES)
+            for chunk in row_removal.published_chunks(lake, catalog.FEATURES)
             if chunk.model_version == row["version"]
-            and any(chunk.sources[0] <= number <= chunk.sources[1] for number in lacking)
+            and any(chunk.sources[0] <= number <= chunk.sources[1] for number in lacking_by_chunk)
         ]
-        if partly:
-            _delete_chunks(lake, catalog.FEATURES, partly)
-            lake.ledger.retire(partly)
+        if incomplete:
+            _delete_chunks(lake, catalog.FEATURES, incomplete)
+            lake.ledger.retire(incomplete)

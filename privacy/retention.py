@@ -1,7 +1,7 @@
-"""Retention: what is past its longest age, or was put off until now, goes.
+"""Retention: rows, records and files that are past their longest age, or whose removal is due, are removed.
 
-Everything that was made from a photo goes with it. Of the object that brought it bronze keeps that it was
-seen, so that a landing folder that holds it still does not bring it back.
+Everything that was made from a photo is removed with it. bronze/objects keeps the fact that the photo's
+object was seen, so that an object which still lies in the landing folder is not taken in again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lake.writable_lake import WritableLake
 from privacy import row_removal, tombstones
 from privacy.audit import audit_records
 from privacy.audit.table_findings import TIMES
-from privacy.due_dates import hours_to_keep, moved
+from privacy.due_dates import hours_to_keep, time_before
 from privacy.erasure import request_journal
 from privacy.unfinished_chunks import finish_half_published
 
@@ -35,16 +35,20 @@ JOURNALS = {
     catalog.DRIFT: "measured_at",
     catalog.QUALITY: "judged_at",
 }
-"""The journals that have a longest age, and the time that tells a row's. ops/chunks has none: it knows what
-was taken."""
+"""The journals that have a longest age, and the column from which a row's age counts. ops/chunks has no
+longest age, because it is the record of what was taken in."""
 
-MADE = (catalog.EMBEDDINGS, catalog.QUARANTINE, catalog.FEATURES, catalog.HELD_OUT)
-"""What is made from a photo."""
+MADE_FROM_PHOTOS = (catalog.EMBEDDINGS, catalog.QUARANTINE, catalog.FEATURES, catalog.HELD_OUT)
+"""The tables whose rows are made from photos."""
 
 
 @dataclass(frozen=True)
 class PastAge:
-    """What of one place is past its age: `held` rows, files or requests, all from before a time."""
+    """What one place holds that is past its age.
+
+    `held` counts the rows, files or requests (`unit`). All of them are from before the time `before`. `age`
+    is the setting, such as `3 years`, or says in a word why they are removed.
+    """
 
     place: str
     age: str
@@ -54,153 +58,166 @@ class PastAge:
 
 
 def past_age(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
-    """What `retain` would remove at a time. Changes nothing."""
+    """Return what `expire` would remove at the time `now`, and the erasures that are due. Changes nothing."""
     ages = settings.retention
-    by_table = {
+    age_of = {
         catalog.PHOTOS: ages.photos,
         catalog.REJECTED: ages.rejected,
         **dict.fromkeys(JOURNALS, ages.journals),
     }
-    # A time moved is a query: one for each age.
-    set_ages = {age for age in (*by_table.values(), ages.audits) if age}
-    times = {age: moved(lake, now, age, back=True) for age in set_ages}
-    found: list[PastAge] = []
-    for table, age in by_table.items():
+    # Each time is a query, so an age that several tables share is asked once.
+    set_ages = {age for age in (*age_of.values(), ages.audits) if age}
+    limits = {age: time_before(lake, now, age) for age in set_ages}
+    past: list[PastAge] = []
+    for table, age in age_of.items():
         if not age:
             continue
-        old = _older(lake, table, times[age])
-        found.append(PastAge(table.name, age, times[age], old.count()))
-        if table is catalog.PHOTOS and found[-1].held:
+        old = _older(lake, table, limits[age])
+        past.append(PastAge(table.name, age, limits[age], old.count()))
+        if table is catalog.PHOTOS and past[-1].held:
             keys = F.broadcast(old.select("photo_id"))
-            made = {t: lake.read(t).join(keys, "photo_id", "left_semi").count() for t in MADE}
-            found += [PastAge(t.name, age, times[age], held) for t, held in made.items()]
+            for made in MADE_FROM_PHOTOS:
+                rows = lake.read(made).join(keys, "photo_id", "left_semi")
+                past.append(PastAge(made.name, age, limits[age], rows.count()))
     if ages.audits:
-        before = times[ages.audits]
-        held = len(_audits(lake.files, before))
-        found.append(PastAge(audit_records.FOLDER, ages.audits, before, held, "files"))
+        before = limits[ages.audits]
+        records = len(_audit_records(lake.files, before))
+        past.append(PastAge(audit_records.FOLDER, ages.audits, before, records, "files"))
     lapsed = tombstones.lapsed(lake, now=now).count()
-    found.append(PastAge(catalog.TOMBSTONES.name, "expired or lifted", now, lapsed))
+    past.append(PastAge(catalog.TOMBSTONES.name, "expired or lifted", now, lapsed))
     due = len(request_journal.due(lake, now=now))
-    found.append(PastAge(catalog.ERASURES.name, "due", now, due, "requests"))
-    return found
+    past.append(PastAge(catalog.ERASURES.name, "due", now, due, "requests"))
+    return past
 
 
 def old_files(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
-    """How many files no version within `delta.deleted_file_retention` has, by table, where there are any."""
+    """Return, for each table that has any, how many files no version within the retention needs.
+
+    The retention is the setting `delta.deleted_file_retention`, counted back from the time `now`.
+    """
     age = settings.delta.deleted_file_retention
-    before = moved(lake, now, age, back=True)
+    before = time_before(lake, now, age)
     hours = hours_to_keep(lake, settings, now=now)
     return [
         PastAge(table.name, age, before, len(files), "old files")
-        for table, files in _unneeded(lake, hours=hours)
+        for table, files in _unneeded_files(lake, hours=hours)
     ]
 
 
 def expire(context: Context) -> list[PastAge]:
-    """Removes the rows and records that are past their age; returns what they were.
+    """Remove the rows and records that are past their age, and return what was found past its age.
 
-    Where it dies, the same call goes on. Raises Blocked (a chunk that is half published can't be finished),
-    Busy.
+    After a crash, the same call finishes the work. Raises Blocked where a chunk that is half published can't
+    be finished, and Busy.
     """
     lake = context.lake
     finish_half_published(context)
-    found = past_age(lake, context.settings, now=context.now)
-    gone = {each.place: each for each in found if each.held}
-    if photos := gone.get(catalog.PHOTOS.name):
+    past = past_age(lake, context.settings, now=context.now)
+    by_place = {each.place: each for each in past if each.held}
+    if photos := by_place.get(catalog.PHOTOS.name):
         _expire_photos(lake, photos.before)
-    if rejected := gone.get(catalog.REJECTED.name):
+    if rejected := by_place.get(catalog.REJECTED.name):
         _expire_rejected(lake, rejected.before)
     for table in JOURNALS:
-        if journal := gone.get(table.name):
-            _delete(lake, table, journal.before)
-    if audits := gone.get(audit_records.FOLDER):
-        for name in _audits(lake.files, audits.before):
+        if journal := by_place.get(table.name):
+            _delete_older(lake, table, journal.before)
+    if audits := by_place.get(audit_records.FOLDER):
+        for name in _audit_records(lake.files, audits.before):
             lake.files.delete(f"{audit_records.FOLDER}/{name}")
-    if catalog.TOMBSTONES.name in gone:
+    if catalog.TOMBSTONES.name in by_place:
         tombstones.drop_lapsed(lake, now=context.now)
-    return found
+    return past
 
 
 def free(context: Context) -> list[PastAge]:
-    """Removes the files that are past the retention; returns how many of each table went.
+    """Remove the files that are older than the retention, and return how many were removed of each table.
 
-    Raises LeftBehind, naming what could not be deleted.
+    Raises LeftBehind where files could not be deleted; the message names them.
     """
     lake = context.lake
-    went: list[PastAge] = []
+    removed: list[PastAge] = []
     left: list[str] = []
     age = context.settings.delta.deleted_file_retention
-    before = moved(lake, context.now, age, back=True)
+    before = time_before(lake, context.now, age)
     hours = hours_to_keep(lake, context.settings, now=context.now)
-    for table, files in _unneeded(lake, hours=hours):
+    for table, files in _unneeded_files(lake, hours=hours):
         lake.vacuum(table, hours=hours)
-        still = files & lake.files.current(table.name).keys()
-        left += map(lake.files.uri, still)
-        went.append(PastAge(table.name, age, before, len(files) - len(still), "old files"))
+        still_there = files & lake.files.current(table.name).keys()
+        left += map(lake.files.uri, still_there)
+        count = len(files) - len(still_there)
+        removed.append(PastAge(table.name, age, before, count, "old files"))
         fault_points.at("retain: a table vacuumed")
     if left:
         raise LeftBehind(
             f"{len(left):,} old files could not be deleted: {', '.join(sorted(left))}. Give this "
-            f"process the right to, and run retain again."
+            f"process the right to delete them, and run retain again."
         )
-    return went
+    return removed
 
 
 def _expire_photos(lake: WritableLake, before: datetime) -> None:
-    """What was made from the photos goes first and they themselves last: by them the rest is found."""
+    """Remove the photos from before a time, and all that was made from them.
+
+    The photos are removed last, because the other rows are found by them: a call after a crash needs them.
+    """
     old = _older(lake, catalog.PHOTOS, before).select("photo_id")
-    row_removal.leave(lake, old, layer=RETAIN)
+    row_removal.remove_photos(lake, old, layer=RETAIN)
     objects = lake.read(catalog.OBJECTS).where(
         F.col("outcome").isin(Outcome.STORED, Outcome.DUPLICATE)
     )
     _forget(lake, objects.join(F.broadcast(old), "photo_id", "left_semi"))
-    _delete(lake, catalog.PHOTOS, before)
+    _delete_older(lake, catalog.PHOTOS, before)
     row_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("retain: chunks counted")
 
 
 def _expire_rejected(lake: WritableLake, before: datetime) -> None:
+    """Remove the rows of bronze/rejected from before a time, and forget their objects."""
     old = _older(lake, catalog.REJECTED, before).select("object", "chunk")
     objects = lake.read(catalog.OBJECTS).where(F.col("outcome") == Outcome.REJECTED)
     _forget(lake, objects.join(F.broadcast(old), ["object", "chunk"], "left_semi"))
-    _delete(lake, catalog.REJECTED, before)
+    _delete_older(lake, catalog.REJECTED, before)
 
 
 def _forget(lake: WritableLake, objects: DataFrame) -> None:
-    """Of rows of bronze/objects only that the version was seen is kept: not whose it was, nor which photo."""
-    nobody = F.lit(None).cast("string")
-    changed = objects.withColumns(
-        {"outcome": F.lit(Outcome.EXPIRED), "subject": nobody, "photo_id": nobody}
+    """Remove the subject and the photo from rows of bronze/objects. The rows keep that the version was
+    seen."""
+    null = F.lit(None).cast("string")
+    forgotten = objects.withColumns(
+        {"outcome": F.lit(Outcome.EXPIRED), "subject": null, "photo_id": null}
     )
     [chunk] = lake.ledger.plan([ChunkPlan(layer=RETAIN)])
-    lake.upsert(catalog.OBJECTS, changed, keys=["object", "etag"], chunk=chunk)
+    lake.upsert(catalog.OBJECTS, forgotten, keys=["object", "etag"], chunk=chunk)
     fault_points.at("retain: objects forgotten")
 
 
 def _older(lake: Lake, table: Table, before: datetime) -> DataFrame:
+    """Return the rows of a table that are from before a time."""
     return lake.read(table).where(_is_older(table, before))
 
 
-def _delete(lake: WritableLake, table: Table, before: datetime) -> None:
+def _delete_older(lake: WritableLake, table: Table, before: datetime) -> None:
+    """Delete the rows of a table that are from before a time."""
     [chunk] = lake.ledger.plan([ChunkPlan(layer=RETAIN)])
     lake.delete(table, _is_older(table, before), chunk=chunk)
     fault_points.at(f"retain: {table.name} gone")
 
 
 def _is_older(table: Table, before: datetime) -> str:
-    time = TIMES.get(table) or JOURNALS[table]
-    return f"{time} < timestamp '{before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
+    """Return the SQL condition that holds for the rows of a table from before a time."""
+    column = TIMES.get(table) or JOURNALS[table]
+    return f"{column} < timestamp '{before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
 
 
-def _unneeded(lake: Lake, *, hours: float) -> Iterator[tuple[Table, set[str]]]:
-    """The tables with files that no version younger than so many hours has, and these."""
+def _unneeded_files(lake: Lake, *, hours: float) -> Iterator[tuple[Table, set[str]]]:
+    """Yield each table that has files which no version of the last `hours` hours needs, and their names."""
     for table in catalog.TABLES:
         if files := lake.unneeded_files(table, hours=hours):
             yield table, files
 
 
-def _audits(files: Folder, before: datetime) -> list[str]:
-    """The records of audits that were asked before a time, which their names begin with."""
+def _audit_records(files: Folder, before: datetime) -> list[str]:
+    """Return the file names of the audit records from before a time. Each name begins with its time."""
     return [
         name
         for name in files.names(audit_records.FOLDER, suffix=".json")

@@ -1,4 +1,4 @@
-"""Photos leave every table and what waits in staging; moments and the counts of chunks follow."""
+"""The removal of photos from every table and from staging. The moments and the chunks' counts are updated."""
 
 from __future__ import annotations
 
@@ -21,70 +21,77 @@ from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 from silver.embed import EMBEDDED, REFUSED
 
-STAGED = (ARRIVED, EMBEDDED, REFUSED, FEATURES, training.HELD_OUT)
-"""The parts of staged chunks that name photos."""
+STAGED_PARTS = (ARRIVED, EMBEDDED, REFUSED, FEATURES, training.HELD_OUT)
+"""The parts of staged chunks that have a column `photo_id`."""
 
 
-def leave(lake: WritableLake, photos: DataFrame, *, layer: str) -> None:
-    """Removes photos (a frame with their `photo_id`) from staging, silver and gold.
+def remove_photos(lake: WritableLake, photos: DataFrame, *, layer: str) -> None:
+    """Remove photos from staging, silver and gold. `photos` is a frame with the column `photo_id`.
 
-    `layer` names the commits. No chunk may be half published. Raises BadInput where one is; Busy.
+    `layer` is the name that the commits carry. No chunk may be half published. Raises BadInput where one is,
+    and Busy.
     """
     abandon_staged(lake, photos)
     fault_points.at(f"{layer}: staged rows gone")
-    embedding_removal.remove_embeddings(lake, _pairs(lake, photos))
+    embedding_removal.remove_embeddings(lake, _possible_embeddings(lake, photos))
     fault_points.at(f"{layer}: departed")
-    take_out(lake, catalog.QUARANTINE, photos, on=["photo_id"], layer=layer)
+    remove_rows(lake, catalog.QUARANTINE, photos, on=["photo_id"], layer=layer)
 
 
 def abandon_staged(lake: WritableLake, photos: DataFrame) -> None:
-    """Gives up the staged chunks with rows of the photos: the next run does their work anew."""
+    """Abandon the staged chunks that hold rows of the photos. The next run does their work again."""
     chunks = [
         chunk
         for chunk in lake.ledger.unfinished()
-        if chunk.layer != REMOVAL and _names(lake, chunk, photos)
+        if chunk.layer != REMOVAL and _holds_any(lake, chunk, photos)
     ]
     abandon(lake, chunks)
 
 
-def take_out(
+def remove_rows(
     lake: WritableLake, table: Table, keys: DataFrame, *, on: Sequence[str], layer: str
 ) -> None:
-    """Removes the rows with the keys of a frame from a table whose chunks are not counted anew."""
-    held = lake.read(table).join(F.broadcast(keys.select(*on)), list(on), "left_semi")
-    rows = counts(held, "chunk")
-    if rows:
+    """Remove the rows of a table whose columns `on` equal those of a row of `keys`.
+
+    `layer` is the name that the commit carries. The counts in ops/chunks are not updated. Raises Busy.
+    """
+    matching = lake.read(table).join(F.broadcast(keys.select(*on)), list(on), "left_semi")
+    by_chunk = counts(matching, "chunk")
+    if by_chunk:
         [chunk] = lake.ledger.plan([ChunkPlan(layer=layer)])
-        within = f"held.chunk between {min(rows)} and {max(rows)}"
+        within = f"held.chunk between {min(by_chunk)} and {max(by_chunk)}"
         lake.remove(table, keys, on=on, within=within, chunk=chunk)
         fault_points.at(f"{layer}: {table.name} gone")
 
 
 def recount(lake: WritableLake, table: Table) -> None:
-    """Brings the photos of a table's chunks in ops/chunks to what the table (one of `LAYER_OF`) holds."""
+    """Set the number of photos of each chunk in ops/chunks to the rows that the table holds of it.
+
+    The table is one of `LAYER_OF`. Raises Busy.
+    """
     rows = counts(lake.read(table), "chunk")
-    lake.ledger.recount({c.number: rows.get(c.number, 0) for c in chunks_of(lake, table)})
+    lake.ledger.recount({c.number: rows.get(c.number, 0) for c in published_chunks(lake, table)})
 
 
-def chunks_of(lake: Lake, table: Table) -> list[Chunk]:
-    """The published chunks of the layer whose photos a table (one of `LAYER_OF`) holds."""
+def published_chunks(lake: Lake, table: Table) -> list[Chunk]:
+    """Return the published chunks of the layer that writes a table (one of `LAYER_OF`)."""
     chunks = lake.ledger.chunks().values()
     return [chunk for chunk in chunks if chunk.layer == LAYER_OF[table] and chunk.is_published]
 
 
-def _names(lake: Lake, chunk: Chunk, photos: DataFrame) -> bool:
-    """Whether a staged chunk holds any of the photos."""
+def _holds_any(lake: Lake, chunk: Chunk, photos: DataFrame) -> bool:
+    """Return whether a staged chunk holds a row of any of the photos."""
     keys = F.broadcast(photos.select("photo_id"))
-    parts = [part for part in STAGED if lake.staging.has(chunk, part)]
+    parts = [part for part in STAGED_PARTS if lake.staging.has(chunk, part)]
     rows = [lake.staging.read(chunk, part).select("photo_id") for part in parts]
     return any(not each.join(keys, "photo_id", "left_semi").isEmpty() for each in rows)
 
 
-def _pairs(lake: Lake, photos: DataFrame) -> DataFrame:
-    """Every (`photo_id`, `weights_id`) that silver or gold may hold."""
-    known = (
+def _possible_embeddings(lake: Lake, photos: DataFrame) -> DataFrame:
+    """Return every pair (`photo_id`, `weights_id`) of the photos that silver or gold may hold."""
+    weights_ids = (
         extractors(lake)
         .select("weights_id")
         .unionByName(lake.read(catalog.EMBEDDINGS).select("weights_id"))
     )
-    return photos.select("photo_id").crossJoin(F.broadcast(known.distinct()))
+    return photos.select("photo_id").crossJoin(F.broadcast(weights_ids.distinct()))

@@ -1,8 +1,8 @@
-"""Tombstones: whom and what an erasure keeps out, until one is lifted or expires.
+"""Tombstones: the subjects and photos that an erasure keeps out, until a tombstone is lifted or expires.
 
-The tombstone of a subject is a keyed hash of the pseudonym; that of a photo is a keyed hash of the keyed hash
-of its bytes. Both are under a key of their own, so that neither the pseudonym nor the hash can be had from
-them: nobody can be found by a tombstone who does not come again.
+The tombstone of a subject is a keyed hash of the pseudonym. The tombstone of a photo is a keyed hash of the
+keyed hash of its bytes. Tombstones have a key of their own, so neither a pseudonym nor a hash can be computed
+from one: a tombstone identifies a person only when that person sends photos again.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 
 SUBJECT, PHOTO = "subject", "photo"
-"""What a tombstone keeps out: column `of` of privacy/tombstones."""
+"""The kinds of things that a tombstone keeps out: column `of` of privacy/tombstones."""
 
 REASON = "erasure"
 
 
 def holding(lake: Lake, *, now: datetime | None = None) -> frozenset[str]:
-    """The tombstones that hold at a time (default: now), neither lifted nor expired."""
+    """Return the tombstones that are neither lifted nor expired at the time `now` (default: the current
+    time)."""
     rows = lake.read(catalog.TOMBSTONES).where(~_has_lapsed(now or datetime.now(UTC)))
     return frozenset(row[0] for row in rows.select("tombstone").collect())
 
 
 def lapsed(lake: Lake, *, now: datetime) -> DataFrame:
-    """The rows of the tombstones that hold no more at a time."""
+    """Return the rows of the tombstones that are lifted or expired at the time `now`."""
     return lake.read(catalog.TOMBSTONES).where(_has_lapsed(now))
 
 
 def drop_lapsed(lake: WritableLake, *, now: datetime) -> None:
-    """Removes the tombstones that hold no more at a time. Raises Busy."""
+    """Remove the tombstones that are lifted or expired at the time `now`. Raises Busy."""
     rows = lapsed(lake, now=now)
     lake.remove(catalog.TOMBSTONES, rows, on=["tombstone"], chunk=NoChunk(ERASE))
 
@@ -56,23 +57,24 @@ def make(
     now: datetime,
     expires_at: datetime | None,
 ) -> None:
-    """Makes tombstones of a subject and of photos' bytes, for good or until they expire.
+    """Make the tombstones `subject` and `photos`. They hold until `expires_at`; None means for good.
 
-    One that holds already stays as it is; one that was lifted or has expired holds again. Raises Busy.
+    A tombstone that holds already stays as it is. One that was lifted or has expired holds again. Raises
+    Busy.
     """
-    held = holding(lake, now=now)
-    wanted = dict.fromkeys(photos, PHOTO) | {subject: SUBJECT}
+    holding_now = holding(lake, now=now)
+    kinds = dict.fromkeys(photos, PHOTO) | {subject: SUBJECT}
     rows = [
         {
             "tombstone": tombstone,
-            "of": of,
+            "of": kind,
             "request": request,
             "reason": REASON,
             "made_at": now,
             "expires_at": expires_at,
         }
-        for tombstone, of in sorted(wanted.items())
-        if tombstone not in held
+        for tombstone, kind in sorted(kinds.items())
+        if tombstone not in holding_now
     ]
     if rows:
         frame = lake.rows(catalog.TOMBSTONES, rows)
@@ -80,9 +82,9 @@ def make(
 
 
 def lift(lake: WritableLake, subject: str, *, now: datetime) -> bool:
-    """Ends the tombstone of a subject, and returns whether one held. Raises Busy.
+    """End the tombstone of a subject, and return whether it held. Raises Busy.
 
-    The tombstones of the photos' bytes stay: they keep out copies without a subject.
+    The tombstones of the photos' bytes stay: they keep out copies that arrive without a subject.
     """
     if subject not in holding(lake, now=now):
         return False

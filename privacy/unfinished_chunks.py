@@ -1,4 +1,4 @@
-"""Chunks that earlier runs left unfinished, before a command of privacy removes rows."""
+"""Chunks that an earlier run left half published. They are finished before a privacy command removes rows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from silver.embed import SilverChunks
 
 
 def finish_half_published(context: Context) -> None:
-    """Finishes every chunk of which one table may have the rows and another not.
+    """Finish every chunk whose rows may be in one table and not yet in another.
 
-    No later number may go before the rest of such a chunk. Raises Blocked.
+    No chunk with a later number may be committed before the rest of such a chunk. Raises Blocked where a gate
+    stops a chunk.
     """
     lake, did = context.lake, context.did
     Publication(lake, BronzeChunks(lake), did).finish()

@@ -1,4 +1,4 @@
-"""`audit`: what the lake held on a subject or of a photo, and when. Without Spark."""
+"""The command `audit`: it answers what the lake held on a subject or of a photo, and when, without Spark."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ PHOTO_ID = re.compile("[0-9a-f]{64}")
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Answers on screen and as JSON, and records in the lake that it was asked.
+    """Answer the question on the screen and as JSON, and record the question in the lake.
 
-    Raises BadInput for a time, version or table that never was and for a missing key, Refused for another
-    key.
+    Raises BadInput for a time in the future, for a version or table that never existed and for a missing key,
+    and Refused where the lake was made with another key.
     """
     files = existing_lake(settings)
-    own = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
-    lake_json.check(files, pseudonyms=own)
-    answer = Auditor(files, own).answer(question(words))
+    keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
+    lake_json.check(files, pseudonyms=keys)
+    answer = Auditor(files, keys).answer(question(words))
     audit_table.show(console, answer)
-    name = audit_records.record(files, answer, pseudonyms=own)
+    name = audit_records.record(files, answer, pseudonyms=keys)
     console.print(f"recorded as {files.uri(f'{audit_records.FOLDER}/{name}.json')}", soft_wrap=True)
     if words.json:
         try:
@@ -44,9 +44,9 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 
 
 def question(words: Words) -> AuditQuestion:
-    """The question that the words ask. Raises BadInput."""
+    """Return the question that the words of the command line ask. Raises BadInput."""
     if words.photo is not None and not PHOTO_ID.fullmatch(words.photo):
-        raise BadInput(f"--photo {words.photo} is no photo_id: it has 64 hex digits.")
+        raise BadInput(f"--photo {words.photo} is no photo_id: give one with its 64 hex digits.")
     table, version = None, None
     if words.version is not None:
         name, version = _parsed_version(words.version)
@@ -62,8 +62,10 @@ def question(words: Words) -> AuditQuestion:
 
 
 def _parsed_time(text: str) -> datetime:
-    """A time as ISO 8601 writes it, in UTC where it names no zone. A date alone stands for its end. Raises
-    BadInput."""
+    """Return the time that an ISO 8601 text names. Raises BadInput for any other text.
+
+    A time without a zone is in UTC. A date alone stands for the end of that day.
+    """
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -76,7 +78,7 @@ def _parsed_time(text: str) -> datetime:
 
 
 def _parsed_version(text: str) -> tuple[str, int]:
-    """The table's name and the number of TABLE=N. Raises BadInput."""
+    """Return the name of the table and the number of the version in TABLE=N. Raises BadInput."""
     name, _, number = text.partition("=")
     if not number.isdecimal():
         raise BadInput(f"--version {text}: write it as TABLE=N, such as silver/embeddings=3.")
@@ -88,7 +90,9 @@ def _add_arguments(parser: Parser) -> None:
     who.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
     who.add_argument("--photo", metavar="ID", help="a photo_id")
     when = parser.add_mutually_exclusive_group()
-    when.add_argument("--at", metavar="TIME", help="ISO 8601, in UTC; a date alone is its end")
+    when.add_argument(
+        "--at", metavar="TIME", help="a time in ISO 8601, UTC; a date alone means its end"
+    )
     when.add_argument("--version", metavar="TABLE=N", help="one table at one version")
     when.add_argument("--history", action="store_true", help="when rows came, and when they left")
     parser.add_argument("--json", metavar="FILE", help="write the whole answer there")

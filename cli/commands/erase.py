@@ -1,4 +1,4 @@
-"""`erase`: a subject leaves every place, and a certificate says so; or a search for what may be left."""
+"""The command `erase`: it removes a subject from every store with a certificate, or searches for traces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from privacy.erasure.subject_search import SubjectSearch
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Erases a subject, or searches again for what an erasure may have left. Raises as `erase` and `verify`."""
+    """Erase a subject, or search again for what an erasure may have left.
+
+    Raises as `privacy.erasure.erase.erase` and as `verify`.
+    """
     if words.verify:
         with reading(settings, console) as lake:
             verify(lake, settings, console, words.verify, deep=words.deep)
@@ -29,100 +32,107 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     existing_lake(settings)
     with writing(settings, console) as context, recorded(context, ERASE) as step:
         mode = ErasureMode(words.mode)
-        done = erase(step, subject=words.subject, request=words.request, mode=mode)
-        show(console, context.lake, done)
+        erasure = erase(step, subject=words.subject, request=words.request, mode=mode)
+        show(console, context.lake, erasure)
 
 
 def finish_due_erasures(context: Context) -> None:
-    """Finishes the erasures whose files may go by now. Raises as `erase`."""
+    """Complete the erasures whose old files may be removed by now, and show each.
+
+    Raises as `privacy.erasure.erase.finish_due`.
+    """
     for erasure in finish_due(context):
         context.did.add({"erasures": 1})
         show(context.console, context.lake, erasure)
 
 
 def show(console: Console, lake: Lake, erasure: ErasureRequest) -> None:
-    """Shows what a certified request removed, and where its certificate is."""
+    """Show what a certified request removed, and where its certificate is."""
     place = lake.files.uri(f"{certificate.FOLDER}/{erasure.certificate}.json")
-    held = ", ".join(
+    removed = ", ".join(
         f"{count:,} of {name}"
         for name, count in sorted(erasure.counts.items())
         if not name.startswith(FITTED_PREFIX)
     )
-    what = f"erased: {held}" if held else "nothing held"
+    what = f"erased: {removed}" if removed else "nothing held"
     console.print(f"{erasure.request}: {what}.", markup=False, soft_wrap=True)
     console.print(f"certificate {erasure.certificate}: {place}", markup=False, soft_wrap=True)
 
 
 def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep: bool) -> None:
-    """Searches every store again for what an erasure removed; `name` is its request or its certificate.
+    """Search every store again for what an erasure removed. `name` is the id of its request or certificate.
 
-    Raises BadInput where there is none of that name, Pending where its files are due later, LeftBehind.
+    Raises BadInput where there is no erasure of that name or its tombstone no longer holds, Pending where its
+    old files are due later, and LeftBehind where something is found.
     """
-    known = request_journal.last(lake)
-    found = [each for each in known.values() if name in (each.request, each.certificate)]
-    if not found:
+    requests = request_journal.last(lake)
+    matching = [each for each in requests.values() if name in (each.request, each.certificate)]
+    if not matching:
         raise BadInput(
-            f"There is no erasure {name}; the requests are {', '.join(sorted(known)) or 'none'}."
+            f"There is no erasure {name}; the requests are {', '.join(sorted(requests)) or 'none'}."
         )
-    [erasure] = found
-    held = tombstones.holding(lake)
-    if erasure.subject not in held:
+    [erasure] = matching
+    holding = tombstones.holding(lake)
+    if erasure.subject not in holding:
         raise BadInput(
             f"The tombstone of {erasure.request} was lifted or has expired: its subject may have sent photos "
-            f"again, so nothing can be told from finding some. The certificate {erasure.certificate} stands."
+            f"again, so finding some proves nothing. The certificate {erasure.certificate} is still valid."
         )
-    own = pseudonyms.load(settings.subjects.key, lake=lake.files.root, make=False)
-    search = SubjectSearch(own, erasure.subject, erasure.photo_ids, held)
+    keys = pseudonyms.load(settings.subjects.key, lake=lake.files.root, make=False)
+    search = SubjectSearch(keys, erasure.subject, erasure.photo_ids, holding)
     result = verification.verify(lake, settings, erasure, search, deep=deep)
     if erasure.due_at and not erasure.has_reached(ErasureState.PHYSICAL):
         raise Pending(
-            f"{erasure.request} is pending until {certificate.told(erasure.due_at)}: "
-            f"{len(result.residues):,} things are left until then."
+            f"{erasure.request} is pending until {certificate.iso_time(erasure.due_at)}: "
+            f"{len(result.residues):,} traces of the subject are left until then."
         )
     check(result)
     if broken := certificate.broken_links(lake.files):
         console.print(
-            f"Certificates whose predecessor was changed: {', '.join(broken)}.", markup=False
+            f"The certificate before each of these was changed or removed: {', '.join(broken)}.",
+            markup=False,
         )
     console.print(
         f"{erasure.request}: {sum(result.files.values()):,} files, "
-        f"{sum(result.bytes.values()):,} bytes looked through{' and decoded' if deep else ''}; nothing of "
-        f"it was found.",
+        f"{sum(result.bytes.values()):,} bytes searched{' and decoded' if deep else ''}; nothing of it was "
+        f"found.",
         markup=False,
         soft_wrap=True,
     )
 
 
 def check_subject(subject: str) -> None:
-    """Raises BadInput for a folder's name in the place of a subject."""
+    """Raise BadInput where the name of a folder is given instead of a subject."""
     if "/" in subject or subject.startswith("subject="):
         raise BadInput("--subject takes what follows subject= in the folder's name, without it.")
 
 
 def _add_arguments(parser: Parser) -> None:
     parser.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
-    parser.add_argument("--request", metavar="ID", help="a name for the request, with none in it")
+    parser.add_argument("--request", metavar="ID", help="an id for the request, which names nobody")
     parser.add_argument(
         "--mode",
         metavar="MODE",
         help="deferred: old files go when the retention ends (default); immediate: at once",
     )
-    parser.add_argument("--verify", metavar="ID", help="look again for what a request was of")
-    parser.add_argument("--deep", action="store_true", help="… and decode every column")
+    parser.add_argument("--verify", metavar="ID", help="search again for what a request erased")
+    parser.add_argument("--deep", action="store_true", help="with --verify: decode every column")
 
 
 def _check(words: Words) -> None:
     if words.verify is not None:
         if words.subject or words.request or words.mode:
-            raise BadInput("--verify ID stands alone, or with --deep: the request knows the rest.")
+            raise BadInput("--verify ID stands alone or with --deep; leave the other options out.")
         return
     if not words.subject or not words.request:
         raise BadInput("erase takes --subject S and --request ID, or --verify ID.")
     if words.deep:
-        raise BadInput("--deep goes with --verify ID; call one after the other.")
+        raise BadInput("--deep goes with --verify ID; erase first, and verify with a second call.")
     check_subject(words.subject)
     if len(words.subject) > 2 and words.subject in words.request:
-        raise BadInput("--request names the subject, and is kept for good; give it a neutral name.")
+        raise BadInput(
+            "--request names the subject, and it is kept for good; give it a neutral id."
+        )
     words.mode = words.mode or ErasureMode.DEFERRED
     otherwise = f"the modes are {', '.join(ErasureMode)}."
     one_of(words.mode, ErasureMode, what="mode", otherwise=otherwise)
@@ -131,7 +141,10 @@ def _check(words: Words) -> None:
 COMMAND = Command(
     name="erase",
     help="remove a subject from every place, and certify it",
-    example=("erase --subject anna --request R-17", "that person leaves every place, certified"),
+    example=(
+        "erase --subject anna --request R-17",
+        "the person's data is removed, with a certificate",
+    ),
     run=run,
     add_arguments=_add_arguments,
     check=_check,

@@ -1,4 +1,4 @@
-"""`lift`: a subject that was erased may send photos again."""
+"""The command `lift`: it lets a subject that was erased send photos again."""
 
 from __future__ import annotations
 
@@ -18,25 +18,28 @@ from privacy.erasure import request_journal
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Lifts the tombstone of a subject. Raises BadInput where none keeps the subject out, or a request of the
-    subject is not certified yet."""
+    """Lift the tombstone of a subject.
+
+    Raises BadInput where no tombstone keeps the subject out, or a request of the subject is not certified
+    yet.
+    """
     existing_lake(settings)
     with writing(settings, console) as context, recorded(context, "lift"):
         subject = context.pseudonyms.tombstone(context.pseudonyms.subject(words.subject))
         requests = request_journal.last(context.lake).values()
-        waiting = [
+        uncertified = [
             each.request
             for each in requests
             if each.subject == subject and not each.has_reached(ErasureState.CERTIFIED)
         ]
-        if waiting:
+        if uncertified:
             raise BadInput(
-                f"The request {waiting[0]} is not certified yet: its search would find what comes again. "
-                f"Finish it with the same erase command first."
+                f"The request {uncertified[0]} is not certified yet, and its verification would find the "
+                f"photos that come again: finish it first with the same erase command."
             )
         if not tombstones.lift(context.lake, subject, now=datetime.now(UTC)):
             raise BadInput("No tombstone keeps that subject out: there is nothing to lift.")
-        console.print("lifted: what that subject sends from now on is taken in again.")
+        console.print("lifted: photos that the subject sends from now on are taken in again.")
 
 
 def _add_arguments(parser: Parser) -> None:

@@ -1,4 +1,4 @@
-"""`restore`: a table as it was at an earlier version, but for what may not come back."""
+"""The command `restore`: it gives a table back the rows of an earlier version that may return."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from privacy.restore import named, restore
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Takes a table back to an earlier version. Raises as `privacy.restore.restore`."""
+    """Give a table back the rows of an earlier version. Raises as `privacy.restore.restore`."""
     existing_lake(settings)
     table = named(words.table)
     version = int(words.version)
     with writing(settings, console) as context, recorded(context, RESTORE) as step:
-        done = restore(step, table, version)
-        step.did.add({name: count for name, count in vars(done).items() if count})
-        restore_lines.show(console, table, version, done)
+        restored = restore(step, table, version)
+        step.did.add({name: count for name, count in vars(restored).items() if count})
+        restore_lines.show(console, table, version, restored)
 
 
 def _add_arguments(parser: Parser) -> None:
@@ -38,8 +38,8 @@ def _check(words: Words) -> None:
 
 COMMAND = Command(
     name="restore",
-    help="a table as it was, but for what was erased",
-    example=("restore --table silver/embeddings --version 7", "as it was, but for who was erased"),
+    help="a table as it was at a version, without what was erased",
+    example=("restore --table silver/embeddings --version 7", "as it was, without erased persons"),
     run=run,
     add_arguments=_add_arguments,
     check=_check,

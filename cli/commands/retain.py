@@ -1,4 +1,4 @@
-"""`retain`: what is past its longest age goes, and erasures that are due are finished."""
+"""The command `retain`: it removes what is past its longest age, and completes erasures that are due."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from privacy import retention
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Removes what is past its longest age and finishes erasures that are due; or says what would go.
+    """Remove what is past its longest age and complete erasures that are due, or only show what would go.
 
     Raises LeftBehind where something could not be deleted.
     """
     if words.dry_run:
         with reading(settings, console) as lake:
             now = datetime.now(UTC)
-            found = retention.past_age(lake, settings, now=now)
-            found += retention.old_files(lake, settings, now=now)
-        retention_table.show(console, found, "would go")
+            past = retention.past_age(lake, settings, now=now)
+            past += retention.old_files(lake, settings, now=now)
+        retention_table.show(console, past, "would go")
         return
     existing_lake(settings)
     with writing(settings, console) as context, recorded(context, RETAIN) as step:
@@ -35,29 +35,29 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 
 
 def retain(context: Context) -> None:
-    """Removes rows and records past their age, finishes erasures that are due, and removes old files.
+    """Remove rows and records past their age, complete erasures that are due, and remove old files.
 
     Raises Blocked, LeftBehind.
     """
-    went = retention.expire(context)
+    removed = retention.expire(context)
     finish_due_erasures(context)
-    went += retention.free(context)
-    for each in went:
+    removed += retention.free(context)
+    for each in removed:
         name = each.place if each.unit == "rows" else f"{each.place}: {each.unit}"
         context.did.add({name: each.held})
-    retention_table.show(context.console, went, "went")
+    retention_table.show(context.console, removed, "went")
 
 
 def _add_arguments(parser: Parser) -> None:
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would go, and change nothing"
+        "--dry-run", action="store_true", help="show what would be removed, and change nothing"
     )
 
 
 COMMAND = Command(
     name="retain",
     help="remove what is past its longest age, and old files",
-    example=("retain --dry-run", "what is past its longest age, and would go"),
+    example=("retain --dry-run", "what is past its longest age and would be removed"),
     run=run,
     add_arguments=_add_arguments,
     takes_landing=True,

@@ -1,4 +1,4 @@
-"""An audit on the terminal."""
+"""Shows the answer of an audit on the terminal."""
 
 from __future__ import annotations
 
@@ -15,27 +15,31 @@ from privacy.audit.table_history import Commit
 
 
 def show(console: Console, audit: Audit) -> None:
-    """The answer on the terminal: a table of tables, then who wrote, which models saw, what gates found."""
+    """Show an answer: a table with a line for each table, then one line for each further fact.
+
+    The facts are notes, writers, erasures, photos, models, gates and the storage.
+    """
     question = audit.question
     if isinstance(console, JsonConsole):
         question = replace(question, subject="(named in no log)")
-    console.print(f"asked at {told(audit.asked_at)}: {_asked(question)}", soft_wrap=True)
+    asked_at = told(audit.asked_at)
+    console.print(f"asked at {asked_at}: {_question_text(question)}", soft_wrap=True)
     table = Table()
     for name in ("table", "status", "rows", "version", "of"):
         table.add_column(name, justify="right" if name in ("rows", "version") else "left")
-    for found in audit.findings:
-        version = "–" if found.version is None else str(found.version)
-        since = told(found.since) if found.since else "–"
-        table.add_row(found.table, found.status, f"{found.rows:,}", version, since)
+    for finding in audit.findings:
+        version = "–" if finding.version is None else str(finding.version)
+        since = told(finding.since) if finding.since else "–"
+        table.add_row(finding.table, finding.status, f"{finding.rows:,}", version, since)
     console.print(table)
-    lines = [f"{found.table}: {found.note}" for found in audit.findings if found.note]
-    lines += [line for found in audit.findings for line in _came_and_left(found)]
+    lines = [f"{finding.table}: {finding.note}" for finding in audit.findings if finding.note]
+    lines += [line for finding in audit.findings for line in _writers(finding)]
     lines += [
-        f"erasure {each.request}: asked for at {told(each.since)}, {each.state}, certificate "
+        f"erasure {each.request}: requested at {told(each.since)}, {each.state}, certificate "
         f"{each.certificate}"
         for each in audit.erasures
     ]
-    photos = sorted({photo for found in audit.findings for photo in found.photos})
+    photos = sorted({photo for finding in audit.findings for photo in finding.photos})
     lines += [f"photo {photo}" for photo in photos]
     lines += [f"seen by {model}" for model in audit.models]
     lines += [f"gate of {line}" for line in audit.gates]
@@ -48,8 +52,8 @@ def show(console: Console, audit: Audit) -> None:
         console.print(escape(line), soft_wrap=True)
 
 
-def _asked(question: AuditQuestion) -> str:
-    """The question in a few words. The screen is for whoever asked, so it may name the subject."""
+def _question_text(question: AuditQuestion) -> str:
+    """Return the question in a few words. It names the subject, because only the one who asked sees it."""
     who = f"subject {question.subject}" if question.photo is None else f"photo {question.photo}"
     if question.history:
         when = "over the whole history"
@@ -60,18 +64,21 @@ def _asked(question: AuditQuestion) -> str:
     return escape(f"{who}, {when}")
 
 
-def _came_and_left(found: TableFinding) -> list[str]:
-    """Who brought the rows of a table and when; over a history, also when they left."""
-    if not found.spans:
-        return [f"{found.table}: written by {_commit(commit)}" for commit in found.written_by]
+def _writers(finding: TableFinding) -> list[str]:
+    """Return lines with the commits that wrote the rows of a table; over a history, also when rows left."""
+    if not finding.spans:
+        return [
+            f"{finding.table}: written by {_commit_text(commit)}" for commit in finding.written_by
+        ]
     return [
-        f"{found.table}: {span.rows:,} rows came with {_commit(span.came)}, and "
-        + (f"left with {_commit(span.left)}" if span.left else "are there still")
-        for span in found.spans
+        f"{finding.table}: {span.rows:,} rows came with {_commit_text(span.came)}, and "
+        + (f"left with {_commit_text(span.left)}" if span.left else "are still there")
+        for span in finding.spans
     ]
 
 
-def _commit(commit: Commit) -> str:
+def _commit_text(commit: Commit) -> str:
+    """Return the version, operation, time, run, code and settings of a commit in a few words."""
     run, code, settings = (
         commit.written_by.get(name, "unknown")
         for name in ("run_id", "code_revision", "settings_hash")

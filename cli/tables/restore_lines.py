@@ -1,4 +1,4 @@
-"""What a restore did, on the terminal."""
+"""Shows what a restore did on the terminal."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from lake import catalog
 from privacy.restore import Restored
 
 
-def show(console: Console, table: catalog.Table, version: int, done: Restored) -> None:
-    """What a restore did, in two lines."""
+def show(console: Console, table: catalog.Table, version: int, restored: Restored) -> None:
+    """Show what a restore to a version of a table did, in one or two sentences."""
     console.print(
-        f"{table.name} is as it was at version {version}: {done.left:,} rows left, {done.returned:,} came "
-        f"back, {done.kept_out:,} may not (erased, expired, or of what was withdrawn or retired).",
+        f"{table.name} is as it was at version {version}: {restored.left:,} rows left, "
+        f"{restored.returned:,} came back, {restored.kept_out:,} may not (erased, expired, of a withdrawn "
+        f"chunk or of a retired model).",
         soft_wrap=True,
     )
-    if done.withdrawn:
+    if restored.withdrawn:
         console.print(
-            f"chunks that were published since, and are withdrawn: {done.withdrawn:,}. run.py --layer all "
-            f"makes them again.",
+            f"{restored.withdrawn:,} chunks that were published after that version are withdrawn: "
+            f"run.py --layer all makes them again.",
             soft_wrap=True,
         )

@@ -1,4 +1,4 @@
-"""An audit as records keep it, and what the lake itself remembers of it."""
+"""Audits as JSON: the whole answer for the one who asks, and the record of the question in the lake."""
 
 from __future__ import annotations
 
@@ -17,55 +17,61 @@ from privacy.audit.table_findings import AuditQuestion
 
 FOLDER = "privacy/audits"
 TIME = "%Y%m%dT%H%M%SZ"
-"""How the name of a record begins: with when it was asked."""
+"""The format of the time (UTC) with which the file name of a record begins."""
 
 
 def as_json(audit: Audit) -> str:
-    """The whole answer, times in ISO 8601 with their offset from UTC. It names whom it was asked about."""
-    told_of = asdict(audit) | {"question": _question(audit.question)}
-    return json.dumps(told_of, indent=2, default=_plain, ensure_ascii=False) + "\n"
+    """Return the whole answer as JSON. It names the subject or the photo that was asked about.
+
+    Times are in ISO 8601, with their offset from UTC.
+    """
+    answer = asdict(audit) | {"question": _question(audit.question)}
+    return json.dumps(answer, indent=2, default=_plain, ensure_ascii=False) + "\n"
 
 
 def _question(question: AuditQuestion) -> dict[str, Any]:
+    """Return the fields of a question, with the name of the table in the place of the table."""
     table = question.table.name if question.table else None
     return {**vars(question), "table": table}
 
 
 def _plain(value: Any) -> Any:
+    """Return a time as JSON writes it. Raises TypeError for a value of any other type."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in an audit")
+    raise TypeError(f"{type(value).__name__} can't be written in an audit")
 
 
 def asked_at(name: str) -> datetime:
-    """When the audit was asked that is recorded under a file name."""
+    """Return the time (UTC) of the question that is recorded under a file name."""
     return datetime.strptime(name.partition("-")[0], TIME).replace(tzinfo=UTC)
 
 
 def record(files: Folder, audit: Audit, *, pseudonyms: Pseudonyms) -> str:
-    """Writes that it was asked, and the statuses, under privacy/audits; returns its id.
+    """Record the question and the statuses that answer it under privacy/audits; return the record's id.
 
-    Whom it was about is kept as a tombstone is: neither the subject, nor its pseudonym, nor a photo id.
-    Raises BadInput where it can't be written.
+    The subject or photo in question is kept as its tombstone: the record holds neither a name, nor a
+    pseudonym, nor a photo id. Raises BadInput where it can't be written.
     """
     question = audit.question
-    meant = question.photo or pseudonyms.subject(question.subject or "")
+    subject_or_photo = question.photo or pseudonyms.subject(question.subject or "")
+    kind = "photo" if question.photo else "subject"
     name = f"{audit.asked_at.astimezone(UTC):{TIME}}-{secrets.token_hex(4)}"
-    remembered = {
+    content = {
         "id": name,
         "asked_at": audit.asked_at,
-        "about": {"photo" if question.photo else "subject": pseudonyms.tombstone(meant)},
+        "about": {kind: pseudonyms.tombstone(subject_or_photo)},
         "when": {
             key: value
             for key, value in _question(question).items()
             if key not in ("subject", "photo") and value not in (None, False)
         },
-        "answer": {found.table: f"{found.status} ({found.rows})" for found in audit.findings},
+        "answer": {each.table: f"{each.status} ({each.rows})" for each in audit.findings},
         "code_revision": code_revision(),
     }
     try:
-        content = json.dumps(remembered, indent=2, default=_plain) + "\n"
-        files.write(f"{FOLDER}/{name}.json", content.encode())
+        text = json.dumps(content, indent=2, default=_plain) + "\n"
+        files.write(f"{FOLDER}/{name}.json", text.encode())
     except OSError as error:
         raise BadInput(
             f"The audit can't be recorded in {files.uri(FOLDER)} ({error.strerror or error}): grant "

@@ -1,6 +1,7 @@
-"""The audit: what the lake held on a subject, or of a photo, now, at a time, at a version, or ever.
+"""The auditor: it answers what the lake held on a subject or of a photo.
 
-It reads the tables' logs and files themselves (`privacy.audit.table_history`), takes no lease and starts no Spark. All
+A question is about now, a time, a version of a table, or the whole history. The auditor reads the logs and
+files of the tables themselves (`privacy.audit.table_history`). It takes no lease and starts no Spark. All
 times are UTC.
 """
 
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from conf.errors import BadInput, hint
 from lake import catalog, delta_rs_reader
 from lake.catalog import Table
-from lake.column_values import FITTED_PREFIX, ModelKind
+from lake.column_values import FITTED_PREFIX, GateAction, ModelKind
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
 from privacy import bucket_rules
@@ -32,8 +33,11 @@ from privacy.audit.table_findings import (
 
 @dataclass(frozen=True)
 class Audit:
-    """The answer. `models`: the versions that had seen what was held, by name; `gates`: what they found in
-    its chunks, one line a suite and chunk."""
+    """The answer to a question.
+
+    `storage` says where the lake lies and how it is encrypted. `models` has one line for each model version
+    that had seen the photos. `gates` has one line for each chunk of the rows and each suite that judged it.
+    """
 
     asked_at: datetime
     question: AuditQuestion
@@ -46,74 +50,81 @@ class Audit:
 
 @dataclass(frozen=True)
 class Auditor:
-    """Answers questions about the lake under `files`; `pseudonyms` are by the key that it was made with."""
+    """Answers questions about the lake under `files`. The key of `pseudonyms` is the one of that lake."""
 
     files: Folder
     pseudonyms: Pseudonyms
 
     def answer(self, question: AuditQuestion, *, now: datetime | None = None) -> Audit:
-        """Raises BadInput (a version that never was, a time to come)."""
+        """Answer a question at the time `now` (default: the current time).
+
+        Raises BadInput where the question names a version that never existed or a time in the future.
+        """
         asked_at = now or datetime.now(UTC)
         if question.at is not None and question.at > asked_at:
             raise BadInput(
-                f"--at {told(question.at)} is still to come: it is {told(asked_at)} now."
+                f"--at {told(question.at)} is still to come: it is {told(asked_at)} now; name an earlier "
+                f"time."
             )
-        erased = self._erasures(question)
-        looking = TableSearch(self.files, self.pseudonyms, question, erased, asked_at)
+        erasures = self._erasures(question)
+        search = TableSearch(self.files, self.pseudonyms, question, erasures, asked_at)
         tables = [question.table] if question.table else list(TIMES)
-        if question.photo is not None:  # an object that was no photo has no photo_id
+        if question.photo is not None:  # rows of bronze/rejected have no photo_id
             tables = [table for table in tables if table is not catalog.REJECTED]
-        findings = [looking.finding(table) for table in tables]
+        findings = [search.finding(table) for table in tables]
         return Audit(
             asked_at=asked_at,
             question=question,
-            storage=bucket_rules.described(self.files.root),
+            storage=bucket_rules.storage_facts(self.files.root),
             findings=findings,
-            erasures=erased,
-            models=self._models(findings, erased, until=question.at or asked_at),
+            erasures=erasures,
+            models=self._models(findings, erasures, until=question.at or asked_at),
             gates=self._gates({chunk for finding in findings for chunk in finding.chunks}),
         )
 
     def _erasures(self, question: AuditQuestion) -> list[PastErasure]:
-        """The erasures of the subject, or of the photo, oldest first, by the journal."""
+        """Return the erasures of the subject or the photo that the journal records, oldest first."""
         rows = delta_rs_reader.rows(self.files.root, catalog.ERASURES)
         by_request: dict[str, list[dict[str, Any]]] = {}
         for row in sorted(rows, key=lambda row: row["entry"]):
             by_request.setdefault(row["request"], []).append(row)
-        found = []
+        erasures = []
         for request, states in by_request.items():
             last = states[-1]
             if question.subject is not None:
                 pseudonym = self.pseudonyms.subject(question.subject)
-                is_meant = last["subject"] == self.pseudonyms.tombstone(pseudonym)
+                matches = last["subject"] == self.pseudonyms.tombstone(pseudonym)
             else:
-                is_meant = question.photo in (last["photo_ids"] or ())
-            if is_meant:
+                matches = question.photo in (last["photo_ids"] or ())
+            if matches:
                 counts = dict(last["counts"] or [])
                 since = states[0]["at"]
-                found.append(
+                erasures.append(
                     PastErasure(request, last["state"], since, last["certificate"], counts)
                 )
-        return found
+        return erasures
 
     def _models(
-        self, findings: Iterable[TableFinding], erased: Iterable[PastErasure], *, until: datetime
+        self, findings: Iterable[TableFinding], erasures: Iterable[PastErasure], *, until: datetime
     ) -> list[str]:
-        """The model versions that had seen the photos: the extractors that embedded them, and what was fitted
-        on the embeddings by then. Of what is erased the journal tells."""
-        held = [f for f in findings if f.table == catalog.EMBEDDINGS.name]
-        first = min((chunk for f in held for chunk in f.chunks), default=None)
-        weights = {weights_id for f in held for weights_id in f.models}
+        """Return a line for each model version that had seen the photos at the time `until`.
+
+        These are the extractors that embedded the photos, and the PCAs and classifiers that were fitted up to
+        the chunk of the embeddings or later. For erased photos the journal of erasures has them.
+        """
+        embedded = [each for each in findings if each.table == catalog.EMBEDDINGS.name]
+        first = min((chunk for each in embedded for chunk in each.chunks), default=None)
+        weights_ids = {weights_id for each in embedded for weights_id in each.models}
         columns = ["version", "kind", "weights_id", "through_chunk", "created_at", "status"]
         rows = delta_rs_reader.rows(self.files.root, catalog.MODELS, columns=columns)
         seen = [
             f"{row['version']} ({row['kind']}, {row['status']})"
             for row in sorted(rows, key=lambda row: row["created_at"])
-            if row["weights_id"] in weights
+            if row["weights_id"] in weights_ids
             and row["created_at"] <= until
             and (row["kind"] == ModelKind.EXTRACTOR or (row["through_chunk"] or 0) >= (first or 0))
         ]
-        for each in erased:
+        for each in erasures:
             state = "wiped" if each.has_freed else f"to be wiped by request {each.request}"
             names = (name for name in each.rows if name.startswith(FITTED_PREFIX))
             seen += [
@@ -123,28 +134,33 @@ class Auditor:
         return seen
 
     def _gates(self, chunks: set[int]) -> list[str]:
-        """What ops/quality says of the chunks."""
+        """Return a line for each chunk and suite, with the results that ops/quality records."""
         columns = ["chunk", "suite", "expectation", "action"]
         where = pc.field("chunk").isin(sorted(chunks))
         rows = delta_rs_reader.rows(self.files.root, catalog.QUALITY, columns=columns, where=where)
-        judged: dict[tuple[int, str], list[dict[str, Any]]] = {}
+        by_suite: dict[tuple[int, str], list[dict[str, Any]]] = {}
         for row in rows:
-            judged.setdefault((row["chunk"], row["suite"]), []).append(row)
+            by_suite.setdefault((row["chunk"], row["suite"]), []).append(row)
         return [
-            f"chunk {chunk}, {suite}: {len(found)} expectations, {_failed(found)}"
-            for (chunk, suite), found in sorted(judged.items())
+            f"chunk {chunk}, {suite}: {len(results)} expectations, {_failures(results)}"
+            for (chunk, suite), results in sorted(by_suite.items())
         ]
 
 
-def _failed(rows: Iterable[Mapping[str, Any]]) -> str:
-    others = [f"{r['expectation']} {r['action']}" for r in rows if r["action"] != "passed"]
-    return ", ".join(sorted(others)) or "all passed"
+def _failures(results: Iterable[Mapping[str, Any]]) -> str:
+    """Return the expectations that did not pass, each with the action that followed, or "all passed"."""
+    failures = [
+        f"{result['expectation']} {result['action']}"
+        for result in results
+        if result["action"] != GateAction.PASSED
+    ]
+    return ", ".join(sorted(failures)) or "all passed"
 
 
 def named(name: str) -> Table:
-    """The table of that name. Raises BadInput where audits don't look into it."""
-    known = {table.name: table for table in TIMES}
-    if name not in known:
-        nearest = hint(name, known, otherwise=f"audits look into {', '.join(known)}.")
-        raise BadInput(f"There is no table {name} to be audited; {nearest}")
-    return known[name]
+    """Return the table of that name. Raises BadInput where it is none of the tables that audits search."""
+    tables = {table.name: table for table in TIMES}
+    if name not in tables:
+        nearest = hint(name, tables, otherwise=f"audits search {', '.join(tables)}.")
+        raise BadInput(f"There is no table {name} that can be audited; {nearest}")
+    return tables[name]

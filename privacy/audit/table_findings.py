@@ -1,4 +1,4 @@
-"""Findings: what one table held of a subject or a photo, as its log and its files tell."""
+"""Findings: what one table held of a subject or a photo, according to its log and its files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -29,13 +30,13 @@ TIMES: Mapping[Table, str | None] = {
     catalog.FEATURES: None,
     catalog.HELD_OUT: None,
 }
-"""The tables with rows of photos, and the column that tells by itself when a row came."""
+"""The tables with rows of photos, and the column with the time at which a row was written, if any."""
 
 KEYS = ("photo_id", "object", "subject", "weights_id", "model_version", "run_id", "chunk")
 
 
 class HoldingStatus(StrEnum):
-    """What an audit says of a table. History that is gone is never NOT_HELD."""
+    """What an audit says about a table. It never says NOT_HELD where history is gone."""
 
     HELD = "HELD"
     NOT_HELD = "NOT_HELD"
@@ -45,7 +46,10 @@ class HoldingStatus(StrEnum):
 
 @dataclass(frozen=True)
 class AuditQuestion:
-    """Of whom or what, and when: `at` a time, at a `version` of one `table`, over the `history`, or now."""
+    """A question: the `subject` or the `photo` that it is about, and the time that it is about.
+
+    The time is `at`, that of a `version` of one `table`, the whole `history`, or else now.
+    """
 
     subject: str | None = None
     photo: str | None = None
@@ -57,9 +61,11 @@ class AuditQuestion:
 
 @dataclass(frozen=True)
 class PastErasure:
-    """An erasure of the subject, or of the photo: since when, its last state, and its certificate's id.
+    """An erasure of the subject or the photo, in its last state.
 
-    `rows`: what it removed, by table, and by model version (`erasures.FITTED`) how many it was fitted on.
+    `since` is when it was requested, and `certificate` the id of its certificate. `rows` has the number of
+    rows that it removed, by table, and by model version (`FITTED_PREFIX`) the number of erased photos that
+    the version was fitted on.
     """
 
     request: str
@@ -70,13 +76,13 @@ class PastErasure:
 
     @property
     def has_freed(self) -> bool:
-        """Whether files and models are gone, and not rows alone."""
+        """True where the erasure removed old files and models too, and not only rows."""
         return self.state in (ErasureState.PHYSICAL, ErasureState.VERIFIED, ErasureState.CERTIFIED)
 
 
 @dataclass(frozen=True)
 class Span:
-    """So many rows that came with one commit and left with another; `left` is None for those still there."""
+    """A number of rows that came with one commit and left with another; `left` is None if they are there."""
 
     rows: int
     came: Commit
@@ -85,10 +91,11 @@ class Span:
 
 @dataclass(frozen=True)
 class TableFinding:
-    """What one table held: at `version`, which was made at `since`, or over its history (`spans`).
+    """What one table held, at the `version` that was made at the time `since`, or over its history (`spans`).
 
-    `written_by` are the commits that brought the rows; `note` says what the status rests on, where that is
-    not the rows themselves.
+    `rows` is a number, `photos` are the ids of the photos, and `models` has the number of rows by weights_id
+    or model version. `written_by` are the commits that brought the rows. `note` says why the status is what
+    it is, where the rows alone don't show it.
     """
 
     table: str
@@ -106,7 +113,10 @@ class TableFinding:
 
 @dataclass(frozen=True)
 class TableSearch:
-    """One question, put to table after table."""
+    """The search for the answer to one question, in one table at a time.
+
+    `erasures` are the past erasures of the subject or photo, oldest first.
+    """
 
     files: Folder
     pseudonyms: Pseudonyms
@@ -116,43 +126,40 @@ class TableSearch:
 
     @cached_property
     def _pseudonym(self) -> str | None:
-        return (
-            None
-            if self.question.subject is None
-            else self.pseudonyms.subject(self.question.subject)
-        )
+        subject = self.question.subject
+        return None if subject is None else self.pseudonyms.subject(subject)
 
     def finding(self, table: Table) -> TableFinding:
-        """What the table held."""
+        """Return what the table held. Raises BadInput where it never had the version in question."""
         time = TIMES[table]
         columns = [*KEYS, time] if time else list(KEYS)
-        history = History(self.files, table, columns, self._own)
+        history = History(self.files, table, columns, self._matching)
         if self.question.history:
-            return self._ever(history)
+            return self._over_history(history)
         if self.question.version is not None:
-            known = [commit.version for commit in history.commits]
-            if not 0 <= self.question.version <= max(known, default=-1):
+            versions = [commit.version for commit in history.commits]
+            if not 0 <= self.question.version <= max(versions, default=-1):
                 raise BadInput(
-                    f"{table.name} has the versions 0 to {max(known)}, but no version "
+                    f"{table.name} has the versions 0 to {max(versions)}, but no version "
                     f"{self.question.version}."
                 )
-            if self.question.version not in known:
-                note = "the log tells nothing of that version any more"
+            if self.question.version not in versions:
+                note = "the log no longer has the entry of that version"
                 return TableFinding(table.name, HoldingStatus.OUT_OF_RETENTION, note=note)
-            return self._at(history, self.question.version)
+            return self._at_version(history, self.question.version)
         version = history.version_at(self.question.at or self.now)
         if version is not None:
-            return self._at(history, version)
+            return self._at_version(history, version)
         return self._before_the_log(history)
 
-    def _own(self, rows: pa.Table) -> pa.Table:
-        """The rows that are asked about."""
+    def _matching(self, rows: pa.Table) -> pa.Table:
+        """Return the rows of the subject or the photo in question."""
         if self._pseudonym is None:
             return rows.filter(pc.field("photo_id") == self.question.photo)
         return rows.filter(pc.field("subject") == self._pseudonym)
 
-    def _at(self, history: History, version: int) -> TableFinding:
-        """At one version of the table, of which the log tells."""
+    def _at_version(self, history: History, version: int) -> TableFinding:
+        """Return what one version of the table held. The log has an entry of the version."""
         commits = {commit.version: commit for commit in history.commits}
         rows, missing = history.rows(version), history.missing(version)
         note = ""
@@ -164,7 +171,7 @@ class TableSearch:
             status = HoldingStatus.OUT_OF_RETENTION
         else:
             status, note = self._absent(history.table, self.question.at or commits[version].at)
-        return _of_rows(
+        return _finding(
             history.table,
             status,
             rows,
@@ -175,50 +182,54 @@ class TableSearch:
         )
 
     def _absent(self, table: Table, time: datetime) -> tuple[HoldingStatus, str]:
-        """What it means that a version, all of which is there, holds nothing."""
-        moment = self.now if self.question.at is None and self.question.version is None else time
+        """Return the status and the note of a version that held nothing, though all its files are there.
+
+        It is ERASED where an erasure was requested before the time in question: now, or else `time`.
+        """
+        is_now = self.question.at is None and self.question.version is None
+        moment = self.now if is_now else time
         for each in reversed(self.erasures):
             if each.since <= moment and each.rows.get(table.name):
-                return (
-                    HoldingStatus.ERASED,
-                    f"request {each.request}, certificate {each.certificate}",
-                )
+                note = f"request {each.request}, certificate {each.certificate}"
+                return HoldingStatus.ERASED, note
         return HoldingStatus.NOT_HELD, ""
 
     def _before_the_log(self, history: History) -> TableFinding:
-        """At a time of which the log tells nothing: nothing was there yet, or rows tell by themselves."""
+        """Return what the table held at a time before the log's first entry, by the rows' own times."""
         table, time = history.table, TIMES[history.table]
         if history.begins_with_the_table:
-            made = told(history.commits[0].at)
-            return TableFinding(
-                table.name, HoldingStatus.NOT_HELD, note=f"the table was made at {made}"
-            )
+            note = f"the table was made at {told(history.commits[0].at)}"
+            return TableFinding(table.name, HoldingStatus.NOT_HELD, note=note)
         assert self.question.at is not None
         last = history.commits[-1].version
         rows = history.rows(last) if time else []
         early = [row for row in rows if time and row[time] <= self.question.at]
         note = "the log doesn't go back that far"
         if early:
-            note += f"; by the rows' own times ({time}) in what is there now"
+            note += f"; judged by the rows' own times ({time}) in the current version"
         for each in (e for e in self.erasures if e.since > self.question.at):
             note += f"; erased later by request {each.request}, certificate {each.certificate}"
         status = HoldingStatus.HELD if early else HoldingStatus.OUT_OF_RETENTION
-        return _of_rows(table, status, early, note=note)
+        return _finding(table, status, early, note=note)
 
-    def _ever(self, history: History) -> TableFinding:
-        """Over all versions that the log tells of: when rows came, and when they left."""
+    def _over_history(self, history: History) -> TableFinding:
+        """Return when rows came and when they left, over all versions of which the log has an entry."""
         commits = {commit.version: commit for commit in history.commits}
-        held = {v: frozenset(map(_identity, history.rows(v))) for v in commits}
-        counted: dict[tuple[int, int | None], int] = {}
+        held = {version: frozenset(map(_identity, history.rows(version))) for version in commits}
+        row_counts: dict[tuple[int, int | None], int] = {}
         for _, first, last in spans(held):
-            counted[first, last] = counted.get((first, last), 0) + 1
+            row_counts[first, last] = row_counts.get((first, last), 0) + 1
         order = sorted(commits)
-        found = [
-            Span(n, commits[first], None if last is None else commits[order[order.index(last) + 1]])
-            for (first, last), n in sorted(counted.items(), key=lambda each: each[0][0])
+        next_commit = {before: commits[after] for before, after in pairwise(order)}
+        came_and_left = [
+            Span(n, commits[first], None if last is None else next_commit[last])
+            for (first, last), n in sorted(row_counts.items(), key=lambda each: each[0][0])
         ]
-        gone = [version for version in order if history.missing(version)]
-        notes = [f"of {len(gone):,} versions up to {gone[-1]} files are gone"] if gone else []
+        incomplete = [version for version in order if history.missing(version)]
+        notes = []
+        if incomplete:
+            count, newest = len(incomplete), incomplete[-1]
+            notes.append(f"files of {count:,} versions, up to version {newest}, are gone")
         if not history.begins_with_the_table:
             notes.append("the log doesn't go back to the table's beginning")
         last = order[-1]
@@ -230,39 +241,40 @@ class TableSearch:
             if status is HoldingStatus.NOT_HELD and notes:
                 status = HoldingStatus.OUT_OF_RETENTION
             notes += [note] if note else []
-        every = list({_identity(row): row for row in rows}.values())
-        return _of_rows(
+        distinct_rows = list({_identity(row): row for row in rows}.values())
+        return _finding(
             history.table,
             status,
-            every,
+            distinct_rows,
             version=last,
             since=commits[last].at,
-            written_by=[span.came for span in found],
-            spans=found,
+            written_by=[span.came for span in came_and_left],
+            spans=came_and_left,
             note="; ".join(notes),
         )
 
 
 def _identity(row: Mapping[str, Any]) -> str:
-    """What tells a row of a table from the others."""
+    """Return a text that identifies a row within its table."""
     names = ("photo_id", "object", "weights_id", "model_version")
     return " ".join(str(row[name]) for name in names if row.get(name))
 
 
 def _writers(history: History, rows: Iterable[Mapping[str, Any]], version: int) -> list[Commit]:
-    """The commits up to a version that brought the rows, by their run and chunk."""
-    wanted = {(row["run_id"], row["chunk"]) for row in rows}
+    """Return the commits, up to a version, that wrote the rows: those with the same run and chunk."""
+    runs_and_chunks = {(row["run_id"], row["chunk"]) for row in rows}
     return [
         commit
         for commit in history.commits
         if commit.version <= version
-        and (commit.written_by.get("run_id"), commit.written_by.get("chunk")) in wanted
+        and (commit.written_by.get("run_id"), commit.written_by.get("chunk")) in runs_and_chunks
     ]
 
 
-def _of_rows(
+def _finding(
     table: Table, status: HoldingStatus, rows: Sequence[Mapping[str, Any]], **more: Any
 ) -> TableFinding:
+    """Return a finding about these rows. `more` are its further fields."""
     models: dict[str, int] = {}
     for row in rows:
         name = row.get("weights_id") or row.get("model_version")
@@ -280,5 +292,5 @@ def _of_rows(
 
 
 def told(time: datetime) -> str:
-    """A time as everything here shows it."""
+    """Return a time as audits show it: in UTC and to the second."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

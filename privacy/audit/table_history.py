@@ -1,8 +1,7 @@
-"""The versions of a table, as its log and its files tell them: no Spark, no lease, and nothing is believed
-that is not there to be read.
+"""The history of a table: its versions, read from its log and its files without Spark and without a lease.
 
 A version is a set of files, and a file never changes. So each file is read once, for its key columns, and
-what a version held follows from its files. A file that is gone takes its part of every version with it.
+what a version held follows from its files. Where a file is gone, that part of every version is unknown.
 """
 
 from __future__ import annotations
@@ -28,7 +27,10 @@ TIME = pa.timestamp("us", "UTC")
 
 @dataclass(frozen=True)
 class Commit:
-    """One version of a table: when it was made (UTC), by what, and in the name of which run."""
+    """One version of a table: when it was made (UTC), and by which operation of Delta.
+
+    `written_by` is the metadata that the writer added, such as `run_id` and `chunk`.
+    """
 
     version: int
     at: datetime
@@ -38,7 +40,10 @@ class Commit:
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file of a table, by its path under the table's folder. `partition` has the columns that it lacks."""
+    """A file of a table, by its path under the table's folder.
+
+    `partition` has the values of the partition columns, which the file itself lacks.
+    """
 
     path: str
     partition: Mapping[str, str]
@@ -46,9 +51,10 @@ class DataFile:
 
 @dataclass
 class History:
-    """The versions of one table that its log still tells of, oldest first.
+    """The versions of one table of which its log still has an entry, oldest first.
 
-    `keep` says of a file's key columns (`columns`, where the table has them) which rows are looked for.
+    Only the `columns` that the table has are read. `keep` filters the rows of a file by them, and returns
+    those that are searched for.
     """
 
     files: Folder
@@ -59,76 +65,82 @@ class History:
 
     @cached_property
     def commits(self) -> list[Commit]:
-        """Those whose entry is there; older ones went with the retention of the log."""
+        """The commits whose entry is there. The retention of the log has removed older entries."""
         return [commit for commit, _, _ in self._entries]
 
     @property
     def begins_with_the_table(self) -> bool:
-        """Whether the log tells of the table's first version."""
+        """True where the log still has the entry of the table's first version."""
         return bool(self.commits) and self.commits[0].version == 0
 
     def version_at(self, time: datetime) -> int | None:
-        """The version that readers saw at a time; None where the log tells of none that old."""
+        """Return the version that readers saw at a time; None where the log has no entry that old."""
         before = [commit.version for commit in self.commits if commit.at <= time]
         return before[-1] if before else None
 
     @cached_property
     def versions(self) -> Mapping[int, Sequence[DataFile]]:
-        """The files of each version, by path."""
-        found: dict[int, Sequence[DataFile]] = {}
-        held: dict[str, DataFile] = {}
+        """The files of each version, in the order of their paths."""
+        versions: dict[int, Sequence[DataFile]] = {}
+        current: dict[str, DataFile] = {}
         for commit, added, removed in self._entries:
-            if not found and commit.version > 0:
-                held = self._files_of(commit.version)
+            if not versions and commit.version > 0:
+                current = self._files_of(commit.version)
             else:
                 for path in removed:
-                    held.pop(path, None)
-                held |= {each.path: each for each in added}
-            found[commit.version] = [held[path] for path in sorted(held)]
-        return found
+                    current.pop(path, None)
+                current |= {each.path: each for each in added}
+            versions[commit.version] = [current[path] for path in sorted(current)]
+        return versions
 
     def rows(self, version: int) -> list[dict[str, Any]]:
-        """The rows that are looked for, of the files of a version that are still there."""
+        """Return the rows of a version that `keep` selects, from those of its files that are still there."""
         return [row for each in self.versions[version] for row in self._read(each) or ()]
 
     def missing(self, version: int) -> int:
-        """How many files of a version are gone."""
+        """Return how many files of a version are gone."""
         return sum(self._read(each) is None for each in self.versions[version])
 
     def _read(self, data: DataFile) -> list[dict[str, Any]] | None:
-        """The rows of one file that are looked for; None where it is gone."""
+        """Return the rows of one file that `keep` selects; None where the file is gone."""
         if data.path not in self._rows:
             try:
                 name = f"{self.table.name}/{data.path}"
                 with self.files.open(name) as raw, pq.ParquetFile(raw) as file:
-                    wanted = [name for name in self.columns if name in file.schema_arrow.names]
-                    held = self.keep(_with(_in_utc(file.read(columns=wanted)), data.partition))
-                self._rows[data.path] = held.to_pylist()
+                    columns = [name for name in self.columns if name in file.schema_arrow.names]
+                    rows = _in_utc(file.read(columns=columns))
+                    kept = self.keep(_with_partition_columns(rows, data.partition))
+                self._rows[data.path] = kept.to_pylist()
             except FileNotFoundError:
                 self._rows[data.path] = None
         return self._rows[data.path]
 
     def _files_of(self, version: int) -> dict[str, DataFile]:
-        """The files of the oldest version that the log tells of, from its checkpoint."""
-        held = delta_rs_reader.delta_table(self.files.root, self.table, version=version)
-        actions = held.get_add_actions()
-        found = (_data_file(row) for row in pa.table(actions).to_pylist())
-        return {each.path: each for each in found}
+        """Return the files of a version, by path, from a checkpoint: older entries of the log are gone."""
+        table = delta_rs_reader.delta_table(self.files.root, self.table, version=version)
+        actions = table.get_add_actions()
+        files = (_data_file(row) for row in pa.table(actions).to_pylist())
+        return {each.path: each for each in files}
 
     @cached_property
     def _entries(self) -> list[tuple[Commit, list[DataFile], list[str]]]:
+        """The entries of the log, oldest first: see `_entry`."""
         names = sorted(self.files.names(f"{self.table.name}/{LOG}", suffix=".json"))
-        read = (self._entry(name) for name in names if name[:-5].isdecimal())
-        return [entry for entry in read if entry is not None]
+        entries = (self._entry(name) for name in names if name[:-5].isdecimal())
+        return [entry for entry in entries if entry is not None]
 
     def _entry(self, name: str) -> tuple[Commit, list[DataFile], list[str]] | None:
-        """A commit, the files that it added, and the paths of those that it removed; None where it went
-        meanwhile."""
+        """Return a commit, the files that it added, and the paths of the files that it removed.
+
+        It is None where the entry was removed since the log was listed.
+        """
         content = self.files.read(f"{self.table.name}/{LOG}/{name}")
         if content is None:
             return None
         actions = [json.loads(line) for line in content.splitlines()]
-        info: Mapping[str, Any] = next((a["commitInfo"] for a in actions if "commitInfo" in a), {})
+        info: Mapping[str, Any] = next(
+            (each["commitInfo"] for each in actions if "commitInfo" in each), {}
+        )
         milliseconds = info.get("inCommitTimestamp") or info.get("timestamp") or 0
         commit = Commit(
             version=int(name[:-5]),
@@ -142,13 +154,13 @@ class History:
 
 
 def _data_file(action: Mapping[str, Any]) -> DataFile:
-    """From an `add` of the log (`partitionValues`), or from delta-rs (`partition`)."""
+    """Make a file from an `add` action of the log (`partitionValues`) or of delta-rs (`partition`)."""
     values = action.get("partitionValues") or action.get("partition") or {}
     return DataFile(unquote(action["path"]), dict(values))
 
 
 def _in_utc(rows: pa.Table) -> pa.Table:
-    """Spark writes times as Parquet's INT96, which names no zone."""
+    """Return rows whose times are in UTC. Spark writes times as Parquet's INT96, which names no zone."""
     fields = [
         pa.field(each.name, TIME) if pa.types.is_timestamp(each.type) else each
         for each in rows.schema
@@ -156,7 +168,8 @@ def _in_utc(rows: pa.Table) -> pa.Table:
     return rows.cast(pa.schema(fields), safe=False)
 
 
-def _with(rows: pa.Table, partition: Mapping[str, str]) -> pa.Table:
+def _with_partition_columns(rows: pa.Table, partition: Mapping[str, str]) -> pa.Table:
+    """Return rows with a column for each partition value that they lack."""
     for name, value in partition.items():
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.array([value] * rows.num_rows, pa.string()))
@@ -164,11 +177,15 @@ def _with(rows: pa.Table, partition: Mapping[str, str]) -> pa.Table:
 
 
 def spans(held: Mapping[int, frozenset[str]]) -> Iterator[tuple[str, int, int | None]]:
-    """From what each version held: (what, its first version, its last or None where it is there still)."""
+    """Yield (row, its first version, its last version) for each stretch of versions that held a row.
+
+    `held` has the rows of each version. The last version is None where the newest version still holds the
+    row.
+    """
     order = sorted(held)
-    began: dict[str, int] = {}
-    for place, version in enumerate(order):
-        for what in sorted(began.keys() - held[version]):
-            yield what, began.pop(what), order[place - 1]
-        began |= {what: version for what in held[version] if what not in began}
-    yield from ((what, first, None) for what, first in sorted(began.items()))
+    first_version: dict[str, int] = {}
+    for index, version in enumerate(order):
+        for row in sorted(first_version.keys() - held[version]):
+            yield row, first_version.pop(row), order[index - 1]
+        first_version |= {row: version for row in held[version] if row not in first_version}
+    yield from ((row, first, None) for row, first in sorted(first_version.items()))

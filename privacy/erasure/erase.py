@@ -1,6 +1,7 @@
-"""Erasure: a subject leaves every place, in the states of `privacy.erasure.request_journal`, and a certificate says so.
+"""Erasure: a subject is removed from every store, state by state, and a certificate confirms it.
 
-Each step can be done again: it finds what is left of its work and goes on. Keys reach the tables as frames.
+`privacy.erasure.request_journal` records the states. Each step can be repeated: it finds what is left to do
+and continues. Keys reach the tables as frames, so that none stands in a log.
 """
 
 from __future__ import annotations
@@ -33,55 +34,70 @@ from privacy.unfinished_chunks import finish_half_published
 
 
 def erase(context: Context, *, subject: str, request: str, mode: str) -> ErasureRequest:
-    """Takes a request as far as it can go now, from wherever it stands; returns it.
+    """Take a request as far as it can go now, from the state that it is in, and return it.
 
-    Raises BadInput (the request is another subject's), Pending (files are due later), LeftBehind (something
-    could not be deleted, or was found), Busy.
+    `subject` is the name in clear, `request` the id of the request, and `mode` an `ErasureMode`. Raises
+    BadInput where the request belongs to another subject, Pending where old files may only be removed later,
+    LeftBehind where something could not be deleted or is still found, and Busy.
     """
     lake = context.lake
     pseudonym = context.pseudonyms.subject(subject)
     tombstone = context.pseudonyms.tombstone(pseudonym)
-    found = request_journal.last(lake).get(request)
-    if found is not None and found.subject != tombstone:
+    erasure = request_journal.last(lake).get(request)
+    if erasure is not None and erasure.subject != tombstone:
         raise BadInput(
             f"The request {request} was made for another subject; give this one an id of its own."
         )
-    if found is None:
-        found = ErasureRequest(
+    if erasure is None:
+        erasure = ErasureRequest(
             request, ErasureState.REQUESTED, mode, tombstone, secrets.token_hex(16), context.now, 0
         )
-        found = request_journal.reach(lake, found, ErasureState.REQUESTED, at=context.now)
-    elif mode == ErasureMode.IMMEDIATE and not found.has_reached(ErasureState.CERTIFIED):
-        due = found.due_at and min(found.due_at, context.now)
-        found = replace(found, mode=mode, due_at=due)
-    if not found.has_reached(ErasureState.LOGICAL):
-        found = _fence(context, found, pseudonym)
-        found = _leave(context, found, pseudonym)
-    return go_on(context, found)
+        erasure = request_journal.reach(lake, erasure, ErasureState.REQUESTED, at=context.now)
+    elif mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
+        due = erasure.due_at and min(erasure.due_at, context.now)
+        erasure = replace(erasure, mode=mode, due_at=due)
+    if not erasure.has_reached(ErasureState.LOGICAL):
+        erasure = _fence(context, erasure, pseudonym)
+        erasure = _remove_objects_and_rows(context, erasure, pseudonym)
+    return _complete(context, erasure)
 
 
-def go_on(context: Context, erasure: ErasureRequest) -> ErasureRequest:
-    """A request whose rows are gone: files, verification, certificate. Raises as `erase`."""
+def finish_due(context: Context) -> list[ErasureRequest]:
+    """Complete every request whose old files may be removed by now, and return them.
+
+    Raises as `erase`, except Pending.
+    """
+    return [
+        _complete(context, erasure)
+        for erasure in request_journal.due(context.lake, now=context.now)
+    ]
+
+
+def _complete(context: Context, erasure: ErasureRequest) -> ErasureRequest:
+    """Remove the files of a request whose rows are gone, verify the result, and write the certificate.
+
+    Raises as `erase`.
+    """
     if not erasure.has_reached(ErasureState.CERTIFIED) and not erasure.is_due(context.now):
         assert erasure.due_at is not None
         place = certificate.write(context.lake, erasure, None, places=_places(context))
         raise Pending(
             f"The rows are gone; files of earlier versions hold them until "
-            f"{certificate.told(erasure.due_at)}: run again after that, with any command that writes, to "
-            f"finish. What is due stands in {place}."
+            f"{certificate.iso_time(erasure.due_at)}. Run any command that writes after that time, and it "
+            f"completes the erasure. {place} lists what is still due."
         )
     if not erasure.has_reached(ErasureState.CERTIFIED):
         model_refits.fit_anew_and_wipe(context, erasure)
-        file_removal.free(context, erasure)
+        file_removal.remove_files(context, erasure)
         after = {table.name: context.lake.version(table) for table in catalog.TABLES}
         erasure = request_journal.reach(
             context.lake, erasure, ErasureState.PHYSICAL, at=context.now, versions_after=after
         )
-        looked = _verified(context, erasure)
+        result = _verify(context, erasure)
         erasure = request_journal.reach(
             context.lake, erasure, ErasureState.VERIFIED, at=context.now
         )
-        certificate.write(context.lake, erasure, looked, places=_places(context))
+        certificate.write(context.lake, erasure, result, places=_places(context))
         fault_points.at("erase: certificate written")
         erasure = request_journal.reach(
             context.lake, erasure, ErasureState.CERTIFIED, at=context.now
@@ -89,22 +105,15 @@ def go_on(context: Context, erasure: ErasureRequest) -> ErasureRequest:
     return erasure
 
 
-def finish_due(context: Context) -> list[ErasureRequest]:
-    """Finishes every request whose files may go by now. Raises as `erase`, but for Pending."""
-    return [
-        go_on(context, erasure) for erasure in request_journal.due(context.lake, now=context.now)
-    ]
-
-
-# REQUESTED → FENCED
-
-
 def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
-    """Tombstones of the subject and of every photo's bytes, after what is half published is whole."""
+    """Take a request from REQUESTED to FENCED: make tombstones of the subject and of every photo's bytes.
+
+    Chunks that are half published are finished first, so that no photo of the subject is missed.
+    """
     lake = context.lake
     finish_half_published(context)
-    held = SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids)
-    hashes = held.hashes(context.pseudonyms.originals)
+    data = SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids)
+    hashes = data.hashes(context.pseudonyms.originals)
     photos = {context.pseudonyms.tombstone(original) for original in hashes}
     fault_points.at("erase: before tombstones")
     tombstones.make(
@@ -113,12 +122,12 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
         subject=erasure.subject,
         photos=photos,
         now=context.now,
-        expires_at=due_dates.tombstones_expire(context),
+        expires_at=due_dates.tombstone_expiry(context),
     )
     fault_points.at("erase: tombstones made")
-    wanted = search_for(context, replace(erasure, photo_ids=held.photo_ids))
+    search = search_for(context, replace(erasure, photo_ids=data.photo_ids))
     landed = landing_objects.count(
-        context.settings.paths.landing, wanted, KnownObjects.of(lake, wanted)
+        context.settings.paths.landing, search, KnownObjects.of(lake, search)
     )
     versions = {table.name: lake.version(table) for table in catalog.TABLES}
     return request_journal.reach(
@@ -126,28 +135,30 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
         erasure,
         ErasureState.FENCED,
         at=context.now,
-        photo_ids=held.photo_ids,
-        counts=_most(erasure.counts, held.rows() | held.fitted() | {"landing": landed}),
+        photo_ids=data.photo_ids,
+        counts=_largest(erasure.counts, data.rows() | data.fitted() | {"landing": landed}),
         versions_before=erasure.versions_before or versions,
     )
 
 
-def _most(*found: Mapping[str, int]) -> dict[str, int]:
-    """Of each count the largest: a step that is done again finds less."""
-    most: Counter[str] = Counter()
-    for each in found:
-        most |= Counter(each)
-    return dict(most)
+def _largest(*several: Mapping[str, int]) -> dict[str, int]:
+    """Return the largest value of each count: a step that is repeated finds less than the first time."""
+    largest: Counter[str] = Counter()
+    for counts in several:
+        largest |= Counter(counts)
+    return dict(largest)
 
 
-# FENCED → LOGICAL
+def _remove_objects_and_rows(
+    context: Context, erasure: ErasureRequest, pseudonym: str
+) -> ErasureRequest:
+    """Take a request from FENCED to LOGICAL: remove the landing objects, and then the rows of every table.
 
-
-def _leave(context: Context, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
-    """Landing objects go first, as bronze/objects tells which are copies; then rows, table by table."""
+    Landing objects are removed first, because bronze/objects is needed to tell which of them are copies.
+    """
     lake = context.lake
-    wanted = search_for(context, erasure)
-    landing_objects.sweep(context.settings.paths.landing, wanted, KnownObjects.of(lake, wanted))
+    search = search_for(context, erasure)
+    landing_objects.sweep(context.settings.paths.landing, search, KnownObjects.of(lake, search))
     fault_points.at("erase: landing objects gone")
     _remove_rows(lake, SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids))
     return request_journal.reach(
@@ -156,54 +167,59 @@ def _leave(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
         ErasureState.LOGICAL,
         at=context.now,
         versions_after={table.name: lake.version(table) for table in catalog.TABLES},
-        due_at=context.now if _is_due_at_once(context, erasure) else due_dates.files_due(context),
+        due_at=(
+            context.now if _is_due_at_once(context, erasure) else due_dates.old_files_due(context)
+        ),
     )
 
 
 def _remove_rows(lake: WritableLake, data: SubjectData) -> None:
-    """Removes the rows of a subject, in an order that lets the same call go on wherever one died.
+    """Remove the rows of a subject, in an order that lets the same call continue after a crash.
 
-    No chunk may be half published. Raises BadInput where one is; Busy.
+    No chunk may be half published. Raises BadInput where one is, and Busy.
     """
-    row_removal.leave(lake, data.keys("photo_id"), layer=ERASE)
-    for table, column in data.TABLES:
-        row_removal.take_out(lake, table, data.keys(column), on=[column], layer=ERASE)
+    row_removal.remove_photos(lake, data.keys("photo_id"), layer=ERASE)
+    for table, column in data.BRONZE_ORDER:
+        row_removal.remove_rows(lake, table, data.keys(column), on=[column], layer=ERASE)
     row_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("erase: chunks counted")
 
 
 def _is_due_at_once(context: Context, erasure: ErasureRequest) -> bool:
-    """Where nothing was held, nothing is left for a later date, unless an earlier request left it."""
+    """Return whether the old files of a request may be removed at once.
+
+    They may in mode IMMEDIATE. They also may where the lake held no photo of the subject and the verification
+    finds nothing: an earlier request of the same subject may have left old files.
+    """
     if erasure.mode == ErasureMode.IMMEDIATE:
         return True
     if erasure.photo_ids:
         return False
-    wanted = search_for(context, erasure)
-    return not verification.verify(context.lake, context.settings, erasure, wanted).residues
+    search = search_for(context, erasure)
+    return not verification.verify(context.lake, context.settings, erasure, search).residues
 
 
-# PHYSICAL → VERIFIED
-
-
-def _verified(context: Context, erasure: ErasureRequest) -> verification.SearchResult:
-    looked = verification.verify(
+def _verify(context: Context, erasure: ErasureRequest) -> verification.SearchResult:
+    """Search every store for what is left of the subject. Raises LeftBehind where something is found."""
+    result = verification.verify(
         context.lake, context.settings, erasure, search_for(context, erasure)
     )
-    check(looked)
-    return looked
+    check(result)
+    return result
 
 
-def check(looked: verification.SearchResult) -> None:
-    """Raises LeftBehind where something was found."""
-    if looked.residues:
+def check(result: verification.SearchResult) -> None:
+    """Raise LeftBehind, naming what was found, where a verification found anything."""
+    if result.residues:
         raise LeftBehind(
-            f"{len(looked.residues):,} things of the erased subject were found: "
-            f"{'; '.join(map(str, looked.residues))}. Nothing is certified: remove them, and run the same "
+            f"{len(result.residues):,} traces of the erased subject were found: "
+            f"{'; '.join(map(str, result.residues))}. Nothing is certified: remove them, and run the same "
             f"command again."
         )
 
 
 def _places(context: Context) -> dict[str, str]:
+    """Return the address of each store that a verification searches, by the name of the store."""
     paths = context.settings.paths
     return {
         "landing": folder(paths.landing).root,

@@ -1,4 +1,4 @@
-"""The physical step of an erasure: landing objects, old files, and what is left outside the tables."""
+"""The physical step of an erasure: landing objects, old files and files outside the tables are removed."""
 
 from __future__ import annotations
 
@@ -18,64 +18,70 @@ from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_search import SubjectSearch, search_for
 
-AT_ONCE = (catalog.MODELS, catalog.MOMENTS)
-"""Tables whose older versions hold what was fitted on the erased rows: they go with the due date, whatever
-the retention."""
+FITTED_TABLES = (catalog.MODELS, catalog.MOMENTS)
+"""Tables whose older versions hold what was fitted on the erased rows. On the due date all their old files
+are removed, whatever their age."""
 
 
-def free(context: Context, erasure: ErasureRequest) -> None:
-    """Removes what no current version needs, and everything outside the tables. Raises LeftBehind, naming
-    what could not be deleted."""
+def remove_files(context: Context, erasure: ErasureRequest) -> None:
+    """Remove landing objects, old files of the tables, and files of the subject outside the tables.
+
+    Raises LeftBehind where something could not be deleted; the message names it.
+    """
     lake = context.lake
-    wanted = search_for(context, erasure)
+    search = search_for(context, erasure)
     swept = landing_objects.sweep(
-        context.settings.paths.landing, wanted, KnownObjects.of(lake, wanted)
+        context.settings.paths.landing, search, KnownObjects.of(lake, search)
     )
     left = [str(each) for each in swept if not landing_objects.is_of_others(each)]
     drop_abandoned(lake)
-    _redact_audits(lake, wanted)
+    _redact_audits(lake, search)
     lake.spark.catalog.clearCache()
     left += map(str, spark_session.sweep())
     fault_points.at("erase: before vacuum")
     if (
         not erasure.is_of_nothing
-        or verification.verify(lake, context.settings, erasure, wanted).residues
+        or verification.verify(lake, context.settings, erasure, search).residues
     ):
-        left += map(str, _vacuumed(context, erasure, wanted))
-    left += map(str, unreferenced_files.removed(lake.files.superseded()))
+        left += map(str, _vacuum_tables(context, erasure, search))
+    left += map(str, unreferenced_files.remove_each(lake.files.superseded()))
     fault_points.at("erase: vacuumed")
     if left:
         raise LeftBehind(
             f"{len(left):,} files could not be deleted: {', '.join(sorted(left))}. Give this process the "
-            f"right to, and run the same command again: nothing is certified until then."
+            f"right to delete them, and run the same command again: nothing is certified until then."
         )
 
 
-def _vacuumed(
-    context: Context, erasure: ErasureRequest, wanted: SubjectSearch
+def _vacuum_tables(
+    context: Context, erasure: ErasureRequest, search: SubjectSearch
 ) -> Sequence[StoredObject]:
-    """What could not be deleted."""
+    """Remove old files of every table, and return those that could not be deleted.
 
-    def holds_something(stored: StoredObject) -> bool:
-        return verification.residue_in(stored, wanted) is not None
+    In mode DEFERRED a file that is younger than the retention is removed only if it holds something of the
+    subject.
+    """
+
+    def is_of_subject(stored: StoredObject) -> bool:
+        return verification.residue_in(stored, search) is not None
 
     left: list[StoredObject] = []
     hours = hours_to_keep(context.lake, context.settings, now=context.now)
     for table in catalog.TABLES:
-        if erasure.mode == ErasureMode.IMMEDIATE or (table in AT_ONCE and erasure.fitted):
-            left += unreferenced_files.free(context.lake, table, hours=0.0)
+        if erasure.mode == ErasureMode.IMMEDIATE or (table in FITTED_TABLES and erasure.fitted):
+            left += unreferenced_files.remove_old(context.lake, table, hours=0.0)
         else:
-            left += unreferenced_files.free(
-                context.lake, table, hours=hours, but_for=holds_something
+            left += unreferenced_files.remove_old(
+                context.lake, table, hours=hours, even_younger=is_of_subject
             )
         fault_points.at("erase: a table vacuumed")
     return left
 
 
-def _redact_audits(lake: Lake, wanted: SubjectSearch) -> None:
-    """Records of audits stay, but for what tells of the subject."""
+def _redact_audits(lake: Lake, search: SubjectSearch) -> None:
+    """Cut the subject's ids out of the records of audits. The records themselves stay."""
     for name in lake.files.names(audit_records.FOLDER, suffix=".json"):
         content = lake.files.read(f"{audit_records.FOLDER}/{name}") or b""
-        redacted = wanted.redacted(content)
+        redacted = search.redacted(content)
         if redacted != content:
             lake.files.write(f"{audit_records.FOLDER}/{name}", redacted)

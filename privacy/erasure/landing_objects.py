@@ -1,4 +1,4 @@
-"""The landing objects of an erased subject: found by their paths and their bytes, and removed."""
+"""Landing objects of an erased subject: how they are found, by their paths and bytes, and removed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,22 @@ from privacy.erasure.subject_search import SubjectSearch
 
 @dataclass(frozen=True)
 class KnownObjects:
-    """What bronze/objects tells of objects without a subject: `copies` are keys of those that hold an erased
-    photo, `settled` the versions that were read and are none."""
+    """What bronze/objects knows of landing objects without a subject.
+
+    `copies` are the keys (keyed hashes of the paths) of objects that hold an erased photo. `settled` are the
+    versions, as (key, etag), that were read and hold no erased photo.
+    """
 
     copies: frozenset[str]
     settled: frozenset[tuple[str, str]]
 
     @classmethod
-    def of(cls, lake: Lake, wanted: SubjectSearch) -> KnownObjects:
-        """From the table as it is; once the erased rows are gone, their copies are only not settled."""
+    def of(cls, lake: Lake, search: SubjectSearch) -> KnownObjects:
+        """Read bronze/objects as it is now.
+
+        Once the rows of the erased photos are gone, their copies are no longer in `copies`. They are not in
+        `settled` either, so they are read again.
+        """
         rows = (
             lake.read(catalog.OBJECTS)
             .where(
@@ -38,51 +45,55 @@ class KnownObjects:
             .toArrow()
             .to_pylist()
         )
-        copies = {row["object"] for row in rows if row["photo_id"] in wanted.photo_ids}
+        copies = {row["object"] for row in rows if row["photo_id"] in search.photo_ids}
         settled = {
-            (row["object"], row["etag"]) for row in rows if row["photo_id"] not in wanted.photo_ids
+            (row["object"], row["etag"]) for row in rows if row["photo_id"] not in search.photo_ids
         }
         return cls(frozenset(copies), frozenset(settled))
 
 
 def found(
-    root: str, wanted: SubjectSearch, known: KnownObjects, *, deep: bool = False
+    root: str, search: SubjectSearch, known: KnownObjects, *, deep: bool = False
 ) -> Iterator[StoredObject]:
-    """The subject's objects and folders under the landing root, folders after what they hold; of a bucket all
-    versions, what marks that they were deleted, and uploads that were never completed.
+    """Yield the subject's objects and folders under the landing root, each folder after what it holds.
 
-    Objects without a subject are read where bronze doesn't know them, and all of them with `deep`. A folder
-    that can't be listed is among them: nobody knows what it holds.
+    In a bucket these are all versions, delete markers and unfinished uploads. Objects without a subject are
+    read and compared where bronze doesn't know them; with `deep` all of them are read. Folders that can't be
+    listed are yielded too, because nobody knows what they hold.
     """
     for each in folder(root).stored(folders=True):
-        if each.kind is StoredKind.CLOSED or _is_wanted(each, wanted, known, deep=deep):
+        if each.kind is StoredKind.CLOSED or _is_of_subject(each, search, known, deep=deep):
             yield each
 
 
-def count(root: str, wanted: SubjectSearch, known: KnownObjects) -> int:
-    """How many objects `found` tells of, folders apart."""
-    return sum(each.kind is not StoredKind.FOLDER for each in found(root, wanted, known))
+def count(root: str, search: SubjectSearch, known: KnownObjects) -> int:
+    """Return how many objects `found` yields, without folders."""
+    return sum(each.kind is not StoredKind.FOLDER for each in found(root, search, known))
 
 
-def sweep(root: str, wanted: SubjectSearch, known: KnownObjects) -> list[StoredObject]:
-    """Removes what `found` tells of; a folder that holds something of another subject stays. Returns what
-    could not be removed."""
-    return unreferenced_files.removed(found(root, wanted, known))
+def sweep(root: str, search: SubjectSearch, known: KnownObjects) -> list[StoredObject]:
+    """Remove what `found` yields, and return what could not be removed.
+
+    A folder that holds something of another subject can't be removed.
+    """
+    return unreferenced_files.remove_each(found(root, search, known))
 
 
 def is_of_others(stored: StoredObject) -> bool:
-    """Whether a folder of the subject's holds something all the same: another subject's folders."""
+    """Return whether this is a folder that still holds files, which are then of other subjects."""
     return stored.kind is StoredKind.FOLDER and any(
         each.has_content for each in stored.folder.stored(stored.name)
     )
 
 
-def _is_wanted(
-    stored: StoredObject, wanted: SubjectSearch, known: KnownObjects, *, deep: bool
+def _is_of_subject(
+    stored: StoredObject, search: SubjectSearch, known: KnownObjects, *, deep: bool
 ) -> bool:
-    arrived = _arrival(stored, wanted)
+    """Return whether an object is the subject's, by its path, or a copy of an erased photo without a
+    subject."""
+    arrived = _arrival(stored, search)
     if arrived.subject is not None:
-        return wanted.is_subject(arrived.subject)
+        return search.is_subject(arrived.subject)
     if not stored.has_content:
         return False
     if arrived.key in known.copies:
@@ -94,11 +105,11 @@ def _is_wanted(
             content = file.read()
     except OSError:
         return False
-    return wanted.is_erased(wanted.pseudonyms.originals(content), None)
+    return search.is_erased(search.pseudonyms.originals(content), None)
 
 
-def _arrival(stored: StoredObject, wanted: SubjectSearch) -> Arrival:
-    """What the path says; of a folder what it would say of a file in it."""
+def _arrival(stored: StoredObject, search: SubjectSearch) -> Arrival:
+    """Return what the path of an object says. A folder is treated as the path of a file in it."""
     path = f"{stored.name}/x" if stored.kind is StoredKind.FOLDER else stored.name
     listed = LandingObject(path, stored.size, stored.modified_ns, stored.tag)
-    return arrival(listed, position=0, pseudonyms=wanted.pseudonyms)
+    return arrival(listed, position=0, pseudonyms=search.pseudonyms)

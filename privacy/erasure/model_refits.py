@@ -1,4 +1,4 @@
-"""Models that never saw the erased photos, in the place of those that did, which lose their parameters."""
+"""Refits of models after an erasure. Models that were fitted on the erased photos lose their parameters."""
 
 from __future__ import annotations
 
@@ -22,54 +22,63 @@ MAKERS: Mapping[ModelKind, Callable[..., None]] = {
     ModelKind.PCA: project,
     ModelKind.CLASSIFIER: training.train,
 }
-"""What makes new versions of a kind. Classifiers come after the PCA whose features they are fitted on."""
+"""The function that fits a new version, by the kind of model. Classifiers come last, because they are fitted
+on the features of a PCA."""
 
 
 def fit_anew_and_wipe(context: Context, erasure: ErasureRequest) -> None:
-    """Puts champions that never saw the erased photos in the place of those that did, then wipes the old
-    versions."""
+    """Replace the champions that were fitted on the erased photos, then wipe the parameters of all versions
+    that were."""
     lake = context.lake
     for row in _fitted(context, erasure):
-        _finish_gold(context, row["weights_id"])
+        _publish_staged_gold(context, row["weights_id"])
     for kind, make in MAKERS.items():
         for row in _fitted(context, erasure):
             if (row["kind"], row["status"]) == (kind, ModelStatus.CHAMPION):
-                _make_anew(context, make, row["weights_id"])
+                _refit(context, make, row["weights_id"])
     fault_points.at("erase: fitted anew")
-    held = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
-    if not held.isEmpty():
-        wiped = model_versions.wiped(held)
+    fitted = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
+    if not fitted.isEmpty():
+        wiped = model_versions.wiped(fitted)
         lake.upsert(catalog.MODELS, wiped, keys=["version"], chunk=NoChunk(ERASE))
     fault_points.at("erase: models wiped")
 
 
 def _fitted(context: Context, erasure: ErasureRequest) -> Sequence[Row]:
-    """The model versions that were fitted on what is erased."""
+    """Return a row (`version`, `kind`, `status`, `weights_id`) for each model version that was fitted on the
+    erased photos."""
     rows = context.lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
-    found: list[Row] = rows.select("version", "kind", "status", "weights_id").collect()
-    return found
+    fitted: list[Row] = rows.select("version", "kind", "status", "weights_id").collect()
+    return fitted
 
 
-def _finish_gold(context: Context, weights_id: str) -> None:
-    """Publishes what an earlier run left staged: perhaps the very version that is to follow."""
-    with _whatever_a_gate_says(context):
+def _publish_staged_gold(context: Context, weights_id: str) -> None:
+    """Publish the gold chunks and classifiers that an earlier run left staged.
+
+    One of them may be the version that replaces a champion.
+    """
+    with _despite_a_failed_refit(context):
         finish(context, weights_id)
     training.finish(context, weights_id)
 
 
-def _make_anew(context: Context, make: Callable[..., None], weights_id: str) -> None:
-    """Makes a new version, which becomes the champion also where `refit.promote` would let others wait."""
-    refits = context.settings.refit.model_copy(update={"promote": True})
-    settings = context.settings.model_copy(update={"refit": refits})
-    with _whatever_a_gate_says(context):
+def _refit(context: Context, make: Callable[..., None], weights_id: str) -> None:
+    """Fit a new version and make it the champion, even where the setting `refit.promote` is false."""
+    refit_settings = context.settings.refit.model_copy(update={"promote": True})
+    settings = context.settings.model_copy(update={"refit": refit_settings})
+    with _despite_a_failed_refit(context):
         make(replace(context, settings=settings), weights_id, reason=refit.ERASURE)
 
 
 @contextmanager
-def _whatever_a_gate_says(context: Context) -> Iterator[None]:
-    """Lets neither a gate nor too few photos hold up an erasure: the model has no champion then, until one is
-    fitted again."""
+def _despite_a_failed_refit(context: Context) -> Iterator[None]:
+    """Continue the erasure where a gate blocks a refit, or too few photos are left for one.
+
+    The model then has no champion until one is fitted again. A note tells the user.
+    """
     try:
         yield
     except (Blocked, BadInput) as error:
-        context.did.notes.append(f"Nothing is fitted without the erased photos: {error}")
+        context.did.notes.append(
+            f"No model was fitted in place of one that saw the erased photos: {error}"
+        )

@@ -1,7 +1,7 @@
-"""The journal of erasures: how far each request has come, in privacy/erasures.
+"""The journal of erasures: the table privacy/erasures, which records how far each request has come.
 
 REQUESTED → FENCED (tombstones) → LOGICAL (rows gone) → PHYSICAL (files gone) → VERIFIED → CERTIFIED. A
-request that died in any state goes on from there.
+request whose process died in any state continues from that state.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from lake.writable_lake import WritableLake
 
 @dataclass(frozen=True)
 class ErasureRequest:
-    """One request, in a state that it reached `at`.
+    """One request for erasure in one state, which it reached at the time `at`.
 
-    `subject` is the tombstone of the subject. `counts`: rows by table, landing objects, and by model version
-    (`FITTED_PREFIX`). `due_at`: when old files may go. `certificate`: the id of the one certificate.
+    `subject` is the tombstone of the subject. `counts` has the number of rows by table, the number of landing
+    objects (`landing`), and by model version (`FITTED_PREFIX`) the number of erased photos that it was fitted
+    on. `due_at` is when old files may be removed. `certificate` is the id of the request's certificate.
+    `entry` numbers the rows of the journal.
     """
 
     request: str
@@ -41,29 +43,38 @@ class ErasureRequest:
 
     @property
     def fitted(self) -> list[str]:
-        """The model versions that were fitted on what is erased."""
+        """The names of the model versions that were fitted on the erased photos."""
         return sorted(
-            n.removeprefix(FITTED_PREFIX) for n in self.counts if n.startswith(FITTED_PREFIX)
+            name.removeprefix(FITTED_PREFIX)
+            for name in self.counts
+            if name.startswith(FITTED_PREFIX)
         )
 
     @property
     def is_of_nothing(self) -> bool:
-        """Whether nothing of the subject was held."""
+        """True where the lake and the landing folder held nothing of the subject."""
         return not self.photo_ids and not any(self.counts.values())
 
     def has_reached(self, state: ErasureState) -> bool:
-        """Whether it has come as far as that."""
+        """Return whether the request has reached a state, or a later one."""
         order = list(ErasureState)
         return order.index(self.state) >= order.index(state)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether its rows are gone, and its files may go."""
-        waits = self.state in (ErasureState.LOGICAL, ErasureState.PHYSICAL, ErasureState.VERIFIED)
-        return waits and self.due_at is not None and self.due_at <= now
+        """Return whether the rows are gone and, at the time `now`, the old files may be removed."""
+        has_old_files = self.state in (
+            ErasureState.LOGICAL,
+            ErasureState.PHYSICAL,
+            ErasureState.VERIFIED,
+        )
+        return has_old_files and self.due_at is not None and self.due_at <= now
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """From a row of privacy/erasures, whose times Spark gives in this machine's zone."""
+        """Make a request from a row of privacy/erasures.
+
+        Spark gives the times of the row in this machine's zone; those of the request are in UTC.
+        """
         return cls(
             request=row["request"],
             state=ErasureState(row["state"]),
@@ -81,7 +92,7 @@ class ErasureRequest:
 
 
 def last(lake: Lake) -> Mapping[str, ErasureRequest]:
-    """Every request in its last state, by its id."""
+    """Return every request in its last state, by the id of the request."""
     if not lake.version(catalog.ERASURES):
         return {}
     rows = sorted(lake.read(catalog.ERASURES).collect(), key=lambda row: row["entry"])
@@ -89,7 +100,7 @@ def last(lake: Lake) -> Mapping[str, ErasureRequest]:
 
 
 def due(lake: Lake, *, now: datetime) -> list[ErasureRequest]:
-    """The requests whose files may go by now, oldest first."""
+    """Return the requests whose old files may be removed at the time `now`, oldest first."""
     return [erasure for erasure in last(lake).values() if erasure.is_due(now)]
 
 
@@ -101,8 +112,11 @@ def reach(
     at: datetime,
     **changes: Any,
 ) -> ErasureRequest:
-    """Records that a request came to a state, and returns it in that state. Raises Busy."""
-    entry = max((e.entry for e in last(lake).values()), default=0) + 1
+    """Record that a request reached a state at the time `at`, and return it in that state. Raises Busy.
+
+    `changes` are new values of further fields.
+    """
+    entry = max((each.entry for each in last(lake).values()), default=0) + 1
     changed = replace(erasure, state=state, at=at, entry=entry, **changes)
     row = {
         **vars(changed),

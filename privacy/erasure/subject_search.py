@@ -1,4 +1,4 @@
-"""What an erasure looks for, and how it knows it: by tombstones and photo ids, never by a name in clear."""
+"""The search for an erased subject. It compares tombstones and photo ids, and never knows a name in clear."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from lake.pseudonyms import Pseudonyms
 from privacy import tombstones
 from privacy.erasure.request_journal import ErasureRequest
 
-HEX = re.compile(rb"[0-9a-fA-F]{64,}")
-NAMED = re.compile(rb"subject=([^/\\\x00-\x1f\"'<>]+)")
-ID = 64
+HEX_RUN = re.compile(rb"[0-9a-fA-F]{64,}")
+SUBJECT_FOLDER = re.compile(rb"subject=([^/\\\x00-\x1f\"'<>]+)")
+ID_LENGTH = 64
+"""The number of hex digits of a pseudonym, a photo id or a tombstone."""
 
 
 @dataclass(frozen=True, repr=False)
 class SubjectSearch:
-    """One erased subject: its tombstone, its photos, and the tombstones of all erased photos' bytes."""
+    """What identifies one erased subject.
+
+    `subject` is the tombstone of the subject and `photo_ids` are its photos. `tombstones` are all tombstones
+    that hold, which include those of the photos' bytes.
+    """
 
     pseudonyms: Pseudonyms
     subject: str
@@ -27,7 +32,7 @@ class SubjectSearch:
     _known: dict[str, bool] = field(default_factory=dict)
 
     def is_subject(self, pseudonym: str | None) -> bool:
-        """Whether a pseudonym is the subject's."""
+        """Return whether a pseudonym is the subject's."""
         if pseudonym is None:
             return False
         if pseudonym not in self._known:
@@ -35,7 +40,10 @@ class SubjectSearch:
         return self._known[pseudonym]
 
     def is_erased(self, original: str | None, subject: str | None) -> bool:
-        """Whether bytes with that keyed hash were erased, and are nobody else's."""
+        """Return whether bytes were erased and belong to no other subject.
+
+        `original` is the keyed hash of the bytes, and `subject` the pseudonym that they came with, if any.
+        """
         return (
             original is not None
             and subject is None
@@ -43,33 +51,33 @@ class SubjectSearch:
         )
 
     def in_bytes(self, content: bytes) -> str | None:
-        """What of the subject stands in raw bytes: a photo id, the pseudonym or the name; None: nothing."""
-        for run in HEX.findall(content):
-            for word in _words(run):
-                if word in self.photo_ids:
+        """Return what of the subject stands in raw bytes, such as "a photo id"; None where nothing does."""
+        for run in HEX_RUN.findall(content):
+            for candidate in _possible_ids(run):
+                if candidate in self.photo_ids:
                     return "a photo id"
-                if self.is_subject(word):
+                if self.is_subject(candidate):
                     return "the pseudonym"
-        for name in NAMED.findall(content):
+        for name in SUBJECT_FOLDER.findall(content):
             text = name.decode(errors="surrogateescape")
             if self.is_subject(self.pseudonyms.subject(text)):
                 return "the subject's name"
         return None
 
     def redacted(self, content: bytes) -> bytes:
-        """The same text without the subject's ids."""
-        return HEX.sub(
+        """Return the same text, in which `erased` stands in the place of the subject's ids."""
+        return HEX_RUN.sub(
             lambda run: b"erased" if self.in_bytes(run.group()) else run.group(), content
         )
 
 
 def search_for(context: Context, erasure: ErasureRequest) -> SubjectSearch:
-    """The search for what a request erased, by the tombstones that hold now."""
-    held = tombstones.holding(context.lake, now=context.now)
-    return SubjectSearch(context.pseudonyms, erasure.subject, erasure.photo_ids, held)
+    """Return the search for what a request erased, by the tombstones that hold now."""
+    holding = tombstones.holding(context.lake, now=context.now)
+    return SubjectSearch(context.pseudonyms, erasure.subject, erasure.photo_ids, holding)
 
 
-def _words(run: bytes) -> Iterator[str]:
-    """Every stretch of a run of hex digits that may be an id."""
+def _possible_ids(run: bytes) -> Iterator[str]:
+    """Yield every stretch of `ID_LENGTH` digits within a longer run of hex digits."""
     text = run.decode().lower()
-    return (text[start : start + ID] for start in range(len(text) - ID + 1))
+    return (text[start : start + ID_LENGTH] for start in range(len(text) - ID_LENGTH + 1))

@@ -1,8 +1,8 @@
-"""The files of a lake as they lie there: which of them no version needs, and their removal.
+"""Unreferenced files: files in a table's folder that its current version does not need, and their removal.
 
-VACUUM says nothing of what it could not delete, and leaves names that begin with `_` or `.` and files whose
-time lies in the future; a bucket that keeps versions keeps what it deleted. So what lies there afterwards is
-compared with what the current version has.
+VACUUM does not report files that it could not delete. It leaves files whose names begin with `_` or `.`, and
+files whose time lies in the future. A bucket that keeps versions also keeps what VACUUM deleted. So after a
+VACUUM the files in the folder are compared with the files of the current version.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOG = "_delta_log"
 
 
 def strays(lake: Lake, table: Table) -> list[StoredObject]:
-    """What lies in a table's folder and its current version does not have, but for the log's own files."""
+    """Return what lies in a table's folder and does not belong to its current version or to its log."""
     live = lake.names(lake.read(table))
     live |= {_checksum(name) for name in live}
     log = f"{table.name}/{LOG}/"
@@ -33,31 +33,33 @@ def strays(lake: Lake, table: Table) -> list[StoredObject]:
 
 
 def _checksum(name: str) -> str:
+    """Return the name of the checksum file that Hadoop writes beside a file."""
     folder, slash, base = name.rpartition("/")
     return f"{folder}{slash}.{base}.crc"
 
 
-def free(
+def remove_old(
     lake: WritableLake,
     table: Table,
     *,
     hours: float,
-    but_for: Callable[[StoredObject], bool] = lambda _: True,
+    even_younger: Callable[[StoredObject], bool] = lambda stored: True,
 ) -> list[StoredObject]:
-    """VACUUM of what is older than that, and then of the rest, whatever its age, what `but_for` tells.
+    """Remove unreferenced files of a table, and return those that could not be deleted.
 
-    Returns what could not be deleted.
+    VACUUM removes the files that no version of the last `hours` hours needs. Of the files that it leaves,
+    those for which `even_younger` is true are removed, whatever their age.
     """
     if not strays(lake, table):
         return []
     lake.vacuum(table, hours=hours)
-    return removed(filter(but_for, strays(lake, table)))
+    return remove_each(filter(even_younger, strays(lake, table)))
 
 
-def removed(every: Iterable[StoredObject]) -> list[StoredObject]:
-    """Removes each; returns what could not be removed."""
+def remove_each(objects: Iterable[StoredObject]) -> list[StoredObject]:
+    """Remove stored objects, and return those that could not be removed."""
     left = []
-    for each in every:
+    for each in objects:
         try:
             each.remove()
         except OSError:

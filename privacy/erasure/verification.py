@@ -1,7 +1,8 @@
-"""Verification: what of an erased subject still lies anywhere. It believes no command's own report.
+"""Verification: a search for data of an erased subject in every store. It relies on no command's own report.
 
-The storage is listed, not asked of Delta: key columns of every Parquet file are read, whether a version
-refers to it or not, and the raw bytes of every other file. With `deep` every column is decoded.
+The storage itself is listed, and Delta is not asked. The key columns of every Parquet file are read, whether
+a version refers to the file or not, and the raw bytes of every other file. With `deep` every column is
+decoded.
 """
 
 from __future__ import annotations
@@ -28,17 +29,24 @@ from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_search import SubjectSearch
 
 MAGIC = b"PAR1"
-KEYS = ("photo_id", "subject", "original")
+KEY_COLUMNS = ("photo_id", "subject", "original")
+
 BLOCK = 64 << 20
+"""The bytes of a file that are searched at a time."""
+
 OVERLAP = 4096
-FITTED = (catalog.MODELS, catalog.MOMENTS)
-"""Tables whose older versions hold what was fitted on the erased rows, though no key stands in them."""
+"""The bytes of a block that are searched again with the next one, so that nothing is missed between them."""
+
+FITTED_TABLES = (catalog.MODELS, catalog.MOMENTS)
+"""Tables whose older versions hold what was fitted on the erased rows, though they hold no key of a photo."""
 
 
 @dataclass(frozen=True)
 class Residue:
-    """Something that should not be there: a file, and what was found in it. The path may hold a name in
-    clear: it is for the screen, and for no table."""
+    """A trace of the subject: the file (or model version) that holds it, and what was found in it.
+
+    The path may hold a name in clear, so it is for the screen and for no table.
+    """
 
     path: str
     what: str
@@ -49,20 +57,21 @@ class Residue:
 
 @dataclass
 class SearchResult:
-    """What was looked at, by store: files and bytes; and what was found."""
+    """The result of a verification: the number of files and bytes that were searched, by store, and the
+    residues that were found."""
 
     deep: bool
     files: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
     residues: list[Residue] = field(default_factory=list)
 
-    def at(self, store: str, size: int) -> None:
-        """Counts a file."""
+    def count_file(self, store: str, size: int) -> None:
+        """Count a file of `size` bytes as searched."""
         self.files[store] = self.files.get(store, 0) + 1
         self.bytes[store] = self.bytes.get(store, 0) + size
 
-    def found(self, path: StoredObject | str, what: str) -> None:
-        """Notes a residue."""
+    def add_residue(self, path: StoredObject | str, what: str) -> None:
+        """Add a residue: where it was found, and what it is."""
         self.residues.append(Residue(str(path), what))
 
 
@@ -70,61 +79,66 @@ def verify(
     lake: Lake,
     settings: Settings,
     erasure: ErasureRequest,
-    wanted: SubjectSearch,
+    search: SubjectSearch,
     *,
     deep: bool = False,
 ) -> SearchResult:
-    """Looks through every store."""
-    looked = SearchResult(deep)
-    _landing(lake, settings, wanted, looked)
+    """Search the landing folder, the lake, Data Docs and this machine's working files for what is left.
+
+    `search` identifies the subject of the request `erasure`.
+    """
+    result = SearchResult(deep)
+    _search_landing(lake, settings, search, result)
     stores: dict[str, Iterable[StoredObject]] = {"lake": lake.files.stored()}
     if not within(settings.paths.docs_folder, lake.files.root):
         stores["docs"] = folder(settings.paths.docs_folder).stored()
     stores["working files"] = _working_files()
     for store, every in stores.items():
         for stored in every:
-            _file(stored, wanted, looked, store=store)
-    _models(lake, erasure, looked)
-    return looked
+            _search_file(stored, search, result, store=store)
+    _search_models(lake, erasure, result)
+    return result
 
 
-def residue_in(stored: StoredObject, wanted: SubjectSearch, *, deep: bool = False) -> str | None:
-    """What of the subject one file holds; None: nothing. Raises OSError."""
+def residue_in(stored: StoredObject, search: SubjectSearch, *, deep: bool = False) -> str | None:
+    """Return what of the subject one file holds; None where it holds nothing. Raises OSError."""
     if not stored.has_content:
         return None
     with stored.open() as file:
         is_parquet = file.read(len(MAGIC)) == MAGIC
         if not is_parquet:
             file.seek(0)
-            return _in_raw(_blocks(file), wanted)
+            return _in_raw(_blocks(file), search)
     try:
-        found = _in_parquet(
-            stored, wanted, deep=deep or unreferenced_files.LOG in stored.name.split("/")
-        )
+        is_in_log = unreferenced_files.LOG in stored.name.split("/")
+        what = _in_parquet(stored, search, deep=deep or is_in_log)
     except (pa.ArrowException, OSError) as error:
         return f"a Parquet file that can't be read: {type(error).__name__}"
-    if found or not deep:
-        return found
+    if what or not deep:
+        return what
     if _is_journal(stored):
         return None
     with stored.open() as file:
-        return _in_raw(_blocks(file), wanted)
+        return _in_raw(_blocks(file), search)
 
 
-def _landing(lake: Lake, settings: Settings, wanted: SubjectSearch, looked: SearchResult) -> None:
+def _search_landing(
+    lake: Lake, settings: Settings, search: SubjectSearch, result: SearchResult
+) -> None:
+    """Count every landing object, and add those of the subject to the residues."""
     root = settings.paths.landing
     for stored in folder(root).stored():
         if stored.has_content:
-            looked.at("landing", stored.size)
+            result.count_file("landing", stored.size)
     for stored in landing_objects.found(
-        root, wanted, KnownObjects.of(lake, wanted), deep=looked.deep
+        root, search, KnownObjects.of(lake, search), deep=result.deep
     ):
         if not landing_objects.is_of_others(stored):
-            looked.found(stored, "a landing object or folder of the subject")
+            result.add_residue(stored, "a landing object or folder of the subject")
 
 
 def _working_files() -> Iterator[StoredObject]:
-    """What processes of this product that were killed left on this machine."""
+    """Yield the files that killed processes of this product left on this machine."""
     for path in spark_session.left_behind():
         place = folder(str(path.parent))
         if path.is_dir():
@@ -133,100 +147,110 @@ def _working_files() -> Iterator[StoredObject]:
             yield StoredObject(place, path.name, path.stat().st_size)
 
 
-def _file(stored: StoredObject, wanted: SubjectSearch, looked: SearchResult, *, store: str) -> None:
+def _search_file(
+    stored: StoredObject, search: SubjectSearch, result: SearchResult, *, store: str
+) -> None:
+    """Search the name and the content of one file. A file that can't be read counts as a residue."""
     if stored.kind is StoredKind.CLOSED:
-        looked.found(stored, "a folder that can't be listed")
+        result.add_residue(stored, "a folder that can't be listed")
         return
     try:
         if stored.has_content:
-            looked.at(store, stored.size)
-        what = wanted.in_bytes(os.fsencode(stored.name)) or residue_in(
-            stored, wanted, deep=looked.deep
+            result.count_file(store, stored.size)
+        what = search.in_bytes(os.fsencode(stored.name)) or residue_in(
+            stored, search, deep=result.deep
         )
     except FileNotFoundError:
-        return  # as the lease does, each time that it is renewed
+        return  # it vanished since it was listed, as the lease's file does at each renewal
     except OSError as error:
         what = f"it can't be read: {error.strerror or error}"
     if what:
-        looked.found(stored, what)
+        result.add_residue(stored, what)
 
 
-def _models(lake: Lake, erasure: ErasureRequest, looked: SearchResult) -> None:
-    """What was fitted on the erased rows has no parameters any more, nor has an older file."""
-    for table in FITTED:
+def _search_models(lake: Lake, erasure: ErasureRequest, result: SearchResult) -> None:
+    """Search gold/models and older files for parameters that were fitted on the erased rows."""
+    for table in FITTED_TABLES:
         for stored in unreferenced_files.strays(lake, table):
             if stored.name.endswith(".parquet") and stored.has_content and erasure.fitted:
-                looked.found(stored, "an older version of what was fitted on the photos")
+                result.add_residue(stored, "an older version of what was fitted on the photos")
     rows = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
     for row in rows.select("version", *WIPED).collect():
         if any(row[name] is not None for name in WIPED):
-            looked.found(row["version"], "a model version with parameters fitted on the photos")
+            what = "a model version with parameters fitted on the photos"
+            result.add_residue(row["version"], what)
 
 
 def _blocks(file: Any) -> Iterator[bytes]:
-    """A file's bytes in blocks, each beginning with the end of the one before."""
+    """Yield the bytes of a file in blocks, each after the last `OVERLAP` bytes of the one before."""
     tail = b""
     while block := file.read(BLOCK):
         yield tail + block
         tail = (tail + block)[-OVERLAP:]
 
 
-def _in_raw(blocks: Iterable[bytes], wanted: SubjectSearch) -> str | None:
-    return next((what for block in blocks if (what := wanted.in_bytes(block))), None)
+def _in_raw(blocks: Iterable[bytes], search: SubjectSearch) -> str | None:
+    """Return what of the subject the raw bytes of a file hold; None where they hold nothing."""
+    return next((what for block in blocks if (what := search.in_bytes(block))), None)
 
 
 def _is_journal(stored: StoredObject) -> bool:
+    """Return whether a file belongs to the journal of erasures, which may keep the photo ids."""
     return stored.name.rpartition("/")[0].endswith(catalog.ERASURES.name)
 
 
-def _in_parquet(stored: StoredObject, wanted: SubjectSearch, *, deep: bool) -> str | None:
-    """In the key columns, or with `deep` in every column; the journal keeps the photo ids, and may."""
+def _in_parquet(stored: StoredObject, search: SubjectSearch, *, deep: bool) -> str | None:
+    """Return what of the subject the key columns of a Parquet file hold, or with `deep` every column.
+
+    It is None where they hold nothing, and for files of the journal of erasures.
+    """
     if _is_journal(stored):
         return None
     with stored.open() as raw, pq.ParquetFile(raw) as file:
         names = file.schema_arrow.names
-        columns = names if deep else [name for name in KEYS if name in names]
+        key_columns = [name for name in KEY_COLUMNS if name in names]
+        columns = names if deep else key_columns
         if not columns:
             return None
         for batch in file.iter_batches(batch_size=64 if deep else 65_536, columns=columns):
-            found = _in_keys(batch.select([n for n in KEYS if n in names]).to_pydict(), wanted)
-            if not found and deep:
-                found = _in_values(batch, wanted)
-            if found:
-                return found
+            what = _in_keys(batch.select(key_columns).to_pydict(), search)
+            if not what and deep:
+                what = _in_values(batch, search)
+            if what:
+                return what
     return None
 
 
-def _in_keys(columns: Mapping[str, list[str | None]], wanted: SubjectSearch) -> str | None:
-    if any(photo in wanted.photo_ids for photo in columns.get("photo_id", [])):
+def _in_keys(columns: Mapping[str, list[str | None]], search: SubjectSearch) -> str | None:
+    """Return what of the subject the values of key columns show; None where they show nothing."""
+    if any(photo in search.photo_ids for photo in columns.get("photo_id", [])):
         return "a row of an erased photo"
     subjects = columns.get("subject", [])
-    if any(wanted.is_subject(subject) for subject in set(subjects)):
+    if any(search.is_subject(subject) for subject in set(subjects)):
         return "a row of the subject"
     originals = columns.get("original", [])
-    whose = subjects or [None] * len(originals)
-    if any(map(wanted.is_erased, originals, whose)):
+    owners = subjects or [None] * len(originals)
+    if any(map(search.is_erased, originals, owners)):
         return "a copy of an erased photo without a subject"
     return None
 
 
-def _in_values(batch: pa.RecordBatch, wanted: SubjectSearch) -> str | None:
-    """In the values of every column that may hold text or bytes."""
-    n = batch.num_rows
-    subjects = (
-        batch.column("subject").to_pylist() if "subject" in batch.schema.names else [None] * n
-    )
+def _in_values(batch: pa.RecordBatch, search: SubjectSearch) -> str | None:
+    """Return what of the subject the columns with text or bytes hold; None where they hold nothing."""
+    subjects: list[str | None] = [None] * batch.num_rows
+    if "subject" in batch.schema.names:
+        subjects = batch.column("subject").to_pylist()
     for field_, column in zip(batch.schema, batch.columns, strict=True):
         if pa.types.is_binary(field_.type) or pa.types.is_large_binary(field_.type):
             for content, subject in zip(column.to_pylist(), subjects, strict=True):
                 if content is None:
                     continue
-                if wanted.is_erased(wanted.pseudonyms.originals(content), subject):
+                if search.is_erased(search.pseudonyms.originals(content), subject):
                     return "an erased photo's bytes"
-                if what := wanted.in_bytes(content):
+                if what := search.in_bytes(content):
                     return what
         elif "string" in str(field_.type):
             text = repr(column.to_pylist()).encode(errors="surrogateescape")
-            if what := wanted.in_bytes(text):
+            if what := search.in_bytes(text):
                 return what
     return None
