@@ -1,0 +1,26 @@
+# What a contributor runs, one line each; CONTRIBUTING.md says when. Another Python: make quick PYTHON=python3
+PYTHON ?= .venv/bin/python
+ROOMS = conf lake bronze silver gold expectations privacy report emr page cli
+
+.PHONY: help lint rules quick spark process test benchmarks docs hooks
+
+help:        ## this list
+	@sed -n 's/^\([a-z]*\): *## /\1: /p' Makefile
+lint:        ## the linter, the formatter and the type checker
+	$(PYTHON) -m ruff check && $(PYTHON) -m ruff format --check && $(PYTHON) -m mypy run.py $(ROOMS)
+rules:       ## what no code and no page may break: one-way imports, links, paths, the command reference
+	$(PYTHON) -m pytest -q -n 0 tests/test_imports.py tests/test_readme.py tests/cli/test_command_reference.py
+quick:       ## every test that needs no Spark
+	$(PYTHON) -m pytest -n 2 -m "not spark and not process"
+spark:       ## the tests that need Spark
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "spark and not process"
+process:     ## the tests that start the command line in processes of their own
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m process
+test:        ## all tests, as the README and CI run them
+	$(PYTHON) -m pytest -n 2 --dist loadfile
+benchmarks:  ## hours, on a quiet machine; docs/performance.md says how to read them
+	for each in throughput lake_size erasure pca_fit; do $(PYTHON) benchmarks/$$each.py || exit; done
+docs:        ## docs/commands.md, made anew from the registry of commands
+	$(PYTHON) -m cli.command_reference > docs/commands.md
+hooks:       ## lint and rules before each commit
+	$(PYTHON) -m pre_commit install

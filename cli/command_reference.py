@@ -1,0 +1,205 @@
+"""The reference of all commands, docs/commands.md, made from the registry and the parser.
+
+python -m cli.command_reference > docs/commands.md
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+
+from cli.command import Command, Parser
+from cli.parser import RUNS, add_layer_options, add_shared_options
+from cli.registry import COMMANDS
+from conf import errors
+from conf.errors import FruitLakeError
+
+CALL = "python run.py"
+
+INTRODUCTION = """# Commands
+
+`make docs` makes this page from the registry of commands (`cli/registry.py`) and from the tree of errors
+(`conf/errors.py`). A test compares the two, so change the command and not this page.
+
+Every command is called as `python run.py NAME`, or as `fruit-lake NAME` where the project is installed with
+`pip install .`. What the options and settings mean in full is in [settings.md](settings.md)."""
+
+LAYERS = """Each layer takes what is new and leaves the rest alone. `--layer` stands where a command would."""
+
+SHARED = (
+    """These options may stand before or after the name of every command, and beside `--layer`."""
+)
+
+EMR_SETTINGS = (
+    """Without `--conf`, this command and its subcommands take the settings of `{name}`."""
+)
+
+EXIT_CODES = """The last line of the output says what is wrong and what to do. The
+[README](../README.md#use) says it in the words of a reader, this table in those of the code."""
+
+ALWAYS = (
+    ("0", "", "The command did what it was asked for."),
+    ("1", "`FruitLakeError`", "Any other error, also one that nobody foresaw."),
+    ("130", "", "Somebody stopped the command with Ctrl-C. The same command goes on from there."),
+)
+"""The exit codes that no class of its own stands for."""
+
+
+def markdown() -> str:
+    """Return the whole reference as Markdown."""
+    parts = [
+        INTRODUCTION,
+        _table(("command", "what it does"), [_contents_row(command) for command in COMMANDS]),
+        *_layers(),
+        "## Options of every command",
+        SHARED,
+        _options(_actions(_shared_parser())),
+        *(part for command in COMMANDS for part in _command(command, level=2)),
+        "## Exit codes",
+        EXIT_CODES,
+        _table(("exit code", "error", "meaning"), exit_codes()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def exit_codes() -> list[tuple[str, str, str]]:
+    """Return each exit code with the name and the meaning of its error, in the order of the codes.
+
+    The errors are the tree below FruitLakeError in conf/errors.py. An error that another module derives from
+    one of them keeps its exit code and is left out.
+    """
+    rows = [
+        (str(error.exit_code), f"`{error.__name__}`", _first_paragraph(error))
+        for error in _derived(FruitLakeError)
+    ]
+    return sorted([*rows, *ALWAYS], key=lambda row: int(row[0]))
+
+
+def _derived(error: type[FruitLakeError]) -> Iterator[type[FruitLakeError]]:
+    """The errors of conf/errors.py below one of them, each before those below it."""
+    for child in error.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from _derived(child)
+
+
+def _first_paragraph(error: type[FruitLakeError]) -> str:
+    return " ".join((error.__doc__ or "").partition("\n\n")[0].split())
+
+
+def _contents_row(command: Command) -> tuple[str, str]:
+    return f"[`{command.name}`](#{command.name})", command.help
+
+
+def _layers() -> list[str]:
+    """The section about `--layer`."""
+    parser = Parser(add_help=False)
+    add_layer_options(parser)
+    examples = [(words, gives) for words, gives in RUNS if words.startswith("--layer")]
+    return [
+        "## Run the layers",
+        LAYERS,
+        _shell(_usage("", _actions(parser), parser=parser)),
+        _options(_actions(parser)),
+        _examples(examples),
+    ]
+
+
+def _shared_parser() -> Parser:
+    parser = Parser(add_help=False)
+    add_shared_options(parser)
+    return parser
+
+
+def _command(command: Command, *, level: int, before: str = "") -> Iterator[str]:
+    """The section of a command, then the sections of its subcommands, one level of headings below."""
+    name = f"{before}{command.name}"
+    parser = Parser(add_help=False)
+    command.add_arguments(parser)
+    actions = _actions(parser)
+    yield f"{'#' * level} {name}"
+    yield f"{command.help[0].upper()}{command.help[1:]}."
+    if command.settings_name != "local":
+        yield EMR_SETTINGS.format(name=command.settings_name)
+    if command.subcommands:
+        yield _shell([f"{CALL} {name} {'|'.join(each.name for each in command.subcommands)}"])
+    elif actions:
+        yield _shell(_usage(name, actions, parser=parser))
+        yield _options(actions)
+    yield _examples([command.example])
+    for each in command.subcommands:
+        yield from _command(each, level=level + 1, before=f"{name} ")
+
+
+def _actions(parser: Parser) -> list[argparse.Action]:
+    """The arguments of a parser. argparse has no public way to list them."""
+    return list(parser._actions)
+
+
+def _usage(name: str, actions: Iterable[argparse.Action], *, parser: Parser) -> list[str]:
+    """The one line of a call with all arguments; those that exclude one another stand between bars.
+
+    argparse's own usage is not used: it breaks lines in another way in each version of Python.
+    """
+    groups = {
+        id(action): group._group_actions
+        for group in parser._mutually_exclusive_groups
+        for action in group._group_actions
+    }
+    words = [CALL, *filter(None, [name])]
+    for action in actions:
+        group = groups.get(id(action))
+        if group is None:
+            word = _written(action)
+            words.append(word if action.required else f"[{word}]")
+        elif group[0] is action:
+            words.append(f"[{' | '.join(map(_written, group))}]")
+    return [" ".join(words)]
+
+
+def _written(action: argparse.Action) -> str:
+    """An argument as it is typed, such as `--table TABLE`, `--json`, or `PHOTO…`."""
+    value = "" if action.nargs == 0 else str(action.metavar)
+    if action.nargs == "+":
+        value += "…"
+    return " ".join(filter(None, (*action.option_strings[:1], value)))
+
+
+def _options(actions: Iterable[argparse.Action]) -> str:
+    return _table(
+        ("argument", "meaning"), [(f"`{_written(each)}`", _meaning(each)) for each in actions]
+    )
+
+
+def _meaning(action: argparse.Action) -> str:
+    """The help of an argument, with its default where the help doesn't tell it."""
+    text = action.help or ""
+    is_told = not isinstance(action.default, str) or action.default == argparse.SUPPRESS
+    if not is_told and "(default" not in text:
+        text = f"{text} (default: {action.default})".strip()
+    needs = "required" if action.required and action.option_strings else ""
+    return "; ".join(filter(None, (text, needs))) or "–"
+
+
+def _examples(examples: Sequence[tuple[str, str]]) -> str:
+    width = max(len(words) for words, gives in examples if gives)
+    return _shell(
+        f"{CALL} {words.ljust(width)}  # {gives}" if gives else f"{CALL} {words}"
+        for words, gives in examples
+    )
+
+
+def _shell(lines: Iterable[str]) -> str:
+    return "\n".join(["```sh", *lines, "```"])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown. A bar in a cell is escaped, as it would end the cell."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")
