@@ -2,7 +2,8 @@
 
     landing → bronze → GATE → silver → GATE → gold → GATE → readers
 
-Every chunk takes the same way through its layer: plan → stage → judge → publish → forget (lake/publication.py).
+Every chunk takes the same way through its layer: plan → stage → judge → publish → forget. It is built once,
+in lake/publication.py.
 """
 
 from __future__ import annotations

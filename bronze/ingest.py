@@ -14,7 +14,7 @@ from lake.context import Context
 from lake.frames import counts
 from lake.progress_bar import counted
 from lake.pseudonyms import Pseudonyms
-from lake.publication import ChunkLayer, TableCommit, Contents
+from lake.publication import ChunkLayer, Contents, TableCommit
 from lake.writable_lake import WritableLake
 
 ARRIVED = "arrived"

@@ -135,7 +135,7 @@ class Landing:
 
 
 def arrival(landing: LandingObject, *, position: int, pseudonyms: Pseudonyms) -> Arrival:
-    """The object at a position of the listing, with what its path says: its subject's pseudonym and its label.
+    """An object at a position of the listing, and what its path says: its subject's pseudonym and its label.
 
     The subject is what follows `subject=` in the name of a folder. The label follows `label=`; without
     one, a path with no subject takes the parent folder's name (data sets with one folder a class),

@@ -17,7 +17,7 @@ Words = argparse.Namespace
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that raises where argparse would leave the process, so that every error is told the same way."""
+    """A parser that raises where argparse would exit, so that every error is shown in the same way."""
 
     def error(self, message: str) -> NoReturn:
         """Raises BadInput with argparse's message."""

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None, run_layers: RunLayers) -> int:
 
 
 def consoles(words: Sequence[str]) -> tuple[Console, Console]:
-    """The consoles for output and for errors. They are made before the words are parsed, which may be wrong."""
+    """The consoles for output and for errors; they are made before the words are parsed, which may fail."""
     if "--log=json" in words or ("--log", "json") in pairwise(words):
         console = JsonConsole(level="info")
         return console, JsonConsole(level="error", stderr=True, beside=console)

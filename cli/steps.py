@@ -78,7 +78,7 @@ def _tell_failure(
 
 
 def record(context: Context, layers: Sequence[LayerRun], *, is_last: bool) -> None:
-    """Writes rows of ops/runs in one commit. The last row of a run tells how many erasures are due after it."""
+    """Writes rows of ops/runs in one commit. A run's last row tells how many erasures are due after it."""
     lake = context.lake
     if is_last:
         due = request_journal.due(lake, now=datetime.now(UTC))
@@ -93,7 +93,7 @@ def record(context: Context, layers: Sequence[LayerRun], *, is_last: bool) -> No
 
 
 def watch(context: Context, layers: Sequence[LayerRun]) -> None:
-    """Sends the run's numbers to CloudWatch, where the settings name it, and prints a note where that fails."""
+    """Sends the run's numbers to CloudWatch, where the settings name it; prints a note where that fails."""
     root = context.lake.files.root
     if note := cloudwatch_metrics.publish(root, layers, context.settings):
         context.console.print(f"note: {note}", markup=False, soft_wrap=True)

@@ -21,7 +21,7 @@ from lake.catalog import Table, schema
 from lake.chunks import Chunk, ChunkPlan, ChunkState, published
 from lake.column_values import GOLD, REMOVAL, ModelKind
 from lake.frames import counts
-from lake.publication import ChunkLayer, TableCommit, Contents, Publication
+from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun
 from lake.writable_lake import WritableLake
@@ -229,7 +229,7 @@ def _remove_made(
 
 
 def _subtract(lake: WritableLake, chunk: Chunk) -> None:
-    """Takes what the photos added out of the moments, once: they are pinned to silver's new version after it."""
+    """Subtracts what the photos added to the moments, once: they are pinned to silver's new version then."""
     stored = moments_table.stored(lake, chunk.model)
     if stored is None:
         return

@@ -15,7 +15,7 @@ Rows = list[dict[str, Any]]
 
 
 def pca(lake: str, version: str | None = None, *, weights_id: str | None = None) -> PcaVersion:
-    """The PCA version of that name. Without a name it is the champion: that of the model `weights_id`, or of the
+    """The PCA version of that name. Without a name it is the champion of the model `weights_id`, or of the
     one model that has one.
 
     Raises BadInput where there is no such version or lake, there are several champions, or the parameters

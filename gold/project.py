@@ -1,4 +1,4 @@
-"""The gold layer: features of new embeddings, their drift, the gate, and a new PCA version where one is due."""
+"""The gold layer: features of new embeddings, their drift, the gate, and a new PCA version when due."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lake.chunks import Chunk, ChunkPlan, ChunkState, NoChunk, not_yet_taken, pu
 from lake.column_values import GOLD, SILVER, ModelStatus
 from lake.context import Context
 from lake.progress_bar import counted
-from lake.publication import ChunkLayer, TableCommit, Contents, Publication
+from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 
@@ -36,7 +36,7 @@ class GoldChunks(ChunkLayer):
         self._lake = context.lake
 
     def judge(self, chunk: Chunk) -> None:
-        """Measures the drift of a staged chunk, and judges its features and its new version. Raises Blocked."""
+        """Measures a staged chunk's drift, and judges its features and its new version. Raises Blocked."""
         gate = self._context.gate
         projected = self._lake.staging.read(chunk, FEATURES)
         version = self._staged_version(chunk)
@@ -233,7 +233,7 @@ def finish(context: Context, weights_id: str) -> None:
 
 
 def _measure_drift(context: Context, chunk: Chunk, projected: DataFrame) -> None:
-    """Records in ops/drift how far a chunk is from what its version was fitted on; its gate judges it there."""
+    """Records in ops/drift how far a chunk is from what its version was fitted on, for its gate to judge."""
     lake = context.lake
     assert chunk.model_version is not None
     version = model_versions.version(lake.read(catalog.MODELS), chunk.model_version)

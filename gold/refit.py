@@ -26,7 +26,7 @@ on, by whichever command."""
 
 @dataclass(frozen=True)
 class Due:
-    """A fit that is due, and its reason. `drift` is the multiple of its bound, where a drift is the reason."""
+    """A fit that is due, and its reason. `drift` is the multiple of its bound, where drift is the reason."""
 
     reason: str
     drift: float | None = None

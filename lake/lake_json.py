@@ -1,4 +1,4 @@
-"""lake.json: the file that makes a folder a lake. It tells the format, and which key the lake was made with."""
+"""lake.json: the file that makes a folder a lake. It tells the format, and the key that it was made with."""
 
 from __future__ import annotations
 

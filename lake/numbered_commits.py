@@ -28,7 +28,7 @@ USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 class NumberedCommits:
-    """The numbers and transactions of the commits of one run. `written` are the tables that it committed to."""
+    """The numbers and transactions of one run's commits. `written` are the tables that it committed to."""
 
     def __init__(self, lake: Lake, lease: Lease) -> None:
         self.written: set[Table] = set()

@@ -1,4 +1,4 @@
-"""The silver layer: bronze's photos through their gate and the model, and the embeddings through silver's gate."""
+"""The silver layer: bronze's photos through their gate and the model, embeddings through silver's gate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lake.context import Context
 from lake.frames import counts
 from lake.interfaces import EmbeddingModel, Gate, GateOutcome
 from lake.progress_bar import counted
-from lake.publication import ChunkLayer, TableCommit, Contents, Publication
+from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.writable_lake import WritableLake
 from silver import embeddings
 

@@ -1,4 +1,4 @@
-"""A lake that earlier code made (format 4) goes on: audits, erasures, a blocked chunk, new photos, every suite.
+"""A lake that earlier code made (format 4) goes on: audits, erasures, a blocked chunk, new photos, suites.
 
 What it went through stands in tests/lakes/README.md.
 """

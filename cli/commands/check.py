@@ -35,7 +35,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     failures = sum(len(result.failures) for result in results)
     if failures:
         raise Blocked(
-            f"{failures:,} critical expectations fail on what the lake holds: mend the rule where the rule is "
+            f"{failures:,} critical expectations fail on what the lake holds: correct the rule where it is "
             f"wrong. To find since when rows fail, check earlier versions with --table TABLE --version N."
         )
 

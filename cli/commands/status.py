@@ -12,8 +12,10 @@ from lake import lake_json
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Shows counts, coverage by model and open ends. Raises Inconsistent where the sums don't agree and no run
-    writes."""
+    """Shows counts, coverage by model and open ends.
+
+    Raises Inconsistent where the sums don't agree and no run writes.
+    """
     files = existing_lake(settings)
     lake_json.check_format(files)
     status_lines.show(console, files, as_json=words.json)

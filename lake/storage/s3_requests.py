@@ -24,7 +24,7 @@ READS = 4
 
 
 class StorageFailed(FruitLakeError, OSError):
-    """A bucket denies, throttles or does not answer. The message says what to do; `code` is AWS's own name."""
+    """A bucket denies, throttles or does not answer. The message says what to do; `code` is AWS's name."""
 
     def __init__(self, cause: FruitLakeError, *, code: str) -> None:
         super().__init__(str(cause))
@@ -83,6 +83,6 @@ def bucket_region(bucket: str) -> str:
 
 
 def own_endpoint() -> str | None:
-    """The address at which S3 is asked, where that is none of AWS's own: `AWS_ENDPOINT_URL`, or a profile's."""
+    """The address at which S3 is asked, where it is none of AWS's own: `AWS_ENDPOINT_URL`, or a profile's."""
     url: str = aws.client("s3").meta.endpoint_url
     return None if url.rstrip("/").endswith((".amazonaws.com", ".amazonaws.com.cn")) else url

@@ -30,7 +30,7 @@ from tests.support.processes import undeletable
 
 AGES = ("retention.photos=1 day", "retention.rejected=1 day", "refit.growth=9")
 DAY = timedelta(days=1)
-OF_PHOTOS = (catalog.PHOTOS, *retention.MADE)
+OF_PHOTOS = (catalog.PHOTOS, *retention.MADE_FROM_PHOTOS)
 
 
 def under_ages(grown, root, spark):

@@ -42,7 +42,7 @@ class SimultaneousLanding(Landing):
 
 
 class MovingLanding(Landing):
-    """A landing folder in which, right after it was listed, `vanishes.jpg` goes, and `changes.jpg` gets what `new.jpg` holds."""
+    """A landing folder in which, once it was listed, `vanishes.jpg` goes and `changes.jpg` gets `new.jpg`."""
 
     def listing(self) -> Listing:
         listed = super().listing()
