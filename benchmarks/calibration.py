@@ -1,4 +1,4 @@
-"""What `emr plan` reckons with, from the numbers of a benchmark: see `Calibration` in emr/prices.py."""
+"""What `emr plan` reckons with, from the numbers of a benchmark: see `Calibration` in conf/prices.py."""
 
 from __future__ import annotations
 

@@ -39,12 +39,12 @@ ENDS = {"rows": "erase: logical", "files": "erase: physical", "search": "erase: 
 
 def erasure(work: Path, originals: Sequence[Path], *, size: int, own: int) -> Any:
     """Seconds of each part of an erasure, of two searches after it, and what lay there before."""
+    from cli.commands.erase import verify
+    from cli.lake_access import writing
     from lake import fault_points, spark_session
-    from lake.run_journal import LayerRun
-    from privacy import commands
-    from privacy.erasure import request_journal
+    from lake.column_values import ERASE, ErasureMode
     from privacy.erasure.erase import erase
-    from run import run_layers, writing
+    from run import run_layers
 
     landing, lake = work / "landing", work / "lake"
     for start in range(own, size, 500):
@@ -54,9 +54,8 @@ def erasure(work: Path, originals: Sequence[Path], *, size: int, own: int) -> An
     set_to = [f"paths.landing={landing}", f"paths.lake={lake}"]
     set_to += ["model.extractor=mobilenet_v2", f"model.weights={weights}"]
     settings = Settings.load("local", environment={}, overrides=set_to)
-    spark_session.start(
-        settings.spark, lake=settings.paths.lake
-    )  # `writing` takes the session that there is
+    # `writing` takes the session that there is.
+    spark_session.start(settings.spark, lake=settings.paths.lake)
     found: dict[str, Any] = {"size": size, "own": own}
     with writing(settings, Console()) as context:
         found["built"] = seconds(lambda: run_layers(context, ("bronze", "silver", "gold")))
@@ -70,17 +69,15 @@ def erasure(work: Path, originals: Sequence[Path], *, size: int, own: int) -> An
             reached[point] = time.perf_counter() - began
 
         with fault_points.armed(note):
-            desk = commands.desk(context, LayerRun("erase"))
-            erase(desk, subject=PERSON, request="measured", mode=request_journal.IMMEDIATE)
+            step = context.step(ERASE)
+            erase(step, subject=PERSON, request="measured", mode=ErasureMode.IMMEDIATE)
         before = 0.0
         for part, point in ENDS.items():
             found[part] = reached[point] - before
             before = reached[point]
         for name, deep in (("verify", False), ("deep", True)):
             found[name] = seconds(
-                lambda deep=deep: commands.verify(
-                    context.lake, settings, Console(), "measured", deep=deep
-                )
+                lambda deep=deep: verify(context.lake, settings, Console(), "measured", deep=deep)
             )
     return found
 

@@ -82,16 +82,16 @@ def large(folder: Path, count: int) -> list[int]:
 
 def layers_over(landing: Path, lake: Path, tell: Callable[[Callable[[], float]], Any]) -> Any:
     """Opens Spark once; `tell` gets a function that runs all layers and says how long they took."""
+    from cli.lake_access import writing
     from lake import spark_session
-    from run import run_layers, writing
+    from run import run_layers
 
     weights = str(MOBILENET) if MOBILENET.exists() else "random:1"
     own = [f"paths.landing={landing}", f"paths.lake={lake}"]
     own += ["model.extractor=mobilenet_v2", f"model.weights={weights}"]
     settings = Settings.load("local", environment={}, overrides=own)
-    spark_session.start(
-        settings.spark, lake=settings.paths.lake
-    )  # `writing` takes the session that there is
+    # `writing` takes the session that there is.
+    spark_session.start(settings.spark, lake=settings.paths.lake)
     with writing(settings, Console()) as context:
 
         def once() -> float:

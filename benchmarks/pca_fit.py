@@ -55,19 +55,19 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lake.lake import Lake
 
 from benchmarks import notebook_form
 from benchmarks.process_watch import end_of, watched
 from benchmarks.rates import OTHERS_MATTER
+from cli.lake_access import writing
 from conf.settings import Settings
-from gold import features, pca
-from gold import refit as gold_refit
+from gold import features, moments_table, pca
 from gold.moments import Moments, fold, matrix, mean
 from gold.pca import Pca
 from lake import catalog, spark_session
-from lake.chunks import Chunk, ChunkState
-from run import writing
+from lake.chunks import Chunk, ChunkPlan, ChunkState
+from lake.column_values import GOLD, SILVER
+from lake.writable_lake import WritableLake
 from silver.embeddings import EMBEDDED, published
 
 COMPONENTS = 20
@@ -143,12 +143,12 @@ def generated(spark: SparkSession, numbers: range, *, dimensions: int) -> DataFr
     )
 
 
-def append(lake: Lake, weights_id: str, numbers: range, *, dimensions: int) -> int:
+def append(lake: WritableLake, weights_id: str, numbers: range, *, dimensions: int) -> int:
     """Commits generated rows as silver's next chunk; returns its number."""
     chunk = Chunk(
-        lake.last_chunk(catalog.EMBEDDINGS) + 1,
-        "silver",
-        ChunkState.JUDGED,
+        number=lake.last_chunk(catalog.EMBEDDINGS) + 1,
+        layer=SILVER,
+        state=ChunkState.JUDGED,
         weights_id=weights_id,
         photos=len(numbers),
         bytes=len(numbers) * dimensions * np.float32().nbytes,
@@ -158,7 +158,9 @@ def append(lake: Lake, weights_id: str, numbers: range, *, dimensions: int) -> i
     return chunk.number
 
 
-def embeddings(lake: Lake, weights_id: str, *, chunks: tuple[int, int] | None = None) -> DataFrame:
+def embeddings(
+    lake: WritableLake, weights_id: str, *, chunks: tuple[int, int] | None = None
+) -> DataFrame:
     """Those of a model, of all chunks or of some."""
     rows = lake.read(catalog.EMBEDDINGS, chunks=chunks)
     return rows.where(F.col("weights_id") == weights_id)
@@ -183,7 +185,14 @@ def this_project(work: Path, *, rows: int, new: int, dimensions: int) -> Told:
 
 
 def measured_steps(
-    lake: Lake, weights_id: str, *, rows: int, new: int, dimensions: int, each: int, turns: int
+    lake: WritableLake,
+    weights_id: str,
+    *,
+    rows: int,
+    new: int,
+    dimensions: int,
+    each: int,
+    turns: int,
 ) -> Told:
     """Writes the rows of a model in chunks of `each`, and measures what is done with them."""
     old = rows - new
@@ -191,7 +200,7 @@ def measured_steps(
         through = append(
             lake, weights_id, range(start, min(start + each, old)), dimensions=dimensions
         )
-    stored = gold_refit.brought_up(lake, weights_id=weights_id, through=through)
+    stored = moments_table.bring_up(lake, weights_id=weights_id, through=through)
     files = set(embeddings(lake, weights_id).inputFiles())
     last = append(lake, weights_id, range(old, rows), dimensions=dimensions)
     every, fresh = (
@@ -213,12 +222,12 @@ def measured_steps(
             taken[name].append(seconds)
         for name, step in steps.items():
             taken[name].append(timed(step)[0])
-        gold_refit.keep(lake, stored, weights_id=weights_id, through=through)
+        moments_table.store(lake, stored, weights_id=weights_id, through=through)
     found = {"turns": taken, "files": len(every), "new_files": len(fresh)}
     return found | {"explained": fitted.explained_variance}, fitted.basis
 
 
-def refit(lake: Lake, weights_id: str, *, last: int) -> tuple[dict[str, float], Pca]:
+def refit(lake: WritableLake, weights_id: str, *, last: int) -> tuple[dict[str, float], Pca]:
     """The fit after new rows, and the seconds of its parts."""
 
     def read() -> tuple[int, Moments]:
@@ -234,26 +243,26 @@ def refit(lake: Lake, weights_id: str, *, last: int) -> tuple[dict[str, float], 
     return {READ: reading, FOLDED: folding, SOLVED: solving}, fitted
 
 
-def refit_as_gold(lake: Lake, weights_id: str, *, last: int) -> None:
+def refit_as_gold(lake: WritableLake, weights_id: str, *, last: int) -> None:
     """The same by gold's own hand."""
-    moments = gold_refit.brought_up(lake, weights_id=weights_id, through=last)
+    moments = moments_table.bring_up(lake, weights_id=weights_id, through=last)
     pca.fit(moments, components=COMPONENTS)
 
 
-def first_fit(lake: Lake, weights_id: str, *, first: int) -> None:
+def first_fit(lake: WritableLake, weights_id: str, *, first: int) -> None:
     """From nothing."""
     shift = mean(embeddings(lake, weights_id, chunks=(first, first)))
     pca.fit(fold(embeddings(lake, weights_id), shift), components=COMPONENTS)
 
 
 def project(
-    lake: Lake, weights_id: str, fitted: Pca, *, chunks: tuple[int, int] | None, rows: int
+    lake: WritableLake, weights_id: str, fitted: Pca, *, chunks: tuple[int, int] | None, rows: int
 ) -> None:
     """Stages features, and sees that they are as many as the embeddings."""
     done = lake.spark.sparkContext.accumulator(0)
     source = embeddings(lake, weights_id, chunks=chunks)
     frame = features.features(source, fitted, version="pca-1", count=lambda n: done.add(n))
-    lake.staging.write(Chunk(0, "gold", ChunkState.PLANNED), "features", frame)
+    lake.staging.write(ChunkPlan(layer=GOLD).numbered(0), "features", frame)
     if done.value != rows:
         raise SystemExit(f"{done.value} embeddings of {rows} were projected.")
 

@@ -191,14 +191,14 @@ def decode_in_full(content: bytes, *, size: int, limits: pixels.Limits) -> NDArr
 
 def layers(task: Task, *, counted: Sequence[str]) -> Measured:
     """Runs the layers as the command line does. For silver alone, bronze and the model come before."""
+    from cli.lake_access import writing
     from lake import spark_session
-    from run import run_layers, writing
+    from run import run_layers
     from silver.model_lookup import broadcast_model
 
     settings = task.settings
-    spark_session.start(
-        settings.spark, lake=settings.paths.lake
-    )  # `writing` takes the session that there is
+    # `writing` takes the session that there is.
+    spark_session.start(settings.spark, lake=settings.paths.lake)
     ready_at, began = time.time(), time.perf_counter()
     with writing(settings, Console()) as context:
         parts = {"opening the lake": time.perf_counter() - began}
@@ -237,16 +237,19 @@ def listing(task: Task) -> Measured:
     """What the driver does by itself with each landing object of a run: lists it, hashes its path, and asks
     bronze/objects whether it is new."""
     from bronze import photos
-    from bronze.landing import LocalLanding, arrival
+    from bronze.landing import Landing, arrival
+    from cli.lake_access import writing
     from lake import catalog, spark_session
-    from run import writing
 
     settings = task.settings
     spark_session.start(settings.spark, lake=settings.paths.lake)
     with writing(settings, Console()) as context:
         ready_at, began = time.time(), time.perf_counter()
-        landed = LocalLanding(task.photos).listing().objects
-        arrivals = [arrival(each, position=i, keys=context.keys) for i, each in enumerate(landed)]
+        landed = Landing(task.photos).listing().objects
+        arrivals = [
+            arrival(each, position=i, pseudonyms=context.pseudonyms)
+            for i, each in enumerate(landed)
+        ]
         known = context.lake.read(catalog.OBJECTS)
         new = photos.unseen(photos.listing(context.lake.spark, arrivals), known).collect()
         seconds = time.perf_counter() - began

@@ -22,6 +22,14 @@ from tests.support.s3_server import Server
 
 SAMPLES = 60
 
+
+def pytest_collection_modifyitems(items):
+    """Marks the tests that need the suite's Spark session, so that the others can run alone."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.spark)
+
+
 BAD = ("error", "warning")
 """Lines of a page's console that it must not have."""
 

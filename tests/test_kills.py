@@ -47,7 +47,7 @@ def started(place, *words):
         process.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_a_run_that_is_killed_in_each_layer_is_finished_by_the_next(samples, samples_lake):
     """SIGKILL, while the layer's chunk is being staged: each run goes on from the one before."""
     for layer in ("bronze", "silver", "gold"):
@@ -60,7 +60,7 @@ def test_a_run_that_is_killed_in_each_layer_is_finished_by_the_next(samples, sam
     assert not samples.files.exists(lease.NAME)
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_of_two_writers_one_works_and_a_paused_one_can_not_commit(samples, samples_lake):
     with started(samples) as first:
         wait_for(samples.root / "lake", lease.NAME, first)

@@ -282,7 +282,7 @@ def embeddings_of(place, subject):
     return {row["photo_id"] for row in rows}
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_the_command_line_needs_nothing_but_the_addresses(at, tmp_path):
     """In a process of its own: jars, endpoint, region and credentials are found as boto3 finds them."""
     place = at()

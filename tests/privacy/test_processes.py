@@ -41,7 +41,7 @@ def started(tmp_path):
         process.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_a_killed_run_and_an_erasure_leave_nothing(started, tmp_path):
     write_samples(tmp_path / "landing", 12)
     send(tmp_path / "landing", PHOTOS)
