@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conf.errors import BadInput
+from lake.storage.addresses import S3, is_s3
 
 CHOICES = (
     "`imagenet`, `random:<seed>`, or the path or s3:// URI of a Keras weights file (.weights.h5)"
@@ -91,7 +92,7 @@ def contents(weights: str, *, choices: str) -> tuple[Path, bytes]:
     `choices`.
     """
     try:
-        path = _s3_file(weights) if weights.startswith("s3://") else Path(weights).expanduser()
+        path = _s3_file(weights) if is_s3(weights) else Path(weights).expanduser()
         return path, path.read_bytes()
     except FileNotFoundError:
         raise WeightsUnavailable(f"Weights `{weights}`: no such file; name {choices}.") from None
@@ -110,7 +111,7 @@ def _s3_file(uri: str) -> Path:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    bucket, _, key = uri.removeprefix(S3).partition("/")
     if not (bucket and key):
         raise OSError(errno.EINVAL, "it must be s3://bucket/key")
     try:

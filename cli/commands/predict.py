@@ -29,7 +29,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 
 
 def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("photos", metavar="PHOTO", nargs="+")
+    parser.add_argument("photos", metavar="PHOTO", nargs="+", help="files of photos")
     parser.add_argument(
         "--classifier", metavar="VERSION", help="as models lists them (default: the champion)"
     )

@@ -23,7 +23,7 @@ def make(count: int, settings: Settings, console: Console) -> None:
 
 
 def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("count", metavar="N")
+    parser.add_argument("count", metavar="N", help="the number of photos to have")
 
 
 def _check(words: Words) -> None:

@@ -36,7 +36,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 
 
 def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("photo", metavar="PHOTO")
+    parser.add_argument("photo", metavar="PHOTO", help="the file of a photo")
     parser.add_argument("--count", metavar="N", default="10", help="how many (default: 10)")
 
 
