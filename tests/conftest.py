@@ -16,7 +16,7 @@ from conf.settings import Settings
 from lake import fault_points, spark_session
 from silver import litert_conversion
 from tests.support import reported_lake
-from tests.support.place import Place
+from tests.support.place import Place, SamplesLake
 from tests.support.real_photos import PHOTOS
 from tests.support.s3_server import Server
 
@@ -88,7 +88,7 @@ def empty_lake(tmp_path_factory, spark) -> Place:
     """An empty landing folder, and a lake of tables without rows."""
     root = tmp_path_factory.mktemp("empty")
     (root / "landing").mkdir()
-    place = Place(root, spark, None).set()
+    place = Place.of(root, spark)
     with place.writing():
         pass
     return place
@@ -98,15 +98,15 @@ def empty_lake(tmp_path_factory, spark) -> Place:
 def place(empty_lake, tmp_path, spark) -> Place:
     """A copy of the empty lake and its landing folder: making its tables anew takes ten seconds."""
     shutil.copytree(empty_lake.root, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, spark, None).set()
+    return Place.of(tmp_path, spark)
 
 
 @pytest.fixture(scope="session")
-def samples_lake(tmp_path_factory, spark) -> Place:
+def samples_lake(tmp_path_factory, spark) -> SamplesLake:
     """The lake of the generated samples, never disturbed: tests that change it copy it first."""
     root = tmp_path_factory.mktemp("samples")
     write_samples(root / "landing", SAMPLES)
-    place = Place(root, spark, None).set()
+    place = SamplesLake.of(root, spark)
     place.points = []
     with fault_points.armed(place.points.append):
         place.did = place.run()
@@ -117,7 +117,7 @@ def samples_lake(tmp_path_factory, spark) -> Place:
 def copied(samples_lake, tmp_path, spark) -> Place:
     """A copy of the samples' lake, landing folder and key, with the files' times."""
     shutil.copytree(samples_lake.root, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, spark, None).set()
+    return Place.of(tmp_path, spark)
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +125,7 @@ def told(samples_lake, tmp_path_factory, spark) -> Place:
     """A lake with all that a report and a page tell of, never disturbed."""
     root = tmp_path_factory.mktemp("told") / "place"
     shutil.copytree(samples_lake.root, root)
-    place = Place(root, spark, None).set()
+    place = Place.of(root, spark)
     reported_lake.make(place)
     return place
 

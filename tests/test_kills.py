@@ -26,7 +26,7 @@ def samples(samples_lake, tmp_path, spark):
     """The samples' photos and key, and no lake."""
     shutil.copytree(samples_lake.landing, tmp_path / "landing")
     shutil.copy(samples_lake.root / "lake.key", tmp_path / "lake.key")
-    return Place(tmp_path, spark, None).set(f"lease.seconds={SECONDS}")
+    return Place.of(tmp_path, spark, f"lease.seconds={SECONDS}")
 
 
 @contextlib.contextmanager
@@ -113,5 +113,5 @@ def test_a_full_disk_is_said_and_with_space_the_same_command_finishes(
     subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
     (small_disk / "lake" / lease.NAME).unlink(missing_ok=True)  # its 'dead' holder is this process
     assert run.main(words) == 0
-    place = Place(small_disk, spark, None).set()
+    place = Place.of(small_disk, spark)
     same_tables(place, samples_lake)

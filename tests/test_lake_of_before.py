@@ -36,7 +36,7 @@ BLOCKED = 14
 def place(tmp_path, spark):
     with tarfile.open(ARCHIVE) as tar:
         tar.extractall(tmp_path, filter="data")
-    return Place(tmp_path, spark, None).set(*SETTINGS, *MODEL)
+    return Place.of(tmp_path, spark, *SETTINGS, *MODEL)
 
 
 @pytest.fixture

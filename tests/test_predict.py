@@ -16,7 +16,7 @@ def trained(samples_lake, tmp_path_factory, spark):
     """The samples' lake with classifiers, and what the command printed."""
     root = tmp_path_factory.mktemp("trained") / "place"
     shutil.copytree(samples_lake.root, root)
-    return Place(root, spark, None).set()
+    return Place.of(root, spark)
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def dark_lake(empty_lake, tmp_path_factory, spark):
     """A lake whose bright photos were refused by a rule that is not among the shipped ones."""
     root = tmp_path_factory.mktemp("dark") / "place"
     shutil.copytree(empty_lake.root, root)
-    place = Place(root, spark, None).set("gates.refused_share=1")
+    place = Place.of(root, spark, "gates.refused_share=1")
     fill(place, [f"a{n}" for n in range(GOOD)])
     for number in range(3):
         image = picture((70 + number, 64)).point(lambda level: level // 8)
@@ -152,7 +152,7 @@ def dark_lake(empty_lake, tmp_path_factory, spark):
 @pytest.fixture
 def dark(dark_lake, tmp_path, spark):
     shutil.copytree(dark_lake.root, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, spark, None).set()
+    return Place.of(tmp_path, spark)
 
 
 def test_a_replay_moves_exactly_what_passes_now_and_a_second_one_nothing(dark, tmp_path):

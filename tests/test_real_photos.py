@@ -38,7 +38,7 @@ MODELS = {
 @pytest.fixture(scope="module")
 def real(tmp_path_factory, spark):
     """One lake of the real photos, with both extractors' rows side by side."""
-    place = Place(tmp_path_factory.mktemp("real"), spark, None).set()
+    place = Place.of(tmp_path_factory.mktemp("real"), spark)
     (place.root / "landing").symlink_to(PHOTOS)
     place.run("bronze")
     for name, overrides in MODELS.items():
@@ -78,7 +78,7 @@ def test_every_photo_is_embedded_or_refused_and_has_features(real, model):
 
 def test_of_a_chunk_with_one_in_twenty_spoiled_the_rest_is_published(tmp_path, spark):
     """Every kind of spoiling, four times; the good among them (palette, CMYK, 16 bits, …) go along."""
-    place = Place(tmp_path, spark, None).set()
+    place = Place.of(tmp_path, spark)
     shutil.copytree(PHOTOS, place.landing)
     refused = Counter()
     for person in range(4):
@@ -123,7 +123,7 @@ def test_classifiers_tell_kinds_apart_on_photos_held_out(real, model):
 
 def test_grey_photos_and_a_new_kind_are_drift_and_more_of_the_same_is_none(tmp_path, spark):
     """Of 27 kinds two photos in three were there before; the others come alone, then grey, then limes."""
-    place = Place(tmp_path, spark, None).set("refit.growth=100")
+    place = Place.of(tmp_path, spark, "refit.growth=100")
     others = []
     for number, photo in enumerate(sorted(PHOTOS.glob("*/*.jpg"))):
         if photo.parent.name == "Lime":
@@ -188,7 +188,7 @@ def embedded(place, *, weights_id):
 @pytest.fixture(scope="module")
 def few(tmp_path_factory, spark):
     """A lake with three photos of each kind, in bronze."""
-    place = Place(tmp_path_factory.mktemp("few"), spark, None).set()
+    place = Place.of(tmp_path_factory.mktemp("few"), spark)
     for kind in PHOTOS.iterdir():
         for photo in sorted(kind.glob("*.jpg"))[:3]:
             copy(photo, place.landing)

@@ -8,6 +8,7 @@ import pytest
 from cli.steps import RECORDED
 from lake import catalog
 from lake.chunks import ChunkState
+from lake.run_journal import LayerRun
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
 from tests.support.table_contents import features, repeated, rows
@@ -35,13 +36,20 @@ MUST_BE_AMONG_THEM = {
 }
 
 
+class DisturbedLake(Place):
+    """A lake whose runs died: the points after which photos were embedded, and what the last run did."""
+
+    embedded_by: list[str]
+    did: dict[str, LayerRun]
+
+
 @pytest.fixture(scope="module")
 def disturbed(samples_lake, tmp_path_factory, spark):
     """The samples' photos under the samples' key, in a lake whose runs died at every point in turn."""
     root = tmp_path_factory.mktemp("disturbed")
     shutil.copytree(samples_lake.landing, root / "landing")
     shutil.copy(samples_lake.root / "lake.key", root / "lake.key")
-    place = Place(root, spark, None).set()
+    place = DisturbedLake.of(root, spark)
     place.embedded_by = []
     # Every run comes to the last of these, with or without anything to do.
     for point in sorted(dict.fromkeys(samples_lake.points), key=lambda point: point == RECORDED):

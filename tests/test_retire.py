@@ -11,7 +11,9 @@ from gold.retire_model import retire
 from lake import catalog
 from lake.chunks import ChunkPlan, ChunkState
 from lake.column_values import SILVER
+from lake.run_journal import LayerRun
 from report.lake_sums import sums
+from report.reconciliation import ModelSums, Sums
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
 from tests.support.table_contents import repeated
@@ -28,12 +30,26 @@ def files_of(lake, weights_id):
     }
 
 
+class TwoModels(Place):
+    """A lake of two models: the first one's sums, its files before the second run, and what that did."""
+
+    first: ModelSums
+    files_before: dict[str, int]
+    did: dict[str, LayerRun]
+
+
+class RetiredModel(Place):
+    """A lake of which one model was retired: the sums after each point at which the command died."""
+
+    half: list[Sums]
+
+
 @pytest.fixture(scope="module")
 def two(samples_lake, tmp_path_factory, spark):
     """The samples' lake, and in it a second model."""
     root = tmp_path_factory.mktemp("two") / "place"
     shutil.copytree(samples_lake.root, root)
-    place = Place(root, spark, None).set(*OTHER)
+    place = TwoModels.of(root, spark, *OTHER)
     [first] = sums(place.files).models
     place.first = first
     place.files_before = files_of(place.lake, first.weights_id)
@@ -67,7 +83,7 @@ def retired(two, tmp_path_factory, spark):
     """The lake of two models, of which the second was retired, by a command that died at every point."""
     root = tmp_path_factory.mktemp("retired") / "place"
     shutil.copytree(two.root, root)
-    place = Place(root, spark, None).set(*OTHER)
+    place = RetiredModel.of(root, spark, *OTHER)
     place.half = []
     with place.writing() as context:
         for point in POINTS:
@@ -119,7 +135,7 @@ def test_half_retired_it_is_said_and_the_sums_of_the_rest_agree(retired):
 
 def test_a_model_that_is_half_retired_embeds_nothing(retired, two, tmp_path, spark):
     shutil.copytree(two.root, tmp_path, dirs_exist_ok=True)
-    place = Place(tmp_path, spark, None).set(*OTHER)
+    place = Place.of(tmp_path, spark, *OTHER)
     with place.writing() as context, dies("retire: marked"), pytest.raises(Killed):
         retire(context.lake, "mobilenet_v2")
     with pytest.raises(BadInput, match="is being retired, and that was cut short: finish it"):

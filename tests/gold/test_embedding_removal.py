@@ -34,7 +34,7 @@ POINTS = (
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, spark):
     """A lake of three silver chunks, of 200, 60 and 20 embeddings; gold has projected the first two."""
-    place = Place(tmp_path_factory.mktemp("fitted"), spark, None).set("refit.growth=9")
+    place = Place.of(tmp_path_factory.mktemp("fitted"), spark, "refit.growth=9")
     add(place, 200, seed=1)
     project(place)
     add(place, 60, seed=2)
@@ -47,7 +47,7 @@ def fitted(tmp_path_factory, spark):
 def place(fitted, tmp_path, spark):
     """A copy of it."""
     shutil.copytree(fitted.root, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, spark, None).set("refit.growth=9")
+    return Place.of(tmp_path, spark, "refit.growth=9")
 
 
 def leaving(lake, where):

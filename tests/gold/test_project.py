@@ -36,7 +36,7 @@ def counted(place):
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, spark):
     """A lake with a champion that was fitted on 200 embeddings."""
-    place = Place(tmp_path_factory.mktemp("fitted"), spark, None).set()
+    place = Place.of(tmp_path_factory.mktemp("fitted"), spark)
     add(place, 200, seed=1)
     project(place)
     return place
@@ -46,7 +46,7 @@ def fitted(tmp_path_factory, spark):
 def place(fitted, tmp_path, spark):
     """A copy of it."""
     shutil.copytree(fitted.root, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, spark, None).set()
+    return Place.of(tmp_path, spark)
 
 
 def test_new_rows_are_projected_and_no_version_is_made_without_a_reason(place):
@@ -109,7 +109,7 @@ REFIT_POINTS = (
 def test_a_refit_that_dies_anywhere_ends_as_one_that_did_not(place, tmp_path, spark):
     """Between moments, features and model, at each point in turn; the same command, until it is done."""
     shutil.copytree(place.root, tmp_path / "undisturbed")
-    undisturbed = Place(tmp_path / "undisturbed", spark, None).set()
+    undisturbed = Place.of(tmp_path / "undisturbed", spark)
     for each in (place, undisturbed):
         add(each, 60, seed=2)
     for point in REFIT_POINTS:
@@ -227,7 +227,7 @@ def test_new_rows_are_projected_from_new_files_alone(place):
 
 
 def test_one_embedding_waits_for_more(tmp_path, spark):
-    place = Place(tmp_path, spark, None).set()
+    place = Place.of(tmp_path, spark)
     add(place, 1, seed=1)
     assert "too few" in project(place).notes[0]
     assert versions(place) == []

@@ -14,6 +14,7 @@ from gold.classifiers import KINDS
 from lake import catalog
 from lake.column_values import TRAINING
 from lake.publication import drop_abandoned
+from lake.run_journal import LayerRun
 from tests.support.generated_embeddings import EMBEDDER, add
 from tests.support.gold_runs import embeddings, project, promote
 from tests.support.kills import Killed, dies
@@ -54,11 +55,17 @@ def held_out(place, version):
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, spark):
     """A lake with a PCA version of 90 embeddings of three kinds, one photo of a fourth, and a copy of one."""
-    place = Place(tmp_path_factory.mktemp("fitted"), spark, None).set("pca.components=6")
+    place = Place.of(tmp_path_factory.mktemp("fitted"), spark, "pca.components=6")
     add(place, 90, seed=1, apart=4.0)
     add(place, 1, seed=2, labels=["fig"])
     project(place)
     return place
+
+
+class TrainedLake(Place):
+    """A lake with classifiers, and what the last training did."""
+
+    did: LayerRun
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +73,7 @@ def trained(fitted, tmp_path_factory, spark):
     """That lake with classifiers, of a command that died at every point in turn."""
     root = tmp_path_factory.mktemp("trained") / "place"
     shutil.copytree(fitted.root, root)
-    place = Place(root, spark, None).set("pca.components=6")
+    place = TrainedLake.of(root, spark, "pca.components=6")
     for point in POINTS:
         with dies(point), pytest.raises(Killed, match=point):
             train(place)
@@ -79,7 +86,7 @@ def trained(fitted, tmp_path_factory, spark):
 def place(trained, tmp_path, spark):
     """A copy of it."""
     shutil.copytree(trained.root, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, spark, None).set("pca.components=6")
+    return Place.of(tmp_path, spark, "pca.components=6")
 
 
 def test_each_kind_is_fitted_on_both_inputs_once_whatever_died(trained):
@@ -202,7 +209,7 @@ def test_many_photos_are_a_sample_and_always_the_same(fitted):
 def empty(empty_lake, tmp_path, spark):
     """A copy of a lake without rows."""
     shutil.copytree(empty_lake.root, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, spark, None).set("pca.components=6")
+    return Place.of(tmp_path, spark, "pca.components=6")
 
 
 def test_labels_that_say_nothing_are_warned_of(empty):

@@ -29,7 +29,7 @@ from tests.support.place import Place
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory, spark):
-    return Place(tmp_path_factory.mktemp("lake"), spark, None).set()
+    return Place.of(tmp_path_factory.mktemp("lake"), spark)
 
 
 @pytest.fixture

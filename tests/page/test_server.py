@@ -41,7 +41,7 @@ def client(told):
 @pytest.fixture
 def copy(told, tmp_path, spark):
     shutil.copytree(told.root, tmp_path / "copy")
-    return Place(tmp_path / "copy", spark, None).set()
+    return Place.of(tmp_path / "copy", spark)
 
 
 def ask(client, content, **more):

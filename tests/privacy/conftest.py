@@ -9,17 +9,15 @@ from PIL import Image
 
 from privacy.restore import KEYS
 from tests.support.canary import jpeg, send
-from tests.support.grown_lake import NEW, everything, versions
-from tests.support.place import Place
+from tests.support.grown_lake import NEW, GrownLake, everything, versions
 
 
 @pytest.fixture(scope="session")
-def grown(samples_lake, tmp_path_factory, spark) -> Place:
-    """Never disturbed. It remembers the tables' versions `before` and `after` the second run, and the `rows`
-    that they had before it."""
+def grown(samples_lake, tmp_path_factory, spark) -> GrownLake:
+    """The samples' lake after a second run, never disturbed."""
     root = tmp_path_factory.mktemp("grown") / "place"
     shutil.copytree(samples_lake.root, root)
-    place = Place(root, spark, None).set("refit.growth=9")
+    place = GrownLake.of(root, spark, "refit.growth=9")
     place.before = versions(place)
     place.rows = {table: everything(place, table) for table in KEYS}
     send(place.landing, {f"{n}.jpg": jpeg(n) for n in range(3)})

@@ -41,12 +41,23 @@ def photos_of(place, table=catalog.PHOTOS):
     return sorted({row[0] for row in rows.collect()})
 
 
+class AuditedLake(Place):
+    """A lake of two runs and a removal: the subject's photos of the `first` run and `all` of them, a time
+    `between` the runs, the photo that is `gone` from silver, and silver's version before that."""
+
+    first: list[str]
+    between: datetime
+    all: list[str]
+    gone: str
+    before_removal: int
+
+
 @pytest.fixture(scope="module")
 def lake(samples_lake, tmp_path_factory, spark):
     """The samples' lake after a second run, from whose silver one photo of the subject then went."""
     root = tmp_path_factory.mktemp("audited") / "place"
     shutil.copytree(samples_lake.root, root)
-    place = Place(root, spark, None).set()
+    place = AuditedLake.of(root, spark)
     place.first = photos_of(place)
     place.between = datetime.now(UTC)
     write_samples(place.landing, 90)
@@ -65,9 +76,9 @@ def lake(samples_lake, tmp_path_factory, spark):
 @pytest.fixture
 def copied_lake(lake, tmp_path, spark):
     shutil.copytree(lake.root, tmp_path, dirs_exist_ok=True)
-    place = Place(tmp_path, spark, None).set()
-    for name in ("first", "between", "all", "gone", "before_removal"):
-        setattr(place, name, getattr(lake, name))
+    place = AuditedLake.of(tmp_path, spark)
+    place.first, place.between, place.all = lake.first, lake.between, lake.all
+    place.gone, place.before_removal = lake.gone, lake.before_removal
     return place
 
 

@@ -32,7 +32,7 @@ TAKEN_BACK = tuple(KEYS)
 def place(grown, tmp_path, spark):
     """A copy of that lake."""
     shutil.copytree(grown.root, tmp_path, dirs_exist_ok=True)
-    return Place(tmp_path, spark, None).set("refit.growth=9")
+    return Place.of(tmp_path, spark, "refit.growth=9")
 
 
 def restored(place, table, version):

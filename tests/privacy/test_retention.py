@@ -13,6 +13,7 @@ from conf.errors import BadSettings, LeftBehind, Pending
 from conf.settings import Settings
 from gold import moments_table
 from lake import catalog, pseudonyms
+from lake.catalog import Table
 from lake.column_values import RESTORE, RETAIN, ErasureState
 from privacy import retention, tombstones
 from privacy.audit import audit_records
@@ -21,6 +22,7 @@ from privacy.audit.table_findings import AuditQuestion
 from privacy.erasure import request_journal
 from privacy.restore import restore
 from report.lake_sums import sums
+from report.reconciliation import Sums
 from tests.support.canary import jpeg, places, send
 from tests.support.erasures import erased
 from tests.support.grown_lake import everything
@@ -33,10 +35,21 @@ DAY = timedelta(days=1)
 OF_PHOTOS = (catalog.PHOTOS, *retention.MADE_FROM_PHOTOS)
 
 
+class AgedLake(Place):
+    """A lake under ages of a day, and the time `at` which the first run's photos are past theirs. Of one
+    whose photos went: the rows `kept`, all photo ids and the sums before, and what was foreseen to go."""
+
+    at: datetime
+    kept: dict[Table, list[str]]
+    ids: set[str]
+    before: Sums
+    foreseen: list[retention.PastAge]
+
+
 def under_ages(grown, root, spark):
     """A copy of the lake of two runs, under ages of a day; `at`: when those of the first are past."""
     shutil.copytree(grown.root, root, dirs_exist_ok=True)
-    place = Place(root, spark, None).set(*AGES)
+    place = AgedLake.of(root, spark, *AGES)
     times = place.lake.read(catalog.PHOTOS).groupBy("chunk").agg(F.min("ingested_at").alias("at"))
     place.at = max(row["at"] for row in times.collect()).astimezone(UTC) + DAY
     return place

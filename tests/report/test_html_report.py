@@ -176,7 +176,7 @@ def test_a_lake_of_another_format_is_refused(samples_lake, command, tmp_path):
 @pytest.fixture
 def copy(told, tmp_path, spark):
     shutil.copytree(told.root, tmp_path / "copy")
-    return Place(tmp_path / "copy", spark, None).set()
+    return Place.of(tmp_path / "copy", spark)
 
 
 def test_a_thousand_runs_can_be_read(copy):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from pyspark.sql import SparkSession
 from rich.console import Console
@@ -31,7 +32,19 @@ class Place:
     root: Path
     spark: SparkSession
     settings: Settings
-    console: Console = field(default_factory=lambda: Console(file=io.StringIO(), width=200))
+    console: Console = field(default_factory=Console)
+    printed: io.StringIO = field(default_factory=io.StringIO)
+
+    def __post_init__(self) -> None:
+        self._new_screen()
+
+    @classmethod
+    def of(cls, root: Path, spark: SparkSession, *overrides: str) -> Self:
+        """The folders `landing` and `lake` under a root. A kind of `Place` with more attributes gets these
+        from the fixture that makes it."""
+        paths = (f"paths.landing={root / 'landing'}", f"paths.lake={root / 'lake'}")
+        settings = Settings.load("local", environment={}, overrides=[*paths, *overrides])
+        return cls(root, spark, settings)
 
     @property
     def landing(self) -> Path:
@@ -40,12 +53,16 @@ class Place:
     @property
     def screen(self) -> str:
         """What the last run printed, and what was printed on the console since."""
-        return self.console.file.getvalue()
+        return self.printed.getvalue()
+
+    def _new_screen(self) -> None:
+        self.printed = io.StringIO()
+        self.console = Console(file=self.printed, width=200)
 
     @contextmanager
     def writing(self) -> Iterator[Context]:
         """A new run that may write."""
-        self.console = Console(file=io.StringIO(), width=200)
+        self._new_screen()
         with writing(self.settings, self.console) as context:
             yield context
 
@@ -72,6 +89,11 @@ class Place:
 
     def set(self, *overrides: str) -> Place:
         """The same folders under other settings."""
-        paths = (f"paths.landing={self.landing}", f"paths.lake={self.root / 'lake'}")
-        settings = Settings.load("local", environment={}, overrides=[*paths, *overrides])
-        return Place(self.root, self.spark, settings)
+        return Place.of(self.root, self.spark, *overrides)
+
+
+class SamplesLake(Place):
+    """The lake of the generated samples: the fault points that its run passed, and what each layer did."""
+
+    points: list[str]
+    did: dict[str, LayerRun]
