@@ -17,9 +17,10 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from rich.console import Console
 
+from cli.commands import emr as emr_command
 from conf.errors import BadInput, FruitLakeError, Refused
 from conf.settings import Settings
-from emr import cluster, cluster_state
+from emr import cluster_state
 from lake import aws
 
 REGION = "eu-west-3"
@@ -113,7 +114,7 @@ def run(empty):
         words = argparse.Namespace(doing=doing, step_layer=layer, package=package, step=step)
         screen = io.StringIO()
         call.screen = screen
-        cluster.run(words, settings, settings.emr, Console(file=screen, width=200))
+        emr_command.run(words, settings, Console(file=screen, width=200))
         return screen.getvalue()
 
     return call
@@ -301,11 +302,12 @@ def test_without_credentials_the_sentence_says_how_to_get_some(monkeypatch, doin
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     settings = Settings.load("emr", environment={}, overrides=[CERTIFICATES])
     words = argparse.Namespace(doing=doing, step_layer="all", package=None, step=None)
     aws.client.cache_clear()
     with pytest.raises(FruitLakeError, match="there are no credentials: log in"):
-        cluster.run(words, settings, settings.emr, Console(file=io.StringIO()))
+        emr_command.run(words, settings, Console(file=io.StringIO()))
     aws.client.cache_clear()
 
 

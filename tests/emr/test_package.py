@@ -1,5 +1,6 @@
 """What goes into a package, where it lies, and every reason for which there is none."""
 
+import argparse
 import hashlib
 import json
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
+from cli.commands import emr as emr_command
 from conf.errors import BadInput, BadSettings, FruitLakeError, Refused
 from conf.settings import Settings
 from emr import package, package_archive, wheels
@@ -113,7 +115,7 @@ def test_no_package_is_told(s3):
 
 
 def command(settings):
-    package.package_command(settings, settings.emr, Console(quiet=True))
+    emr_command.run_package(argparse.Namespace(), settings, Console(quiet=True))
 
 
 def test_a_bucket_that_is_missing_is_told_before_anything_is_fetched(account):

@@ -7,15 +7,16 @@ import json
 from dataclasses import replace
 
 import pytest
-from conf.arguments import parse
 from rich.console import Console
 
 import run
+from cli.commands import emr as emr_command
+from cli.parser import parse
 from conf import prices
 from conf.errors import BadInput, BadSettings
 from conf.prices import Calibration
 from conf.settings import Settings
-from emr import cluster_shapes, plan, run_estimate
+from emr import cluster_shapes, run_estimate
 from emr.cluster_shapes import Reckoning
 from emr.run_estimate import Work
 
@@ -241,7 +242,7 @@ def test_what_s3_holds_and_is_asked():
 def told(*flags, settings=SETTINGS):
     screen = Console(file=io.StringIO(), width=120)
     words = parse(["emr", "plan", *flags])
-    plan.plan_command(words, settings, OWN, screen)
+    emr_command.run_plan(words, settings, screen)
     return screen.file.getvalue()
 
 
@@ -266,7 +267,7 @@ def test_prices_of_another_region_are_told_to_be():
     elsewhere = OWN.model_copy(update={"region": "eu-central-1"})
     screen = Console(file=io.StringIO(), width=120)
     words = parse(["emr", "plan", "--photos", "1000"])
-    plan.plan_command(words, SETTINGS, elsewhere, screen)
+    emr_command.run_plan(words, SETTINGS.model_copy(update={"emr": elsewhere}), screen)
     assert "Prices of eu-west-3, not of eu-central-1" in screen.file.getvalue()
 
 
@@ -284,8 +285,7 @@ def test_prices_of_another_region_are_told_to_be():
         (("--photos", "9", "--extractor", "resnet50"), "calibration.json has no rate of resnet50"),
     ],
 )
-def test_a_bad_number_is_one_sentence_and_exit_code_2(flags, said, capsys, monkeypatch):
-    monkeypatch.setattr(run, "check_buckets", lambda *_: None, raising=False)
+def test_a_bad_number_is_one_sentence_and_exit_code_2(flags, said, capsys):
     assert run.main(["emr", "plan", *flags]) == 2
     printed = capsys.readouterr()
     text = " ".join((printed.out + printed.err).split())
@@ -321,7 +321,9 @@ def test_a_calibration_of_another_extractor_names_those_there_are(tmp_path):
     file = tmp_path / "calibration.json"
     file.write_text(json.dumps({"mobilenet_v2": MEASURED.model_dump()}))
     assert prices.calibration("mobilenet_v2", file) == MEASURED
-    with pytest.raises(BadInput, match=r"no rate of resnet50; .*mobilenet_v2.*benchmark\.py"):
+    with pytest.raises(
+        BadInput, match=r"no rate of resnet50; .*mobilenet_v2.*benchmarks/throughput\.py"
+    ):
         prices.calibration("resnet50", file)
 
 

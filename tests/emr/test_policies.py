@@ -14,9 +14,10 @@ from moto import mock_aws
 from parliament import analyze_policy_string
 from rich.console import Console
 
+from cli.commands import emr as emr_command
 from conf.errors import BadInput, Refused
 from conf.settings import Settings
-from emr import account, account_setup, policies
+from emr import account, account_setup
 from emr.account import Account
 from emr.bucket_policies import buckets, days
 from emr.iam_roles import roles
@@ -501,7 +502,7 @@ def command(tmp_path):
         settings, screen = load(*overrides), io.StringIO()
         words = argparse.Namespace(out=str(tmp_path / "out"), apply=apply)
         console = Console(file=screen, width=200)
-        policies.policies_command(words, settings, settings.emr, console)
+        emr_command.run_policies(words, settings, console)
         return screen.getvalue()
 
     return call
