@@ -1,1 +1,1 @@
-"""EMR: the plan, the package, the policies, and the cluster that runs the layers."""
+"""The pipeline on a cluster of AWS EMR: its cost plan, its package, its policies and the cluster itself."""

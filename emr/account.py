@@ -1,4 +1,4 @@
-"""What the names in requests and policies are made of: the account, its key, our buckets, roles and tags."""
+"""The names that requests and policies are built from: the account, its key, our buckets, roles and tags."""
 
 from __future__ import annotations
 
@@ -11,35 +11,42 @@ from lake.storage import addresses
 from lake.storage.addresses import is_s3
 
 MANAGED = "for-use-with-amazon-emr-managed-policies"
-"""The tag that EMR hands on to everything that it makes in EC2; the service role may touch nothing else."""
+"""A tag that EMR passes on to everything that it creates in EC2. The service role may only change what has
+this tag."""
 
 PACKAGES = "packages"
+"""The folder for packages, under `emr.artifacts`."""
+
 LOGS = "logs"
+"""The folder for the logs of clusters, under `emr.artifacts`."""
 
 
 @dataclass(frozen=True)
 class S3Place:
-    """A prefix of a bucket, for policies. ARNs of S3 name neither account nor region."""
+    """A bucket and a prefix in it, as policies name them. ARNs of S3 contain neither account nor region."""
 
     bucket: str
     prefix: str
 
     @property
-    def arn(self) -> str:
-        """The bucket."""
+    def bucket_arn(self) -> str:
+        """The ARN of the bucket."""
         return f"arn:aws:s3:::{self.bucket}"
 
-    def objects(self, *under: str) -> list[str]:
-        """What lies under the prefix, or under names below it."""
-        return [f"{self.arn}/{self.prefix}/{name}/*" for name in under] or [
-            f"{self.arn}/{self.prefix}",
-            f"{self.arn}/{self.prefix}/*",
+    def object_arns(self, *folders: str) -> list[str]:
+        """The ARN patterns of all objects under the prefix, or under these folders of it."""
+        return [f"{self.bucket_arn}/{self.prefix}/{name}/*" for name in folders] or [
+            f"{self.bucket_arn}/{self.prefix}",
+            f"{self.bucket_arn}/{self.prefix}/*",
         ]
 
 
 @dataclass(frozen=True)
 class S3Places:
-    """`docs`: where Data Docs go, if that is not within the lake."""
+    """The places in S3 that the settings name.
+
+    `docs` is the place of the Data Docs; it is None where they lie within the lake.
+    """
 
     landing: S3Place
     lake: S3Place
@@ -48,125 +55,136 @@ class S3Places:
 
     @property
     def data(self) -> list[S3Place]:
-        """What the layers write to or read, with photos in it."""
+        """The places that the layers read or write, which hold photos or what was made from them."""
         return [self.landing, self.lake, *([self.docs] if self.docs else [])]
 
     @property
     def buckets(self) -> list[str]:
-        """Each once."""
+        """The names of all buckets, without duplicates."""
         return list(dict.fromkeys(place.bucket for place in [*self.data, self.artifacts]))
 
 
 @dataclass(frozen=True)
 class Account:
-    """`number`: 12 digits; `key`: the ARN of the KMS key."""
+    """An AWS account in one region. `number` has 12 digits; `key_arn` is the ARN of the KMS key."""
 
     number: str
     region: str
-    key: str
+    key_arn: str
 
     def arn(self, service: str, resource: str) -> str:
-        """Of a thing in this account and region."""
+        """The ARN of a resource in this account and region."""
         return f"arn:aws:{service}:{self.region}:{self.number}:{resource}"
 
-    def role(self, name: str) -> str:
-        """IAM is in no region."""
+    def role_arn(self, name: str) -> str:
+        """The ARN of a role, which has no region because IAM has none."""
         return f"arn:aws:iam::{self.number}:role/{name}"
 
 
-def places(settings: Settings, own: EmrSettings) -> S3Places:
-    """Where photos arrive, where tables and Data Docs are, where packages and logs go.
+def places(settings: Settings, emr_settings: EmrSettings) -> S3Places:
+    """Return the places of the landing folder, the lake, the artifacts and the Data Docs.
 
-    Raises BadInput: a local folder, or one bucket for two of landing, lake and artifacts. Who may list a
-    bucket sees every name in it, and names in the landing folder tell of people.
+    Raises BadInput where landing or lake is a local folder, or where two of landing, lake and artifacts share
+    a bucket. Whoever may list a bucket sees every name in it, and names in the landing folder tell about
+    people.
     """
     for key, uri in (("landing", settings.paths.landing), ("lake", settings.paths.lake)):
         if not is_s3(uri):
-            raise BadInput(f"paths.{key} = {uri} is on this machine; a cluster needs s3://….")
-    paths = (settings.paths.landing, settings.paths.lake, own.artifacts)
-    landing, lake, artifacts = (S3Place(*addresses.bucket_and_prefix(uri)) for uri in paths)
+            raise BadInput(
+                f"paths.{key} = {uri} is on this machine, which a cluster can't read; name an address such "
+                f"as s3://bucket/prefix."
+            )
+    uris = (settings.paths.landing, settings.paths.lake, emr_settings.artifacts)
+    landing, lake, artifacts = (S3Place(*addresses.bucket_and_prefix(uri)) for uri in uris)
     if len({landing.bucket, lake.bucket, artifacts.bucket}) < 3:
         raise BadInput(
-            f"{', '.join(paths)}: photos, tables and artifacts need a bucket each, as rights go by bucket; "
-            f"name three."
+            f"{', '.join(uris)}: photos, tables and artifacts need a bucket each, because rights are granted "
+            f"by bucket; name three buckets."
         )
     docs = settings.paths.docs_folder
-    apart = is_s3(docs) and not docs.startswith(f"{settings.paths.lake.rstrip('/')}/")
-    return S3Places(
-        landing, lake, artifacts, S3Place(*addresses.bucket_and_prefix(docs)) if apart else None
-    )
+    is_outside = is_s3(docs) and not docs.startswith(f"{settings.paths.lake.rstrip('/')}/")
+    docs_place = S3Place(*addresses.bucket_and_prefix(docs)) if is_outside else None
+    return S3Places(landing, lake, artifacts, docs_place)
 
 
-def check_region(settings: Settings, own: EmrSettings) -> None:
-    """Raises Refused where the cluster would lie outside the regions that are allowed."""
-    if own.region not in settings.buckets.regions:
+def check_region(settings: Settings, emr_settings: EmrSettings) -> None:
+    """Raise Refused where the cluster's region is not one of the allowed regions."""
+    if emr_settings.region not in settings.buckets.regions:
         raise Refused(
-            f"emr.region = {own.region} is none of buckets.regions ({', '.join(settings.buckets.regions)}): "
-            f"photos may not go there; name one of these."
+            f"emr.region = {emr_settings.region} is none of buckets.regions "
+            f"({', '.join(settings.buckets.regions)}), so photos may not go there; name one of them."
         )
 
 
-def check_bucket(name: str, region: str, own: EmrSettings) -> None:
-    """Raises Refused where a bucket lies in another region than the cluster, so also outside the allowed."""
-    if region != own.region:
+def check_bucket_region(name: str, region: str, emr_settings: EmrSettings) -> None:
+    """Raise Refused where a bucket's region is not that of the cluster, which is an allowed one."""
+    if region != emr_settings.region:
         raise Refused(
-            f"The bucket {name} lies in {region} and the cluster in {own.region}: data would leave its "
-            f"region; name a bucket in {own.region}, or set emr.region."
+            f"The bucket {name} lies in {region} and the cluster in {emr_settings.region}, so data would "
+            f"leave its region; name a bucket in {emr_settings.region}, or set emr.region."
         )
 
 
-def key_of(own: EmrSettings) -> str | None:
-    """The ARN of the KMS key that the settings name; None where there is none of that alias.
+def find_key_arn(emr_settings: EmrSettings) -> str | None:
+    """Return the ARN of the KMS key that the settings name, or None where there is no such key.
 
-    Raises BadInput: it lies in another region, where neither disks nor buckets of this one can use it.
+    Raises BadInput where the key lies in another region: disks and buckets of this region can't use it.
     """
-    found = own.kms_key
-    if not found.startswith("arn:aws:kms:") or ":key/" not in found:
-        client = aws.client("kms", own.region)
-        with aws.asking(f"the key {own.kms_key}"):
+    arn = emr_settings.kms_key
+    if not arn.startswith("arn:aws:kms:") or ":key/" not in arn:
+        client = aws.client("kms", emr_settings.region)
+        with aws.asking(f"the key {emr_settings.kms_key}"):
             try:
-                found = client.describe_key(KeyId=own.kms_key)["KeyMetadata"]["Arn"]
+                arn = client.describe_key(KeyId=emr_settings.kms_key)["KeyMetadata"]["Arn"]
             except client.exceptions.NotFoundException:
                 return None
-    if found.split(":")[3] != own.region:
+    region = arn.split(":")[3]
+    if region != emr_settings.region:
         raise BadInput(
-            f"emr.kms_key = {own.kms_key} lies in {found.split(':')[3]}; name one in {own.region}."
+            f"emr.kms_key = {emr_settings.kms_key} lies in {region}, and the cluster in "
+            f"{emr_settings.region}; name a key in {emr_settings.region}."
         )
-    return found
+    return arn
 
 
-def number() -> str:
-    """The account of these credentials."""
+def account_number() -> str:
+    """Ask AWS for the number of the account that the current credentials belong to."""
     with aws.asking("the account of these credentials"):
         return str(aws.client("sts").get_caller_identity()["Account"])
 
 
-def tags(own: EmrSettings) -> dict[str, str]:
-    """What tells this project's things from others': `emr.tags`, and the name. Raises BadInput."""
-    found = {}
-    for text in own.tags:
+def tags(emr_settings: EmrSettings) -> dict[str, str]:
+    """Return the tags that mark this project's resources: those of `emr.tags`, and `Name`.
+
+    Raises BadInput where an entry of `emr.tags` is not written as key=value.
+    """
+    values = {}
+    for text in emr_settings.tags:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise BadInput(f"emr.tags: {text} is no tag; write it as key=value.")
-        found[key] = value
-    return found | {"Name": own.name}
+        values[key] = value
+    return values | {"Name": emr_settings.name}
 
 
-def service_role(own: EmrSettings) -> str:
-    """The role by which EMR makes nodes."""
-    return f"{own.name}-service"
+def service_role(emr_settings: EmrSettings) -> str:
+    """The name of the role with which EMR creates and ends nodes."""
+    return f"{emr_settings.name}-service"
 
 
-def node_role(own: EmrSettings) -> str:
-    """The role of the nodes, and so of the pipeline; their instance profile has the same name."""
-    return f"{own.name}-nodes"
+def node_role(emr_settings: EmrSettings) -> str:
+    """The name of the role of the nodes, with which the pipeline runs.
+
+    The instance profile that gives the role to the nodes has the same name.
+    """
+    return f"{emr_settings.name}-nodes"
 
 
-def operator_role(own: EmrSettings) -> str:
-    """The role of people who launch and submit."""
-    return f"{own.name}-operator"
+def operator_role(emr_settings: EmrSettings) -> str:
+    """The name of the role for people who launch clusters and submit runs."""
+    return f"{emr_settings.name}-operator"
 
 
-def auditor_role(own: EmrSettings) -> str:
-    """The role of people who look at journals and records."""
-    return f"{own.name}-auditor"
+def auditor_role(emr_settings: EmrSettings) -> str:
+    """The name of the role for people who read journals and records."""
+    return f"{emr_settings.name}-auditor"

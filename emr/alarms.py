@@ -1,4 +1,4 @@
-"""CloudWatch's alarms over what each run measures, as the requests that make them."""
+"""The CloudWatch alarms on the metrics that each run sends, as requests of PutMetricAlarm."""
 
 from __future__ import annotations
 
@@ -18,47 +18,53 @@ Alarm = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Watch:
-    """A number of `lake.metric_names`, and what it may be at most in a day; `hours`: it must be there at least
-    once in so many. `what` says what an alarm means, and what to do."""
+class WatchedMetric:
+    """A metric of `lake.metric_names`, and when an alarm goes off on it.
+
+    Without `hours`, it goes off where a value within a day is above `limit`. With `hours`, it goes off where
+    no value came within that many hours. `description` says what the alarm means and what to do. `layer` is
+    None for metrics of the whole run.
+    """
 
     name: str
-    what: str
+    description: str
     metric: str
-    most: float = 0.0
+    limit: float = 0.0
     layer: str | None = None
     hours: int | None = None
 
-    def request(self, settings: Settings, own: EmrSettings) -> Alarm:
-        """As CloudWatch takes it."""
+    def request(self, settings: Settings, emr_settings: EmrSettings) -> Alarm:
+        """Return the request that creates the alarm."""
         dimensions = {metric_names.LAKE: folder(settings.paths.lake).root}
         if self.layer:
             dimensions[metric_names.LAYER] = self.layer
         actions = [settings.monitoring.topic] if settings.monitoring.topic else []
         return {
-            "AlarmName": f"{own.name}-{self.name}",
-            "AlarmDescription": self.what,
+            "AlarmName": f"{emr_settings.name}-{self.name}",
+            "AlarmDescription": self.description,
             "Namespace": settings.monitoring.cloudwatch,
             "MetricName": self.metric,
             "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
             "ActionsEnabled": True,
             "AlarmActions": actions,
             "OKActions": actions,
-            **(self._presence(self.hours) if self.hours else self._bound()),
+            **(self._silence(self.hours) if self.hours else self._excess()),
         }
 
-    def _bound(self) -> Alarm:
+    def _excess(self) -> Alarm:
+        """The condition that the highest value of a day is above `limit`; a day without values is fine."""
         return {
             "Statistic": "Maximum",
             "Period": DAY,
             "EvaluationPeriods": 1,
             "DatapointsToAlarm": 1,
-            "Threshold": float(self.most),
+            "Threshold": float(self.limit),
             "ComparisonOperator": "GreaterThanThreshold",
             "TreatMissingData": "notBreaching",
         }
 
-    def _presence(self, hours: int) -> Alarm:
+    def _silence(self, hours: int) -> Alarm:
+        """The condition that each of the last `hours` hours is without a value."""
         return {
             "Statistic": "Sum",
             "Period": HOUR,
@@ -70,59 +76,67 @@ class Watch:
         }
 
 
-def watches(settings: Settings) -> list[Watch]:
-    """What is watched, with the bounds of the settings."""
-    hold, refit = settings.monitoring, settings.refit
-    silent = f"No run ended in {hold.silent_hours} hours: see the schedule, and run.py emr status."
+def watched_metrics(settings: Settings) -> list[WatchedMetric]:
+    """Return the metrics that have an alarm, with the limits of the settings."""
+    monitoring, refit = settings.monitoring, settings.refit
+    silent = (
+        f"No run ended in {monitoring.silent_hours} hours: see the schedule, and run.py emr status."
+    )
     failed = "A run failed, or a gate blocked it: run.py emr logs, run.py status."
     due = "An erasure is due and no run finished it: run.py status names the request."
-    lag = f"A photo waited more than {hold.lag_hours:g} hours in the landing folder."
-    refused = f"More than {hold.refused_share:.0%} of what came in was refused: run.py report."
+    lag = f"A photo waited more than {monitoring.lag_hours:g} hours in the landing folder."
+    refused = (
+        f"More than {monitoring.refused_share:.0%} of what came in was refused: run.py report."
+    )
     drift = "New photos are beyond a bound of [refit]: run.py report."
+    share = monitoring.refused_share
     return [
-        Watch("silent", silent, metric_names.RUNS, hours=hold.silent_hours),
-        Watch("failed", failed, metric_names.RUNS_FAILED),
-        Watch("erasures-due", due, metric_names.ERASURES_DUE),
-        Watch("lag", lag, metric_names.LAG, hold.lag_hours * HOUR, BRONZE),
-        Watch("refused-bronze", refused, metric_names.REFUSED_SHARE, hold.refused_share, BRONZE),
-        Watch("refused-silver", refused, metric_names.REFUSED_SHARE, hold.refused_share, SILVER),
-        Watch("drift-mean", drift, metric_names.MEAN_SHIFT, refit.mean_shift, GOLD),
-        Watch(
+        WatchedMetric("silent", silent, metric_names.RUNS, hours=monitoring.silent_hours),
+        WatchedMetric("failed", failed, metric_names.RUNS_FAILED),
+        WatchedMetric("erasures-due", due, metric_names.ERASURES_DUE),
+        WatchedMetric("lag", lag, metric_names.LAG, monitoring.lag_hours * HOUR, BRONZE),
+        WatchedMetric("refused-bronze", refused, metric_names.REFUSED_SHARE, share, BRONZE),
+        WatchedMetric("refused-silver", refused, metric_names.REFUSED_SHARE, share, SILVER),
+        WatchedMetric("drift-mean", drift, metric_names.MEAN_SHIFT, refit.mean_shift, GOLD),
+        WatchedMetric(
             "drift-reconstruction", drift, metric_names.RECONSTRUCTION, refit.reconstruction, GOLD
         ),
     ]
 
 
-def alarms(settings: Settings, own: EmrSettings) -> list[Alarm]:
-    """None where the settings name no namespace."""
+def alarm_requests(settings: Settings, emr_settings: EmrSettings) -> list[Alarm]:
+    """Return the requests of all alarms, or [] where the settings name no namespace for metrics."""
     if not settings.monitoring.cloudwatch:
         return []
-    return [watch.request(settings, own) for watch in watches(settings)]
+    return [watched.request(settings, emr_settings) for watched in watched_metrics(settings)]
 
 
-def applied(wanted: list[Alarm], own: EmrSettings) -> list[str]:
-    """Makes the alarms as they should be; what was changed, in words. Raises as `aws.asking`."""
-    if not wanted:
+def ensure_alarms(alarms: list[Alarm], emr_settings: EmrSettings) -> list[str]:
+    """Create the alarms that don't exist, and correct those that differ.
+
+    Returns one line for each alarm that was created or changed. Raises as `aws.asking`.
+    """
+    if not alarms:
         return []
-    client = aws.client("cloudwatch", own.region)
-    names = [alarm["AlarmName"] for alarm in wanted]
+    client = aws.client("cloudwatch", emr_settings.region)
+    names = [alarm["AlarmName"] for alarm in alarms]
     with aws.asking("the alarms"):
-        told = client.describe_alarms(AlarmNames=names, AlarmTypes=["MetricAlarm"])
-    held = {alarm["AlarmName"]: alarm for alarm in told["MetricAlarms"]}
+        answer = client.describe_alarms(AlarmNames=names, AlarmTypes=["MetricAlarm"])
+    existing = {alarm["AlarmName"]: alarm for alarm in answer["MetricAlarms"]}
     changed = []
-    for alarm in wanted:
+    for alarm in alarms:
         name = alarm["AlarmName"]
-        if _differs(held.get(name, {}), alarm):
+        if _differs(existing.get(name, {}), alarm):
             with aws.asking(f"the alarm {name}"):
                 client.put_metric_alarm(**alarm)
-            changed.append(f"alarm {name}: {'changed' if name in held else 'made'}.")
+            changed.append(f"alarm {name}: {'changed' if name in existing else 'made'}.")
     return changed
 
 
-def _differs(held: Alarm, wanted: Alarm) -> bool:
-    """CloudWatch promises no order of what it tells in lists."""
-    return any(_in_order(held.get(key)) != _in_order(value) for key, value in wanted.items())
+def _differs(existing: Alarm, alarm: Alarm) -> bool:
+    """Whether a field of `alarm` differs. CloudWatch returns lists in no fixed order."""
+    return any(_sorted(existing.get(key)) != _sorted(value) for key, value in alarm.items())
 
 
-def _in_order(value: Any) -> Any:
+def _sorted(value: Any) -> Any:
     return sorted(value, key=str) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What is asked of each bucket: its policy, its encryption, no public access, and what expires by itself."""
+"""The configuration of each bucket: its policy, its encryption, its public access block and its lifecycle."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from conf.settings import Settings
 from emr.account import LOGS, PACKAGES, Account, S3Places
 from emr.iam_statements import Document, Statement, document
 
-DAYS = {"hour": 1 / 24, "day": 1, "week": 7, "month": 31, "year": 366}
-"""The longest that each lasts: nothing expires before its age."""
+LONGEST_DAYS = {"hour": 1 / 24, "day": 1, "week": 7, "month": 31, "year": 366}
+"""The days of the longest possible unit of each kind, so that nothing expires before its age."""
 
 NOT_PUBLIC = {
     "BlockPublicAcls": True,
@@ -21,14 +21,15 @@ NOT_PUBLIC = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
+"""The public access block of S3 with all its four parts."""
 
-OURS = "FruitLake"
-"""How the ids of our statements and rules begin: others in a bucket's policy stay as they are."""
+OUR_PREFIX = "FruitLake"
+"""The prefix of the ids of our statements and rules. Others of a bucket are not touched."""
 
 
 @dataclass(frozen=True)
 class BucketConfiguration:
-    """What a bucket has to have, each in the form of its S3 call."""
+    """The configuration that a bucket has to have, each part in the form of its S3 call."""
 
     name: str
     policy: Document
@@ -37,28 +38,34 @@ class BucketConfiguration:
 
     @property
     def public_access(self) -> dict[str, bool]:
-        """All four blocks."""
+        """A public access block with all its four parts."""
         return dict(NOT_PUBLIC)
 
 
-def buckets(settings: Settings, at: Account, places: S3Places) -> list[BucketConfiguration]:
-    """Every bucket once."""
+def bucket_configurations(
+    settings: Settings, aws_account: Account, places: S3Places
+) -> list[BucketConfiguration]:
+    """Return the configuration of every bucket."""
     return [
         BucketConfiguration(
-            name, _policy(name, at), _encryption(at), {"Rules": _rules(name, settings, places)}
+            name,
+            _policy(name, aws_account),
+            _encryption(aws_account),
+            {"Rules": _lifecycle_rules(name, settings, places)},
         )
         for name in places.buckets
     ]
 
 
-def _policy(name: str, at: Account) -> Document:
-    """Denials alone: who may do what stands in the roles.
+def _policy(name: str, aws_account: Account) -> Document:
+    """Return the policy of a bucket. It only denies, because the roles say who may do what.
 
-    A bucket lies in one region, and a request for it counts as one in that region, wherever it comes from:
-    what keeps its objects there is that nobody may have them replicated.
+    A bucket lies in one region, and each request for it counts as a request in that region, wherever it comes
+    from. What keeps the objects in the region is that nobody may have them replicated.
     """
     bucket, objects = f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"
     header = "s3:x-amz-server-side-encryption"
+    key_header = f"{header}-aws-kms-key-id"
     put = "s3:PutObject"
     return document(
         [
@@ -68,46 +75,56 @@ def _policy(name: str, at: Account) -> Document:
                 "s3:*",
                 [bucket, objects],
                 {
-                    "StringNotEquals": {"aws:PrincipalAccount": at.number},
+                    "StringNotEquals": {"aws:PrincipalAccount": aws_account.number},
                     "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
                 },
             ),
-            _deny("Encryption", put, [objects], _other("String", header, "aws:kms")),
-            _deny("Key", put, [objects], _other("Arn", f"{header}-aws-kms-key-id", at.key)),
+            _deny("Encryption", put, [objects], _asks_for_other("String", header, "aws:kms")),
+            _deny("Key", put, [objects], _asks_for_other("Arn", key_header, aws_account.key_arn)),
             _deny("Replication", "s3:PutReplicationConfiguration", [bucket], {}),
         ]
     )
 
 
-def _deny(sid: str, action: str, resources: list[str], when: dict[str, Any]) -> Statement:
-    made: Statement = {
-        "Sid": f"{OURS}{sid}",
+def _deny(sid: str, action: str, resources: list[str], condition: dict[str, Any]) -> Statement:
+    statement: Statement = {
+        "Sid": f"{OUR_PREFIX}{sid}",
         "Effect": "Deny",
         "Principal": "*",
         "Action": action,
         "Resource": resources,
     }
-    return made | ({"Condition": when} if when else {})
+    return statement | ({"Condition": condition} if condition else {})
 
 
-def _other(kind: str, header: str, value: str) -> dict[str, Any]:
-    """A put that asks for something else. One that asks for nothing gets the bucket's default: the key."""
+def _asks_for_other(kind: str, header: str, value: str) -> dict[str, Any]:
+    """Return the condition that a put has the header with another value.
+
+    A put without the header gets the bucket's default, which is the key.
+    """
     return {"Null": {header: "false"}, f"{kind}NotEquals": {header: value}}
 
 
-def _encryption(at: Account) -> dict[str, Any]:
-    """With one key a bucket and not one an object: KMS is asked, and paid, far less often."""
-    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": at.key}
+def _encryption(aws_account: Account) -> dict[str, Any]:
+    """Return the default encryption of a bucket.
+
+    It has one data key for the bucket and not one for each object: KMS is asked, and paid, far less often.
+    """
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": aws_account.key_arn}
     return {"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]}
 
 
-def _rules(name: str, settings: Settings, places: S3Places) -> list[dict[str, Any]]:
-    """What was deleted or replaced goes as Delta's deleted files do. No current object of landing or lake
-    expires: `retain` and erasures remove those, and write down that they did."""
+def _lifecycle_rules(name: str, settings: Settings, places: S3Places) -> list[dict[str, Any]]:
+    """Return the lifecycle rules of a bucket.
+
+    Deleted and replaced versions expire after the same time as the files that Delta has deleted. In the
+    bucket for artifacts, packages and logs expire after the age of the journals. No current object of landing
+    or lake expires: `retain` and erasures remove those, and record that they did.
+    """
     kept = days(settings.delta.deleted_file_retention, of="delta.deleted_file_retention")
     rules: list[dict[str, Any]] = [
         {
-            "ID": f"{OURS}Deleted",
+            "ID": f"{OUR_PREFIX}Deleted",
             "Status": "Enabled",
             "Filter": {"Prefix": ""},
             "NoncurrentVersionExpiration": {"NoncurrentDays": kept},
@@ -119,21 +136,24 @@ def _rules(name: str, settings: Settings, places: S3Places) -> list[dict[str, An
         age = days(settings.retention.journals, of="retention.journals")
         rules += [
             {
-                "ID": f"{OURS}{under.capitalize()}",
+                "ID": f"{OUR_PREFIX}{folder.capitalize()}",
                 "Status": "Enabled",
-                "Filter": {"Prefix": f"{places.artifacts.prefix}/{under}/"},
+                "Filter": {"Prefix": f"{places.artifacts.prefix}/{folder}/"},
                 "Expiration": {"Days": age},
             }
-            for under in (PACKAGES, LOGS)
+            for folder in (PACKAGES, LOGS)
         ]
     return rules
 
 
 def days(age: str, *, of: str) -> int:
-    """An age in whole days, at least one. Raises BadInput."""
+    """Convert an age such as `3 weeks` to whole days, at least one. `of` is the setting that it comes from.
+
+    Raises BadInput where the text is no such age.
+    """
     found = re.fullmatch(
         r"(?:interval )?([0-9]+) (hour|day|week|month|year)s?", age.strip().lower()
     )
     if not found:
-        raise BadInput(f"{of} = {age!r} can't be told in days; write it as `7 days`.")
-    return max(1, math.ceil(int(found[1]) * DAYS[found[2]]))
+        raise BadInput(f"{of} = {age!r} can't be converted to days; write it as `7 days`.")
+    return max(1, math.ceil(int(found[1]) * LONGEST_DAYS[found[2]]))

@@ -1,4 +1,4 @@
-"""`run.py emr launch|submit|status|logs|terminate`: one cluster of the settings' name and tags, at most."""
+"""Launches, reports on and terminates the cluster. There is at most one with the settings' name and tags."""
 
 from __future__ import annotations
 
@@ -18,85 +18,94 @@ from lake.storage import s3_requests
 STEPS_SHOWN = 10
 
 
-def launch(settings: Settings, own: EmrSettings, console: Console) -> None:
-    """Makes the cluster where there is none, and waits until it takes steps.
+def launch(settings: Settings, emr_settings: EmrSettings, console: Console) -> None:
+    """Launch the cluster where it doesn't exist, and wait until it takes steps.
 
-    Raises BadInput (no subnets, certificates, key or bucket; what AWS refuses), Refused (the cluster or a
-    bucket lies where it may not), FruitLakeError (a quota; it ended before it was ready).
+    Raises BadInput (there are no subnets, certificates, key or bucket, or AWS refuses the request), Refused
+    (the cluster or a bucket lies in a region that is not allowed), FruitLakeError (a quota is used up, or the
+    cluster ended before it was ready).
     """
-    check_places(settings, own)
-    found = cluster_state.newest(own, cluster_state.ACTIVE)
-    if found is None:
-        found = _only(own, console, _made(own))
+    check_places(settings, emr_settings)
+    cluster = cluster_state.newest(emr_settings, cluster_state.ACTIVE)
+    if cluster is None:
+        cluster = _keep_oldest(emr_settings, console, _launch_new(emr_settings))
     else:
-        console.print(f"cluster {found.id} is already there: {found.state}.", soft_wrap=True)
+        console.print(f"cluster {cluster.id} is already there: {cluster.state}.", soft_wrap=True)
     try:
-        _ready(own, console, found)
+        _wait_until_ready(emr_settings, console, cluster)
     except KeyboardInterrupt:
         console.print(
-            f"cluster {found.id} goes on without this command; run.py emr status shows it, run.py emr "
+            f"cluster {cluster.id} goes on without this command; run.py emr status shows it, run.py emr "
             f"terminate ends it.",
             soft_wrap=True,
         )
         raise
 
 
-def check_places(settings: Settings, own: EmrSettings) -> None:
-    """Raises BadInput (a bucket is not there, or no address), Refused (one lies in another region than the
-    cluster, or the cluster where it may not)."""
-    account.check_region(settings, own)
-    for name in account.places(settings, own).buckets:
-        account.check_bucket(name, s3_requests.bucket_region(name), own)
+def check_places(settings: Settings, emr_settings: EmrSettings) -> None:
+    """Check the regions of the cluster and of all buckets.
+
+    Raises BadInput where a bucket doesn't exist or an address is none, and Refused where the cluster's region
+    is not allowed or a bucket lies in another one.
+    """
+    account.check_region(settings, emr_settings)
+    for name in account.places(settings, emr_settings).buckets:
+        account.check_bucket_region(name, s3_requests.bucket_region(name), emr_settings)
 
 
-def _made(own: EmrSettings) -> Cluster:
-    security_configuration.check_certificates(own)
-    if not own.subnets:
+def _launch_new(emr_settings: EmrSettings) -> Cluster:
+    """Launch a new cluster. Raises BadInput where subnets, certificates or the key are missing."""
+    security_configuration.check_certificates(emr_settings)
+    if not emr_settings.subnets:
         raise BadInput(
             "emr.subnets is empty; name subnets of one VPC, as --set 'emr.subnets=[\"subnet-…\"]'."
         )
-    key = account.key_of(own)
+    key = account.find_key_arn(emr_settings)
     if key is None:
         raise BadInput(
-            f"There is no key {own.kms_key} in {own.region}; run.py emr policies --apply makes it, or name "
-            f"another (emr.kms_key)."
+            f"There is no key {emr_settings.kms_key} in {emr_settings.region}; run.py emr policies --apply "
+            f"makes it, or name another (emr.kms_key)."
         )
-    name = security_configuration.configured(own, key)
-    asked = launch_request.run_job_flow(own, security=name, key=key)
+    security = security_configuration.ensure_configuration(emr_settings, key)
+    request = launch_request.run_job_flow(emr_settings, security=security, key=key)
     with aws.asking("to launch the cluster"):
-        made = aws.client("emr", own.region).run_job_flow(**asked)["JobFlowId"]
-    return cluster_state.cluster(own, made)
+        cluster_id = aws.client("emr", emr_settings.region).run_job_flow(**request)["JobFlowId"]
+    return cluster_state.cluster(emr_settings, cluster_id)
 
 
-def _only(own: EmrSettings, console: Console, made: Cluster) -> Cluster:
-    """The cluster that was made, or an older one: of two that were launched at once the later one ends."""
-    first = min(
-        [made, *cluster_state.clusters(own, cluster_state.ACTIVE)],
+def _keep_oldest(emr_settings: EmrSettings, console: Console, launched: Cluster) -> Cluster:
+    """Return the oldest active cluster, and end the one that was just launched where that is another.
+
+    So one cluster is left where two people launch at the same time.
+    """
+    oldest = min(
+        [launched, *cluster_state.clusters(emr_settings, cluster_state.ACTIVE)],
         key=lambda each: (each.created, each.id),
     )
-    if first.id == made.id:
-        console.print(f"cluster {made.id}: made.", soft_wrap=True)
-        return made
-    _end(own, made.id)
+    if oldest.id == launched.id:
+        console.print(f"cluster {launched.id}: made.", soft_wrap=True)
+        return launched
+    _end(emr_settings, launched.id)
     console.print(
-        f"cluster {first.id} was launched by somebody else just before: {made.id} is ended again.",
+        f"cluster {oldest.id} was launched by somebody else just before, so {launched.id} is ended again.",
         soft_wrap=True,
     )
-    return first
+    return oldest
 
 
-def _ready(own: EmrSettings, console: Console, found: Cluster) -> None:
-    seen = cluster_state.watched(
+def _wait_until_ready(emr_settings: EmrSettings, console: Console, cluster: Cluster) -> None:
+    """Wait until the cluster takes steps. Raises FruitLakeError where it ends before that."""
+    seen = cluster_state.watch(
         console,
-        f"cluster {found.id}",
-        lambda: cluster_state.cluster(own, found.id),
-        lambda cluster: cluster.state not in cluster_state.STARTING,
+        f"cluster {cluster.id}",
+        lambda: cluster_state.cluster(emr_settings, cluster.id),
+        lambda each: each.state not in cluster_state.STARTING,
     )
     if seen.state in cluster_state.ACTIVE:
         console.print("run.py emr submit runs layers on it.")
         return
     raise FruitLakeError(
-        f"The cluster {seen.id} ended before it was ready ({seen.why}); set that right (a quota or a vCPU "
+        f"The cluster {seen.id} ended before it was ready ({seen.reason}); correct that (a quota or a vCPU "
         f"limit: ask for more under Service Quotas; no capacity: name more instance types or subnets), and "
         f"launch again."
     )
@@ -104,51 +113,53 @@ def _ready(own: EmrSettings, console: Console, found: Cluster) -> None:
 
 @dataclass(frozen=True)
 class ClusterReport:
-    """A cluster with its instance fleets, as EMR describes them, and its last steps, the newest first."""
+    """A cluster, its instance fleets as EMR describes them, and its last steps, the newest first."""
 
     cluster: Cluster
     fleets: Sequence[Mapping[str, Any]]
     steps: Sequence[Step]
 
 
-def report(own: EmrSettings) -> ClusterReport | None:
-    """The newest cluster, also one that has ended; None where there never was one."""
-    found = cluster_state.newest(own, cluster_state.ANY)
-    if found is None:
+def report(emr_settings: EmrSettings) -> ClusterReport | None:
+    """Return the report of the newest cluster, which may have ended, or None where there never was one."""
+    cluster = cluster_state.newest(emr_settings, cluster_state.ANY)
+    if cluster is None:
         return None
-    with aws.asking(f"the nodes of {found.id}"):
-        fleets = aws.client("emr", own.region).list_instance_fleets(ClusterId=found.id)
-    steps = cluster_state.steps(own, found.id)[:STEPS_SHOWN]
-    return ClusterReport(found, fleets["InstanceFleets"], steps)
+    with aws.asking(f"the nodes of {cluster.id}"):
+        client = aws.client("emr", emr_settings.region)
+        fleets = client.list_instance_fleets(ClusterId=cluster.id)["InstanceFleets"]
+    steps = cluster_state.steps(emr_settings, cluster.id)[:STEPS_SHOWN]
+    return ClusterReport(cluster, fleets, steps)
 
 
-def terminate(own: EmrSettings, console: Console) -> None:
-    """Ends every cluster of ours, and waits until it has ended."""
-    found = list(cluster_state.clusters(own, (*cluster_state.ACTIVE, "TERMINATING")))
-    if not found:
-        console.print(f"There is no cluster {own.name} in {own.region} to end.")
+def terminate(emr_settings: EmrSettings, console: Console) -> None:
+    """End every cluster with the settings' name and tags, and wait until they have ended."""
+    states = (*cluster_state.ACTIVE, "TERMINATING")
+    clusters = list(cluster_state.clusters(emr_settings, states))
+    if not clusters:
+        console.print(f"There is no cluster {emr_settings.name} in {emr_settings.region} to end.")
         return
-    for each in found:
-        if each.state != "TERMINATING":
-            _end(own, each.id)
-    for each in found:
-        _gone(own, console, each.id)
+    for cluster in clusters:
+        if cluster.state != "TERMINATING":
+            _end(emr_settings, cluster.id)
+    for cluster in clusters:
+        _wait_until_ended(emr_settings, console, cluster.id)
     console.print(
-        "ended; photos, tables, packages and logs are in S3, as they were. A run that was cut off is "
-        "finished by the next one.",
+        "The cluster has ended; photos, tables, packages and logs are in S3, as they were. The next run "
+        "completes a run that was cut off.",
         soft_wrap=True,
     )
 
 
-def _gone(own: EmrSettings, console: Console, cluster_id: str) -> None:
-    cluster_state.watched(
+def _wait_until_ended(emr_settings: EmrSettings, console: Console, cluster_id: str) -> None:
+    cluster_state.watch(
         console,
         f"cluster {cluster_id}",
-        lambda: cluster_state.cluster(own, cluster_id),
+        lambda: cluster_state.cluster(emr_settings, cluster_id),
         lambda cluster: cluster.state in cluster_state.ENDED,
     )
 
 
-def _end(own: EmrSettings, cluster_id: str) -> None:
+def _end(emr_settings: EmrSettings, cluster_id: str) -> None:
     with aws.asking(f"to end the cluster {cluster_id}"):
-        aws.client("emr", own.region).terminate_job_flows(JobFlowIds=[cluster_id])
+        aws.client("emr", emr_settings.region).terminate_job_flows(JobFlowIds=[cluster_id])

@@ -1,7 +1,7 @@
-"""The four IAM roles: who may assume one, and what it may do. Nothing is granted that has no use here.
+"""The four IAM roles: who may assume each of them, and what it may do. Nothing is granted that is not needed.
 
-Every role is bounded to the allowed regions by a Deny, which no other policy can lift. IAM and STS are in no
-region, and so outside that bound.
+A Deny in every role limits it to the allowed regions, and no other policy can lift that. IAM and STS have no
+region, and are therefore outside the limit.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from emr.account import LOGS, PACKAGES, Account, S3Places
 from emr.iam_statements import Document, Statement, document, pass_role, statement
 from lake.catalog import TABLES
 
-SECRET = "aws-secret:"
-"""How `subjects.key` begins where the secret is kept by Secrets Manager."""
+SECRET_PREFIX = "aws-secret:"
+"""The prefix of `subjects.key` where Secrets Manager keeps the secret."""
 
 AUDITED = ("ops", "privacy")
-"""The rooms that an auditor reads in whole. Of other tables the Delta log alone: which version was written
-when, by which run; their pixels and embeddings are in data files."""
+"""The folders of the lake that an auditor reads completely. Of other tables an auditor only reads the Delta
+log, which says which run wrote which version when; pixels and embeddings are in data files."""
 
-LOG = "_delta_log"
+DELTA_LOG = "_delta_log"
 
 READ = ("s3:GetObject", "s3:GetObjectVersion")
 REMOVE = (
@@ -32,7 +32,7 @@ REMOVE = (
     "s3:AbortMultipartUpload",
     "s3:ListMultipartUploadParts",
 )
-EXAMINE = (
+INSPECT_BUCKET = (
     "s3:ListBucket",
     "s3:ListBucketVersions",
     "s3:ListBucketMultipartUploads",
@@ -42,9 +42,10 @@ EXAMINE = (
     "s3:GetBucketPublicAccessBlock",
     "s3:GetEncryptionConfiguration",
 )
-"""On a bucket in whole: who may list but a prefix is told 403, not 404, of an object that isn't there."""
+"""Actions on a whole bucket. They are not limited to a prefix: with a limited right to list, S3 answers 403
+and not 404 for an object that doesn't exist."""
 
-OWN_CLUSTER = (
+USE_CLUSTER = (
     "elasticmapreduce:AddJobFlowSteps",
     "elasticmapreduce:CancelSteps",
     "elasticmapreduce:DescribeCluster",
@@ -60,32 +61,43 @@ OWN_CLUSTER = (
 
 @dataclass(frozen=True)
 class Role:
-    """A role of IAM: `trust` says who may assume it, `permissions` what it may do then."""
+    """A role of IAM. `trust` says who may assume it, and `permissions` says what it may do."""
 
     name: str
     trust: Document
     permissions: Document
 
 
-def roles(settings: Settings, own: EmrSettings, at: Account, places: S3Places) -> list[Role]:
-    """The service's, the nodes', the operator's and the auditor's."""
+def roles(
+    settings: Settings, emr_settings: EmrSettings, aws_account: Account, places: S3Places
+) -> list[Role]:
+    """Return the roles of the service, the nodes, the operator and the auditor."""
     granted = {
-        account.service_role(own): (_emr_trust(at), service_role.permissions(own, at)),
-        account.node_role(own): (
-            _trust({"Service": "ec2.amazonaws.com"}),
-            _nodes(settings, own, at, places),
+        account.service_role(emr_settings): (
+            _emr_trust(aws_account),
+            service_role.permissions(emr_settings, aws_account),
         ),
-        account.operator_role(own): (_people_trust(at), _operator(own, at, places)),
-        account.auditor_role(own): (_people_trust(at), _auditor(at, places)),
+        account.node_role(emr_settings): (
+            _trust({"Service": "ec2.amazonaws.com"}),
+            _node_permissions(settings, emr_settings, aws_account, places),
+        ),
+        account.operator_role(emr_settings): (
+            _people_trust(aws_account),
+            _operator_permissions(emr_settings, aws_account, places),
+        ),
+        account.auditor_role(emr_settings): (
+            _people_trust(aws_account),
+            _auditor_permissions(aws_account, places),
+        ),
     }
-    bound = _within(settings.buckets.regions)
+    region_limit = _deny_outside(settings.buckets.regions)
     return [
-        Role(name, document([trust]), document([*statements, bound]))
-        for name, (trust, statements) in granted.items()
+        Role(name, document([trust]), document([*permissions, region_limit]))
+        for name, (trust, permissions) in granted.items()
     ]
 
 
-def _within(regions: Sequence[str]) -> Statement:
+def _deny_outside(regions: Sequence[str]) -> Statement:
     return {
         "Sid": "NothingOutsideTheseRegions",
         "Effect": "Deny",
@@ -95,68 +107,93 @@ def _within(regions: Sequence[str]) -> Statement:
     }
 
 
-def _trust(principal: Mapping[str, str], when: Mapping[str, Any] | None = None) -> Statement:
-    made = {"Effect": "Allow", "Principal": dict(principal), "Action": ["sts:AssumeRole"]}
-    return made | ({"Condition": dict(when)} if when else {})
+def _trust(principal: Mapping[str, str], condition: Mapping[str, Any] | None = None) -> Statement:
+    trust = {"Effect": "Allow", "Principal": dict(principal), "Action": ["sts:AssumeRole"]}
+    return trust | ({"Condition": dict(condition)} if condition else {})
 
 
-def _emr_trust(at: Account) -> Statement:
-    """EMR on behalf of this account alone, not of another one that names our role."""
+def _emr_trust(aws_account: Account) -> Statement:
+    """Return the trust in EMR on behalf of this account only.
+
+    EMR may not assume the role for another account that names it.
+    """
     return _trust(
         {"Service": "elasticmapreduce.amazonaws.com"},
         {
-            "StringEquals": {"aws:SourceAccount": at.number},
-            "ArnLike": {"aws:SourceArn": at.arn("elasticmapreduce", "*")},
+            "StringEquals": {"aws:SourceAccount": aws_account.number},
+            "ArnLike": {"aws:SourceArn": aws_account.arn("elasticmapreduce", "*")},
         },
     )
 
 
-def _people_trust(at: Account) -> Statement:
-    """Whom the account's own policies let assume it."""
-    return _trust({"AWS": f"arn:aws:iam::{at.number}:root"})
+def _people_trust(aws_account: Account) -> Statement:
+    """Return the trust in those identities of this account whose own policies let them assume the role."""
+    return _trust({"AWS": f"arn:aws:iam::{aws_account.number}:root"})
 
 
-def _nodes(settings: Settings, own: EmrSettings, at: Account, places: S3Places) -> list[Statement]:
-    """The pipeline: landing objects are read, and removed by erasures; the lake is its own."""
+def _node_permissions(
+    settings: Settings, emr_settings: EmrSettings, aws_account: Account, places: S3Places
+) -> list[Statement]:
+    """Return what the pipeline may do: read landing objects, remove them in erasures, and use the lake."""
     artifacts = places.artifacts
-    written = [arn for place in places.data[1:] for arn in place.objects()]
-    made = [
-        statement("Buckets", EXAMINE, list(dict.fromkeys(p.arn for p in places.data))),
-        statement("Landing", [*READ, *REMOVE], places.landing.objects()),
+    buckets = list(dict.fromkeys(place.bucket_arn for place in places.data))
+    written = [arn for place in places.data[1:] for arn in place.object_arns()]
+    key_actions = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+    log_actions = ["s3:PutObject", "s3:AbortMultipartUpload"]
+    statements = [
+        statement("Buckets", INSPECT_BUCKET, buckets),
+        statement("Landing", [*READ, *REMOVE], places.landing.object_arns()),
         statement("Lake", [*READ, "s3:PutObject", *REMOVE], written),
-        statement("Artifacts", ["s3:GetBucketLocation", "s3:ListBucket"], [artifacts.arn]),
-        statement("Packages", ["s3:GetObject"], artifacts.objects(PACKAGES)),
-        statement("Logs", ["s3:PutObject", "s3:AbortMultipartUpload"], artifacts.objects(LOGS)),
-        statement(
-            "Key",
-            ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"],
-            [at.key],
-        ),
+        statement("Artifacts", ["s3:GetBucketLocation", "s3:ListBucket"], [artifacts.bucket_arn]),
+        statement("Packages", ["s3:GetObject"], artifacts.object_arns(PACKAGES)),
+        statement("Logs", log_actions, artifacts.object_arns(LOGS)),
+        statement("Key", key_actions, [aws_account.key_arn]),
     ]
     if settings.monitoring.cloudwatch:
-        only = {"StringEquals": {"cloudwatch:namespace": settings.monitoring.cloudwatch}}
-        made.append(statement("Metrics", ["cloudwatch:PutMetricData"], ["*"], when=only))
-    if own.certificates:
-        certificates = f"arn:aws:s3:::{own.certificates.partition('://')[2]}"
-        made.append(statement("Certificates", ["s3:GetObject"], [certificates]))
-    if settings.subjects.key.startswith(SECRET):
-        secret = settings.subjects.key.removeprefix(SECRET)
-        made.append(statement("SubjectsKey", ["secretsmanager:GetSecretValue"], [secret]))
-    return made
+        in_namespace = {"StringEquals": {"cloudwatch:namespace": settings.monitoring.cloudwatch}}
+        statements.append(
+            statement("Metrics", ["cloudwatch:PutMetricData"], ["*"], condition=in_namespace)
+        )
+    if emr_settings.certificates:
+        certificates = f"arn:aws:s3:::{emr_settings.certificates.partition('://')[2]}"
+        statements.append(statement("Certificates", ["s3:GetObject"], [certificates]))
+    if settings.subjects.key.startswith(SECRET_PREFIX):
+        secret = settings.subjects.key.removeprefix(SECRET_PREFIX)
+        statements.append(statement("SubjectsKey", ["secretsmanager:GetSecretValue"], [secret]))
+    return statements
 
 
-def _operator(own: EmrSettings, at: Account, places: S3Places) -> list[Statement]:
-    """Clusters of this project, told by their tags, with no way to tag another one; and no object of
-    landing or lake."""
-    tags = account.tags(own)
-    asked = {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()}}
-    ours = {"StringEquals": {f"aws:ResourceTag/{key}": value for key, value in tags.items()}}
-    artifacts = places.artifacts
-    packed = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
-    buckets = [f"arn:aws:s3:::{name}" for name in places.buckets]
+def _operator_permissions(
+    emr_settings: EmrSettings, aws_account: Account, places: S3Places
+) -> list[Statement]:
+    """Return what an operator may do: launch and use clusters, and write packages and read logs.
+
+    The clusters are those with this project's tags, and an operator can't tag other ones. Objects of landing
+    and lake are denied.
+    """
     return [
-        statement("LaunchTagged", ["elasticmapreduce:RunJobFlow"], ["*"], when=asked),
-        statement("OwnClusters", OWN_CLUSTER, [at.arn("elasticmapreduce", "cluster/*")], when=ours),
+        *_cluster_statements(emr_settings, aws_account),
+        *_artifact_statements(aws_account, places),
+        statement(
+            "NoPhotos",
+            ["s3:*"],
+            [f"{place.bucket_arn}/*" for place in (places.landing, places.lake)],
+            effect="Deny",
+        ),
+    ]
+
+
+def _cluster_statements(emr_settings: EmrSettings, aws_account: Account) -> list[Statement]:
+    """Return an operator's rights on clusters of this project, on its alarms, and to pass its roles on."""
+    tags = account.tags(emr_settings)
+    requested = {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()}}
+    tagged = {"StringEquals": {f"aws:ResourceTag/{key}": value for key, value in tags.items()}}
+    cluster_arn = aws_account.arn("elasticmapreduce", "cluster/*")
+    alarm_arn = aws_account.arn("cloudwatch", f"alarm:{emr_settings.name}-*")
+    service, node = account.service_role(emr_settings), account.node_role(emr_settings)
+    return [
+        statement("LaunchTagged", ["elasticmapreduce:RunJobFlow"], ["*"], condition=requested),
+        statement("OwnClusters", USE_CLUSTER, [cluster_arn], condition=tagged),
         statement(
             "FindClusters",
             [
@@ -166,39 +203,40 @@ def _operator(own: EmrSettings, at: Account, places: S3Places) -> list[Statement
             ],
             ["*"],
         ),
-        statement(
-            "Alarms",
-            ["cloudwatch:DescribeAlarms"],
-            [at.arn("cloudwatch", f"alarm:{own.name}-*")],
-        ),
-        pass_role(
-            "GiveEmrItsRole", account.service_role(own), at, "elasticmapreduce.amazonaws.com"
-        ),
-        pass_role("GiveNodesTheirRole", account.node_role(own), at, "ec2.amazonaws.com"),
-        statement("WhereBucketsLie", ["s3:GetBucketLocation"], buckets),
-        statement("ListArtifacts", ["s3:ListBucket"], [artifacts.arn]),
-        statement("Packages", packed, artifacts.objects(PACKAGES)),
-        statement("Logs", ["s3:GetObject"], artifacts.objects(LOGS)),
-        statement("Key", ["kms:DescribeKey"], [at.key]),
-        _through_s3(at, "kms:Decrypt", "kms:GenerateDataKey"),
-        statement(
-            "NoPhotos",
-            ["s3:*"],
-            [f"{p.arn}/*" for p in (places.landing, places.lake)],
-            effect="Deny",
-        ),
+        statement("Alarms", ["cloudwatch:DescribeAlarms"], [alarm_arn]),
+        pass_role("GiveEmrItsRole", service, aws_account, "elasticmapreduce.amazonaws.com"),
+        pass_role("GiveNodesTheirRole", node, aws_account, "ec2.amazonaws.com"),
     ]
 
 
-def _auditor(at: Account, places: S3Places) -> list[Statement]:
-    """Journals, records, and which version of a table was written when; nothing may be written."""
-    lake = places.lake
-    logs = [f"{table.name}/{LOG}" for table in TABLES if table.name.split("/")[0] not in AUDITED]
-    allowed = [*lake.objects(*AUDITED), *lake.objects(*logs)]
+def _artifact_statements(aws_account: Account, places: S3Places) -> list[Statement]:
+    """Return an operator's rights on packages, logs and the key, and to ask where the buckets lie."""
+    artifacts = places.artifacts
+    package_actions = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+    buckets = [f"arn:aws:s3:::{name}" for name in places.buckets]
     return [
-        statement("ListTheLake", ["s3:GetBucketLocation", "s3:ListBucket"], [lake.arn]),
+        statement("WhereBucketsLie", ["s3:GetBucketLocation"], buckets),
+        statement("ListArtifacts", ["s3:ListBucket"], [artifacts.bucket_arn]),
+        statement("Packages", package_actions, artifacts.object_arns(PACKAGES)),
+        statement("Logs", ["s3:GetObject"], artifacts.object_arns(LOGS)),
+        statement("Key", ["kms:DescribeKey"], [aws_account.key_arn]),
+        _key_through_s3(aws_account, "kms:Decrypt", "kms:GenerateDataKey"),
+    ]
+
+
+def _auditor_permissions(aws_account: Account, places: S3Places) -> list[Statement]:
+    """Return what an auditor may do: read journals, records and the Delta logs of all tables.
+
+    An auditor may write nothing.
+    """
+    lake = places.lake
+    others = [table.name for table in TABLES if table.name.split("/")[0] not in AUDITED]
+    logs = lake.object_arns(*(f"{name}/{DELTA_LOG}" for name in others))
+    allowed = [*lake.object_arns(*AUDITED), *logs]
+    return [
+        statement("ListTheLake", ["s3:GetBucketLocation", "s3:ListBucket"], [lake.bucket_arn]),
         statement("Journals", ["s3:GetObject"], allowed),
-        _through_s3(at, "kms:Decrypt"),
+        _key_through_s3(aws_account, "kms:Decrypt"),
         {
             "Sid": "NoOtherObjects",
             "Effect": "Deny",
@@ -208,7 +246,7 @@ def _auditor(at: Account, places: S3Places) -> list[Statement]:
     ]
 
 
-def _through_s3(at: Account, *actions: str) -> Statement:
-    """The key, for objects that S3 hands over or takes: by itself it opens nothing."""
-    when = {"StringEquals": {"kms:ViaService": f"s3.{at.region}.amazonaws.com"}}
-    return statement("KeyThroughS3", actions, [at.key], when=when)
+def _key_through_s3(aws_account: Account, *actions: str) -> Statement:
+    """Return the right to use the key for objects that S3 returns or takes, and for nothing else."""
+    through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{aws_account.region}.amazonaws.com"}}
+    return statement("KeyThroughS3", actions, [aws_account.key_arn], condition=through_s3)

@@ -1,4 +1,4 @@
-"""Statements of IAM policies, as their JSON has them."""
+"""Statements and documents of IAM policies, in the form of their JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 from emr.account import Account
 
 Statement = dict[str, Any]
+"""One statement of a policy."""
+
 Document = dict[str, Any]
+"""A whole policy."""
 
 
 def document(statements: Iterable[Statement]) -> Document:
-    """A policy of these statements."""
+    """Return a policy of these statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
@@ -22,19 +25,19 @@ def statement(
     resources: Sequence[str],
     *,
     effect: str = "Allow",
-    when: Mapping[str, Mapping[str, Any]] | None = None,
+    condition: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Statement:
-    """One grant, or one denial."""
-    made: Statement = {
+    """Return one statement with the id `sid`, which allows actions or, with `effect="Deny"`, denies them."""
+    fields: Statement = {
         "Sid": sid,
         "Effect": effect,
         "Action": list(actions),
         "Resource": list(resources),
     }
-    return made | ({"Condition": dict(when)} if when else {})
+    return fields | ({"Condition": dict(condition)} if condition else {})
 
 
-def pass_role(sid: str, name: str, at: Account, service: str) -> Statement:
-    """That a role may be handed to one service of AWS, and to nothing else."""
-    when = {"StringEquals": {"iam:PassedToService": service}}
-    return statement(sid, ["iam:PassRole"], [at.role(name)], when=when)
+def pass_role(sid: str, name: str, aws_account: Account, service: str) -> Statement:
+    """Return the right to pass the role `name` to one service of AWS, and to no other."""
+    to_service = {"StringEquals": {"iam:PassedToService": service}}
+    return statement(sid, ["iam:PassRole"], [aws_account.role_arn(name)], condition=to_service)

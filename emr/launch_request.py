@@ -10,13 +10,15 @@ from emr import account
 from emr.account import LOGS, MANAGED
 
 ROOT_GB = 15
-"""The root disk, EMR's own default: system and EMR's programs. What a run writes goes to `disk_gb`."""
+"""The size of the root disk, which is EMR's default. It holds the system and EMR's programs; what a run
+writes goes to the disk of `emr.disk_gb`."""
 
 SPOT_MINUTES = 10
-"""How long Spot is waited for before on demand is taken."""
+"""How many minutes EMR waits for Spot nodes before it takes nodes on demand."""
 
-STRATEGY = "price-capacity-optimized"
-"""Of the pools with most to spare the cheapest: a node that is taken away costs the tasks that ran there."""
+SPOT_STRATEGY = "price-capacity-optimized"
+"""EMR takes the cheapest of the Spot pools with the most free capacity: a node that is taken away costs the
+tasks that ran there."""
 
 CONFIGURATIONS = {
     "spark": {"maximizeResourceAllocation": "false"},
@@ -26,36 +28,39 @@ CONFIGURATIONS = {
         "yarn.node-labels.am.default-node-label-expression": "CORE",
     },
 }
-"""Executors are sized when a run is submitted; Delta's jars are installed; drivers run on core nodes alone,
-which since EMR 6 they do only where that is asked for."""
+"""The configuration of the cluster's programs. Executors get their size when a run is submitted. Delta's jars
+are installed. Drivers only run on core nodes; since EMR 6 that has to be asked for."""
 
 
-def run_job_flow(own: EmrSettings, *, security: str, key: str) -> dict[str, Any]:
-    """What is asked of EMR. `security`: the name of the security configuration; `key`: the ARN of the key."""
+def run_job_flow(emr_settings: EmrSettings, *, security: str, key: str) -> dict[str, Any]:
+    """Return the request.
+
+    `security` is the name of the security configuration, and `key` the ARN of the KMS key.
+    """
     return {
-        "Name": own.name,
-        "ReleaseLabel": own.release,
+        "Name": emr_settings.name,
+        "ReleaseLabel": emr_settings.release,
         "Applications": [{"Name": "Spark"}],
-        "LogUri": f"{log_root(own)}/",
+        "LogUri": f"{log_root(emr_settings)}/",
         "LogEncryptionKmsKeyId": key,
         "Instances": {
-            "InstanceFleets": fleets(own),
-            "Ec2SubnetIds": list(own.subnets),
+            "InstanceFleets": instance_fleets(emr_settings),
+            "Ec2SubnetIds": list(emr_settings.subnets),
             "KeepJobFlowAliveWhenNoSteps": True,
             "TerminationProtected": False,
         },
         "StepConcurrencyLevel": 1,
-        "AutoTerminationPolicy": {"IdleTimeout": own.idle_minutes * 60},
-        "ManagedScalingPolicy": {"ComputeLimits": limits(own)},
+        "AutoTerminationPolicy": {"IdleTimeout": emr_settings.idle_minutes * 60},
+        "ManagedScalingPolicy": {"ComputeLimits": scaling_limits(emr_settings)},
         "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
         "EbsRootVolumeSize": ROOT_GB,
         "SecurityConfiguration": security,
-        "ServiceRole": account.service_role(own),
-        "JobFlowRole": account.node_role(own),
+        "ServiceRole": account.service_role(emr_settings),
+        "JobFlowRole": account.node_role(emr_settings),
         "VisibleToAllUsers": True,
         "Tags": [
             {"Key": name, "Value": value}
-            for name, value in (account.tags(own) | {MANAGED: "true"}).items()
+            for name, value in (account.tags(emr_settings) | {MANAGED: "true"}).items()
         ],
         "Configurations": [
             {"Classification": name, "Properties": properties}
@@ -64,39 +69,40 @@ def run_job_flow(own: EmrSettings, *, security: str, key: str) -> dict[str, Any]
     }
 
 
-def log_root(own: EmrSettings) -> str:
-    """Where EMR puts logs."""
-    return f"{own.artifacts.rstrip('/')}/{LOGS}"
+def log_root(emr_settings: EmrSettings) -> str:
+    """The address of the folder where EMR writes logs."""
+    return f"{emr_settings.artifacts.rstrip('/')}/{LOGS}"
 
 
-def fleets(own: EmrSettings) -> list[dict[str, Any]]:
-    """Primary and core on demand, as a run dies with them; task nodes Spot, as it doesn't.
+def instance_fleets(emr_settings: EmrSettings) -> list[dict[str, Any]]:
+    """Return the fleets of primary, core and task nodes.
 
-    One task node is asked for at first, and scaling asks for more: where no Spot is to be had, one node on
-    demand is the most that the switch costs, and the cluster comes up.
+    Primary and core nodes are on demand, because a run dies with them. Task nodes are Spot, because a run
+    survives their loss. At first one task node is requested, and scaling requests more. Where no Spot node is
+    available, EMR takes one node on demand instead, and the cluster starts all the same.
     """
-    made = [
-        _on_demand("MASTER", own.primary, 1, own.disk_gb),
-        _on_demand("CORE", own.core, own.core_nodes, own.disk_gb),
+    fleets = [
+        _on_demand("MASTER", emr_settings.primary, 1, emr_settings.disk_gb),
+        _on_demand("CORE", emr_settings.core, emr_settings.core_nodes, emr_settings.disk_gb),
     ]
-    if own.task_nodes:
-        spot = {
+    if emr_settings.task_nodes:
+        at_launch = {
             "TimeoutDurationMinutes": SPOT_MINUTES,
             "TimeoutAction": "SWITCH_TO_ON_DEMAND",
-            "AllocationStrategy": STRATEGY,
+            "AllocationStrategy": SPOT_STRATEGY,
         }
-        resized = {"TimeoutDurationMinutes": SPOT_MINUTES, "AllocationStrategy": STRATEGY}
-        made.append(
+        at_resize = {"TimeoutDurationMinutes": SPOT_MINUTES, "AllocationStrategy": SPOT_STRATEGY}
+        fleets.append(
             {
                 "Name": "task",
                 "InstanceFleetType": "TASK",
                 "TargetSpotCapacity": 1,
-                "InstanceTypeConfigs": _types(own.task, own.disk_gb),
-                "LaunchSpecifications": {"SpotSpecification": spot},
-                "ResizeSpecifications": {"SpotResizeSpecification": resized},
+                "InstanceTypeConfigs": _types(emr_settings.task, emr_settings.disk_gb),
+                "LaunchSpecifications": {"SpotSpecification": at_launch},
+                "ResizeSpecifications": {"SpotResizeSpecification": at_resize},
             }
         )
-    return made
+    return fleets
 
 
 def _on_demand(kind: str, types: Sequence[str], nodes: int, disk_gb: int) -> dict[str, Any]:
@@ -110,7 +116,7 @@ def _on_demand(kind: str, types: Sequence[str], nodes: int, disk_gb: int) -> dic
 
 
 def _types(types: Sequence[str], disk_gb: int) -> list[dict[str, Any]]:
-    """Each counts as one unit, so that units are nodes."""
+    """Return the instance types of a fleet. Each type counts as one unit, so that units are nodes."""
     disk = {"VolumeSpecification": {"VolumeType": "gp3", "SizeInGB": disk_gb}}
     return [
         {
@@ -122,12 +128,15 @@ def _types(types: Sequence[str], disk_gb: int) -> list[dict[str, Any]]:
     ]
 
 
-def limits(own: EmrSettings) -> dict[str, Any]:
-    """Between core alone and core with all task nodes; what is more than core is Spot."""
+def scaling_limits(emr_settings: EmrSettings) -> dict[str, Any]:
+    """Return the limits of managed scaling: at least the core nodes, at most all task nodes in addition.
+
+    On demand nodes are limited to the core nodes, so that every further node is Spot.
+    """
     return {
         "UnitType": "InstanceFleetUnits",
-        "MinimumCapacityUnits": own.core_nodes,
-        "MaximumCapacityUnits": own.core_nodes + own.task_nodes,
-        "MaximumOnDemandCapacityUnits": own.core_nodes,
-        "MaximumCoreCapacityUnits": own.core_nodes,
+        "MinimumCapacityUnits": emr_settings.core_nodes,
+        "MaximumCapacityUnits": emr_settings.core_nodes + emr_settings.task_nodes,
+        "MaximumOnDemandCapacityUnits": emr_settings.core_nodes,
+        "MaximumCoreCapacityUnits": emr_settings.core_nodes,
     }

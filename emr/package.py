@@ -1,7 +1,7 @@
-"""`run.py emr package`: all that a run on the cluster needs, in one file in S3 that never changes.
+"""The package: everything that a run on the cluster needs, in one file in S3 that never changes.
 
-No node reaches the internet, and none installs anything: YARN unpacks the file beside driver and executors.
-It is named by its SHA-256, so that a run can be repeated with the package that it had.
+Nodes don't reach the internet and don't install anything: YARN unpacks the file beside driver and executors.
+The file is named by its SHA-256, so that a run can be repeated with the package that it had.
 """
 
 from __future__ import annotations
@@ -30,138 +30,143 @@ from silver.model_source import convert
 ARCHIVE, MANIFEST, LATEST = "package.tar.gz", "manifest.json", "latest.json"
 
 PYTHONPATH = f"./{package_archive.ROOT}/code:./{package_archive.ROOT}/site"
-"""Of driver and executors, from the working folder that YARN gives to each."""
+"""The Python path of driver and executors, relative to the working folder that YARN gives to each."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package in S3: the SHA-256 of its archive, in hex, and where that lies."""
+    """A package in S3. `sha256` is the SHA-256 of its archive in hex, `uri` is the archive's address."""
 
     sha256: str
     uri: str
 
     def beside(self, name: str) -> str:
-        """The URI of a file that belongs to the package."""
+        """The address of another file in the archive's folder."""
         return f"{self.uri.rpartition('/')[0]}/{name}"
 
 
 @dataclass(frozen=True)
-class Built:
-    """A package that was made on this machine, with the manifest that says what it is of."""
+class BuiltPackage:
+    """A package on this machine, with the manifest that says what is in it."""
 
     archive: Path
     sha256: str
     manifest: Mapping[str, Any]
 
 
-def make_package(settings: Settings, own: EmrSettings, console: Console) -> None:
-    """Makes the package of this code and these settings, and puts it into S3 where it isn't there yet.
+def make_package(settings: Settings, emr_settings: EmrSettings, console: Console) -> None:
+    """Build the package of this code and these settings, and upload it where it isn't in S3 yet.
 
-    Raises as `build` and `upload`.
+    Raises as `build` and `upload`, and as `account.check_bucket_region` for the bucket for artifacts.
     """
-    _check_bucket(own)
+    _check_bucket(emr_settings)
     with tempfile.TemporaryDirectory() as folder:
         with console.status("fetching wheels, converting the extractor"):
-            built = build(settings, own, Path(folder))
+            built = build(settings, emr_settings, Path(folder))
         with console.status("uploading the package"):
-            package = upload(built, own)
-    told = built.manifest
-    size = f"{told['bytes'] / 1e6:,.0f} MB, {len(told['wheels'])} wheels"
-    model = f"{told['extractor']} {told['weights_id'][:12]}"
+            package = upload(built, emr_settings)
+    manifest = built.manifest
+    size = f"{manifest['bytes'] / 1e6:,.0f} MB, {len(manifest['wheels'])} wheels"
+    model = f"{manifest['extractor']} {manifest['weights_id'][:12]}"
     console.print(
-        f"package {built.sha256}: {size}, {model}, code {told['code_revision']}.", soft_wrap=True
+        f"package {built.sha256}: {size}, {model}, code {manifest['code_revision']}.",
+        soft_wrap=True,
     )
     console.print(package.uri, soft_wrap=True)
 
 
-def build(settings: Settings, own: EmrSettings, folder: Path) -> Built:
-    """Makes the package in a folder of this machine, in which its wheels are unpacked too.
+def build(settings: Settings, emr_settings: EmrSettings, folder: Path) -> BuiltPackage:
+    """Build the package in a folder of this machine, into which the wheels are unpacked too.
 
-    Raises as `wheels.install`, `archive.packaged` and `silver.model_source.convert`.
+    Raises as `wheels.install`, `package_archive.packaged_settings` and `silver.model_source.convert`.
     """
-    packaged = package_archive.packaged(settings)
+    packaged = package_archive.packaged_settings(settings)
     site = folder / "site"
-    installed = wheels.install(wheels.wanted(wheels.REQUIREMENTS.read_text()), site, own=own)
+    requirements = wheels.needed_requirements(wheels.REQUIREMENTS.read_text())
+    installed = wheels.install(requirements, site, emr_settings=emr_settings)
     lineage, flatbuffer = convert(settings.model)
     content: dict[str, bytes | Path] = {
         "settings.toml": package_archive.as_toml(packaged).encode(),
         "model.tflite": flatbuffer,
         "model.json": lineage.json().encode(),
     }
-    content |= {f"code/{name}": data for name, data in package_archive.code().items()}
+    content |= {f"code/{name}": data for name, data in package_archive.code_files().items()}
     content |= {
         f"site/{path.relative_to(site).as_posix()}": path
         for path in site.rglob("*")
         if path.is_file()
     }
-    target = folder / ARCHIVE
-    package_archive.write(content, target)
+    archive = folder / ARCHIVE
+    package_archive.write_archive(content, archive)
     manifest = {
         "code_revision": code_revision(),
         "settings_digest": packaged.digest,
         "extractor": lineage.extractor,
         "weights_id": lineage.weights_id,
-        "python": own.python,
-        "platform": f"linux_{wheels.architecture(own)}",
+        "python": emr_settings.python,
+        "platform": f"linux_{wheels.architecture(emr_settings)}",
         "wheels": [asdict(wheel) for wheel in installed],
-        "bytes": target.stat().st_size,
+        "bytes": archive.stat().st_size,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with target.open("rb") as file:
+    with archive.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Built(target, sha256, manifest)
+    return BuiltPackage(archive, sha256, manifest)
 
 
-def upload(built: Built, own: EmrSettings) -> Package:
-    """Puts the package where it isn't yet, its manifest after it, and last the pointer to the newest.
+def upload(built: BuiltPackage, emr_settings: EmrSettings) -> Package:
+    """Upload the package where it isn't in S3 yet, and make it the newest one.
 
-    Raises as `aws.asking`.
+    The manifest is written after the archive, so a package with a manifest is complete. Raises as
+    `aws.asking`.
     """
-    package = _at(own, built.sha256)
+    package = _package(emr_settings, built.sha256)
     if _read(package.beside(MANIFEST)) is None:
         with built.archive.open("rb") as file:
-            _write(own, package.uri, file)
-        _write(
-            own,
-            package.beside(package_archive.MAIN),
-            (package_archive.PROJECT / package_archive.MAIN).read_bytes(),
-        )
-        _write(own, package.beside(MANIFEST), _json({"sha256": built.sha256, **built.manifest}))
-    _write(own, _latest(own), _json({"sha256": built.sha256}))
+            _write(emr_settings, package.uri, file)
+        main = (package_archive.PROJECT / package_archive.MAIN).read_bytes()
+        _write(emr_settings, package.beside(package_archive.MAIN), main)
+        manifest = _json({"sha256": built.sha256, **built.manifest})
+        _write(emr_settings, package.beside(MANIFEST), manifest)
+    _write(emr_settings, _latest(emr_settings), _json({"sha256": built.sha256}))
     return package
 
 
-def latest(own: EmrSettings) -> Package:
-    """The package that was made last. Raises BadInput where there is none."""
-    content = _read(_latest(own))
+def latest(emr_settings: EmrSettings) -> Package:
+    """Return the package that was made last. Raises BadInput where there is none."""
+    content = _read(_latest(emr_settings))
     if content is None:
         raise BadInput(
-            f"There is no package under {own.artifacts}: make one with run.py emr package."
+            f"There is no package under {emr_settings.artifacts}: make one with run.py emr package."
         )
-    return _at(own, json.loads(content)["sha256"])
+    return _package(emr_settings, json.loads(content)["sha256"])
 
 
-def named(own: EmrSettings, sha256: str) -> Package:
-    """The package of that SHA-256. Raises BadInput where there is none."""
-    package = _at(own, sha256)
+def by_sha256(emr_settings: EmrSettings, sha256: str) -> Package:
+    """Return the package with that SHA-256. Raises BadInput where there is none."""
+    package = _package(emr_settings, sha256)
     if _read(package.beside(MANIFEST)) is None:
         raise BadInput(
-            f"There is no package {sha256} under {own.artifacts}: leave out --package for the newest, or "
-            f"make one with run.py emr package."
+            f"There is no package {sha256} under {emr_settings.artifacts}: leave out --package for the "
+            f"newest one, or make one with run.py emr package."
         )
     return package
 
 
-def spark_submit(package: Package, own: EmrSettings, settings: Settings, layer: str) -> list[str]:
-    """The command that runs `run.py --layer LAYER` on YARN, its driver on the cluster too.
+def spark_submit(
+    package: Package, emr_settings: EmrSettings, settings: Settings, layer: str
+) -> list[str]:
+    """Return the command that runs `run.py --layer LAYER` on YARN. Its driver runs on the cluster too.
 
-    The main file lies beside the package: YARN wants one outside an archive.
+    The main file is not in the archive but beside it, because YARN wants a main file outside an archive.
     """
-    config = {**settings.spark.config, "spark.pyspark.python": f"python{own.python}"}
+    config = {**settings.spark.config, "spark.pyspark.python": f"python{emr_settings.python}"}
     # Without a region boto3 asks S3 in another one first, which the nodes' role is denied.
-    for name, value in (("PYTHONPATH", PYTHONPATH), ("AWS_DEFAULT_REGION", own.region)):
+    environment = {"PYTHONPATH": PYTHONPATH, "AWS_DEFAULT_REGION": emr_settings.region}
+    for name, value in environment.items():
         config |= {f"spark.yarn.appMasterEnv.{name}": value, f"spark.executorEnv.{name}": value}
-    command = ["spark-submit", "--master", "yarn", "--deploy-mode", "cluster", "--name", own.name]
+    command = ["spark-submit", "--master", "yarn", "--deploy-mode", "cluster"]
+    command += ["--name", emr_settings.name]
     command += ["--archives", f"{package.uri}#{package_archive.ROOT}"]
     for key, value in sorted(config.items()):
         command += ["--conf", f"{key}={value}"]
@@ -169,32 +174,38 @@ def spark_submit(package: Package, own: EmrSettings, settings: Settings, layer: 
     return [*command, "--layer", layer, "--conf", f"{package_archive.ROOT}/settings.toml"]
 
 
-def _check_bucket(own: EmrSettings) -> None:
-    """Raises BadInput where there are no credentials or no such bucket, Refused where it lies elsewhere."""
-    name, _ = addresses.bucket_and_prefix(own.artifacts)
-    account.check_bucket(name, s3_requests.bucket_region(name), own)
+def _check_bucket(emr_settings: EmrSettings) -> None:
+    """Check the bucket for artifacts.
+
+    Raises BadInput where there are no credentials or no such bucket, and Refused where it lies in another
+    region than the cluster.
+    """
+    name, _ = addresses.bucket_and_prefix(emr_settings.artifacts)
+    account.check_bucket_region(name, s3_requests.bucket_region(name), emr_settings)
 
 
-def _at(own: EmrSettings, sha256: str) -> Package:
-    return Package(sha256, f"{own.artifacts.rstrip('/')}/{account.PACKAGES}/{sha256}/{ARCHIVE}")
+def _package(emr_settings: EmrSettings, sha256: str) -> Package:
+    root = emr_settings.artifacts.rstrip("/")
+    return Package(sha256, f"{root}/{account.PACKAGES}/{sha256}/{ARCHIVE}")
 
 
-def _latest(own: EmrSettings) -> str:
-    return f"{own.artifacts.rstrip('/')}/{account.PACKAGES}/{LATEST}"
+def _latest(emr_settings: EmrSettings) -> str:
+    """The address of the file that names the newest package."""
+    return f"{emr_settings.artifacts.rstrip('/')}/{account.PACKAGES}/{LATEST}"
 
 
 def _read(uri: str) -> bytes | None:
-    """The bytes of a small object; None where there is none. Raises StorageFailed."""
+    """Return the bytes of a small object, or None where it doesn't exist. Raises StorageFailed."""
     place, _, name = uri.rpartition("/")
     return folder(place).read(name)
 
 
-def _write(own: EmrSettings, uri: str, content: bytes | BinaryIO) -> None:
-    """Raises as `aws.asking`."""
+def _write(emr_settings: EmrSettings, uri: str, content: bytes | BinaryIO) -> None:
+    """Write an object in S3. Raises as `aws.asking`."""
     name, key = addresses.bucket_and_prefix(uri)
     with aws.asking(f"to write {uri}"):
         body = io.BytesIO(content) if isinstance(content, bytes) else content
-        aws.client("s3", own.region).upload_fileobj(body, name, key)
+        aws.client("s3", emr_settings.region).upload_fileobj(body, name, key)
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

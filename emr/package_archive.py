@@ -1,4 +1,4 @@
-"""A package's content, and its one file: the same bytes from the same content."""
+"""The files of a package and the archive that holds them. The same files give the same bytes."""
 
 from __future__ import annotations
 
@@ -29,55 +29,66 @@ ROOMS = (
     "emr",
     "cli",
 )
+"""The folders of the project that are part of a package."""
+
 MAIN = "run.py"
+"""The file that spark-submit runs."""
 
 ROOT = "package"
-"""The folder that a package is unpacked as, in the working folder of driver and executors."""
+"""The name of the folder into which YARN unpacks a package, in the working folder of driver and executors."""
 
-SECRET = re.compile("(?i)secret|password|token|access[.]?key")
-"""As Spark's own `spark.redaction.regex` has it."""
+SECRET_KEY = re.compile("(?i)secret|password|token|access[.]?key")
+"""What keys of secrets contain, as in Spark's `spark.redaction.regex`."""
 
-LEVEL = 1
-"""Of gzip. Level 6 makes a package a tenth smaller, and takes three times as long."""
+GZIP_LEVEL = 1
+"""The level of gzip's compression. Level 6 makes a package a tenth smaller, and takes three times as long."""
 
 
-def code() -> dict[str, bytes]:
-    """Every file of the rooms, and `run.py`, by name; in `REVISION` what they are a revision of."""
+def code_files() -> dict[str, bytes]:
+    """Return the content of run.py and of every file of the rooms, by name.
+
+    The file `REVISION` is added, which names the revision of the code. Caches and hidden files are left out.
+    """
     files = [PROJECT / MAIN]
     for room in ROOMS:
         files += [path for path in (PROJECT / room).rglob("*") if path.is_file()]
-    names = {path.relative_to(PROJECT).as_posix(): path for path in files}
-    kept = {n: path.read_bytes() for n, path in names.items() if not _is_hidden_or_cached(n)}
-    return {**kept, "REVISION": f"{code_revision()}\n".encode()}
+    paths = {path.relative_to(PROJECT).as_posix(): path for path in files}
+    contents = {
+        name: path.read_bytes() for name, path in paths.items() if not _is_hidden_or_cached(name)
+    }
+    return {**contents, "REVISION": f"{code_revision()}\n".encode()}
 
 
 def _is_hidden_or_cached(name: str) -> bool:
     return any(part.startswith(".") or part == "__pycache__" for part in name.split("/"))
 
 
-def packaged(settings: Settings) -> Settings:
-    """The settings as a package has them: with the extractor that lies in it.
+def packaged_settings(settings: Settings) -> Settings:
+    """Return the settings for a package, which name the converted extractor in the package.
 
-    Raises BadSettings for a value in spark.config that looks like a secret: a package is kept for good.
+    Raises BadSettings where a key in spark.config looks like that of a secret, because packages are kept.
     """
     for key, value in settings.spark.config.items():
-        if value and SECRET.search(key):
+        if value and SECRET_KEY.search(key):
             raise BadSettings(
-                f"spark.config {key} looks like a secret, and packages are kept: leave it out, the role of "
-                f"the nodes gives access to AWS."
+                f"spark.config {key} looks like a secret, and packages are kept; leave it out, because the "
+                f"role of the nodes gives access to AWS."
             )
     model = settings.model.model_copy(update={"flatbuffer": f"{ROOT}/model.tflite"})
     return settings.model_copy(update={"model": model})
 
 
 def as_toml(settings: Settings) -> str:
-    """The settings as a file that `Settings.load` reads to the same again."""
+    """Return the settings as the text of a TOML file, from which `Settings.load` reads the same settings."""
     sections = settings.model_dump(mode="json", exclude_none=True)
     return "\n".join(_table(name, values) for name, values in sections.items())
 
 
 def _table(name: str, values: Mapping[str, Any]) -> str:
-    """One table, the tables in it last. JSON's text, numbers and lists are also TOML's."""
+    """Return one table of TOML, with the tables within it at its end.
+
+    Texts, numbers and lists are written as JSON, which is also valid TOML.
+    """
     plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
     lines = [f"[{name}]"]
     lines += [f"{_json(key)} = {_json(value)}" for key, value in plain.items()]
@@ -86,15 +97,18 @@ def _table(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _json(value: Any) -> str:
-    # DEL is the one character that JSON may have as it is, and TOML may not.
+    # DEL is the only character that JSON allows unescaped and TOML does not.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def write(content: Mapping[str, bytes | Path], archive: Path) -> None:
-    """Writes a .tar.gz of files by name: sorted, of one time, one mode and no owner."""
+def write_archive(content: Mapping[str, bytes | Path], archive: Path) -> None:
+    """Write files, given by their names, to a .tar.gz.
+
+    The same files give the same bytes: they are sorted, and have one time, one mode and no owner.
+    """
     with (
         archive.open("wb") as sink,
-        gzip.GzipFile("", "wb", LEVEL, fileobj=sink, mtime=0) as compressed,
+        gzip.GzipFile("", "wb", GZIP_LEVEL, fileobj=sink, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for name in sorted(content):

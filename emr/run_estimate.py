@@ -1,10 +1,11 @@
-"""How long a run takes on a cluster, and what memory and storage it needs. Numbers in, numbers out.
+"""Estimates how long a run takes on a cluster, and how much memory and storage it needs.
 
     seconds = fixed + chunks × chunk + photos × (driver + list) + photos × read / (slots × READERS)
               + photos × core / (cores × efficiency × use)
 
-`slots` are vCPUs, as many as tasks run at once; `cores` are what they do together, in cores of the machine
-that was measured. `use`: the tasks of a chunk come in waves, of which the last one is rarely full.
+`slots` is the number of vCPUs, which is also the number of tasks that run at the same time. `cores` is the
+speed of all vCPUs together, as a number of cores of the machine that was measured. The tasks of a chunk run
+in waves, of which the last is rarely full; `use` is the share of the slots that they occupy, in (0, 1].
 """
 
 from __future__ import annotations
@@ -17,60 +18,64 @@ from conf.settings import ChunkSettings
 from lake.spark_session import REQUIRED
 from lake.storage.s3_folder import READERS
 
-SPLIT = int(REQUIRED["spark.sql.files.maxPartitionBytes"])
-"""Bytes of bronze/photos that a task of silver reads."""
+SPLIT_BYTES = int(REQUIRED["spark.sql.files.maxPartitionBytes"])
+"""The bytes of bronze/photos that one task of silver reads."""
 
 LIST_PAGE = 1000
-"""Objects that S3 lists with one request."""
+"""The number of objects that S3 lists in one answer."""
 
 CHUNK_SHARE = 0.1
-"""Of a chunk's time on all nodes that its gates and commits may take."""
+"""The share that a chunk's gates and commits may take of the time in which all nodes work on it."""
 
 YARN_SHARE = 0.75
-"""Of a node's memory that EMR gives to YARN: 12,288 of 16,384 MiB of an m5.xlarge (EMR release guide, task
-configuration)."""
+"""The share of a node's memory that EMR gives to YARN: 12,288 of 16,384 MiB of an m5.xlarge (EMR release
+guide, task configuration)."""
 
 HEADROOM = 1.4
-"""Python's memory over the highest that was seen: no photo of tens of megabytes was among those measured."""
+"""The memory for Python as a multiple of the measured peak, because no photo of tens of megabytes was among
+the measured ones."""
 
-HEAP_A_SLOT = 8 * int(REQUIRED["spark.sql.execution.arrow.maxBytesPerBatch"]) >> 20
-"""MiB of Java's heap for a task: batches on their way to Python and back, row groups read and written."""
+HEAP_PER_SLOT = 8 * int(REQUIRED["spark.sql.execution.arrow.maxBytesPerBatch"]) >> 20
+"""The MiB of Java's heap for one task. It holds batches on their way to Python and back, and row groups that
+are read and written."""
 
-STEP = 256
-"""MiB that memory is rounded to."""
+MEMORY_STEP = 256
+"""The MiB to whose multiples memory is rounded."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """New photos of so many bytes each, on average, in chunks of so many photos."""
+    """A number of new photos, their average size in bytes, and the number of photos in a chunk."""
 
     photos: int
     photo_bytes: int
     chunk_photos: int
 
     @classmethod
-    def of(cls, photos: int, photo_bytes: int, bounds: ChunkSettings) -> Work:
-        """In chunks that stay within both bounds."""
+    def in_chunks(cls, photos: int, photo_bytes: int, bounds: ChunkSettings) -> Work:
+        """Return work in the largest chunks within both bounds of the settings, photos and bytes."""
         most = max(1, min(bounds.max_photos, bounds.max_bytes // photo_bytes))
         return cls(photos, photo_bytes, min(most, photos))
 
     @property
     def bytes(self) -> int:
+        """The bytes of all photos."""
         return self.photos * self.photo_bytes
 
     @property
     def chunks(self) -> int:
+        """The number of chunks."""
         return math.ceil(self.photos / self.chunk_photos)
 
     @property
     def chunk_tasks(self) -> int:
-        """Tasks in which silver embeds a chunk."""
-        return math.ceil(self.chunk_photos * self.photo_bytes / SPLIT)
+        """The number of tasks in which silver embeds one chunk."""
+        return math.ceil(self.chunk_photos * self.photo_bytes / SPLIT_BYTES)
 
 
 @dataclass(frozen=True)
 class Seconds:
-    """Where a run's seconds go: those that more nodes don't shorten first."""
+    """The parts of a run's seconds. More nodes only shorten the last two, `reading` and `cores`."""
 
     fixed: float
     chunks: float
@@ -81,53 +86,61 @@ class Seconds:
 
     @property
     def serial(self) -> float:
-        """However many nodes there are."""
+        """The seconds that stay, however many nodes there are."""
         return self.fixed + self.chunks + self.driver + self.listing
 
     @property
     def total(self) -> float:
+        """The seconds of the whole run."""
         return sum(getattr(self, field.name) for field in fields(self))
 
 
 def core_seconds(work: Work, measured: Calibration) -> float:
-    """Of one measured core, for a photo. Bytes beyond those that were measured count as decoding; a smaller
-    photo counts as one that was measured."""
-    more = max(0, work.photo_bytes - measured.photo_bytes)
-    return measured.core_seconds + more * measured.byte_seconds
+    """Return the seconds that one measured core takes for a photo.
+
+    Bytes beyond the size of the measured photos count as decoding. A smaller photo counts as a measured one.
+    """
+    more_bytes = max(0, work.photo_bytes - measured.photo_bytes)
+    return measured.core_seconds + more_bytes * measured.byte_seconds
 
 
-def seconds(
+def run_seconds(
     work: Work, measured: Calibration, storage: Storage, *, slots: int, cores: float
 ) -> Seconds:
-    """Of a run with so many task slots, which do as much as so many measured cores."""
+    """Return the seconds of a run with that many task slots, which are as fast as so many measured cores."""
     waves = math.ceil(work.chunk_tasks / slots)
     use = work.chunk_tasks / (waves * slots)
+    efficiency = 1 if slots == 1 else measured.efficiency
     return Seconds(
         fixed=measured.fixed_seconds,
         chunks=work.chunks * measured.chunk_seconds,
         driver=work.photos * measured.driver_seconds,
         listing=math.ceil(work.photos / LIST_PAGE) * storage.s3_first_byte_seconds,
         reading=work.photos * storage.s3_first_byte_seconds / (slots * READERS),
-        cores=work.photos
-        * core_seconds(work, measured)
-        / (cores * (1 if slots == 1 else measured.efficiency) * use),
+        cores=work.photos * core_seconds(work, measured) / (cores * efficiency * use),
     )
 
 
-def chunk_for(
+def balanced_chunk(
     work: Work, measured: Calibration, storage: Storage, *, slots: int, cores: float
 ) -> int:
-    """Photos a chunk of which its gates and commits are `CHUNK_SHARE` of what the nodes do for it."""
-    computed = core_seconds(work, measured) / (cores * measured.efficiency)
-    read = storage.s3_first_byte_seconds / (slots * READERS)
-    return math.ceil(measured.chunk_seconds / CHUNK_SHARE / (computed + read))
+    """Return the number of photos in a chunk whose gates and commits take `CHUNK_SHARE` of its time.
+
+    Its time is that in which all nodes read and compute for it.
+    """
+    computing = core_seconds(work, measured) / (cores * measured.efficiency)
+    reading = storage.s3_first_byte_seconds / (slots * READERS)
+    return math.ceil(measured.chunk_seconds / CHUNK_SHARE / (computing + reading))
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Of a node, in MiB: what YARN gives (`container`), the heap of its executor, what Python workers have
-    beside it (`overhead`), and the driver's. `driver_alone`: that has no room beside an executor, and takes a
-    node of its own."""
+    """The memory of a node, in MiB.
+
+    `container` is what YARN has to give, `heap` the Java heap of the executor, `overhead` the memory of its
+    Python workers beside the heap, and `driver` the driver's container. `driver_alone` says that the driver
+    has no room beside an executor, and takes a node of its own.
+    """
 
     container: int
     heap: int
@@ -137,53 +150,63 @@ class Memory:
 
     @property
     def has_driver(self) -> bool:
-        """Whether a node has room for the driver at all."""
+        """Whether the driver fits on such a node at all."""
         return self.driver <= self.container
 
 
-def memory(instance: Instance, work: Work, measured: Calibration, *, driver: int) -> Memory:
-    """One executor a node, with a task slot for each vCPU, beside a driver of so many MiB.
+def node_memory(instance: Instance, work: Work, measured: Calibration, *, driver: int) -> Memory:
+    """Return the memory of a node with one executor, which has a task slot for each vCPU.
 
-    YARN puts the driver on one of the nodes, so all leave room for it where Java has enough left. Each Python
-    worker holds the objects of a chunk, which are broadcast to it.
+    `driver` is the size of the driver's container in MiB. YARN puts the driver on one of the nodes, so all of
+    them leave room for it where Java's heap stays large enough. Each Python worker holds the list of a
+    chunk's objects, which is broadcast to it.
     """
     container = int(instance.memory_gib * 1024 * YARN_SHARE)
-    worker = measured.worker_bytes + work.chunk_photos * measured.driver_bytes
-    overhead = _steps(instance.vcpus * worker * HEADROOM / (1 << 20))
-    heap = (container - driver - overhead) // STEP * STEP
-    if heap >= instance.vcpus * HEAP_A_SLOT:
+    worker_bytes = measured.worker_bytes + work.chunk_photos * measured.driver_bytes
+    overhead = _rounded_up(instance.vcpus * worker_bytes * HEADROOM / (1 << 20))
+    heap = (container - driver - overhead) // MEMORY_STEP * MEMORY_STEP
+    if heap >= instance.vcpus * HEAP_PER_SLOT:
         return Memory(container, heap, overhead, driver, driver_alone=False)
-    whole = (container - overhead) // STEP * STEP
-    return Memory(container, whole, overhead, driver, driver_alone=True)
+    heap_without_driver = (container - overhead) // MEMORY_STEP * MEMORY_STEP
+    return Memory(container, heap_without_driver, overhead, driver, driver_alone=True)
 
 
 def driver_overhead(work: Work, measured: Calibration) -> int:
-    """MiB that the driver's Python needs beside Java's heap: it holds each landing object that is listed."""
-    held = measured.memory_bytes["driver"] + work.photos * measured.driver_bytes
-    return _steps(held * HEADROOM / (1 << 20))
+    """Return the MiB that the driver's Python needs beside Java's heap.
+
+    It holds every listed landing object.
+    """
+    held_bytes = measured.memory_bytes["driver"] + work.photos * measured.driver_bytes
+    return _rounded_up(held_bytes * HEADROOM / (1 << 20))
 
 
-def most_objects(instance: Instance, measured: Calibration, *, driver_heap: int) -> float:
-    """Landing objects that a driver with so many MiB of heap, alone on a node, can hold."""
+def max_objects(instance: Instance, measured: Calibration, *, driver_heap: int) -> float:
+    """Return how many landing objects a driver that is alone on a node can hold.
+
+    `driver_heap` is the MiB of its Java heap.
+    """
     room = instance.memory_gib * 1024 * YARN_SHARE - driver_heap
-    held = room * (1 << 20) / HEADROOM - measured.memory_bytes["driver"]
-    return max(0.0, held / measured.driver_bytes)
+    bytes_for_objects = room * (1 << 20) / HEADROOM - measured.memory_bytes["driver"]
+    return max(0.0, bytes_for_objects / measured.driver_bytes)
 
 
-def _steps(mebibytes: float) -> int:
-    return math.ceil(mebibytes / STEP) * STEP
+def _rounded_up(mebibytes: float) -> int:
+    return math.ceil(mebibytes / MEMORY_STEP) * MEMORY_STEP
 
 
 @dataclass(frozen=True)
 class StorageNeed:
-    """What S3 has to do with a run, and what it holds after it: requests, and bytes."""
+    """The requests to S3 that a run makes, and the bytes that S3 stores after it."""
 
     gets: int
     puts: int
-    held: int
+    stored_bytes: int
 
     def requests_cost(self, storage: Storage) -> float:
-        """Dollars, with a KMS request for each of S3: a bucket key makes them fewer."""
+        """Return the dollars for the requests, with a KMS request for each.
+
+        A bucket key makes the requests to KMS fewer.
+        """
         requests = self.gets + self.puts
         return (
             self.gets * storage.s3_get_1000 / 1000
@@ -192,14 +215,22 @@ class StorageNeed:
         )
 
     def month_cost(self, storage: Storage) -> float:
-        """Dollars a month."""
-        return self.held / 1e9 * storage.s3_gb_month
+        """Return the dollars for storing the bytes for a month."""
+        return self.stored_bytes / 1e9 * storage.s3_gb_month
 
 
-def stored(work: Work, *, dimensions: int, components: int) -> StorageNeed:
-    """Each photo is read from landing once, and its row from staging and from bronze; a file is written to
-    staging and to bronze for each `SPLIT`. Landing and bronze hold the bytes, silver and gold float32."""
-    splits = math.ceil(work.bytes / SPLIT)
+def storage_need(work: Work, *, dimensions: int, components: int) -> StorageNeed:
+    """Return the requests of a run and the bytes that are stored after it.
+
+    Each photo is read from landing once, and its row is read from staging and from bronze. For each
+    `SPLIT_BYTES` a file is written to staging and one to bronze. Landing and bronze store the bytes of the
+    photos; silver stores float32[dimensions] and gold float32[components] for each.
+    """
+    splits = math.ceil(work.bytes / SPLIT_BYTES)
     pages = math.ceil(work.photos / LIST_PAGE)
-    values = work.photos * (dimensions + components) * 4
-    return StorageNeed(work.photos + 2 * splits, pages + 2 * splits, 2 * work.bytes + values)
+    vector_bytes = work.photos * (dimensions + components) * 4
+    return StorageNeed(
+        gets=work.photos + 2 * splits,
+        puts=pages + 2 * splits,
+        stored_bytes=2 * work.bytes + vector_bytes,
+    )

@@ -1,4 +1,4 @@
-"""The security configuration of a cluster: encryption at rest and between nodes, and IMDSv2 alone."""
+"""The security configuration of a cluster: encryption at rest, TLS between nodes, and only IMDSv2."""
 
 from __future__ import annotations
 
@@ -11,39 +11,45 @@ from lake import aws
 from lake.storage.addresses import is_s3
 
 
-def configured(own: EmrSettings, key: str) -> str:
-    """The name of the security configuration of these settings; it is made where it isn't there.
+def ensure_configuration(emr_settings: EmrSettings, key: str) -> str:
+    """Return the name of these settings' security configuration, which is created where it doesn't exist.
 
-    Its name ends in a hash of what it says: EMR can't change one. `key`: the ARN of the KMS key.
+    EMR can't change a security configuration, so its name ends in a hash of its content. `key` is the ARN of
+    the KMS key.
     """
-    content = configuration(own, key)
-    name = f"{own.name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-    emr = aws.client("emr", own.region)
+    content = configuration_json(emr_settings, key)
+    name = f"{emr_settings.name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    client = aws.client("emr", emr_settings.region)
     with aws.asking(f"the security configuration {name}"):
         try:
-            emr.describe_security_configuration(Name=name)
-        except emr.exceptions.InvalidRequestException:
-            emr.create_security_configuration(Name=name, SecurityConfiguration=content)
+            client.describe_security_configuration(Name=name)
+        except client.exceptions.InvalidRequestException:
+            client.create_security_configuration(Name=name, SecurityConfiguration=content)
     return name
 
 
-def check_certificates(own: EmrSettings) -> None:
-    """Raises BadInput where the settings name no certificates: nodes would speak without TLS."""
-    if is_s3(own.certificates):
+def check_certificates(emr_settings: EmrSettings) -> None:
+    """Raise BadInput where the settings name no certificates, without which nodes can't use TLS."""
+    if is_s3(emr_settings.certificates):
         return
-    place = f"{own.artifacts.rstrip('/')}/certificates.zip"
+    address = f"{emr_settings.artifacts.rstrip('/')}/certificates.zip"
+    command = (
+        f"openssl req -x509 -newkey rsa:2048 -nodes -days 825 "
+        f"-subj '/CN=*.{emr_settings.region}.compute.internal' "
+        f"-keyout privateKey.pem -out certificateChain.pem "
+        f"&& cp certificateChain.pem trustedCertificates.pem "
+        f"&& zip certificates.zip privateKey.pem certificateChain.pem trustedCertificates.pem "
+        f"&& aws s3 cp certificates.zip {address}"
+    )
     raise BadInput(
-        f"emr.certificates names no zip file in S3, and TLS between nodes needs one: make it by `openssl req "
-        f"-x509 -newkey rsa:2048 -nodes -days 825 -subj '/CN=*.{own.region}.compute.internal' -keyout "
-        f"privateKey.pem -out certificateChain.pem && cp certificateChain.pem trustedCertificates.pem && zip "
-        f"certificates.zip privateKey.pem certificateChain.pem trustedCertificates.pem && aws s3 cp "
-        f"certificates.zip {place}`, and set emr.certificates={place}."
+        f"emr.certificates names no zip file in S3, and TLS between nodes needs one; make it by `{command}`, "
+        f"and set emr.certificates={address}."
     )
 
 
-def configuration(own: EmrSettings, key: str) -> str:
-    """What it says, as JSON."""
-    said = {
+def configuration_json(emr_settings: EmrSettings, key: str) -> str:
+    """Return the content of the security configuration as JSON. `key` is the ARN of the KMS key."""
+    content = {
         "EncryptionConfiguration": {
             "EnableAtRestEncryption": True,
             "AtRestEncryptionConfiguration": {
@@ -58,7 +64,7 @@ def configuration(own: EmrSettings, key: str) -> str:
             "InTransitEncryptionConfiguration": {
                 "TLSCertificateConfiguration": {
                     "CertificateProviderType": "PEM",
-                    "S3Object": own.certificates,
+                    "S3Object": emr_settings.certificates,
                 }
             },
         },
@@ -67,4 +73,4 @@ def configuration(own: EmrSettings, key: str) -> str:
             "HttpPutResponseHopLimit": 1,
         },
     }
-    return json.dumps(said, sort_keys=True)
+    return json.dumps(content, sort_keys=True)

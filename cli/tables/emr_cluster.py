@@ -1,8 +1,8 @@
-"""A cluster, its nodes and its steps as people read them."""
+"""Prints the report of a cluster: its state, its nodes and its last steps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,49 +11,55 @@ from rich.markup import escape
 from rich.table import Table
 
 from emr.cluster import ClusterReport
-from emr.cluster_state import ENDED
+from emr.cluster_state import ENDED, Step
+
+REASONLESS = ("COMPLETED", "PENDING", "RUNNING")
+"""States of steps that need no reason."""
 
 
 def show(console: Console, report: ClusterReport) -> None:
-    """A line about the cluster, a table of its nodes, and a table of its last steps. Times are in UTC."""
-    cluster, fleets, steps = report.cluster, report.fleets, report.steps
-    since = told(cluster.created)
-    why = f" ({cluster.why})" if cluster.state in ENDED else ""
+    """Print a line about the cluster, and tables of its nodes and of its last steps. Times are in UTC."""
+    cluster = report.cluster
+    reason = f" ({cluster.reason})" if cluster.state in ENDED else ""
     console.print(
-        f"cluster {cluster.id}, {cluster.name}: {cluster.state}{why}, made at {since}",
+        f"cluster {cluster.id}, {cluster.name}: {cluster.state}{reason}, made at "
+        f"{_minute(cluster.created)}",
         markup=False,
         soft_wrap=True,
     )
-    nodes = Table()
+    console.print(_nodes_table(report.fleets))
+    console.print(_steps_table(report.steps))
+
+
+def _nodes_table(fleets: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table()
     for name in ("nodes", "state", "types", "on demand", "Spot"):
-        nodes.add_column(name, justify="right" if name in ("on demand", "Spot") else "left")
+        table.add_column(name, justify="right" if name in ("on demand", "Spot") else "left")
     for fleet in fleets:
         types = ", ".join(each["InstanceType"] for each in fleet["InstanceTypeSpecifications"])
-        nodes.add_row(
-            fleet["Name"],
-            fleet["Status"]["State"],
-            types,
-            _of(fleet, "OnDemand"),
-            _of(fleet, "Spot"),
-        )
-    console.print(nodes)
+        state = fleet["Status"]["State"]
+        on_demand, spot = _capacity(fleet, "OnDemand"), _capacity(fleet, "Spot")
+        table.add_row(fleet["Name"], state, types, on_demand, spot)
+    return table
+
+
+def _steps_table(steps: Sequence[Step]) -> Table:
     table = Table()
     for name in ("step", "what", "state", "made", "ended", "why"):
         table.add_column(name)
     for step in steps:
-        why = escape(step.why) if step.state not in ("COMPLETED", "PENDING", "RUNNING") else ""
-        ended = told(step.ended) if step.ended else "–"
-        table.add_row(step.id, step.name, step.state, told(step.created), ended, why)
-    console.print(table)
+        reason = "" if step.state in REASONLESS else escape(step.reason)
+        ended = _minute(step.ended) if step.ended else "–"
+        table.add_row(step.id, step.name, step.state, _minute(step.created), ended, reason)
+    return table
 
 
-def told(time: datetime) -> str:
-    """A time to the minute, in UTC."""
+def _minute(time: datetime) -> str:
+    """Return a time to the minute, in UTC."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def _of(fleet: Mapping[str, Any], kind: str) -> str:
-    """How many are there of how many."""
-    return (
-        f"{fleet.get(f'Provisioned{kind}Capacity', 0)} of {fleet.get(f'Target{kind}Capacity', 0)}"
-    )
+def _capacity(fleet: Mapping[str, Any], kind: str) -> str:
+    """Return how many nodes of a fleet are running and how many it should have. `kind`: OnDemand or Spot."""
+    provisioned = fleet.get(f"Provisioned{kind}Capacity", 0)
+    return f"{provisioned} of {fleet.get(f'Target{kind}Capacity', 0)}"

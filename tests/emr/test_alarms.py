@@ -1,4 +1,4 @@
-"""Alarms: each watches a number that a run sends, and is made in the account once."""
+"""Each alarm watches a number that a run sends, and is created in the account once."""
 
 import boto3
 import pytest
@@ -20,7 +20,7 @@ def load(*overrides):
 
 def wanted(*overrides):
     settings = load(*overrides)
-    return {alarm["AlarmName"]: alarm for alarm in alarms.alarms(settings, settings.emr)}
+    return {alarm["AlarmName"]: alarm for alarm in alarms.alarm_requests(settings, settings.emr)}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def cloudwatch(monkeypatch):
 
 
 def test_each_watches_a_number_that_a_run_sends():
-    """Of a run through all layers, its first chunk compared with a fit."""
+    """The run goes through all layers, and its first chunk is compared with a fit."""
     settings = load()
     layers = [LayerRun(name, counts={"in": 10, "kept": 9}) for name in ("bronze", "silver", "gold")]
     layers[0].measure(metric_names.LAG, 5)
@@ -72,7 +72,7 @@ def test_bounds_are_those_of_the_settings():
 
 
 def rings(alarm, values):
-    """What CloudWatch makes of what was sent in one period, and of nothing in all others."""
+    """Whether CloudWatch rings an alarm for the values of one period, where no other period has any."""
     if not values:
         return alarm["TreatMissingData"] == "breaching"
     value = {"Maximum": max, "Minimum": min, "Sum": sum}[alarm["Statistic"]](values)
@@ -127,17 +127,17 @@ def test_settings_that_cloudwatch_would_refuse_are_refused(override):
 
 def test_they_are_made_once_and_changed_where_they_differ(cloudwatch):
     settings = load()
-    asked = alarms.alarms(settings, settings.emr)
-    assert len(alarms.applied(asked, settings.emr)) == len(asked)
+    asked = alarms.alarm_requests(settings, settings.emr)
+    assert len(alarms.ensure_alarms(asked, settings.emr)) == len(asked)
     held = {a["AlarmName"]: a for a in cloudwatch.describe_alarms()["MetricAlarms"]}
     for alarm in asked:
         assert {key: held[alarm["AlarmName"]][key] for key in alarm} == alarm
-    assert alarms.applied(asked, settings.emr) == []
+    assert alarms.ensure_alarms(asked, settings.emr) == []
     for alarm in asked:  # CloudWatch may tell dimensions in another order than it was given them
         turned = {"Dimensions": alarm["Dimensions"][::-1]}
         cloudwatch.put_metric_alarm(**alarm | turned)
-    assert alarms.applied(asked, settings.emr) == []
+    assert alarms.ensure_alarms(asked, settings.emr) == []
     later = load("monitoring.lag_hours=72")
-    assert alarms.applied(alarms.alarms(later, later.emr), later.emr) == [
+    assert alarms.ensure_alarms(alarms.alarm_requests(later, later.emr), later.emr) == [
         "alarm fruit-lake-lag: changed."
     ]

@@ -1,4 +1,4 @@
-"""The cluster's life: launched once, given steps, watched, ended; and every way in which that is refused."""
+"""A cluster is launched once, is given steps, is watched and is ended; and each of these can be refused."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from rich.console import Console
 
+from cli.commands import emr as emr_command
 from conf.errors import BadInput, FruitLakeError, Refused
 from conf.settings import Settings
-from emr import cluster, cluster_state
+from emr import cluster_state
 from lake import aws
 
 REGION = "eu-west-3"
@@ -34,8 +35,10 @@ APPLICATION = "application_1700000000000_0007"
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The operations that AWS was asked for, with their parameters, in order. An error in `calls.failing`
-    stands for the answer to one."""
+    """The operations that AWS was asked for, with their parameters, in order.
+
+    An error under an operation's name in `calls.failing` is raised in the place of its answer.
+    """
     original = botocore.client.BaseClient._make_api_call
 
     class Calls(list):
@@ -57,7 +60,7 @@ def calls(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    """A look follows on the last at once; a test that would wait for good fails instead."""
+    """Nothing waits between two requests for a state. A test that would wait for ever fails instead."""
     waits = Counter()
 
     def sleep(seconds):
@@ -82,7 +85,7 @@ def empty(monkeypatch, calls):
 
 @pytest.fixture
 def cloud(empty):
-    """The buckets, the key and two packages too."""
+    """An account with the buckets, the key and two packages. Gives the ARN of the key."""
     kms, s3 = boto3.client("kms"), boto3.client("s3")
     key = kms.create_key()["KeyMetadata"]["Arn"]
     kms.create_alias(AliasName="alias/fruit-lake", TargetKeyId=key)
@@ -99,13 +102,13 @@ def put(name: str, content: bytes) -> None:
 
 
 def log(name: str, *lines: str) -> None:
-    """A log file where EMR puts it, of the cluster j-1."""
+    """Put a log file of the cluster j-1 where EMR puts it."""
     put(f"logs/j-1/{name}.gz", gzip.compress("".join(f"{line}\n" for line in lines).encode()))
 
 
 @pytest.fixture
 def run(empty):
-    """A command on the cluster, and what it printed."""
+    """A function that runs a subcommand of `emr` and returns what it printed."""
 
     def call(doing, *overrides, layer="all", package=None, step=None):
         wanted = ['emr.subnets=["subnet-1"]', CERTIFICATES, *overrides]
@@ -113,7 +116,7 @@ def run(empty):
         words = argparse.Namespace(doing=doing, step_layer=layer, package=package, step=step)
         screen = io.StringIO()
         call.screen = screen
-        cluster.run(words, settings, settings.emr, Console(file=screen, width=200))
+        emr_command.run(words, settings, Console(file=screen, width=200))
         return screen.getvalue()
 
     return call
@@ -301,16 +304,17 @@ def test_without_credentials_the_sentence_says_how_to_get_some(monkeypatch, doin
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     settings = Settings.load("emr", environment={}, overrides=[CERTIFICATES])
     words = argparse.Namespace(doing=doing, step_layer="all", package=None, step=None)
     aws.client.cache_clear()
     with pytest.raises(FruitLakeError, match="there are no credentials: log in"):
-        cluster.run(words, settings, settings.emr, Console(file=io.StringIO()))
+        emr_command.run(words, settings, Console(file=io.StringIO()))
     aws.client.cache_clear()
 
 
-# What moto doesn't have, or has in one state alone, is answered by a stub: botocore checks each request, and
-# each answer, against its own model.
+# A stub answers what moto doesn't have, or only has in one state. botocore checks each request and each
+# answer against its own model.
 
 
 @pytest.fixture
@@ -333,7 +337,7 @@ def told_step(now, step="s-1", name=f"all {SHA[:12]}", hour=5, **more) -> dict:
 
 
 def hold_cluster(stub, states=cluster_state.ACTIVE, now="WAITING") -> None:
-    """It is found by its name and tags."""
+    """Answer the two requests by which a cluster is found by its name and tags."""
     found = told_cluster(now)["Cluster"] | {}
     found.pop("Tags")
     stub.add_response("list_clusters", {"Clusters": [found]}, {"ClusterStates": list(states)})
@@ -354,7 +358,7 @@ def add_step(stub) -> None:
 
 
 def end_of_driver(*lines: str, attempt: int = 1) -> None:
-    """The logs of a step that became an application."""
+    """Put the logs of a step that became an application, with these lines of its driver."""
     log("steps/s-1/stderr", "INFO Submitting", f"INFO Submitted {APPLICATION}")
     container = f"container_1700000000000_0007_0{attempt}_000001"
     log(f"containers/{APPLICATION}/{container}/stdout", *lines)

@@ -1,4 +1,4 @@
-"""The package at work: driver and executors in processes of their own, with a bare Spark and nothing else.
+"""Runs of a package, with driver and executors in processes of their own that have only Spark.
 
 The checkout is on nobody's path, and the environment has no package but Spark's. What YARN would do is done
 by hand: the package lies unpacked in the working folder of the driver, and Spark unpacks it for executors.
@@ -34,23 +34,23 @@ MASTER = "local-cluster[2,1,1024]"
 """Two executors of one core and 1,024 MB, each a process of its own."""
 
 STARTS = 180
-"""Seconds that something in a run may keep us waiting on a busy machine."""
+"""The seconds that a test waits for something in a run, on a busy machine."""
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """An environment with a bare Spark, and a package that was made and unpacked."""
+    """An environment that has only Spark, and a package that was made and unpacked."""
 
     environment: Path
     work: Path
     settings: Settings
     own: EmrSettings
-    built: package.Built
+    built: package.BuiltPackage
 
     def command(self, place: Place, main: str) -> list[str]:
-        """What submits a run to YARN, for this master instead, where Delta's jars are no node's own."""
+        """The command that submits a run to YARN, changed to MASTER, whose nodes have no jars of Delta."""
         at = Package(self.built.sha256, self.built.archive.as_uri())
         words = package.spark_submit(at, self.own, self.settings, "all")
         for name, value in (("--master", MASTER), ("--deploy-mode", "client")):
@@ -61,11 +61,11 @@ class Cluster:
         return [*words, "--landing", str(place.landing), "--lake", place.settings.paths.lake]
 
     def started(self, words: list[str]) -> subprocess.Popen[str]:
-        """The command, in a process group of its own."""
+        """Start a command in a process group of its own."""
         own = {name: os.environ[name] for name in ("HOME", "JAVA_HOME") if name in os.environ}
         own["PATH"] = f"{self.environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
         [path] = [w for w in words if w.startswith("spark.yarn.appMasterEnv.PYTHONPATH=")]
-        # Whole paths: executors inherit them here, and what they take from there is not their own.
+        # The paths are absolute because executors inherit them here, and have other working folders.
         parts = path.partition("=")[2].split(os.pathsep)
         own["PYTHONPATH"] = os.pathsep.join(str(self.work / part) for part in parts)
         return subprocess.Popen(
@@ -79,7 +79,7 @@ class Cluster:
         )
 
     def run(self, words: list[str]) -> tuple[int, str]:
-        """Exit code and output."""
+        """Run a command, and return its exit code and its output."""
         with ended(self.started(words)) as process:
             output, _ = process.communicate()
             return process.returncode, output
@@ -87,7 +87,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def ended(process):
-    """Nothing of the process is left afterwards."""
+    """Kill the process and its whole group at the end."""
     try:
         yield process
     finally:
@@ -102,7 +102,7 @@ def cluster(tmp_path_factory) -> Cluster:
     environment = root / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     requirements = wheels.REQUIREMENTS.read_text().splitlines()
-    [spark] = [line for line in requirements if wheels.name_of(line) == "pyspark"]
+    [spark] = [line for line in requirements if wheels.package_name(line) == "pyspark"]
     pip = [environment / "bin" / "python", "-m", "pip", "install", "-q", spark]
     subprocess.run(pip, check=True)
     settings = Settings.load("local", environment={}, overrides=[f"spark.master={MASTER}"])
@@ -120,7 +120,7 @@ def cluster(tmp_path_factory) -> Cluster:
 
 @pytest.fixture(scope="module")
 def probed(cluster, samples_lake, tmp_path_factory, spark):
-    """A run over the samples' photos under the samples' key, and what its processes had loaded."""
+    """A run over the samples' photos with the samples' key, and what its processes had loaded."""
     root = tmp_path_factory.mktemp("probed")
     shutil.copytree(samples_lake.landing, root / "landing")
     shutil.copy(samples_lake.root / "lake.key", root / "lake.key")
@@ -163,7 +163,7 @@ def test_a_run_gives_the_tables_of_a_run_in_one_process(probed, samples_lake):
 
 
 def extractor(place):
-    """The row of the model, but for when and by which run it was written."""
+    """The row of the model without the columns that say when and by which run it was written."""
     held = place.lake.read(catalog.MODELS).where("kind = 'extractor'")
     return held.drop("created_at", "run_id", "chunk").collect()
 
@@ -234,7 +234,7 @@ def test_an_executor_killed_in_the_middle_of_silver_costs_nothing(cluster, tmp_p
 
 
 def wait_for(found, process):
-    """Until something is found. Fails where the process ends before."""
+    """Wait until `found` returns something. Fails where the process ends before."""
     until = time.monotonic() + STARTS
     while not found():
         assert process.poll() is None, process.stdout.read()
@@ -243,7 +243,7 @@ def wait_for(found, process):
 
 
 def children(parent, name):
-    """The processes that a process started, and whose command line holds a name."""
+    """The ids of the processes that `parent` started and whose command line contains a name."""
     found = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):

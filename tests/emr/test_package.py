@@ -1,5 +1,6 @@
-"""What goes into a package, where it lies, and every reason for which there is none."""
+"""What is in a package, where it lies, and every reason for which none is made."""
 
+import argparse
 import hashlib
 import json
 import shutil
@@ -14,10 +15,11 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
+from cli.commands import emr as emr_command
 from conf.errors import BadInput, BadSettings, FruitLakeError, Refused
 from conf.settings import Settings
 from emr import package, package_archive, wheels
-from emr.package import Built, Package
+from emr.package import BuiltPackage, Package
 from lake import aws, catalog, run_journal
 from silver import model_source
 from silver.model_source import Lineage
@@ -57,11 +59,11 @@ def s3(account):
 
 @pytest.fixture
 def built(tmp_path):
-    """A small archive, as built."""
+    """A package on this machine with a small archive."""
     target = tmp_path / package.ARCHIVE
-    package_archive.write({"settings.toml": b"[paths]\n"}, target)
+    package_archive.write_archive({"settings.toml": b"[paths]\n"}, target)
     sha256 = hashlib.sha256(target.read_bytes()).hexdigest()
-    return Built(target, sha256, {"weights_id": "w", "wheels": []})
+    return BuiltPackage(target, sha256, {"weights_id": "w", "wheels": []})
 
 
 def keys(s3):
@@ -84,9 +86,9 @@ def test_a_package_lies_under_its_hash_with_its_main_file_and_manifest(s3, built
 
 def test_the_newest_is_the_last_that_was_made_and_older_ones_stay(s3, built):
     first = package.upload(built, OWN)
-    second = package.upload(Built(built.archive, "f" * 64, {}), OWN)
+    second = package.upload(BuiltPackage(built.archive, "f" * 64, {}), OWN)
     assert package.latest(OWN) == second
-    assert package.named(OWN, first.sha256) == first
+    assert package.by_sha256(OWN, first.sha256) == first
     package.upload(built, OWN)
     assert package.latest(OWN) == first
 
@@ -109,11 +111,11 @@ def test_no_package_is_told(s3):
     with pytest.raises(BadInput, match=r"no package under s3://.*make one with run.py emr package"):
         package.latest(OWN)
     with pytest.raises(BadInput, match="no package abc under s3://"):
-        package.named(OWN, "abc")
+        package.by_sha256(OWN, "abc")
 
 
 def command(settings):
-    package.package_command(settings, settings.emr, Console(quiet=True))
+    emr_command.run_package(argparse.Namespace(), settings, Console(quiet=True))
 
 
 def test_a_bucket_that_is_missing_is_told_before_anything_is_fetched(account):
@@ -162,16 +164,16 @@ def test_the_command_that_submits(s3):
     assert set_to["spark.driver.memory"] == "2g"
 
 
-# What is in it
+# What is in a package
 
 
 def test_an_archive_is_the_same_bytes_whatever_the_order_times_and_modes(tmp_path):
     file = tmp_path / "b.so"
     file.write_bytes(b"code")
-    package_archive.write({"site/b.so": file, "a.txt": b"text"}, tmp_path / "one.tar.gz")
+    package_archive.write_archive({"site/b.so": file, "a.txt": b"text"}, tmp_path / "one.tar.gz")
     file.chmod(0o755)
     file.touch()
-    package_archive.write({"a.txt": b"text", "site/b.so": file}, tmp_path / "other.tar.gz")
+    package_archive.write_archive({"a.txt": b"text", "site/b.so": file}, tmp_path / "other.tar.gz")
     assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "other.tar.gz").read_bytes()
     with tarfile.open(tmp_path / "one.tar.gz") as tar:
         assert [(e.name, e.mode, e.mtime, e.uid) for e in tar] == [
@@ -181,7 +183,7 @@ def test_an_archive_is_the_same_bytes_whatever_the_order_times_and_modes(tmp_pat
 
 
 def test_the_code_is_the_rooms_with_their_data_and_no_tests():
-    held = package_archive.code()
+    held = package_archive.code_files()
     assert {"run.py", "conf/local.toml", "expectations/bronze_photos.json"} <= held.keys()
     assert {name.partition("/")[0] for name in held} == {
         *package_archive.ROOMS,
@@ -198,11 +200,11 @@ def test_caches_and_hidden_files_are_no_code(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     monkeypatch.setattr(package_archive, "PROJECT", tmp_path)
-    assert package_archive.code().keys() == names | {"REVISION"}
+    assert package_archive.code_files().keys() == names | {"REVISION"}
 
 
 def test_code_without_its_history_knows_its_revision(tmp_path, monkeypatch):
-    (tmp_path / "REVISION").write_bytes(package_archive.code()["REVISION"])
+    (tmp_path / "REVISION").write_bytes(package_archive.code_files()["REVISION"])
     monkeypatch.setattr(run_journal, "REVISION", tmp_path / "none")
     here = run_journal.code_revision()
     monkeypatch.setattr(run_journal, "REVISION", tmp_path / "REVISION")
@@ -220,7 +222,7 @@ def test_code_without_its_history_knows_its_revision(tmp_path, monkeypatch):
     ],
 )
 def test_settings_come_back_from_the_package_as_they_were(tmp_path, overrides):
-    packaged = package_archive.packaged(load(*overrides))
+    packaged = package_archive.packaged_settings(load(*overrides))
     (tmp_path / "settings.toml").write_text(package_archive.as_toml(packaged))
     again = Settings.load(str(tmp_path / "settings.toml"), environment={})
     assert again == packaged
@@ -233,7 +235,7 @@ def test_settings_come_back_from_the_package_as_they_were(tmp_path, overrides):
 )
 def test_a_secret_is_not_packaged(key):
     with pytest.raises(BadSettings, match=f"spark.config {key} looks like a secret") as told:
-        package_archive.packaged(load(f"spark.config.{key}=hush"))
+        package_archive.packaged_settings(load(f"spark.config.{key}=hush"))
     assert "hush" not in str(told.value)
 
 
@@ -242,15 +244,15 @@ def test_a_secret_is_not_packaged(key):
 
 def test_what_is_left_out_is_required_and_the_rest_is_wanted():
     lines = wheels.REQUIREMENTS.read_text().splitlines()
-    names = {wheels.name_of(line) for line in lines}
+    names = {wheels.package_name(line) for line in lines}
     assert names >= {*wheels.LEFT_OUT, *wheels.WITHOUT_DEPENDENCIES}
-    wanted = {wheels.name_of(line) for line in wheels.wanted("\n".join(lines))}
+    wanted = {wheels.package_name(line) for line in wheels.needed_requirements("\n".join(lines))}
     assert wanted == names - wheels.LEFT_OUT.keys()
 
 
 def test_comments_and_empty_lines_are_no_requirements():
     text = "# a comment\n\nnumpy==1.0  # why\nTensorFlow==2.0\nkeras-extra[x]>=1\n"
-    assert wheels.wanted(text) == ["numpy==1.0", "keras-extra[x]>=1"]
+    assert wheels.needed_requirements(text) == ["numpy==1.0", "keras-extra[x]>=1"]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +274,7 @@ def test_two_kinds_of_processors_are_told():
 
 
 def wheel(folder, name, tag, *, script=False):
-    """A wheel with one module, as an index has them."""
+    """Write a wheel with one module, and return its SHA-256."""
     info = f"{name}-1.0.dist-info"
     files = {
         f"{name}.py": "",
@@ -291,7 +293,7 @@ def wheel(folder, name, tag, *, script=False):
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A folder in the place of the package index."""
+    """A folder that pip uses instead of the package index."""
     folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -309,7 +311,9 @@ def test_wheels_come_for_the_clusters_processors_without_commands_of_this_machin
     wheel(index, "grape", cpython("manylinux_2_28_x86_64"), script=True)
     sha256 = wheel(index, "grape", cpython("manylinux_2_28_aarch64"), script=True)
     site = tmp_path / "site"
-    assert wheels.install(["grape==1.0"], site, own=arm) == [wheels.Wheel("grape", "1.0", sha256)]
+    assert wheels.install(["grape==1.0"], site, emr_settings=arm) == [
+        wheels.Wheel("grape", "1.0", sha256)
+    ]
     held = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
     assert "grape.py" in held
     assert not [name for name in held if "bin/" in name or name.endswith(".pyc")]
@@ -325,21 +329,21 @@ def test_wheels_come_for_the_clusters_processors_without_commands_of_this_machin
 def test_a_wheel_that_does_not_exist_for_the_nodes_is_told(index, tmp_path, platform):
     wheel(index, "grape", cpython(platform))
     with pytest.raises(BadInput, match=f"no wheel of grape==1.0 for Python {PYTHON} on Linux x86"):
-        wheels.install(["grape==1.0"], tmp_path / "site", own=OWN)
+        wheels.install(["grape==1.0"], tmp_path / "site", emr_settings=OWN)
 
 
 def test_a_package_index_that_is_not_reached_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     with pytest.raises(FruitLakeError, match="package index can't be reached"):
-        wheels.install(["grape==1.0"], tmp_path / "site", own=OWN)
+        wheels.install(["grape==1.0"], tmp_path / "site", emr_settings=OWN)
 
 
 def test_another_python_than_the_clusters_is_told(tmp_path):
     other = "3.13" if PYTHON != "3.13" else "3.12"
     own = OWN.model_copy(update={"python": other})
     with pytest.raises(BadInput, match=rf"for Python {other} \(emr.python\), and this is {PYTHON}"):
-        wheels.install(["grape==1.0"], tmp_path / "site", own=own)
+        wheels.install(["grape==1.0"], tmp_path / "site", emr_settings=own)
 
 
 # The whole command, with a model and a wheel that are small
@@ -347,7 +351,7 @@ def test_another_python_than_the_clusters_is_told(tmp_path):
 
 @pytest.fixture
 def small(index, tmp_path, monkeypatch):
-    """Settings of a package that is made in a moment, and what its model and its wheel are."""
+    """Settings of a package that is made quickly, the id of its weights and the SHA-256 of its wheel."""
     flatbuffer = b"....TFL3...."
     (tmp_path / "own.tflite").write_bytes(flatbuffer)
     (tmp_path / "requirements.txt").write_text("grape==1.0\ntensorflow==2.0\n")
@@ -378,7 +382,7 @@ def test_the_command_puts_a_whole_package_into_the_bucket_and_the_same_a_second_
     )
     assert manifest["sha256"] == made.sha256
     assert manifest["wheels"] == [{"name": "grape", "version": "1.0", "sha256": wheel_sha256}]
-    assert manifest["settings_digest"] == package_archive.packaged(settings).digest
+    assert manifest["settings_digest"] == package_archive.packaged_settings(settings).digest
     assert manifest["code_revision"] == (held / "code" / "REVISION").read_text().strip()
     assert (manifest["python"], manifest["platform"]) == (PYTHON, "linux_x86_64")
     before = keys(s3)
@@ -386,12 +390,12 @@ def test_the_command_puts_a_whole_package_into_the_bucket_and_the_same_a_second_
     assert keys(s3) == before
 
 
-# The flatbuffer that comes with it
+# The flatbuffer in a package
 
 
 @pytest.fixture
 def model(tmp_path):
-    """Settings of a model that was converted elsewhere. Nothing of it has to be a flatbuffer to be read."""
+    """Settings of a model that was converted elsewhere. Its content need not be a flatbuffer."""
     content = b"converted"
     made = Lineage(
         "mobilenet_v2", "imagenet", "5" * 64, "float32", hashlib.sha256(content).hexdigest()
@@ -458,7 +462,7 @@ def copy(empty_lake, root, spark):
 
 
 def opened(place):
-    """The model of a run, and its row but for when and by which run it was written."""
+    """The id of a run's model, and its row without when and by which run it was written."""
     with place.writing() as context:
         weights_id = context.model.weights_id
     held = place.lake.read(catalog.MODELS).drop("created_at", "run_id", "chunk")

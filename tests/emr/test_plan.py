@@ -7,16 +7,17 @@ import json
 from dataclasses import replace
 
 import pytest
-from conf.arguments import parse
 from rich.console import Console
 
 import run
+from cli.commands import emr as emr_command
+from cli.parser import parse
 from conf import prices
 from conf.errors import BadInput, BadSettings
 from conf.prices import Calibration
 from conf.settings import Settings
-from emr import cluster_shapes, plan, run_estimate
-from emr.cluster_shapes import Reckoning
+from emr import cluster_shapes, run_estimate
+from emr.cluster_shapes import CostModel
 from emr.run_estimate import Work
 
 HOUR = 3600
@@ -49,8 +50,8 @@ SETTINGS = Settings.load("emr", environment={})
 OWN = SETTINGS.emr
 
 
-def reckoning(of, measured=MEASURED, own=OWN):
-    return Reckoning(of, measured, PRICES, own, driver_heap=2048, driver_overhead=1024)
+def model(of, measured=MEASURED, own=OWN):
+    return CostModel(of, measured, PRICES, own, driver_heap=2048, driver_overhead=1024)
 
 
 def work(photos=1_000_000, photo_bytes=100_000, chunk_photos=100_000):
@@ -58,12 +59,12 @@ def work(photos=1_000_000, photo_bytes=100_000, chunk_photos=100_000):
 
 
 def taken(of, *, slots=100, cores=100.0, measured=MEASURED):
-    return run_estimate.seconds(of, measured, PRICES.storage, slots=slots, cores=cores)
+    return run_estimate.run_seconds(of, measured, PRICES.storage, slots=slots, cores=cores)
 
 
 def test_the_formula_part_by_part():
     of = work(
-        photo_bytes=run_estimate.SPLIT // 100, chunk_photos=100_000
+        photo_bytes=run_estimate.SPLIT_BYTES // 100, chunk_photos=100_000
     )  # 1,000 tasks: ten full waves
     core = 0.016 + (of.photo_bytes - 20_000) * 1e-8
     found = taken(of)
@@ -92,7 +93,7 @@ def test_more_cores_don_t_shorten_what_is_serial():
 
 def test_cores_beyond_a_chunk_s_tasks_are_idle():
     small = work(
-        photos=1_000, photo_bytes=run_estimate.SPLIT // 10, chunk_photos=1_000
+        photos=1_000, photo_bytes=run_estimate.SPLIT_BYTES // 10, chunk_photos=1_000
     )  # 100 tasks
     assert small.chunk_tasks == 100
     full, twice = taken(small, slots=100, cores=100.0), taken(small, slots=200, cores=200.0)
@@ -108,7 +109,7 @@ def test_cores_beyond_a_chunk_s_tasks_are_idle():
 )
 def test_chunks_stay_within_both_bounds(photos, photo_bytes, chunks):
     bounds = SETTINGS.chunks.model_copy(update={"max_photos": 25_000, "max_bytes": 5 * 10**9})
-    of = Work.of(photos, photo_bytes, bounds)
+    of = Work.in_chunks(photos, photo_bytes, bounds)
     assert of.chunks == chunks
     assert of.chunk_photos <= 25_000
     assert of.chunk_photos * photo_bytes <= 5 * 10**9
@@ -117,28 +118,28 @@ def test_chunks_stay_within_both_bounds(photos, photo_bytes, chunks):
 @pytest.mark.parametrize("name", PRICES.instances)
 @pytest.mark.parametrize("hours", [0.5, 1, 3])
 def test_one_node_fewer_would_be_late(name, hours):
-    of = reckoning(work())
-    found = of.fitting(name, hours=hours)
+    of = model(work())
+    found = of.smallest_shape(name, hours=hours)
     assert found.hours <= hours
-    assert found.nodes == 1 or of.on(name, nodes=found.nodes - 1).hours > hours
+    assert found.nodes == 1 or of.shape(name, nodes=found.nodes - 1).hours > hours
 
 
 def test_no_cluster_is_faster_than_its_driver():
     with pytest.raises(BadInput, match=r"don't end in 0\.05 h, .* give more --hours"):
-        cluster_shapes.plan(reckoning(work()), hours=0.05)
+        cluster_shapes.plan_cluster(model(work()), hours=0.05)
 
 
 def test_a_type_of_which_no_number_ends_in_time_is_told(monkeypatch):
     monkeypatch.setattr(cluster_shapes, "MOST_NODES", 12)
-    made = cluster_shapes.plan(reckoning(work()), hours=0.3)
+    made = cluster_shapes.plan_cluster(model(work()), hours=0.3)
     assert made.late == ("m5.xlarge",)
     assert {shape.name for shape in made.shapes} == {"c7i.2xlarge", "c7g.2xlarge"}
 
 
 def test_a_run_costs_its_nodes_for_its_hours():
-    of = reckoning(work(), own=OWN.model_copy(update={"core_nodes": 1, "disk_gb": 64}))
+    of = model(work(), own=OWN.model_copy(update={"core_nodes": 1, "disk_gb": 64}))
     node = PRICES.instances["m5.xlarge"]
-    shape = of.on("m5.xlarge", nodes=3)
+    shape = of.shape("m5.xlarge", nodes=3)
     disk = 64 * PRICES.storage.ebs_gb_month / cluster_shapes.HOURS_A_MONTH
     whole = of.cost(shape, is_spot=False)
     assert whole == pytest.approx(shape.hours * 4 * (node.on_demand + node.emr + disk))
@@ -147,34 +148,36 @@ def test_a_run_costs_its_nodes_for_its_hours():
 
 
 def test_a_driver_of_its_own_is_paid_too():
-    of = reckoning(work())
+    of = model(work())
     alone = replace(of, driver_overhead=9000)
-    few, more = of.on("m5.xlarge", nodes=3), alone.on("m5.xlarge", nodes=3)
-    assert (few.launched, more.launched) == (3, 4)
+    few, more = of.shape("m5.xlarge", nodes=3), alone.shape("m5.xlarge", nodes=3)
+    assert (few.launched_nodes, more.launched_nodes) == (3, 4)
     assert alone.cost(more, is_spot=False) == pytest.approx(5 / 4 * of.cost(few, is_spot=False))
 
 
 def test_a_primary_node_without_a_price_is_refused():
-    of = reckoning(work(), own=OWN.model_copy(update={"primary": ("x9.huge",)}))
+    of = model(work(), own=OWN.model_copy(update={"primary": ("x9.huge",)}))
     with pytest.raises(BadInput, match=r"no price of x9\.huge"):
-        of.cost(of.on("m5.xlarge", nodes=1), is_spot=True)
+        of.cost(of.shape("m5.xlarge", nodes=1), is_spot=True)
 
 
 def test_the_cheapest_is_chosen():
-    made = cluster_shapes.plan(reckoning(work()), hours=1)
-    costs = {shape.name: made.reckoning.cost(shape, is_spot=True) for shape in made.shapes}
+    made = cluster_shapes.plan_cluster(model(work()), hours=1)
+    costs = {shape.name: made.model.cost(shape, is_spot=True) for shape in made.shapes}
     assert set(costs) == set(PRICES.instances)
     assert costs[made.chosen.name] == min(costs.values())
 
 
 def test_a_chunk_is_as_large_as_its_gates_ask_for():
     nodes = {"slots": 100, "cores": 80.0}
-    wanted = run_estimate.chunk_for(work(), MEASURED, PRICES.storage, **nodes)
+    wanted = run_estimate.balanced_chunk(work(), MEASURED, PRICES.storage, **nodes)
     one = work(
-        photos=wanted, chunk_photos=wanted, photo_bytes=run_estimate.SPLIT
+        photos=wanted, chunk_photos=wanted, photo_bytes=run_estimate.SPLIT_BYTES
     )  # no slot is idle
-    wanted = run_estimate.chunk_for(one, MEASURED, PRICES.storage, **nodes)
-    found = taken(work(wanted - wanted % 100, run_estimate.SPLIT, wanted - wanted % 100), **nodes)
+    wanted = run_estimate.balanced_chunk(one, MEASURED, PRICES.storage, **nodes)
+    found = taken(
+        work(wanted - wanted % 100, run_estimate.SPLIT_BYTES, wanted - wanted % 100), **nodes
+    )
     assert found.chunks / (found.reading + found.cores) == pytest.approx(
         run_estimate.CHUNK_SHARE, rel=0.1
     )
@@ -184,14 +187,14 @@ def test_a_chunk_is_as_large_as_its_gates_ask_for():
 def test_a_node_s_memory_holds_one_executor_and_the_driver(name):
     instance, of = PRICES.instances[name], work(chunk_photos=10_000)
     container = instance.memory_gib * 1024 * run_estimate.YARN_SHARE
-    found = run_estimate.memory(instance, of, MEASURED, driver=3072)
+    found = run_estimate.node_memory(instance, of, MEASURED, driver=3072)
     worker = MEASURED.worker_bytes + 10_000 * MEASURED.driver_bytes
     assert found.overhead * (1 << 20) >= instance.vcpus * worker * run_estimate.HEADROOM
-    assert found.heap >= instance.vcpus * run_estimate.HEAP_A_SLOT
+    assert found.heap >= instance.vcpus * run_estimate.HEAP_PER_SLOT
     assert 2 * (found.heap + found.overhead) > container, "a second one would fit"
     assert found.heap + found.overhead + found.driver <= container
     assert not found.driver_alone
-    assert run_estimate.memory(instance, of, MEASURED, driver=9000).driver_alone
+    assert run_estimate.node_memory(instance, of, MEASURED, driver=9000).driver_alone
 
 
 def test_a_driver_that_fits_no_node_is_told():
@@ -204,17 +207,19 @@ def test_the_shipped_settings_fit_the_shipped_cluster():
     config, [core] = SETTINGS.spark.config, OWN.core
     nodes = OWN.core_nodes + OWN.task_nodes
     instance = PRICES.instances[core]
-    of = Work.of(10_000_000, 100_000, SETTINGS.chunks)
+    of = Work.in_chunks(10_000_000, 100_000, SETTINGS.chunks)
     executor = int(config["spark.executor.memory"].removesuffix("g")) * 1024
     beside = int(config["spark.executor.memoryOverhead"].removesuffix("m"))
     driver = sum(
         int(config[key].removesuffix("g")) * 1024
         for key in ("spark.driver.memory", "spark.driver.memoryOverhead")
     )
-    wanted = run_estimate.memory(instance, of, prices.calibration("mobilenet_v2"), driver=driver)
+    wanted = run_estimate.node_memory(
+        instance, of, prices.calibration("mobilenet_v2"), driver=driver
+    )
     assert not wanted.driver_alone
     assert beside >= wanted.overhead
-    assert executor >= instance.vcpus * run_estimate.HEAP_A_SLOT
+    assert executor >= instance.vcpus * run_estimate.HEAP_PER_SLOT
     assert 2 * (executor + beside) > wanted.container
     assert executor + beside + driver <= wanted.container
     assert config["spark.executor.cores"] == str(instance.vcpus)
@@ -225,23 +230,23 @@ def test_the_shipped_settings_fit_the_shipped_cluster():
 def test_a_driver_needs_memory_for_each_object():
     few, many = (run_estimate.driver_overhead(work(photos=n), MEASURED) for n in (1000, 10_000_000))
     more = 10_000_000 * MEASURED.driver_bytes * run_estimate.HEADROOM / (1 << 20)
-    assert many - few == pytest.approx(more, abs=2 * run_estimate.STEP)
-    assert reckoning(work(photos=10_000_000)).driver == 2048 + many
+    assert many - few == pytest.approx(more, abs=2 * run_estimate.MEMORY_STEP)
+    assert model(work(photos=10_000_000)).driver == 2048 + many
 
 
 def test_what_s3_holds_and_is_asked():
-    held = run_estimate.stored(
-        work(photos=1000, photo_bytes=run_estimate.SPLIT), dimensions=1280, components=20
+    held = run_estimate.storage_need(
+        work(photos=1000, photo_bytes=run_estimate.SPLIT_BYTES), dimensions=1280, components=20
     )
     assert held.gets == 1000 + 2 * 1000
     assert held.puts == 1 + 2 * 1000
-    assert held.held == 2 * 1000 * run_estimate.SPLIT + 1000 * 1300 * 4
+    assert held.stored_bytes == 2 * 1000 * run_estimate.SPLIT_BYTES + 1000 * 1300 * 4
 
 
 def told(*flags, settings=SETTINGS):
     screen = Console(file=io.StringIO(), width=120)
     words = parse(["emr", "plan", *flags])
-    plan.plan_command(words, settings, OWN, screen)
+    emr_command.run_plan(words, settings, screen)
     return screen.file.getvalue()
 
 
@@ -266,7 +271,7 @@ def test_prices_of_another_region_are_told_to_be():
     elsewhere = OWN.model_copy(update={"region": "eu-central-1"})
     screen = Console(file=io.StringIO(), width=120)
     words = parse(["emr", "plan", "--photos", "1000"])
-    plan.plan_command(words, SETTINGS, elsewhere, screen)
+    emr_command.run_plan(words, SETTINGS.model_copy(update={"emr": elsewhere}), screen)
     assert "Prices of eu-west-3, not of eu-central-1" in screen.file.getvalue()
 
 
@@ -284,8 +289,7 @@ def test_prices_of_another_region_are_told_to_be():
         (("--photos", "9", "--extractor", "resnet50"), "calibration.json has no rate of resnet50"),
     ],
 )
-def test_a_bad_number_is_one_sentence_and_exit_code_2(flags, said, capsys, monkeypatch):
-    monkeypatch.setattr(run, "check_buckets", lambda *_: None, raising=False)
+def test_a_bad_number_is_one_sentence_and_exit_code_2(flags, said, capsys):
     assert run.main(["emr", "plan", *flags]) == 2
     printed = capsys.readouterr()
     text = " ".join((printed.out + printed.err).split())
@@ -321,7 +325,9 @@ def test_a_calibration_of_another_extractor_names_those_there_are(tmp_path):
     file = tmp_path / "calibration.json"
     file.write_text(json.dumps({"mobilenet_v2": MEASURED.model_dump()}))
     assert prices.calibration("mobilenet_v2", file) == MEASURED
-    with pytest.raises(BadInput, match=r"no rate of resnet50; .*mobilenet_v2.*benchmark\.py"):
+    with pytest.raises(
+        BadInput, match=r"no rate of resnet50; .*mobilenet_v2.*benchmarks/throughput\.py"
+    ):
         prices.calibration("resnet50", file)
 
 

@@ -1,4 +1,4 @@
-"""Who may do what, judged by an evaluator of the policies; and an account that is made as they say."""
+"""Who may do what, as an evaluator of the policies judges; and the account that is created by them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from moto import mock_aws
 from parliament import analyze_policy_string
 from rich.console import Console
 
+from cli.commands import emr as emr_command
 from conf.errors import BadInput, Refused
 from conf.settings import Settings
-from emr import account, account_setup, policies
+from emr import account, account_setup
 from emr.account import Account
-from emr.bucket_policies import buckets, days
+from emr.bucket_policies import bucket_configurations, days
 from emr.iam_roles import roles
 from lake import aws
 
@@ -50,13 +51,13 @@ def load(*overrides: str) -> Settings:
 
 
 def made(*overrides: str) -> tuple[dict, dict]:
-    """Roles and buckets by name."""
+    """The roles and the configurations of buckets by name."""
     settings = load(*overrides)
     own, at = settings.emr, Account("123456789012", settings.emr.region, KEY)
     places = account.places(settings, own)
     return (
         {role.name.removeprefix("fruit-lake-"): role for role in roles(settings, own, at, places)},
-        {bucket.name: bucket for bucket in buckets(settings, at, places)},
+        {bucket.name: bucket for bucket in bucket_configurations(settings, at, places)},
     )
 
 
@@ -68,7 +69,7 @@ def as_list(value) -> list:
 
 
 def like(pattern: str, value: str, *, cased: bool = True) -> bool:
-    """IAM's wildcards are * and ? alone."""
+    """Whether a value matches a pattern of IAM, whose only wildcards are * and ?."""
     pattern = pattern.replace("[", "[[]")
     fold = str if cased else str.lower
     return fnmatch.fnmatchcase(fold(value), fold(pattern))
@@ -83,7 +84,7 @@ OPERATORS = {
     "BoolIfExists": lambda held, wanted: held is None or held in wanted,
     "Null": lambda held, wanted: ("true" if held is None else "false") in wanted,
 }
-"""The operators of conditions that are used here. Another one is an error of the test."""
+"""The operators that conditions use. A test fails where a policy uses another one."""
 
 
 def applies(statement: dict, action: str, resource: str, context: dict) -> bool:
@@ -104,7 +105,7 @@ def applies(statement: dict, action: str, resource: str, context: dict) -> bool:
 
 
 def verdict(document: dict, action: str, resource: str, context: dict) -> str:
-    """What IAM says to a request: an explicit denial wins."""
+    """The answer of IAM to a request, `Allow`, `Deny` or `none`. An explicit denial wins."""
     usual = {"aws:RequestedRegion": "eu-west-3"} | context
     effects = {
         statement["Effect"]
@@ -408,14 +409,14 @@ def test_docs_beside_the_lake_are_written_by_the_nodes():
 
 
 EXPLAINED = {
-    # EC2 judges these calls once for each kind of resource that they touch, and each kind stands in a
-    # statement of its own, with its own condition (as in AWS' own policy); the test below looks that up.
+    # EC2 checks these calls once for each kind of resource that they touch. Each kind has a statement with
+    # a condition of its own, as in AWS' own policy; the test below looks for it.
     "service": {"RESOURCE_MISMATCH"}
-    # It hands the nodes' role to EC2, and EC2 a grant of the key: this is what it is for.
+    # The role is there to pass the nodes' role to EC2, and to grant EC2 the key.
     | {"PERMISSIONS_MANAGEMENT_ACTIONS"}
-    # It can start instances with that role, in our subnets, with EMR's tag: so are nodes made.
+    # Nodes are created by starting instances with that role, in our subnets, with EMR's tag.
     | {"PRIVILEGE_ESCALATION"},
-    # PassRole of two roles to one service each: so is a cluster launched.
+    # Launching a cluster takes the right to pass two roles, each to one service.
     "operator": {"PERMISSIONS_MANAGEMENT_ACTIONS"},
 }
 
@@ -446,12 +447,12 @@ def is_elsewhere(role: str, action: str, required_format: str) -> bool:
 
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_parliament_finds_nothing_in_a_trust_that_is_not_explained(role):
-    # It knows policies of identities alone: a trust has a principal, and its resource is the role itself.
+    # Parliament only knows policies of identities. A trust has a principal, and its resource is the role.
     [trust] = ROLES[role].trust["Statement"]
     here = {key: value for key, value in trust.items() if key != "Principal"}
     here["Resource"] = f"{ROLE}/fruit-lake-{role}"
     found = findings({"Version": "2012-10-17", "Statement": [here]})
-    # To hand out a role's credentials is what a trust is for.
+    # A trust is there to give out the credentials of a role.
     assert {finding.issue for finding in found} == {"CREDENTIALS_EXPOSURE"}
 
 
@@ -501,7 +502,7 @@ def command(tmp_path):
         settings, screen = load(*overrides), io.StringIO()
         words = argparse.Namespace(out=str(tmp_path / "out"), apply=apply)
         console = Console(file=screen, width=200)
-        policies.policies_command(words, settings, settings.emr, console)
+        emr_command.run_policies(words, settings, console)
         return screen.getvalue()
 
     return call
@@ -539,7 +540,7 @@ def test_an_empty_account_is_made_as_the_files_say(tmp_path, command):
         full = f"fruit-lake-{name}"
         role = iam.get_role(RoleName=full)["Role"]
         assert role["AssumeRolePolicyDocument"] == held[f"role-{full}.trust.json"]
-        policy = iam.get_role_policy(RoleName=full, PolicyName=account_setup.POLICY)
+        policy = iam.get_role_policy(RoleName=full, PolicyName=account_setup.POLICY_NAME)
         assert policy["PolicyDocument"] == held[f"role-{full}.permissions.json"]
     profile = iam.get_instance_profile(InstanceProfileName="fruit-lake-nodes")["InstanceProfile"]
     assert [role["RoleName"] for role in profile["Roles"]] == ["fruit-lake-nodes"]
@@ -576,7 +577,7 @@ def change_trust():
 def change_permissions():
     boto3.client("iam").put_role_policy(
         RoleName="fruit-lake-auditor",
-        PolicyName=account_setup.POLICY,
+        PolicyName=account_setup.POLICY_NAME,
         PolicyDocument=json.dumps(ROLES["nodes"].permissions),
     )
 
@@ -676,7 +677,7 @@ def test_a_cluster_outside_the_regions_is_refused(command, calls, apply):
         ("paths.lake=s3://fruit-lake-tables", "with a prefix of its own"),
         ('emr.tags=["fruit"]', r"emr\.tags: fruit is no tag"),
         (f"emr.kms_key={KEY.replace('eu-west-3', 'eu-west-1')}", "lies in eu-west-1"),
-        ("delta.deleted_file_retention=a while", "can't be told in days"),
+        ("delta.deleted_file_retention=a while", "can't be converted to days"),
     ],
 )
 def test_settings_that_no_policy_can_be_made_of_are_refused(command, calls, override, told):
