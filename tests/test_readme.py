@@ -11,7 +11,7 @@ import pytest
 
 from cli.registry import COMMANDS
 from conf import errors
-from emr.wheels import name_of
+from emr.wheels import package_name
 from lake import catalog
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -146,7 +146,7 @@ def test_every_dependency_is_pinned_and_says_what_it_is_for(file):
     assert lines
     for line in lines:
         assert re.fullmatch(r"[A-Za-z0-9\[\]_-]+==[0-9][\w.]*", line)
-        assert name_of(line) in told
+        assert package_name(line) in told
 
 
 def test_a_package_has_every_room_and_what_its_code_opens():

@@ -28,7 +28,7 @@ from tests.support.place import Place
 from tests.support.real_photos import PHOTOS
 from tests.support.table_contents import repeated, same_tables
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.process
 
 MASTER = "local-cluster[2,1,1024]"
 """Two executors of one core and 1,024 MB, each a process of its own."""
@@ -124,7 +124,7 @@ def probed(cluster, samples_lake, tmp_path_factory, spark):
     root = tmp_path_factory.mktemp("probed")
     shutil.copytree(samples_lake.landing, root / "landing")
     shutil.copy(samples_lake.root / "lake.key", root / "lake.key")
-    place = Place(root, spark, None).set()
+    place = Place.of(root, spark)
     main = root / "probe.py"
     shutil.copy(ROOT / "tests" / "support" / "cluster_probe.py", main)
     words = cluster.command(place, str(main))
@@ -202,7 +202,7 @@ def test_each_worker_got_the_broadcast_and_loaded_one_interpreter(cluster, probe
 
 
 def test_an_executor_killed_in_the_middle_of_silver_costs_nothing(cluster, tmp_path, spark):
-    place = Place(tmp_path, spark, None).set()
+    place = Place.of(tmp_path, spark)
     if PHOTOS.is_dir():
         shutil.copytree(PHOTOS, place.landing)
     else:

@@ -458,7 +458,7 @@ def test_a_lake_is_the_same_whether_the_model_was_converted_before_or_in_the_run
 
 def copy(empty_lake, root, spark):
     shutil.copytree(empty_lake.root, root)
-    return Place(root, spark, None)
+    return Place.of(root, spark)
 
 
 def opened(place):

@@ -13,10 +13,22 @@ from pathlib import Path
 import pyarrow as pa
 
 import run
-import silver.embed
+from lake.column_values import SILVER
 from silver.litert_runtime import Interpreter
 
-OURS = ("run", "conf", "lake", "bronze", "silver", "gold", "expectations", "privacy", "report")
+OURS = (
+    "run",
+    "conf",
+    "lake",
+    "bronze",
+    "silver",
+    "gold",
+    "expectations",
+    "privacy",
+    "report",
+    "page",
+    "cli",
+)
 SITE = ("ai_edge_litert", "numpy", "pyarrow", "PIL", "pydantic")
 
 
@@ -48,15 +60,15 @@ def of_workers(spark, flatbuffer) -> list[dict[str, object]]:
     return [json.loads(row.told) for row in tasks.mapInArrow(seen, "told string").collect()]
 
 
-embed = silver.embed.embed
-
-
-def probed(lake, model, **others):
+def probed(context):
     """Silver, and then the report."""
-    embed(lake, model, **others)
-    told = {"driver": loaded(), "workers": of_workers(lake.spark, model.flatbuffer)}
+    run.silver_layer(context)
+    told = {
+        "driver": loaded(),
+        "workers": of_workers(context.lake.spark, context.model.flatbuffer),
+    }
     Path(sys.argv[1]).write_text(json.dumps(told))
 
 
-silver.embed.embed = probed
+run.FLOW[SILVER] = probed
 sys.exit(run.main(sys.argv[2:]))
