@@ -124,11 +124,15 @@ def test_the_readme_has_every_exit_code():
     assert sorted(told) == sorted({"0", *codes})
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_the_readme_and_the_glance_name_every_command(command):
-    assert re.search(rf"`{command.name}\b", README)
-    glance = (ROOT / "docs" / "settings.md").read_text()
-    assert re.search(rf"^python run.py {command.name}\b", glance, re.MULTILINE)
+def test_the_readme_names_commands_that_there_are():
+    """The reference has them all, made from the registry; the README's overview need not."""
+    told = {
+        word
+        for row in rows("README.md", "command | what it is for")
+        for word in re.findall(r"`(?:run\.py )?([a-z]+)[^`]*`", row)
+    }
+    assert len(told) > 10
+    assert told <= {command.name for command in COMMANDS}
 
 
 def test_every_table_is_on_its_page():
