@@ -13,22 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 
 import run
+from emr.package_archive import ROOMS
 from lake.column_values import SILVER
 from silver.litert_runtime import Interpreter
 
-OURS = (
-    "run",
-    "conf",
-    "lake",
-    "bronze",
-    "silver",
-    "gold",
-    "expectations",
-    "privacy",
-    "report",
-    "page",
-    "cli",
-)
+OURS = ("run", *ROOMS)
 SITE = ("ai_edge_litert", "numpy", "pyarrow", "PIL", "pydantic")
 
 
