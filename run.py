@@ -14,35 +14,35 @@ from datetime import UTC, datetime
 from functools import partial
 
 import cli.main
-from bronze import ingest
-from bronze.ingest import BronzeChunks
+from bronze import bronze_layer
+from bronze.bronze_layer import BronzeChunks
 from bronze.landing import Landing
 from cli.commands.erase import finish_due_erasures
-from cli.steps import run_steps
-from gold.project import project
-from lake.column_values import BRONZE, ERASE, GOLD, SILVER
+from cli.step_runner import run_steps
+from gold.gold_layer import project
 from lake.context import Context
+from lake.enums import BRONZE, ERASE, GOLD, SILVER
 from lake.publication import Publication
 from lake.run_journal import LayerRun
 from privacy import tombstones
 from privacy.erasure import request_journal
-from silver import embed
-from silver.embed import SilverChunks
+from silver import silver_layer
+from silver.silver_layer import SilverChunks
 
 
-def bronze_layer(context: Context) -> None:
+def run_bronze(context: Context) -> None:
     """Takes new landing objects into bronze/photos, bronze/rejected and bronze/objects."""
     landing = Landing(context.settings.paths.landing)
     barred = tombstones.holding(context.lake)
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
     bronze.finish()
-    groups = ingest.new_groups(context, landing, tombstones=barred)
-    for chunk, group in zip(bronze.plan(list(map(ingest.plan, groups))), groups, strict=True):
-        read = partial(ingest.stage, context, landing, group, tombstones=barred)
+    groups = bronze_layer.new_groups(context, landing, tombstones=barred)
+    for chunk, group in zip(bronze.plan(list(map(bronze_layer.plan, groups))), groups, strict=True):
+        read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
         bronze.publish(bronze.stage(chunk, read))
 
 
-def silver_layer(context: Context) -> None:
+def run_silver(context: Context) -> None:
     """Takes bronze's chunks through their gate, and the photos that pass through the model and silver's gate.
 
     Bronze keeps what arrived, so its verdict comes after its publication: here, before silver reads a chunk.
@@ -50,21 +50,21 @@ def silver_layer(context: Context) -> None:
     lake, model = context.lake, context.model
     silver = Publication(lake, SilverChunks(lake, context.gate), context.did)
     silver.finish(weights_id=model.weights_id)
-    for source in embed.not_yet_embedded(lake, model):
-        photos, verdict = embed.judged_photos(context, source, gate=context.gate)
-        plan = embed.plan(model, photos=source.photos, source=source.number)
-        silver.run(plan, partial(embed.stage, context, photos, verdict))
+    for source in silver_layer.not_yet_embedded(lake, model):
+        photos, verdict = silver_layer.judged_photos(context, source, gate=context.gate)
+        plan = silver_layer.plan(model, photos=source.photos, source=source.number)
+        silver.run(plan, partial(silver_layer.stage, context, photos, verdict))
 
 
-def gold_layer(context: Context) -> None:
+def run_gold(context: Context) -> None:
     """Projects new embeddings with the champion, and fits a new PCA version where one is due."""
     project(context, context.model.weights_id)
 
 
 FLOW: Mapping[str, Callable[[Context], None]] = {
-    BRONZE: bronze_layer,
-    SILVER: silver_layer,
-    GOLD: gold_layer,
+    BRONZE: run_bronze,
+    SILVER: run_silver,
+    GOLD: run_gold,
 }
 
 

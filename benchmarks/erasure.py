@@ -27,8 +27,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.input_photos import MOBILENET, originals_of
 from benchmarks.lake_size import small
-from benchmarks.photo_variants import MOBILENET, originals_of
 from benchmarks.process_watch import end_of, watched
 from conf.settings import Settings
 
@@ -42,7 +42,7 @@ def erasure(work: Path, originals: Sequence[Path], *, size: int, own: int) -> An
     from cli.commands.erase import verify
     from cli.lake_access import writing
     from lake import fault_points, spark_session
-    from lake.column_values import ERASE, ErasureMode
+    from lake.enums import ERASE, ErasureMode
     from privacy.erasure.erase import erase
     from run import run_layers
 

@@ -33,7 +33,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.photo_variants import MOBILENET, originals_of
+from benchmarks.input_photos import MOBILENET, originals_of
 from benchmarks.process_watch import end_of, watched
 from conf.settings import Settings
 

@@ -56,19 +56,19 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-from benchmarks import notebook_form
+from benchmarks import notebook_baseline
+from benchmarks.marginal_rates import OTHERS_MATTER
 from benchmarks.process_watch import end_of, watched
-from benchmarks.rates import OTHERS_MATTER
 from cli.lake_access import writing
 from conf.settings import Settings
-from gold import features, moments_table, pca
+from gold import feature_rows, moments_table, pca
 from gold.moments import Moments, fold, matrix, mean
 from gold.pca import Pca
 from lake import catalog, spark_session
 from lake.chunks import Chunk, ChunkPlan, ChunkState
-from lake.column_values import GOLD, SILVER
+from lake.enums import GOLD, SILVER
 from lake.writable_lake import WritableLake
-from silver.embeddings import EMBEDDED, published
+from silver.embedding_rows import EMBEDDED, published
 
 COMPONENTS = 20
 WANTED = 0.1
@@ -261,7 +261,7 @@ def project(
     """Stages features, and sees that they are as many as the embeddings."""
     done = lake.spark.sparkContext.accumulator(0)
     source = embeddings(lake, weights_id, chunks=chunks)
-    frame = features.features(source, fitted, version="pca-1", count=lambda n: done.add(n))
+    frame = feature_rows.features(source, fitted, version="pca-1", count=lambda n: done.add(n))
     lake.staging.write(ChunkPlan(layer=GOLD).numbered(0), "features", frame)
     if done.value != rows:
         raise SystemExit(f"{done.value} embeddings of {rows} were projected.")
@@ -274,7 +274,7 @@ def notebook_table(work: Path) -> Callable[[str], DataFrame]:
     """Opens Spark as a notebook does; gives a function from a weights_id to its embeddings."""
     config = {name: spark_session.REQUIRED[name] for name in DELTA}
     config["spark.jars.packages"] = Settings.load("local", environment={}).spark.packages
-    spark = notebook_form.session(os.cpu_count() or 1, config=config)
+    spark = notebook_baseline.session(os.cpu_count() or 1, config=config)
     place = str(work / "lake" / catalog.EMBEDDINGS.name)
 
     def rows(weights_id: str) -> DataFrame:

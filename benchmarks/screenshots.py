@@ -15,8 +15,8 @@ from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import browsers
-from benchmarks.page_answers import ROOT, served
+from benchmarks import chromium
+from benchmarks.page_latency import ROOT, served
 
 OUT = ROOT / "report" / "screenshots"
 WIDE = 1100
@@ -60,13 +60,13 @@ def main() -> None:
         run("--layer", "all", "--samples", "360", folder=folder)
         run("train", folder=folder)
         run("report", folder=folder)
-        chromium = playwright.chromium.launch(executable_path=browsers.found(), args=browsers.ALONE)
-        page = chromium.new_page(viewport={"width": WIDE, "height": 900})
+        browser = playwright.chromium.launch(executable_path=chromium.found(), args=chromium.ALONE)
+        page = browser.new_page(viewport={"width": WIDE, "height": 900})
         report(page, folder)
         photos = sorted(folder.glob("landing/label=*/*.jpg"))
         with served(folder / "lake") as address:
             answered(page, address, next(p for p in photos if p.stat().st_size > 20_000))
-        chromium.close()
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -63,10 +63,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import calibration
-from benchmarks.notebook_form import APPLICATIONS
-from benchmarks.peers import TITLES, Failed, Measured, Task, measured
-from benchmarks.photo_variants import (
+from benchmarks import calibration_file
+from benchmarks.input_photos import (
     MOBILENET,
     linked,
     mean_bytes,
@@ -75,7 +73,17 @@ from benchmarks.photo_variants import (
     write_mosaics,
     write_photos,
 )
-from benchmarks.rates import ALL_GATES, OTHERS_MATTER, Rate, Results, medians, most_others, rates
+from benchmarks.marginal_rates import (
+    ALL_GATES,
+    OTHERS_MATTER,
+    Rate,
+    Results,
+    medians,
+    most_others,
+    rates,
+)
+from benchmarks.notebook_baseline import APPLICATIONS
+from benchmarks.workloads import TITLES, Failed, Measured, Task, measured
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
 from silver import extractors, litert_conversion
@@ -279,7 +287,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--sizes: two numbers of photos, the smaller first")
     if words.rounds < 1:
         parser.error("--rounds: at least 1")
-    usual = calibration.NEEDED if words.calibration else PEERS
+    usual = calibration_file.NEEDED if words.calibration else PEERS
     words.peers = words.only.split(",") if words.only else list(usual)
     if unknown := [peer for peer in words.peers if peer not in PEERS]:
         parser.error(f"--only: {', '.join(unknown)} is none of {', '.join(PEERS)}")
@@ -484,11 +492,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         words.json.write_text(json.dumps(numbers, indent=2) + "\n")
     if words.calibration:
         try:
-            entry = calibration.calibration(results, rates(results, sizes), held)
+            entry = calibration_file.calibration(results, rates(results, sizes), held)
         except BadInput as error:
             console.print(f"error: {error}", markup=False)
             return error.exit_code
-        calibration.write(entry, extractor=words.extractor, file=words.calibration)
+        calibration_file.write(entry, extractor=words.extractor, file=words.calibration)
     return 0 if set(words.peers) <= set(results) else 1
 
 

@@ -14,21 +14,21 @@ from conf.errors import BadInput
 from conf.settings import Settings
 from expectations.gate import SuiteGate
 from gold import embedding_removal
-from lake import lake_json, lease, pseudonyms, spark_session
+from lake import lake_format, lease, pseudonyms, spark_session
 from lake.context import Context
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun, Run
 from lake.storage.folder import Folder
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
-from silver.embeddings import BroadcastModel
-from silver.model_lookup import broadcast_model
+from silver.embedding_rows import BroadcastModel
+from silver.model_broadcast import broadcast_model
 
 
 def existing_lake(settings: Settings) -> Folder:
     """The files of the lake that the settings name. Raises BadInput where there is no lake."""
     files = folder(settings.paths.lake)
-    if not lake_json.is_made(files):
+    if not lake_format.is_made(files):
         raise BadInput(f"There is no lake in {settings.paths.lake}; name one with --lake.")
     return files
 
@@ -41,7 +41,7 @@ def reading(settings: Settings, console: Console) -> Iterator[Lake]:
     """
     files = existing_lake(settings)
     own = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
-    lake_json.check(files, pseudonyms=own)
+    lake_format.check(files, pseudonyms=own)
     with ExitStack() as stack:
         with console.status("starting Spark"):
             spark = stack.enter_context(spark_session.running(settings.spark, lake=files.root))
@@ -62,9 +62,9 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
         with console.status("asking for the lease"):
             seconds = settings.lease.seconds
             own = stack.enter_context(lease.held(files, run_id=run.run_id, seconds=seconds))
-        make_key = not lake_json.is_made(files)
+        make_key = not lake_format.is_made(files)
         keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=make_key)
-        lake_json.check(files, pseudonyms=keys)
+        lake_format.check(files, pseudonyms=keys)
         with console.status("starting Spark"):
             spark = stack.enter_context(spark_session.running(settings.spark, lake=files.root))
             own.shared_with(spark_session.java_process(spark))

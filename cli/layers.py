@@ -12,10 +12,10 @@ from cli.commands import samples
 from cli.lake_access import writing
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake.column_values import BRONZE, GOLD, LAYERS, SILVER
 from lake.context import Context
+from lake.enums import BRONZE, GOLD, LAYERS, SILVER
 from lake.run_journal import LayerRun
-from silver.model_source import source_sha256
+from silver.model_artifact import source_sha256
 
 RunLayers = Callable[[Context, Sequence[str]], list[LayerRun]]
 """The flow: it runs layers in their order, and returns what each did."""

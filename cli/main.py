@@ -15,8 +15,8 @@ from cli.layers import RunLayers
 from cli.parser import overrides, parse
 from cli.registry import BY_NAME
 from conf.settings import Settings
-from lake.column_values import BRONZE
-from privacy import bucket_rules
+from lake.enums import BRONZE
+from privacy import bucket_checks
 
 
 def main(argv: Sequence[str] | None, run_layers: RunLayers) -> int:
@@ -61,5 +61,5 @@ def check_buckets(words: Words, settings: Settings, console: Console) -> None:
     if words.layer in (BRONZE, "all") or (command and command.takes_landing):
         roots.append(paths.landing)
     erases = bool(command and command.erases)
-    for note in bucket_rules.check(roots, settings.buckets, erases=erases):
+    for note in bucket_checks.check(roots, settings.buckets, erases=erases):
         console.print(f"note: {note}", markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cli.command import Command, Parser, Words, one_of, photo_count
 from cli.registry import BY_NAME, COMMANDS
 from conf.errors import BadInput
-from lake.column_values import LAYERS
+from lake.enums import LAYERS
 
 LOGS = ("text", "json")
 

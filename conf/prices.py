@@ -77,7 +77,7 @@ class Prices(Section):
 
 
 class Calibration(Section):
-    """What the benchmark measured with one extractor (benchmarks/calibration.py).
+    """What the benchmark measured with one extractor (benchmarks/calibration_file.py).
 
     `core_seconds` is the time of one core for one more photo of `photo_bytes`, from landing to gold;
     `byte_seconds` is the time for one more byte of it, and `roofline_seconds` the part of `core_seconds` for

@@ -7,7 +7,7 @@ from typing import Any
 
 from conf.settings import EmrSettings, Settings
 from lake import aws, metric_names
-from lake.column_values import BRONZE, GOLD, SILVER
+from lake.enums import BRONZE, GOLD, SILVER
 from lake.storage.locate import folder
 
 HOUR = 3600

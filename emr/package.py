@@ -25,7 +25,7 @@ from lake import aws
 from lake.run_journal import code_revision
 from lake.storage import addresses, s3_requests
 from lake.storage.locate import folder
-from silver.model_source import convert
+from silver.model_artifact import convert
 
 ARCHIVE, MANIFEST, LATEST = "package.tar.gz", "manifest.json", "latest.json"
 
@@ -78,7 +78,7 @@ def make_package(settings: Settings, emr_settings: EmrSettings, console: Console
 def build(settings: Settings, emr_settings: EmrSettings, folder: Path) -> BuiltPackage:
     """Build the package in a folder of this machine, into which the wheels are unpacked too.
 
-    Raises as `wheels.install`, `package_archive.packaged_settings` and `silver.model_source.convert`.
+    Raises as `wheels.install`, `package_archive.packaged_settings` and `silver.model_artifact.convert`.
     """
     packaged = package_archive.packaged_settings(settings)
     site = folder / "site"

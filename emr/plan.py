@@ -7,7 +7,7 @@ import re
 from conf import prices
 from conf.errors import BadInput
 from conf.settings import EmrSettings, Settings
-from emr.cluster_shapes import ClusterPlan, CostModel, plan_cluster
+from emr.cluster_sizing import ClusterPlan, CostModel, plan_cluster
 from emr.run_estimate import Work
 
 

@@ -13,7 +13,7 @@ from expectations.suite_views import Views
 from expectations.validation import ExpectationResult, judge
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkState
-from lake.column_values import ERASE, REMOVAL, GateAction
+from lake.enums import ERASE, REMOVAL, GateAction
 from lake.readable_lake import Lake
 
 LEAVING = (REMOVAL, ERASE)

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from expectations import suites
 from lake import catalog
-from lake.column_values import GateAction
+from lake.enums import GateAction
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
 

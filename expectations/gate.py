@@ -20,8 +20,8 @@ from expectations.validation import REASON, Verdict, judge
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState
-from lake.column_values import GateAction
-from lake.interfaces import NO_REFUSALS, GateOutcome
+from lake.enums import GateAction
+from lake.layer_interfaces import NO_REFUSALS, GateOutcome
 from lake.run_journal import Judgement, LayerRun
 from lake.writable_lake import WritableLake
 
@@ -31,7 +31,7 @@ REFUSES_ROWS = (catalog.PHOTOS, catalog.EMBEDDINGS)
 
 @dataclass(frozen=True)
 class SuiteGate:
-    """The gate that chunks pass through (`lake.interfaces.Gate`). `did` gathers its judgements.
+    """The gate that chunks pass through (`lake.layer_interfaces.Gate`). `did` gathers its judgements.
 
     With `release`, a chunk that would be blocked passes, but every row is refused: by the rule that the row
     fails itself, or by what blocks the chunk. Suites are read from `folder`.
@@ -57,7 +57,7 @@ class SuiteGate:
         refused_before: Mapping[str, int] = NO_REFUSALS,
         staged_models: DataFrame | None = None,
     ) -> GateOutcome:
-        """Judges rows of a chunk; see `lake.interfaces.Gate`. Raises Blocked."""
+        """Judges rows of a chunk; see `lake.layer_interfaces.Gate`. Raises Blocked."""
         view = self._views.of(table, rows, chunk=chunk, staged_models=staged_models)
         verdict = judge(
             view,

@@ -16,8 +16,8 @@ from expectations.vector_measures import Centre, measured
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.column_values import BRONZE, ModelKind, ModelStatus
-from lake.frames import newest, only
+from lake.dataframe_queries import newest, only
+from lake.enums import BRONZE, ModelKind, ModelStatus
 from lake.readable_lake import Lake
 
 DRIFTS: Mapping[str, str] = {

@@ -13,15 +13,15 @@ from pyspark.sql import functions as F
 
 from conf.settings import GateSettings
 from expectations import suites
-from expectations.great_expectations_adapter import (
+from expectations.suite_runner import (
     exception_class,
     failing_rows,
     refuses_rows,
     severity_of,
     validated,
 )
-from lake.column_values import GateAction
-from lake.interfaces import NO_REFUSALS
+from lake.enums import GateAction
+from lake.layer_interfaces import NO_REFUSALS
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuite

@@ -19,8 +19,8 @@ from gold.moments import Moments, fold
 from lake import catalog
 from lake.catalog import Table, schema
 from lake.chunks import Chunk, ChunkPlan, ChunkState, published
-from lake.column_values import GOLD, REMOVAL, ModelKind
-from lake.frames import counts
+from lake.dataframe_queries import counts
+from lake.enums import GOLD, REMOVAL, ModelKind
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun

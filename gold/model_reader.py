@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from conf.errors import BadInput
 from gold.model_versions import ClassifierVersion, PcaVersion
 from lake import catalog, delta_rs_reader
-from lake.column_values import ModelKind, ModelStatus
+from lake.enums import ModelKind, ModelStatus
 
 Rows = list[dict[str, Any]]
 

@@ -18,7 +18,7 @@ from conf.errors import BadInput
 from gold.classifiers import Classifier, Floats, Indices, Vectors
 from gold.drift import Reference
 from gold.pca import Pca
-from lake.column_values import ModelKind, ModelStatus
+from lake.enums import ModelKind, ModelStatus
 
 EMBEDDINGS = "embeddings"
 """The `input` of a classifier that takes embeddings. The input of any other classifier is the name of the PCA

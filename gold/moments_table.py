@@ -16,8 +16,8 @@ from conf.errors import Inconsistent
 from gold.moments import DIFFER, Moments, fold, mean
 from lake import catalog, fault_points
 from lake.chunks import NoChunk
-from lake.column_values import GOLD
-from lake.frames import only
+from lake.dataframe_queries import only
+from lake.enums import GOLD
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 

@@ -6,12 +6,12 @@ from pyspark.sql import functions as F
 
 from conf.errors import BadInput
 from gold import model_versions, moments_table
+from gold.gold_layer import catch_up, finish, publish_version, published_embeddings
 from gold.model_versions import PcaVersion
-from gold.project import catch_up, finish, publish_version, published_embeddings
 from lake import catalog
 from lake.chunks import NoChunk
-from lake.column_values import GOLD, ModelStatus
 from lake.context import Context
+from lake.enums import GOLD, ModelStatus
 
 
 def promote(context: Context, name: str) -> None:

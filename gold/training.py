@@ -28,8 +28,8 @@ from gold.moments import matrix
 from gold.near_duplicates import Indices
 from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, published
-from lake.column_values import SILVER, TRAINING, ModelKind, ModelStatus
 from lake.context import Context
+from lake.enums import SILVER, TRAINING, ModelKind, ModelStatus
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.run_journal import LayerRun
 from lake.writable_lake import WritableLake

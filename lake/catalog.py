@@ -15,7 +15,7 @@ from pyspark.sql import types
 from pyspark.sql.types import DataType, StructField, StructType
 
 from conf.settings import DeltaSettings
-from lake.column_values import BRONZE, GOLD, SILVER
+from lake.enums import BRONZE, GOLD, SILVER
 
 TYPES: Mapping[str, DataType] = {
     "string": types.StringType(),

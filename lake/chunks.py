@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
-from lake.column_values import BRONZE, SILVER
+from lake.enums import BRONZE, SILVER
 
 
 class ChunkState(StrEnum):

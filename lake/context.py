@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from conf.settings import Settings
-from lake.interfaces import EmbeddingModel, Gate
+from lake.layer_interfaces import EmbeddingModel, Gate
 from lake.pseudonyms import Pseudonyms
 from lake.run_journal import LayerRun
 from lake.writable_lake import WritableLake

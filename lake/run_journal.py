@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lake import metric_names
-from lake.column_values import REFUSED_PREFIX, RunStatus
+from lake.enums import REFUSED_PREFIX, RunStatus
 
 PROJECT = Path(__file__).resolve().parents[1]
 MOMENT = "%Y%m%dT%H%M%S.%f"
@@ -124,7 +124,7 @@ class LayerRun:
         self.measured[name] = max(value, self.measured.get(name, value))
 
     def finish(self, status: str, *, error: str | None = None) -> None:
-        """Stop the clock. `status` says how the layer ended; see `lake.column_values.RunStatus`."""
+        """Stop the clock. `status` says how the layer ended; see `lake.enums.RunStatus`."""
         self.finished_at, self.status, self.error = datetime.now(UTC), status, error
 
     @property

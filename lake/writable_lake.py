@@ -1,6 +1,6 @@
 """A lake as its one writer sees it: the only place that commits to the tables.
 
-Each commit is made once, however often it is called: `lake.numbered_commits` says how.
+Each commit is made once, however often it is called: `lake.idempotent_commits` says how.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.settings import DeltaSettings
-from lake import catalog, fault_points, lake_json, spark_session
+from lake import catalog, fault_points, lake_format, spark_session
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
-from lake.column_values import REMOVAL
+from lake.enums import REMOVAL
+from lake.idempotent_commits import NumberedCommits
 from lake.lease import Lease
 from lake.ledger import Ledger
-from lake.numbered_commits import NumberedCommits
 from lake.pseudonyms import Pseudonyms
 from lake.publication import TableCommit
 from lake.readable_lake import ChunksTable, Lake
@@ -57,7 +57,7 @@ class WritableLake(Lake):
         pseudonyms: Pseudonyms,
         delta: DeltaSettings,
     ) -> WritableLake:
-        """The lake for its one writer, after `lake_json.check`: earlier writers are made harmless, and
+        """The lake for its one writer, after `lake_format.check`: earlier writers are made harmless, and
         missing tables are made. Raises Busy."""
         lake = cls(spark, files, run, lease)
         if not lease.is_fenced:
@@ -67,8 +67,8 @@ class WritableLake(Lake):
             if not lake._has(table):
                 lake._create(table, catalog.properties(delta))
         fault_points.at("lake: tables made")
-        if not lake_json.is_made(files):
-            lake_json.write(files, pseudonyms=pseudonyms)
+        if not lake_format.is_made(files):
+            lake_format.write(files, pseudonyms=pseudonyms)
         return lake
 
     def _has(self, table: Table) -> bool:

@@ -12,14 +12,14 @@ from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
 from gold import model_reader as models
 from gold.model_versions import PcaVersion
-from lake import catalog, delta_rs_reader, lake_json
+from lake import catalog, delta_rs_reader, lake_format
 from lake.storage.folder import Folder
 from page.predictions import Predictor, local_model
 from page.similar_photos import Embeddings, Neighbour
 from report import scatter_points
 from report.scatter_points import first_two
-from report.svg_plots import Scatter
-from silver.in_process_model import InProcessModel
+from report.vega_lite import Scatter
+from silver.local_inference import InProcessModel
 from silver.pixels import RefusedPhoto
 
 KINDS = 3
@@ -145,7 +145,7 @@ class Answers:
 
     def _versions(self) -> dict[str, int]:
         """The newest version of each watched table, by name. Raises LakeGone where the lake is gone."""
-        if not lake_json.is_made(self._files):
+        if not lake_format.is_made(self._files):
             self._tables.clear()
             self._snapshot = None
             raise LakeGone(

@@ -13,11 +13,11 @@ from conf.errors import BadInput
 from conf.settings import Settings
 from gold import model_reader
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
-from lake.column_values import ModelKind
+from lake.enums import ModelKind
 from lake.storage.folder import Folder
 from lake.storage.local_folder import open_file
-from silver.in_process_model import InProcessModel
-from silver.model_lookup import flatbuffer_of, known_model
+from silver.local_inference import InProcessModel
+from silver.model_broadcast import flatbuffer_of, known_model
 from silver.pixels import Limits, RefusedPhoto
 
 Vector = NDArray[np.float32]

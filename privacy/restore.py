@@ -22,14 +22,14 @@ from gold import embedding_removal, moments_table
 from lake import catalog, fault_points
 from lake.catalog import Table, schema
 from lake.chunks import Chunk, ChunkPlan
-from lake.column_values import RESTORE, ModelKind, ModelStatus, Outcome
 from lake.context import Context
-from lake.extractor_registry import extractors
-from lake.frames import counts
+from lake.dataframe_queries import counts
+from lake.enums import RESTORE, ModelKind, ModelStatus, Outcome
+from lake.extractor_status import extractors
 from lake.pseudonyms import Pseudonyms
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
-from privacy import row_removal, tombstones
+from privacy import photo_removal, tombstones
 from privacy.unfinished_chunks import finish_half_published
 
 KEYS: Mapping[Table, Sequence[str]] = {
@@ -118,7 +118,7 @@ def restore(context: Context, table: Table, version: int) -> Restored:
     difference = Difference.of(lake, table, version)
     withdrawn = [
         chunk
-        for chunk in row_removal.published_chunks(lake, table)
+        for chunk in photo_removal.published_chunks(lake, table)
         if chunk.versions.get(table.name, 0) > version
     ]
     returning = _may_return(context, table, difference.returning, withdrawn)
@@ -153,7 +153,7 @@ def _may_return(
     erased photo, and no embedding of a retired model."""
     lake = context.lake
     withdrawn_numbers = {chunk.number for chunk in withdrawn}
-    chunks = row_removal.published_chunks(lake, table)
+    chunks = photo_removal.published_chunks(lake, table)
     numbers = [[chunk.number] for chunk in chunks if chunk.number not in withdrawn_numbers]
     published = lake.spark.createDataFrame(numbers, schema("chunk bigint"))
     rows = rows.join(F.broadcast(published), "chunk", "left_semi")
@@ -216,13 +216,13 @@ def _remove(
     key = list(KEYS[table])
     if table is catalog.PHOTOS:
         gone_for_good = leaving.join(returning.select(key), key, "left_anti")
-        row_removal.remove_photos(lake, gone_for_good, layer=RESTORE)
-        row_removal.remove_rows(lake, table, leaving, on=key, layer=RESTORE)
+        photo_removal.remove_photos(lake, gone_for_good, layer=RESTORE)
+        photo_removal.remove_rows(lake, table, leaving, on=key, layer=RESTORE)
         return
     if table is catalog.FEATURES:
-        row_removal.remove_rows(lake, table, leaving, on=key, layer=RESTORE)
+        photo_removal.remove_rows(lake, table, leaving, on=key, layer=RESTORE)
     else:
-        row_removal.abandon_staged(lake, leaving)
+        photo_removal.abandon_staged(lake, leaving)
         embedding_removal.remove_embeddings(lake, leaving.select(key))
         _delete_chunks(lake, catalog.QUARANTINE, withdrawn)
     lake.ledger.retire(withdrawn)
@@ -246,8 +246,8 @@ def _update_dependents(lake: WritableLake, table: Table) -> None:
         )
         photos = lake.read(catalog.PHOTOS).select("photo_id")
         lost = taken_in.join(photos, "photo_id", "left_anti")
-        row_removal.remove_rows(lake, catalog.OBJECTS, lost, on=["photo_id"], layer=RESTORE)
-        row_removal.recount(lake, table)
+        photo_removal.remove_rows(lake, catalog.OBJECTS, lost, on=["photo_id"], layer=RESTORE)
+        photo_removal.recount(lake, table)
         return
     if table is catalog.EMBEDDINGS:
         _reopen_refusals(lake)
@@ -259,7 +259,7 @@ def _update_dependents(lake: WritableLake, table: Table) -> None:
                 )
     _withdraw_incomplete_features(lake)
     for each in (catalog.EMBEDDINGS, catalog.FEATURES):
-        row_removal.recount(lake, each)
+        photo_removal.recount(lake, each)
 
 
 def _reopen_refusals(lake: WritableLake) -> None:
@@ -291,7 +291,7 @@ def _withdraw_incomplete_features(lake: WritableLake) -> None:
         lacking_by_chunk = counts(lacking, "chunk")
         incomplete = [
             chunk
-            for chunk in row_removal.published_chunks(lake, catalog.FEATURES)
+            for chunk in photo_removal.published_chunks(lake, catalog.FEATURES)
             if chunk.model_version == row["version"]
             and any(chunk.sources[0] <= number <= chunk.sources[1] for number in lacking_by_chunk)
         ]

@@ -18,13 +18,13 @@ from conf.settings import Settings
 from lake import catalog, fault_points
 from lake.catalog import Table
 from lake.chunks import ChunkPlan
-from lake.column_values import RETAIN, Outcome
 from lake.context import Context
+from lake.enums import RETAIN, Outcome
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
-from privacy import row_removal, tombstones
-from privacy.audit import audit_records
+from privacy import photo_removal, tombstones
+from privacy.audit import audit_log
 from privacy.audit.table_findings import TIMES
 from privacy.due_dates import hours_to_keep, time_before
 from privacy.erasure import request_journal
@@ -82,7 +82,7 @@ def past_age(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
     if ages.audits:
         before = limits[ages.audits]
         records = len(_audit_records(lake.files, before))
-        past.append(PastAge(audit_records.FOLDER, ages.audits, before, records, "files"))
+        past.append(PastAge(audit_log.FOLDER, ages.audits, before, records, "files"))
     lapsed = tombstones.lapsed(lake, now=now).count()
     past.append(PastAge(catalog.TOMBSTONES.name, "expired or lifted", now, lapsed))
     due = len(request_journal.due(lake, now=now))
@@ -121,9 +121,9 @@ def expire(context: Context) -> list[PastAge]:
     for table in JOURNALS:
         if journal := by_place.get(table.name):
             _delete_older(lake, table, journal.before)
-    if audits := by_place.get(audit_records.FOLDER):
+    if audits := by_place.get(audit_log.FOLDER):
         for name in _audit_records(lake.files, audits.before):
-            lake.files.delete(f"{audit_records.FOLDER}/{name}")
+            lake.files.delete(f"{audit_log.FOLDER}/{name}")
     if catalog.TOMBSTONES.name in by_place:
         tombstones.drop_lapsed(lake, now=context.now)
     return past
@@ -161,13 +161,13 @@ def _expire_photos(lake: WritableLake, before: datetime) -> None:
     The photos are removed last, because the other rows are found by them: a call after a crash needs them.
     """
     old = _older(lake, catalog.PHOTOS, before).select("photo_id")
-    row_removal.remove_photos(lake, old, layer=RETAIN)
+    photo_removal.remove_photos(lake, old, layer=RETAIN)
     objects = lake.read(catalog.OBJECTS).where(
         F.col("outcome").isin(Outcome.STORED, Outcome.DUPLICATE)
     )
     _forget(lake, objects.join(F.broadcast(old), "photo_id", "left_semi"))
     _delete_older(lake, catalog.PHOTOS, before)
-    row_removal.recount(lake, catalog.PHOTOS)
+    photo_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("retain: chunks counted")
 
 
@@ -220,6 +220,6 @@ def _audit_records(files: Folder, before: datetime) -> list[str]:
     """Return the file names of the audit records from before a time. Each name begins with its time."""
     return [
         name
-        for name in files.names(audit_records.FOLDER, suffix=".json")
-        if audit_records.asked_at(name) < before
+        for name in files.names(audit_log.FOLDER, suffix=".json")
+        if audit_log.asked_at(name) < before
     ]

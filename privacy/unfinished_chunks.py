@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bronze.ingest import BronzeChunks
+from bronze.bronze_layer import BronzeChunks
 from gold import training
-from gold.project import GoldChunks
+from gold.gold_layer import GoldChunks
 from lake.context import Context
 from lake.publication import Publication
-from silver.embed import SilverChunks
+from silver.silver_layer import SilverChunks
 
 
 def finish_half_published(context: Context) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from conf.errors import FruitLakeError
 from conf.settings import Settings
 from lake import aws, metric_names
-from lake.column_values import RunStatus
+from lake.enums import RunStatus
 from lake.run_journal import LayerRun
 
 ATTEMPTS, SECONDS = 2, 5.0

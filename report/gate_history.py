@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from expectations import data_docs
 from lake import catalog, delta_rs_reader
-from lake.column_values import GateAction
+from lake.enums import GateAction
 
 ACTIONS = (
     GateAction.BLOCKED,

@@ -14,13 +14,13 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from conf.errors import BadInput
-from lake.column_values import BRONZE, GateAction, ModelKind, RunStatus
+from lake.enums import BRONZE, GateAction, ModelKind, RunStatus
 from report import report_plots
 from report.gate_history import worst
 from report.report_facts import MEASURES, ModelFacts, ReportFacts
 from report.run_cost import Spent
 from report.run_history import Periods
-from report.svg_plots import STYLE
+from report.vega_lite import STYLE
 
 HERE = Path(__file__).parent
 SHOWN, MOST = 20, 1_000

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from lake.column_values import Outcome
+from lake.enums import Outcome
 
 
 @dataclass(frozen=True)

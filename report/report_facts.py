@@ -15,12 +15,12 @@ from conf.prices import Source, prices
 from conf.settings import Settings
 from expectations import suites
 from lake import catalog, delta_rs_reader
-from lake.column_values import ModelKind, ModelStatus
+from lake.enums import ModelKind, ModelStatus
 from lake.run_journal import code_revision
 from lake.storage.folder import Folder
 from report import scatter_points, thumbnails
 from report.gate_history import GateHistory
-from report.lake_sums import sums
+from report.lake_counts import sums
 from report.reconciliation import ModelSums, Sums
 from report.run_cost import Rate, Spent
 from report.run_history import RecordedRun, recorded

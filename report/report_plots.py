@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lake.column_values import LAYERS, SILVER, GateAction
+from lake.enums import LAYERS, SILVER, GateAction
 from report.gate_history import GateHistory, worst
 from report.run_history import Periods, RecordedRun
-from report.svg_plots import WIDTH, colours, svg
+from report.vega_lite import WIDTH, colours, svg
 
 SCREE = 50
 """The number of components that a scree plot shows, or more where more are kept."""

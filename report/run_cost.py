@@ -9,7 +9,7 @@ from typing import Self
 from conf.errors import BadSettings
 from conf.prices import Instance, Prices
 from conf.settings import Settings
-from lake.column_values import BRONZE
+from lake.enums import BRONZE
 from report.run_history import RecordedRun
 
 COMPARED = "m5.xlarge"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from lake import catalog, delta_rs_reader
-from lake.column_values import LAYERS, REFUSED_PREFIX, RunStatus
+from lake.enums import LAYERS, REFUSED_PREFIX, RunStatus
 from lake.run_journal import begun
 
 """The prefix of a reason among the counts of a row of `ops/runs`."""

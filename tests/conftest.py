@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import run
-from benchmarks import browsers
+from benchmarks.chromium import ALONE, found
 from bronze.samples.sample_photos import write_samples
 from conf.settings import Settings
 from lake import fault_points, spark_session
@@ -163,13 +163,13 @@ def chromium():
     """Headless Chromium, as Debian's package has it."""
     from playwright.sync_api import sync_playwright
 
-    found = browsers.found()
-    if found is None:
+    path = found()
+    if path is None:
         if "CI" in os.environ:
             pytest.fail("there is no Chromium: .ci/run installs it")
         pytest.skip("there is no Chromium on this machine: install Debian's package chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=browsers.ALONE)
+        browser = playwright.chromium.launch(executable_path=path, args=ALONE)
         yield browser
         browser.close()
 

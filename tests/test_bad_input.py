@@ -10,9 +10,9 @@ from PIL import Image
 
 import run
 from lake import catalog
-from report.lake_sums import sums
-from silver import model_lookup
-from silver.embeddings import BroadcastModel
+from report.lake_counts import sums
+from silver import model_broadcast
+from silver.embedding_rows import BroadcastModel
 from tests.support import decoder_traps
 from tests.support.bad_photos import picture, spoil
 from tests.support.landing_folders import ODD_NAMES, ClosedLanding, MovingLanding
@@ -125,7 +125,7 @@ def test_photos_of_any_name_go_through(place):
 def test_a_decoder_that_dies_and_one_that_hangs_cost_one_photo_each(place, monkeypatch):
     """In a run of all layers, by photos of two sizes that the workers' decoder fails on."""
     guarded = partial(BroadcastModel, decode=decoder_traps.decode_but_for_sizes)
-    monkeypatch.setattr(model_lookup, "BroadcastModel", guarded)
+    monkeypatch.setattr(model_broadcast, "BroadcastModel", guarded)
     for number in range(12):
         picture((64 + number, 64)).save(place.landing / f"{number}.jpg")
     picture(decoder_traps.KILLED_SIZE).save(place.landing / "killed.jpg")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.calibration import calibration, write
-from benchmarks.peers import CHUNKS, Measured
-from benchmarks.rates import STAGING, marginal, medians, rates
+from benchmarks.calibration_file import calibration, write
+from benchmarks.marginal_rates import STAGING, marginal, medians, rates
 from benchmarks.throughput import wanted
+from benchmarks.workloads import CHUNKS, Measured
 from conf import prices
 from conf.errors import BadInput
 

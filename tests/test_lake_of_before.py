@@ -11,7 +11,7 @@ import pytest
 
 from lake import catalog
 from lake.chunks import ChunkState
-from lake.column_values import (
+from lake.enums import (
     ErasureMode,
     ErasureState,
     GateAction,
@@ -20,7 +20,7 @@ from lake.column_values import (
     Outcome,
     RunStatus,
 )
-from report.lake_sums import sums
+from report.lake_counts import sums
 from tests.lakes import make
 from tests.support.place import Place
 from tests.support.table_contents import repeated

@@ -11,14 +11,14 @@ from PIL import Image
 
 from cli import lake_access
 from cli.commands.replay import blocked_chunk, replay_step
-from cli.steps import run_steps
+from cli.step_runner import run_steps
 from conf.errors import BadInput, Blocked
 from expectations import suites
 from expectations.gate import SuiteGate
 from lake import catalog
 from lake.chunks import ChunkState
 from lake.run_journal import LayerRun
-from report.lake_sums import sums
+from report.lake_counts import sums
 from tests.support.bad_photos import picture
 from tests.support.kills import Killed, dies
 from tests.support.place import Place

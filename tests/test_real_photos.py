@@ -11,14 +11,14 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from cli.commands.train import train_step
 from cli.lake_access import writing
-from cli.steps import run_steps
+from cli.step_runner import run_steps
 from conf.errors import BadInput
 from gold.cross_validation import evaluate, nearest_neighbours
 from gold.model_versions import PcaVersion
 from gold.training import Examples
 from lake import catalog
 from report import html_report
-from report.lake_sums import sums
+from report.lake_counts import sums
 from report.report_facts import ReportFacts
 from silver import extractors, litert_conversion, pixels
 from silver.pixels import Limits

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from cli.steps import RECORDED
+from cli.step_runner import RECORDED
 from lake import catalog
 from lake.chunks import ChunkState
 from lake.run_journal import LayerRun

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from cli.tables import status_lines
+from cli.output import status_lines
 from conf.errors import BadInput
-from gold.retire_model import retire
+from gold.retire_extractor import retire
 from lake import catalog
 from lake.chunks import ChunkPlan, ChunkState
-from lake.column_values import SILVER
+from lake.enums import SILVER
 from lake.run_journal import LayerRun
-from report.lake_sums import sums
+from report.lake_counts import sums
 from report.reconciliation import ModelSums, Sums
 from tests.support.kills import Killed, dies
 from tests.support.place import Place

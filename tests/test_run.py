@@ -10,11 +10,11 @@ from PIL import Image, ImageOps
 from pyspark.sql import functions as F
 
 from bronze.samples.sample_photos import PEOPLE, write_samples
-from cli.tables import run_tables, status_lines
+from cli.output import run_tables, status_lines
 from conf.errors import Inconsistent
 from gold.model_versions import champion
 from lake import catalog
-from report.lake_sums import sums
+from report.lake_counts import sums
 from silver.pixels import RefusalReason
 
 EXIF_ORIENTATION = 0x0112

@@ -17,8 +17,8 @@ from conf.errors import BadInput, LeftBehind
 from conf.settings import Settings
 from gold import model_reader
 from lake import aws, catalog, fault_points, lease, pseudonyms
-from lake.column_values import ERASE, ErasureMode
-from lake.delta_log import TAKEOVER
+from lake.delta_transactions import TAKEOVER
+from lake.enums import ERASE, ErasureMode
 from lake.lease import Holder
 from lake.storage.folder import StoredKind
 from lake.storage.locate import folder
@@ -27,7 +27,7 @@ from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure.erase import erase
 from report import html_report
-from report.lake_sums import sums
+from report.lake_counts import sums
 from report.report_facts import ReportFacts
 from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, slices
 from tests.support.kills import Killed, dies

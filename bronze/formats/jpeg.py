@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bronze.formats.clean_photo import CleanPhoto, malformed
+from bronze.formats.cleaning_results import CleanPhoto, malformed
 from bronze.formats.exif import UPRIGHT, capture_facts, orientation_alone
 
 SIGNATURE = b"\xff\xd8\xff"

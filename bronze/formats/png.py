@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bronze.formats.clean_photo import CleanPhoto, malformed
+from bronze.formats.cleaning_results import CleanPhoto, malformed
 from bronze.formats.exif import UPRIGHT, capture_facts, orientation_alone
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
-from bronze.formats.clean_photo import CleanPhoto, malformed
+from bronze.formats.cleaning_results import CleanPhoto, malformed
 from bronze.formats.exif import UPRIGHT, capture_facts, orientation_alone
 
 HEADER_BYTES = 12

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from cli.command import Command, Parser, Words
 from cli.lake_access import existing_lake
-from cli.tables import audit_table
+from cli.output import audit_table
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake import lake_json, pseudonyms
-from privacy.audit import audit_records, auditor
+from lake import lake_format, pseudonyms
+from privacy.audit import audit_log, auditor
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion
 
@@ -29,14 +29,14 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     """
     files = existing_lake(settings)
     keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
-    lake_json.check(files, pseudonyms=keys)
+    lake_format.check(files, pseudonyms=keys)
     answer = Auditor(files, keys).answer(question(words))
     audit_table.show(console, answer)
-    name = audit_records.record(files, answer, pseudonyms=keys)
-    console.print(f"recorded as {files.uri(f'{audit_records.FOLDER}/{name}.json')}", soft_wrap=True)
+    name = audit_log.record(files, answer, pseudonyms=keys)
+    console.print(f"recorded as {files.uri(f'{audit_log.FOLDER}/{name}.json')}", soft_wrap=True)
     if words.json:
         try:
-            Path(words.json).write_text(audit_records.as_json(answer))
+            Path(words.json).write_text(audit_log.as_json(answer))
         except OSError as error:
             raise BadInput(
                 f"--json {words.json} can't be written ({error.strerror}); name another file."

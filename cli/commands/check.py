@@ -8,7 +8,7 @@ from rich.console import Console
 
 from cli.command import Command, Parser, Words, whole_number
 from cli.lake_access import reading
-from cli.tables import check_table
+from cli.output import check_table
 from conf.errors import BadInput, Blocked
 from conf.settings import Settings
 from expectations import check_tables

@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.command import Command, Parser, Words
-from cli.tables import emr_cluster, emr_plan
+from cli.output import emr_cluster, emr_plan
 from conf.errors import BadInput, BadSettings
 from conf.settings import EmrSettings, Settings
-from emr import cluster, package, plan, policies, steps
+from emr import apply_policies, cluster, package, plan, step_submission
 
 PHOTO_BYTES, HOURS, FOLDER = "100000", "1", "policies"
 """The defaults of --photo-bytes, --hours and --out."""
@@ -64,7 +64,9 @@ def run_policies(words: Words, settings: Settings, console: Console) -> None:
     """Write roles, bucket policies and alarms as files, and with `--apply` also create them."""
     folder = Path(words.out or FOLDER)
     emr_settings = section(settings)
-    policies.write_policies(settings, emr_settings, console, folder=folder, applies=words.apply)
+    apply_policies.write_policies(
+        settings, emr_settings, console, folder=folder, applies=words.apply
+    )
 
 
 def run_package(words: Words, settings: Settings, console: Console) -> None:
@@ -81,7 +83,9 @@ def run_submit(words: Words, settings: Settings, console: Console) -> None:
     """Run layers on the cluster, and wait for the end."""
     emr_settings = section(settings)
     cluster.check_places(settings, emr_settings)
-    steps.submit(settings, emr_settings, console, layer=words.step_layer, sha256=words.package)
+    step_submission.submit(
+        settings, emr_settings, console, layer=words.step_layer, sha256=words.package
+    )
 
 
 def run_status(words: Words, settings: Settings, console: Console) -> None:
@@ -98,7 +102,7 @@ def run_status(words: Words, settings: Settings, console: Console) -> None:
 
 def run_logs(words: Words, settings: Settings, console: Console) -> None:
     """Show the end of the driver's log of a step, or of the last step."""
-    steps.logs(section(settings), console, step_id=words.step)
+    step_submission.logs(section(settings), console, step_id=words.step)
 
 
 def run_terminate(words: Words, settings: Settings, console: Console) -> None:

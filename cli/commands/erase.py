@@ -6,18 +6,18 @@ from rich.console import Console
 
 from cli.command import Command, Parser, Words, one_of
 from cli.lake_access import existing_lake, reading, writing
-from cli.steps import recorded
+from cli.step_runner import recorded
 from conf.errors import BadInput, Pending
 from conf.settings import Settings
 from lake import pseudonyms
-from lake.column_values import ERASE, FITTED_PREFIX, ErasureMode, ErasureState
 from lake.context import Context
+from lake.enums import ERASE, FITTED_PREFIX, ErasureMode, ErasureState
 from lake.readable_lake import Lake
 from privacy import tombstones
 from privacy.erasure import certificate, request_journal, verification
 from privacy.erasure.erase import check, erase, finish_due
 from privacy.erasure.request_journal import ErasureRequest
-from privacy.erasure.subject_search import SubjectSearch
+from privacy.erasure.subject_matcher import SubjectMatcher
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
@@ -79,7 +79,7 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
             f"again, so finding some proves nothing. The certificate {erasure.certificate} is still valid."
         )
     keys = pseudonyms.load(settings.subjects.key, lake=lake.files.root, make=False)
-    search = SubjectSearch(keys, erasure.subject, erasure.photo_ids, holding)
+    search = SubjectMatcher(keys, erasure.subject, erasure.photo_ids, holding)
     result = verification.verify(lake, settings, erasure, search, deep=deep)
     if erasure.due_at and not erasure.has_reached(ErasureState.PHYSICAL):
         raise Pending(

@@ -9,10 +9,10 @@ from rich.console import Console
 from cli.command import Command, Parser, Words
 from cli.commands.erase import check_subject
 from cli.lake_access import existing_lake, writing
-from cli.steps import recorded
+from cli.step_runner import recorded
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake.column_values import ErasureState
+from lake.enums import ErasureState
 from privacy import tombstones
 from privacy.erasure import request_journal
 

@@ -8,14 +8,14 @@ from rich.console import Console
 
 from cli.command import Command, Parser, Words
 from cli.lake_access import existing_lake, reading, writing
-from cli.steps import run_steps
-from cli.tables import model_tables
+from cli.output import model_tables
+from cli.step_runner import run_steps
 from conf.settings import Settings
-from gold import model_versions, promote, refit
-from gold.project import project
+from gold import model_versions, pca_refit, promote
+from gold.gold_layer import project
 from lake import catalog
-from lake.column_values import GOLD
 from lake.context import Context
+from lake.enums import GOLD
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
@@ -42,7 +42,7 @@ def models_step(words: Words, context: Context) -> None:
     elif words.recompute:
         promote.recompute(context, weights_id)
     else:
-        project(context, weights_id, reason=refit.REQUEST)
+        project(context, weights_id, reason=pca_refit.REQUEST)
 
 
 def _add_arguments(parser: Parser) -> None:

@@ -6,10 +6,10 @@ from rich.console import Console
 
 from cli.command import Command, Parser, Words
 from cli.lake_access import existing_lake
-from cli.tables import photo_tables
+from cli.output import photo_tables
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake import lake_json
+from lake import lake_format
 from page.predictions import Predictor
 
 
@@ -17,7 +17,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     """Shows the kinds that photo files may be of, and how surely. Raises BadInput, also where some photos
     can't be used."""
     files = existing_lake(settings)
-    lake_json.check_format(files)
+    lake_format.check_format(files)
     predictor = Predictor.of(files, settings, version=words.classifier)
     predictions = list(predictor.predict(words.photos))
     photo_tables.predictions(console, predictions, by=predictor.classifier)

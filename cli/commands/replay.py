@@ -8,16 +8,16 @@ from rich.console import Console
 
 from cli.command import Command, Parser, Words, whole_number
 from cli.lake_access import existing_lake, writing
-from cli.steps import run_steps
+from cli.step_runner import run_steps
 from conf.errors import BadInput
 from conf.settings import Settings
-from gold import project
+from gold import gold_layer
 from lake.chunks import Chunk, ChunkState
-from lake.column_values import GOLD
 from lake.context import Context
+from lake.enums import GOLD
 from lake.readable_lake import Lake
-from silver import embed
-from silver.replay import replay
+from silver import silver_layer
+from silver.quarantine_replay import replay
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
@@ -43,9 +43,9 @@ def replay_step(context: Context, *, reason: str | None, number: int | None) -> 
 def release(context: Context, chunk: Chunk) -> None:
     """Lets the chunks after a blocked one pass: its photos go into quarantine, a gold chunk is dropped."""
     if chunk.layer == GOLD:
-        project.release(context, chunk)
+        gold_layer.release(context, chunk)
     else:
-        embed.release(context, chunk)
+        silver_layer.release(context, chunk)
 
 
 def blocked_chunk(lake: Lake, number: int) -> Chunk:

@@ -9,7 +9,7 @@ from rich.console import Console
 from cli.command import Command, Parser, Words
 from cli.lake_access import existing_lake
 from conf.settings import Settings
-from lake import lake_json
+from lake import lake_format
 from report import html_report
 from report.report_facts import ReportFacts
 
@@ -17,7 +17,7 @@ from report.report_facts import ReportFacts
 def run(words: Words, settings: Settings, console: Console) -> None:
     """Writes the report. Raises BadInput where the file can't be written."""
     files = existing_lake(settings)
-    lake_json.check_format(files)
+    lake_format.check_format(files)
     with console.status("reading the lake"):
         facts = ReportFacts.of(files, settings, with_pictures=words.pictures)
         size = html_report.write(facts, Path(words.out))

@@ -6,11 +6,11 @@ from rich.console import Console
 
 from cli.command import Command, Parser, Words, whole_number
 from cli.lake_access import existing_lake, writing
-from cli.steps import recorded
-from cli.tables import restore_lines
+from cli.output import restore_lines
+from cli.step_runner import recorded
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake.column_values import RESTORE
+from lake.enums import RESTORE
 from privacy.restore import named, restore
 
 

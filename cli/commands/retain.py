@@ -9,11 +9,11 @@ from rich.console import Console
 from cli.command import Command, Parser, Words
 from cli.commands.erase import finish_due_erasures
 from cli.lake_access import existing_lake, reading, writing
-from cli.steps import recorded
-from cli.tables import retention_table
+from cli.output import retention_table
+from cli.step_runner import recorded
 from conf.settings import Settings
-from lake.column_values import RETAIN
 from lake.context import Context
+from lake.enums import RETAIN
 from privacy import retention
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from cli.command import Command, Parser, Words
 from cli.lake_access import existing_lake, writing
 from conf.settings import Settings
-from gold.retire_model import retire
+from gold.retire_extractor import retire
 from lake.compaction import compact
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from cli.command import Command, Parser, Words, whole_number
 from cli.lake_access import existing_lake
 from conf.settings import Settings
-from lake import lake_json
+from lake import lake_format
 from page.predictions import local_model
 
 
@@ -19,7 +19,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     from page.question_queue import QuestionQueue
 
     files = existing_lake(settings)
-    lake_json.check_format(files)
+    lake_format.check_format(files)
     local_model(files, settings)
     queue = QuestionQueue(files, settings)
     server.serve(queue, host=words.host, port=int(words.port), console=console)

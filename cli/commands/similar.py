@@ -8,10 +8,10 @@ from rich.console import Console
 
 from cli.command import Command, Parser, Words, photo_count
 from cli.lake_access import existing_lake
-from cli.tables import photo_tables
+from cli.output import photo_tables
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake import lake_json
+from lake import lake_format
 from page.predictions import embedded, local_model
 from page.similar_photos import Embeddings
 
@@ -19,7 +19,7 @@ from page.similar_photos import Embeddings
 def run(words: Words, settings: Settings, console: Console) -> None:
     """Shows the most similar photos of the lake. Raises BadInput, also where the photo can't be used."""
     files = existing_lake(settings)
-    lake_json.check_format(files)
+    lake_format.check_format(files)
     model = local_model(files, settings)
     try:
         embedding = embedded(model, Path(words.photo))

@@ -6,9 +6,9 @@ from rich.console import Console
 
 from cli.command import Command, Parser, Words
 from cli.lake_access import existing_lake
-from cli.tables import status_lines
+from cli.output import status_lines
 from conf.settings import Settings
-from lake import lake_json
+from lake import lake_format
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
@@ -17,7 +17,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     Raises Inconsistent where the sums don't agree and no run writes.
     """
     files = existing_lake(settings)
-    lake_json.check_format(files)
+    lake_format.check_format(files)
     status_lines.show(console, files, as_json=words.json)
 
 

@@ -6,10 +6,10 @@ from rich.console import Console
 
 from cli.command import Command, Words
 from cli.lake_access import existing_lake, writing
-from cli.steps import run_steps
-from cli.tables import model_tables
+from cli.output import model_tables
+from cli.step_runner import run_steps
 from conf.settings import Settings
-from gold import refit, training
+from gold import pca_refit, training
 from lake.context import Context
 
 
@@ -23,7 +23,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 
 def train_step(context: Context) -> None:
     """Trains classifiers of the settings' extractor."""
-    training.train(context, context.model.weights_id, reason=refit.REQUEST)
+    training.train(context, context.model.weights_id, reason=pca_refit.REQUEST)
 
 
 COMMAND = Command(

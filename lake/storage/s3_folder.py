@@ -18,7 +18,7 @@ from lake.storage.folder import (
     StoredKind,
     StoredObject,
 )
-from lake.storage.s3_object import open_object
+from lake.storage.s3_reader import open_object
 from lake.storage.s3_requests import CHANGED, UNREADABLE, StorageFailed, content_of, requests
 from lake.storage.s3_swap import swap_object
 

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from conf.errors import BadInput, hint
 from lake import catalog, delta_rs_reader
 from lake.catalog import Table
-from lake.column_values import FITTED_PREFIX, GateAction, ModelKind
+from lake.enums import FITTED_PREFIX, GateAction, ModelKind
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
-from privacy import bucket_rules
+from privacy import bucket_checks
 from privacy.audit.table_findings import (
     TIMES,
     AuditQuestion,
@@ -75,7 +75,7 @@ class Auditor:
         return Audit(
             asked_at=asked_at,
             question=question,
-            storage=bucket_rules.storage_facts(self.files.root),
+            storage=bucket_checks.storage_facts(self.files.root),
             findings=findings,
             erasures=erasures,
             models=self._models(findings, erasures, until=question.at or asked_at),

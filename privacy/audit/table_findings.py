@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from conf.errors import BadInput
 from lake import catalog
 from lake.catalog import Table
-from lake.column_values import ErasureState
+from lake.enums import ErasureState
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
 from privacy.audit.table_history import Commit, History, spans

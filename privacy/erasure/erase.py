@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from conf.errors import BadInput, LeftBehind, Pending
 from lake import catalog, fault_points, spark_session
-from lake.column_values import ERASE, ErasureMode, ErasureState
 from lake.context import Context
+from lake.enums import ERASE, ErasureMode, ErasureState
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
-from privacy import due_dates, row_removal, tombstones
+from privacy import due_dates, photo_removal, tombstones
 from privacy.erasure import (
     certificate,
     file_removal,
@@ -29,7 +29,7 @@ from privacy.erasure import (
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_data import SubjectData
-from privacy.erasure.subject_search import search_for
+from privacy.erasure.subject_matcher import matcher_for
 from privacy.unfinished_chunks import finish_half_published
 
 
@@ -125,7 +125,7 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
         expires_at=due_dates.tombstone_expiry(context),
     )
     fault_points.at("erase: tombstones made")
-    search = search_for(context, replace(erasure, photo_ids=data.photo_ids))
+    search = matcher_for(context, replace(erasure, photo_ids=data.photo_ids))
     landed = landing_objects.count(
         context.settings.paths.landing, search, KnownObjects.of(lake, search)
     )
@@ -157,7 +157,7 @@ def _remove_objects_and_rows(
     Landing objects are removed first, because bronze/objects is needed to tell which of them are copies.
     """
     lake = context.lake
-    search = search_for(context, erasure)
+    search = matcher_for(context, erasure)
     landing_objects.sweep(context.settings.paths.landing, search, KnownObjects.of(lake, search))
     fault_points.at("erase: landing objects gone")
     _remove_rows(lake, SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids))
@@ -178,10 +178,10 @@ def _remove_rows(lake: WritableLake, data: SubjectData) -> None:
 
     No chunk may be half published. Raises BadInput where one is, and Busy.
     """
-    row_removal.remove_photos(lake, data.keys("photo_id"), layer=ERASE)
+    photo_removal.remove_photos(lake, data.keys("photo_id"), layer=ERASE)
     for table, column in data.BRONZE_ORDER:
-        row_removal.remove_rows(lake, table, data.keys(column), on=[column], layer=ERASE)
-    row_removal.recount(lake, catalog.PHOTOS)
+        photo_removal.remove_rows(lake, table, data.keys(column), on=[column], layer=ERASE)
+    photo_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("erase: chunks counted")
 
 
@@ -195,14 +195,14 @@ def _is_due_at_once(context: Context, erasure: ErasureRequest) -> bool:
         return True
     if erasure.photo_ids:
         return False
-    search = search_for(context, erasure)
+    search = matcher_for(context, erasure)
     return not verification.verify(context.lake, context.settings, erasure, search).residues
 
 
 def _verify(context: Context, erasure: ErasureRequest) -> verification.SearchResult:
     """Search every store for what is left of the subject. Raises LeftBehind where something is found."""
     result = verification.verify(
-        context.lake, context.settings, erasure, search_for(context, erasure)
+        context.lake, context.settings, erasure, matcher_for(context, erasure)
     )
     check(result)
     return result

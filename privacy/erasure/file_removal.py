@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from conf.errors import LeftBehind
 from lake import catalog, fault_points, spark_session
-from lake.column_values import ErasureMode
 from lake.context import Context
+from lake.enums import ErasureMode
 from lake.publication import drop_abandoned
 from lake.readable_lake import Lake
 from lake.storage.folder import StoredObject
-from privacy.audit import audit_records
+from privacy.audit import audit_log
 from privacy.due_dates import hours_to_keep
 from privacy.erasure import landing_objects, unreferenced_files, verification
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
-from privacy.erasure.subject_search import SubjectSearch, search_for
+from privacy.erasure.subject_matcher import SubjectMatcher, matcher_for
 
 FITTED_TABLES = (catalog.MODELS, catalog.MOMENTS)
 """Tables whose older versions hold what was fitted on the erased rows. On the due date all their old files
@@ -29,7 +29,7 @@ def remove_files(context: Context, erasure: ErasureRequest) -> None:
     Raises LeftBehind where something could not be deleted; the message names it.
     """
     lake = context.lake
-    search = search_for(context, erasure)
+    search = matcher_for(context, erasure)
     swept = landing_objects.sweep(
         context.settings.paths.landing, search, KnownObjects.of(lake, search)
     )
@@ -54,7 +54,7 @@ def remove_files(context: Context, erasure: ErasureRequest) -> None:
 
 
 def _vacuum_tables(
-    context: Context, erasure: ErasureRequest, search: SubjectSearch
+    context: Context, erasure: ErasureRequest, search: SubjectMatcher
 ) -> Sequence[StoredObject]:
     """Remove old files of every table, and return those that could not be deleted.
 
@@ -78,10 +78,10 @@ def _vacuum_tables(
     return left
 
 
-def _redact_audits(lake: Lake, search: SubjectSearch) -> None:
+def _redact_audits(lake: Lake, search: SubjectMatcher) -> None:
     """Cut the subject's ids out of the records of audits. The records themselves stay."""
-    for name in lake.files.names(audit_records.FOLDER, suffix=".json"):
-        content = lake.files.read(f"{audit_records.FOLDER}/{name}") or b""
+    for name in lake.files.names(audit_log.FOLDER, suffix=".json"):
+        content = lake.files.read(f"{audit_log.FOLDER}/{name}") or b""
         redacted = search.redacted(content)
         if redacted != content:
-            lake.files.write(f"{audit_records.FOLDER}/{name}", redacted)
+            lake.files.write(f"{audit_log.FOLDER}/{name}", redacted)

@@ -9,12 +9,12 @@ from pyspark.sql import functions as F
 
 from bronze.landing import Arrival, LandingObject, arrival
 from lake import catalog
-from lake.column_values import Outcome
+from lake.enums import Outcome
 from lake.readable_lake import Lake
 from lake.storage.folder import StoredKind, StoredObject
 from lake.storage.locate import folder
 from privacy.erasure import unreferenced_files
-from privacy.erasure.subject_search import SubjectSearch
+from privacy.erasure.subject_matcher import SubjectMatcher
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class KnownObjects:
     settled: frozenset[tuple[str, str]]
 
     @classmethod
-    def of(cls, lake: Lake, search: SubjectSearch) -> KnownObjects:
+    def of(cls, lake: Lake, search: SubjectMatcher) -> KnownObjects:
         """Read bronze/objects as it is now.
 
         Once the rows of the erased photos are gone, their copies are no longer in `copies`. They are not in
@@ -53,7 +53,7 @@ class KnownObjects:
 
 
 def found(
-    root: str, search: SubjectSearch, known: KnownObjects, *, deep: bool = False
+    root: str, search: SubjectMatcher, known: KnownObjects, *, deep: bool = False
 ) -> Iterator[StoredObject]:
     """Yield the subject's objects and folders under the landing root, each folder after what it holds.
 
@@ -66,12 +66,12 @@ def found(
             yield each
 
 
-def count(root: str, search: SubjectSearch, known: KnownObjects) -> int:
+def count(root: str, search: SubjectMatcher, known: KnownObjects) -> int:
     """Return how many objects `found` yields, without folders."""
     return sum(each.kind is not StoredKind.FOLDER for each in found(root, search, known))
 
 
-def sweep(root: str, search: SubjectSearch, known: KnownObjects) -> list[StoredObject]:
+def sweep(root: str, search: SubjectMatcher, known: KnownObjects) -> list[StoredObject]:
     """Remove what `found` yields, and return what could not be removed.
 
     A folder that holds something of another subject can't be removed.
@@ -87,7 +87,7 @@ def is_of_others(stored: StoredObject) -> bool:
 
 
 def _is_of_subject(
-    stored: StoredObject, search: SubjectSearch, known: KnownObjects, *, deep: bool
+    stored: StoredObject, search: SubjectMatcher, known: KnownObjects, *, deep: bool
 ) -> bool:
     """Return whether an object is the subject's, by its path, or a copy of an erased photo without a
     subject."""
@@ -108,7 +108,7 @@ def _is_of_subject(
     return search.is_erased(search.pseudonyms.originals(content), None)
 
 
-def _arrival(stored: StoredObject, search: SubjectSearch) -> Arrival:
+def _arrival(stored: StoredObject, search: SubjectMatcher) -> Arrival:
     """Return what the path of an object says. A folder is treated as the path of a file in it."""
     path = f"{stored.name}/x" if stored.kind is StoredKind.FOLDER else stored.name
     listed = LandingObject(path, stored.size, stored.modified_ns, stored.tag)

@@ -10,12 +10,12 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, Blocked
-from gold import model_versions, refit, training
-from gold.project import finish, project
+from gold import model_versions, pca_refit, training
+from gold.gold_layer import finish, project
 from lake import catalog, fault_points
 from lake.chunks import NoChunk
-from lake.column_values import ERASE, ModelKind, ModelStatus
 from lake.context import Context
+from lake.enums import ERASE, ModelKind, ModelStatus
 from privacy.erasure.request_journal import ErasureRequest
 
 MAKERS: Mapping[ModelKind, Callable[..., None]] = {
@@ -67,7 +67,7 @@ def _refit(context: Context, make: Callable[..., None], weights_id: str) -> None
     refit_settings = context.settings.refit.model_copy(update={"promote": True})
     settings = context.settings.model_copy(update={"refit": refit_settings})
     with _despite_a_failed_refit(context):
-        make(replace(context, settings=settings), weights_id, reason=refit.ERASURE)
+        make(replace(context, settings=settings), weights_id, reason=pca_refit.ERASURE)
 
 
 @contextmanager

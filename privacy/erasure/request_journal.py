@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from lake import catalog, fault_points
 from lake.chunks import NoChunk
-from lake.column_values import ERASE, FITTED_PREFIX, ErasureState
+from lake.enums import ERASE, FITTED_PREFIX, ErasureState
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 

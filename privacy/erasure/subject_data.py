@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.column_values import FITTED_PREFIX, ModelKind
+from lake.enums import FITTED_PREFIX, ModelKind
 from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
 

@@ -26,7 +26,7 @@ from lake.storage.locate import folder
 from privacy.erasure import landing_objects, unreferenced_files
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
-from privacy.erasure.subject_search import SubjectSearch
+from privacy.erasure.subject_matcher import SubjectMatcher
 
 MAGIC = b"PAR1"
 KEY_COLUMNS = ("photo_id", "subject", "original")
@@ -79,7 +79,7 @@ def verify(
     lake: Lake,
     settings: Settings,
     erasure: ErasureRequest,
-    search: SubjectSearch,
+    search: SubjectMatcher,
     *,
     deep: bool = False,
 ) -> SearchResult:
@@ -100,7 +100,7 @@ def verify(
     return result
 
 
-def residue_in(stored: StoredObject, search: SubjectSearch, *, deep: bool = False) -> str | None:
+def residue_in(stored: StoredObject, search: SubjectMatcher, *, deep: bool = False) -> str | None:
     """Return what of the subject one file holds; None where it holds nothing. Raises OSError."""
     if not stored.has_content:
         return None
@@ -123,7 +123,7 @@ def residue_in(stored: StoredObject, search: SubjectSearch, *, deep: bool = Fals
 
 
 def _search_landing(
-    lake: Lake, settings: Settings, search: SubjectSearch, result: SearchResult
+    lake: Lake, settings: Settings, search: SubjectMatcher, result: SearchResult
 ) -> None:
     """Count every landing object, and add those of the subject to the residues."""
     root = settings.paths.landing
@@ -148,7 +148,7 @@ def _working_files() -> Iterator[StoredObject]:
 
 
 def _search_file(
-    stored: StoredObject, search: SubjectSearch, result: SearchResult, *, store: str
+    stored: StoredObject, search: SubjectMatcher, result: SearchResult, *, store: str
 ) -> None:
     """Search the name and the content of one file. A file that can't be read counts as a residue."""
     if stored.kind is StoredKind.CLOSED:
@@ -189,7 +189,7 @@ def _blocks(file: Any) -> Iterator[bytes]:
         tail = (tail + block)[-OVERLAP:]
 
 
-def _in_raw(blocks: Iterable[bytes], search: SubjectSearch) -> str | None:
+def _in_raw(blocks: Iterable[bytes], search: SubjectMatcher) -> str | None:
     """Return what of the subject the raw bytes of a file hold; None where they hold nothing."""
     return next((what for block in blocks if (what := search.in_bytes(block))), None)
 
@@ -199,7 +199,7 @@ def _is_journal(stored: StoredObject) -> bool:
     return stored.name.rpartition("/")[0].endswith(catalog.ERASURES.name)
 
 
-def _in_parquet(stored: StoredObject, search: SubjectSearch, *, deep: bool) -> str | None:
+def _in_parquet(stored: StoredObject, search: SubjectMatcher, *, deep: bool) -> str | None:
     """Return what of the subject the key columns of a Parquet file hold, or with `deep` every column.
 
     It is None where they hold nothing, and for files of the journal of erasures.
@@ -221,7 +221,7 @@ def _in_parquet(stored: StoredObject, search: SubjectSearch, *, deep: bool) -> s
     return None
 
 
-def _in_keys(columns: Mapping[str, list[str | None]], search: SubjectSearch) -> str | None:
+def _in_keys(columns: Mapping[str, list[str | None]], search: SubjectMatcher) -> str | None:
     """Return what of the subject the values of key columns show; None where they show nothing."""
     if any(photo in search.photo_ids for photo in columns.get("photo_id", [])):
         return "a row of an erased photo"
@@ -235,7 +235,7 @@ def _in_keys(columns: Mapping[str, list[str | None]], search: SubjectSearch) -> 
     return None
 
 
-def _in_values(batch: pa.RecordBatch, search: SubjectSearch) -> str | None:
+def _in_values(batch: pa.RecordBatch, search: SubjectMatcher) -> str | None:
     """Return what of the subject the columns with text or bytes hold; None where they hold nothing."""
     subjects: list[str | None] = [None] * batch.num_rows
     if "subject" in batch.schema.names:

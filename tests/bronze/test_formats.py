@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 
-from bronze.formats import CleanPhoto, NotAPhoto, RejectionReason, clean
+from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, RejectionReason
+from bronze.formats.metadata_removal import clean
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageChops, ImageOps, ImageStat
 
-from bronze.formats import NotAPhoto, clean
+from bronze.formats.cleaning_results import NotAPhoto
+from bronze.formats.metadata_removal import clean
 from bronze.samples import sample_photos
 from bronze.samples.sample_photos import write_samples
 

@@ -23,7 +23,7 @@ from conf.settings import EmrSettings, Settings
 from emr import package, package_archive, wheels
 from emr.package import Package
 from lake import catalog
-from report.lake_sums import sums
+from report.lake_counts import sums
 from tests.support.place import Place
 from tests.support.real_photos import PHOTOS
 from tests.support.table_contents import repeated, same_tables

@@ -21,8 +21,8 @@ from conf.settings import Settings
 from emr import package, package_archive, wheels
 from emr.package import BuiltPackage, Package
 from lake import aws, catalog, run_journal
-from silver import model_source
-from silver.model_source import Lineage
+from silver import model_artifact
+from silver.model_artifact import Lineage
 from tests.support.place import Place
 
 REGION = "eu-west-3"
@@ -408,8 +408,8 @@ def model(tmp_path):
 
 def test_a_flatbuffer_of_elsewhere_needs_no_weights(model, monkeypatch):
     monkeypatch.setattr("silver.weights.urlopen", None)
-    assert model_source.source_sha256(model) == "5" * 64
-    lineage, content = model_source.converted(model)
+    assert model_artifact.source_sha256(model) == "5" * 64
+    lineage, content = model_artifact.converted(model)
     assert (lineage.weights, content) == ("imagenet", b"converted")
 
 
@@ -423,7 +423,7 @@ def test_a_flatbuffer_of_elsewhere_needs_no_weights(model, monkeypatch):
 )
 def test_a_flatbuffer_of_something_else_is_told(model, change, message):
     with pytest.raises(BadInput, match=message):
-        model_source.source_sha256(model.model_copy(update=change))
+        model_artifact.source_sha256(model.model_copy(update=change))
 
 
 @pytest.mark.parametrize(
@@ -437,14 +437,14 @@ def test_a_flatbuffer_of_something_else_is_told(model, change, message):
 def test_a_flatbuffer_that_was_changed_is_told(model, name, content, message):
     Path(model.flatbuffer).with_name(name).write_text(content)
     with pytest.raises(BadInput, match=message):
-        model_source.converted(model)
+        model_artifact.converted(model)
 
 
 def test_a_lake_is_the_same_whether_the_model_was_converted_before_or_in_the_run(
     empty_lake, tmp_path, spark
 ):
     here, cluster = (copy(empty_lake, tmp_path / name, spark) for name in ("here", "cluster"))
-    lineage, content = model_source.convert(here.set(*MODEL).settings.model)
+    lineage, content = model_artifact.convert(here.set(*MODEL).settings.model)
     (tmp_path / "model.tflite").write_bytes(content)
     (tmp_path / "model.json").write_text(lineage.json())
     packaged = f"model.flatbuffer={tmp_path / 'model.tflite'}"

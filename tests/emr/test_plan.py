@@ -16,8 +16,8 @@ from conf import prices
 from conf.errors import BadInput, BadSettings
 from conf.prices import Calibration
 from conf.settings import Settings
-from emr import cluster_shapes, run_estimate
-from emr.cluster_shapes import CostModel
+from emr import cluster_sizing, run_estimate
+from emr.cluster_sizing import CostModel
 from emr.run_estimate import Work
 
 HOUR = 3600
@@ -126,12 +126,12 @@ def test_one_node_fewer_would_be_late(name, hours):
 
 def test_no_cluster_is_faster_than_its_driver():
     with pytest.raises(BadInput, match=r"don't end in 0\.05 h, .* give more --hours"):
-        cluster_shapes.plan_cluster(model(work()), hours=0.05)
+        cluster_sizing.plan_cluster(model(work()), hours=0.05)
 
 
 def test_a_type_of_which_no_number_ends_in_time_is_told(monkeypatch):
-    monkeypatch.setattr(cluster_shapes, "MOST_NODES", 12)
-    made = cluster_shapes.plan_cluster(model(work()), hours=0.3)
+    monkeypatch.setattr(cluster_sizing, "MOST_NODES", 12)
+    made = cluster_sizing.plan_cluster(model(work()), hours=0.3)
     assert made.late == ("m5.xlarge",)
     assert {shape.name for shape in made.shapes} == {"c7i.2xlarge", "c7g.2xlarge"}
 
@@ -140,7 +140,7 @@ def test_a_run_costs_its_nodes_for_its_hours():
     of = model(work(), own=OWN.model_copy(update={"core_nodes": 1, "disk_gb": 64}))
     node = PRICES.instances["m5.xlarge"]
     shape = of.shape("m5.xlarge", nodes=3)
-    disk = 64 * PRICES.storage.ebs_gb_month / cluster_shapes.HOURS_A_MONTH
+    disk = 64 * PRICES.storage.ebs_gb_month / cluster_sizing.HOURS_A_MONTH
     whole = of.cost(shape, is_spot=False)
     assert whole == pytest.approx(shape.hours * 4 * (node.on_demand + node.emr + disk))
     less = shape.hours * 2 * (node.on_demand - node.spot)
@@ -162,7 +162,7 @@ def test_a_primary_node_without_a_price_is_refused():
 
 
 def test_the_cheapest_is_chosen():
-    made = cluster_shapes.plan_cluster(model(work()), hours=1)
+    made = cluster_sizing.plan_cluster(model(work()), hours=1)
     costs = {shape.name: made.model.cost(shape, is_spot=True) for shape in made.shapes}
     assert set(costs) == set(PRICES.instances)
     assert costs[made.chosen.name] == min(costs.values())

@@ -13,7 +13,7 @@ from expectations import check_tables, suites
 from expectations.suite_views import Views
 from lake import catalog
 from lake.chunks import Chunk, ChunkState
-from lake.column_values import REMOVAL, SILVER
+from lake.enums import REMOVAL, SILVER
 
 
 def checked(lake, table, **more):

@@ -13,8 +13,8 @@ from gold import embedding_removal
 from gold.moments import Moments
 from lake import catalog
 from lake.chunks import ChunkPlan, ChunkState
-from lake.column_values import GOLD, REMOVAL, RETIRE, SILVER
-from lake.frames import counts
+from lake.dataframe_queries import counts
+from lake.enums import GOLD, REMOVAL, RETIRE, SILVER
 from tests.support.generated_embeddings import EMBEDDER, add
 from tests.support.gold_runs import agrees_with_silver, embeddings, project
 from tests.support.kills import Killed, dies

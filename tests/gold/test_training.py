@@ -9,10 +9,10 @@ from delta import DeltaTable
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from gold import model_reader, model_versions, refit, training
+from gold import model_reader, model_versions, pca_refit, training
 from gold.classifiers import KINDS
 from lake import catalog
-from lake.column_values import TRAINING
+from lake.enums import TRAINING
 from lake.publication import drop_abandoned
 from lake.run_journal import LayerRun
 from tests.support.generated_embeddings import EMBEDDER, add
@@ -34,7 +34,7 @@ def train(place):
     with place.writing() as context:
         drop_abandoned(context.lake)
         step = context.step(TRAINING)
-        training.train(step, EMBEDDER, reason=refit.REQUEST)
+        training.train(step, EMBEDDER, reason=pca_refit.REQUEST)
     return step.did
 
 

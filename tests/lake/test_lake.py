@@ -14,10 +14,10 @@ from pyspark.sql import functions as F
 from conf.errors import BadInput, Busy, FruitLakeError, Refused
 from lake import catalog, lease, ledger
 from lake.chunks import Chunk, ChunkPlan, ChunkState
-from lake.column_values import BRONZE
 from lake.compaction import compact
-from lake.delta_log import TAKEOVER
-from lake.lake_json import NAME as MARKER
+from lake.delta_transactions import TAKEOVER
+from lake.enums import BRONZE
+from lake.lake_format import NAME as MARKER
 from lake.lease import Holder
 from lake.ledger import Ledger
 from lake.publication import ChunkLayer, Contents, Publication, drop_abandoned

@@ -7,7 +7,7 @@ import pytest
 from conf.errors import Blocked
 from lake import fault_points
 from lake.chunks import ChunkPlan, ChunkState
-from lake.column_values import SILVER
+from lake.enums import SILVER
 from lake.publication import Publication, abandon, drop_abandoned
 from lake.run_journal import LayerRun
 from tests.support.kills import Killed, dies

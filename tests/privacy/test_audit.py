@@ -15,7 +15,7 @@ from conf.errors import BadInput
 from gold import embedding_removal
 from lake import catalog, pseudonyms
 from lake.storage.local_folder import LocalFolder
-from privacy.audit import audit_records
+from privacy.audit import audit_log
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.audit.table_history import spans
@@ -210,7 +210,7 @@ def test_the_command_shows_writes_and_records_it(lake, command, tmp_path, monkey
     assert answer["asked_at"].endswith("+00:00")
     [held] = [found for found in answer["findings"] if found["table"] == "bronze/photos"]
     assert (held["status"], held["photos"]) == ("HELD", lake.all)
-    [*_, record] = sorted(Path(lake.files.uri(audit_records.FOLDER)).glob("*.json"))
+    [*_, record] = sorted(Path(lake.files.uri(audit_log.FOLDER)).glob("*.json"))
     kept = record.read_text()
     assert json.loads(kept)["answer"]["bronze/photos"] == f"HELD ({len(lake.all)})"
     assert record.name in shown
@@ -278,6 +278,4 @@ def test_an_audit_that_can_not_be_recorded_is_said(lake, monkeypatch):
             raise PermissionError(13, "Permission denied")
 
     with pytest.raises(BadInput, match=r"can't be recorded in .*Permission denied"):
-        audit_records.record(
-            Unwritable(lake.files.root), answer, pseudonyms=auditor(lake).pseudonyms
-        )
+        audit_log.record(Unwritable(lake.files.root), answer, pseudonyms=auditor(lake).pseudonyms)

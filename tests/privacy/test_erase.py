@@ -15,18 +15,18 @@ from bronze.samples.sample_photos import write_samples
 from cli.commands.erase import finish_due_erasures, verify
 from cli.commands.train import train_step
 from cli.parser import parse
-from cli.steps import run_steps
+from cli.step_runner import run_steps
 from conf.errors import BadInput, LeftBehind, Pending
 from gold import model_reader, model_versions, pca
 from gold.moments import Moments
 from lake import catalog, fault_points, pseudonyms
-from lake.column_values import ERASE, ErasureState
+from lake.enums import ERASE, ErasureState
 from privacy import tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure import request_journal, unreferenced_files
 from privacy.erasure.request_journal import ErasureRequest
-from report.lake_sums import sums
+from report.lake_counts import sums
 from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices
 from tests.support.erasures import REQUEST, erased
 from tests.support.kills import Killed, dies

@@ -10,14 +10,14 @@ from pyspark.sql import functions as F
 
 from cli.commands.replay import replay_step
 from cli.parser import parse
-from cli.steps import run_steps
+from cli.step_runner import run_steps
 from conf.errors import BadInput, Pending
 from gold import moments_table
 from lake import catalog, pseudonyms
 from lake.chunks import ChunkState
-from lake.column_values import RESTORE
+from lake.enums import RESTORE
 from privacy.restore import KEYS, named, restore
-from report.lake_sums import sums
+from report.lake_counts import sums
 from tests.support.canary import SUBJECT, jpeg, send
 from tests.support.erasures import erased
 from tests.support.grown_lake import NEW, everything, versions

@@ -8,20 +8,20 @@ from pyspark.sql import functions as F
 
 from cli.commands.retain import retain
 from cli.parser import parse
-from cli.steps import recorded
+from cli.step_runner import recorded
 from conf.errors import BadSettings, LeftBehind, Pending
 from conf.settings import Settings
 from gold import moments_table
 from lake import catalog, pseudonyms
 from lake.catalog import Table
-from lake.column_values import RESTORE, RETAIN, ErasureState
+from lake.enums import RESTORE, RETAIN, ErasureState
 from privacy import retention, tombstones
-from privacy.audit import audit_records
+from privacy.audit import audit_log
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion
 from privacy.erasure import request_journal
 from privacy.restore import restore
-from report.lake_sums import sums
+from report.lake_counts import sums
 from report.reconciliation import Sums
 from tests.support.canary import jpeg, places, send
 from tests.support.erasures import erased
@@ -149,8 +149,8 @@ def test_one_that_dies_goes_on(place):
 def test_journals_and_records_of_audits_have_their_age(place):
     own = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False)
     answer = Auditor(place.files, own).answer(AuditQuestion(subject="anna"))
-    name = audit_records.record(place.files, answer, pseudonyms=own)
-    assert abs(audit_records.asked_at(name) - answer.asked_at) < timedelta(seconds=1)
+    name = audit_log.record(place.files, answer, pseudonyms=own)
+    assert abs(audit_log.asked_at(name) - answer.asked_at) < timedelta(seconds=1)
     kept = place.set("retention.photos=", "retention.rejected=", "retention.journals=")
     assert [each.place for each in passed(kept, place.at)] == []
     held = {table: place.lake.read(table).count() for table in retention.JOURNALS}
@@ -159,7 +159,7 @@ def test_journals_and_records_of_audits_have_their_age(place):
     retained(place.set("retention.photos=", "retention.rejected="), now=later)
     left = {table: place.lake.read(table).count() for table in retention.JOURNALS}
     assert set(left.values()) == {0}
-    assert place.files.names(audit_records.FOLDER, suffix=".json") == []
+    assert place.files.names(audit_log.FOLDER, suffix=".json") == []
 
 
 def test_erasures_that_are_due_and_tombstones_that_lapse(place):

@@ -9,8 +9,8 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from rich.markup import escape
 
-from bronze import ingest
-from cli import json_console, steps
+from bronze import bronze_layer
+from cli import json_console, step_runner
 from conf.errors import LeftBehind
 from conf.settings import Settings
 from lake import aws, catalog, delta_rs_reader, metric_names
@@ -256,7 +256,7 @@ def failing(place, command, monkeypatch):
         def fails(*_, **__):
             raise error
 
-        monkeypatch.setattr(ingest, "new_groups", fails)
+        monkeypatch.setattr(bronze_layer, "new_groups", fails)
         paths = ("--lake", place.settings.paths.lake, "--landing", place.settings.paths.landing)
         return command("--layer", "all", "--log", "json", *paths, *words)
 
@@ -297,7 +297,7 @@ def test_a_run_that_fails_is_told_to_cloudwatch_also_where_the_lake_cannot_be_wr
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(steps, "record", full)
+    monkeypatch.setattr(step_runner, "record", full)
     code, _, _ = failing(OSError(28, "No space left on device"), "--set", "monitoring.cloudwatch=F")
     assert code == 1
     sent = {each["MetricName"] for each in cloudwatch.list_metrics(Namespace="F")["Metrics"]}

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from cli.tables import status_lines
+from cli.output import status_lines
 from conf.errors import Inconsistent
 from lake import catalog, delta_rs_reader, lease
 from lake.run_journal import Run

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from silver import decoder_process, embeddings, litert_conversion, pixels
+from silver import decoder_process, embedding_rows, litert_conversion, pixels
 from silver.decoder_process import AHEAD, AHEAD_BYTES, Decoder
-from silver.embeddings import BroadcastModel
+from silver.embedding_rows import BroadcastModel
 from silver.litert_runtime import Interpreter
 from silver.pixels import Limits, RefusedPhoto
 from tests.support import decoder_traps
@@ -149,7 +149,7 @@ def test_a_photo_beyond_the_limit_is_too_large_and_needs_no_room(make):
 def test_a_columns_values_are_seen_where_they_are(form, part):
     values = [b"one", b"", b"three", b"four"]
     column = pa.array(values, form)[part]
-    assert [bytes(view) for view in embeddings._views(column)] == values[part]
+    assert [bytes(view) for view in embedding_rows._views(column)] == values[part]
 
 
 def test_pixels_are_read_only_and_hold_until_the_next_are_asked_for(make):
@@ -364,7 +364,7 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
         decode=decoder_traps.decode,
     )
     counted = spark.sparkContext.accumulator(0)
-    frame = embeddings.embeddings(photos.coalesce(1), model, count=counted.add)
+    frame = embedding_rows.embeddings(photos.coalesce(1), model, count=counted.add)
     found = {int(row["photo_id"]): row for row in frame.collect()}
 
     assert (sorted(found), counted.value) == (list(range(len(contents))), len(contents))

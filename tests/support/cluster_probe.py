@@ -14,7 +14,7 @@ import pyarrow as pa
 
 import run
 from emr.package_archive import ROOMS
-from lake.column_values import SILVER
+from lake.enums import SILVER
 from silver.litert_runtime import Interpreter
 
 OURS = ("run", *ROOMS)
@@ -51,7 +51,7 @@ def of_workers(spark, flatbuffer) -> list[dict[str, object]]:
 
 def probed(context):
     """Silver, and then the report."""
-    run.silver_layer(context)
+    run.run_silver(context)
     told = {
         "driver": loaded(),
         "workers": of_workers(context.lake.spark, context.model.flatbuffer),

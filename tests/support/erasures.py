@@ -1,6 +1,6 @@
 """Erasures of the canary, as the command does them."""
 
-from lake.column_values import ERASE, ErasureMode
+from lake.enums import ERASE, ErasureMode
 from privacy.erasure.erase import erase
 from tests.support.canary import SUBJECT
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lake import catalog
 from lake.chunks import ChunkPlan
-from lake.column_values import SILVER
+from lake.enums import SILVER
 
 EMBEDDER = "e" * 64
 DIMENSIONS = 32

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from gold import project as gold_layer
+from gold import gold_layer
 from gold import promote as by_hand
 from gold.moments import Moments
 from lake import catalog
-from lake.column_values import GOLD
+from lake.enums import GOLD
 from tests.support.generated_embeddings import EMBEDDER
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from conf.errors import Blocked
 from lake import catalog
 from lake.chunks import ChunkPlan, ChunkState, not_yet_taken
-from lake.column_values import SILVER
+from lake.enums import SILVER
 from lake.ledger import Ledger
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit, drop_abandoned
 from lake.run_journal import LayerRun

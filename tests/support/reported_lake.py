@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from PIL import Image
 
 import run
-from lake.column_values import ErasureMode, ErasureState
+from lake.enums import ErasureMode, ErasureState
 from privacy.erasure import request_journal
 from privacy.erasure.request_journal import ErasureRequest
 from tests.support import canary

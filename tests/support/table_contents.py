@@ -3,7 +3,7 @@
 from collections import Counter
 
 from lake import catalog
-from report.lake_sums import sums
+from report.lake_counts import sums
 
 GRAINS = {
     catalog.OBJECTS: ["object", "etag"],

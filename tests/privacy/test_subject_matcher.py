@@ -12,13 +12,13 @@ from lake.storage.folder import StoredObject
 from lake.storage.locate import folder
 from privacy.erasure import landing_objects, verification
 from privacy.erasure.landing_objects import KnownObjects
-from privacy.erasure.subject_search import SubjectSearch
+from privacy.erasure.subject_matcher import SubjectMatcher
 
 KEYS = Pseudonyms(b"0123456789abcdef")
 ANNA, BERT = KEYS.subject("anna"), KEYS.subject("bert")
 PHOTO = "5" * 64
 BYTES = b"the bytes of a photo"
-WANTED = SubjectSearch(
+WANTED = SubjectMatcher(
     KEYS,
     KEYS.tombstone(ANNA),
     frozenset([PHOTO]),

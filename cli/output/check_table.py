@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from expectations.check_tables import Checked
-from lake.column_values import GateAction
+from lake.enums import GateAction
 
 
 def show(console: Console, results: Sequence[Checked]) -> None:

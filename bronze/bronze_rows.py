@@ -17,12 +17,13 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from bronze.formats import NotAPhoto, clean
+from bronze.formats.cleaning_results import NotAPhoto
+from bronze.formats.metadata_removal import clean
 from bronze.landing import Arrival, Landing, LandingObject
 from conf.settings import ChunkSettings
 from lake.catalog import schema
 from lake.chunks import batches
-from lake.column_values import Outcome
+from lake.enums import Outcome
 from lake.pseudonyms import KeyedHash, Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from bronze import photos
+from bronze import bronze_rows
 from bronze.landing import Arrival, Landing, arrival
 from lake import catalog, metric_names
 from lake.chunks import Chunk, ChunkPlan, batches
-from lake.column_values import BRONZE, Outcome
 from lake.context import Context
-from lake.frames import counts
+from lake.dataframe_queries import counts
+from lake.enums import BRONZE, Outcome
 from lake.progress_bar import counted
 from lake.pseudonyms import Pseudonyms
 from lake.publication import ChunkLayer, Contents, TableCommit
@@ -39,15 +39,15 @@ class BronzeChunks(ChunkLayer):
         lake = self._lake
         arrived = lake.staging.read(chunk, ARRIVED)
         before = lake.read(catalog.OBJECTS, chunks=(0, chunk.number - 1))
-        outcomes = photos.outcomes(arrived, before).persist()
+        outcomes = bronze_rows.outcomes(arrived, before).persist()
         by_outcome = counts(outcomes, "outcome")
         stored = by_outcome.get(Outcome.STORED, 0)
         commits, reasons = [], {}
         if stored:
-            kept = photos.photos(arrived, outcomes)
+            kept = bronze_rows.photos(arrived, outcomes)
             commits.append(lake.append_commit(catalog.PHOTOS, kept, chunk=chunk))
         if by_outcome.get(Outcome.REJECTED):
-            rejected = photos.rejected(arrived)
+            rejected = bronze_rows.rejected(arrived)
             reasons = counts(rejected, "reason")
             commits.append(lake.append_commit(catalog.REJECTED, rejected, chunk=chunk))
 
@@ -75,7 +75,7 @@ def new_groups(
     bounds = context.settings.chunks
     return batches(
         _barred(_unseen(context, landing), pseudonyms=context.pseudonyms, tombstones=tombstones),
-        size=photos.size,
+        size=bronze_rows.size,
         max_bytes=bounds.max_bytes,
         max_photos=bounds.max_photos,
     )
@@ -100,13 +100,13 @@ def stage(
     title = f"bronze chunk {chunk.number}"
     with (
         counted(lake.spark, context.console, title=title, photos=len(group)) as count,
-        photos.arrived(
+        bronze_rows.arrived(
             lake.spark,
             landing,
             group,
             chunks=settings.chunks,
             max_bytes=settings.photos.max_bytes,
-            admission=photos.Admission.of(context.pseudonyms, tombstones=tombstones),
+            admission=bronze_rows.Admission.of(context.pseudonyms, tombstones=tombstones),
             count=count,
         ) as arrived,
     ):
@@ -140,7 +140,9 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
             f"{listing.closed_folders:,} folders under {landing.root} can't be listed: grant permission, "
             f"and the next run takes up what they hold."
         )
-    found = photos.unseen(photos.listing(lake.spark, listed), lake.read(catalog.OBJECTS)).collect()
+    found = bronze_rows.unseen(
+        bronze_rows.listing(lake.spark, listed), lake.read(catalog.OBJECTS)
+    ).collect()
     new = [listed[row["position"]] for row in found if not row["was_unreadable"]]
     tried = [listed[row["position"]] for row in found if row["was_unreadable"]]
     mended = [each for each in tried if landing.is_readable(each.landing)]

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 import numpy as np
 from pyspark.sql import DataFrame
 
-from gold import drift, features, model_versions, moments_table, refit
+from gold import drift, feature_rows, model_versions, moments_table, pca_refit
 from gold.model_versions import PcaVersion
 from lake import catalog, fault_points, metric_names
 from lake.chunks import Chunk, ChunkPlan, ChunkState, NoChunk, not_yet_taken, published
-from lake.column_values import GOLD, SILVER, ModelStatus
 from lake.context import Context
+from lake.enums import GOLD, SILVER, ModelStatus
 from lake.progress_bar import counted
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.readable_lake import Lake
@@ -89,9 +89,9 @@ def project(context: Context, weights_id: str, *, reason: str | None = None) -> 
     if reason is None and _was_released(lake, weights_id, through=through):
         return
     due = (
-        refit.Due(reason)
+        pca_refit.Due(reason)
         if reason
-        else refit.due(lake, champion, settings.refit, published=embedded)
+        else pca_refit.due(lake, champion, settings.refit, published=embedded)
     )
     if due is None:
         return
@@ -99,7 +99,7 @@ def project(context: Context, weights_id: str, *, reason: str | None = None) -> 
     if moments.n < 2:
         context.did.notes.append("one embedding is too few for a PCA: it waits for more.")
         return
-    version = refit.fitted(
+    version = pca_refit.fitted(
         lake,
         moments,
         settings,
@@ -203,7 +203,7 @@ def _stage_features(context: Context, version: PcaVersion, chunk: Chunk) -> Data
     source = moments_table.embeddings(lake, chunk.model, *chunk.sources)
     title = f"gold chunk {chunk.number}"
     with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
-        rows = features.features(source, version.pca, version=version.version, count=count)
+        rows = feature_rows.features(source, version.pca, version=version.version, count=count)
         lake.staging.write(chunk, FEATURES, rows)
     fault_points.at("gold: features staged")
     return lake.staging.read(chunk, FEATURES)

@@ -4,7 +4,7 @@ import pytest
 
 from conf.settings import Settings
 from lake import aws
-from privacy import bucket_rules
+from privacy import bucket_checks
 
 
 @pytest.fixture
@@ -103,5 +103,5 @@ def test_a_bucket_that_is_not_there_or_denied(s3, command, monkeypatch):
 def test_a_local_lake_asks_nobody(seen):
     asked = seen()
     settings = Settings.load("local", environment={})
-    assert bucket_rules.check([settings.paths.lake], settings.buckets) == []
+    assert bucket_checks.check([settings.paths.lake], settings.buckets) == []
     assert asked == []

@@ -1,6 +1,6 @@
 """How long somebody waits for the page's answer to a photo, and for `status`, `similar` and `report`.
 
-    python benchmarks/page_answers.py --lake FOLDER PHOTO… [--times N] [--json FILE]
+    python benchmarks/page_latency.py --lake FOLDER PHOTO… [--times N] [--json FILE]
 
 How to read it: `photo` is a request over loopback, from its first byte to the answer's last, N of them in
 turn over the photos, once the server is warm; `picture` that of a small picture. The commands are whole

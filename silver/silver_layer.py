@@ -10,14 +10,14 @@ from pyspark.sql import functions as F
 
 from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, ChunkState, not_yet_taken
-from lake.column_values import BRONZE, SILVER
 from lake.context import Context
-from lake.frames import counts
-from lake.interfaces import EmbeddingModel, Gate, GateOutcome
+from lake.dataframe_queries import counts
+from lake.enums import BRONZE, SILVER
+from lake.layer_interfaces import EmbeddingModel, Gate, GateOutcome
 from lake.progress_bar import counted
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.writable_lake import WritableLake
-from silver import embeddings
+from silver import embedding_rows
 
 EMBEDDED, REFUSED = "embedded", "refused"
 """The staged parts of a silver chunk: photos that the model was tried on (`embeddings.EMBEDDED`), and those
@@ -49,7 +49,7 @@ class SilverChunks(ChunkLayer):
         by_reason = self._by_reason(chunk, staged)
         refused_before = {reason: n for reason, n in by_reason.items() if reason is not None}
         outcome = self._gate(
-            embeddings.published(staged.where("reason is null"), weights_id=chunk.model),
+            embedding_rows.published(staged.where("reason is null"), weights_id=chunk.model),
             chunk=chunk,
             table=catalog.EMBEDDINGS,
             expected=chunk.photos - sum(refused_before.values()),
@@ -70,7 +70,7 @@ class SilverChunks(ChunkLayer):
         kept = by_reason.get(None, 0)
         if lake.staging.has(chunk, REFUSED):
             caught = lake.staging.read(chunk, REFUSED)
-            refused = refused.unionByName(embeddings.refused(caught, stage=SILVER))
+            refused = refused.unionByName(embedding_rows.refused(caught, stage=SILVER))
             embedded = embedded.join(
                 F.broadcast(caught.select("photo_id")), "photo_id", "left_anti"
             )
@@ -79,9 +79,9 @@ class SilverChunks(ChunkLayer):
             reasons |= by_rule
         commits = []
         if kept:
-            rows = embeddings.published(embedded, weights_id=chunk.model)
+            rows = embedding_rows.published(embedded, weights_id=chunk.model)
             commits.append(lake.append_commit(catalog.EMBEDDINGS, rows, chunk=chunk))
-        refusals = embeddings.quarantine(refused, weights_id=chunk.model)
+        refusals = embedding_rows.quarantine(refused, weights_id=chunk.model)
         if chunk.is_replay:
             commits.append(
                 TableCommit(catalog.QUARANTINE, lambda: _replayed(lake, chunk, staged, refusals))
@@ -138,9 +138,9 @@ def stage(context: Context, photos: DataFrame, outcome: GateOutcome, chunk: Chun
     title = f"silver chunk {chunk.number}"
     lake = context.lake
     with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
-        rows = embeddings.embeddings(photos, context.model, count=count)
+        rows = embedding_rows.embeddings(photos, context.model, count=count)
         if refused is not None:
-            rows = rows.unionByName(embeddings.refused(refused, stage=BRONZE))
+            rows = rows.unionByName(embedding_rows.refused(refused, stage=BRONZE))
         lake.staging.write(chunk, EMBEDDED, rows)
 
 
@@ -184,7 +184,7 @@ def _replayed(lake: WritableLake, chunk: Chunk, staged: DataFrame, refused: Data
     A refusal for the same reason stays as it was, the other open refusals of the photos end, and refusals for
     new reasons get rows of their own.
     """
-    held = embeddings.open_refusals(lake.read(catalog.QUARANTINE), weights_id=chunk.model)
+    held = embedding_rows.open_refusals(lake.read(catalog.QUARANTINE), weights_id=chunk.model)
     same = held.join(F.broadcast(refused), on=["photo_id", "stage", "reason"], how="left_semi")
     unchanged = F.broadcast(same.select("photo_id"))
     ended = staged.select("photo_id", F.lit(chunk.model).alias("weights_id"))

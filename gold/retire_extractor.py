@@ -11,8 +11,8 @@ from conf.errors import BadInput
 from gold import embedding_removal, model_versions
 from lake import catalog, fault_points
 from lake.chunks import ChunkPlan, ChunkState
-from lake.column_values import RETIRE, ModelStatus
-from lake.extractor_registry import extractors, mark
+from lake.enums import RETIRE, ModelStatus
+from lake.extractor_status import extractors, mark
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 

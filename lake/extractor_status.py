@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.chunks import NoChunk
-from lake.column_values import RETIRE, ModelKind, ModelStatus
+from lake.enums import RETIRE, ModelKind, ModelStatus
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 

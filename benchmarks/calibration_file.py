@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.peers import CHUNKS
-from benchmarks.rates import Rate, Results, medians, most_others
+from benchmarks.marginal_rates import Rate, Results, medians, most_others
+from benchmarks.workloads import CHUNKS
 from conf.errors import BadInput
 
 NEEDED = ("roofline", "all", "chunked", "listing", "large", "one_executor", "two_executors")

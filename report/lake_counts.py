@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from lake import catalog, delta_rs_reader, lease
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState, latest, published
-from lake.column_values import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
+from lake.enums import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
 from lake.storage.folder import Folder
 from report.reconciliation import ChunkDrift, ModelSums, OpenErasure, Sums
 

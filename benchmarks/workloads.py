@@ -1,6 +1,6 @@
 """What is measured: each peer, within the process of one measurement.
 
-    python -m benchmarks.peers TASK
+    python -m benchmarks.workloads TASK
 
 leaves `result.json` in the task's folder; `measured` runs that, and watches it.
 """
@@ -194,7 +194,7 @@ def layers(task: Task, *, counted: Sequence[str]) -> Measured:
     from cli.lake_access import writing
     from lake import spark_session
     from run import run_layers
-    from silver.model_lookup import broadcast_model
+    from silver.model_broadcast import broadcast_model
 
     settings = task.settings
     # `writing` takes the session that there is.
@@ -236,7 +236,7 @@ def _intervals(lake: Any, counted: Sequence[str]) -> dict[str, float]:
 def listing(task: Task) -> Measured:
     """What the driver does by itself with each landing object of a run: lists it, hashes its path, and asks
     bronze/objects whether it is new."""
-    from bronze import photos
+    from bronze import bronze_rows
     from bronze.landing import Landing, arrival
     from cli.lake_access import writing
     from lake import catalog, spark_session
@@ -251,21 +251,21 @@ def listing(task: Task) -> Measured:
             for i, each in enumerate(landed)
         ]
         known = context.lake.read(catalog.OBJECTS)
-        new = photos.unseen(photos.listing(context.lake.spark, arrivals), known).collect()
+        new = bronze_rows.unseen(bronze_rows.listing(context.lake.spark, arrivals), known).collect()
         seconds = time.perf_counter() - began
     return Measured(seconds, ready_at, len(new), {})
 
 
 def notebook(task: Task) -> Measured:
     """The notebook form, from the making of its model on the driver to its Parquet files."""
-    from benchmarks import notebook_form
+    from benchmarks import notebook_baseline
 
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    spark = notebook_form.session(task.cores)
+    spark = notebook_baseline.session(task.cores)
     ready_at, began = time.time(), time.perf_counter()
     output = Path(task.place, "features")
-    notebook_form.extract(
+    notebook_baseline.extract(
         spark, Path(task.photos), output, extractor=task.extractor, weights=task.weights
     )
     seconds = time.perf_counter() - began
@@ -299,7 +299,7 @@ def measured(task: Task) -> Measured:
     """Runs a measurement in a process of its own, and watches it. Raises Failed."""
     place = Path(task.place)
     result, log = place / "result.json", place / "log"
-    command = [sys.executable, "-m", "benchmarks.peers", json.dumps(asdict(task))]
+    command = [sys.executable, "-m", "benchmarks.workloads", json.dumps(asdict(task))]
     began = time.time()
     code, watch = watched(command, place=place, log=log)
     if code or not result.exists():

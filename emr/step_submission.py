@@ -12,7 +12,7 @@ from emr import cluster_state, driver_logs, package
 from emr.cluster_state import Cluster, Step
 from emr.driver_logs import DriverLog
 from lake import aws
-from lake.column_values import LAYERS
+from lake.enums import LAYERS
 
 LOG_ATTEMPTS = 28
 """How often a log is looked for, `cluster_state.POLL_SECONDS` apart. That makes seven minutes; EMR copies

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from rich.console import Console
 
-from cli.tables.run_tables import listed
+from cli.output.run_tables import listed
 from conf.errors import Inconsistent
 from lake.storage.folder import Folder
-from report.lake_sums import sums
+from report.lake_counts import sums
 from report.reconciliation import Sums
 
 

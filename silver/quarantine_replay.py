@@ -12,11 +12,11 @@ from conf.settings import ChunkSettings
 from lake import catalog
 from lake.chunks import batches
 from lake.context import Context
-from lake.frames import counts
+from lake.dataframe_queries import counts
 from lake.publication import Publication
 from lake.writable_lake import WritableLake
-from silver.embed import SilverChunks, embed_again
-from silver.embeddings import open_refusals
+from silver.embedding_rows import open_refusals
+from silver.silver_layer import SilverChunks, embed_again
 
 
 def replay(context: Context, *, reason: str | None) -> None:

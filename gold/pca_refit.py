@@ -15,7 +15,7 @@ from gold.model_versions import PcaVersion
 from gold.moments import Matrix, Moments
 from lake import catalog
 from lake.chunks import Chunk
-from lake.frames import newest
+from lake.dataframe_queries import newest
 from lake.readable_lake import Lake
 
 FIRST, GROWTH, DRIFT, REQUEST = "first", "growth", "drift", "request"

@@ -18,7 +18,7 @@ ID_LENGTH = 64
 
 
 @dataclass(frozen=True, repr=False)
-class SubjectSearch:
+class SubjectMatcher:
     """What identifies one erased subject.
 
     `subject` is the tombstone of the subject and `photo_ids` are its photos. `tombstones` are all tombstones
@@ -71,10 +71,10 @@ class SubjectSearch:
         )
 
 
-def search_for(context: Context, erasure: ErasureRequest) -> SubjectSearch:
+def matcher_for(context: Context, erasure: ErasureRequest) -> SubjectMatcher:
     """Return the search for what a request erased, by the tombstones that hold now."""
     holding = tombstones.holding(context.lake, now=context.now)
-    return SubjectSearch(context.pseudonyms, erasure.subject, erasure.photo_ids, holding)
+    return SubjectMatcher(context.pseudonyms, erasure.subject, erasure.photo_ids, holding)
 
 
 def _possible_ids(run: bytes) -> Iterator[str]:

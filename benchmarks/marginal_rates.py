@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.peers import EXECUTORS, TITLES, Measured
+from benchmarks.workloads import EXECUTORS, TITLES, Measured
 
 OTHERS_MATTER, OTHERS_SPOIL = 0.1, 0.25
 """Shares of the machine from which on other programs are mentioned, and no rate is given."""

@@ -10,14 +10,14 @@ from conf.errors import BadInput, Inconsistent
 from conf.settings import ModelSettings, PhotoSettings
 from lake import catalog, fault_points
 from lake.chunks import NoChunk
-from lake.column_values import SILVER, ModelKind, ModelStatus
-from lake.extractor_registry import extractors, mark
+from lake.enums import SILVER, ModelKind, ModelStatus
+from lake.extractor_status import extractors, mark
 from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
 from silver import litert_conversion
-from silver.embeddings import BroadcastModel
+from silver.embedding_rows import BroadcastModel
 from silver.litert_runtime import Interpreter
-from silver.model_source import PRECISION, Lineage, converted, source_sha256
+from silver.model_artifact import PRECISION, Lineage, converted, source_sha256
 from silver.pixels import Limits
 
 Row = Mapping[str, Any]

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from gold import model_versions
 from lake import catalog
-from lake.column_values import ModelKind, ModelStatus
+from lake.enums import ModelKind, ModelStatus
 from lake.readable_lake import Lake
 
 BLOBS = ("mean", "scale", "basis", "scree", "parameters", "reference")

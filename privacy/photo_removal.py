@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bronze.ingest import ARRIVED
+from bronze.bronze_layer import ARRIVED
 from gold import embedding_removal, training
-from gold.project import FEATURES
+from gold.gold_layer import FEATURES
 from lake import catalog, fault_points
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkPlan
-from lake.column_values import REMOVAL
-from lake.extractor_registry import extractors
-from lake.frames import counts
+from lake.dataframe_queries import counts
+from lake.enums import REMOVAL
+from lake.extractor_status import extractors
 from lake.publication import abandon
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
-from silver.embed import EMBEDDED, REFUSED
+from silver.silver_layer import EMBEDDED, REFUSED
 
 STAGED_PARTS = (ARRIVED, EMBEDDED, REFUSED, FEATURES, training.HELD_OUT)
 """The parts of staged chunks that have a column `photo_id`."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.json_console import JsonConsole
-from lake.column_values import Outcome
+from lake.enums import Outcome
 from lake.run_journal import LayerRun, Run
 
 

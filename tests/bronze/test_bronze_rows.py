@@ -4,9 +4,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bronze.ingest import _barred
+from bronze.bronze_layer import _barred
+from bronze.bronze_rows import (
+    ARRIVED,
+    Admission,
+    outcomes,
+    photo_id,
+    photos,
+    read_one,
+    rejected,
+    size,
+)
 from bronze.landing import Landing, LandingObject, arrival
-from bronze.photos import ARRIVED, Admission, outcomes, photo_id, photos, read_one, rejected, size
 from conf.settings import Settings
 from lake.chunks import batches
 from lake.pseudonyms import Pseudonyms
@@ -98,7 +107,7 @@ def test_photos_and_rejected_follow_the_outcomes(chunk):
 
 
 def test_no_path_stands_in_a_query_plan(spark, tmp_path):
-    from bronze.photos import arrived
+    from bronze.bronze_rows import arrived
 
     (tmp_path / "subject=canary").mkdir()
     (tmp_path / "subject=canary" / "canary.jpg").write_bytes(b"x")
@@ -119,7 +128,7 @@ def test_no_path_stands_in_a_query_plan(spark, tmp_path):
 
 
 def test_a_worker_reads_as_many_objects_at_once_as_the_landing_folder_says(spark, tmp_path):
-    from bronze.photos import arrived
+    from bronze.bronze_rows import arrived
 
     for n in range(6):
         (tmp_path / f"{n}.jpg").write_bytes(b"x" * (n + 1))

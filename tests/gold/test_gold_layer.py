@@ -9,12 +9,12 @@ from delta import DeltaTable
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, Inconsistent
-from gold import model_versions, moments_table, refit
+from gold import model_versions, moments_table, pca_refit
 from gold import promote as by_hand
-from gold.project import published_embeddings
+from gold.gold_layer import published_embeddings
 from lake import catalog
-from lake.column_values import GOLD
-from report.lake_sums import sums
+from lake.enums import GOLD
+from report.lake_counts import sums
 from tests.support.generated_embeddings import DIMENSIONS, EMBEDDER, add
 from tests.support.gold_runs import agrees_with_silver, embeddings, project, promote
 from tests.support.kills import Killed, dies
@@ -76,7 +76,7 @@ def test_growth_makes_a_version_with_its_lineage(place):
 
 
 def test_on_request_a_version_is_fitted_and_one_can_be_rolled_back(place):
-    project(place, reason=refit.REQUEST)
+    project(place, reason=pca_refit.REQUEST)
     assert versions(place) == [("first", "retired"), ("request", "champion")]
     rows = place.lake.read(catalog.MODELS)
     first = model_versions.previous(rows, weights_id=EMBEDDER)
@@ -138,7 +138,7 @@ def features_by_photo(place):
 
 def test_a_candidate_waits_for_its_promotion(place):
     waiting = place.set("refit.promote=false")
-    project(waiting, reason=refit.REQUEST)
+    project(waiting, reason=pca_refit.REQUEST)
     assert versions(place) == [("first", "champion"), ("request", "candidate")]
     add(place, 20, seed=2)
     project(waiting)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from cli import json_console
 from cli.error_messages import may_be_kept
-from cli.tables import run_tables
+from cli.output import run_tables
 from conf.errors import Blocked, Pending
 from expectations import data_docs
 from lake import catalog, fault_points, metric_names
-from lake.column_values import RunStatus
 from lake.compaction import compact
 from lake.context import Context
+from lake.enums import RunStatus
 from lake.publication import drop_abandoned
 from lake.run_journal import LayerRun
 from lake.storage.locate import folder

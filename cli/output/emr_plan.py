@@ -9,8 +9,8 @@ from rich.table import Table
 
 from conf.prices import Prices
 from conf.settings import Settings
-from emr import cluster_shapes, run_estimate
-from emr.cluster_shapes import ClusterPlan, CostModel
+from emr import cluster_sizing, run_estimate
+from emr.cluster_sizing import ClusterPlan, CostModel
 from emr.run_estimate import Work
 from lake.storage.s3_folder import READERS
 
@@ -46,7 +46,7 @@ def show(console: Console, plan: ClusterPlan, settings: Settings) -> None:
     )
     console.print(_shapes_table(plan))
     for name in plan.late:
-        console.print(f"{name}: {cluster_shapes.MOST_NODES} nodes don't end in time.")
+        console.print(f"{name}: {cluster_sizing.MOST_NODES} nodes don't end in time.")
     console.print(_choice(plan), soft_wrap=True)
     console.print(_seconds_table(plan))
     for lines in (
