@@ -18,7 +18,7 @@ chunked           landing to gold in four chunks, where `all` has one: what a ch
 listing           what the driver does alone: 50,000 and 200,000 landing objects are listed and looked up.
 one_executor,     silver in one and in two executor processes of one core each, apart from the driver's:
 two_executors     what a second one brings, and which parts it doesn't shorten.
-notebook          Keras `predict` in a pandas UDF over `binaryFile`, to Parquet (`notebook_form.py`).
+notebook          Keras `predict` in a pandas UDF over `binaryFile`, to Parquet (`notebook_baseline.py`).
 large             the roofline with JPEGs of 12.5 megapixels, of 8 and of 32 of them a core.
 large_full        the same photos, decoded in full and then resized.
 
