@@ -22,8 +22,8 @@ How to read it:
 - Each table and each peer has a process of its own, and does everything on a tiny table first: neither
   Spark's start nor its first use of a kind of query counts. This project's steps take turns, and medians
   are taken; the fits of the peers are timed once.
-- The peers have Spark as a notebook starts it (`notebook_baseline.py`). This project's settings keep Java from
-  its second compiler, which would slow Spark ML's arithmetic, all of it Java's where it finds no native
+- The peers have Spark as a notebook starts it (`notebook_baseline.py`). This project's settings keep Java
+  from its second compiler, which would slow Spark ML's arithmetic, all of it Java's where it finds no native
   BLAS; which one it found stands below.
 - The angle is the largest between the subspace of 20 components and that of scikit-learn's full SVD.
 """
