@@ -28,8 +28,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.input_photos import MOBILENET, originals_of
-from benchmarks.lake_size import small
 from benchmarks.process_watch import end_of, watched
+from benchmarks.scaling import small
 from conf.settings import Settings
 
 PERSON = "the-one-who-leaves"

@@ -19,7 +19,7 @@ from conf.errors import FruitLakeError
 from lake import fault_points
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
-from lake.delta_transactions import TAKEOVER
+from lake.delta_log import TAKEOVER
 from lake.lease import Lease
 from lake.readable_lake import Lake
 

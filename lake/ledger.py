@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from lake import fault_points
 from lake.chunks import Chunk, ChunkPlan, ChunkState, latest
-from lake.delta_transactions import TAKEOVER
+from lake.delta_log import TAKEOVER
 
 
 class ChunkJournal(Protocol):

@@ -15,7 +15,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from conf.errors import BadInput
 from lake import catalog, spark_session
 from lake.catalog import Table
-from lake.delta_transactions import TAKEOVER, DeltaLog
+from lake.delta_log import TAKEOVER, DeltaLog
 from lake.ledger import Ledger
 from lake.run_journal import Run
 from lake.staging import Staging

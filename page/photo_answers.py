@@ -18,7 +18,7 @@ from page.predictions import Predictor, local_model
 from page.similar_photos import Embeddings, Neighbour
 from report import scatter_points
 from report.scatter_points import first_two
-from report.vega_lite import Scatter
+from report.svg_plots import Scatter
 from silver.local_inference import InProcessModel
 from silver.pixels import RefusedPhoto
 

@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect
 from conf.errors import BadInput, FruitLakeError
 from page.api_models import About, PhotoAnswer, Problem
 from page.question_queue import QuestionQueue
-from report.vega_lite import STYLE
+from report.svg_plots import STYLE
 from silver.pixels import RefusalReason, RefusedPhoto
 
 HERE = pathlib.Path(__file__).parent

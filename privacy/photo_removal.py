@@ -1,4 +1,4 @@
-"""The removal of photos from every table and from staging. The moments and the chunks' counts are updated."""
+"""The removal of photos from staging, silver and gold, and of rows from bronze; the chunks' counts follow."""
 
 from __future__ import annotations
 

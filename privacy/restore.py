@@ -30,7 +30,7 @@ from lake.pseudonyms import Pseudonyms
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 from privacy import photo_removal, tombstones
-from privacy.unfinished_chunks import finish_half_published
+from privacy.finish_chunks import finish_half_published
 
 KEYS: Mapping[Table, Sequence[str]] = {
     catalog.PHOTOS: ("photo_id",),

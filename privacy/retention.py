@@ -26,9 +26,9 @@ from lake.writable_lake import WritableLake
 from privacy import photo_removal, tombstones
 from privacy.audit import audit_log
 from privacy.audit.table_findings import TIMES
-from privacy.due_dates import hours_to_keep, time_before
 from privacy.erasure import request_journal
-from privacy.unfinished_chunks import finish_half_published
+from privacy.finish_chunks import finish_half_published
+from privacy.retention_dates import hours_to_keep, time_before
 
 JOURNALS = {
     catalog.RUNS: "finished_at",

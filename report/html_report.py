@@ -20,7 +20,7 @@ from report.gate_history import worst
 from report.report_facts import MEASURES, ModelFacts, ReportFacts
 from report.run_cost import Spent
 from report.run_history import Periods
-from report.vega_lite import STYLE
+from report.svg_plots import STYLE
 
 HERE = Path(__file__).parent
 SHOWN, MOST = 20, 1_000

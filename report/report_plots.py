@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lake.enums import LAYERS, SILVER, GateAction
 from report.gate_history import GateHistory, worst
 from report.run_history import Periods, RecordedRun
-from report.vega_lite import WIDTH, colours, svg
+from report.svg_plots import WIDTH, colours, svg
 
 SCREE = 50
 """The number of components that a scree plot shows, or more where more are kept."""

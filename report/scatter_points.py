@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from lake import catalog, delta_rs_reader
-from report.vega_lite import Scatter, scatter
+from report.svg_plots import Scatter, scatter
 
 SAMPLE = 3_000
 """The most photos that a scatter shows. More marks would hide one another, and each takes some 250 bytes of a

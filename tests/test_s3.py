@@ -17,7 +17,7 @@ from conf.errors import BadInput, LeftBehind
 from conf.settings import Settings
 from gold import model_reader
 from lake import aws, catalog, fault_points, lease, pseudonyms
-from lake.delta_transactions import TAKEOVER
+from lake.delta_log import TAKEOVER
 from lake.enums import ERASE, ErasureMode
 from lake.lease import Holder
 from lake.storage.folder import StoredKind

@@ -12,7 +12,7 @@ from cli.command import Command, Parser, Words
 from cli.output import emr_cluster, emr_plan
 from conf.errors import BadInput, BadSettings
 from conf.settings import EmrSettings, Settings
-from emr import apply_policies, cluster, package, plan, step_submission
+from emr import cluster, package, plan, policies, step_submission
 
 PHOTO_BYTES, HOURS, FOLDER = "100000", "1", "policies"
 """The defaults of --photo-bytes, --hours and --out."""
@@ -64,9 +64,7 @@ def run_policies(words: Words, settings: Settings, console: Console) -> None:
     """Write roles, bucket policies and alarms as files, and with `--apply` also create them."""
     folder = Path(words.out or FOLDER)
     emr_settings = section(settings)
-    apply_policies.write_policies(
-        settings, emr_settings, console, folder=folder, applies=words.apply
-    )
+    policies.write_policies(settings, emr_settings, console, folder=folder, applies=words.apply)
 
 
 def run_package(words: Words, settings: Settings, console: Console) -> None:

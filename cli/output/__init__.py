@@ -1,1 +1,1 @@
-"""What the terminal shows: tables and lines, without any work of their own."""
+"""What the terminal shows: a module for each kind of table and line."""

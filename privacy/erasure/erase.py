@@ -17,7 +17,7 @@ from lake.context import Context
 from lake.enums import ERASE, ErasureMode, ErasureState
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
-from privacy import due_dates, photo_removal, tombstones
+from privacy import photo_removal, retention_dates, tombstones
 from privacy.erasure import (
     certificate,
     file_removal,
@@ -30,7 +30,7 @@ from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_data import SubjectData
 from privacy.erasure.subject_matcher import matcher_for
-from privacy.unfinished_chunks import finish_half_published
+from privacy.finish_chunks import finish_half_published
 
 
 def erase(context: Context, *, subject: str, request: str, mode: str) -> ErasureRequest:
@@ -122,7 +122,7 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
         subject=erasure.subject,
         photos=photos,
         now=context.now,
-        expires_at=due_dates.tombstone_expiry(context),
+        expires_at=retention_dates.tombstone_expiry(context),
     )
     fault_points.at("erase: tombstones made")
     search = matcher_for(context, replace(erasure, photo_ids=data.photo_ids))
@@ -168,7 +168,9 @@ def _remove_objects_and_rows(
         at=context.now,
         versions_after={table.name: lake.version(table) for table in catalog.TABLES},
         due_at=(
-            context.now if _is_due_at_once(context, erasure) else due_dates.old_files_due(context)
+            context.now
+            if _is_due_at_once(context, erasure)
+            else retention_dates.old_files_due(context)
         ),
     )
 

@@ -12,11 +12,11 @@ from lake.publication import drop_abandoned
 from lake.readable_lake import Lake
 from lake.storage.folder import StoredObject
 from privacy.audit import audit_log
-from privacy.due_dates import hours_to_keep
 from privacy.erasure import landing_objects, unreferenced_files, verification
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher, matcher_for
+from privacy.retention_dates import hours_to_keep
 
 FITTED_TABLES = (catalog.MODELS, catalog.MOMENTS)
 """Tables whose older versions hold what was fitted on the erased rows. On the due date all their old files

@@ -15,7 +15,7 @@ from conf.errors import BadInput, Busy, FruitLakeError, Refused
 from lake import catalog, lease, ledger
 from lake.chunks import Chunk, ChunkPlan, ChunkState
 from lake.compaction import compact
-from lake.delta_transactions import TAKEOVER
+from lake.delta_log import TAKEOVER
 from lake.enums import BRONZE
 from lake.lake_format import NAME as MARKER
 from lake.lease import Holder

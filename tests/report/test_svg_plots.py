@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from report import report_plots, vega_lite
+from report import report_plots, svg_plots
 
 NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink")
 
@@ -15,7 +15,7 @@ def drawn():
     rng = np.random.default_rng(7)
     points = rng.normal(size=(300, 2)).astype(np.float32) * (3, 5)
     kinds = [f"kind {number % 12}" for number in range(300)]
-    return points, kinds, vega_lite.scatter(kinds, points, explained=(0.25, 0.125))
+    return points, kinds, svg_plots.scatter(kinds, points, explained=(0.25, 0.125))
 
 
 def test_a_plot_is_one_picture_with_words_and_loads_nothing(drawn):
@@ -57,7 +57,7 @@ def test_ids_of_two_plots_on_one_page_differ():
         "mark": {"type": "point", "clip": True},
         "encoding": {"x": {"field": "x", "type": "quantitative"}},
     }
-    first, second = (vega_lite.svg(spec, label="x") for _ in range(2))
+    first, second = (svg_plots.svg(spec, label="x") for _ in range(2))
     ids = [set(re.findall(r'\bid="([^"]+)"', svg)) for svg in (first, second)]
     assert ids[0]
     assert ids[1]
@@ -67,14 +67,14 @@ def test_ids_of_two_plots_on_one_page_differ():
 
 
 def test_words_of_a_label_are_escaped():
-    svg = vega_lite.svg({"data": {"values": [{}]}, "mark": "point"}, label='a "b" <c>')
+    svg = svg_plots.svg({"data": {"values": [{}]}, "mark": "point"}, label='a "b" <c>')
     assert 'aria-label="a &quot;b&quot; &lt;c&gt;"' in svg
 
 
 @pytest.mark.parametrize("points", [[[1.0, 2.0]], [[1.0, 0.0], [1.0, 0.0]]], ids=["one", "alike"])
 def test_a_scatter_of_photos_in_one_place_can_be_drawn(points):
     of = np.array(points, np.float32)
-    scatter = vega_lite.scatter(["kiwi"] * len(of), of, explained=(1.0, 0.0))
+    scatter = svg_plots.scatter(["kiwi"] * len(of), of, explained=(1.0, 0.0))
     assert scatter.svg.count('aria-label="kiwi"') == len(of)
     assert np.isfinite([scatter.x.scale, scatter.y.scale]).all()
 
@@ -89,7 +89,7 @@ def test_no_name_of_a_kind_hides_another():
     names = [f"a rather long name of a kind {n}" for n in range(60)]
     points = np.random.default_rng(3).normal(size=(600, 2)).astype(np.float32) * 0.05
     points[:60] *= 40
-    svg = vega_lite.scatter(names * 10, points, explained=(0.1, 0.1)).svg
+    svg = svg_plots.scatter(names * 10, points, explained=(0.1, 0.1)).svg
     text = r'<text [^>]*translate\(([\d.]+),([\d.]+)\)"[^>]*font-size="11px"[^>]*>a rather long'
     assert 0 < len(set(re.findall(text, svg))) < 60
 
@@ -98,7 +98,7 @@ def test_a_kind_is_never_markup():
     kinds = ['"><script>alert(1)</script>', "<b>'&"]
     points = np.array([[0, 0], [1, 1]], np.float32)
     drawn = [
-        vega_lite.scatter(kinds, points, explained=(0.1, 0.1)).svg,
+        svg_plots.scatter(kinds, points, explained=(0.1, 0.1)).svg,
         report_plots.confusion(kinds, np.array([[1, 1], [0, 2]])),
         report_plots.refused([(kinds[0], kinds[1], 3)]),
     ]

@@ -1,6 +1,6 @@
 """What the size of a lake, and of a photo, costs: new photos on a small and a large lake, and peak memory.
 
-    python benchmarks/lake_size.py [--lakes N1 N2] [--new N] [--large N] [--photos FOLDER] [--json FILE]
+    python benchmarks/scaling.py [--lakes N1 N2] [--new N] [--large N] [--photos FOLDER] [--json FILE]
 
 How to read it:
 
