@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from conf.errors import BadInput, FruitLakeError
 from lake.pseudonyms import Pseudonyms
@@ -71,12 +72,15 @@ class Listing:
 
 
 class Landing:
-    """The folder where photos arrive. Workers get it too, so it holds nothing but the address."""
+    """The folder where photos arrive. Workers get its address, and open it themselves."""
 
     def __init__(self, root: str) -> None:
         self.root = root
 
-    @property
+    def __reduce__(self) -> tuple[type[Landing], tuple[str]]:
+        return type(self), (self.root,)
+
+    @cached_property
     def _files(self) -> Folder:
         return folder(self.root)
 

@@ -110,7 +110,7 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
     Blocked.
     """
     lake, settings, did = context.lake, context.settings, context.did
-    if finish(context, weights_id):
+    if weights_id in finish(context):
         did.notes.append(
             "the classifiers that an earlier run had trained are published; run again to train new ones."
         )
@@ -148,10 +148,12 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
     )
 
 
-def finish(context: Context, weights_id: str) -> bool:
-    """Publish the classifiers that an earlier run had trained and staged; return whether there were any."""
-    publication = Publication(context.lake, TrainingChunks(context.lake), context.did)
-    return bool(publication.finish(weights_id=weights_id))
+def finish(context: Context) -> frozenset[str]:
+    """Publishes what earlier runs had trained and staged, of any model; returns the models' `weights_id`s."""
+    chunks = context.lake.ledger.unfinished()
+    models = frozenset(chunk.model for chunk in chunks if chunk.layer == TRAINING)
+    Publication(context.lake, TrainingChunks(context.lake), context.did).finish_half_published()
+    return models
 
 
 def _champion_name(known: DataFrame, weights_id: str) -> str | None:

@@ -134,24 +134,6 @@ def latest(rows: Iterable[Mapping[str, Any]]) -> dict[int, Chunk]:
     return {row["chunk"]: Chunk.of(row) for row in ordered}
 
 
-def unfinished(
-    chunks: Iterable[Chunk], *, layer: str, weights_id: str | None = None
-) -> list[Chunk]:
-    """The chunks of a layer that a run left staged, judged or blocked, in the order to finish them.
-
-    Judged chunks of any model come first: part of one may be published already, and no higher number may
-    go before the rest. The chunks of the model `weights_id` follow, oldest first.
-    """
-    own = [
-        chunk
-        for chunk in chunks
-        if chunk.layer == layer
-        and chunk.is_unfinished
-        and (chunk.weights_id == weights_id or chunk.state is ChunkState.JUDGED)
-    ]
-    return sorted(own, key=lambda chunk: (chunk.state is not ChunkState.JUDGED, chunk.number))
-
-
 def published(chunks: Iterable[Chunk], *, layer: str, weights_id: str) -> list[Chunk]:
     """The chunks of a layer and a model that readers see, oldest first."""
     own = (c for c in chunks if c.layer == layer and c.weights_id == weights_id)

@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 
 from lake import fault_points
 from lake.catalog import Table
-from lake.chunks import Chunk, ChunkPlan, ChunkState, unfinished
+from lake.chunks import Chunk, ChunkPlan, ChunkState
 from lake.ledger import Ledger
 from lake.run_journal import LayerRun
 
@@ -154,21 +154,29 @@ class Publication:
         [chunk] = self.plan([plan])
         return self.publish(self.stage(chunk, write))
 
-    def finish(self, *, weights_id: str | None = None) -> list[Contents]:
-        """Publishes what earlier runs left staged: every judged chunk, and all chunks of a model.
-
-        Bronze's chunks have no model. Raises Blocked, Busy.
-        """
-        chunks = self._store.ledger.chunks().values()
-        left = unfinished(chunks, layer=self._layer.name, weights_id=weights_id)
-        return [self.publish_left(chunk) for chunk in left]
-
-    def finish_judged(self) -> None:
-        """Publishes the chunks that are judged: part of one may be published already. Raises Busy."""
-        chunks = self._store.ledger.chunks().values()
-        for chunk in unfinished(chunks, layer=self._layer.name):
-            if chunk.state is ChunkState.JUDGED:
+    def finish(self, *, weights_id: str | None = None) -> None:
+        """Publishes what earlier runs left staged: the chunks of any model that may be half published, then
+        all chunks of the model `weights_id`. Raises Blocked, Busy."""
+        self.finish_half_published()
+        for chunk in self._left():
+            if chunk.weights_id == weights_id:
                 self.publish_left(chunk)
+
+    def finish_half_published(self) -> None:
+        """Publishes the chunks of which one table may have the rows and another not. Raises Busy."""
+        for chunk in self._left():
+            if self._may_be_half_published(chunk):
+                self.publish_left(chunk)
+
+    def _left(self) -> list[Chunk]:
+        """The layer's chunks that are staged and not published, oldest first."""
+        chunks = self._store.ledger.unfinished()
+        own = (chunk for chunk in chunks if chunk.layer == self._layer.name)
+        return sorted(own, key=lambda chunk: chunk.number)
+
+    def _may_be_half_published(self, chunk: Chunk) -> bool:
+        """Whether commits of a chunk may have begun: after its verdict, or at once where there is none."""
+        return chunk.state is ChunkState.JUDGED or not self._layer.is_judged
 
     def publish_left(self, chunk: Chunk) -> Contents:
         """Publishes a chunk that an earlier run staged, under a number that its tables still take.
@@ -181,8 +189,12 @@ class Publication:
         """The chunk under a fresh number, where a later one was committed to one of its tables before it.
 
         What is staged is copied, so that a kill at any moment leaves it whole under one of the two numbers.
+        A chunk that may be half published keeps its number, as another one would publish its rows twice.
+        Nothing overtakes it: every writer finishes such chunks first.
         """
         store = self._store
+        if self._may_be_half_published(chunk):
+            return chunk
         if max(map(store.last_chunk, self._layer.tables)) <= chunk.number:
             return chunk
         [planned] = store.ledger.plan([chunk])

@@ -62,6 +62,8 @@ def code_revision() -> str:
     if REVISION.exists():
         return REVISION.read_text().strip()
     try:
+        if Path(_git("rev-parse", "--show-toplevel")).resolve() != PROJECT:
+            return "unknown"  # installed in a folder of somebody's repository
         commit = _git("rev-parse", "--short=12", "HEAD")
         return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bronze.bronze_layer import BronzeChunks
-from gold import training
 from gold.gold_layer import GoldChunks
+from gold.training import TrainingChunks
 from lake.context import Context
 from lake.publication import Publication
 from silver.silver_layer import SilverChunks
@@ -17,9 +17,10 @@ def finish_half_published(context: Context) -> None:
     stops a chunk.
     """
     lake, did = context.lake, context.did
-    Publication(lake, BronzeChunks(lake), did).finish()
-    Publication(lake, SilverChunks(lake, context.gate), did).finish_judged()
-    Publication(lake, GoldChunks(context), did).finish_judged()
-    chunks = lake.ledger.chunks().values()
-    for weights_id in sorted({chunk.model for chunk in chunks if chunk.weights_id}):
-        training.finish(context, weights_id)
+    for layer in (
+        BronzeChunks(lake),
+        SilverChunks(lake, context.gate),
+        GoldChunks(context),
+        TrainingChunks(lake),
+    ):
+        Publication(lake, layer, did).finish_half_published()

@@ -149,13 +149,14 @@ def release(context: Context, chunk: Chunk) -> None:
 
     Judged chunks go before it: no higher number may. Raises Blocked.
     """
+    model = context.model  # Where it can't be had, nothing has changed.
     gate = context.releasing_gate
     publication = Publication(context.lake, SilverChunks(context.lake, gate), context.did)
-    publication.finish_judged()
+    publication.finish_half_published()
     if chunk.layer == BRONZE:
         photos, outcome = judged_photos(context, chunk, gate=gate)
         publication.run(
-            plan(context.model, photos=chunk.photos, source=chunk.number),
+            plan(model, photos=chunk.photos, source=chunk.number),
             lambda planned: stage(context, photos, outcome, planned),
         )
     else:

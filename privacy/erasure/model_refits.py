@@ -59,7 +59,7 @@ def _publish_staged_gold(context: Context, weights_id: str) -> None:
     """
     with _despite_a_failed_refit(context):
         finish(context, weights_id)
-    training.finish(context, weights_id)
+    training.finish(context)
 
 
 def _refit(context: Context, make: Callable[..., None], weights_id: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -46,6 +48,24 @@ def test_no_output_is_kept_in_git():
     nbformat.validate(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
+
+
+def test_every_import_of_ours_is_there():
+    """Without a lake, so that a rename is noticed at once."""
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    nodes = [
+        node
+        for cell in cells
+        if cell.cell_type == "code"
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("gold", "lake")
+    ]
+    assert len(nodes) >= 3
+    for node in nodes:
+        for alias in node.names:
+            found = importlib.import_module(node.module)
+            if not hasattr(found, alias.name):
+                importlib.import_module(f"{node.module}.{alias.name}")
 
 
 def test_it_draws_the_scree_and_the_components(executed):

@@ -97,7 +97,7 @@ def test_each_kind_is_fitted_on_both_inputs_once_whatever_died(trained):
     assert [row["version"] for row in rows] == [
         f"classifier-{EMBEDDER[:8]}-{n}" for n in range(1, 7)
     ]
-    assert "is published; run again to train anew" in trained.did.notes[0]
+    assert "are published; run again to train new ones" in trained.did.notes[0]
     assert trained.lake.files.folders("staging") == []
     assert len({row["chunk"] for row in rows}) == 1
     for row in rows:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lake.chunks import Chunk, ChunkState, latest, not_yet_taken, unfinished
+from lake.chunks import Chunk, ChunkState, latest, not_yet_taken
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -46,29 +46,6 @@ def test_the_latest_state_counts_whatever_the_order_of_rows():
         1: ChunkState.PUBLISHED,
         2: ChunkState.PLANNED,
     }
-
-
-@pytest.mark.parametrize(
-    ("held", "expected"),
-    [
-        ([chunk(1, state=ChunkState.PLANNED)], []),
-        ([chunk(1, state=ChunkState.STAGED), chunk(2, state=ChunkState.BLOCKED)], [1, 2]),
-        ([chunk(1)], []),
-        ([chunk(1, state=ChunkState.STAGED, weights_id="other")], []),
-        # Part of it may be published: nothing may overtake it, whosever it is.
-        (
-            [
-                chunk(1, state=ChunkState.BLOCKED),
-                chunk(2, state=ChunkState.JUDGED, weights_id="other"),
-            ],
-            [2, 1],
-        ),
-        ([chunk(1, layer="gold", state=ChunkState.STAGED)], []),
-    ],
-)
-def test_what_a_run_left_comes_first(held, expected):
-    found = unfinished(held, layer="silver", weights_id="m")
-    assert [c.number for c in found] == expected
 
 
 @pytest.mark.parametrize("state", [ChunkState.PUBLISHED, ChunkState.JUDGED, ChunkState.BLOCKED])

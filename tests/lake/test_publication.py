@@ -11,7 +11,7 @@ from lake.enums import SILVER
 from lake.publication import Publication, abandon, drop_abandoned
 from lake.run_journal import LayerRun
 from tests.support.kills import Killed, dies
-from tests.support.memory_store import FIRST, LAST, MODEL, Disk, PairChunks, run
+from tests.support.memory_store import FIRST, LAST, MODEL, Disk, PairChunks, UnjudgedChunks, run
 
 SOURCES = ["a b bad-c", "d", "bad-e bad-f"]
 
@@ -182,14 +182,44 @@ def test_chunks_of_another_model_are_finished_first_where_they_are_judged():
     assert tables(disk) == {FIRST.name: ["a"], LAST.name: ["bad-b"]}
 
 
+def test_what_is_judged_goes_before_an_older_chunk_that_is_not():
+    """Whosever it is: the older one gets a number above it."""
+    disk = blocked()
+    store = disk.store()
+    [other] = store.ledger.plan([ChunkPlan(layer=SILVER, weights_id="another", source_from=2)])
+    store.staging.write(other, "rows", ["theirs"])
+    store.staging.write(other, "refused", [])
+    store.ledger.reached(other, ChunkState.JUDGED)
+    layer = PairChunks(store, is_strict=False)
+    Publication(store, layer, LayerRun(SILVER)).finish(weights_id=MODEL)
+    assert disk.tables[FIRST].commits == {2: ["theirs"], 3: ["worst"]}
+
+
+def test_without_a_gate_a_staged_chunk_is_finished_first_whosever_it_is_under_its_own_number():
+    """Part of it may be published: under another number its rows would be there twice."""
+    disk = Disk(["a bad-b"])
+    store = disk.store()
+    publication = Publication(store, UnjudgedChunks(store), LayerRun(SILVER))
+    [chunk] = publication.plan([ChunkPlan(layer=SILVER, weights_id="another")])
+    with dies("silver: silver/embeddings committed"), pytest.raises(Killed):
+        publication.publish(
+            publication.stage(chunk, lambda c: store.staging.write(c, "rows", ["a", "bad-b"]))
+        )
+    disk.tables[FIRST].append(5, ["theirs"])
+    again = disk.store()
+    Publication(again, UnjudgedChunks(again), LayerRun(SILVER)).finish(weights_id=MODEL)
+    assert disk.tables[FIRST].commits == {1: ["a"], 5: ["theirs"]}
+    assert disk.tables[LAST].commits == {1: ["bad-b"]}
+
+
 def test_what_is_only_staged_waits_for_its_own_model():
     disk = Disk(["a"])
     with dies("silver: staged"), pytest.raises(Killed):
         run(disk)
     store = disk.store()
     publication = Publication(store, PairChunks(store), LayerRun(SILVER))
-    assert publication.finish(weights_id="another") == []
-    publication.finish_judged()
+    publication.finish(weights_id="another")
+    publication.finish_half_published()
     assert tables(disk) == {FIRST.name: [], LAST.name: []}
     run(disk)
     assert_settled(disk, sources=["a"])

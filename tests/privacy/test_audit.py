@@ -229,7 +229,7 @@ def test_an_audit_takes_no_lease_and_changes_no_table(lake, command):
     ("words", "code", "said"),
     [
         ((), 2, "audit takes --subject S or --photo ID."),
-        (("--photo", "ab"), 2, "--photo ab is no photo_id: it has 64 hex digits."),
+        (("--photo", "ab"), 2, "--photo ab is no photo_id: give one with its 64 hex digits."),
         (("--subject", "x", "--at", "soon"), 2, "--at soon is no time; write it as 2026-03-01T12:00"),
         (("--subject", "x", "--at", "2999-01-01"), 2, "2999-01-01 23:59:59 UTC is still to come"),
         (("--subject", "x", "--version", "3"), 2, "--version 3: write it as TABLE=N, such as"),

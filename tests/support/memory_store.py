@@ -158,14 +158,23 @@ class PairChunks(ChunkLayer):
 
     def contents(self, chunk):
         store = self._store
-        refused = store.staging.read(chunk, "refused")
-        kept = [row for row in store.staging.read(chunk, "rows") if row not in refused]
+        rows = store.staging.read(chunk, "rows")
+        refused = [row for row in rows if row.startswith("bad")]
+        if self.is_judged:
+            assert store.staging.read(chunk, "refused") == refused
+        kept = [row for row in rows if row not in refused]
         commits = [
             TableCommit(table, lambda table=table, rows=rows: store.append(table, chunk, rows))
             for table, rows in ((FIRST, kept), (LAST, refused))
             if rows
         ]
         return Contents(commits, photos=len(kept), counts={"kept": len(kept)})
+
+
+class UnjudgedChunks(PairChunks):
+    """The same without a gate, as bronze's chunks: their commits begin as soon as they are staged."""
+
+    is_judged = False
 
 
 def run(disk: Disk, *, lasts: int | None = None, is_strict: bool = True) -> LayerRun:
