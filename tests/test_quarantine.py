@@ -209,7 +209,11 @@ def test_a_chunk_that_bronzes_gate_blocks_is_released_and_comes_back(place, tmp_
     with ruled(tmp_path / "suites", "bronze_photos", NARROW):
         with pytest.raises(Blocked, match="bronze_photos: narrow-on-average: observed"):
             place.run("bronze", "silver")
-        assert replay(place, number=blocked(place)).counts["quarantined"] == 3
+        number = blocked(place)
+        with pytest.raises(BadInput, match=r"absent\.h5"):
+            replay(place.set("model.weights=absent.h5"), number=number)
+        assert blocked(place) == number
+        assert replay(place, number=number).counts["quarantined"] == 3
         assert quarantine(place) == {("bronze", reason, True): 3}
         with pytest.raises(Blocked, match=r"narrow-on-average.* run the command again"):
             replay(place)
