@@ -9,10 +9,11 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import EmrSettings
@@ -132,10 +133,16 @@ def _pip_install(words: Sequence[str], site: Path, emr_settings: EmrSettings) ->
         Wheel(
             name=each["metadata"]["name"],
             version=each["metadata"]["version"],
-            sha256=each["download_info"]["archive_info"]["hashes"]["sha256"],
+            sha256=_sha256(each["download_info"]["archive_info"]),
         )
         for each in installed
     ]
+
+
+def _sha256(archive: Mapping[str, Any]) -> str:
+    """Return the hash of an archive in pip's report. Before pip 23.1 it stands there as `sha256=HASH`."""
+    hashes = archive.get("hashes") or dict([archive["hash"].split("=", 1)])
+    return str(hashes["sha256"])
 
 
 def _installed_versions() -> str:

@@ -4,7 +4,6 @@ What it went through stands in tests/lakes/README.md.
 """
 
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from lake.enums import (
 )
 from report.lake_counts import sums
 from tests.lakes import make
+from tests.support.archives import unpack
 from tests.support.place import Place
 from tests.support.table_contents import repeated
 
@@ -34,8 +34,7 @@ BLOCKED = 14
 
 @pytest.fixture
 def place(tmp_path, spark):
-    with tarfile.open(ARCHIVE) as tar:
-        tar.extractall(tmp_path, filter="data")
+    unpack(ARCHIVE, tmp_path)
     return Place.of(tmp_path, spark, *SETTINGS, *MODEL)
 
 

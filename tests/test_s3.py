@@ -147,7 +147,7 @@ def test_two_days_in_s3_are_as_on_a_disk(at, samples_lake, real_photos):
     assert nearest.nearest(vector.astype(np.float32), count=1)[0].photo_id == photo
 
     with place.writing() as context:
-        unneeded = context.lake.unneeded(catalog.MOMENTS, hours=0)
+        unneeded = context.lake.unneeded_files(catalog.MOMENTS, hours=0)
         assert unneeded
         context.lake.vacuum(catalog.MOMENTS, hours=0)
         assert not unneeded & place.files.current(catalog.MOMENTS.name).keys()

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from emr import package, package_archive, wheels
 from emr.package import Package
 from lake import catalog
 from report.lake_counts import sums
+from tests.support.archives import unpack
 from tests.support.place import Place
 from tests.support.real_photos import PHOTOS
 from tests.support.table_contents import repeated, same_tables
@@ -113,8 +113,7 @@ def cluster(tmp_path_factory) -> Cluster:
     made.mkdir()
     built = package.build(settings, own, made)
     work = root / "work"
-    with tarfile.open(built.archive) as tar:
-        tar.extractall(work / package_archive.ROOT, filter="data")
+    unpack(built.archive, work / package_archive.ROOT)
     return Cluster(environment, work, settings, own, built)
 
 

@@ -23,6 +23,7 @@ from emr.package import BuiltPackage, Package
 from lake import aws, catalog, run_journal
 from silver import model_artifact
 from silver.model_artifact import Lineage
+from tests.support.archives import unpack
 from tests.support.place import Place
 
 REGION = "eu-west-3"
@@ -369,8 +370,7 @@ def test_the_command_puts_a_whole_package_into_the_bucket_and_the_same_a_second_
     made = package.latest(settings.emr)
     key = made.uri.removeprefix(f"s3://{BUCKET}/")
     s3.download_file(BUCKET, key, str(tmp_path / "package.tar.gz"))
-    with tarfile.open(tmp_path / "package.tar.gz") as tar:
-        tar.extractall(tmp_path / "package", filter="data")
+    unpack(tmp_path / "package.tar.gz", tmp_path / "package")
     held = tmp_path / "package"
     assert {path.name for path in held.iterdir()} == {
         *("code", "site", "settings.toml", "model.tflite", "model.json"),
