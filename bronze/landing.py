@@ -78,7 +78,8 @@ class Landing:
         self.root = root
 
     def __reduce__(self) -> tuple[type[Landing], tuple[str]]:
-        return type(self), (self.root,)
+        # A worker may work in another folder, from which a relative address would lead nowhere.
+        return type(self), (self._files.root,)
 
     @cached_property
     def _files(self) -> Folder:

@@ -1,6 +1,7 @@
 """Listing and reading the landing folder: any name, and every way in which an object can be gone."""
 
 import os
+import pickle
 
 import pytest
 
@@ -123,3 +124,14 @@ def test_the_path_tells_label_and_subject(path, label, has_subject):
 )
 def test_folders_within_one_another_are_noticed(tmp_path, landing, lake, expected):
     assert overlap(str(tmp_path / landing), str(tmp_path / lake)) is expected
+
+
+def test_workers_get_an_address_that_holds_in_every_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"content")
+    monkeypatch.chdir(tmp_path)
+    landing = Landing("photos")
+    [found] = landing.listing().objects
+    sent = pickle.dumps(landing)
+    monkeypatch.chdir("/")
+    assert pickle.loads(sent).read(found) == b"content"
