@@ -66,18 +66,8 @@ def add_layer_options(parser: Parser) -> None:
     )
 
 
-def add_command(parser: Parser, shared: Parser, command: Command) -> None:
-    """Adds the arguments of a command to its own parser, and its subcommands."""
-    command.add_arguments(parser)
-    if command.subcommands:
-        names = "|".join(each.name for each in command.subcommands)
-        doing = parser.add_subparsers(dest="doing", metavar=names, required=True)
-        for each in command.subcommands:
-            _add(doing, shared, each)
-
-
 def _add(commands: argparse._SubParsersAction[Parser], shared: Parser, command: Command) -> None:
-    """Adds a command, whose own help ends with its example."""
+    """Adds a command, whose own help ends with its example, and its subcommands."""
     parser = commands.add_parser(
         command.name,
         parents=[shared],
@@ -86,7 +76,12 @@ def _add(commands: argparse._SubParsersAction[Parser], shared: Parser, command: 
         epilog=_examples(command.example),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_command(parser, shared, command)
+    command.add_arguments(parser)
+    if command.subcommands:
+        names = "|".join(each.name for each in command.subcommands)
+        doing = parser.add_subparsers(dest="doing", metavar=names, required=True)
+        for each in command.subcommands:
+            _add(doing, shared, each)
 
 
 def _examples(*examples: tuple[str, str]) -> str:

@@ -93,10 +93,7 @@ def remove_embeddings(
 def finish(lake: WritableLake) -> None:
     """Finishes the removals that an earlier writer left staged, of any model, before anything else is
     written. Raises Busy."""
-    publication = _publication(lake)
-    for chunk in lake.ledger.unfinished():
-        if chunk.layer == REMOVAL:
-            publication.publish_left(chunk)
+    _publication(lake).finish_half_published()
 
 
 def check_nothing_is_half_published(lake: Lake, *, but_of: str | None = None) -> None:
