@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 
+from pyspark.sql import SparkSession
 from rich.console import Console
 
 from cli.json_console import JsonConsole
@@ -43,9 +44,12 @@ def reading(settings: Settings, console: Console) -> Iterator[Lake]:
     own = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
     lake_format.check(files, pseudonyms=own)
     with ExitStack() as stack:
-        with console.status("starting Spark"):
-            spark = stack.enter_context(spark_session.running(settings.spark, lake=files.root))
-        yield Lake(spark, files, Run.begin(settings.digest))
+
+        def start_spark() -> SparkSession:
+            with console.status("starting Spark"):
+                return stack.enter_context(spark_session.running(settings.spark, lake=files.root))
+
+        yield Lake(start_spark, files, Run.begin(settings.digest))
 
 
 @contextmanager
@@ -65,13 +69,18 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
         make_key = not lake_format.is_made(files)
         keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=make_key)
         lake_format.check(files, pseudonyms=keys)
-        with console.status("starting Spark"):
-            spark = stack.enter_context(spark_session.running(settings.spark, lake=files.root))
-            own.shared_with(spark_session.java_process(spark))
-            lake = WritableLake.open(
-                spark, files, run=run, lease=own, pseudonyms=keys, delta=settings.delta
-            )
-            embedding_removal.finish(lake)
+
+        def start_spark() -> SparkSession:
+            with console.status("starting Spark"):
+                running = spark_session.running(settings.spark, lake=files.root)
+                spark = stack.enter_context(running)
+                own.shared_with(spark_session.java_process(spark))
+                return spark
+
+        lake = WritableLake.open(
+            start_spark, files, run=run, lease=own, pseudonyms=keys, delta=settings.delta
+        )
+        embedding_removal.finish(lake)
         if isinstance(console, JsonConsole):
             console.begin(run.run_id)
         yield context_of(settings, lake, keys, console)

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
-
-from pyspark.sql import Window
-from pyspark.sql import functions as F
 
 from expectations import suites
 from lake import catalog
@@ -58,9 +56,9 @@ def publish(lake: Lake, folder: Folder, *, suite_folder: Path = suites.HERE) -> 
 
 def _last_results(lake: Lake) -> Sequence[Mapping[str, Any]]:
     """Return the rows of ops/quality from the last judgement of each suite."""
-    last = F.max("judged_at").over(Window.partitionBy("suite"))
-    rows = lake.read(catalog.QUALITY).withColumn("last", last).where("judged_at = last").collect()
-    return [row.asDict() for row in rows]
+    rows = lake.records(catalog.QUALITY)
+    last = {row["suite"]: row["judged_at"] for row in sorted(rows, key=itemgetter("judged_at"))}
+    return [row for row in rows if row["judged_at"] == last[row["suite"]]]
 
 
 def _rules(name: str, folder: Path) -> Mapping[str, tuple[str, str]]:

@@ -55,7 +55,7 @@ class SuiteGate:
         table: Table,
         expected: int,
         refused_before: Mapping[str, int] = NO_REFUSALS,
-        staged_models: DataFrame | None = None,
+        staged_models: Sequence[Mapping[str, Any]] | None = None,
     ) -> GateOutcome:
         """Judges rows of a chunk; see `lake.layer_interfaces.Gate`. Raises Blocked."""
         view = self._views.of(table, rows, chunk=chunk, staged_models=staged_models)

@@ -5,10 +5,12 @@ A view is narrow, so that it can be cached. The columns that it adds are facts a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -16,7 +18,6 @@ from expectations.vector_measures import Centre, measured
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.dataframe_queries import newest, only
 from lake.enums import BRONZE, ModelKind, ModelStatus
 from lake.readable_lake import Lake
 
@@ -46,7 +47,7 @@ class Views:
         rows: DataFrame,
         *,
         chunk: Chunk | None = None,
-        staged_models: DataFrame | None = None,
+        staged_models: Sequence[Mapping[str, Any]] | None = None,
     ) -> DataFrame:
         """Return the view of a chunk's rows, or of a whole table's rows where there is no `chunk`.
 
@@ -57,10 +58,10 @@ class Views:
             return photos(rows, history=self._labels_before(chunk))
         if table is catalog.MODELS:
             return models(rows)
-        known = self._lake.read(catalog.MODELS)
+        known = self._lake.rows(
+            catalog.MODELS, [*self._lake.records(catalog.MODELS), *(staged_models or ())]
+        )
         if table is catalog.FEATURES:
-            if staged_models is not None:
-                known = known.unionByName(staged_models)
             return features(rows, known, drift=self._drift(chunk))
         ids = [chunk.model] if chunk else [row[0] for row in _weights_ids(known).collect()]
         centres = {weights_id: self._centre(weights_id) for weights_id in ids}
@@ -88,8 +89,8 @@ class Views:
         """
         row = None
         if chunk is not None:
-            measures = self._lake.read(catalog.DRIFT).where(F.col("chunk") == chunk.number)
-            row = newest(measures, by="measured_at")
+            measures = self._lake.records(catalog.DRIFT, where=pc.field("chunk") == chunk.number)
+            row = max(measures, key=lambda row: row["measured_at"], default=None)
         if row is None:
             return dict.fromkeys(DRIFTS, 0.0)
         return {
@@ -99,10 +100,14 @@ class Views:
 
     def _read_centre(self, weights_id: str) -> Centre | None:
         """Return a model's centre from gold/moments; None before it holds moments of the model."""
-        moments = self._lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id)
-        row = only(moments.select("n", "shift", "sum", "gram"))
-        if row is None:
+        rows = self._lake.records(
+            catalog.MOMENTS,
+            columns=["n", "shift", "sum", "gram"],
+            where=pc.field("weights_id") == weights_id,
+        )
+        if not rows:
             return None
+        [row] = rows
         mean_from_shift = np.frombuffer(row["sum"]) / row["n"]
         d = len(mean_from_shift)
         squares = np.frombuffer(row["gram"])[:: d + 1].sum() / row["n"]

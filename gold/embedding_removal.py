@@ -155,12 +155,12 @@ def _stage_fold(lake: WritableLake, chunk: Chunk) -> None:
 def _made_from(lake: Lake, table: Table, keys: DataFrame, *, weights_id: str) -> DataFrame:
     """The rows of gold/features or gold/held_out of those photos, of any version of the model."""
     versions = model_versions.versions(
-        lake.read(catalog.MODELS), weights_id=weights_id, kind=MADE[table]
+        lake.records(catalog.MODELS), weights_id=weights_id, kind=MADE[table]
     )
-    names = versions.select(F.col("version").alias("model_version"))
+    names = [row["version"] for row in versions]
     return (
         lake.read(table)
-        .join(F.broadcast(names), on="model_version", how="left_semi")
+        .where(F.col("model_version").isin(names))
         .join(F.broadcast(keys.select("photo_id")), on="photo_id", how="left_semi")
     )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from pyspark.sql import DataFrame
 
 from gold import drift, feature_rows, model_versions, moments_table, pca_refit
-from gold.model_versions import PcaVersion
+from gold.model_versions import PcaVersion, Rows
 from lake import catalog, fault_points, metric_names
 from lake.chunks import Chunk, ChunkPlan, ChunkState, NoChunk, not_yet_taken, published
 from lake.context import Context
@@ -18,6 +19,7 @@ from lake.enums import GOLD, SILVER, ModelStatus
 from lake.progress_bar import counted
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.readable_lake import Lake
+from lake.small_tables import arrow_rows
 from lake.writable_lake import WritableLake
 
 FEATURES, MODEL = "features", "model"
@@ -50,7 +52,12 @@ class GoldChunks(ChunkLayer):
             staged_models=version,
         )
         if version is not None:
-            gate(version, chunk=chunk, table=catalog.MODELS, expected=1)
+            gate(
+                self._lake.rows(catalog.MODELS, version),
+                chunk=chunk,
+                table=catalog.MODELS,
+                expected=1,
+            )
 
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged chunk after its verdict. A new version's row publishes its features."""
@@ -59,16 +66,18 @@ class GoldChunks(ChunkLayer):
         commits = [lake.append_commit(catalog.FEATURES, projected, chunk=chunk)]
         version = self._staged_version(chunk)
         if version is not None:
+            [row] = version
             commits.append(
-                TableCommit(catalog.MODELS, lambda: publish_version(lake, version, chunk=chunk))
+                TableCommit(catalog.MODELS, lambda: publish_version(lake, row, chunk=chunk))
             )
         return Contents(
             commits, photos=chunk.photos, counts={"in": chunk.photos, "kept": chunk.photos}
         )
 
-    def _staged_version(self, chunk: Chunk) -> DataFrame | None:
+    def _staged_version(self, chunk: Chunk) -> Rows | None:
+        """The one row of a new version; None for a chunk that brings no new version."""
         staging = self._lake.staging
-        return staging.read(chunk, MODEL) if staging.has(chunk, MODEL) else None
+        return staging.rows(chunk, MODEL) if staging.has(chunk, MODEL) else None
 
 
 def project(context: Context, weights_id: str, *, reason: str | None = None) -> None:
@@ -82,7 +91,7 @@ def project(context: Context, weights_id: str, *, reason: str | None = None) -> 
     embedded = published_embeddings(lake, weights_id)
     if not embedded:
         return
-    champion = model_versions.champion(lake.read(catalog.MODELS), weights_id=weights_id)
+    champion = model_versions.champion(lake.records(catalog.MODELS), weights_id=weights_id)
     if champion is not None:
         catch_up(context, champion)
     through = embedded[-1].number
@@ -217,14 +226,16 @@ def _stage_version(
     reference = drift.Reference.of(sample, photos=version.photos, variance=version.pca.variance)
     status = ModelStatus.CHAMPION if is_champion else ModelStatus.CANDIDATE
     row = replace(version, reference=reference).row(status=status)
-    lake.staging.write(chunk, MODEL, lake.rows(catalog.MODELS, [row]))
+    lake.staging.write_rows(chunk, MODEL, arrow_rows(catalog.MODELS, [row]))
 
 
-def publish_version(lake: WritableLake, version: DataFrame, *, chunk: Chunk | NoChunk) -> int:
+def publish_version(
+    lake: WritableLake, version: Mapping[str, Any], *, chunk: Chunk | NoChunk
+) -> int:
     """Writes the row of a version to gold/models, in one commit with the row of the champion that it follows,
     if it is to be one. Returns the version of the table."""
-    rows = model_versions.with_champion(lake.read(catalog.MODELS), version)
-    return lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk)
+    rows = model_versions.with_champion(lake.records(catalog.MODELS), [version])
+    return lake.put(catalog.MODELS, rows, keys=["version"], chunk=chunk)
 
 
 def finish(context: Context, weights_id: str) -> None:
@@ -236,7 +247,7 @@ def _measure_drift(context: Context, chunk: Chunk, projected: DataFrame) -> None
     """Records in ops/drift how far a chunk is from what its version was fitted on, for its gate to judge."""
     lake = context.lake
     assert chunk.model_version is not None
-    version = model_versions.version(lake.read(catalog.MODELS), chunk.model_version)
+    version = model_versions.version(lake.records(catalog.MODELS), chunk.model_version)
     assert isinstance(version, PcaVersion)
     assert version.reference is not None
     sample = drift.Sample.of(projected, components=version.pca.components)

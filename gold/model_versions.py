@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from conf.errors import BadInput
 from gold.classifiers import Classifier, Floats, Indices, Vectors
 from gold.drift import Reference
 from gold.pca import Pca
 from lake.enums import ModelKind, ModelStatus
+
+Rows = Sequence[Mapping[str, Any]]
+"""Rows of gold/models, each by column name."""
 
 EMBEDDINGS = "embeddings"
 """The `input` of a classifier that takes embeddings. The input of any other classifier is the name of the PCA
@@ -200,43 +201,45 @@ WIPED = (
 """The columns of gold/models that were calculated from the photos of a version, one by one or summed."""
 
 
-def wiped(models: DataFrame) -> DataFrame:
-    """Return the rows of gold/models as retired versions without the columns `WIPED`.
+def wiped(models: Rows) -> Rows:
+    """Return rows of gold/models as retired versions without the columns `WIPED`.
 
     Such a version can't be used any more, and nothing can be learned from it about its photos.
     """
-    nothing = {name: F.lit(None).cast(models.schema[name].dataType) for name in WIPED}
-    return models.withColumns({**nothing, "status": F.lit(ModelStatus.RETIRED)})
+    nothing = dict.fromkeys(WIPED)
+    return [{**row, **nothing, "status": ModelStatus.RETIRED} for row in models]
 
 
-def versions(models: DataFrame, *, weights_id: str, kind: ModelKind = ModelKind.PCA) -> DataFrame:
+def versions(models: Rows, *, weights_id: str, kind: ModelKind = ModelKind.PCA) -> Rows:
     """Return the rows of gold/models with the versions of one kind of a model."""
-    return models.where((F.col("kind") == kind) & (F.col("weights_id") == weights_id))
+    return [row for row in models if (row["kind"], row["weights_id"]) == (kind, weights_id)]
 
 
-def champion(models: DataFrame, *, weights_id: str) -> PcaVersion | None:
+def champion_row(
+    models: Rows, *, weights_id: str, kind: ModelKind = ModelKind.PCA
+) -> Mapping[str, Any] | None:
+    """Return the row of a model's champion of one kind; None where there is none."""
+    found = versions(models, weights_id=weights_id, kind=kind)
+    return next((row for row in found if row["status"] == ModelStatus.CHAMPION), None)
+
+
+def champion(models: Rows, *, weights_id: str) -> PcaVersion | None:
     """Return the PCA version that readers of a model's features get; None where there is no version yet."""
-    row = (
-        versions(models, weights_id=weights_id)
-        .where(F.col("status") == ModelStatus.CHAMPION)
-        .first()
-    )
-    return PcaVersion.read(row.asDict()) if row else None
+    row = champion_row(models, weights_id=weights_id)
+    return PcaVersion.read(row) if row else None
 
 
-def version(models: DataFrame, name: str) -> PcaVersion | ClassifierVersion:
+def version(models: Rows, name: str) -> PcaVersion | ClassifierVersion:
     """Return the PCA or classifier version with a name.
 
     Raises BadInput where there is no such version, or where its parameters were wiped.
     """
-    fitted = models.where(F.col("kind").isin(ModelKind.PCA, ModelKind.CLASSIFIER))
-    row = fitted.where(F.col("version") == name).first()
-    if row is None:
-        known = [r[0] for r in fitted.select("version").collect()]
+    fitted = {row["version"]: row for row in models if row["kind"] != ModelKind.EXTRACTOR}
+    if name not in fitted:
         raise BadInput(
-            f"There is no version {name}; the lake has {', '.join(sorted(known)) or 'none'}."
+            f"There is no version {name}; the lake has {', '.join(sorted(fitted)) or 'none'}."
         )
-    return read(row.asDict())
+    return read(fitted[name])
 
 
 def read(row: Mapping[str, Any]) -> PcaVersion | ClassifierVersion:
@@ -247,7 +250,7 @@ def read(row: Mapping[str, Any]) -> PcaVersion | ClassifierVersion:
     return PcaVersion.read(row) if row["kind"] == ModelKind.PCA else ClassifierVersion.read(row)
 
 
-def previous(models: DataFrame, *, weights_id: str) -> str:
+def previous(models: Rows, *, weights_id: str) -> str:
     """Return the name of the version that a model's champion superseded. Raises BadInput where there is
     none."""
     current = champion(models, weights_id=weights_id)
@@ -261,28 +264,30 @@ def previous(models: DataFrame, *, weights_id: str) -> str:
 
 
 def next_versions(
-    models: DataFrame, *, weights_id: str, kind: ModelKind = ModelKind.PCA
+    models: Rows, *, weights_id: str, kind: ModelKind = ModelKind.PCA
 ) -> Iterator[str]:
     """Yield the names of a model's next versions of one kind: `<kind>-<start of weights_id>-<number>`."""
-    known = versions(models, weights_id=weights_id, kind=kind).count()
+    known = len(versions(models, weights_id=weights_id, kind=kind))
     return (f"{kind}-{weights_id[:8]}-{number}" for number in count(known + 1))
 
 
 def with_champion(
-    models: DataFrame, new: DataFrame, *, ends: Sequence[ModelStatus] = (ModelStatus.CHAMPION,)
-) -> DataFrame:
+    models: Rows, new: Rows, *, ends: Sequence[ModelStatus] = (ModelStatus.CHAMPION,)
+) -> Rows:
     """Return the rows of gold/models that change when the rows `new` are published.
 
     These are the new rows themselves. Where one of them is a champion, older versions of its model and kind
     with a status in `ends` are retired.
     """
-    promoted = (
-        new.where(F.col("status") == ModelStatus.CHAMPION).select("weights_id", "kind").distinct()
-    )
-    old = (
-        models.where(F.col("status").isin(*ends))
-        .join(F.broadcast(promoted), on=["weights_id", "kind"], how="left_semi")
-        .join(F.broadcast(new.select("version")), on="version", how="left_anti")
-        .withColumn("status", F.lit(ModelStatus.RETIRED))
-    )
-    return new.unionByName(old, allowMissingColumns=True)
+    promoted = {
+        (row["weights_id"], row["kind"]) for row in new if row["status"] == ModelStatus.CHAMPION
+    }
+    names = {row["version"] for row in new}
+    ended = [
+        {**row, "status": ModelStatus.RETIRED}
+        for row in models
+        if row["status"] in ends
+        and (row["weights_id"], row["kind"]) in promoted
+        and row["version"] not in names
+    ]
+    return [*new, *ended]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PythonException
 from pyspark.sql import DataFrame
@@ -16,7 +17,6 @@ from conf.errors import Inconsistent
 from gold.moments import DIFFER, Moments, fold, mean
 from lake import catalog, fault_points
 from lake.chunks import NoChunk
-from lake.dataframe_queries import only
 from lake.enums import GOLD
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
@@ -34,9 +34,10 @@ class StoredMoments:
 
 def stored(lake: Lake, weights_id: str) -> StoredMoments | None:
     """The row of a model; None where it has none."""
-    row = only(lake.read(catalog.MOMENTS).where(F.col("weights_id") == weights_id))
-    if row is None:
+    rows = lake.records(catalog.MOMENTS, where=pc.field("weights_id") == weights_id)
+    if not rows:
         return None
+    [row] = rows
     return StoredMoments(Moments.read(row), row["through_chunk"], row["table_version"])
 
 
@@ -54,8 +55,7 @@ def store(lake: WritableLake, moments: Moments, *, weights_id: str, through: int
         **moments.row(weights_id=weights_id, through_chunk=through),
         "table_version": lake.version(catalog.EMBEDDINGS),
     }
-    rows = lake.rows(catalog.MOMENTS, [row])
-    lake.upsert(catalog.MOMENTS, rows, keys=["weights_id"], chunk=NoChunk(GOLD, through))
+    lake.put(catalog.MOMENTS, [row], keys=["weights_id"], chunk=NoChunk(GOLD, through))
     fault_points.at("gold: moments folded")
 
 

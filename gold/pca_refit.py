@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 from scipy.linalg import subspace_angles
 
 from conf.settings import RefitSettings, Settings
@@ -15,7 +15,6 @@ from gold.model_versions import PcaVersion
 from gold.moments import Matrix, Moments
 from lake import catalog
 from lake.chunks import Chunk
-from lake.dataframe_queries import newest
 from lake.readable_lake import Lake
 
 FIRST, GROWTH, DRIFT, REQUEST = "first", "growth", "drift", "request"
@@ -45,8 +44,8 @@ def due(
     held = sum(c.photos for c in published if c.number <= champion.through_chunk)
     if held < champion.photos:
         return Due(REMOVAL)
-    fitted = model_versions.versions(lake.read(catalog.MODELS), weights_id=champion.weights_id)
-    most = fitted.where(F.col("basis").isNotNull()).agg(F.max("photos")).collect()[0][0]
+    fitted = model_versions.versions(lake.records(catalog.MODELS), weights_id=champion.weights_id)
+    most = max(row["photos"] for row in fitted if row["basis"] is not None)
     if sum(c.photos for c in published) >= most * (1 + refit.growth):
         return Due(GROWTH)
     drift = _drift(lake, champion, refit)
@@ -56,10 +55,10 @@ def due(
 def _drift(lake: Lake, champion: PcaVersion, refit: RefitSettings) -> float:
     """The drift of the last chunk against the champion, as a multiple of its bound; 0 where none was
     measured."""
-    rows = lake.read(catalog.DRIFT).where(F.col("model_version") == champion.version)
-    row = newest(rows, by="measured_at")
-    if row is None:
+    rows = lake.records(catalog.DRIFT, where=pc.field("model_version") == champion.version)
+    if not rows:
         return 0.0
+    row = max(rows, key=lambda row: row["measured_at"])
     return max(row["mean_shift"] / refit.mean_shift, row["reconstruction"] / refit.reconstruction)
 
 
@@ -81,7 +80,7 @@ def fitted(
         metrics["explained_before"] = champion.pca.explains(moments)
     return PcaVersion(
         version=next(
-            model_versions.next_versions(lake.read(catalog.MODELS), weights_id=weights_id)
+            model_versions.next_versions(lake.records(catalog.MODELS), weights_id=weights_id)
         ),
         weights_id=weights_id,
         through_chunk=through,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
 from conf.errors import BadInput
 from gold import model_versions, moments_table
@@ -20,7 +20,7 @@ def promote(context: Context, name: str) -> None:
     Raises BadInput (there is no such version, its parameters were wiped, its model is retired), Blocked.
     """
     lake = context.lake
-    version = model_versions.version(lake.read(catalog.MODELS), name)
+    version = model_versions.version(lake.records(catalog.MODELS), name)
     if not published_embeddings(lake, version.weights_id):
         raise BadInput(
             f"{name} belongs to a model that has no embeddings any more; name a version of another."
@@ -28,9 +28,8 @@ def promote(context: Context, name: str) -> None:
     if isinstance(version, PcaVersion):
         finish(context, version.weights_id)
         catch_up(context, version)
-    row = lake.read(catalog.MODELS).where(F.col("version") == name)
-    champion = row.withColumn("status", F.lit(ModelStatus.CHAMPION))
-    publish_version(lake, champion, chunk=NoChunk(GOLD))
+    [row] = lake.records(catalog.MODELS, where=pc.field("version") == name)
+    publish_version(lake, {**row, "status": ModelStatus.CHAMPION}, chunk=NoChunk(GOLD))
     context.did.notes.append(f"{name} is the champion of its model: readers get it.")
 
 

@@ -53,24 +53,21 @@ def _photos(lake: Lake, weights_id: str) -> DataFrame:
     `embedding_removal.remove_embeddings` takes such rows.
     """
     is_of_model = F.col("weights_id") == weights_id
-    versions = model_versions.versions(lake.read(catalog.MODELS), weights_id=weights_id).select(
-        "version"
-    )
-    projected = lake.read(catalog.FEATURES).withColumnRenamed("model_version", "version")
+    versions = model_versions.versions(lake.records(catalog.MODELS), weights_id=weights_id)
+    names = [row["version"] for row in versions]
+    projected = lake.read(catalog.FEATURES).where(F.col("model_version").isin(names))
     return (
         lake.read(catalog.EMBEDDINGS)
         .where(is_of_model)
         .select("photo_id")
-        .unionByName(
-            projected.join(F.broadcast(versions), "version", "left_semi").select("photo_id")
-        )
+        .unionByName(projected.select("photo_id"))
         .withColumn("weights_id", F.lit(weights_id))
     )
 
 
 def _weights_id(lake: Lake, model: str) -> str:
     """Return the weights_id of a model. Raises BadInput where there is no such model, or several."""
-    rows = extractors(lake).select("extractor", "weights_id").collect()
+    rows = [(row["extractor"], row["weights_id"]) for row in extractors(lake)]
     found = {r[1] for r in rows if r[0] == model or (model and r[1].startswith(model))}
     known = ", ".join(sorted(f"{r[0]} {r[1][:12]}" for r in rows)) or "none"
     if not found:

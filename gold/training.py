@@ -23,7 +23,7 @@ from conf.errors import BadInput
 from gold import model_versions, near_duplicates
 from gold.classifiers import KINDS, Vectors, fit
 from gold.cross_validation import Evaluation, evaluate, nearest_neighbours
-from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
+from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion, Rows
 from gold.moments import matrix
 from gold.near_duplicates import Indices
 from lake import catalog, fault_points
@@ -32,6 +32,7 @@ from lake.context import Context
 from lake.enums import SILVER, TRAINING, ModelKind, ModelStatus
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.run_journal import LayerRun
+from lake.small_tables import arrow_rows
 from lake.writable_lake import WritableLake
 
 MODELS, HELD_OUT = "models", "held_out"
@@ -55,11 +56,11 @@ class TrainingChunks(ChunkLayer):
 
         def publish_versions() -> int:
             rows = model_versions.with_champion(
-                lake.read(catalog.MODELS),
-                lake.staging.read(chunk, MODELS),
+                lake.records(catalog.MODELS),
+                lake.staging.rows(chunk, MODELS),
                 ends=(ModelStatus.CHAMPION, ModelStatus.CANDIDATE),
             )
-            return lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk)
+            return lake.put(catalog.MODELS, rows, keys=["version"], chunk=chunk)
 
         return Contents(
             [
@@ -115,7 +116,7 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
             "the classifiers that an earlier run had trained are published; run again to train new ones."
         )
         return
-    known = lake.read(catalog.MODELS)
+    known = lake.records(catalog.MODELS)
     champion = model_versions.champion(known, weights_id=weights_id)
     if champion is None:
         raise BadInput(
@@ -156,10 +157,9 @@ def finish(context: Context) -> frozenset[str]:
     return models
 
 
-def _champion_name(known: DataFrame, weights_id: str) -> str | None:
+def _champion_name(known: Rows, weights_id: str) -> str | None:
     """Return the name of a model's champion among classifiers; None where there is none."""
-    versions = model_versions.versions(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
-    row = versions.where(F.col("status") == ModelStatus.CHAMPION).first()
+    row = model_versions.champion_row(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
     return row["version"] if row else None
 
 
@@ -245,11 +245,11 @@ def _stage(
         version.row(status=ModelStatus.CHAMPION if version is champion else ModelStatus.CANDIDATE)
         for version in versions
     ]
-    lake.staging.write(chunk, MODELS, lake.rows(catalog.MODELS, rows))
+    lake.staging.write_rows(chunk, MODELS, arrow_rows(catalog.MODELS, rows))
     held_out = [row for version, test in tested for row in _held_out(version, test, examples)]
     lake.staging.write(chunk, HELD_OUT, lake.rows(catalog.HELD_OUT, held_out))
     fault_points.at("training: staged")
-    staged = lake.staging.read(chunk, MODELS)
+    staged = lake.rows(catalog.MODELS, lake.staging.rows(chunk, MODELS))
     context.gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(tested))
 
 

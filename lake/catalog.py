@@ -59,6 +59,12 @@ class Table:
     partition_by: tuple[str, ...] = ()
     numbers: Literal["chunk", "count", None] = None
 
+    @property
+    def is_small(self) -> bool:
+        """Whether the driver itself reads and writes the rows, with delta-rs: journals, models, moments,
+        tombstones and erasures. The rows of the other tables, those of photos, are for Spark to move."""
+        return self.numbers != "chunk"
+
     @cached_property
     def schema(self) -> StructType:
         """The schema of the table's rows, with `run_id` and `chunk` as the first columns."""
@@ -204,17 +210,18 @@ LAYER_OF: Mapping[Table, str] = {PHOTOS: BRONZE, EMBEDDINGS: SILVER, FEATURES: G
 """The tables that hold the photos of a layer's chunks, each with its layer."""
 
 
-def properties(delta: DeltaSettings) -> Mapping[str, str]:
-    """Return the Delta properties of every table.
+def properties(table: Table, delta: DeltaSettings) -> Mapping[str, str]:
+    """Return the Delta properties of a table.
 
     Only columns that hold nothing personal have statistics. By default, the smallest and the largest
     `photo_id`, `subject` and `path` of each file would stand in the log, its checksums and its checkpoints.
-    In-commit timestamps make time travel independent of the files' modification times.
+    In-commit timestamps make time travel independent of the files' modification times. delta-rs can't commit
+    to a table that has them; the rows of a small table have times of their own.
     """
-    return {
+    timestamps = {} if table.is_small else {"delta.enableInCommitTimestamps": "true"}
+    return timestamps | {
         "delta.enableDeletionVectors": "false",
         "delta.enableChangeDataFeed": "false",
-        "delta.enableInCommitTimestamps": "true",
         "delta.dataSkippingStatsColumns": "chunk,run_id",
         # To write a checkpoint takes a second, which is longer than to read fifty small commits.
         "delta.checkpointInterval": "50",

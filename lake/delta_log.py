@@ -1,65 +1,88 @@
-"""The Delta log of a table, read by the JVM's API, because Python's API has no transaction numbers."""
+"""The Delta log of a table, read by delta-rs in this process: version, numbers, size and history.
+
+It takes milliseconds and no Spark. delta-rs can't commit to a table with in-commit timestamps, so those of a
+data table are Spark's; see `lake.idempotent_commits`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
+
+from lake import delta_rs_reader
+from lake.catalog import Table
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 TAKEOVER = 10**12
 """The number that a takeover adds to the numbers of commits and entries. There will never be as many of
 them."""
 
+IN_COMMIT_TIMESTAMP = "inCommitTimestamp"
+"""The feature of a Delta table that keeps the time of each commit in the commit itself."""
+
 
 class DeltaLog:
-    """The log of the table at `uri`. Its commits are numbered for `application`, as Delta's `txnAppId`."""
+    """The log of one table under a root. Its commits are numbered under the table's name, as Delta's
+    `txnAppId`."""
 
-    def __init__(self, spark: SparkSession, uri: str, *, application: str) -> None:
-        jvm: Any = spark.sparkContext._jvm
-        self._delta = jvm.org.apache.spark.sql.delta
-        self._none = jvm.scala.Option.empty()
-        self._sequence = jvm.org.apache.spark.api.python.PythonUtils.toSeq
-        self._manual = getattr(jvm, "org.apache.spark.sql.delta.DeltaOperations$ManualUpdate$")
-        self._log = self._delta.DeltaLog.forTable(spark._jsparkSession, uri)
-        self._application = application
+    def __init__(self, root: str, table: Table) -> None:
+        self._root = root
+        self._table = table
+        self._known: DeltaTable | None = None
+
+    def table(self) -> DeltaTable:
+        """Return delta-rs' table in its current version. Raises BadInput where there is no such table."""
+        if self._known is None:
+            self._known = delta_rs_reader.delta_table(self._root, self._table)
+        else:
+            self._known.update_incremental()
+        return self._known
 
     def version(self) -> int:
         """Return the current version of the table."""
-        return int(self._snapshot().version())
+        return int(self.table().version())
 
     def size(self) -> tuple[int, int]:
         """Return the number of files in the current version, and their bytes."""
-        checksum = self._snapshot().checksumOpt()
-        if checksum.isDefined():
-            return int(checksum.get().numFiles()), int(checksum.get().tableSizeBytes())
-        return int(self._snapshot().numOfFiles()), int(self._snapshot().sizeInBytes())
+        sizes = self.table().get_add_actions()["size_bytes"].to_pylist()
+        return len(sizes), sum(sizes)
 
     def number(self) -> int:
-        """Return the highest number that was ever committed, including takeovers. A RESTORE doesn't lower it.
+        """Return the highest number that was ever committed, including takeovers. A RESTORE doesn't lower
+        it."""
+        return number_of(self.table(), self._table)
 
-        It is read from the checksum of the last commit where that has it, because to gather it from the log
-        takes half a second.
-        """
-        checksum = self._snapshot().checksumOpt()
-        known = checksum.get().setTransactions() if checksum.isDefined() else checksum
-        recorded = known.get() if known.isDefined() else self._snapshot().setTransactions()
-        transactions = recorded.iterator()
-        while transactions.hasNext():
-            transaction = transactions.next()
-            if transaction.appId() == self._application:
-                return int(transaction.version())
-        return 0
+    def history(self, commits: int) -> Sequence[dict[str, Any]]:
+        """Return what the last so many commits say of themselves, newest first, if the log has them still."""
+        return self.table().history(commits)
 
-    def add_takeover(self) -> None:
-        """Commit nothing but a number that is TAKEOVER above the last one.
+    def has_commit_timestamps(self) -> bool:
+        """Return whether the table keeps the time of each commit in the commit, so that only Spark can commit
+        to it."""
+        return IN_COMMIT_TIMESTAMP in (self.table().protocol().writer_features or ())
 
-        The last number is read within the transaction, so a commit that another process makes meanwhile is a
-        conflict.
-        """
-        transaction = self._log.startTransaction(self._none, self._none)
-        number = max(int(transaction.txnVersion(self._application)), 0) + TAKEOVER
-        action = self._delta.actions.SetTransaction(self._application, number, self._none)
-        transaction.commit(self._sequence([action]), getattr(self._manual, "MODULE$"))
 
-    def _snapshot(self) -> Any:
-        return self._log.update(False, self._none, self._none)
+def number_of(known: DeltaTable, table: Table) -> int:
+    """Return the highest number that was committed to a table, as delta-rs knows the table."""
+    return int(known.transaction_version(table.name) or 0)
+
+
+def add_takeover(spark: SparkSession, uri: str, *, application: str) -> None:
+    """Commit with Spark nothing but a number that is TAKEOVER above the last one of the table at `uri`.
+
+    Python's API has no transaction numbers, so this is the JVM's. The last number is read within the
+    transaction, so a commit that another process makes meanwhile is a conflict.
+    """
+    jvm: Any = spark.sparkContext._jvm
+    delta, none = jvm.org.apache.spark.sql.delta, jvm.scala.Option.empty()
+    manual = getattr(jvm, "org.apache.spark.sql.delta.DeltaOperations$ManualUpdate$")
+    log = delta.DeltaLog.forTable(spark._jsparkSession, uri)
+    transaction = log.startTransaction(none, none)
+    number = max(int(transaction.txnVersion(application)), 0) + TAKEOVER
+    action = delta.actions.SetTransaction(application, number, none)
+    sequence = jvm.org.apache.spark.api.python.PythonUtils.toSeq
+    transaction.commit(sequence([action]), getattr(manual, "MODULE$"))

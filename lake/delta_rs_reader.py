@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from atexit import register
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -10,22 +15,50 @@ import pyarrow.compute as pc
 
 from conf.errors import BadInput
 from lake.catalog import Table
+from lake.storage.addresses import is_s3
 from lake.storage.connectors import delta_rs_options
+
+NOT_PLAIN = frozenset("%[]\\^|")
+"""Characters in a folder's name with which delta-rs 1.6 fails, because it makes a URL of the path."""
 
 
 def delta_table(root: str, table: Table, *, version: int | None = None) -> Any:
     """Return the `deltalake.DeltaTable` of a table, now or at a version. Raises BadInput where there is no
     lake."""
-    # The import stands here because runs that read with Spark don't need it.
+    return open_table(root, table.name, version=version)
+
+
+def open_table(root: str, name: str, *, version: int | None = None) -> Any:
+    """Return the `deltalake.DeltaTable` in a folder under the root of a lake, as `delta_table` does."""
+    # The import stands here because a command that needs no lake doesn't need it.
     from deltalake import DeltaTable
     from deltalake.exceptions import TableNotFoundError
 
     try:
         return DeltaTable(
-            f"{root}/{table.name}", version=version, storage_options=delta_rs_options(root)
+            address(root, name), version=version, storage_options=delta_rs_options(root)
         )
     except TableNotFoundError:
         raise BadInput(f"There is no lake in {root}; name the folder of one.") from None
+
+
+def address(root: str, name: str) -> str:
+    """Return what delta-rs takes as the address of a folder under the root of a lake.
+
+    It is under a link to the root where delta-rs can't open a path with the root's name.
+    """
+    is_plain = is_s3(root) or NOT_PLAIN.isdisjoint(root)
+    return f"{root if is_plain else _link(root)}/{name}"
+
+
+@cache
+def _link(root: str) -> str:
+    """Return a link to a folder from the folder for temporary files. It is removed when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="fruit-lake-link-"))
+    register(shutil.rmtree, folder, ignore_errors=True)
+    link = folder / "lake"
+    link.symlink_to(Path(root).resolve(), target_is_directory=True)
+    return str(link)
 
 
 def rows(
@@ -40,10 +73,21 @@ def rows(
     `root` is the root of the lake, a folder or `s3://bucket/prefix`. `columns` are names, or expressions by
     the names of their results; all columns by default. Raises BadInput where there is no lake.
     """
-    dataset = delta_table(root, table).to_pyarrow_dataset()
-    selected = columns if columns is None or isinstance(columns, Mapping) else list(columns)
-    found: list[dict[str, Any]] = dataset.to_table(columns=selected, filter=where).to_pylist()
+    found: list[dict[str, Any]] = read(
+        delta_table(root, table), columns=columns, where=where
+    ).to_pylist()
     return found
+
+
+def read(
+    table: Any,
+    *,
+    columns: Sequence[str] | Mapping[str, pc.Expression] | None = None,
+    where: pc.Expression | None = None,
+) -> pa.Table:
+    """Return rows of delta-rs' table in the version that it knows, as `rows` does."""
+    selected = columns if columns is None or isinstance(columns, Mapping) else list(columns)
+    return table.to_pyarrow_dataset().to_table(columns=selected, filter=where)
 
 
 def counts(

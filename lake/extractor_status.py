@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from typing import Any
+
+import pyarrow.compute as pc
 
 from lake import catalog
 from lake.chunks import NoChunk
@@ -12,15 +13,16 @@ from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 
 
-def extractors(lake: Lake) -> DataFrame:
+def extractors(lake: Lake) -> list[dict[str, Any]]:
     """The rows of gold/models that describe extractors."""
-    return lake.read(catalog.MODELS).where(F.col("kind") == ModelKind.EXTRACTOR)
+    return lake.records(catalog.MODELS, where=pc.field("kind") == ModelKind.EXTRACTOR.value)
 
 
 def mark(lake: WritableLake, weights_id: str, status: ModelStatus) -> None:
     """Gives the row of an extractor that status. Its other versions, PCAs and classifiers, become retired in
     any case. Raises Busy."""
-    rows = lake.read(catalog.MODELS).where(F.col("weights_id") == weights_id)
-    is_extractor = F.col("kind") == ModelKind.EXTRACTOR
-    changed = rows.withColumn("status", F.when(is_extractor, status).otherwise(ModelStatus.RETIRED))
-    lake.upsert(catalog.MODELS, changed, keys=["version"], chunk=NoChunk(RETIRE))
+    rows = lake.records(catalog.MODELS, where=pc.field("weights_id") == weights_id)
+    for row in rows:
+        is_extractor = row["kind"] == ModelKind.EXTRACTOR
+        row["status"] = status if is_extractor else ModelStatus.RETIRED
+    lake.put(catalog.MODELS, rows, keys=["version"], chunk=NoChunk(RETIRE))

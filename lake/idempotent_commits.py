@@ -1,25 +1,29 @@
 """Commits with numbers: how a commit gets its number, its transaction and the metadata of its run.
 
+Spark commits to the tables of photos, delta-rs to the small ones, where it takes milliseconds.
+
 A commit carries a number under the table's own name (`txnAppId`, `txnVersion`). Delta takes no number twice,
 and no lower one after a higher. The number is the chunk's, or is counted for commits that belong to no chunk
 (models, moments, tombstones, erasures). When a lease is taken over, each table gets an empty commit that adds
-TAKEOVER to its number: a writer that was only paused is below it from then on, and can't commit. The journals
+TAKEOVER to its number: a writer that was only paused is below it from then on, and can't commit with Spark.
+With delta-rs it can't commit because the table is not at the version any more that it knows. The journals
 (`ops`) need no numbers: see `lake.ledger`.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import delta.exceptions.captured  # noqa: F401  (Delta's exceptions arrive as themselves only after it)
 from delta.exceptions import ConcurrentTransactionException
 
 from conf.errors import FruitLakeError
-from lake import fault_points
+from lake import fault_points, small_tables
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
-from lake.delta_log import TAKEOVER
+from lake.delta_log import TAKEOVER, add_takeover, number_of
 from lake.lease import Lease
 from lake.readable_lake import Lake
 
@@ -94,9 +98,51 @@ class NumberedCommits:
             for name in options:
                 settings.unset(name)
 
+    def commit_small(
+        self,
+        table: Table,
+        write: Callable[[Any, Any], None],
+        *,
+        number: int | None,
+        layer: str,
+        chunk: int | None = None,
+    ) -> None:
+        """Makes one commit to a small table by `write`, a function of `lake.small_tables`.
+
+        The table's version is found before the lease is checked: should this process be paused between the
+        two, or after both, the commit is one of an old version, and delta-rs refuses it. Raises Busy.
+        """
+        from deltalake import CommitProperties, Transaction
+        from deltalake.exceptions import CommitFailedError
+
+        known = self._lake.log(table).table()
+        self._lease.check()
+        if number is not None and number <= number_of(known, table):
+            raise FruitLakeError(
+                f"{table.name}: commit {number} was overtaken by another; run again."
+            )
+        properties = CommitProperties(
+            custom_metadata={"userMetadata": self._lake.run.metadata(layer=layer, chunk=chunk)},
+            max_commit_retries=0,
+            app_transactions=[] if number is None else [Transaction(table.name, number)],
+        )
+        self.written.add(table)
+        try:
+            write(known, properties)
+        except CommitFailedError:
+            self._lease.check()
+            raise
+
     def take_over(self, table: Table) -> None:
         """Makes every earlier writer of a table harmless: Delta refuses or leaves out what it still commits.
         Raises Busy."""
-        with self.transaction(table, None, layer="lease"):
-            self._lake.log(table).add_takeover()
+        log = self._lake.log(table)
+        if log.has_commit_timestamps():
+            with self.transaction(table, None, layer="lease"):
+                uri = self._lake.files.uri(table.name)
+                add_takeover(self._lake.spark, uri, application=table.name)
+        else:
+            self.commit_small(
+                table, small_tables.take_over, number=log.number() + TAKEOVER, layer="lease"
+            )
         fault_points.at("lake: a table fenced")

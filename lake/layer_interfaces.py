@@ -6,10 +6,10 @@ flow hands them over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -43,7 +43,7 @@ class Gate(Protocol):
         table: Table,
         expected: int,
         refused_before: Mapping[str, int] = NO_REFUSALS,
-        staged_models: DataFrame | None = None,
+        staged_models: Sequence[Mapping[str, Any]] | None = None,
     ) -> GateOutcome:
         """Judges rows that have the columns of `table`, whether they are published or staged.
 

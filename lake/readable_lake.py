@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-import pyarrow as pa
-from delta import DeltaTable
+import pyarrow.compute as pc
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from conf.errors import BadInput
-from lake import catalog, spark_session
+from lake import catalog, delta_rs_reader, spark_session
 from lake.catalog import Table
 from lake.delta_log import TAKEOVER, DeltaLog
 from lake.ledger import Ledger
 from lake.run_journal import Run
+from lake.small_tables import arrow_rows
 from lake.staging import Staging
 from lake.storage.folder import Folder
 
@@ -26,15 +26,36 @@ REARRANGES = ("OPTIMIZE", "Manual Update", "VACUUM START", "VACUUM END")
 
 
 class Lake:
-    """The tables under one root, read with Spark in the name of one run. It takes no lease."""
+    """The tables under one root, read in the name of one run. It takes no lease.
 
-    def __init__(self, spark: SparkSession, files: Folder, run: Run) -> None:
-        self.spark = spark
+    Small tables and the logs of all tables are read by delta-rs in this process. The rows of photos are read
+    with Spark; `start_spark` is called when something first needs it.
+    """
+
+    def __init__(self, start_spark: Callable[[], SparkSession], files: Folder, run: Run) -> None:
+        self._start_spark = start_spark
         self.files = files
         self.run = run
-        self.staging = Staging(spark, files)
+        self.staging = Staging(lambda: self.spark, files)
         self.ledger = Ledger(ChunksTable(self))
         self._logs: dict[Table, DeltaLog] = {}
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        """The Spark session, which starts when it is first asked for."""
+        return self._start_spark()
+
+    def records(
+        self,
+        table: Table,
+        *,
+        columns: Sequence[str] | None = None,
+        where: pc.Expression | None = None,
+    ) -> list[dict[str, Any]]:
+        """The rows of a small table as they are now, each as a dictionary, without Spark."""
+        return delta_rs_reader.read(
+            self.log(table).table(), columns=columns, where=where
+        ).to_pylist()
 
     def read(self, table: Table, *, chunks: tuple[int, int] | None = None) -> DataFrame:
         """The published rows of a table: those of all chunks, or of the chunks from one number to another
@@ -79,12 +100,9 @@ class Lake:
         later = self.version(table) - since
         if later <= 0:
             return later == 0
-        history = (
-            DeltaTable.forPath(self.spark, self.files.uri(table.name)).history(later).collect()
-        )
         added = [
             commit
-            for commit in history
+            for commit in self.log(table).history(later)
             if commit["operation"] in REARRANGES
             or (
                 commit["operation"] == "WRITE" and commit["operationParameters"]["mode"] == "Append"
@@ -99,14 +117,12 @@ class Lake:
     def log(self, table: Table) -> DeltaLog:
         """The Delta log of a table."""
         if table not in self._logs:
-            uri = self.files.uri(table.name)
-            self._logs[table] = DeltaLog(self.spark, uri, application=table.name)
+            self._logs[table] = DeltaLog(self.files.root, table)
         return self._logs[table]
 
-    def rows(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+    def rows(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
         """A frame with the columns of a table from values on the driver. What a row lacks is null."""
-        arrow = pa.Table.from_pylist([dict(row) for row in rows], to_arrow_schema(table.schema))
-        return self.spark.createDataFrame(arrow, table.schema)
+        return self.spark.createDataFrame(arrow_rows(table, rows), table.schema)
 
     def unneeded_files(self, table: Table, *, hours: float) -> set[str]:
         """The names of the files that no version younger than so many hours has."""
@@ -129,7 +145,7 @@ class ChunksTable:
 
     def read(self) -> Sequence[Mapping[str, Any]]:
         """Every row of the table."""
-        return [row.asDict() for row in self._lake.read(catalog.CHUNKS).collect()]
+        return self._lake.records(catalog.CHUNKS)
 
     def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
         """Refuses: readers record nothing."""

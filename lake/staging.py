@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
+from lake import delta_rs_reader
 from lake.chunks import Chunk
+from lake.storage.connectors import delta_rs_options
 from lake.storage.folder import Folder
 
 FOLDER = "staging"
 
+WITHOUT_STATISTICS = ("delta.dataSkippingNumIndexedCols", "0")
+"""The Delta property by which no value of a staged row stands in a log."""
+
 
 class Staging:
-    """The staged chunks of a lake. Each is a folder with a Delta table for each part."""
+    """The staged chunks of a lake. Each is a folder with a Delta table for each part, which Spark writes, or
+    delta-rs where the part is small."""
 
-    def __init__(self, spark: SparkSession, files: Folder) -> None:
+    def __init__(self, spark: Callable[[], SparkSession], files: Folder) -> None:
         self._spark = spark
         self._files = files
 
@@ -23,19 +31,34 @@ class Staging:
         """Writes a part of a chunk, in the place of what an earlier try wrote."""
         name = _folder(chunk, part)
         self._files.delete_folder(name)
-        (
-            frame.write.format("delta")
-            .option("delta.dataSkippingNumIndexedCols", "0")
-            .save(self._files.uri(name))
-        )
+        (frame.write.format("delta").option(*WITHOUT_STATISTICS).save(self._files.uri(name)))
 
     def read(self, chunk: Chunk, part: str) -> DataFrame:
         """The rows that `write` wrote."""
-        return self._spark.read.format("delta").load(self._files.uri(_folder(chunk, part)))
+        return self._spark().read.format("delta").load(self._files.uri(_folder(chunk, part)))
 
     def has(self, chunk: Chunk, part: str) -> bool:
         """Whether the chunk has that part, whole."""
         return bool(self._files.names(f"{_folder(chunk, part)}/_delta_log", suffix=".json"))
+
+    def write_rows(self, chunk: Chunk, part: str, rows: pa.Table) -> None:
+        """Writes a small part of a chunk without Spark, in the place of what an earlier try wrote."""
+        # The import stands here because only a writer needs it.
+        from deltalake import write_deltalake
+
+        name = _folder(chunk, part)
+        self._files.delete_folder(name)
+        write_deltalake(
+            delta_rs_reader.address(self._files.root, name),
+            rows,
+            configuration=dict([WITHOUT_STATISTICS]),
+            storage_options=delta_rs_options(self._files.root),
+        )
+
+    def rows(self, chunk: Chunk, part: str) -> list[dict[str, Any]]:
+        """The rows of a small part, which may be of either kind, without Spark."""
+        staged = delta_rs_reader.open_table(self._files.root, _folder(chunk, part))
+        return delta_rs_reader.read(staged).to_pylist()
 
     def remove(self, chunk: Chunk, part: str = "") -> None:
         """Removes a part of a chunk, or without a `part` everything that is staged of the chunk."""

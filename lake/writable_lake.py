@@ -5,7 +5,8 @@ Each commit is made once, however often it is called: `lake.idempotent_commits` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from delta import DeltaTable
@@ -13,9 +14,10 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.settings import DeltaSettings
-from lake import catalog, fault_points, lake_format, spark_session
+from lake import catalog, fault_points, lake_format, small_tables, spark_session
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
+from lake.delta_log import IN_COMMIT_TIMESTAMP
 from lake.enums import REMOVAL
 from lake.idempotent_commits import NumberedCommits
 from lake.lease import Lease
@@ -36,8 +38,10 @@ SHARED_BYTES = 16 << 20
 class WritableLake(Lake):
     """The tables under one root, for the one run that holds the lease."""
 
-    def __init__(self, spark: SparkSession, files: Folder, run: Run, lease: Lease) -> None:
-        super().__init__(spark, files, run)
+    def __init__(
+        self, start_spark: Callable[[], SparkSession], files: Folder, run: Run, lease: Lease
+    ) -> None:
+        super().__init__(start_spark, files, run)
         self.ledger = Ledger(WritableChunksTable(self))
         self._commits = NumberedCommits(self, lease)
 
@@ -49,7 +53,7 @@ class WritableLake(Lake):
     @classmethod
     def open(
         cls,
-        spark: SparkSession,
+        start_spark: Callable[[], SparkSession],
         files: Folder,
         *,
         run: Run,
@@ -59,13 +63,15 @@ class WritableLake(Lake):
     ) -> WritableLake:
         """The lake for its one writer, after `lake_format.check`: earlier writers are made harmless, and
         missing tables are made. Raises Busy."""
-        lake = cls(spark, files, run, lease)
+        lake = cls(start_spark, files, run, lease)
         if not lease.is_fenced:
             lake._fence()
             lease.fenced()
         for table in catalog.TABLES:
             if not lake._has(table):
-                lake._create(table, catalog.properties(delta))
+                lake._create(table, catalog.properties(table, delta))
+            elif table.is_small and lake.log(table).has_commit_timestamps():
+                lake._drop_commit_timestamps(table)
         fault_points.at("lake: tables made")
         if not lake_format.is_made(files):
             lake_format.write(files, pseudonyms=pseudonyms)
@@ -76,6 +82,9 @@ class WritableLake(Lake):
         return bool(self.files.names(f"{table.name}/_delta_log", suffix=".json"))
 
     def _create(self, table: Table, properties: Mapping[str, str]) -> None:
+        if table.is_small:
+            small_tables.create(self.files.root, table, properties)
+            return
         builder = DeltaTable.createIfNotExists(self.spark).location(self.files.uri(table.name))
         builder = builder.addColumns(table.schema).comment(table.grain)
         for name, value in properties.items():
@@ -83,6 +92,13 @@ class WritableLake(Lake):
         if table.partition_by:
             builder = builder.partitionedBy(*table.partition_by)
         builder.execute()
+
+    def _drop_commit_timestamps(self, table: Table) -> None:
+        """Makes delta-rs able to commit to a small table that earlier code made, or that was restored to a
+        version of it."""
+        place = self.files.uri(table.name).replace("`", "``")
+        with self._commits.transaction(table, None, layer="upgrade"):
+            self.spark.sql(f"alter table delta.`{place}` drop feature {IN_COMMIT_TIMESTAMP}")
 
     def _fence(self) -> None:
         """Makes every earlier writer harmless, in the tables and in the ledger."""
@@ -186,11 +202,28 @@ class WritableLake(Lake):
         chunk: int | None = None,
     ) -> None:
         """Appends rows to a journal (a table of `ops`), each time that it is called. Raises Busy."""
-        frame = self.rows(table, rows)
-        # A journal of a lake that was made by earlier code may lack a column.
-        append = frame.coalesce(1).write.format("delta").mode("append").option("mergeSchema", True)
-        with self._commits.transaction(table, None, layer=layer, chunk=chunk):
-            append.save(self.files.uri(table.name))
+        append = partial(small_tables.append, table=table, rows=rows)
+        self._commits.commit_small(table, append, number=None, layer=layer, chunk=chunk)
+
+    def put(
+        self,
+        table: Table,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        keys: Sequence[str],
+        chunk: Chunk | NoChunk,
+    ) -> int:
+        """Puts rows of a small table in the place of those with the same keys; returns the version of the
+        table. The same rows twice change nothing.
+
+        A row that has a `run_id` and a `chunk` already keeps them: they tell who made it. Raises Busy.
+        """
+        number = self._commits.number(table, chunk)
+        origin = {"run_id": self.run.run_id, "chunk": chunk.number}
+        own = [{**row, **{k: row.get(k) or origin[k] for k in origin}} for row in rows]
+        put = partial(small_tables.put, table=table, rows=own, keys=keys)
+        self._commits.commit_small(table, put, number=number, layer=chunk.layer, chunk=chunk.number)
+        return self.version(table)
 
     # Removing rows and files
 
@@ -236,6 +269,9 @@ class WritableLake(Lake):
         It needs no number: rows that went meanwhile stay away, because Delta refuses to replace a file that
         is gone.
         """
+        if table.is_small:
+            self._commits.commit_small(table, small_tables.compact, number=None, layer="compaction")
+            return
         with self._commits.transaction(table, None, layer="compaction"):
             self._target(table).optimize().executeCompaction()
 

@@ -90,7 +90,7 @@ def _holds_any(lake: Lake, chunk: Chunk, photos: DataFrame) -> bool:
 def _possible_embeddings(lake: Lake, photos: DataFrame) -> DataFrame:
     """Return every pair (`photo_id`, `weights_id`) of the photos that silver or gold may hold."""
     weights_ids = (
-        extractors(lake)
+        lake.rows(catalog.MODELS, extractors(lake))
         .select("weights_id")
         .unionByName(lake.read(catalog.EMBEDDINGS).select("weights_id"))
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -164,17 +165,14 @@ def _may_return(
         barred = tombstones.holding(lake, now=context.now)
         return _not_erased(rows.join(stored, "photo_id", "left_semi"), context.pseudonyms, barred)
     if table is catalog.EMBEDDINGS:
-        retired = (
-            extractors(lake)
-            .where(F.col("status").isin(ModelStatus.RETIRED, ModelStatus.RETIRING))
-            .select("weights_id")
-        )
-        rows = rows.join(F.broadcast(retired), "weights_id", "left_anti")
+        gone = (ModelStatus.RETIRED, ModelStatus.RETIRING)
+        retired = [row["weights_id"] for row in extractors(lake) if row["status"] in gone]
+        rows = rows.where(~F.col("weights_id").isin(retired))
         photos = lake.read(catalog.PHOTOS).select("photo_id")
         return rows.join(photos, "photo_id", "left_semi")
-    versions = lake.read(catalog.MODELS).select(
-        F.col("version").alias("model_version"), "weights_id"
-    )
+    versions = lake.rows(
+        catalog.MODELS, lake.records(catalog.MODELS, columns=["version", "weights_id"])
+    ).select(F.col("version").alias("model_version"), "weights_id")
     sources = lake.read(catalog.EMBEDDINGS).join(F.broadcast(versions), "weights_id")
     return rows.join(sources, list(KEYS[table]), "left_semi")
 
@@ -251,7 +249,9 @@ def _update_dependents(lake: WritableLake, table: Table) -> None:
         return
     if table is catalog.EMBEDDINGS:
         _reopen_refusals(lake)
-        for row in extractors(lake).where(F.col("status") != ModelStatus.RETIRED).collect():
+        for row in extractors(lake):
+            if row["status"] == ModelStatus.RETIRED:
+                continue
             moments = moments_table.stored(lake, row["weights_id"])
             if moments is not None:
                 moments_table.bring_up(
@@ -281,10 +281,12 @@ def _reopen_refusals(lake: WritableLake) -> None:
 
 def _withdraw_incomplete_features(lake: WritableLake) -> None:
     """Withdraw the gold chunks of champions that lack features of an embedding which silver holds."""
-    champions = lake.read(catalog.MODELS).where(
-        (F.col("kind") == ModelKind.PCA) & (F.col("status") == ModelStatus.CHAMPION)
-    )
-    for row in champions.select("version", "weights_id").collect():
+    is_champion = pc.field("status") == ModelStatus.CHAMPION.value
+    for row in lake.records(
+        catalog.MODELS,
+        columns=["version", "weights_id"],
+        where=is_champion & (pc.field("kind") == ModelKind.PCA.value),
+    ):
         features = lake.read(catalog.FEATURES).where(F.col("model_version") == row["version"])
         embeddings = lake.read(catalog.EMBEDDINGS).where(F.col("weights_id") == row["weights_id"])
         lacking = embeddings.join(features.select("photo_id"), "photo_id", "left_anti")

@@ -83,7 +83,7 @@ def past_age(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
         before = limits[ages.audits]
         records = len(_audit_records(lake.files, before))
         past.append(PastAge(audit_log.FOLDER, ages.audits, before, records, "files"))
-    lapsed = tombstones.lapsed(lake, now=now).count()
+    lapsed = len(tombstones.lapsed(lake, now=now))
     past.append(PastAge(catalog.TOMBSTONES.name, "expired or lifted", now, lapsed))
     due = len(request_journal.due(lake, now=now))
     past.append(PastAge(catalog.ERASURES.name, "due", now, due, "requests"))

@@ -7,11 +7,11 @@ from one: a tombstone identifies a person only when that person sends photos aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
 from lake import catalog
 from lake.chunks import NoChunk
@@ -28,24 +28,25 @@ REASON = "erasure"
 def holding(lake: Lake, *, now: datetime | None = None) -> frozenset[str]:
     """Return the tombstones that are neither lifted nor expired at the time `now` (default: the current
     time)."""
-    rows = lake.read(catalog.TOMBSTONES).where(~_has_lapsed(now or datetime.now(UTC)))
-    return frozenset(row[0] for row in rows.select("tombstone").collect())
+    time = now or datetime.now(UTC)
+    rows = lake.records(catalog.TOMBSTONES)
+    return frozenset(row["tombstone"] for row in rows if not _has_lapsed(row, time))
 
 
-def lapsed(lake: Lake, *, now: datetime) -> DataFrame:
+def lapsed(lake: Lake, *, now: datetime) -> list[dict[str, Any]]:
     """Return the rows of the tombstones that are lifted or expired at the time `now`."""
-    return lake.read(catalog.TOMBSTONES).where(_has_lapsed(now))
+    return [row for row in lake.records(catalog.TOMBSTONES) if _has_lapsed(row, now)]
 
 
 def drop_lapsed(lake: WritableLake, *, now: datetime) -> None:
     """Remove the tombstones that are lifted or expired at the time `now`. Raises Busy."""
-    rows = lapsed(lake, now=now)
+    rows = lake.rows(catalog.TOMBSTONES, lapsed(lake, now=now))
     lake.remove(catalog.TOMBSTONES, rows, on=["tombstone"], chunk=NoChunk(ERASE))
 
 
-def _has_lapsed(now: datetime) -> Column:
-    has_expired = F.coalesce(F.col("expires_at") <= F.lit(now), F.lit(False))
-    return F.col("lifted_at").isNotNull() | has_expired
+def _has_lapsed(row: Mapping[str, Any], now: datetime) -> bool:
+    has_expired = row["expires_at"] is not None and row["expires_at"] <= now
+    return row["lifted_at"] is not None or has_expired
 
 
 def make(
@@ -77,8 +78,7 @@ def make(
         if tombstone not in holding_now
     ]
     if rows:
-        frame = lake.rows(catalog.TOMBSTONES, rows)
-        lake.upsert(catalog.TOMBSTONES, frame, keys=["tombstone"], chunk=NoChunk(ERASE))
+        lake.put(catalog.TOMBSTONES, rows, keys=["tombstone"], chunk=NoChunk(ERASE))
 
 
 def lift(lake: WritableLake, subject: str, *, now: datetime) -> bool:
@@ -88,7 +88,7 @@ def lift(lake: WritableLake, subject: str, *, now: datetime) -> bool:
     """
     if subject not in holding(lake, now=now):
         return False
-    row = lake.read(catalog.TOMBSTONES).where(F.col("tombstone") == subject)
-    lifted = row.withColumn("lifted_at", F.lit(now))
-    lake.upsert(catalog.TOMBSTONES, lifted, keys=["tombstone"], chunk=NoChunk(ERASE))
+    [row] = lake.records(catalog.TOMBSTONES, where=pc.field("tombstone") == subject)
+    lifted = {**row, "lifted_at": now}
+    lake.put(catalog.TOMBSTONES, [lifted], keys=["tombstone"], chunk=NoChunk(ERASE))
     return True

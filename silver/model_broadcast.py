@@ -35,7 +35,7 @@ def broadcast_model(
     Raises BadInput for an unknown extractor, weights that can't be had or used, and a model that is half
     retired; Inconsistent where the model file is gone, or isn't the one that the embeddings were made with.
     """
-    rows = [row.asDict() for row in extractors(lake).collect()]
+    rows = extractors(lake)
     known = known_model(rows, model)
     if known:
         weights_id = known["weights_id"]
@@ -120,5 +120,4 @@ def _record(lake: WritableLake, made: Lineage, dimensions: int) -> None:
         "status": ModelStatus.CONVERTED,
         "created_at": datetime.now(UTC),
     }
-    rows = lake.rows(catalog.MODELS, [row])
-    lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=NoChunk(SILVER))
+    lake.put(catalog.MODELS, [row], keys=["version"], chunk=NoChunk(SILVER))

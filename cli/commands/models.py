@@ -37,7 +37,7 @@ def models_step(words: Words, context: Context) -> None:
         return
     weights_id = context.model.weights_id
     if words.rollback:
-        known = context.lake.read(catalog.MODELS)
+        known = context.lake.records(catalog.MODELS)
         promote.promote(context, model_versions.previous(known, weights_id=weights_id))
     elif words.recompute:
         promote.recompute(context, weights_id)

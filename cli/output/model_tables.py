@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any
 
-from pyspark.sql import Row
-from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
@@ -14,8 +14,8 @@ from lake import catalog
 from lake.enums import ModelKind, ModelStatus
 from lake.readable_lake import Lake
 
-BLOBS = ("mean", "scale", "basis", "scree", "parameters", "reference")
-"""The columns of gold/models that no table shows, because they have megabytes."""
+Row = Mapping[str, Any]
+"""A row of gold/models, by column name."""
 
 CONFUSED = 5
 """The largest number of pairs of kinds that are shown as mixed up."""
@@ -23,7 +23,7 @@ CONFUSED = 5
 
 def versions(console: Console, lake: Lake) -> None:
     """Print every model version, the oldest first: what it is, what it was made from, and why."""
-    rows = lake.read(catalog.MODELS).orderBy("created_at", "version").drop(*BLOBS).collect()
+    rows = sorted(lake.records(catalog.MODELS), key=itemgetter("created_at", "version"))
     table = Table(title=f"models of {lake.files.root}", title_justify="left")
     for name in ("version", "status", "photos", "what it holds", "from", "why", "made"):
         table.add_column(name, justify="right" if name == "photos" else "left")
@@ -56,13 +56,15 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
     """Print the results of a model's last training on held-out photos, and the kinds that the champion mixes
     up."""
     versions = model_versions.versions(
-        lake.read(catalog.MODELS), weights_id=weights_id, kind=ModelKind.CLASSIFIER
+        lake.records(catalog.MODELS), weights_id=weights_id, kind=ModelKind.CLASSIFIER
     )
-    current = (
-        versions.where(F.col("status") != ModelStatus.RETIRED)
-        .drop(*BLOBS)
-        .orderBy("version")
-        .collect()
+    current = sorted(
+        (
+            {**row, "metrics": dict(row["metrics"])}
+            for row in versions
+            if row["status"] != ModelStatus.RETIRED
+        ),
+        key=itemgetter("version"),
     )
     table = Table(title="on photos held out", title_justify="left")
     for name in ("version", "status", "what", "right", "macro F1"):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from pyspark.sql import Row
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
 from conf.errors import BadInput, Blocked
 from gold import model_versions, pca_refit, training
@@ -37,19 +36,16 @@ def fit_anew_and_wipe(context: Context, erasure: ErasureRequest) -> None:
             if (row["kind"], row["status"]) == (kind, ModelStatus.CHAMPION):
                 _refit(context, make, row["weights_id"])
     fault_points.at("erase: fitted anew")
-    fitted = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
-    if not fitted.isEmpty():
+    if fitted := _fitted(context, erasure):
         wiped = model_versions.wiped(fitted)
-        lake.upsert(catalog.MODELS, wiped, keys=["version"], chunk=NoChunk(ERASE))
+        lake.put(catalog.MODELS, wiped, keys=["version"], chunk=NoChunk(ERASE))
     fault_points.at("erase: models wiped")
 
 
-def _fitted(context: Context, erasure: ErasureRequest) -> Sequence[Row]:
-    """Return a row (`version`, `kind`, `status`, `weights_id`) for each model version that was fitted on the
-    erased photos."""
-    rows = context.lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
-    fitted: list[Row] = rows.select("version", "kind", "status", "weights_id").collect()
-    return fitted
+def _fitted(context: Context, erasure: ErasureRequest) -> model_versions.Rows:
+    """Return the row of each model version that was fitted on the erased photos."""
+    where = pc.field("version").isin(erasure.fitted)
+    return context.lake.records(catalog.MODELS, where=where)
 
 
 def _publish_staged_gold(context: Context, weights_id: str) -> None:

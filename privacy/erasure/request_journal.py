@@ -95,8 +95,8 @@ def last(lake: Lake) -> Mapping[str, ErasureRequest]:
     """Return every request in its last state, by the id of the request."""
     if not lake.version(catalog.ERASURES):
         return {}
-    rows = sorted(lake.read(catalog.ERASURES).collect(), key=lambda row: row["entry"])
-    return {row["request"]: ErasureRequest.of(row.asDict()) for row in rows}
+    rows = sorted(lake.records(catalog.ERASURES), key=lambda row: row["entry"])
+    return {row["request"]: ErasureRequest.of(row) for row in rows}
 
 
 def due(lake: Lake, *, now: datetime) -> list[ErasureRequest]:
@@ -127,7 +127,6 @@ def reach(
         "versions_after": dict(changed.versions_after),
     }
     fault_points.at(f"erase: before {state}")
-    rows = lake.rows(catalog.ERASURES, [row])
-    lake.upsert(catalog.ERASURES, rows, keys=["request", "entry"], chunk=NoChunk(ERASE))
+    lake.put(catalog.ERASURES, [row], keys=["request", "entry"], chunk=NoChunk(ERASE))
     fault_points.at(f"erase: {state}")
     return changed

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -94,10 +95,13 @@ class SubjectData:
     def fitted(self) -> dict[str, int]:
         """Return on how many of the photos each model version was fitted, by `FITTED_PREFIX` and its name."""
         embedded = self.rows_of(catalog.EMBEDDINGS).groupBy("weights_id", "chunk").count().collect()
-        is_fitted = F.col("kind").isin(ModelKind.PCA, ModelKind.CLASSIFIER)
-        rows = self.lake.read(catalog.MODELS).where(is_fitted)
+        rows = self.lake.records(
+            catalog.MODELS,
+            columns=["version", "weights_id", "through_chunk"],
+            where=pc.field("kind") != ModelKind.EXTRACTOR.value,
+        )
         fitted = {}
-        for row in rows.select("version", "weights_id", "through_chunk").collect():
+        for row in rows:
             seen = [
                 each["count"]
                 for each in embedded

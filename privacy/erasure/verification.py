@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import functions as F
 
 from conf.settings import Settings
 from gold.model_versions import WIPED
@@ -174,8 +174,8 @@ def _search_models(lake: Lake, erasure: ErasureRequest, result: SearchResult) ->
         for stored in unreferenced_files.strays(lake, table):
             if stored.name.endswith(".parquet") and stored.has_content and erasure.fitted:
                 result.add_residue(stored, "an older version of what was fitted on the photos")
-    rows = lake.read(catalog.MODELS).where(F.col("version").isin(erasure.fitted))
-    for row in rows.select("version", *WIPED).collect():
+    where = pc.field("version").isin(erasure.fitted)
+    for row in lake.records(catalog.MODELS, columns=["version", *WIPED], where=where):
         if any(row[name] is not None for name in WIPED):
             what = "a model version with parameters fitted on the photos"
             result.add_residue(row["version"], what)

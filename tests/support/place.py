@@ -75,7 +75,7 @@ class Place:
     @property
     def lake(self) -> Lake:
         """The lake for reading, as it is now."""
-        return Lake(self.spark, self.files, Run.begin(self.settings.digest))
+        return Lake(lambda: self.spark, self.files, Run.begin(self.settings.digest))
 
     @property
     def files(self) -> Folder:

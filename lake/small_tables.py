@@ -1,0 +1,86 @@
+"""What delta-rs does to the small tables: make one, append, put rows in place of others, join files.
+
+`known` is delta-rs' table at the version that the commit is to follow; `properties` carry the number and the
+metadata of the commit (`lake.idempotent_commits`). Each takes milliseconds and no Spark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from lake import delta_rs_reader
+from lake.catalog import Table
+from lake.storage.connectors import delta_rs_options
+
+if TYPE_CHECKING:
+    from deltalake import CommitProperties, DeltaTable
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def arrow_rows(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows with the columns of a table, as Arrow. What a row lacks is null."""
+    return pa.Table.from_pylist([dict(row) for row in rows], to_arrow_schema(table.schema))
+
+
+def create(root: str, table: Table, properties: Mapping[str, str]) -> None:
+    """Makes a table under a root where there is none."""
+    from deltalake import DeltaTable
+
+    DeltaTable.create(
+        delta_rs_reader.address(root, table.name),
+        to_arrow_schema(table.schema),
+        mode="ignore",
+        description=table.grain,
+        configuration=dict(properties),
+        storage_options=delta_rs_options(root),
+    )
+
+
+def append(known: DeltaTable, properties: CommitProperties, *, table: Table, rows: Rows) -> None:
+    """Appends rows. A table of a lake that was made by earlier code gets the columns that it lacks."""
+    from deltalake import write_deltalake
+
+    write_deltalake(
+        known,
+        arrow_rows(table, rows),
+        mode="append",
+        schema_mode="merge",
+        commit_properties=properties,
+    )
+
+
+def put(
+    known: DeltaTable,
+    properties: CommitProperties,
+    *,
+    table: Table,
+    rows: Rows,
+    keys: Sequence[str],
+) -> None:
+    """Puts rows in the place of those with the same keys, and adds those that are new."""
+    merger = known.merge(
+        arrow_rows(table, rows),
+        " and ".join(f"held.{key} = new.{key}" for key in keys),
+        source_alias="new",
+        target_alias="held",
+        merge_schema=True,
+        commit_properties=properties,
+    )
+    merger.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def take_over(known: DeltaTable, properties: CommitProperties) -> None:
+    """Commits no row, so that the table is at another version and has the number of the properties."""
+    known.create_write_transaction(
+        [], mode="append", schema=known.schema(), commit_properties=properties
+    )
+
+
+def compact(known: DeltaTable, properties: CommitProperties) -> None:
+    """Joins small files to larger ones."""
+    known.optimize.compact(commit_properties=properties)
