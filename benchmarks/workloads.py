@@ -194,7 +194,7 @@ def layers(task: Task, *, counted: Sequence[str]) -> Measured:
     from cli.lake_access import writing
     from lake import spark_session
     from run import run_layers
-    from silver.model_broadcast import broadcast_model
+    from silver.model_broadcast import model_of
 
     settings = task.settings
     # `writing` takes the session that there is.
@@ -204,7 +204,7 @@ def layers(task: Task, *, counted: Sequence[str]) -> Measured:
         parts = {"opening the lake": time.perf_counter() - began}
         if counted == SILVER:
             run_layers(context, ("bronze",))
-            broadcast_model(context.lake, settings.model, photos=settings.photos)
+            model_of(context.lake, settings.model, photos=settings.photos)
             began, parts = time.perf_counter(), {}
         last = run_layers(context, counted)[-1]
         seconds = time.perf_counter() - began
@@ -236,13 +236,11 @@ def _intervals(lake: Any, counted: Sequence[str]) -> dict[str, float]:
 def listing(task: Task) -> Measured:
     """What the driver does by itself with each landing object of a run: lists it, hashes its path, and asks
     bronze/objects whether it is new."""
-    from bronze import bronze_rows
+    from bronze import object_outcomes
     from bronze.landing import Landing, arrival
     from cli.lake_access import writing
-    from lake import catalog, spark_session
 
     settings = task.settings
-    spark_session.start(settings.spark, lake=settings.paths.lake)
     with writing(settings, Console()) as context:
         ready_at, began = time.time(), time.perf_counter()
         landed = Landing(task.photos).listing().objects
@@ -250,8 +248,7 @@ def listing(task: Task) -> Measured:
             arrival(each, position=i, pseudonyms=context.pseudonyms)
             for i, each in enumerate(landed)
         ]
-        known = context.lake.read(catalog.OBJECTS)
-        new = bronze_rows.unseen(bronze_rows.listing(context.lake.spark, arrivals), known).collect()
+        new, _ = object_outcomes.unseen(arrivals, object_outcomes.known_versions(context.lake))
         seconds = time.perf_counter() - began
     return Measured(seconds, ready_at, len(new), {})
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from bronze import bronze_rows
+from bronze import bronze_rows, object_outcomes
 from bronze.landing import Arrival, Landing, arrival
 from lake import catalog, metric_names
 from lake.chunks import Chunk, ChunkPlan, batches
 from lake.context import Context
-from lake.dataframe_queries import counts
 from lake.enums import BRONZE, Outcome
 from lake.progress_bar import counted
 from lake.pseudonyms import Pseudonyms
@@ -18,7 +18,10 @@ from lake.publication import ChunkLayer, Contents, TableCommit
 from lake.writable_lake import WritableLake
 
 ARRIVED = "arrived"
-"""The staged part of a bronze chunk: its objects as they were read (`photos.ARRIVED`)."""
+"""The staged part of a bronze chunk: its objects as they were read (`bronze_rows.ARRIVED`)."""
+
+DECIDING = tuple(sorted({*object_outcomes.JUDGED, *bronze_rows.REJECTED}))
+"""The columns of the staged objects that the driver reads: all but the photos themselves."""
 
 
 class BronzeChunks(ChunkLayer):
@@ -37,30 +40,27 @@ class BronzeChunks(ChunkLayer):
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged chunk, whose photos are stored once however often they were sent."""
         lake = self._lake
-        arrived = lake.staging.read(chunk, ARRIVED)
-        before = lake.read(catalog.OBJECTS, chunks=(0, chunk.number - 1))
-        outcomes = bronze_rows.outcomes(arrived, before).persist()
-        by_outcome = counts(outcomes, "outcome")
-        stored = by_outcome.get(Outcome.STORED, 0)
-        commits, reasons = [], {}
+        facts = lake.staging.columns(chunk, ARRIVED, *DECIDING)
+        found = object_outcomes.outcomes(facts, object_outcomes.known_photos(lake, chunk))
+        outcomes = found.to_pylist()
+        by_outcome = Counter(row["outcome"] for row in outcomes)
+        stored = by_outcome[Outcome.STORED]
+        commits: list[TableCommit] = []
+        reasons: Mapping[str, int] = {}
         if stored:
-            kept = bronze_rows.photos(arrived, outcomes)
+            repeated = [r["position"] for r in outcomes if r["outcome"] == Outcome.DUPLICATE]
+            kept = bronze_rows.photos(lake.staging.read(chunk, ARRIVED), repeated)
             commits.append(lake.append_commit(catalog.PHOTOS, kept, chunk=chunk))
-        if by_outcome.get(Outcome.REJECTED):
-            rejected = bronze_rows.rejected(arrived)
-            reasons = counts(rejected, "reason")
-            commits.append(lake.append_commit(catalog.REJECTED, rejected, chunk=chunk))
-
-        def append_outcomes() -> int:
-            version = lake.append(catalog.OBJECTS, outcomes, chunk=chunk)
-            outcomes.unpersist()
-            return version
-
-        commits.append(TableCommit(catalog.OBJECTS, append_outcomes))
+        if rejected := bronze_rows.rejected(facts):
+            reasons = Counter(row["reason"] for row in rejected)
+            rows = lake.rows(catalog.REJECTED, rejected)
+            commits.append(lake.append_commit(catalog.REJECTED, rows, chunk=chunk))
+        rows = lake.rows(catalog.OBJECTS, outcomes)
+        commits.append(lake.append_commit(catalog.OBJECTS, rows, chunk=chunk))
         return Contents(
             commits,
             photos=stored,
-            counts={"in": sum(by_outcome.values()), "kept": stored, **by_outcome},
+            counts={"in": len(outcomes), "kept": stored, **by_outcome},
             reasons=reasons,
         )
 
@@ -140,11 +140,7 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
             f"{listing.closed_folders:,} folders under {landing.root} can't be listed: grant permission, "
             f"and the next run takes up what they hold."
         )
-    found = bronze_rows.unseen(
-        bronze_rows.listing(lake.spark, listed), lake.read(catalog.OBJECTS)
-    ).collect()
-    new = [listed[row["position"]] for row in found if not row["was_unreadable"]]
-    tried = [listed[row["position"]] for row in found if row["was_unreadable"]]
+    new, tried = object_outcomes.unseen(listed, object_outcomes.known_versions(lake))
     mended = [each for each in tried if landing.is_readable(each.landing)]
     if len(mended) < len(tried):
         did.notes.append(

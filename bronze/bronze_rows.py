@@ -13,23 +13,20 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from bronze.formats.cleaning_results import NotAPhoto
 from bronze.formats.metadata_removal import clean
 from bronze.landing import Arrival, Landing, LandingObject
+from bronze.object_outcomes import UNREADABLE
 from conf.settings import ChunkSettings
 from lake.catalog import schema
 from lake.chunks import batches
 from lake.enums import Outcome
 from lake.pseudonyms import KeyedHash, Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
-
-UNREADABLE = "unreadable "
-"""The prefix of the etag of an object that could not be read. The plain etag stays unknown, so that a later
-run tries the version again."""
 
 ARRIVED = schema(
     """position int, object string, etag string, subject string, label string, path string,
@@ -65,38 +62,6 @@ class Admission:
         """Return whether these bytes were erased. A photo that has a subject is that subject's own, so its
         bytes never keep it out."""
         return subject is None and self.tombstone(original.encode()) in self.tombstones
-
-
-def listing(spark: SparkSession, arrivals: Sequence[Arrival]) -> DataFrame:
-    """Return one row for each arrival: its `position`, the keyed hash of its path as `object`, and its
-    `etag`."""
-    table = pa.table(
-        {
-            "position": pa.array([a.position for a in arrivals], pa.int32()),
-            "object": pa.array([a.key for a in arrivals], pa.string()),
-            "etag": pa.array([a.landing.etag for a in arrivals], pa.string()),
-        }
-    )
-    return spark.createDataFrame(table)
-
-
-def unseen(listed: DataFrame, objects: DataFrame) -> DataFrame:
-    """Return the `position` of each listed version that bronze/objects doesn't have.
-
-    `was_unreadable` is true where an earlier run could not read the version.
-    """
-    known = objects.select("object", "etag")
-    unreadable = known.where(F.col("etag").startswith(UNREADABLE)).select(
-        "object",
-        F.substring("etag", len(UNREADABLE) + 1, 1 << 16).alias("etag"),
-        F.lit(True).alias("was_unreadable"),
-    )
-    version = ["object", "etag"]
-    return (
-        listed.join(known, on=version, how="left_anti")
-        .join(unreadable, on=version, how="left")
-        .select("position", F.col("was_unreadable").isNotNull().alias("was_unreadable"))
-    )
 
 
 def size(arrival: Arrival) -> tuple[int, int]:
@@ -225,75 +190,46 @@ def _time(landing: LandingObject) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
 
 
-def outcomes(arrived: DataFrame, objects: DataFrame) -> DataFrame:
-    """Return one row for each object version of a chunk: the columns of bronze/objects, and `position`.
+def photos(arrived: DataFrame, repeated: Sequence[int]) -> DataFrame:
+    """Return the rows of bronze/photos of a chunk: one for each photo that is stored.
 
-    Of several photos with the same `photo_id`, the first one by upload time and path is stored. None of them
-    is stored where the lake has that photo already; `objects` are the rows of the chunks before.
+    `repeated` are the positions of the photos that the lake has already.
     """
-    known = objects.where(F.col("outcome") == Outcome.STORED).select(
-        "photo_id", F.lit(True).alias("is_known")
-    )
-    first = F.row_number().over(Window.partitionBy("photo_id").orderBy("position")) == 1
-    outcome = (
-        F.when(F.col("reason") == Outcome.TOMBSTONED, Outcome.TOMBSTONED)
-        .when(F.col("reason").isNotNull(), Outcome.REJECTED)
-        .when(F.col("is_known") | ~F.col("is_first"), Outcome.DUPLICATE)
-        .otherwise(Outcome.STORED)
-    )
-    return (
-        arrived.select("position", "object", "etag", "subject", "photo_id", "reason")
-        .withColumn("is_first", first)
-        .join(known, on="photo_id", how="left")
-        .select(
-            "position",
-            "object",
-            "etag",
-            "subject",
-            outcome.alias("outcome"),
-            "photo_id",
-            F.current_timestamp().alias("seen_at"),
-        )
+    kept = arrived.where(F.col("reason").isNull())
+    if repeated:
+        table = pa.table({"position": pa.array(repeated, pa.int32())})
+        again = F.broadcast(arrived.sparkSession.createDataFrame(table))
+        kept = kept.join(again, on="position", how="left_anti")
+    return kept.select(
+        "photo_id",
+        "subject",
+        "label",
+        "path",
+        "format",
+        "width",
+        "height",
+        "taken_on",
+        "uploaded_at",
+        "size_bytes",
+        "content",
+        F.current_timestamp().alias("ingested_at"),
+        "original",
     )
 
 
-def photos(arrived: DataFrame, outcomes: DataFrame) -> DataFrame:
-    """Return the rows of bronze/photos of a chunk: one for each photo that is stored."""
-    repeated = outcomes.where(F.col("outcome") == Outcome.DUPLICATE).select("position")
-    return (
-        arrived.where(F.col("reason").isNull())
-        .join(F.broadcast(repeated), on="position", how="left_anti")
-        .select(
-            "photo_id",
-            "subject",
-            "label",
-            "path",
-            "format",
-            "width",
-            "height",
-            "taken_on",
-            "uploaded_at",
-            "size_bytes",
-            "content",
-            F.current_timestamp().alias("ingested_at"),
-            "original",
-        )
-    )
+REJECTED = ("object", "subject", "path", "size_bytes", "uploaded_at", "reason", "detail")
+"""The columns of a refused object version that bronze/rejected keeps."""
 
 
-def rejected(arrived: DataFrame) -> DataFrame:
+def rejected(arrived: pa.Table) -> list[dict[str, Any]]:
     """Return the rows of bronze/rejected of a chunk: one for each object version that is no photo, with the
     reason.
 
-    Objects that a tombstone keeps out have no row.
+    `arrived` has the columns `REJECTED`. Objects that a tombstone keeps out have no row.
     """
-    return arrived.where(F.col("reason") != Outcome.TOMBSTONED).select(
-        "object",
-        "subject",
-        "path",
-        "size_bytes",
-        "uploaded_at",
-        "reason",
-        "detail",
-        F.current_timestamp().alias("rejected_at"),
-    )
+    now = datetime.now(UTC)
+    return [
+        {**row, "rejected_at": now}
+        for row in arrived.select(REJECTED).to_pylist()
+        if row["reason"] not in (None, Outcome.TOMBSTONED)
+    ]

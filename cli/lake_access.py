@@ -22,8 +22,8 @@ from lake.run_journal import LayerRun, Run
 from lake.storage.folder import Folder
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
-from silver.embedding_rows import BroadcastModel
-from silver.model_broadcast import broadcast_model
+from silver.embedding_rows import DriverModel
+from silver.model_broadcast import model_of
 
 
 def existing_lake(settings: Settings) -> Folder:
@@ -92,8 +92,8 @@ def context_of(
     """The context of a run: the extractor is looked up when a step first asks for it."""
 
     @cache
-    def load_model() -> BroadcastModel:
-        return broadcast_model(lake, settings.model, photos=settings.photos)
+    def load_model() -> DriverModel:
+        return model_of(lake, settings.model, photos=settings.photos)
 
     return Context(
         settings,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 from atexit import register
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
 
 from conf.errors import BadInput
 from lake.catalog import Table
@@ -87,7 +88,23 @@ def read(
 ) -> pa.Table:
     """Return rows of delta-rs' table in the version that it knows, as `rows` does."""
     selected = columns if columns is None or isinstance(columns, Mapping) else list(columns)
-    return table.to_pyarrow_dataset().to_table(columns=selected, filter=where)
+    dataset = table.to_pyarrow_dataset()
+    if where is None:
+        return dataset.to_table(columns=selected)
+    # Arrow can't filter the files that a MERGE of delta-rs wrote: their strings are views of strings.
+    kept = dataset.to_table().filter(where)
+    return kept if selected is None else pyarrow.dataset.dataset(kept).to_table(columns=selected)
+
+
+def batches(
+    table: Any, *, columns: Sequence[str], where: pc.Expression | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield columns of the rows of delta-rs' table in the version that it knows, in batches, so that a column
+    of all photos is never in memory at once."""
+    scanner = table.to_pyarrow_dataset().scanner(
+        columns=list(columns), filter=where, batch_size=1 << 20
+    )
+    yield from scanner.to_reader()
 
 
 def counts(
@@ -97,11 +114,8 @@ def counts(
 
     Raises BadInput where there is no lake.
     """
-    dataset = delta_table(root, table).to_pyarrow_dataset()
-    batches = dataset.scanner(columns=list(by), filter=where).to_reader()
     total: dict[tuple[Any, ...], int] = {}
-    # The rows are counted batch by batch, so that a column of all photos is never in memory at once.
-    for batch in batches:
+    for batch in batches(delta_table(root, table), columns=by, where=where):
         counted = pa.Table.from_batches([batch]).group_by(list(by)).aggregate([([], "count_all")])
         for *values, count in zip(*(column.to_pylist() for column in counted), strict=True):
             total[tuple(values)] = total.get(tuple(values), 0) + count

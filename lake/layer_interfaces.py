@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from lake.catalog import Table
 from lake.chunks import Chunk
@@ -57,7 +57,7 @@ class Gate(Protocol):
 
 
 class EmbeddingModel(Protocol):
-    """An extractor that Spark's workers can embed photos with.
+    """The extractor of a run, as the driver knows it.
 
     `weights_id` is the SHA-256 of its flatbuffer, in hex; `dimensions` is the length of an embedding.
     """
@@ -66,6 +66,14 @@ class EmbeddingModel(Protocol):
     def weights_id(self) -> str: ...
     @property
     def dimensions(self) -> int: ...
+
+    def on_workers(self, spark: SparkSession) -> WorkerModel:
+        """The model as Spark's workers get it: broadcast, once however often this is called."""
+        ...
+
+
+class WorkerModel(Protocol):
+    """An extractor that Spark's workers can embed photos with."""
 
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Turns record batches of bronze/photos into record batches of embeddings or refusals."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
@@ -56,6 +57,12 @@ class Lake:
         return delta_rs_reader.read(
             self.log(table).table(), columns=columns, where=where
         ).to_pylist()
+
+    def batches(
+        self, table: Table, *, columns: Sequence[str], where: pc.Expression | None = None
+    ) -> Iterable[pa.RecordBatch]:
+        """A few columns of the rows of any table as they are now, batch by batch, without Spark."""
+        return delta_rs_reader.batches(self.log(table).table(), columns=columns, where=where)
 
     def read(self, table: Table, *, chunks: tuple[int, int] | None = None) -> DataFrame:
         """The published rows of a table: those of all chunks, or of the chunks from one number to another

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from lake import delta_rs_reader
@@ -56,9 +57,19 @@ class Staging:
         )
 
     def rows(self, chunk: Chunk, part: str) -> list[dict[str, Any]]:
-        """The rows of a small part, which may be of either kind, without Spark."""
+        """The rows of a small part, without Spark."""
+        return self.columns(chunk, part).to_pylist()
+
+    def columns(
+        self,
+        chunk: Chunk,
+        part: str,
+        *names: str,
+        where: pc.Expression | None = None,
+    ) -> pa.Table:
+        """Some columns of a part, or all of a small one, on the driver and without Spark."""
         staged = delta_rs_reader.open_table(self._files.root, _folder(chunk, part))
-        return delta_rs_reader.read(staged).to_pylist()
+        return delta_rs_reader.read(staged, columns=names or None, where=where)
 
     def remove(self, chunk: Chunk, part: str = "") -> None:
         """Removes a part of a chunk, or without a `part` everything that is staged of the chunk."""

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark import Broadcast
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
-from lake.layer_interfaces import EmbeddingModel
+from lake.layer_interfaces import WorkerModel
 from silver import pixels
 from silver.decoder_process import Decode, decoder
 from silver.pixels import Limits, RefusedPhoto
@@ -68,6 +68,42 @@ class BroadcastModel:
                         embedded[row] = model.embed(photo)
                         facts.append(_measures(photo))
             yield _record_batch(batch, embedded, facts, extractor=self.extractor)
+
+
+class DriverModel:
+    """An extractor on the driver: the `content` of its LiteRT flatbuffer, and how photos are decoded for it.
+
+    `BroadcastModel` describes the other fields.
+    """
+
+    def __init__(
+        self,
+        extractor: str,
+        *,
+        weights_id: str,
+        size: int,
+        dimensions: int,
+        content: bytes,
+        limits: Limits,
+    ) -> None:
+        self.weights_id = weights_id
+        self.dimensions = dimensions
+        self._extractor, self._size, self._limits = extractor, size, limits
+        self._content = content
+        self._on_workers: BroadcastModel | None = None
+
+    def on_workers(self, spark: SparkSession) -> BroadcastModel:
+        """The model as Spark's workers get it: broadcast, once however often this is called."""
+        if self._on_workers is None:
+            self._on_workers = BroadcastModel(
+                extractor=self._extractor,
+                weights_id=self.weights_id,
+                size=self._size,
+                dimensions=self.dimensions,
+                flatbuffer=spark.sparkContext.broadcast(self._content),
+                limits=self._limits,
+            )
+        return self._on_workers
 
 
 def _views(column: pa.Array) -> list[memoryview]:
@@ -123,10 +159,8 @@ def _record_batch(
     return pa.RecordBatch.from_arrays([columns[name] for name in arrow.names], schema=arrow)
 
 
-def embeddings(
-    photos: DataFrame, model: EmbeddingModel, *, count: Callable[[int], None]
-) -> DataFrame:
-    """Return one row (`EMBEDDED`) for each photo: `embedding` is float32[model.dimensions], or null in a
+def embeddings(photos: DataFrame, model: WorkerModel, *, count: Callable[[int], None]) -> DataFrame:
+    """Return one row (`EMBEDDED`) for each photo: `embedding` is float32[dimensions], or null in a
     refusal.
 
     `photos` are rows of bronze/photos, and their order is not kept. Workers decode the pixels once, and call

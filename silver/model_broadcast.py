@@ -15,7 +15,7 @@ from lake.extractor_status import extractors, mark
 from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
 from silver import litert_conversion
-from silver.embedding_rows import BroadcastModel
+from silver.embedding_rows import DriverModel
 from silver.litert_runtime import Interpreter
 from silver.model_artifact import PRECISION, Lineage, converted, source_sha256
 from silver.pixels import Limits
@@ -24,10 +24,8 @@ Row = Mapping[str, Any]
 """A row of gold/models, by column name."""
 
 
-def broadcast_model(
-    lake: WritableLake, model: ModelSettings, *, photos: PhotoSettings
-) -> BroadcastModel:
-    """The extractor that the settings name, broadcast to the workers.
+def model_of(lake: WritableLake, model: ModelSettings, *, photos: PhotoSettings) -> DriverModel:
+    """The extractor that the settings name. It is broadcast when a chunk is first embedded.
 
     It is looked up by (extractor, hash of the source weights, precision) and converted only where the lake
     has none: another TensorFlow may convert to other bytes, which must not embed the lake again.
@@ -51,12 +49,12 @@ def broadcast_model(
         lake.files.write(_file(model.extractor, weights_id), content)
         fault_points.at("silver: flatbuffer written")
         _record(lake, lineage, interpreter.dimensions)
-    return BroadcastModel(
-        extractor=model.extractor,
+    return DriverModel(
+        model.extractor,
         weights_id=weights_id,
         size=interpreter.size,
         dimensions=interpreter.dimensions,
-        flatbuffer=lake.spark.sparkContext.broadcast(content),
+        content=content,
         limits=Limits(**photos.model_dump()),
     )
 

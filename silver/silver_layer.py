@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,6 @@ from pyspark.sql import functions as F
 from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, ChunkState, not_yet_taken
 from lake.context import Context
-from lake.dataframe_queries import counts
 from lake.enums import BRONZE, SILVER
 from lake.layer_interfaces import EmbeddingModel, Gate, GateOutcome
 from lake.progress_bar import counted
@@ -36,17 +36,18 @@ class SilverChunks(ChunkLayer):
         self._gate = gate
         self._reasons: dict[int, dict[str | None, int]] = {}
 
-    def _by_reason(self, chunk: Chunk, staged: DataFrame) -> dict[str | None, int]:
+    def _by_reason(self, chunk: Chunk) -> dict[str | None, int]:
         """The photos of a staged chunk by the reason of their refusal; None for those with an embedding.
         They are counted once."""
         if chunk.number not in self._reasons:
-            self._reasons[chunk.number] = counts(staged, "reason")
+            reasons = self._lake.staging.columns(chunk, EMBEDDED, "reason")["reason"]
+            self._reasons[chunk.number] = Counter(reasons.to_pylist())
         return dict(self._reasons[chunk.number])
 
     def judge(self, chunk: Chunk) -> None:
         """Judges the embeddings of a staged chunk, and stages the photos that are refused. Raises Blocked."""
         staged = self._lake.staging.read(chunk, EMBEDDED)
-        by_reason = self._by_reason(chunk, staged)
+        by_reason = self._by_reason(chunk)
         refused_before = {reason: n for reason, n in by_reason.items() if reason is not None}
         outcome = self._gate(
             embedding_rows.published(staged.where("reason is null"), weights_id=chunk.model),
@@ -65,7 +66,7 @@ class SilverChunks(ChunkLayer):
         lake = self._lake
         staged = lake.staging.read(chunk, EMBEDDED)
         embedded, refused = staged.where("reason is null"), staged.where("reason is not null")
-        by_reason = self._by_reason(chunk, staged)
+        by_reason = self._by_reason(chunk)
         reasons = {reason: n for reason, n in by_reason.items() if reason is not None}
         kept = by_reason.get(None, 0)
         if lake.staging.has(chunk, REFUSED):
@@ -74,7 +75,7 @@ class SilverChunks(ChunkLayer):
             embedded = embedded.join(
                 F.broadcast(caught.select("photo_id")), "photo_id", "left_anti"
             )
-            by_rule = counts(caught, "reason")
+            by_rule = Counter(lake.staging.columns(chunk, REFUSED, "reason")["reason"].to_pylist())
             kept -= sum(by_rule.values())
             reasons |= by_rule
         commits = []
@@ -138,7 +139,8 @@ def stage(context: Context, photos: DataFrame, outcome: GateOutcome, chunk: Chun
     title = f"silver chunk {chunk.number}"
     lake = context.lake
     with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
-        rows = embedding_rows.embeddings(photos, context.model, count=count)
+        model = context.model.on_workers(lake.spark)
+        rows = embedding_rows.embeddings(photos, model, count=count)
         if refused is not None:
             rows = rows.unionByName(embedding_rows.refused(refused, stage=BRONZE))
         lake.staging.write(chunk, EMBEDDED, rows)

@@ -183,7 +183,7 @@ def test_growth_brings_a_new_version_and_the_old_features_stay(copied):
 def test_features_are_the_champions_projection_of_the_embeddings(samples_lake):
     lake = samples_lake.lake
     embeddings = lake.read(catalog.EMBEDDINGS).orderBy("photo_id").collect()
-    held = champion(lake.read(catalog.MODELS), weights_id=embeddings[0]["weights_id"])
+    held = champion(lake.records(catalog.MODELS), weights_id=embeddings[0]["weights_id"])
     features = lake.read(catalog.FEATURES).orderBy("photo_id").collect()
     expected = held.pca.project(np.array([row["embedding"] for row in embeddings], np.float32))
     np.testing.assert_allclose([row["features"] for row in features], expected, rtol=1e-6)

@@ -1,14 +1,13 @@
 """What becomes of arrivals: one photo stored, the others counted, in chunks and tasks that are bounded."""
 
-from datetime import UTC, datetime
-
+import pyarrow as pa
 import pytest
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from bronze.bronze_layer import _barred
 from bronze.bronze_rows import (
     ARRIVED,
     Admission,
-    outcomes,
     photo_id,
     photos,
     read_one,
@@ -16,6 +15,7 @@ from bronze.bronze_rows import (
     size,
 )
 from bronze.landing import Landing, LandingObject, arrival
+from bronze.object_outcomes import UNREADABLE, outcomes, unseen
 from conf.settings import Settings
 from lake.chunks import batches
 from lake.pseudonyms import Pseudonyms
@@ -63,7 +63,7 @@ def test_what_is_gone_gives_no_row(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def chunk(spark):
+def chunk():
     """Position, photo and reason of a chunk: two pairs of equal photos, one held before, one rejected."""
     rows = [
         (0, "a", None),
@@ -74,21 +74,33 @@ def chunk(spark):
         (5, None, "empty"),
         (6, None, "tombstoned"),
     ]
-    names = ARRIVED.fieldNames()
     values = [
         {"position": p, "object": f"o{p}", "etag": "e", "photo_id": i, "reason": r, "path": "p"}
         for p, i, r in rows
     ]
-    arrived = spark.createDataFrame([tuple(v.get(n) for n in names) for v in values], ARRIVED)
-    seen = datetime(2026, 1, 1, tzinfo=UTC)
-    columns = "object string, outcome string, photo_id string, seen_at timestamp"
-    before = [("x", "stored", "held", seen), ("y", "rejected", None, seen)]
-    return arrived, outcomes(arrived, spark.createDataFrame(before, columns)).persist()
+    arrived = pa.Table.from_pylist(values, to_arrow_schema(ARRIVED))
+    before = [pa.RecordBatch.from_pydict({"photo_id": ["held", "other"]})]
+    return arrived, outcomes(arrived, before).to_pylist()
+
+
+def test_versions_that_the_lake_knows_are_not_new_and_unreadable_ones_are_tried_again():
+    found = arrivals(1, 2, 3, 4)
+    known = [
+        (found[0], found[0].landing.etag),
+        (found[2], f"{UNREADABLE}{found[2].landing.etag}"),
+        (found[3], "another etag"),
+    ]
+    rows = {"object": [a.key for a, _ in known], "etag": [etag for _, etag in known]}
+    batches = [pa.RecordBatch.from_pydict(rows).slice(at, 1) for at in range(3)]
+    new, tried = unseen(found, batches)
+    assert [each.position for each in new] == [1, 3]
+    assert [each.position for each in tried] == [2]
+    assert unseen([], batches) == ([], [])
 
 
 def test_the_first_of_equal_photos_is_stored(chunk):
     _, found = chunk
-    by_position = {row["position"]: row["outcome"] for row in found.collect()}
+    by_position = {row["position"]: row["outcome"] for row in found}
     assert by_position == {
         0: "stored",
         1: "stored",
@@ -100,10 +112,12 @@ def test_the_first_of_equal_photos_is_stored(chunk):
     }
 
 
-def test_photos_and_rejected_follow_the_outcomes(chunk):
+def test_photos_and_rejected_follow_the_outcomes(spark, chunk):
     arrived, found = chunk
-    assert sorted(row["photo_id"] for row in photos(arrived, found).collect()) == ["a", "b"]
-    assert sorted(row["object"] for row in rejected(arrived).collect()) == ["o4", "o5"]
+    repeated = [row["position"] for row in found if row["outcome"] == "duplicate"]
+    kept = photos(spark.createDataFrame(arrived, ARRIVED), repeated)
+    assert sorted(row["photo_id"] for row in kept.collect()) == ["a", "b"]
+    assert [row["object"] for row in rejected(arrived)] == ["o4", "o5"]
 
 
 def test_no_path_stands_in_a_query_plan(spark, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ from tests.support.place import Place
 
 def versions(place):
     """Of each PCA version, oldest first: why it was fitted, and its status."""
-    rows = model_versions.versions(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
-    return [(r["reason"], r["status"]) for r in rows.orderBy("created_at").collect()]
+    rows = model_versions.versions(place.lake.records(catalog.MODELS), weights_id=EMBEDDER)
+    return [(r["reason"], r["status"]) for r in sorted(rows, key=itemgetter("created_at"))]
 
 
 def counted(place):
@@ -65,7 +66,7 @@ def test_growth_makes_a_version_with_its_lineage(place):
     assert versions(place) == [("first", "retired"), ("growth", "champion")]
     assert counted(place) == [250, 250]
     assert did.counts["in"] == 50 + 250
-    new = model_versions.champion(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+    new = model_versions.champion(place.lake.records(catalog.MODELS), weights_id=EMBEDDER)
     assert (new.photos, new.supersedes) == (250, new.version[:-1] + "1")
     assert new.embeddings_version == place.lake.version(catalog.EMBEDDINGS)
     assert new.settings["components"] == 20
@@ -78,7 +79,7 @@ def test_growth_makes_a_version_with_its_lineage(place):
 def test_on_request_a_version_is_fitted_and_one_can_be_rolled_back(place):
     project(place, reason=pca_refit.REQUEST)
     assert versions(place) == [("first", "retired"), ("request", "champion")]
-    rows = place.lake.read(catalog.MODELS)
+    rows = place.lake.records(catalog.MODELS)
     first = model_versions.previous(rows, weights_id=EMBEDDER)
     add(place, 20, seed=2)
     project(place)
@@ -89,7 +90,7 @@ def test_on_request_a_version_is_fitted_and_one_can_be_rolled_back(place):
     assert sums(place.files).models == [] or not sums(place.files).models[0].open_ends
     assert project(place).counts == {}
     with pytest.raises(BadInput, match="nothing to roll back to"):
-        model_versions.previous(place.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+        model_versions.previous(place.lake.records(catalog.MODELS), weights_id=EMBEDDER)
 
 
 REFIT_POINTS = (

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -41,10 +42,12 @@ def train(place):
 def classifiers(place, status=None):
     """The rows of classifiers, by version."""
     rows = model_versions.versions(
-        place.lake.read(catalog.MODELS), weights_id=EMBEDDER, kind="classifier"
+        place.lake.records(catalog.MODELS), weights_id=EMBEDDER, kind="classifier"
     )
-    held = [row.asDict() for row in rows.orderBy("version").collect()]
-    return [row for row in held if status in (None, row["status"])]
+    held = [{**row, "metrics": dict(row["metrics"])} for row in rows]
+    return [
+        row for row in sorted(held, key=itemgetter("version")) if status in (None, row["status"])
+    ]
 
 
 def held_out(place, version):
@@ -91,7 +94,7 @@ def place(trained, tmp_path, spark):
 
 def test_each_kind_is_fitted_on_both_inputs_once_whatever_died(trained):
     rows = classifiers(trained)
-    pca = model_versions.champion(trained.lake.read(catalog.MODELS), weights_id=EMBEDDER)
+    pca = model_versions.champion(trained.lake.records(catalog.MODELS), weights_id=EMBEDDER)
     both = [(kind, name) for name in ("embeddings", pca.version) for kind in KINDS]
     assert [(row["algorithm"], row["input"]) for row in rows] == both
     assert [row["version"] for row in rows] == [

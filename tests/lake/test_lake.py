@@ -91,18 +91,16 @@ def test_a_reader_commits_nothing(held, lake):
         held.lake.ledger.plan([ChunkPlan(layer=BRONZE)])
 
 
-def test_an_upsert_replaces_and_keeps_who_made_the_row(held):
+def test_a_row_that_is_put_replaces_and_keeps_who_made_it(held):
     row = {"version": "v", "kind": "extractor", "status": "a"}
     with held.writing() as context:
         lake = context.lake
-        rows = lake.rows(catalog.MODELS, [row])
-        lake.upsert(catalog.MODELS, rows, keys=["version"], chunk=chunk(50))
-        made = lake.read(catalog.MODELS).first()
+        lake.put(catalog.MODELS, [row], keys=["version"], chunk=chunk(50))
+        [made] = lake.records(catalog.MODELS)
     with held.writing() as context:
         later = context.lake
-        changed = later.read(catalog.MODELS).na.replace("a", "b", "status")
-        later.upsert(catalog.MODELS, changed, keys=["version"], chunk=chunk(51))
-    [now] = later.read(catalog.MODELS).collect()
+        later.put(catalog.MODELS, [made | {"status": "b"}], keys=["version"], chunk=chunk(51))
+    [now] = held.lake.records(catalog.MODELS)
     assert (now["status"], now["run_id"], now["chunk"]) == ("b", made["run_id"], 50)
     assert later.run.run_id != made["run_id"]
 
@@ -204,11 +202,8 @@ COMMITS = {
     "append": lambda lake: lake.append(
         catalog.REJECTED, rejected(lake, "late"), chunk=lake.planned
     ),
-    "upsert": lambda lake: lake.upsert(
-        catalog.MODELS,
-        lake.rows(catalog.MODELS, [{"version": "late"}]),
-        keys=["version"],
-        chunk=lake.planned,
+    "put": lambda lake: lake.put(
+        catalog.MODELS, [{"version": "late"}], keys=["version"], chunk=lake.planned
     ),
     "delete": lambda lake: lake.delete(catalog.OBJECTS, "true", chunk=lake.planned),
     "a state": lambda lake: lake.ledger.reached(lake.planned, ChunkState.STAGED),
@@ -299,6 +294,6 @@ def test_tables_have_their_properties(held, lake):
 
     for table in catalog.TABLES:
         detail = DeltaTable.forPath(lake.spark, lake.files.uri(table.name)).detail().first()
-        wanted = catalog.properties(held.settings.delta)
+        wanted = catalog.properties(table, held.settings.delta)
         assert {name: detail["properties"].get(name) for name in wanted} == dict(wanted)
         assert tuple(detail["partitionColumns"]) == table.partition_by

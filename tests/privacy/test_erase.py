@@ -213,7 +213,7 @@ def test_a_version_fitted_on_them_is_empty_and_no_way_leads_back(done):
     row = done.lake.read(catalog.MODELS).where("reason = 'first'").first()
     assert all(row[name] is None for name in model_versions.WIPED)
     with done.writing() as context, pytest.raises(BadInput, match="were wiped"):
-        model_versions.version(context.lake.read(catalog.MODELS), row["version"])
+        model_versions.version(context.lake.records(catalog.MODELS), row["version"])
     strays = [p for t in catalog.TABLES for p in unreferenced_files.strays(done.lake, t)]
     named = {path.parent.name for path in strays}
     assert named <= {"erasures", "models", "tombstones", "runs", "chunks"}
