@@ -14,10 +14,16 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.settings import DeltaSettings
-from lake import catalog, fault_points, lake_format, small_tables, spark_session
+from lake import (
+    catalog,
+    fault_points,
+    lake_format,
+    small_tables,
+    spark_session,
+    table_creation,
+)
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
-from lake.delta_log import IN_COMMIT_TIMESTAMP
 from lake.enums import REMOVAL
 from lake.idempotent_commits import NumberedCommits
 from lake.lease import Lease
@@ -67,45 +73,18 @@ class WritableLake(Lake):
         if not lease.is_fenced:
             lake._fence()
             lease.fenced()
-        for table in catalog.TABLES:
-            if not lake._has(table):
-                lake._create(table, catalog.properties(table, delta))
-            elif table.is_small and lake.log(table).has_commit_timestamps():
-                lake._drop_commit_timestamps(table)
+        table_creation.make_all(lake, lake._commits, delta)
         fault_points.at("lake: tables made")
         if not lake_format.is_made(files):
             lake_format.write(files, pseudonyms=pseudonyms)
         return lake
 
-    def _has(self, table: Table) -> bool:
-        """Whether the table has a commit. A killed writer may leave a folder without one."""
-        return bool(self.files.names(f"{table.name}/_delta_log", suffix=".json"))
-
-    def _create(self, table: Table, properties: Mapping[str, str]) -> None:
-        if table.is_small:
-            small_tables.create(self.files.root, table, properties)
-            return
-        builder = DeltaTable.createIfNotExists(self.spark).location(self.files.uri(table.name))
-        builder = builder.addColumns(table.schema).comment(table.grain)
-        for name, value in properties.items():
-            builder = builder.property(name, value)
-        if table.partition_by:
-            builder = builder.partitionedBy(*table.partition_by)
-        builder.execute()
-
-    def _drop_commit_timestamps(self, table: Table) -> None:
-        """Makes delta-rs able to commit to a small table that earlier code made, or that was restored to a
-        version of it."""
-        place = self.files.uri(table.name).replace("`", "``")
-        with self._commits.transaction(table, None, layer="upgrade"):
-            self.spark.sql(f"alter table delta.`{place}` drop feature {IN_COMMIT_TIMESTAMP}")
-
     def _fence(self) -> None:
         """Makes every earlier writer harmless, in the tables and in the ledger."""
         for table in catalog.TABLES:
-            if table.numbers and self._has(table):
+            if table.numbers and table_creation.has(self.files, table):
                 self._commits.take_over(table)
-        if self._has(catalog.CHUNKS):
+        if table_creation.has(self.files, catalog.CHUNKS):
             self.ledger.take_over()
 
     # Adding and replacing rows

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -281,12 +280,9 @@ def _reopen_refusals(lake: WritableLake) -> None:
 
 def _withdraw_incomplete_features(lake: WritableLake) -> None:
     """Withdraw the gold chunks of champions that lack features of an embedding which silver holds."""
-    is_champion = pc.field("status") == ModelStatus.CHAMPION.value
-    for row in lake.records(
-        catalog.MODELS,
-        columns=["version", "weights_id"],
-        where=is_champion & (pc.field("kind") == ModelKind.PCA.value),
-    ):
+    for row in lake.records(catalog.MODELS):
+        if (row["kind"], row["status"]) != (ModelKind.PCA, ModelStatus.CHAMPION):
+            continue
         features = lake.read(catalog.FEATURES).where(F.col("model_version") == row["version"])
         embeddings = lake.read(catalog.EMBEDDINGS).where(F.col("weights_id") == row["weights_id"])
         lacking = embeddings.join(features.select("photo_id"), "photo_id", "left_anti")

@@ -80,6 +80,30 @@ def test_status_and_audit_tell_what_the_earlier_code_told(call, place):
     assert versions(place) == before
 
 
+def test_its_small_tables_are_made_ready_for_delta_rs_once(place):
+    """They kept the time of each commit in the commit, which delta-rs can't; nothing of their past is lost."""
+    before = {table.name: place.lake.read(table).count() for table in catalog.TABLES}
+    numbers = {table.name: place.lake.log(table).number() for table in catalog.TABLES}
+    small = [table for table in catalog.TABLES if table.is_small]
+    assert all(place.lake.log(table).has_commit_timestamps() for table in small)
+    with place.writing() as context:
+        after = versions(place)
+    for table in catalog.TABLES:
+        assert place.lake.log(table).has_commit_timestamps() is not table.is_small
+        assert place.lake.read(table).count() == before[table.name]
+        assert place.lake.log(table).number() == numbers[table.name]
+    assert place.lake.read_version(catalog.CHUNKS, 1).count() <= before[catalog.CHUNKS.name]
+    with place.writing() as context:
+        assert versions(place) == after
+        context.lake.record(catalog.RUNS, [{"layer": "later"}], layer="later")
+    # A RESTORE brings the feature back, and the next writer drops it again.
+    place.spark.sql(f"restore delta.`{place.files.uri(catalog.RUNS.name)}` to version as of 1")
+    assert place.lake.log(catalog.RUNS).has_commit_timestamps()
+    with place.writing() as context:
+        context.lake.record(catalog.RUNS, [{"layer": "last"}], layer="last")
+    assert "last" in {row["layer"] for row in place.lake.records(catalog.RUNS)}
+
+
 COLUMN_VALUES = (
     (catalog.OBJECTS, "outcome", Outcome),
     (catalog.MODELS, "kind", ModelKind),

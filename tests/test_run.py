@@ -13,7 +13,7 @@ from bronze.samples.sample_photos import PEOPLE, write_samples
 from cli.output import run_tables, status_lines
 from conf.errors import Inconsistent
 from gold.model_versions import champion
-from lake import catalog
+from lake import catalog, spark_session
 from report.lake_counts import sums
 from silver.pixels import RefusalReason
 
@@ -140,6 +140,14 @@ def test_no_value_that_is_personal_stands_in_a_log(samples_lake):
     for log in filter(os.path.isfile, logs):
         content = log.read_bytes()
         assert not [v for v in values if v in content], log
+
+
+def test_a_run_that_finds_nothing_new_starts_no_spark(copied, monkeypatch):
+    def must_not_start(*_, **__):
+        raise AssertionError("Spark was started")
+
+    monkeypatch.setattr(spark_session, "running", must_not_start)
+    assert all(layer.counts == {} for layer in copied.run().values())
 
 
 def test_the_same_command_again_finds_nothing_new(copied):

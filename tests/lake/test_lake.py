@@ -7,8 +7,10 @@ import string
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from deltalake.exceptions import CommitFailedError
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, Busy, FruitLakeError, Refused
@@ -287,6 +289,63 @@ def test_a_lake_that_is_not_ours_is_refused(held, change, error, message):
         held.run()
     held.files.write(MARKER, json.dumps(marker).encode())
     assert not held.files.exists(lease.NAME)
+
+
+def test_a_lake_lies_in_a_folder_of_any_name(tmp_path, spark):
+    """delta-rs makes a URL of a path, and some characters don't survive that."""
+    place = Place.of(tmp_path / r"a%20b [x]{y}^|#?\c", spark)
+    place.landing.mkdir(parents=True)
+    did = place.run("bronze")
+    assert did["bronze"].counts == {}
+    assert [row["layer"] for row in place.lake.records(catalog.RUNS)] == ["bronze"]
+    assert place.lake.read(catalog.RUNS).count() == 1
+    assert [
+        each.name for each in Path(place.settings.paths.lake).iterdir() if each.is_symlink()
+    ] == []
+
+
+def test_no_number_of_a_small_table_is_taken_twice_or_after_a_higher_one(held):
+    """delta-rs itself takes any number."""
+    with held.writing() as context:
+        lake = context.lake
+        lake.put(catalog.MODELS, [{"version": "a"}], keys=["version"], chunk=chunk(60))
+        number = lake.log(catalog.MODELS).number()
+        lake._commits._counted[catalog.MODELS] = number - 1
+        with pytest.raises(FruitLakeError, match="was overtaken"):
+            lake.put(catalog.MODELS, [{"version": "b"}], keys=["version"], chunk=chunk(61))
+    assert held.lake.log(catalog.MODELS).number() == number
+    assert "b" not in {row["version"] for row in held.lake.records(catalog.MODELS)}
+
+
+def test_a_commit_to_a_small_table_is_of_the_version_that_the_lease_was_asked_for(
+    held, monkeypatch
+):
+    """Whoever commits between the two has taken the lake over."""
+    with held.writing() as context:
+        lake = context.lake
+        check = lake._commits._lease.check
+
+        def taken_over_meanwhile():
+            check()
+            monkeypatch.setattr(lake._commits._lease, "check", check)
+            lake.record(catalog.DRIFT, [{"weights_id": "theirs"}], layer="theirs")
+
+        monkeypatch.setattr(lake._commits._lease, "check", taken_over_meanwhile)
+        with pytest.raises(CommitFailedError):
+            lake.record(catalog.DRIFT, [{"weights_id": "late"}], layer="late")
+    assert [row["weights_id"] for row in held.lake.records(catalog.DRIFT)] == ["theirs"]
+
+
+def test_small_files_of_a_journal_are_joined(held):
+    with held.writing() as context:
+        lake = context.lake
+        for _ in range(3):
+            lake.record(catalog.DRIFT, [{"weights_id": "one"}], layer="gold")
+        before = sorted(map(repr, lake.records(catalog.DRIFT)))
+        files, _ = lake.log(catalog.DRIFT).size()
+        assert catalog.DRIFT in compact(lake, small_files=files)
+        assert lake.log(catalog.DRIFT).size()[0] == 1
+    assert sorted(map(repr, held.lake.records(catalog.DRIFT))) == before
 
 
 def test_tables_have_their_properties(held, lake):
