@@ -81,7 +81,7 @@ def test_status_and_audit_tell_what_the_earlier_code_told(call, place):
 
 
 def test_its_small_tables_are_made_ready_for_delta_rs_once(place):
-    """They kept the time of each commit in the commit, which delta-rs can't; nothing of their past is lost."""
+    """They kept the time of each commit in the commit, which delta-rs can't; nothing of it is lost."""
     before = {table.name: place.lake.read(table).count() for table in catalog.TABLES}
     numbers = {table.name: place.lake.log(table).number() for table in catalog.TABLES}
     small = [table for table in catalog.TABLES if table.is_small]
