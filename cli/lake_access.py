@@ -17,6 +17,7 @@ from expectations.gate import SuiteGate
 from gold import embedding_removal
 from lake import lake_format, lease, pseudonyms, spark_session
 from lake.context import Context
+from lake.delta_rs_reader import check_address
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun, Run
 from lake.storage.folder import Folder
@@ -29,6 +30,7 @@ from silver.model_broadcast import model_of
 def existing_lake(settings: Settings) -> Folder:
     """The files of the lake that the settings name. Raises BadInput where there is no lake."""
     files = folder(settings.paths.lake)
+    check_address(files.root)
     if not lake_format.is_made(files):
         raise BadInput(f"There is no lake in {settings.paths.lake}; name one with --lake.")
     return files
@@ -59,6 +61,7 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
     Raises Busy, naming the holder, where another process writes.
     """
     files = folder(settings.paths.lake)
+    check_address(files.root)
     files.make()
     folder(settings.paths.docs_folder).make()
     run = Run.begin(settings.digest)

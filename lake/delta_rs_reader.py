@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from atexit import register
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +15,7 @@ from lake.storage.addresses import is_s3
 from lake.storage.connectors import delta_rs_options
 
 NOT_PLAIN = frozenset("%[]\\^|")
-"""Characters in a folder's name with which delta-rs 1.6 fails, because it makes a URL of the path."""
+"""Characters in a path with which delta-rs 1.6 fails, because it makes a URL of the path."""
 
 
 def delta_table(root: str, table: Table, *, version: int | None = None) -> Any:
@@ -36,30 +31,19 @@ def open_table(root: str, name: str, *, version: int | None = None) -> Any:
     from deltalake.exceptions import TableNotFoundError
 
     try:
-        return DeltaTable(
-            address(root, name), version=version, storage_options=delta_rs_options(root)
-        )
+        return DeltaTable(f"{root}/{name}", version=version, storage_options=delta_rs_options(root))
     except TableNotFoundError:
         raise BadInput(f"There is no lake in {root}; name the folder of one.") from None
 
 
-def address(root: str, name: str) -> str:
-    """Return what delta-rs takes as the address of a folder under the root of a lake.
-
-    It is under a link to the root where delta-rs can't open a path with the root's name.
-    """
-    is_plain = is_s3(root) or NOT_PLAIN.isdisjoint(root)
-    return f"{root if is_plain else _link(root)}/{name}"
-
-
-@cache
-def _link(root: str) -> str:
-    """Return a link to a folder from the folder for temporary files. It is removed when this process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="fruit-lake-link-"))
-    register(shutil.rmtree, folder, ignore_errors=True)
-    link = folder / "lake"
-    link.symlink_to(Path(root).resolve(), target_is_directory=True)
-    return str(link)
+def check_address(root: str) -> None:
+    """Raises BadInput for the root of a lake that delta-rs can't open tables under."""
+    if not is_s3(root) and not NOT_PLAIN.isdisjoint(root):
+        found = " ".join(sorted(NOT_PLAIN.intersection(root)))
+        raise BadInput(
+            f"The path {root} has {found} in it, and delta-rs can't open tables there; name a lake in "
+            f"another folder (a lake may be moved as a whole)."
+        )
 
 
 def rows(

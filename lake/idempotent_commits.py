@@ -64,8 +64,9 @@ class NumberedCommits:
         It is counted from what the table told when this run first asked: a number that was asked for after a
         takeover would slip above the takeover's.
         """
-        known = self._counted.get(table) or self._lake.log(table).number()
-        self._counted[table] = known + 1
+        if table not in self._counted:
+            self._counted[table] = self._lake.log(table).number()
+        self._counted[table] += 1
         return self._counted[table]
 
     @contextlib.contextmanager

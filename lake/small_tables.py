@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from lake import delta_rs_reader
 from lake.catalog import Table
 from lake.storage.connectors import delta_rs_options
 
@@ -32,7 +31,7 @@ def create(root: str, table: Table, properties: Mapping[str, str]) -> None:
     from deltalake import DeltaTable
 
     DeltaTable.create(
-        delta_rs_reader.address(root, table.name),
+        f"{root}/{table.name}",
         to_arrow_schema(table.schema),
         mode="ignore",
         description=table.grain,

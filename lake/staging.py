@@ -50,7 +50,7 @@ class Staging:
         name = _folder(chunk, part)
         self._files.delete_folder(name)
         write_deltalake(
-            delta_rs_reader.address(self._files.root, name),
+            f"{self._files.root}/{name}",
             rows,
             configuration=dict([WITHOUT_STATISTICS]),
             storage_options=delta_rs_options(self._files.root),
