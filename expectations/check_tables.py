@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from conf.errors import BadInput, Blocked, hint
 from expectations import suites
 from expectations.suite_views import Views
-from expectations.validation import ExpectationResult, judge
+from expectations.validation import ExpectationResult, judge, judged_rows
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkState
 from lake.enums import ERASE, REMOVAL, GateAction
@@ -72,13 +72,13 @@ def check(
     rows = lake.read(table) if version is None else lake.read_version(table, version)
     at = last if version is None else version
     name = suites.name_of(table)
+    chunks = lake.ledger.chunks().values()
+    expected = journalled(chunks, table, version=at, is_last=at == last)
     try:
         verdict = judge(
-            views.of(table, rows),
+            judged_rows(views.of(table, rows), expected=expected),
             suites.load(name, folder=folder),
-            expected=journalled(
-                lake.ledger.chunks().values(), table, version=at, is_last=at == last
-            ),
+            expected=expected,
             may_refuse_rows=False,
         )
     except Blocked as error:

@@ -9,14 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from conf.errors import Blocked
 from conf.settings import GateSettings
 from expectations import suites
+from expectations.judged_rows import REASON
 from expectations.suite_views import Views
-from expectations.validation import REASON, Verdict, judge
+from expectations.validation import Verdict, judge, judged_rows
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState
@@ -27,6 +28,9 @@ from lake.writable_lake import WritableLake
 
 REFUSES_ROWS = (catalog.PHOTOS, catalog.EMBEDDINGS)
 """The tables whose photos can go to quarantine one by one."""
+
+REFUSAL = catalog.schema("photo_id string, subject string, label string, reason string")
+"""The columns of a refused photo."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class SuiteGate:
         """Judges rows of a chunk; see `lake.layer_interfaces.Gate`. Raises Blocked."""
         view = self._views.of(table, rows, chunk=chunk, staged_models=staged_models)
         verdict = judge(
-            view,
+            judged_rows(view, expected=expected),
             suites.load(suites.name_of(table), folder=self.folder),
             expected=expected,
             # Replayed photos were refused before. That they are again must hold up nothing.
@@ -74,14 +78,13 @@ class SuiteGate:
         self._record(verdict, chunk=chunk, version=version, is_released=is_released)
         if verdict.blocked and not is_released:
             self._block(chunk, verdict)
-        reason = verdict.reason
-        if is_released:
-            reason = F.coalesce(reason, F.lit(next(iter(verdict.blocked))))
         if not is_released and not verdict.refused:
             return GateOutcome()
-        refusals = view.withColumn("reason", reason).where("reason is not null")
-        kept = refusals.select("photo_id", "subject", "label", "reason")
-        return GateOutcome(kept, released=is_released)
+        otherwise = next(iter(verdict.blocked)) if is_released else None
+        refused = verdict.refusals.rows("photo_id", "subject", "label", otherwise=otherwise)
+        if isinstance(refused, pa.Table):
+            refused = self.lake.spark.createDataFrame(refused, REFUSAL)
+        return GateOutcome(refused, released=is_released)
 
     def _block(self, chunk: Chunk, verdict: Verdict) -> None:
         why = (

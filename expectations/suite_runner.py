@@ -1,67 +1,73 @@
-"""The calls to Great Expectations: run a suite on a Spark view, and read its results.
+"""The calls to Great Expectations: run a suite on a batch of rows, and read its results.
 
 Great Expectations evaluates each expectation and returns counts only. The rows that fail are found by its own
-condition metrics as Spark columns, so that no row is collected and no rule is written twice.
+condition metrics, so that no value is collected and no rule is written twice.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
-import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-
 from expectations import suites
+from expectations.judged_rows import ROWS
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuite
+    from great_expectations.data_context.data_context.ephemeral_data_context import (
+        EphemeralDataContext,
+    )
     from great_expectations.datasource.fluent.interfaces import Batch
     from great_expectations.expectations.expectation import Expectation
 
 ERROR_CLASS = re.compile(r"\[[A-Z][A-Z0-9_.]+\]|\w+(?:Error|Exception)\b")
 
 
-def validated(
-    view: DataFrame,
-    suite: ExpectationSuite,
-    applied: Sequence[Expectation],
-    *,
-    expected: int | None,
-) -> tuple[Batch | None, list[Any]]:
-    """Return Great Expectations' batch of the view, and its results in the order of `applied`.
-
-    Both are empty where no expectation applies.
-    """
+@cache
+def gx_context() -> EphemeralDataContext:
+    """Return this process's context of Great Expectations, which keeps nothing on disk and sends nothing."""
     import great_expectations as gx
-    from great_expectations.core import ExpectationSuite
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    if not applied:
-        return None, []
     # This logger sets its own level to INFO and logs every temporary folder.
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.analytics_enabled = False
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-    asset = context.data_sources.add_spark("lake").add_dataframe_asset("rows")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": view})
+    return context
+
+
+@contextmanager
+def data_source_of_rows() -> Iterator[None]:
+    """Lets a data source ROWS be added for a while; then Great Expectations forgets it and its rows."""
+    try:
+        yield
+    finally:
+        if ROWS in gx_context().data_sources.all():
+            gx_context().data_sources.delete(ROWS)
+
+
+def validated(
+    batch: Batch, suite: ExpectationSuite, applied: Sequence[Expectation], *, expected: int | None
+) -> list[Any]:
+    """Return Great Expectations' results on a batch, in the order of `applied`."""
+    from great_expectations.core import ExpectationSuite
+
     applied_suite = ExpectationSuite(
         name=suite.name, expectations=[e.configuration.to_json_dict() for e in applied]
     )
     found = batch.validate(
-        context.suites.add(applied_suite),
+        applied_suite,
         # Without a count of 0, values of failing rows are collected, and such values belong in no log.
         result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
         expectation_parameters={suites.EXPECTED_ROWS: expected},
     )
     places = {suites.identity(e): place for place, e in enumerate(applied)}
-    ordered = sorted(found.results, key=lambda r: places[suites.identity(r.expectation_config)])
-    return batch, ordered
+    return sorted(found.results, key=lambda r: places[suites.identity(r.expectation_config)])
 
 
 def refuses_rows(result: Any) -> bool:
@@ -90,9 +96,8 @@ def exception_class(result: Any) -> str | None:
     return None
 
 
-def failing_rows(batch: Any, result: Any) -> Column:
-    """Return Great Expectations' own condition as a column that is true for the rows that fail."""
-    from great_expectations.expectations.row_conditions import deserialize_row_condition
+def failing_rows(batch: Any, result: Any) -> tuple[Any, Any]:
+    """Return Great Expectations' own condition, which is true for the rows that fail, and its domain."""
     from great_expectations.validator.metric_configuration import MetricConfiguration
     from great_expectations.validator.metrics_calculator import MetricsCalculator
 
@@ -108,8 +113,4 @@ def failing_rows(batch: Any, result: Any) -> Column:
             metric_value_kwargs=counted.metric_value_kwargs,
         )
     )
-    within = [F.expr(each.condition) for each in domain.get("filter_conditions", ())]
-    if condition_of_rows := domain.get("row_condition"):
-        row_condition = deserialize_row_condition(condition_of_rows)
-        within.append(F.expr(engine.condition_to_filter_clause(row_condition)))
-    return F.coalesce(functools.reduce(operator.and_, within, condition), F.lit(False))
+    return condition, domain

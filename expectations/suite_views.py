@@ -1,24 +1,30 @@
 """The views that suites judge: a table's columns without blobs and vectors, and further columns for rules.
 
-A view is narrow, so that it can be cached. The columns that it adds are facts about a row, never a verdict.
+A view is narrow, so that a chunk's fits in the driver's memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-from expectations.vector_measures import Centre, measured
+from expectations import view_columns
+from expectations.vector_measures import Centre, VectorMeasures
+from expectations.view_columns import Counts, EmbeddingColumns, FeatureColumns, PhotoColumns
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.enums import BRONZE, ModelKind, ModelStatus
+from lake.enums import BRONZE, ModelKind
 from lake.readable_lake import Lake
 
 DRIFTS: Mapping[str, str] = {
@@ -30,7 +36,65 @@ DRIFTS: Mapping[str, str] = {
 }
 """The columns for a chunk's drift in the view of gold/features, and their names in ops/drift."""
 
-FLOAT64 = np.dtype(np.float64).itemsize
+
+@dataclass(frozen=True)
+class View:
+    """Rows of a table as its suite sees them: in Arrow on the driver, or as a frame of Spark.
+
+    `narrow` takes the blobs and vectors from a record batch, and puts measures in their place. `add` adds
+    columns that need no blob. It also gets the number of rows for each combination of values in the columns
+    `counted`. Both forms have the same columns.
+    """
+
+    rows: DataFrame
+    narrow: Callable[[pa.RecordBatch], pa.RecordBatch] | None
+    add: Callable[[pa.RecordBatch, Counts], pa.RecordBatch]
+    counted: tuple[str, ...] = ()
+
+    def on_driver(self, *, most: int) -> pa.Table | None:
+        """Return the view as a table, by one Spark job; None where it has more rows than `most`."""
+        narrow = self.rows
+        if self.narrow is not None:
+            narrow = _mapped(narrow, self.narrow)
+        table = narrow.limit(most + 1).toArrow()
+        if table.num_rows > most:
+            return None
+        counts = _counts(table, self.counted)
+        empty = pa.RecordBatch.from_pylist([], table.schema)
+        added = [self.add(batch, counts) for batch in table.to_batches() or [empty]]
+        return pa.Table.from_batches(added)
+
+    def in_spark(self) -> DataFrame:
+        """Return the view as a frame. The rows are counted by a Spark job where `add` needs it."""
+        counts: Counts = {}
+        if self.counted:
+            groups = self.rows.groupBy(*self.counted).count().collect()
+            counts = {tuple(group)[:-1]: group[-1] for group in groups}
+        narrow, add = self.narrow, self.add
+
+        def whole(batch: pa.RecordBatch) -> pa.RecordBatch:
+            return add(batch if narrow is None else narrow(batch), counts)
+
+        return _mapped(self.rows, whole)
+
+
+def _mapped(rows: DataFrame, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> DataFrame:
+    """Return rows of which the workers have changed each record batch."""
+    empty = pa.RecordBatch.from_pylist([], to_arrow_schema(rows.schema))
+    schema = from_arrow_schema(change(empty).schema)
+
+    def changed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return (change(batch) for batch in batches if batch.num_rows)
+
+    return rows.mapInArrow(changed, schema)
+
+
+def _counts(table: pa.Table, columns: Sequence[str]) -> Counts:
+    """Return the number of rows for each combination of values in some columns."""
+    if not columns:
+        return {}
+    grouped = table.group_by(list(columns)).aggregate([([], "count_all")])
+    return {tuple(row.values())[:-1]: row["count_all"] for row in grouped.to_pylist()}
 
 
 class Views:
@@ -48,7 +112,7 @@ class Views:
         *,
         chunk: Chunk | None = None,
         staged_models: Sequence[Mapping[str, Any]] | None = None,
-    ) -> DataFrame:
+    ) -> View:
         """Return the view of a chunk's rows, or of a whole table's rows where there is no `chunk`.
 
         A whole table is compared with no history. `staged_models` are rows of gold/models that aren't
@@ -58,39 +122,32 @@ class Views:
             return photos(rows, history=self._labels_before(chunk))
         if table is catalog.MODELS:
             return models(rows)
-        known = self._lake.rows(
-            catalog.MODELS, [*self._lake.records(catalog.MODELS), *(staged_models or ())]
-        )
+        known: list[Mapping[str, Any]] = [*_model_rows(self._lake)]
         if table is catalog.FEATURES:
+            known = [*known, *(staged_models or ())]
             return features(rows, known, drift=self._drift(chunk))
-        ids = [chunk.model] if chunk else [row[0] for row in _weights_ids(known).collect()]
+        ids = [chunk.model] if chunk else _extractors(known)
         centres = {weights_id: self._centre(weights_id) for weights_id in ids}
         return embeddings(rows, known, {key: centre for key, centre in centres.items() if centre})
 
-    def _labels_before(self, chunk: Chunk | None) -> DataFrame | None:
-        """Return the labels of the last bronze chunks before `chunk`; None where there are none."""
+    def _labels_before(self, chunk: Chunk | None) -> Mapping[str | None, int]:
+        """Return the photos of the last bronze chunks before `chunk` by their label; none of a replay."""
         if chunk is None or chunk.is_replay:
-            return None
+            return {}
         chunks = self._lake.ledger.chunks().values()
         before = sorted(
             c.number
             for c in chunks
             if c.layer == BRONZE and c.is_published and c.photos and c.number < chunk.number
         )[-self._history_chunks :]
-        if not before:
-            return None
-        history = self._lake.read(catalog.PHOTOS, chunks=(before[0], before[-1]))
-        return history.select("label")
+        return _label_counts(self._lake, before[0], before[-1]) if before else {}
 
-    def _drift(self, chunk: Chunk | None) -> Mapping[str, float]:
+    def _drift(self, chunk: Chunk | None) -> Mapping[str, float | None]:
         """Return a gold chunk's measures in ops/drift by their names in the view; 0 where there are none.
 
         Of the measures of its components, the largest counts.
         """
-        row = None
-        if chunk is not None:
-            measures = self._lake.records(catalog.DRIFT, where=pc.field("chunk") == chunk.number)
-            row = max(measures, key=lambda row: row["measured_at"], default=None)
+        row = None if chunk is None else _drift_row(self._lake, chunk.number)
         if row is None:
             return dict.fromkeys(DRIFTS, 0.0)
         return {
@@ -100,14 +157,9 @@ class Views:
 
     def _read_centre(self, weights_id: str) -> Centre | None:
         """Return a model's centre from gold/moments; None before it holds moments of the model."""
-        rows = self._lake.records(
-            catalog.MOMENTS,
-            columns=["n", "shift", "sum", "gram"],
-            where=pc.field("weights_id") == weights_id,
-        )
-        if not rows:
+        row = _moments_row(self._lake, weights_id)
+        if row is None:
             return None
-        [row] = rows
         mean_from_shift = np.frombuffer(row["sum"]) / row["n"]
         d = len(mean_from_shift)
         squares = np.frombuffer(row["gram"])[:: d + 1].sum() / row["n"]
@@ -115,145 +167,78 @@ class Views:
         return Centre(np.frombuffer(row["shift"]) + mean_from_shift, float(spread))
 
 
-def _weights_ids(models: DataFrame) -> DataFrame:
-    """Return the weights_id of every extractor in gold/models."""
-    return models.where(F.col("kind") == ModelKind.EXTRACTOR).select("weights_id")
+MODEL_FACTS = ("kind", "version", "weights_id", "extractor", "dimensions", "components")
+"""The columns of gold/models that other tables' views need."""
 
 
-def photos(rows: DataFrame, *, history: DataFrame | None = None) -> DataFrame:
-    """Return the view of bronze/photos: the rows without `content`.
+def _model_rows(lake: Lake) -> list[dict[str, Any]]:
+    """Return the rows of gold/models, with the columns of MODEL_FACTS."""
+    return lake.records(catalog.MODELS, columns=MODEL_FACTS)
 
-    It adds `path_subject`, the pseudonym in the path, or null without one; `day_after_upload`, because a
-    phone's own date may be one day ahead of UTC; and `label_excess`, as the function of that name does.
-    """
-    pseudonym = F.regexp_extract("path", "^subject=([0-9a-f]{64})/", 1)
-    facts = rows.drop("content").withColumns(
-        {
-            "path_subject": F.when(pseudonym != "", pseudonym),
-            "day_after_upload": F.date_add(F.to_date("uploaded_at"), 1),
-        }
+
+def _drift_row(lake: Lake, chunk: int) -> dict[str, Any] | None:
+    """Return the last row of ops/drift for a gold chunk; None where there is none."""
+    measures = lake.records(catalog.DRIFT, where=pc.field("chunk") == chunk)
+    return max(measures, key=itemgetter("measured_at"), default=None)
+
+
+def _moments_row(lake: Lake, weights_id: str) -> dict[str, Any] | None:
+    """Return the row of gold/moments for a model; None where there is none."""
+    rows = lake.records(
+        catalog.MOMENTS,
+        columns=["n", "shift", "sum", "gram"],
+        where=pc.field("weights_id") == weights_id,
     )
-    return label_excess(facts, history)
+    return rows[0] if rows else None
 
 
-def label_excess(rows: DataFrame, history: DataFrame | None) -> DataFrame:
-    """Return the rows with a column `label_excess`, whose mean is the share of surplus rows.
+def _label_counts(lake: Lake, first: int, last: int) -> dict[str | None, int]:
+    """Return the number of bronze's photos by label, in the chunks from one number to another."""
+    of_chunks = (pc.field("chunk") >= first) & (pc.field("chunk") <= last)
+    counted: Counter[str | None] = Counter()
+    for batch in lake.batches(catalog.PHOTOS, columns=["label"], where=of_chunks):
+        for label in batch.column("label").value_counts().to_pylist():
+            counted[label["values"]] += label["counts"]
+    return dict(counted)
 
-    Rows are surplus where a label is more frequent than in the history. For a label with the share p here
-    and q in the history, `label_excess` is (p − q − 2σ) / p, and at least 0. σ is the standard error of
-    p − q if both were drawn from one mix (the two-proportion z-test), because the shares of a few rows vary
-    much by chance. Without a history it is 0.
+
+def _extractors(models: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the weights_id of every extractor among rows of gold/models."""
+    return [row["weights_id"] for row in models if row["kind"] == ModelKind.EXTRACTOR]
+
+
+def photos(rows: DataFrame, *, history: Mapping[str | None, int]) -> View:
+    """Return the view of bronze/photos: the rows without `content`, with the columns of PhotoColumns.
+
+    `history` is the number of earlier photos by their label.
     """
-    if history is None:
-        return rows.withColumn("label_excess", F.lit(0.0))
-    here, before = _by_label(rows, "n", "rows"), _by_label(history, "m", "history_rows")
-    counts_before = before.select("label", "m")
-    total = before.agg(F.max("history_rows").alias("history_rows"))
-    p = F.col("n") / F.col("rows")
-    q = F.col("m") / F.col("history_rows")
-    pooled = (F.col("n") + F.col("m")) / (F.col("rows") + F.col("history_rows"))
-    error = F.sqrt(pooled * (1 - pooled) * (1 / F.col("rows") + 1 / F.col("history_rows")))
-    mix = (
-        here.join(counts_before, here["label"].eqNullSafe(counts_before["label"]), how="left")
-        .select(here["label"], "n", "rows", F.coalesce("m", F.lit(0)).alias("m"))
-        .crossJoin(F.broadcast(total))
-        .select(
-            F.col("label").alias("mixed"),
-            F.greatest(F.lit(0.0), (p - q - 2 * error) / p).alias("label_excess"),
-        )
+    return View(rows.drop("content"), None, PhotoColumns(history), counted=view_columns.LABEL)
+
+
+def embeddings(
+    rows: DataFrame, models: Iterable[Mapping[str, Any]], centres: Mapping[str, Centre]
+) -> View:
+    """Return the view of silver/embeddings: the rows with measures in the place of `embedding`, and the
+    columns of EmbeddingColumns. `models` are rows of gold/models."""
+    known = [row for row in models if row["kind"] == ModelKind.EXTRACTOR and row["weights_id"]]
+    add = EmbeddingColumns(
+        {row["weights_id"]: row["dimensions"] for row in known},
+        {row["weights_id"]: row["extractor"] for row in known},
     )
-    same = rows["label"].eqNullSafe(mix["mixed"])
-    return rows.join(F.broadcast(mix), same, how="left").drop("mixed")
+    return View(rows, VectorMeasures("embedding", centres), add)
 
 
-def _by_label(rows: DataFrame, count: str, total: str) -> DataFrame:
-    """Return one row for each label: in `count` the rows that have it, and in `total` all rows."""
-    counted = rows.groupBy("label").agg(F.count(F.lit(1)).alias(count))
-    everything = counted.agg(F.sum(count).alias(total))
-    return counted.crossJoin(F.broadcast(everything))
+def features(
+    rows: DataFrame, models: Iterable[Mapping[str, Any]], *, drift: Mapping[str, float | None]
+) -> View:
+    """Return the view of gold/features: the rows with measures in the place of `features`, and the columns
+    of FeatureColumns. `models` are rows of gold/models, and `drift` has a value for each key of DRIFTS."""
+    known = {row["version"]: row["components"] for row in models if row["kind"] == ModelKind.PCA}
+    return View(rows, VectorMeasures("features"), FeatureColumns(known, drift))
 
 
-def embeddings(rows: DataFrame, models: DataFrame, centres: Mapping[str, Centre]) -> DataFrame:
-    """Return the view of silver/embeddings: the rows with the measures of `embedding` in its place.
-
-    It adds `model_dimensions` and `model_extractor`, which gold/models has for the weights_id. `measured`
-    describes the measures.
-    """
-    known = models.where(F.col("kind") == ModelKind.EXTRACTOR).select(
-        "weights_id",
-        F.col("dimensions").alias("model_dimensions"),
-        F.col("extractor").alias("model_extractor"),
-    )
-    narrow = measured(rows, "embedding", centres=centres)
-    return narrow.join(F.broadcast(known), on="weights_id", how="left")
-
-
-def features(rows: DataFrame, models: DataFrame, *, drift: Mapping[str, float]) -> DataFrame:
-    """Return the view of gold/features: the rows with the measures of `features` in its place.
-
-    It adds `model_components`, the number of components of the PCA version, and the chunk's drift in the
-    columns of DRIFTS. `measured` describes the measures.
-    """
-    known = models.where(F.col("kind") == ModelKind.PCA).select(
-        F.col("version").alias("model_version"), F.col("components").alias("model_components")
-    )
-    narrow = measured(rows, "features", centres={})
-    columns = {name: F.lit(value).cast("double") for name, value in drift.items()}
-    return narrow.join(F.broadcast(known), on="model_version", how="left").withColumns(columns)
-
-
-def models(rows: DataFrame) -> DataFrame:
-    """Return the view of gold/models: the rows without matrices, parameters, confusion table and metrics.
-
-    It adds for every row:
-    `parameter_bytes`, the bytes of mean, scale and basis, and `parameter_bytes_due`, their right number;
-    `scree_gap`, the distance of `explained_variance` from its components' part of the scree;
-    `champions`, the number of champions of that weights_id and kind.
-
-    It adds for classifiers (see gold/cross_validation.py), where other rows have null:
-    `accuracy` and `majority`, the accuracy and its baseline;
-    `accuracy_gap`, the distance of the accuracy from that of the confusion table;
-    `kinds`, the number of tested labels;
-    `cells`, the number of cells of the confusion table, and `cells_due`, their right number, both null for a
-    retired classifier, whose table may be wiped;
-    `classifier_bytes`, the bytes of its parameters.
-    """
-    explained = F.aggregate(
-        F.slice("scree", 1, F.col("components")), F.lit(0.0), lambda a, x: a + x
-    )
-    matrices = ("mean", "scale", "basis")
-    stored = sum((F.length(name) for name in matrices), F.lit(0))
-    due = FLOAT64 * F.col("dimensions") * (2 + F.col("components"))
-    champions = F.count(F.when(F.col("status") == ModelStatus.CHAMPION, 1))
-    is_classifier = F.col("kind") == ModelKind.CLASSIFIER
-    is_usable = is_classifier & (F.col("status") != ModelStatus.RETIRED)
-    kinds = F.coalesce(F.size("labels"), F.lit(0))
-    accuracy = F.col("metrics")["accuracy"]
-    return rows.withColumns(
-        {
-            "parameter_bytes": stored.cast("bigint"),
-            "parameter_bytes_due": due.cast("bigint"),
-            "scree_gap": F.abs(F.col("explained_variance") - explained),
-            "champions": champions.over(Window.partitionBy("weights_id", "kind")),
-            "accuracy": accuracy,
-            "majority": F.col("metrics")["baseline"],
-            "accuracy_gap": F.abs(accuracy - _confusion_accuracy()),
-            "kinds": F.when(is_classifier, kinds),
-            "cells": F.when(is_usable, F.coalesce(F.size("confusion"), F.lit(0))),
-            "cells_due": F.when(is_usable, kinds * kinds),
-            "classifier_bytes": F.length("parameters"),
-        }
-    ).drop(*matrices, "scree", "parameters", "confusion", "metrics")
-
-
-def _confusion_accuracy() -> Column:
-    """Return the accuracy in the column `confusion`: the sum of its diagonal over that of all cells.
-
-    The table is stored row by row. The accuracy is null where the table is empty.
-    """
-    diagonal = F.filter("confusion", lambda _, cell: cell % (F.size("labels") + 1) == 0)
-    total, right = (
-        F.aggregate(cells, F.lit(0).cast("bigint"), lambda a, x: a + x)
-        for cells in (F.col("confusion"), diagonal)
-    )
-    return F.when(total > 0, right / total)
+def models(rows: DataFrame) -> View:
+    """Return the view of gold/models: the rows with measures in the place of matrices, parameters and
+    tables, and with `champions`."""
+    champions_by = view_columns.CHAMPIONS_BY
+    return View(rows, view_columns.model_measures, view_columns.champions, counted=champions_by)

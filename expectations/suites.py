@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,15 @@ It is the number of rows that must come from the layer before.
 """
 
 BOUNDS = ("min_value", "max_value")
+
+NO_NULLS = "either_value_is_missing"
+"""The rows that a rule about the order of two columns leaves out."""
+
+ANYTHING = r"[\s\S]"
+"""The part of a regex that matches any one character, in Java and in Python."""
+
+JAVA_OR_PYTHON = re.compile(r"\\[a-zA-Z](?<!\\[nrtfx])|\(\?[a-zA-Z]|\[\[|&&|\$|(?<!\\)\.")
+"""What the regexes of a suite may not hold, but for escapes of single characters."""
 
 
 def name_of(table: Table) -> str:
@@ -112,6 +122,33 @@ def _check_usable(expectation: dict[str, Any], *, suite: Path) -> None:
             raise Blocked(
                 f"{subject} names the parameter {parameter}; the only one is {EXPECTED_ROWS}."
             )
+    if advice := _differs_between_engines(expectation["type"], kwargs):
+        raise Blocked(f"{subject} would say other things in pandas than in Spark; {advice}.")
+
+
+def _differs_between_engines(kind: str, kwargs: Mapping[str, Any]) -> str | None:
+    """Return how to mend an expectation that the two engines would read differently, or None.
+
+    Java and Python differ in what these signs of a regex match. Spark neither passes nor fails what it has to
+    compare with null, while pandas fails it.
+    """
+    patterns = [kwargs.get("regex"), *kwargs.get("regex_list", ())]
+    for found in map(JAVA_OR_PYTHON.search, (p.replace(ANYTHING, "") for p in patterns if p)):
+        if found:
+            return (
+                f"write what {found[0]} means as characters, and the end as (?!{ANYTHING}), "
+                "as bronze_photos.json does"
+            )
+    if kind.endswith("a_to_be_greater_than_b") and kwargs.get("ignore_row_if") != NO_NULLS:
+        return f'add "ignore_row_if": "{NO_NULLS}"'
+    condition = kwargs.get("row_condition") or {}
+    parts = condition.get("conditions", [condition])
+    present = [p["column"]["name"] for p in parts if p.get("is_null") is False]
+    unequal = [p["column"]["name"] for p in parts if p.get("operator") in ("!=", "NOT_IN")]
+    for column in unequal:
+        if condition.get("type") == "or" or column not in present:
+            return f"let its row_condition ask first that {column} isn't null, as gold_models.json does"
+    return None
 
 
 def identity(expectation: Any) -> str:

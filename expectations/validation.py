@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import numpy as np
 
 from conf.settings import GateSettings
 from expectations import suites
+from expectations.judged_rows import REASON, JudgedRows, Refusals
+from expectations.pandas_engine import ArrowRows
+from expectations.spark_engine import SparkRows
 from expectations.suite_runner import (
     exception_class,
     failing_rows,
@@ -20,19 +20,20 @@ from expectations.suite_runner import (
     severity_of,
     validated,
 )
+from expectations.suite_views import View
 from lake.enums import GateAction
 from lake.layer_interfaces import NO_REFUSALS
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuite
-    from great_expectations.datasource.fluent.interfaces import Batch
     from great_expectations.expectations.expectation import Expectation
-
-REASON = "expectation:"
-"""The prefix of a quarantine reason that names an expectation."""
 
 REFUSED_SHARE = "refused_share"
 """The reason for blocking a chunk with too many refused rows."""
+
+ROWS_ON_DRIVER = 200_000
+"""The most rows that are judged on the driver, which is eight usual chunks. Their view takes some 40 MB in
+Arrow and a few times that in pandas; more rows stay in Spark."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +73,32 @@ class ExpectationResult:
 class Verdict:
     """The result of a suite.
 
-    `reason` is a column over the judged view that says why a row is refused, or is null. `refused` is the
-    number of refused rows. `blocked` has a sentence for each reason to block all rows, by that reason's name.
+    `refusals` are the rows that are refused. `blocked` has a sentence for each
+    reason to block all rows, by that reason's name.
     """
 
     findings: Sequence[ExpectationResult]
-    reason: Column
-    refused: int
+    refusals: Refusals
     blocked: Mapping[str, str]
+
+    @property
+    def refused(self) -> int:
+        """The number of refused rows."""
+        return self.refusals.count
+
+
+def judged_rows(view: View, *, expected: int | None, most: int = ROWS_ON_DRIVER) -> JudgedRows:
+    """Return the rows of a view for the engine that judges them: pandas on the driver, or Spark where there
+    are more than `most`.
+
+    `expected` is the number of rows that there should be; a view that should have more isn't tried.
+    """
+    table = view.on_driver(most=most) if expected is None or expected <= most else None
+    return SparkRows(view.in_spark()) if table is None else ArrowRows(table)
 
 
 def judge(
-    view: DataFrame,
+    rows: JudgedRows,
     suite: ExpectationSuite,
     *,
     expected: int | None,
@@ -91,22 +106,24 @@ def judge(
     refused_before: Mapping[str, int] = NO_REFUSALS,
     may_refuse_rows: bool = True,
 ) -> Verdict:
-    """Return the verdict on the rows of a view, which may have none. The view is cached meanwhile.
+    """Return the verdict on the rows of a view, which may have none.
 
     `expected` is the number of rows that there must be, or None where it isn't known. With `gates`, too
     large a share of refused rows blocks them all; `refused_before` counts the photos of the chunk that were
     refused earlier, by reason. Without `may_refuse_rows`, one failing row blocks them all.
     Raises Blocked where an expectation names a column that the view lacks.
     """
-    suites.check_columns(suite, view.columns)
-    rows = view.persist().count()
-    try:
-        applied = [e for e in suite.expectations if _applies(e, rows=rows, expected=expected)]
-        batch, results = validated(view, suite, applied, expected=expected)
+    suites.check_columns(suite, rows.columns)
+    with rows.held() as count:
+        applied = [e for e in suite.expectations if _applies(e, rows=count, expected=expected)]
+        batch = rows.batch()
+        results = validated(batch, suite, applied, expected=expected)
         refusing = [r for r in results if may_refuse_rows and _has_refused(r)]
-        reason, refused, unclear = _refused(view, batch, refusing)
-    finally:
-        view.unpersist()
+        conditions = {
+            suites.identity(r.expectation_config): failing_rows(batch, r) for r in refusing
+        }
+        refusals = rows.refusals(batch, conditions)
+    unclear = _unclear(refusing, refusals.flagged)
     findings = [
         _finding(suite.name, result, may_refuse_rows=may_refuse_rows, unclear=unclear)
         for result in results
@@ -116,13 +133,13 @@ def judge(
         blocked |= _too_many_refused(
             suite.name,
             findings,
-            rows=rows,
-            refused=refused,
+            rows=count,
+            refused=refusals.count,
             refused_before=refused_before,
             gates=gates,
         )
     skipped = [_skipped(suite.name, e) for e in suite.expectations if e not in applied]
-    return Verdict([*findings, *skipped], reason, refused, blocked)
+    return Verdict([*findings, *skipped], refusals, blocked)
 
 
 def _blocking(findings: Sequence[ExpectationResult]) -> dict[str, str]:
@@ -184,6 +201,16 @@ def _has_refused(result: Any) -> bool:
     return refuses_rows(result) and not result.success and not exception_class(result)
 
 
+def _unclear(refusing: Sequence[Any], flagged: Mapping[str, int]) -> Mapping[str, str]:
+    """Return an error for each expectation whose failing rows can't be told, by its id: its condition flags
+    another number of rows than Great Expectations counted."""
+    return {
+        suites.identity(result.expectation_config): "it can't be told which rows fail"
+        for result in refusing
+        if flagged[suites.identity(result.expectation_config)] != result.result["unexpected_count"]
+    }
+
+
 def _finding(
     suite: str, result: Any, *, may_refuse_rows: bool, unclear: Mapping[str, str]
 ) -> ExpectationResult:
@@ -211,41 +238,24 @@ def _finding(
         expectation=identity,
         severity=severity,
         success=bool(result.success) and not error,
-        observed=repr(observed) if isinstance(observed, int | float) else None,
-        unexpected_count=result.result.get("unexpected_count"),
+        observed=_number(observed),
+        unexpected_count=_failing(result.result),
         element_count=result.result.get("element_count"),
         action=action,
         error=error,
     )
 
 
-def _refused(
-    view: DataFrame, batch: Batch | None, refusing: Sequence[Any]
-) -> tuple[Column, int, Mapping[str, str]]:
-    """Return the reason column, the number of refused rows, and the expectations that are unclear.
+def _number(observed: Any) -> str | None:
+    """Return an observed number as text, None for anything else. Pandas' numbers are NumPy's."""
+    value = observed.item() if isinstance(observed, np.generic) else observed
+    return repr(value) if isinstance(value, int | float) else None
 
-    A row's reason is the first expectation that it fails, in the suite's order. An expectation is unclear
-    where its condition flags another number of rows than Great Expectations counted; it comes with an error,
-    by its id.
+
+def _failing(result: Mapping[str, Any]) -> int | None:
+    """Return the number of rows that fail, None for an expectation that isn't about rows.
+
+    Spark's sum over no rows, such as those of a condition that none fulfils, is null.
     """
-    flags = {suites.identity(r.expectation_config): failing_rows(batch, r) for r in refusing}
-    reasons = [F.when(flag, F.lit(REASON + identity)) for identity, flag in flags.items()]
-    reason = F.coalesce(*reasons, F.lit(None).cast("string"))
-    if not flags:
-        return reason, 0, {}
-    flagged = view.select(*(flag.alias(identity) for identity, flag in flags.items()))
-    any_flag = functools.reduce(operator.or_, map(_column, flags))
-    refused_count = F.count(F.when(any_flag, 1)).alias("refused")
-    counts = [F.count(F.when(_column(identity), 1)) for identity in flags]
-    refused, *flagged_counts = flagged.agg(refused_count, *counts).collect()[0]
-    unclear = {
-        suites.identity(result.expectation_config): "it can't be told which rows fail"
-        for result, count in zip(refusing, flagged_counts, strict=True)
-        if count != result.result["unexpected_count"]
-    }
-    return reason, refused, unclear
-
-
-def _column(name: str) -> Column:
-    """Return the column of that name, which may contain characters such as a dash."""
-    return F.col(f"`{name}`")
+    count: int | None = result.get("unexpected_count")
+    return 0 if count is None and "unexpected_count" in result else count

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import DoubleType, IntegerType, StructField, StructType
 
 
 @dataclass(frozen=True)
@@ -24,37 +21,27 @@ class Centre:
     spread: float
 
 
-def measured(rows: DataFrame, vector: str, *, centres: Mapping[str, Centre]) -> DataFrame:
-    """Return the rows with three measures of an array column in its place, by NumPy on the workers.
+@dataclass(frozen=True)
+class VectorMeasures:
+    """Puts three measures in the place of a column of vectors, by NumPy on a record batch.
 
     `<vector>_length` is the number of values, null for null. `<vector>_norm` is the Euclidean norm, float64:
     null for null, NaN where a value is null or NaN. `<vector>_distance` is the squared distance to the
     centre of the row's weights_id, divided by the centre's spread. It is 1 without a centre, for a spread of
     0, and for a vector of another length.
     """
-    narrow = rows.drop(vector).schema
-    kept = narrow.fieldNames()
-    schema = StructType(
-        [
-            *narrow,
-            StructField(f"{vector}_length", IntegerType()),
-            StructField(f"{vector}_norm", DoubleType()),
-            StructField(f"{vector}_distance", DoubleType()),
-        ]
-    )
 
-    def measure(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        arrow = to_arrow_schema(schema)
-        for batch in batches:
-            if not batch.num_rows:
-                continue
-            models = batch.column("weights_id") if "weights_id" in batch.schema.names else None
-            columns = [batch.column(name) for name in kept]
-            columns += _measures(batch.column(vector), models, centres)
-            casted = [c.cast(field.type) for c, field in zip(columns, arrow, strict=True)]
-            yield pa.RecordBatch.from_arrays(casted, schema=arrow)
+    vector: str
+    centres: Mapping[str, Centre] = field(default_factory=dict)
 
-    return rows.mapInArrow(measure, schema)
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the batch with the measures as its last columns and without the vectors."""
+        models = batch.column("weights_id") if "weights_id" in batch.schema.names else None
+        measures = _measures(batch.column(self.vector), models, self.centres)
+        narrow = batch.drop_columns([self.vector])
+        for name, values in zip(("length", "norm", "distance"), measures, strict=True):
+            narrow = narrow.append_column(f"{self.vector}_{name}", values)
+        return narrow
 
 
 def _measures(

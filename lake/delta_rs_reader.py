@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
+from pyarrow.dataset import Dataset
 
 from conf.errors import BadInput
 from lake.catalog import Table
 from lake.storage.addresses import is_s3
-from lake.storage.connectors import delta_rs_options
+from lake.storage.connectors import arrow_files, delta_rs_options
 
 NOT_PLAIN = frozenset("%[]\\^|")
 """Characters in a path with which delta-rs 1.6 fails, because it makes a URL of the path."""
@@ -72,12 +73,16 @@ def read(
 ) -> pa.Table:
     """Return rows of delta-rs' table in the version that it knows, as `rows` does."""
     selected = columns if columns is None or isinstance(columns, Mapping) else list(columns)
-    dataset = table.to_pyarrow_dataset()
     if where is None:
-        return dataset.to_table(columns=selected)
+        return dataset(table).to_table(columns=selected)
     # Arrow can't filter the files that a MERGE of delta-rs wrote: their strings are views of strings.
-    kept = dataset.to_table().filter(where)
+    kept = dataset(table).to_table().filter(where)
     return kept if selected is None else pyarrow.dataset.dataset(kept).to_table(columns=selected)
+
+
+def dataset(table: Any) -> Dataset:
+    """Return the rows of delta-rs' table, in the version that it knows, as a dataset of Arrow."""
+    return table.to_pyarrow_dataset(filesystem=arrow_files(table.table_uri))
 
 
 def batches(
@@ -85,9 +90,7 @@ def batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield columns of the rows of delta-rs' table in the version that it knows, in batches, so that a column
     of all photos is never in memory at once."""
-    scanner = table.to_pyarrow_dataset().scanner(
-        columns=list(columns), filter=where, batch_size=1 << 20
-    )
+    scanner = dataset(table).scanner(columns=list(columns), filter=where, batch_size=1 << 20)
     yield from scanner.to_reader()
 
 
@@ -111,4 +114,4 @@ def count(root: str, table: Table) -> int:
 
     Raises BadInput where there is no lake.
     """
-    return int(delta_table(root, table).to_pyarrow_dataset().count_rows())
+    return int(dataset(delta_table(root, table)).count_rows())

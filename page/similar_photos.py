@@ -83,7 +83,7 @@ class Embeddings:
         Raises BadInput where there is no lake.
         """
         table = delta_rs_reader.delta_table(root, catalog.EMBEDDINGS, version=version)
-        dataset = table.to_pyarrow_dataset()
+        dataset = delta_rs_reader.dataset(table)
         self._schema, self._where = dataset.schema, pc.field("weights_id") == weights_id
         self._kept: list[Block] = []
         self._read: list[Any] = []

@@ -63,7 +63,7 @@ def points(root: str, version: str) -> Points:
         "label": pc.field("label"),
         "first": pc.list_slice(pc.field("features"), 0, 2),
     }
-    features = delta_rs_reader.delta_table(root, catalog.FEATURES).to_pyarrow_dataset()
+    features = delta_rs_reader.dataset(delta_rs_reader.delta_table(root, catalog.FEATURES))
     scanner = features.scanner(columns=columns, filter=pc.field("model_version") == version)
     chosen, photos = None, 0
     for batch in scanner.to_reader():

@@ -27,7 +27,7 @@ def contents(root: str, photo_ids: Collection[str]) -> dict[str, bytes]:
     lake has: ids are read first, and then only the row groups that hold one of them. Raises BadInput where
     there is no lake.
     """
-    photos = delta_rs_reader.delta_table(root, catalog.PHOTOS).to_pyarrow_dataset()
+    photos = delta_rs_reader.dataset(delta_rs_reader.delta_table(root, catalog.PHOTOS))
     asked = pc.field("photo_id").isin(pa.array(photo_ids, pa.string()))
     without_subject = asked & pc.field("subject").is_null()
     groups: list[Any] = []

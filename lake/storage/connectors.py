@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from pyarrow import fs
+
 from lake import aws
 from lake.storage.addresses import bucket_and_prefix, is_s3
 from lake.storage.s3_requests import bucket_region, own_endpoint
@@ -39,6 +44,28 @@ def spark_options(root: str) -> dict[str, str]:
             ).lower(),
         }
     return options
+
+
+def arrow_files(uri: str) -> fs.FileSystem:
+    """Arrow's own access to the files under an address that delta-rs gives (`file://…` or `s3://…`).
+
+    The one that delta-rs brings is written in Python. Arrow's threads may still be in it when the process
+    ends, which then aborts (exit code 134). Raises BadInput, StorageFailed.
+    """
+    if not is_s3(uri):
+        return fs.SubTreeFileSystem(url2pathname(urlparse(uri).path), fs.LocalFileSystem())
+    options = delta_rs_options(uri)
+    scheme, _, endpoint = options.get("aws_endpoint", "").rpartition("://")
+    bucket, prefix = bucket_and_prefix(uri)
+    files = fs.S3FileSystem(
+        access_key=options.get("aws_access_key_id"),
+        secret_key=options.get("aws_secret_access_key"),
+        session_token=options.get("aws_session_token"),
+        region=options["aws_region"],
+        endpoint_override=endpoint or None,
+        scheme=scheme or "https",
+    )
+    return fs.SubTreeFileSystem(f"{bucket}/{prefix}", files)
 
 
 def delta_rs_options(root: str) -> dict[str, str]:

@@ -1,27 +1,35 @@
 """What views add: measures of vectors against NumPy, and the label mix against its formula."""
 
 from collections import Counter
+from datetime import UTC, date, datetime
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from pyspark.sql import functions as F
 
-from expectations import suite_views
+from expectations import suite_views, suites, view_columns
+from expectations.pandas_engine import ArrowRows
+from expectations.spark_engine import SparkRows
 from expectations.suite_views import Views
-from expectations.vector_measures import Centre, measured
+from expectations.validation import judged_rows
+from expectations.vector_measures import Centre, VectorMeasures
 from lake import catalog
 
-ROWS = "photo_id string, weights_id string, embedding array<float>"
+ROWS = pa.schema(
+    {"photo_id": pa.string(), "weights_id": pa.string(), "embedding": pa.list_(pa.float32())}
+)
 D = 8
 
 
-def measures(spark, rows, centres):
-    frame = spark.createDataFrame(rows, ROWS)
-    found = measured(frame, "embedding", centres=centres).collect()
-    return {row["photo_id"]: tuple(row)[2:] for row in found}
+def measures(rows, centres):
+    names = ROWS.names
+    batch = pa.RecordBatch.from_pylist([dict(zip(names, r, strict=True)) for r in rows], ROWS)
+    found = VectorMeasures("embedding", centres)(batch).to_pylist()
+    return {row["photo_id"]: tuple(row.values())[2:] for row in found}
 
 
-def test_measures_are_numpys(spark):
+def test_measures_are_numpys():
     rng = np.random.default_rng(1)
     held = {m: rng.normal(3, 2, (50, D)).astype(np.float32) for m in ("one", "other")}
     centres = {
@@ -29,7 +37,7 @@ def test_measures_are_numpys(spark):
         for m, x in held.items()
     }
     rows = [(f"{m}-{n}", m, x[n].tolist()) for m, x in held.items() for n in range(50)]
-    found = measures(spark, rows, centres)
+    found = measures(rows, centres)
     for m, x in held.items():
         for n in range(50):
             length, norm, distance = found[f"{m}-{n}"]
@@ -42,7 +50,7 @@ def test_measures_are_numpys(spark):
     assert np.mean(own) == pytest.approx(1)  # the history's own mean is 1
 
 
-def test_measures_of_odd_vectors(spark):
+def test_measures_of_odd_vectors():
     nan = float("nan")
     rows = [
         ("null", "m", None),
@@ -53,7 +61,7 @@ def test_measures_of_odd_vectors(spark):
         ("whole", "m", [2.0] * D),
         ("unknown", None, [2.0] * D),
     ]
-    found = measures(spark, rows, {"m": Centre(np.zeros(D), spread=4.0)})
+    found = measures(rows, {"m": Centre(np.zeros(D), spread=4.0)})
     assert found["null"] == (None, None, 1.0)
     assert found["empty"] == (0, 0.0, 1.0)
     assert found["short"] == (2, 5.0, 1.0)
@@ -86,40 +94,90 @@ def expected_excess(here, before):
         (["new"] * 40 + ["kiwi"] * 60, ["kiwi"] * 1000),
     ],
 )
-def test_the_excess_of_labels_is_as_its_formula_says(spark, here, before):
-    rows = spark.createDataFrame([(label,) for label in here], "label string")
-    history = spark.createDataFrame([(label,) for label in before], "label string")
-    found = suite_views.label_excess(rows, history).collect()
-    assert len(found) == len(here)
-    expected = expected_excess(here, before)
-    for row in found:
-        assert row["label_excess"] == pytest.approx(expected[row["label"]], abs=1e-12)
+def test_the_excess_of_labels_is_as_its_formula_says(here, before):
+    found = view_columns.label_excess(Counter(here), Counter(before))
+    assert found == pytest.approx(expected_excess(here, before), abs=1e-12)
 
 
-def test_few_rows_differ_by_chance(spark):
+def test_few_rows_differ_by_chance():
     """Ten of 28 labels that are as frequent: no excess, though most labels are missing."""
     labels = [f"kind-{n}" for n in range(28)]
-    rows = spark.createDataFrame([(label,) for label in labels[:10]], "label string")
-    history = spark.createDataFrame([(label,) for label in labels * 40], "label string")
-    assert suite_views.label_excess(rows, history).agg(F.max("label_excess")).first()[0] == 0
+    found = view_columns.label_excess(Counter(labels[:10]), Counter(labels * 40))
+    assert max(found.values()) == 0
 
 
-def test_without_a_history_nothing_is_in_excess(spark):
-    rows = spark.createDataFrame([("kiwi",)], "label string")
-    assert suite_views.label_excess(rows, None).first()["label_excess"] == 0
+def test_without_a_history_nothing_is_in_excess():
+    assert view_columns.label_excess({"kiwi": 1}, {}) == {"kiwi": 0}
+
+
+def test_the_pseudonym_is_that_of_the_paths_beginning():
+    pseudonym = "0123456789abcdef" * 4
+    paths = {
+        f"subject={pseudonym}/a": pseudonym,
+        f"x/subject={pseudonym}/a": None,
+        f"x\nsubject={pseudonym}/a": None,
+        f"subject={pseudonym}": None,
+        f"subject={pseudonym.upper()}/a": None,
+        "": None,
+        None: None,
+    }
+    evening = datetime(1969, 12, 31, 23, 59, tzinfo=UTC)
+    rows = [{"path": path, "uploaded_at": evening, "label": None} for path in paths]
+    schema = pa.schema(
+        {"path": pa.string(), "uploaded_at": pa.timestamp("us", "UTC"), "label": pa.string()}
+    )
+    batch = pa.RecordBatch.from_pylist(rows, schema)
+    found = view_columns.PhotoColumns({})(batch, {(None,): len(rows)}).to_pylist()
+    assert [row["path_subject"] for row in found] == list(paths.values())
+    assert {row["day_after_upload"] for row in found} == {date(1970, 1, 1)}
+
+
+def test_more_rows_than_the_bound_stay_in_spark(samples_lake):
+    lake = samples_lake.lake
+    view = Views(lake, history_chunks=30).of(catalog.PHOTOS, lake.read(catalog.PHOTOS))
+    held = lake.read(catalog.PHOTOS).count()
+    assert view.on_driver(most=held).num_rows == held
+    assert view.on_driver(most=held - 1) is None
+    assert isinstance(judged_rows(view, expected=None, most=held), ArrowRows)
+    for expected in (None, held):
+        assert isinstance(judged_rows(view, expected=expected, most=held - 1), SparkRows)
+
+
+def test_a_view_on_the_driver_is_one_spark_job(spark):
+    """Of rows in one part; else Spark counts the limit as a job of its own."""
+    rows = spark.range(1).selectExpr("string(id) photo_id", "'m' weights_id", "array(1f) embedding")
+    view = suite_views.embeddings(rows.coalesce(1), [], {})
+    spark.sparkContext.setJobGroup("view", "a view on the driver")
+    try:
+        assert view.on_driver(most=1000).num_rows == 1
+    finally:
+        spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)
+    assert len(spark.sparkContext.statusTracker().getJobIdsForGroup("view")) == 1
+
+
+@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+def test_both_forms_of_a_view_are_the_same(samples_lake, table):
+    lake = samples_lake.lake
+    view = Views(lake, history_chunks=30).of(table, lake.read(table))
+    here, there = view.on_driver(most=1000), view.in_spark().toArrow()
+    assert here.num_rows
+    assert here.schema.names == there.schema.names
+    key = "version" if table is catalog.MODELS else "photo_id"
+    assert here.sort_by(key).to_pylist() == there.sort_by(key).to_pylist()
 
 
 def test_the_centre_is_that_of_the_lakes_embeddings(samples_lake):
     lake = samples_lake.lake
-    whole = Views(lake, history_chunks=30).of(catalog.EMBEDDINGS, lake.read(catalog.EMBEDDINGS))
-    assert whole.agg(F.mean("embedding_distance")).first()[0] == pytest.approx(1, rel=1e-6)
+    view = Views(lake, history_chunks=30).of(catalog.EMBEDDINGS, lake.read(catalog.EMBEDDINGS))
+    distances = view.on_driver(most=1000).column("embedding_distance")
+    assert pc.mean(distances).as_py() == pytest.approx(1, rel=1e-6)
 
 
 def test_the_history_of_labels_is_the_chunks_before(samples_lake):
     lake = samples_lake.lake
     [bronze] = [c for c in lake.ledger.chunks().values() if c.layer == "bronze"]
     seen = Views(lake, history_chunks=30)
-    assert seen._labels_before(bronze) is None
+    assert seen._labels_before(bronze) == {}
     later = bronze.reached(bronze.state, number=bronze.number + 100)
     held = seen._labels_before(later)
-    assert held.count() == lake.read(catalog.PHOTOS).count()
+    assert sum(held.values()) == lake.read(catalog.PHOTOS).count()

@@ -1,0 +1,170 @@
+"""Both engines of Great Expectations say the same of the same rows, by every expectation of every suite."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from pyspark.sql import types
+
+from expectations import suite_views, suites
+from expectations.validation import judge
+from lake import catalog
+from tests.support.suite_cases import (
+    CAUGHT,
+    CLASSIFIER,
+    DRIFT_RULES,
+    GOOD,
+    KEYS,
+    PCA,
+    SHA,
+    WHOLE,
+    in_spark,
+    on_driver,
+    refused,
+    seen,
+)
+
+NAN, INFINITE = float("nan"), float("inf")
+
+ODD = {
+    types.StringType(): [
+        None,
+        "",
+        " ",
+        "\n",
+        SHA,
+        SHA + "\n",
+        SHA + "\r\n",
+        "\n" + SHA,
+        SHA.upper(),
+        "kiwi\x00",
+        "kiwi\x1f",
+        "kiwi\x7f",
+        "kiwi\x85",
+        "\u0085",
+        "\u00a0",
+        "\u2003\u2003",
+        "\u2028",
+        "\u2028kiwi",
+        "   kiwi   ",
+        "\U0001f34f" * 255,
+        "\U0001f34f" * 256,
+        "JPEG\n",
+        "WEBP",
+        "pca",
+        "classifier",
+        "champion",
+        "retired",
+        "٣" * 64,
+    ],
+    types.IntegerType(): [None, 0, -1, 1, 65_535, 65_536, 16_384, 2**31 - 1, -(2**31)],
+    types.LongType(): [None, 0, -1, 1, 10**9, 10**9 + 1, 2**53 + 1, 2**63 - 1, -(2**63)],
+    types.DoubleType(): [None, NAN, INFINITE, -INFINITE, 0.0, -0.0, 1.0, 1.0000001, 5e-324],
+    types.DateType(): [None, date(1, 1, 1), date(1677, 1, 1), date(9999, 12, 31)],
+    types.TimestampType(): [
+        None,
+        datetime(1600, 1, 1, tzinfo=UTC),
+        datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(9998, 12, 31, tzinfo=UTC),
+    ],
+    types.ArrayType(types.FloatType()): [
+        None,
+        [],
+        [NAN],
+        [NAN] * 4,
+        [None] * 4,
+        [INFINITE] * 4,
+        [1.0, None, 1.0, NAN],
+    ],
+}
+"""Values of each type on which engines could differ: nothing, no number, bounds, odd spaces and signs."""
+
+
+def told(verdict):
+    """What a verdict says, but for the last digits of a mean."""
+    findings = []
+    for finding in verdict.findings:
+        observed = finding.observed and float(f"{float(finding.observed):.12g}")
+        findings.append(replace(finding, observed=observed and repr(observed)))
+    return findings, verdict.blocked, verdict.refused
+
+
+def assert_same(view, table, only=None, *, expected):
+    """Check that both engines give the same verdict on a view, and return it. `only` names expectations."""
+    suite = suites.load(suites.name_of(table))
+    if only:
+        suite.expectations = [e for e in suite.expectations if suites.identity(e) in only]
+    verdicts = [judge(rows, suite, expected=expected) for rows in (on_driver(view), in_spark(view))]
+    here, there = verdicts
+    for one, other in zip(told(here)[0], told(there)[0], strict=True):
+        assert one == other
+    assert told(here) == told(there)
+    key = KEYS[table]
+    assert sorted(refused(here, key), key=repr) == sorted(refused(there, key), key=repr)
+    everything = [sorted(refused(v, key, otherwise="released"), key=repr) for v in verdicts]
+    assert everything[0] == everything[1]
+    return here
+
+
+@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+def test_rows_that_pass(spark, table):
+    view = seen(spark, table, GOOD[table])
+    assert assert_same(view, table, expected=len(GOOD[table])).refused == 0
+
+
+@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+def test_rows_that_each_expectation_catches(spark, table):
+    given = [d if isinstance(d, list) else [d] for d in CAUGHT[table].values()]
+    rows = [{k: v for k, v in d.items() if k != "path_differs"} for each in given for d in each]
+    verdict = assert_same(seen(spark, table, rows), table, expected=len(rows) + 1)
+    caught = {f.expectation for f in verdict.findings if not f.success}
+    assert CAUGHT[table].keys() <= caught
+
+
+@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+def test_rows_with_an_odd_value_in_each_column(spark, table):
+    plain = [{}, PCA, CLASSIFIER] if table is catalog.MODELS else [{}]
+    rows = [
+        base | {field.name: value}
+        for base in plain
+        for field in table.schema
+        for value in ODD.get(field.dataType, [])
+    ]
+    if table is catalog.MODELS:
+        odd_accuracies = [{"accuracy": value, "baseline": 0.6} for value in (None, NAN, INFINITE)]
+        rows += [CLASSIFIER | {"metrics": metrics} for metrics in [None, {}, *odd_accuracies]]
+        rows += [CLASSIFIER | {"metrics": {"accuracy": 0.75, "baseline": v}} for v in (None, NAN)]
+    verdict = assert_same(seen(spark, table, rows), table, expected=len(rows))
+    assert 0 < verdict.refused < len(rows)
+
+
+@pytest.mark.parametrize("value", [None, NAN], ids=["null", "nan"])
+@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+def test_columns_with_nothing_in_any_row(spark, table, value):
+    """NaN where a column can hold it, and null in all others."""
+    nothing = {f.name: value if f.dataType == types.DoubleType() else None for f in table.schema}
+    assert assert_same(seen(spark, table, [nothing] * 2), table, expected=1).refused == 2
+
+
+@pytest.mark.parametrize("case", WHOLE, ids=lambda case: case[1])
+def test_whole_chunks(spark, case):
+    table, identity = case
+    for differences, passes in zip(WHOLE[case], (True, False), strict=True):
+        view = seen(spark, table, differences)
+        verdict = assert_same(view, table, {identity}, expected=len(differences))
+        [finding] = verdict.findings
+        assert finding.success is passes
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 0.1000001, 0.5, 9.0, NAN, None])
+def test_drift(spark, value):
+    measures = dict.fromkeys(suite_views.DRIFTS, value)
+    view = seen(spark, catalog.FEATURES, [{}, {}], **measures)
+    verdict = assert_same(view, catalog.FEATURES, DRIFT_RULES, expected=2)
+    failed = {f.expectation for f in verdict.findings if not f.success}
+    assert bool(failed) is (value is None or not value <= 0.1)
+
+
+@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+def test_no_rows(spark, table):
+    assert_same(seen(spark, table, []), table, expected=3)

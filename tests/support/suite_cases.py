@@ -1,0 +1,349 @@
+"""Cases of the suites: rows that every expectation lets pass, and rows or chunks that it catches.
+
+`CAUGHT` names every expectation: one that is deleted, renamed, weakened or made a warning fails its test.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from expectations import suite_views
+from expectations.pandas_engine import ArrowRows
+from expectations.spark_engine import SparkRows
+from expectations.validation import ROWS_ON_DRIVER
+from expectations.vector_measures import Centre
+from lake import catalog
+
+SHA = "0123456789abcdef" * 4
+OTHER_SHA = "f" * 64
+UPLOADED = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
+DIMENSIONS, COMPONENTS = 4, 2
+CENTRE = Centre(np.zeros(DIMENSIONS), spread=1.0)
+
+PHOTO = {
+    "subject": SHA,
+    "label": "Granny Smith",
+    "path": f"subject={SHA}/{OTHER_SHA}",
+    "format": "JPEG",
+    "width": 348,
+    "height": 464,
+    "taken_on": date(2026, 3, 1),
+    "uploaded_at": UPLOADED,
+    "size_bytes": 40_000,
+    "ingested_at": UPLOADED + timedelta(hours=1),
+}
+EMBEDDING = {
+    "subject": SHA,
+    "label": "Granny Smith",
+    "embedding": [0.5, 0.5, 0.5, 0.5],
+    "extractor": "mobilenet_v2",
+    "weights_id": SHA,
+    "width": 348,
+    "height": 464,
+    "brightness": 0.5,
+    "sharpness": 120.0,
+    "dhash": -3,
+    "embedded_at": UPLOADED,
+}
+FEATURE = {"subject": SHA, "label": "kiwi", "features": [0.5, -3.0], "model_version": "pca-1"}
+EXTRACTOR = {
+    "kind": "extractor",
+    "extractor": "mobilenet_v2",
+    "source_sha256": OTHER_SHA,
+    "precision": "float32",
+    "weights_id": SHA,
+    "dimensions": DIMENSIONS,
+    "reason": "weights imagenet",
+    "status": "converted",
+    "created_at": UPLOADED,
+}
+PCA = {
+    "kind": "pca",
+    "weights_id": SHA,
+    "through_chunk": 2,
+    "embeddings_version": 1,
+    "settings": "{}",
+    "photos": 54,
+    "dimensions": DIMENSIONS,
+    "components": COMPONENTS,
+    "explained_variance": 0.9,
+    "scree": [0.6, 0.3, 0.1, 0.0],
+    "mean": bytes(8 * DIMENSIONS),
+    "scale": bytes(8 * DIMENSIONS),
+    "basis": bytes(8 * DIMENSIONS * COMPONENTS),
+    "reason": "first",
+    "status": "champion",
+    "created_at": UPLOADED,
+}
+CLASSIFIER = {
+    "kind": "classifier",
+    "weights_id": SHA,
+    "algorithm": "mlp",
+    "input": "embeddings",
+    "through_chunk": 2,
+    "embeddings_version": 1,
+    "settings": "{}",
+    "photos": 54,
+    "dimensions": DIMENSIONS,
+    "labels": ["kiwi", "lime"],
+    "confusion": [20, 4, 6, 10],
+    "metrics": {"accuracy": 0.75, "baseline": 0.6},
+    "parameters": b"weights",
+    "reason": "request",
+    "status": "candidate",
+    "created_at": UPLOADED,
+}
+KEYS = {
+    catalog.PHOTOS: "photo_id",
+    catalog.EMBEDDINGS: "photo_id",
+    catalog.FEATURES: "photo_id",
+    catalog.MODELS: "version",
+}
+PLAIN = {
+    catalog.PHOTOS: PHOTO,
+    catalog.EMBEDDINGS: EMBEDDING,
+    catalog.FEATURES: FEATURE,
+    catalog.MODELS: EXTRACTOR,
+}
+GOOD = {
+    catalog.PHOTOS: [
+        {},
+        {"subject": None, "path": "label=kiwi/a.jpg", "label": "k" * 255},
+        {"label": None, "taken_on": None},
+        {"width": 1, "height": 65535, "size_bytes": 1, "format": "PNG"},
+        {"width": 16383, "height": 16383, "size_bytes": 10**9, "format": "WEBP"},
+        {"ingested_at": UPLOADED, "taken_on": date(1990, 1, 1)},
+        {"taken_on": date(2026, 3, 2)},
+    ],
+    catalog.EMBEDDINGS: [
+        {},
+        {"subject": None, "label": None, "width": 1, "height": 65535},
+        {"brightness": 0.0, "sharpness": 0.0, "embedding": [1e-5, 0.0, 0.0, 0.0]},
+        {"brightness": 1.0, "sharpness": 1_040_400.0},
+    ],
+    catalog.FEATURES: [{}, {"subject": None, "label": None, "features": [0.0, 0.0]}],
+    catalog.MODELS: [
+        {},
+        PCA,
+        PCA | {"version": "pca-0", "status": "retired", "mean": None, "basis": None},
+        PCA | {"version": "pca-3", "status": "candidate"},
+        PCA
+        | {"version": "pca-2", "weights_id": OTHER_SHA, "components": 1, "basis": bytes(8 * DIMENSIONS)}
+        | {"explained_variance": 1.0, "scree": [1.0, 0.0, 0.0, 0.0], "photos": 2},
+        CLASSIFIER | {"version": "classifier-1"},
+        CLASSIFIER | {"version": "classifier-2", "status": "champion"},
+        CLASSIFIER
+        | {"version": "classifier-0", "status": "retired", "parameters": None, "confusion": None},
+    ],
+}  # fmt: skip
+
+CAUGHT = {
+    catalog.PHOTOS: {
+        "photo-id-present": {"photo_id": None},
+        "photo-id-is-sha256": [{"photo_id": "F" * 64}, {"photo_id": SHA + "\n"}],
+        "photo-id-unique": [{"photo_id": "d" * 64}, {"photo_id": "d" * 64}],
+        "subject-is-pseudonym": {"subject": "anna", "path": "a.jpg", "path_differs": True},
+        "path-present": {"path": None, "subject": None},
+        "path-agrees-with-subject": [{"path": "a.jpg"}, {"subject": None}],
+        "label-well-formed": [{"label": "kiwi\n"}, {"label": "  "}, {"label": "k" * 256}],
+        "format-present": {"format": None},
+        "format-known": {"format": "GIF"},
+        "width-present": {"width": None},
+        "width-in-range": [{"width": 0}, {"width": 65536}],
+        "height-present": {"height": None},
+        "height-in-range": [{"height": 0}, {"height": 65536}],
+        "webp-width-in-range": {"width": 16384, "format": "WEBP"},
+        "webp-height-in-range": {"height": 16384, "format": "WEBP"},
+        "size-present": {"size_bytes": None},
+        "size-in-range": [{"size_bytes": 0}, {"size_bytes": 10**9 + 1}],
+        "upload-time-present": {"uploaded_at": None},
+        "ingestion-time-present": {"ingested_at": None},
+        "uploaded-before-ingested": {"ingested_at": UPLOADED - timedelta(seconds=1)},
+        "taken-since-1990": {"taken_on": date(1989, 12, 31)},
+        "taken-before-upload": {"taken_on": date(2026, 3, 3)},
+    },
+    catalog.EMBEDDINGS: {
+        "photo-id-present": {"photo_id": None},
+        "photo-id-is-sha256": {"photo_id": "a" * 63},
+        "photo-and-model-unique": [{"photo_id": "d" * 64}, {"photo_id": "d" * 64}],
+        "subject-is-pseudonym": {"subject": "anna"},
+        "label-well-formed": {"label": ""},
+        "weights-id-present": {"weights_id": None},
+        "weights-id-is-sha256": {"weights_id": "mobilenet"},
+        "extractor-of-model": {"extractor": "resnet50"},
+        "embedding-length-of-model": [{"embedding": [1.0]}, {"embedding": None}, {"embedding": []}],
+        "embedding-norm-in-range": [
+            {"embedding": [0.0, 0.0, 0.0, 0.0]},
+            {"embedding": [float("nan"), 1.0, 1.0, 1.0]},
+            {"embedding": [float("inf"), 1.0, 1.0, 1.0]},
+            {"embedding": [None, 1.0, 1.0, 1.0]},
+            {"embedding": [10_001.0, 0.0, 0.0, 0.0]},
+        ],
+        "width-present": {"width": None},
+        "width-in-range": {"width": 0},
+        "height-present": {"height": None},
+        "height-in-range": {"height": 65536},
+        "brightness-present": {"brightness": None},
+        "brightness-in-range": [{"brightness": -0.01}, {"brightness": 1.01}],
+        "sharpness-present": {"sharpness": None},
+        "sharpness-in-range": [{"sharpness": -1.0}, {"sharpness": float("nan")}],
+        "dhash-present": {"dhash": None},
+        "embedding-time-present": {"embedded_at": None},
+    },
+    catalog.FEATURES: {
+        "photo-id-present": {"photo_id": None},
+        "photo-id-is-sha256": {"photo_id": "x"},
+        "photo-and-version-unique": [{"photo_id": "d" * 64}, {"photo_id": "d" * 64}],
+        "subject-is-pseudonym": {"subject": "anna"},
+        "label-well-formed": {"label": "\t"},
+        "model-version-present": {"model_version": None},
+        "features-length-of-version": [
+            {"features": [1.0]},
+            {"features": None},
+            {"model_version": "pca-9"},
+        ],
+        "features-norm-in-range": [{"features": [float("nan"), 0.0]}, {"features": [1e6, 0.0]}],
+    },
+    catalog.MODELS: {
+        "version-present": {"version": None},
+        "version-unique": [{"version": "twice"}, {"version": "twice"}],
+        "kind-present": {"kind": None},
+        "kind-known": {"kind": "svm"},
+        "status-present": {"status": None},
+        "status-known": {"status": "best"},
+        "weights-id-present": {"weights_id": None},
+        "weights-id-is-sha256": {"weights_id": "x"},
+        "creation-time-present": {"created_at": None},
+        "reason-present": {"reason": None},
+        "dimensions-present": {"dimensions": None},
+        "dimensions-in-range": {"dimensions": 0},
+        "extractor-name-present": {"extractor": None},
+        "source-is-sha256": {"source_sha256": "x"},
+        "source-present": {"source_sha256": None},
+        "components-present": PCA | {"status": "retired", "components": None},
+        "components-in-range": PCA | {"status": "retired", "components": 0},
+        "components-within-dimensions": PCA | {"status": "retired", "components": 5},
+        "explained-variance-present": PCA | {"status": "retired", "explained_variance": None},
+        "explained-variance-in-range": [
+            PCA | {"status": "retired", "explained_variance": 0.0, "scree": [0.0] * 4},
+            PCA | {"status": "retired", "explained_variance": float("nan")},
+        ],
+        "explained-variance-useful": PCA
+        | {"status": "retired", "explained_variance": 0.09, "scree": [0.09, 0.0, 0.0, 0.0]},
+        "scree-agrees": PCA | {"status": "retired", "explained_variance": 0.91},
+        "photos-in-range": PCA | {"status": "retired", "photos": 1},
+        "photos-present": PCA | {"status": "retired", "photos": None},
+        "through-chunk-present": PCA | {"status": "retired", "through_chunk": None},
+        "embeddings-version-present": PCA | {"status": "retired", "embeddings_version": None},
+        "settings-present": PCA | {"status": "retired", "settings": None},
+        "parameters-whole": PCA | {"basis": None, "weights_id": "1" * 64},
+        "algorithm-present": CLASSIFIER | {"algorithm": None},
+        "algorithm-known": CLASSIFIER | {"algorithm": "forest"},
+        "input-present": CLASSIFIER | {"input": None},
+        "kinds-in-range": CLASSIFIER
+        | {"labels": ["kiwi"], "confusion": [4], "metrics": {"accuracy": 1.0, "baseline": 0.9}},
+        "confusion-whole": CLASSIFIER
+        | {"confusion": [3, 0, 1], "metrics": {"accuracy": 0.75, "baseline": 0.6}},
+        "accuracy-present": CLASSIFIER | {"metrics": {"baseline": 0.6}},
+        "accuracy-agrees": CLASSIFIER | {"metrics": {"accuracy": 0.76, "baseline": 0.6}},
+        "accuracy-above-majority": CLASSIFIER | {"metrics": {"accuracy": 0.75, "baseline": 0.75}},
+        "classifier-parameters-present": CLASSIFIER
+        | {"status": "champion", "parameters": None, "weights_id": "3" * 64},
+        "one-champion": [PCA | {"weights_id": "2" * 64}, PCA | {"weights_id": "2" * 64}],
+    },
+}
+"""By table and expectation: what differs in one or more rows that it catches."""
+
+ALSO_CAUGHT = {
+    (catalog.PHOTOS, "subject-is-pseudonym"): {"path-agrees-with-subject"},
+    (catalog.EMBEDDINGS, "weights-id-present"): {"extractor-of-model", "embedding-length-of-model"},
+    (catalog.EMBEDDINGS, "weights-id-is-sha256"): {
+        "extractor-of-model",
+        "embedding-length-of-model",
+    },
+    (catalog.EMBEDDINGS, "embedding-length-of-model"): {"embedding-norm-in-range"},
+    (catalog.FEATURES, "model-version-present"): {"features-length-of-version"},
+    (catalog.MODELS, "kind-known"): {
+        "photos-present",
+        "through-chunk-present",
+        "embeddings-version-present",
+        "settings-present",
+    },
+    (catalog.MODELS, "components-in-range"): {"scree-agrees"},
+    (catalog.MODELS, "components-within-dimensions"): {"scree-agrees"},
+    (catalog.MODELS, "explained-variance-in-range"): {"explained-variance-useful", "scree-agrees"},
+}
+"""Expectations that catch such rows as well, by the nature of the fault."""
+
+WHOLE = {
+    (catalog.PHOTOS, "labels-mostly-present"): (
+        [{}, {"label": None}],
+        [{"label": None}] * 3 + [{}],
+    ),
+    (catalog.PHOTOS, "label-mix-as-before"): ([{}] * 30, [{"label": "pear"}] * 30),
+    (catalog.EMBEDDINGS, "brightness-mean-plausible"): (
+        [{"brightness": 0.98}, {"brightness": 0.05}],
+        [{"brightness": 0.99}],
+    ),
+    (catalog.EMBEDDINGS, "embeddings-as-before"): (
+        [{"embedding": [2**0.5, 0.0, 0.0, 0.0]}],
+        [{"embedding": [1.5, 0.0, 0.0, 0.0]}],
+    ),
+}
+"""Warnings about a whole chunk: rows that pass, and rows that are caught."""
+
+DRIFT_RULES = {
+    f"drift-of-{what}" for what in ("mean", "reconstruction", "labels", "brightness", "components")
+}
+"""Warnings about a gold chunk, from what was measured of it before."""
+
+ROWS_PROMISED = "rows-as-promised"
+"""Of every suite but gold/models': the number of rows."""
+
+
+def made(spark, table, differences):
+    """Rows of a table that differ so from a plain one, each with a key of its own."""
+    key = KEYS[table]
+    names = table.schema.fieldNames()
+    rows = []
+    for place, different in enumerate(differences):
+        plain = PLAIN[table] if different.get("kind") != "pca" else {}
+        row = {key: f"{place:064x}", **plain, **different}
+        rows.append(tuple(row.get(name) for name in names))
+    return spark.createDataFrame(rows, table.schema)
+
+
+def seen(spark, table, differences, **drift):
+    """The view of such rows. The lake held apples before, and embeddings about the origin."""
+    rows = made(spark, table, differences)
+    if table is catalog.PHOTOS:
+        return suite_views.photos(rows, history={PHOTO["label"]: 30})
+    if table is catalog.MODELS:
+        return suite_views.models(rows)
+    known = [EXTRACTOR, PCA | {"version": "pca-1"}]
+    known = [dict.fromkeys(suite_views.MODEL_FACTS) | row for row in known]
+    if table is catalog.EMBEDDINGS:
+        return suite_views.embeddings(rows, known, {SHA: CENTRE})
+    return suite_views.features(rows, known, drift=dict.fromkeys(suite_views.DRIFTS, 0.0) | drift)
+
+
+def on_driver(view):
+    """The rows of a view, for pandas."""
+    return ArrowRows(view.on_driver(most=ROWS_ON_DRIVER))
+
+
+def in_spark(view):
+    """The rows of a view, for Spark."""
+    return SparkRows(view.in_spark())
+
+
+def refused(verdict, *columns, otherwise=None):
+    """The refused rows of a verdict, each a tuple of some columns and its reason, in any order.
+
+    With `otherwise`, the other rows come too, and this is their reason.
+    """
+    found = verdict.refusals.rows(*columns, otherwise=otherwise)
+    if isinstance(found, pa.Table):
+        return [tuple(row.values()) for row in found.to_pylist()]
+    return [tuple(row) for row in found.collect()]
