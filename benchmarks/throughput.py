@@ -46,7 +46,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -54,7 +53,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +61,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import calibration_file
+from benchmarks import calibration_file, machine
 from benchmarks.input_photos import (
     MOBILENET,
     linked,
@@ -325,7 +323,7 @@ class Bench:
     @classmethod
     def made(cls, words: argparse.Namespace, work: Path, console: Console) -> Bench:
         """Photos and the model's flatbuffer, written into `work`. Raises BadInput."""
-        cores = _cores()
+        cores = machine.cores()
         sizes, new = words.sizes, words.rounds * DAYS * NEW
         with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
             source = originals_of(words.photos, work=work)
@@ -402,49 +400,17 @@ def dimensions_of(model: Path) -> int:
     return interpreter(content, litert_conversion.weights_id(content)).dimensions
 
 
-def _cores() -> int:
-    """As many as Spark's local[*] takes."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _load() -> list[float]:
-    return [round(each, 2) for each in os.getloadavg()]
-
-
-def _cpu() -> dict[str, Any]:
-    """Its name, and how many threads the system says that a core of it has. Unknown without /proc."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return {"cpu": platform.processor() or "unknown", "threads_per_core": None}
-    told = {
-        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-    }
-    siblings, cores = (
-        int(told[name]) if name in told else None for name in ("siblings", "cpu cores")
-    )
-    threads = siblings // cores if siblings and cores else None
-    return {"cpu": told.get("model name", "unknown"), "threads_per_core": threads}
-
-
 def facts(bench: Bench) -> dict[str, Any]:
     """What the numbers hang on."""
     from lake.run_journal import code_revision
 
     words = bench.words
     return {
-        **_cpu(),
+        **machine.facts(LIBRARIES),
         "date": datetime.now(UTC).date().isoformat(),
         "photo_bytes": {peer: mean_bytes(at[-1]) for peer, at in bench.folders.items()},
         "listed": list(LISTED),
         "dimensions": dimensions_of(bench.work / "model.tflite"),
-        "cores": _cores(),
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in LIBRARIES},
         "code_revision": code_revision(),
         "extractor": words.extractor,
         "weights": Path(words.weights).name,
@@ -463,10 +429,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not console.is_terminal:
         console = Console(highlight=False, width=120)
     work = Path(tempfile.mkdtemp(prefix="fruit-lake-benchmark-"))
-    load = _load()
+    load = machine.load()
     try:
         choose(words, console)
-        told = f"{words.extractor} with {Path(words.weights).name} on {_cores()} cores"
+        told = f"{words.extractor} with {Path(words.weights).name} on {machine.cores()} cores"
         console.print(f"{told}, load {load[0]} at the start.")
         bench = Bench.made(words, work, console)
         held = facts(bench)
@@ -482,7 +448,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         show(console, results, sizes)
     if words.json:
         numbers = {
-            "facts": held | {"load_before": load, "load_after": _load()},
+            "facts": held | {"load_before": load, "load_after": machine.load()},
             "rates": {name: asdict(rate) for name, rate in rates(results, sizes).items()},
             "measured": {
                 peer: [[asdict(each) for each in rounds] for rounds in by_size]
