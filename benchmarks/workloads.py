@@ -41,8 +41,6 @@ TITLES = {
     "notebook": "notebook form",
     "large": "12 megapixels",
     "large_full": "12 megapixels, in full",
-    "daily": "10 new photos",
-    "nothing": "nothing new",
     "listing": "listing",
     "one_executor": "silver, 1 executor",
     "two_executors": "silver, 2 executors",
@@ -268,9 +266,6 @@ def measured(task: Task) -> Measured:
         raise Failed(f"{TITLES[task.peer]} ended with code {code}:\n{end_of(log)}")
     found = Measured(**json.loads(result.read_text()))
     found.ready = found.ready_at - began
-    if task.peer in ("daily", "nothing"):  # a process a day
-        found.seconds += found.ready
-        found.parts = {"starting Python and Spark": found.ready} | found.parts
     found.memory, found.others = dict(watch.peak), watch.others
     return found
 
