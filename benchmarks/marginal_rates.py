@@ -57,12 +57,10 @@ Results = Mapping[str, Sequence[Sequence[Measured]]]
 
 
 def rates(results: Results, sizes: Mapping[str, Sequence[int]]) -> dict[str, Rate]:
-    """The rate of every peer that has `sizes`; of those that run silver alone also without its gates, and of
-    its staging alone."""
+    """The rate of every peer; of those that run silver alone also without its gates, and of its staging
+    alone."""
     found = {}
     for peer, by_size in results.items():
-        if peer not in sizes:
-            continue
         seconds = [[each.seconds for each in rounds] for rounds in by_size]
         found[peer] = marginal(TITLES[peer], sizes[peer], seconds)
         if peer == "silver" or peer in EXECUTORS:

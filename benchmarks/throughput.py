@@ -12,8 +12,7 @@ guarded           the same, with each process' photos decoded in a child, as sil
 silver            the silver layer: bronze's gate, staging, silver's gate and publication, over a lake
                   that has bronze's photos and the converted model.
 all               landing to gold: all three layers on a new lake, from the making of its tables to the last
-                  journal entry, with the model's conversion. Then, on that lake, a process each time:
-                  10 new photos, and nothing new (`daily` and `nothing` in the numbers).
+                  journal entry, with the model's conversion. `daily_run.py` measures small runs.
 chunked           landing to gold in four chunks, where `all` has one: what a chunk costs.
 listing           what the driver does alone: 50,000 and 200,000 landing objects are listed and looked up.
 one_executor,     silver in one and in two executor processes of one core each, apart from the driver's:
@@ -26,8 +25,7 @@ How to read it:
 
 - A rate is marginal, (n2 - n1) / (t2 - t1): what one more photo costs. What a run costs however few
   photos it has stands beside it as the fixed part, t1 - n1 / rate. The clock starts when Spark is up
-  (roofline: when each process holds its photos and its model); how long that takes is listed apart. A daily
-  run's clock starts with its process.
+  (roofline: when each process holds its photos and its model); how long that takes is listed apart.
 - Each measurement has processes and a lake of its own. With `--rounds` they are repeated, peer by peer in
   turns, and medians are taken.
 - No rate is printed where noise may be as large as what is measured, as with sizes too near one another,
@@ -35,7 +33,6 @@ How to read it:
   machine's processor time that other programs had meanwhile; above a few percent no ratio is sure.
 - In the table of parts a photo's milliseconds are those of the whole machine: they add up to 1000 / rate.
   An interval of the layers ends where the lake's own journals say so, and begins where the one before ends.
-  For the daily runs the two columns are a small and a large lake.
 - Photos: those of the folder that decode, each once, in an order drawn once; where more are wanted than
   there are, further ones are mirrored and cropped by a few pixels and encoded again. A large one is a mosaic.
 """
@@ -46,7 +43,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -54,7 +50,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +58,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import calibration_file
+from benchmarks import calibration_file, machine
 from benchmarks.input_photos import (
     MOBILENET,
     linked,
@@ -106,14 +101,10 @@ PEERS = (
 SIZES = (1142, 4568)
 LARGE = (16, 64)
 LISTED = (50_000, 200_000)
-DAILY = ("daily", "nothing")
-NEW = 10
-DAYS = 2
-"""Daily runs on each lake in each round: of NEW photos, and of nothing new."""
 
 OF_ROOFLINE = {"guarded": 0.95, "silver without gates": 0.85, "all": 0.65}
-OF_NOTEBOOK, OF_FULL, GATES_WANTED, DAILY_SECONDS = 3.5, 3.0, 0.15, 60
-"""What is wanted: of landing to gold, of large photos, of the gates, of a daily run."""
+OF_NOTEBOOK, OF_FULL, GATES_WANTED = 3.5, 3.0, 0.15
+"""What is wanted: of landing to gold, of large photos, of the gates."""
 
 LIBRARIES = (
     *("pyspark", "delta-spark", "great-expectations", "tensorflow", "keras", "ai-edge-litert"),
@@ -172,12 +163,6 @@ def wanted(
             lines.append(f"Two executors have {part:.2f} times the rate of one, silver {what}.")
     if "all" in found and found["all"].per_second:
         lines.append(gates_line(results["all"], sizes["all"], whole=1 / found["all"].per_second))
-    if results.get("daily"):
-        small, large = medians(results["daily"])
-        lines.append(
-            f"{NEW} new photos took {small:.0f} s on the small lake and {large:.0f} s on the large one, from "
-            f"the start of the process; {DAILY_SECONDS} s are wanted."
-        )
     return lines
 
 
@@ -231,10 +216,8 @@ def parts_table(results: Results, sizes: Mapping[str, Sequence[int]]) -> Table:
     for peer, by_size in results.items():
         for name in (*by_size[0][0].parts, "in all"):
             small, large = medians(by_size, *(() if name == "in all" else (name,)))
-            more = "–"
-            if peer in sizes:
-                more = f"{1000 * (large - small) / (sizes[peer][1] - sizes[peer][0]):.2f}"
-            table.add_row(TITLES[peer], name, f"{small:.2f}", f"{large:.2f}", more)
+            more = 1000 * (large - small) / (sizes[peer][1] - sizes[peer][0])
+            table.add_row(TITLES[peer], name, f"{small:.2f}", f"{large:.2f}", f"{more:.2f}")
         table.add_section()
     return table
 
@@ -319,17 +302,16 @@ class Bench:
     work: Path
     console: Console
     folders: Mapping[str, Sequence[Path]]
-    new: Sequence[Path]
     cores: int
 
     @classmethod
     def made(cls, words: argparse.Namespace, work: Path, console: Console) -> Bench:
         """Photos and the model's flatbuffer, written into `work`. Raises BadInput."""
-        cores = _cores()
-        sizes, new = words.sizes, words.rounds * DAYS * NEW
+        cores = machine.cores()
+        sizes = words.sizes
         with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
             source = originals_of(words.photos, work=work)
-            photos = write_photos(source, sizes[1] + new, into=work / "photos", pool=pool)
+            photos = write_photos(source, sizes[1], into=work / "photos", pool=pool)
             folders = [linked(photos[:size], work / f"of-{size}") for size in sizes]
             of = dict.fromkeys(words.peers, folders)
             if large := [peer for peer in words.peers if peer.startswith("large")]:
@@ -341,7 +323,7 @@ class Bench:
                 of["listing"] = [write_empty(count, work / f"listed-{count}") for count in LISTED]
             model = (words.extractor, words.weights, work / "model.tflite")
             pool.submit(_write_flatbuffer, *model).result()
-        return cls(words, work, console, of, photos[sizes[1] :], cores)
+        return cls(words, work, console, of, cores)
 
     def measured(self, peer: str, photos: Path, place: Path) -> Measured:
         """One measurement in the folder `place`. Raises Failed."""
@@ -351,43 +333,22 @@ class Bench:
         self.console.print(f"{TITLES[peer]}, {photos.name}: {done.seconds:,.1f} s")
         return done
 
-    def days(self, photos: Path, place: Path, *, number: int) -> dict[str, list[Measured]]:
-        """Daily runs on the lake in `place` that has these photos: of new ones, and of nothing new."""
-        done: dict[str, list[Measured]] = {peer: [] for peer in DAILY}
-        before = sorted(path for path in photos.rglob("*") if path.is_file())
-        for day in range(DAYS):
-            first = (number * DAYS) * NEW
-            new = self.new[first : first + (day + 1) * NEW]
-            landing = linked([*before, *new], place / f"day-{day}")
-            for peer in DAILY:
-                done[peer].append(self.measured(peer, landing, place))
-        return done
-
 
 def run_all(bench: Bench) -> dict[str, list[list[Measured]]]:
     """Every peer at every size in every round. A peer that fails is left out, and the others go on."""
     results: dict[str, list[list[Measured]]] = {peer: [[], []] for peer in bench.words.peers}
-    has_days = "all" in results and not bench.words.calibration
-    if has_days:
-        results |= {peer: [[], []] for peer in DAILY}
-    for number in range(bench.words.rounds):
-        for peer in [peer for peer in results if peer not in DAILY]:
+    for _ in range(bench.words.rounds):
+        for peer in list(results):
             try:
                 for size, photos in enumerate(bench.folders[peer]):
                     with tempfile.TemporaryDirectory(
                         dir=bench.work, ignore_cleanup_errors=True
                     ) as made:
-                        place = Path(made)
-                        results[peer][size].append(bench.measured(peer, photos, place))
-                        if peer == "all" and has_days:
-                            for each, done in bench.days(photos, place, number=number).items():
-                                results[each][size] += done
+                        done = bench.measured(peer, photos, Path(made))
+                        results[peer][size].append(done)
             except Failed as error:
                 bench.console.print(str(error), markup=False)
                 del results[peer]
-                if peer == "all" and has_days:
-                    for each in DAILY:
-                        del results[each]
     return results
 
 
@@ -402,49 +363,17 @@ def dimensions_of(model: Path) -> int:
     return interpreter(content, litert_conversion.weights_id(content)).dimensions
 
 
-def _cores() -> int:
-    """As many as Spark's local[*] takes."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _load() -> list[float]:
-    return [round(each, 2) for each in os.getloadavg()]
-
-
-def _cpu() -> dict[str, Any]:
-    """Its name, and how many threads the system says that a core of it has. Unknown without /proc."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return {"cpu": platform.processor() or "unknown", "threads_per_core": None}
-    told = {
-        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-    }
-    siblings, cores = (
-        int(told[name]) if name in told else None for name in ("siblings", "cpu cores")
-    )
-    threads = siblings // cores if siblings and cores else None
-    return {"cpu": told.get("model name", "unknown"), "threads_per_core": threads}
-
-
 def facts(bench: Bench) -> dict[str, Any]:
     """What the numbers hang on."""
     from lake.run_journal import code_revision
 
     words = bench.words
     return {
-        **_cpu(),
+        **machine.facts(LIBRARIES),
         "date": datetime.now(UTC).date().isoformat(),
         "photo_bytes": {peer: mean_bytes(at[-1]) for peer, at in bench.folders.items()},
         "listed": list(LISTED),
         "dimensions": dimensions_of(bench.work / "model.tflite"),
-        "cores": _cores(),
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in LIBRARIES},
         "code_revision": code_revision(),
         "extractor": words.extractor,
         "weights": Path(words.weights).name,
@@ -463,10 +392,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not console.is_terminal:
         console = Console(highlight=False, width=120)
     work = Path(tempfile.mkdtemp(prefix="fruit-lake-benchmark-"))
-    load = _load()
+    load = machine.load()
     try:
         choose(words, console)
-        told = f"{words.extractor} with {Path(words.weights).name} on {_cores()} cores"
+        told = f"{words.extractor} with {Path(words.weights).name} on {machine.cores()} cores"
         console.print(f"{told}, load {load[0]} at the start.")
         bench = Bench.made(words, work, console)
         held = facts(bench)
@@ -477,12 +406,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     own = {"large": LARGE, "large_full": LARGE, "listing": LISTED}
-    sizes = {p: own.get(p, words.sizes) for p in results if p not in DAILY}
+    sizes = {peer: own.get(peer, words.sizes) for peer in results}
     if results:
         show(console, results, sizes)
     if words.json:
         numbers = {
-            "facts": held | {"load_before": load, "load_after": _load()},
+            "facts": held | {"load_before": load, "load_after": machine.load()},
             "rates": {name: asdict(rate) for name, rate in rates(results, sizes).items()},
             "measured": {
                 peer: [[asdict(each) for each in rounds] for rounds in by_size]

@@ -13,19 +13,18 @@ import multiprocessing
 import os
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
+from benchmarks.journal_intervals import events_of, intervals, layers_since
 from benchmarks.process_watch import end_of, watched
 from conf.errors import FruitLakeError
 from conf.settings import Settings
@@ -42,8 +41,6 @@ TITLES = {
     "notebook": "notebook form",
     "large": "12 megapixels",
     "large_full": "12 megapixels, in full",
-    "daily": "10 new photos",
-    "nothing": "nothing new",
     "listing": "listing",
     "one_executor": "silver, 1 executor",
     "two_executors": "silver, 2 executors",
@@ -61,23 +58,6 @@ CHUNKS = 4
 
 BATCH = 64
 """Photos that a guarded process hands to its decoder, as Spark hands them to a worker."""
-
-INTERVALS = {
-    "bronze planned": "listing",
-    "bronze staged": "staging",
-    "bronze published": "publication",
-    "extractor": "model",
-    "bronze judged": "bronze's gate",
-    "silver planned": "planning",
-    "silver staged": "staging",
-    "silver judged": "silver's gate",
-    "silver published": "publication",
-    "gold planned": "moments and PCA",
-    "gold staged": "staging",
-    "gold judged": "gold's gate",
-    "gold published": "publication",
-}
-"""What a layer did until the event that its interval is known by."""
 
 SILVER = ("silver",)
 LAYERS = ("bronze", *SILVER, "gold")
@@ -193,11 +173,12 @@ def layers(task: Task, *, counted: Sequence[str]) -> Measured:
     """Runs the layers as the command line does. For silver alone, bronze and the model come before."""
     from cli.lake_access import writing
     from lake import spark_session
+    from lake.run_journal import begun
     from run import run_layers
     from silver.model_broadcast import model_of
 
     settings = task.settings
-    # `writing` takes the session that there is.
+    # The lake of `writing` takes the session that there is, when it first needs one.
     spark_session.start(settings.spark, lake=settings.paths.lake)
     ready_at, began = time.time(), time.perf_counter()
     with writing(settings, Console()) as context:
@@ -208,29 +189,11 @@ def layers(task: Task, *, counted: Sequence[str]) -> Measured:
             began, parts = time.perf_counter(), {}
         last = run_layers(context, counted)[-1]
         seconds = time.perf_counter() - began
-        parts |= _intervals(context.lake, counted)
+        run = layers_since(settings.paths.lake, begun(context.lake.run.run_id))
+        run = [row for row in run if row["layer"] in counted]
+        parts |= intervals(run, events_of(settings.paths.lake))
     parts["between layers"] = seconds - sum(parts.values())
     return Measured(seconds, ready_at, last.counts.get("kept", 0), parts)
-
-
-def _intervals(lake: Any, counted: Sequence[str]) -> dict[str, float]:
-    """Seconds of this run between the events of the lake's journals, by what was done until the later one."""
-    from lake import catalog
-
-    events = [(row.at, f"{row.layer} {row.state}") for row in lake.read(catalog.CHUNKS).collect()]
-    models = lake.read(catalog.MODELS).where("kind = 'extractor'").collect()
-    events += [(row.created_at, "extractor") for row in models]
-    parts: dict[str, float] = defaultdict(float)
-    own = lake.read(catalog.RUNS).where(f"run_id = '{lake.run.run_id}'").orderBy("started_at")
-    for run in own.collect():
-        if run.layer not in counted:
-            continue
-        before = run.started_at
-        within = [event for event in events if run.started_at <= event[0] <= run.finished_at]
-        for at, name in (*sorted(within), (run.finished_at, "ending")):
-            parts[f"{run.layer}: {INTERVALS.get(name, name)}"] += (at - before).total_seconds()
-            before = at
-    return dict(parts)
 
 
 def listing(task: Task) -> Measured:
@@ -303,9 +266,6 @@ def measured(task: Task) -> Measured:
         raise Failed(f"{TITLES[task.peer]} ended with code {code}:\n{end_of(log)}")
     found = Measured(**json.loads(result.read_text()))
     found.ready = found.ready_at - began
-    if task.peer in ("daily", "nothing"):  # a process a day
-        found.seconds += found.ready
-        found.parts = {"starting Python and Spark": found.ready} | found.parts
     found.memory, found.others = dict(watch.peak), watch.others
     return found
 
