@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from deltalake import write_deltalake
 from deltalake.exceptions import CommitFailedError
 from pyspark.sql import functions as F
 
@@ -24,6 +25,7 @@ from lake.lease import Holder
 from lake.ledger import Ledger
 from lake.publication import ChunkLayer, Contents, Publication, drop_abandoned
 from lake.run_journal import LayerRun
+from lake.small_tables import arrow_rows
 from lake.staging import FOLDER
 from lake.writable_lake import WritableChunksTable
 from tests.support.place import Place
@@ -332,7 +334,8 @@ def test_a_commit_to_a_small_table_is_of_the_version_that_the_lease_was_asked_fo
         def taken_over_meanwhile():
             check()
             monkeypatch.setattr(lake._commits._lease, "check", check)
-            lake.record(catalog.DRIFT, [{"weights_id": "theirs"}], layer="theirs")
+            theirs = arrow_rows(catalog.DRIFT, [{"weights_id": "theirs"}])
+            write_deltalake(lake.files.uri(catalog.DRIFT.name), theirs, mode="append")
 
         monkeypatch.setattr(lake._commits._lease, "check", taken_over_meanwhile)
         with pytest.raises(CommitFailedError):
