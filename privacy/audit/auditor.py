@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from conf.errors import BadInput, hint
@@ -136,7 +137,7 @@ class Auditor:
     def _gates(self, chunks: set[int]) -> list[str]:
         """Return a line for each chunk and suite, with the results that ops/quality records."""
         columns = ["chunk", "suite", "expectation", "action"]
-        where = pc.field("chunk").isin(sorted(chunks))
+        where = pc.field("chunk").isin(pa.array(sorted(chunks), pa.int64()))
         rows = delta_rs_reader.rows(self.files.root, catalog.QUALITY, columns=columns, where=where)
         by_suite: dict[tuple[int, str], list[dict[str, Any]]] = {}
         for row in rows:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from conf.errors import BadInput, Blocked
@@ -44,7 +45,7 @@ def fit_anew_and_wipe(context: Context, erasure: ErasureRequest) -> None:
 
 def _fitted(context: Context, erasure: ErasureRequest) -> model_versions.Rows:
     """Return the row of each model version that was fitted on the erased photos."""
-    where = pc.field("version").isin(erasure.fitted)
+    where = pc.field("version").isin(pa.array(erasure.fitted, pa.string()))
     return context.lake.records(catalog.MODELS, where=where)
 
 

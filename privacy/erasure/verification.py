@@ -174,7 +174,7 @@ def _search_models(lake: Lake, erasure: ErasureRequest, result: SearchResult) ->
         for stored in unreferenced_files.strays(lake, table):
             if stored.name.endswith(".parquet") and stored.has_content and erasure.fitted:
                 result.add_residue(stored, "an older version of what was fitted on the photos")
-    where = pc.field("version").isin(erasure.fitted)
+    where = pc.field("version").isin(pa.array(erasure.fitted, pa.string()))
     for row in lake.records(catalog.MODELS, columns=["version", *WIPED], where=where):
         if any(row[name] is not None for name in WIPED):
             what = "a model version with parameters fitted on the photos"
