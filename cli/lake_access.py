@@ -23,8 +23,7 @@ from lake.run_journal import LayerRun, Run
 from lake.storage.folder import Folder
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
-from silver.embedding_rows import DriverModel
-from silver.model_broadcast import model_of
+from silver.model_broadcast import DriverModel, model_of
 
 
 def existing_lake(settings: Settings) -> Folder:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark import Broadcast
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
@@ -68,42 +68,6 @@ class BroadcastModel:
                         embedded[row] = model.embed(photo)
                         facts.append(_measures(photo))
             yield _record_batch(batch, embedded, facts, extractor=self.extractor)
-
-
-class DriverModel:
-    """An extractor on the driver: the `content` of its LiteRT flatbuffer, and how photos are decoded for it.
-
-    `BroadcastModel` describes the other fields.
-    """
-
-    def __init__(
-        self,
-        extractor: str,
-        *,
-        weights_id: str,
-        size: int,
-        dimensions: int,
-        content: bytes,
-        limits: Limits,
-    ) -> None:
-        self.weights_id = weights_id
-        self.dimensions = dimensions
-        self._extractor, self._size, self._limits = extractor, size, limits
-        self._content = content
-        self._on_workers: BroadcastModel | None = None
-
-    def on_workers(self, spark: SparkSession) -> BroadcastModel:
-        """The model as Spark's workers get it: broadcast, once however often this is called."""
-        if self._on_workers is None:
-            self._on_workers = BroadcastModel(
-                extractor=self._extractor,
-                weights_id=self.weights_id,
-                size=self._size,
-                dimensions=self.dimensions,
-                flatbuffer=spark.sparkContext.broadcast(self._content),
-                limits=self._limits,
-            )
-        return self._on_workers
 
 
 def _views(column: pa.Array) -> list[memoryview]:

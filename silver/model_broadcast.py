@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pyspark.sql import SparkSession
+
 from conf.errors import BadInput, Inconsistent
 from conf.settings import ModelSettings, PhotoSettings
 from lake import catalog, fault_points
@@ -15,13 +17,49 @@ from lake.extractor_status import extractors, mark
 from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
 from silver import litert_conversion
-from silver.embedding_rows import DriverModel
+from silver.embedding_rows import BroadcastModel
 from silver.litert_runtime import Interpreter
 from silver.model_artifact import PRECISION, Lineage, converted, source_sha256
 from silver.pixels import Limits
 
 Row = Mapping[str, Any]
 """A row of gold/models, by column name."""
+
+
+class DriverModel:
+    """An extractor on the driver: the `content` of its LiteRT flatbuffer, and how photos are decoded for it.
+
+    `embedding_rows.BroadcastModel` describes the other fields.
+    """
+
+    def __init__(
+        self,
+        extractor: str,
+        *,
+        weights_id: str,
+        size: int,
+        dimensions: int,
+        content: bytes,
+        limits: Limits,
+    ) -> None:
+        self.weights_id = weights_id
+        self.dimensions = dimensions
+        self._extractor, self._size, self._limits = extractor, size, limits
+        self._content = content
+        self._on_workers: BroadcastModel | None = None
+
+    def on_workers(self, spark: SparkSession) -> BroadcastModel:
+        """The model as Spark's workers get it: broadcast, once however often this is called."""
+        if self._on_workers is None:
+            self._on_workers = BroadcastModel(
+                extractor=self._extractor,
+                weights_id=self.weights_id,
+                size=self._size,
+                dimensions=self.dimensions,
+                flatbuffer=spark.sparkContext.broadcast(self._content),
+                limits=self._limits,
+            )
+        return self._on_workers
 
 
 def model_of(lake: WritableLake, model: ModelSettings, *, photos: PhotoSettings) -> DriverModel:
