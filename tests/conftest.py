@@ -38,10 +38,14 @@ BAD = ("error", "warning")
 def spark(s3_server):
     """The one session, which every run of the suite gets.
 
-    It lives for many runs, so Java's second compiler pays: a quarter of their time.
+    It lives for many runs, so Java's second compiler pays: a quarter of their time. It also keeps the plans
+    of hundreds of lakes, which take more memory than those of one.
     """
-    java = "spark.config.spark.driver.extraJavaOptions=-XX:+UseParallelGC"
-    settings = Settings.load("local", environment={}, overrides=[java, *s3_server.session])
+    java = (
+        "spark.config.spark.driver.extraJavaOptions=-XX:+UseParallelGC",
+        "spark.config.spark.driver.memory=4g",
+    )
+    settings = Settings.load("local", environment={}, overrides=[*java, *s3_server.session])
     with (
         spark_session.running(settings.spark, lake="") as started,
         pytest.MonkeyPatch.context() as patch,

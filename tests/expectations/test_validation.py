@@ -13,7 +13,7 @@ from conf.settings import GateSettings
 from expectations import suites, validation
 from expectations.pandas_engine import ArrowRows
 from expectations.spark_engine import SparkRows
-from expectations.validation import judge
+from expectations.validation import ROWS_ON_DRIVER, judge
 from tests.support.suite_cases import refused
 
 GATES = GateSettings(refused_share=0.5, counted_from=20, history_chunks=30)
@@ -238,9 +238,9 @@ def test_a_million_failing_rows_collect_nothing(spark, suite, monkeypatch):
     assert "anna-" not in repr(verdict.findings)
 
 
-def test_a_million_failing_rows_on_the_driver_show_no_value(suite, caplog, capfd):
+def test_as_many_failing_rows_as_the_driver_judges_show_no_value(suite, caplog, capfd):
     """Neither results nor logs quote one, whether rows fail or a rule raises."""
-    n = 1_000_000
+    n = ROWS_ON_DRIVER
     table = pa.table({"a": [f"anna-{n % 1000}" for n in range(n)], "b": pa.repeat(99.0, n)})
     text = expectation("expect_column_mean_to_be_between", "mean-of-text", column="a", max_value=1)
     order = between("order", column="a", max_value=1)
