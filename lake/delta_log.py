@@ -1,4 +1,4 @@
-"""The Delta log of a table, read by delta-rs in this process: version, numbers, size and history.
+"""The Delta log of a table, read by delta-rs in this process: version, numbers and size.
 
 It takes milliseconds and no Spark. delta-rs can't commit to a table with in-commit timestamps, so those of a
 data table are Spark's; see `lake.idempotent_commits`.
@@ -6,7 +6,6 @@ data table are Spark's; see `lake.idempotent_commits`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
@@ -55,10 +54,6 @@ class DeltaLog:
         """Return the highest number that was ever committed, including takeovers. A RESTORE doesn't lower
         it."""
         return number_of(self.table(), self._table)
-
-    def history(self, commits: int) -> Sequence[dict[str, Any]]:
-        """Return what the last so many commits say of themselves, newest first, if the log has them still."""
-        return self.table().history(commits)
 
     def has_commit_timestamps(self) -> bool:
         """Return whether the table keeps the time of each commit in the commit, so that only Spark can commit
