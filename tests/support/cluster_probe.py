@@ -54,7 +54,9 @@ def probed(context):
     run.run_silver(context)
     told = {
         "driver": loaded(),
-        "workers": of_workers(context.lake.spark, context.model.flatbuffer),
+        "workers": of_workers(
+            context.lake.spark, context.model.on_workers(context.lake.spark).flatbuffer
+        ),
     }
     Path(sys.argv[1]).write_text(json.dumps(told))
 
