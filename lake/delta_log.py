@@ -6,15 +6,20 @@ data table are Spark's; see `lake.idempotent_commits`.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
 
 from lake import delta_rs_reader
 from lake.catalog import Table
+from lake.storage.folder import Folder
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+FOLDER = "_delta_log"
 
 TAKEOVER = 10**12
 """The number that a takeover adds to the numbers of commits and entries. There will never be as many of
@@ -59,6 +64,21 @@ class DeltaLog:
         """Return whether the table keeps the time of each commit in the commit, so that only Spark can commit
         to it."""
         return IN_COMMIT_TIMESTAMP in (self.table().protocol().writer_features or ())
+
+
+def actions(files: Folder, table: Table, version: int) -> list[dict[str, Any]] | None:
+    """Return the actions of a table's commit, from its entry in the log; None where the log has it no more.
+
+    delta-rs' own history would stop all threads of this process while it waits for S3: also the one that
+    renews the lease.
+    """
+    content = files.read(f"{table.name}/{FOLDER}/{version:020}.json")
+    return None if content is None else [json.loads(line) for line in content.splitlines()]
+
+
+def commit_info(commit: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return what a commit says of itself among its actions; nothing where it says nothing."""
+    return next((action["commitInfo"] for action in commit if "commitInfo" in action), {})
 
 
 def number_of(known: DeltaTable, table: Table) -> int:

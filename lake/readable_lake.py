@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -14,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from lake import catalog, delta_rs_reader, spark_session
+from lake import catalog, delta_log, delta_rs_reader, spark_session
 from lake.catalog import Table
 from lake.delta_log import TAKEOVER, DeltaLog
 from lake.ledger import Ledger
@@ -106,18 +105,10 @@ class Lake:
         RESTORE to a version below it.
         """
         last = self.version(table)
-        commits = [self._commit(table, version) for version in range(since + 1, last + 1)]
+        commits = [
+            delta_log.actions(self.files, table, version) for version in range(since + 1, last + 1)
+        ]
         return since <= last and all(map(_adds_or_rearranges, commits))
-
-    def _commit(self, table: Table, version: int) -> Mapping[str, Any] | None:
-        """What the commit of a version says of itself; None where the log has it no more.
-
-        delta-rs' own history would stop all threads of this process while it waits for S3: also the one that
-        renews the lease.
-        """
-        content = self.files.read(f"{table.name}/_delta_log/{version:020}.json")
-        actions = map(json.loads, (content or b"").splitlines())
-        return next((action["commitInfo"] for action in actions if "commitInfo" in action), None)
 
     def last_chunk(self, table: Table) -> int:
         """The highest number of a chunk that was ever committed to a table."""
@@ -141,13 +132,13 @@ class Lake:
         return {self.files.name_of(row["path"]) for row in found}
 
 
-def _adds_or_rearranges(commit: Mapping[str, Any] | None) -> bool:
+def _adds_or_rearranges(commit: Sequence[Mapping[str, Any]] | None) -> bool:
     """Whether a commit added rows, or moved rows between files. It is False where the commit is unknown."""
-    if commit is None:
-        return False
-    if commit["operation"] in REARRANGES:
-        return True
-    return commit["operation"] == "WRITE" and commit["operationParameters"]["mode"] == "Append"
+    info = delta_log.commit_info(commit or ())
+    operation = info.get("operation")
+    if operation == "WRITE":
+        return bool(info["operationParameters"]["mode"] == "Append")
+    return operation in REARRANGES
 
 
 class ChunksTable:

@@ -17,11 +17,10 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake import delta_rs_reader
+from lake import delta_log, delta_rs_reader
 from lake.catalog import Table
 from lake.storage.folder import Folder
 
-LOG = "_delta_log"
 TIME = pa.timestamp("us", "UTC")
 
 
@@ -125,7 +124,7 @@ class History:
     @cached_property
     def _entries(self) -> list[tuple[Commit, list[DataFile], list[str]]]:
         """The entries of the log, oldest first: see `_entry`."""
-        names = sorted(self.files.names(f"{self.table.name}/{LOG}", suffix=".json"))
+        names = sorted(self.files.names(f"{self.table.name}/{delta_log.FOLDER}", suffix=".json"))
         entries = (self._entry(name) for name in names if name[:-5].isdecimal())
         return [entry for entry in entries if entry is not None]
 
@@ -134,16 +133,14 @@ class History:
 
         It is None where the entry was removed since the log was listed.
         """
-        content = self.files.read(f"{self.table.name}/{LOG}/{name}")
-        if content is None:
+        version = int(name[:-5])
+        actions = delta_log.actions(self.files, self.table, version)
+        if actions is None:
             return None
-        actions = [json.loads(line) for line in content.splitlines()]
-        info: Mapping[str, Any] = next(
-            (each["commitInfo"] for each in actions if "commitInfo" in each), {}
-        )
+        info = delta_log.commit_info(actions)
         milliseconds = info.get("inCommitTimestamp") or info.get("timestamp") or 0
         commit = Commit(
-            version=int(name[:-5]),
+            version=version,
             at=datetime.fromtimestamp(milliseconds / 1000, UTC),
             operation=info.get("operation", "unknown"),
             written_by=json.loads(info.get("userMetadata") or "{}"),
