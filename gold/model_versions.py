@@ -16,10 +16,17 @@ from conf.errors import BadInput
 from gold.classifiers import Classifier, Floats, Indices, Vectors
 from gold.drift import Reference
 from gold.pca import Pca
+from lake import catalog
 from lake.enums import ModelKind, ModelStatus
 
 Rows = Sequence[Mapping[str, Any]]
 """Rows of gold/models, each by column name."""
+
+BLOBS = ("mean", "scale", "basis", "parameters", "reference")
+"""The columns of gold/models that are megabytes large."""
+
+NARROW = tuple(name for name in catalog.MODELS.schema.names if name not in BLOBS)
+"""The other columns: what tables and reports show."""
 
 EMBEDDINGS = "embeddings"
 """The `input` of a classifier that takes embeddings. The input of any other classifier is the name of the PCA

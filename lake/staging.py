@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from lake import delta_rs_reader
@@ -60,16 +59,10 @@ class Staging:
         """The rows of a small part, without Spark."""
         return self.columns(chunk, part).to_pylist()
 
-    def columns(
-        self,
-        chunk: Chunk,
-        part: str,
-        *names: str,
-        where: pc.Expression | None = None,
-    ) -> pa.Table:
+    def columns(self, chunk: Chunk, part: str, *names: str) -> pa.Table:
         """Some columns of a part, or all of a small one, on the driver and without Spark."""
         staged = delta_rs_reader.open_table(self._files.root, _folder(chunk, part))
-        return delta_rs_reader.read(staged, columns=names or None, where=where)
+        return delta_rs_reader.read(staged, columns=names or None)
 
     def remove(self, chunk: Chunk, part: str = "") -> None:
         """Removes a part of a chunk, or without a `part` everything that is staged of the chunk."""

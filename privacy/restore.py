@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, hint
-from gold import embedding_removal, moments_table
+from gold import embedding_removal, model_versions, moments_table
 from lake import catalog, fault_points
 from lake.catalog import Table, schema
 from lake.chunks import Chunk, ChunkPlan
@@ -280,7 +280,7 @@ def _reopen_refusals(lake: WritableLake) -> None:
 
 def _withdraw_incomplete_features(lake: WritableLake) -> None:
     """Withdraw the gold chunks of champions that lack features of an embedding which silver holds."""
-    for row in lake.records(catalog.MODELS):
+    for row in lake.records(catalog.MODELS, columns=model_versions.NARROW):
         if (row["kind"], row["status"]) != (ModelKind.PCA, ModelStatus.CHAMPION):
             continue
         features = lake.read(catalog.FEATURES).where(F.col("model_version") == row["version"])

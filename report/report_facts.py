@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from conf.prices import Source, prices
 from conf.settings import Settings
 from expectations import suites
+from gold.model_versions import NARROW
 from lake import catalog, delta_rs_reader
 from lake.enums import ModelKind, ModelStatus
 from lake.run_journal import code_revision
@@ -26,9 +27,6 @@ from report.run_cost import Rate, Spent
 from report.run_history import RecordedRun, recorded
 from report.scatter_points import Points
 from silver.pixels import Limits
-
-BLOBS = ("mean", "scale", "basis", "parameters", "reference")
-"""The columns of gold/models that the report does not need; they are megabytes large."""
 
 PICTURES = 6
 """The most pictures that the report shows for each reason of a refusal."""
@@ -130,9 +128,8 @@ class ReportFacts:
 
 
 def _versions(root: str) -> list[Row]:
-    """The rows of gold/models without BLOBS, the newest first."""
-    columns = [name for name in catalog.MODELS.schema.names if name not in BLOBS]
-    rows = delta_rs_reader.rows(root, catalog.MODELS, columns=columns)
+    """The rows of gold/models without blobs, the newest first."""
+    rows = delta_rs_reader.rows(root, catalog.MODELS, columns=NARROW)
     for row in rows:
         row["metrics"] = dict(row["metrics"] or [])
     return sorted(rows, key=lambda row: (row["created_at"], row["version"]), reverse=True)

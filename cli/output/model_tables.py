@@ -23,7 +23,8 @@ CONFUSED = 5
 
 def versions(console: Console, lake: Lake) -> None:
     """Print every model version, the oldest first: what it is, what it was made from, and why."""
-    rows = sorted(lake.records(catalog.MODELS), key=itemgetter("created_at", "version"))
+    known = lake.records(catalog.MODELS, columns=model_versions.NARROW)
+    rows = sorted(known, key=itemgetter("created_at", "version"))
     table = Table(title=f"models of {lake.files.root}", title_justify="left")
     for name in ("version", "status", "photos", "what it holds", "from", "why", "made"):
         table.add_column(name, justify="right" if name == "photos" else "left")
@@ -55,9 +56,8 @@ def _description(row: Row) -> str:
 def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
     """Print the results of a model's last training on held-out photos, and the kinds that the champion mixes
     up."""
-    versions = model_versions.versions(
-        lake.records(catalog.MODELS), weights_id=weights_id, kind=ModelKind.CLASSIFIER
-    )
+    known = lake.records(catalog.MODELS, columns=model_versions.NARROW)
+    versions = model_versions.versions(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
     current = sorted(
         (
             {**row, "metrics": dict(row["metrics"])}
