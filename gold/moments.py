@@ -169,7 +169,7 @@ def fold(embeddings: DataFrame, shift: Matrix) -> Moments:
     partials = embeddings.select("embedding").mapInArrow(folded, FOLDED)
     if partials.rdd.getNumPartitions() > PARTIALS:
         partials = partials.repartition(PARTIALS).mapInArrow(combined, FOLDED)
-    return _total((row.asDict() for row in partials.toLocalIterator()), shift)
+    return _total(partials.toArrow().to_pylist(), shift)
 
 
 def mean(embeddings: DataFrame) -> Matrix:
@@ -196,7 +196,7 @@ def _partial(moments: Moments) -> pa.RecordBatch:
     )
 
 
-def _total(rows: Iterator[Mapping[str, Any]], shift: Matrix) -> Moments:
+def _total(rows: Iterable[Mapping[str, Any]], shift: Matrix) -> Moments:
     """Return the sum of the moments about one shift in rows with the columns of FOLDED."""
     total = Moments.none(shift)
     for row in rows:

@@ -38,12 +38,12 @@ BAD = ("error", "warning")
 def spark(s3_server):
     """The one session, which every run of the suite gets.
 
-    It lives for many runs, so Java's second compiler pays: a quarter of their time. It also keeps the plans
-    of hundreds of lakes, which take more memory than those of one.
+    It lives for many runs, so Java's second compiler pays: a quarter of their time. Delta keeps the logs of
+    all tables that were used in the last hour, with their plans: of hundreds of lakes they filled the heap.
     """
     java = (
         "spark.config.spark.driver.extraJavaOptions=-XX:+UseParallelGC",
-        "spark.config.spark.driver.memory=4g",
+        "spark.config.spark.databricks.delta.delta.log.cacheSize=64",
     )
     settings = Settings.load("local", environment={}, overrides=[*java, *s3_server.session])
     with (
