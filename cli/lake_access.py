@@ -13,6 +13,7 @@ from rich.console import Console
 from cli.json_console import JsonConsole
 from conf.errors import BadInput
 from conf.settings import Settings
+from expectations import suite_runner
 from expectations.gate import SuiteGate
 from gold import embedding_removal
 from lake import lake_format, lease, pseudonyms, spark_session
@@ -74,7 +75,9 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
 
         def start_spark() -> SparkSession:
             with console.status("starting Spark"):
-                running = spark_session.running(settings.spark, lake=files.root)
+                running = spark_session.running(
+                    settings.spark, lake=files.root, meanwhile=suite_runner.prepare
+                )
                 spark = stack.enter_context(running)
                 own.shared_with(spark_session.java_process(spark))
                 return spark

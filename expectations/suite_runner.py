@@ -41,6 +41,13 @@ def gx_context() -> EphemeralDataContext:
     return context
 
 
+def prepare() -> None:
+    """Import what the first suite needs, which takes 2 to 3 s: a time for it is the start of Java."""
+    import great_expectations.validator.metrics_calculator  # noqa: F401  (what failing rows are found with)
+
+    gx_context()
+
+
 @contextmanager
 def data_source_of_rows() -> Iterator[None]:
     """Lets a data source ROWS be added for a while; then Great Expectations forgets it and its rows."""

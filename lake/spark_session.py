@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pyspark.errors import PySparkException
@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import SparkSettings
+from lake.concurrent_work import beside
 from lake.lease import exists
 from lake.storage.addresses import is_s3
 from lake.storage.connectors import spark_options
@@ -63,15 +64,17 @@ RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 
 @contextlib.contextmanager
-def running(spark: SparkSettings, *, lake: str) -> Iterator[SparkSession]:
+def running(
+    spark: SparkSettings, *, lake: str, meanwhile: Callable[[], None] | None = None
+) -> Iterator[SparkSession]:
     """Run a session in this context, for a lake under the root `lake`. Spark's log doesn't reach the
     terminal.
 
     The log is removed with the session, unless an error that isn't ours ends the context: then the log may
-    explain it. Raises BadInput and SparkDidNotStart like `start`.
+    explain it. `meanwhile` and what is raised are those of `start`.
     """
     try:
-        session = start(spark, lake=lake)
+        session = start(spark, lake=lake, meanwhile=meanwhile)
         try:
             yield session
         finally:
@@ -134,11 +137,14 @@ def any_retention(spark: SparkSession) -> Iterator[None]:
         spark.conf.unset(RETENTION_CHECK)
 
 
-def start(spark: SparkSettings, *, lake: str) -> SparkSession:
+def start(
+    spark: SparkSettings, *, lake: str, meanwhile: Callable[[], None] | None = None
+) -> SparkSession:
     """Return the session of this process, for a lake under the root `lake`.
 
-    Raises BadInput where there is no Java, or one that Spark 4 doesn't run on, and SparkDidNotStart, for
-    example where the Delta jars can't be downloaded.
+    The function `meanwhile` runs in a thread while Java starts, and has ended on return. What it raises
+    becomes a warning. Raises BadInput where there is no Java, or one that Spark 4 doesn't run on, and
+    SparkDidNotStart, for example where the Delta jars can't be downloaded.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     _let_workers_import_this_project()
@@ -159,7 +165,7 @@ def start(spark: SparkSettings, *, lake: str) -> SparkSession:
         builder = builder.config(key, value)
     log = log_file()
     try:
-        with _output_to(log) if launches_java else contextlib.nullcontext():
+        with beside(meanwhile), _output_to(log) if launches_java else contextlib.nullcontext():
             session = builder.getOrCreate()
     except (PySparkException, OSError) as error:
         raise SparkDidNotStart(_why_it_did_not_start(log, error, packages)) from error

@@ -50,7 +50,7 @@ def spark(s3_server):
         spark_session.running(settings.spark, lake="") as started,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(spark_session, "running", lambda _, lake: nullcontext(started))
+        patch.setattr(spark_session, "running", lambda *_, **__: nullcontext(started))
         yield started
 
 

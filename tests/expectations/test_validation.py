@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -47,6 +49,21 @@ IS_NOT_NULL = {"type": "nullity", "column": {"name": "a"}, "is_null": False}
 
 def matches(regex):
     return expectation("expect_column_values_to_match_regex", "such", column="a", regex=regex)
+
+
+JUDGES = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from expectations import suite_runner, suites
+from expectations.pandas_engine import ArrowRows
+from expectations.validation import judge
+suite_runner.prepare()
+prepared = set(sys.modules)
+rows = ArrowRows(pa.table({"photo_id": ["1", "2"], "a": [1, None]}))
+print(judge(rows, suites.load("rules", folder=Path(sys.argv[1])), expected=2).refused, end=" ")
+print(sorted(name for name in sys.modules.keys() - prepared if name.startswith("great_expectations")))
+"""
 
 
 @pytest.fixture
@@ -379,3 +396,11 @@ def test_a_suite_that_both_engines_read_alike_is_taken(suite):
 def test_a_suite_that_changed_on_disk_is_seen(suite):
     assert len(suite(NOT_NULL).expectations) == 1
     assert len(suite(NOT_NULL, SMALL).expectations) == 2
+
+
+def test_a_process_can_prepare_for_its_first_suite_beside_other_work(suite, tmp_path):
+    """So that a gate doesn't wait for an import while Java could have been starting."""
+    suite(NOT_NULL, SMALL | {"kwargs": {"column": "a", "max_value": 10}})
+    words = [sys.executable, "-c", JUDGES, str(tmp_path)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert said == "1 []\n"
