@@ -39,11 +39,13 @@ def spark(s3_server):
     """The one session, which every run of the suite gets.
 
     It lives for many runs, so Java's second compiler pays: a quarter of their time. Delta keeps the logs of
-    all tables that were used in the last hour, with their plans: of hundreds of lakes they filled the heap.
+    all tables that were used in the last hour, with their plans, and Spark those of the last thousand queries
+    for its page: of hundreds of lakes they filled the heap.
     """
     java = (
         "spark.config.spark.driver.extraJavaOptions=-XX:+UseParallelGC",
-        "spark.config.spark.databricks.delta.delta.log.cacheSize=64",
+        "spark.config.spark.databricks.delta.delta.log.cacheSize=16",
+        "spark.config.spark.sql.ui.retainedExecutions=1",
     )
     settings = Settings.load("local", environment={}, overrides=[*java, *s3_server.session])
     with (
