@@ -140,6 +140,11 @@ class _HasState(Protocol):
 Seen = TypeVar("Seen", bound=_HasState)
 
 
+def pause() -> None:
+    """Wait POLL_SECONDS, between two requests for a state."""
+    time.sleep(POLL_SECONDS)
+
+
 def watch(
     console: Console, name: str, look: Callable[[], Seen], is_done: Callable[[Seen], bool]
 ) -> Seen:
@@ -157,4 +162,4 @@ def watch(
                 printed = seen.state
             if is_done(seen):
                 return seen
-            time.sleep(POLL_SECONDS)
+            pause()

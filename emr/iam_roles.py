@@ -14,6 +14,7 @@ from conf.settings import EmrSettings, Settings
 from emr import account, service_role
 from emr.account import LOGS, PACKAGES, Account, S3Places
 from emr.iam_statements import Document, Statement, document, pass_role, statement
+from lake import delta_log
 from lake.catalog import TABLES
 
 SECRET_PREFIX = "aws-secret:"
@@ -22,8 +23,6 @@ SECRET_PREFIX = "aws-secret:"
 AUDITED = ("ops", "privacy")
 """The folders of the lake that an auditor reads completely. Of other tables an auditor only reads the Delta
 log, which says which run wrote which version when; pixels and embeddings are in data files."""
-
-DELTA_LOG = "_delta_log"
 
 READ = ("s3:GetObject", "s3:GetObjectVersion")
 REMOVE = (
@@ -231,7 +230,7 @@ def _auditor_permissions(aws_account: Account, places: S3Places) -> list[Stateme
     """
     lake = places.lake
     others = [table.name for table in TABLES if table.name.split("/")[0] not in AUDITED]
-    logs = lake.object_arns(*(f"{name}/{DELTA_LOG}" for name in others))
+    logs = lake.object_arns(*(f"{name}/{delta_log.FOLDER}" for name in others))
     allowed = [*lake.object_arns(*AUDITED), *logs]
     return [
         statement("ListTheLake", ["s3:GetBucketLocation", "s3:ListBucket"], [lake.bucket_arn]),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from rich.console import Console
 
 from conf.errors import BadInput, FruitLakeError, hint
@@ -137,7 +135,7 @@ def _wait_for_log(
     with console.status("waiting for the log"):
         for attempt in range(LOG_ATTEMPTS):
             if attempt:
-                time.sleep(cluster_state.POLL_SECONDS)
+                cluster_state.pause()
             if log := driver_logs.driver_log(emr_settings, cluster.id, step.id):
                 return log
     return None

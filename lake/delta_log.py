@@ -29,6 +29,11 @@ IN_COMMIT_TIMESTAMP = "inCommitTimestamp"
 """The feature of a Delta table that keeps the time of each commit in the commit itself."""
 
 
+def has_commit(files: Folder, table: str) -> bool:
+    """Whether a Delta table under the root has a commit. A killed writer may leave a folder without one."""
+    return bool(files.names(f"{table}/{FOLDER}", suffix=".json"))
+
+
 class DeltaLog:
     """The log of one table under a root. Its commits are numbered under the table's name, as Delta's
     `txnAppId`."""

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lake import delta_rs_reader
 from lake.chunks import Chunk
+from lake.delta_log import has_commit
 from lake.storage.connectors import delta_rs_options
 from lake.storage.folder import Folder
 
@@ -39,7 +40,7 @@ class Staging:
 
     def has(self, chunk: Chunk, part: str) -> bool:
         """Whether the chunk has that part, whole."""
-        return bool(self._files.names(f"{_folder(chunk, part)}/_delta_log", suffix=".json"))
+        return has_commit(self._files, _folder(chunk, part))
 
     def write_rows(self, chunk: Chunk, part: str, rows: pa.Table) -> None:
         """Writes a small part of a chunk without Spark, in the place of what an earlier try wrote."""

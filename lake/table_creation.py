@@ -7,21 +7,15 @@ from delta import DeltaTable
 from conf.settings import DeltaSettings
 from lake import catalog, small_tables
 from lake.catalog import Table
-from lake.delta_log import IN_COMMIT_TIMESTAMP
+from lake.delta_log import IN_COMMIT_TIMESTAMP, has_commit
 from lake.idempotent_commits import NumberedCommits
 from lake.readable_lake import Lake
-from lake.storage.folder import Folder
-
-
-def has(files: Folder, table: Table) -> bool:
-    """Whether the table has a commit. A killed writer may leave a folder without one."""
-    return bool(files.names(f"{table.name}/_delta_log", suffix=".json"))
 
 
 def make_all(lake: Lake, commits: NumberedCommits, delta: DeltaSettings) -> None:
     """Makes the tables that a lake lacks, and lets delta-rs commit to its small ones. Raises Busy."""
     for table in catalog.TABLES:
-        if not has(lake.files, table):
+        if not has_commit(lake.files, table.name):
             _make(lake, table, delta)
         elif table.is_small and lake.log(table).has_commit_timestamps():
             _drop_commit_timestamps(lake, commits, table)

@@ -24,6 +24,7 @@ from lake import (
 )
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
+from lake.delta_log import has_commit
 from lake.enums import REMOVAL
 from lake.idempotent_commits import NumberedCommits
 from lake.lease import Lease
@@ -82,9 +83,9 @@ class WritableLake(Lake):
     def _fence(self) -> None:
         """Makes every earlier writer harmless, in the tables and in the ledger."""
         for table in catalog.TABLES:
-            if table.numbers and table_creation.has(self.files, table):
+            if table.numbers and has_commit(self.files, table.name):
                 self._commits.take_over(table)
-        if table_creation.has(self.files, catalog.CHUNKS):
+        if has_commit(self.files, catalog.CHUNKS.name):
             self.ledger.take_over()
 
     # Adding and replacing rows

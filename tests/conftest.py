@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -39,8 +40,8 @@ def spark(s3_server):
     """The one session, which every run of the suite gets.
 
     It lives for many runs, so Java's second compiler pays: a quarter of their time. Delta keeps the logs of
-    all tables that were used in the last hour, with their plans, and Spark those of the last thousand queries
-    for its page: of hundreds of lakes they filled the heap.
+    all tables that were used in the last hour, and Spark the plans of the last thousand queries for its page:
+    those of hundreds of lakes take more memory than those of one.
     """
     java = (
         "spark.config.spark.driver.extraJavaOptions=-XX:+UseParallelGC",
@@ -54,6 +55,8 @@ def spark(s3_server):
     ):
         patch.setattr(spark_session, "running", lambda *_, **__: nullcontext(started))
         yield started
+    threads = [type(thread).__name__ for thread in threading.enumerate()]
+    assert "FinalizerWorker" in threads, "a test ended this thread of Py4J: Java kept every object"
 
 
 @pytest.fixture(scope="session")

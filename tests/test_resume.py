@@ -1,15 +1,19 @@
 """A run that dies at any fault point, started again, ends with the tables of one that did not."""
 
+import re
 import shutil
 
 import numpy as np
 import pytest
 
 from cli.step_runner import RECORDED
-from lake import catalog
-from lake.chunks import ChunkState
+from lake import catalog, fault_points
+from lake.chunks import ChunkPlan, ChunkState
+from lake.enums import SILVER
+from lake.publication import Publication
 from lake.run_journal import LayerRun
 from tests.support.kills import Killed, dies
+from tests.support.memory_store import MODEL, Disk, PairChunks, UnjudgedChunks
 from tests.support.place import Place
 from tests.support.table_contents import features, repeated, rows
 
@@ -34,6 +38,13 @@ MUST_BE_AMONG_THEM = {
     "gold: gold/features committed",
     "gold: gold/models committed",
 }
+
+BESIDE_THE_WAY = {
+    "bronze": {"before judged", "judged"},  # silver's run judges what bronze has published
+    "silver": {"flatbuffer written", "refused staged"},
+    "gold": {"moments folded", "features staged"},
+}
+"""Points of layers that the way of a chunk doesn't have."""
 
 
 class DisturbedLake(Place):
@@ -66,6 +77,31 @@ def disturbed(samples_lake, tmp_path_factory, spark):
 
 def test_the_points_are_those_that_we_know_of(samples_lake):
     assert set(samples_lake.points) >= MUST_BE_AMONG_THEM
+
+
+def way(points, layer):
+    """The points of a layer in the order of their first time, whatever its tables are called."""
+    own = [point.partition(": ")[2] for point in points if point.startswith(f"{layer}: ")]
+    return list(dict.fromkeys(re.sub(r"^\S+ committed", "a table committed", name) for name in own))
+
+
+def way_in_memory(kind):
+    """The points that a chunk passes in memory."""
+    passed, store = [], Disk([]).store()
+    publication = Publication(store, kind(store), LayerRun(SILVER))
+    plan = ChunkPlan(layer=SILVER, weights_id=MODEL)
+    with fault_points.armed(passed.append):
+        publication.run(plan, lambda chunk: store.staging.write(chunk, "rows", ["a", "bad-b"]))
+    return way(passed, SILVER)
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"), [("bronze", UnjudgedChunks), ("silver", PairChunks), ("gold", PairChunks)]
+)
+def test_chunks_take_the_way_that_may_end_at_every_operation_in_memory(samples_lake, layer, kind):
+    """There a process dies before and after each change of the disk (tests/lake/test_publication.py)."""
+    real = [name for name in way(samples_lake.points, layer) if name not in BESIDE_THE_WAY[layer]]
+    assert real == way_in_memory(kind)
 
 
 @pytest.mark.parametrize(

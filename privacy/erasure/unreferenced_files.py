@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from lake import delta_log
 from lake.catalog import Table
 from lake.readable_lake import Lake
 from lake.storage.folder import StoredKind, StoredObject
 from lake.writable_lake import WritableLake
-
-LOG = "_delta_log"
 
 
 def strays(lake: Lake, table: Table) -> list[StoredObject]:
     """Return what lies in a table's folder and does not belong to its current version or to its log."""
     live = lake.names(lake.read(table))
     live |= {_checksum(name) for name in live}
-    log = f"{table.name}/{LOG}/"
+    log = f"{table.name}/{delta_log.FOLDER}/"
     return [
         each
         for each in lake.files.stored(table.name)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from conf.settings import Settings
 from gold.model_versions import WIPED
-from lake import catalog, spark_session
+from lake import catalog, delta_log, spark_session
 from lake.readable_lake import Lake
 from lake.storage.addresses import within
 from lake.storage.folder import StoredKind, StoredObject
@@ -110,7 +110,7 @@ def residue_in(stored: StoredObject, search: SubjectMatcher, *, deep: bool = Fal
             file.seek(0)
             return _in_raw(_blocks(file), search)
     try:
-        is_in_log = unreferenced_files.LOG in stored.name.split("/")
+        is_in_log = delta_log.FOLDER in stored.name.split("/")
         what = _in_parquet(stored, search, deep=deep or is_in_log)
     except (pa.ArrowException, OSError) as error:
         return f"a Parquet file that can't be read: {type(error).__name__}"

@@ -60,14 +60,17 @@ def calls(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    """Nothing waits between two requests for a state. A test that would wait for ever fails instead."""
+    """Nothing waits between two requests for a state. A test that would wait for ever fails instead.
+
+    `time.sleep` itself stays: a thread of Py4J sleeps by it between the releases of Java's objects.
+    """
     waits = Counter()
 
-    def sleep(seconds):
-        waits[seconds] += 1
+    def pause():
+        waits["pause"] += 1
         assert waits.total() < 100
 
-    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr("emr.cluster_state.pause", pause)
     return waits
 
 
@@ -432,10 +435,10 @@ def test_ctrl_c_leaves_it_going_and_says_how_to_look(emr, run, monkeypatch, doin
     else:
         emr.add_response("describe_cluster", told_cluster("STARTING"), {"ClusterId": "j-1"})
 
-    def interrupted(_):
+    def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("time.sleep", interrupted)
+    monkeypatch.setattr("emr.cluster_state.pause", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(doing)
     last = run.screen.getvalue().splitlines()[-1]
@@ -480,7 +483,7 @@ def test_an_executor_s_log_is_not_the_driver_s(emr, run):
 
 
 def test_a_log_that_comes_late_is_waited_for(emr, run, monkeypatch, no_waiting):
-    monkeypatch.setattr("time.sleep", lambda _: end_of_driver("error: at last."))
+    monkeypatch.setattr("emr.cluster_state.pause", lambda: end_of_driver("error: at last."))
     error, _ = submit_and_fail(emr, run)
     assert error == "The step s-1 failed: at last."
 
