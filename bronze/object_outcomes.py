@@ -6,7 +6,7 @@ with the listing or the chunk, not with the lake.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -41,7 +41,7 @@ def unseen(
         pa.array([a.landing.etag for a in arrivals], pa.string()),
     )
     is_known, was_unreadable = np.zeros(len(arrivals), bool), np.zeros(len(arrivals), bool)
-    for batch in known:
+    for batch in _gathered(known, rows=len(arrivals)):
         objects, etags = batch.column("object"), batch.column("etag")
         is_known[_places(_versions(objects, etags), listed)] = True
         failed = pc.starts_with(etags, UNREADABLE)
@@ -50,6 +50,23 @@ def unseen(
     new = np.flatnonzero(~is_known & ~was_unreadable).tolist()
     tried = np.flatnonzero(~is_known & was_unreadable).tolist()
     return [arrivals[place] for place in new], [arrivals[place] for place in tried]
+
+
+def _gathered(batches: Iterable[pa.RecordBatch], *, rows: int) -> Iterator[pa.Table]:
+    """Yield the rows of batches in tables of so many `rows` or more, but for the last one.
+
+    To look up a batch in the listing costs as much as the listing is long, however small the batch.
+    """
+    waiting: list[pa.RecordBatch] = []
+    held = 0
+    for batch in batches:
+        waiting.append(batch)
+        held += batch.num_rows
+        if held >= rows:
+            yield pa.Table.from_batches(waiting).combine_chunks()
+            waiting, held = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting).combine_chunks()
 
 
 def _versions(objects: pa.Array, etags: pa.Array) -> pa.Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -38,7 +38,7 @@ def existing_lake(settings: Settings) -> Folder:
 
 @contextmanager
 def reading(settings: Settings, console: Console) -> Iterator[Lake]:
-    """Opens the lake for reading with Spark, for a while. It takes no lease.
+    """Opens the lake for reading, for a while. It takes no lease.
 
     Raises BadInput where there is no lake or its key is missing, Refused for another key.
     """
@@ -47,10 +47,12 @@ def reading(settings: Settings, console: Console) -> Iterator[Lake]:
     lake_format.check(files, pseudonyms=own)
     with ExitStack() as stack:
 
+        @cache
         def start_spark() -> SparkSession:
             with console.status("starting Spark"):
                 return stack.enter_context(spark_session.running(settings.spark, lake=files.root))
 
+        _start_if_awaited(start_spark)
         yield Lake(start_spark, files, Run.begin(settings.digest))
 
 
@@ -73,6 +75,7 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
         keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=make_key)
         lake_format.check(files, pseudonyms=keys)
 
+        @cache
         def start_spark() -> SparkSession:
             with console.status("starting Spark"):
                 running = spark_session.running(
@@ -82,6 +85,7 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
                 own.shared_with(spark_session.java_process(spark))
                 return spark
 
+        _start_if_awaited(start_spark)
         lake = WritableLake.open(
             start_spark, files, run=run, lease=own, pseudonyms=keys, delta=settings.delta
         )
@@ -89,6 +93,16 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
         if isinstance(console, JsonConsole):
             console.begin(run.run_id)
         yield context_of(settings, lake, keys, console)
+
+
+def _start_if_awaited(start_spark: Callable[[], SparkSession]) -> None:
+    """Starts Spark at once in a process of spark-submit, also if nothing comes to need it.
+
+    YARN gives a driver that it runs 100 s to have a session (`spark.yarn.am.waitTime`), and calls a run that
+    ends without one failed.
+    """
+    if spark_session.is_submitted():
+        start_spark()
 
 
 def context_of(

@@ -75,9 +75,10 @@ def check(
     chunks = lake.ledger.chunks().values()
     expected = journalled(chunks, table, version=at, is_last=at == last)
     try:
+        suite = suites.load(name, folder=folder)
         verdict = judge(
-            judged_rows(views.of(table, rows), expected=expected),
-            suites.load(name, folder=folder),
+            judged_rows(views.of(table, rows), suite, expected=expected),
+            suite,
             expected=expected,
             may_refuse_rows=False,
         )

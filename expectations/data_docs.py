@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from expectations import suites
 from lake import catalog
@@ -56,8 +58,15 @@ def publish(lake: Lake, folder: Folder, *, suite_folder: Path = suites.HERE) -> 
 
 def _last_results(lake: Lake) -> Sequence[Mapping[str, Any]]:
     """Return the rows of ops/quality from the last judgement of each suite."""
-    rows = lake.records(catalog.QUALITY)
-    last = {row["suite"]: row["judged_at"] for row in sorted(rows, key=itemgetter("judged_at"))}
+    last: dict[str, datetime] = {}
+    for batch in lake.batches(catalog.QUALITY, columns=["suite", "judged_at"]):
+        newest = pa.Table.from_batches([batch]).group_by("suite").aggregate([("judged_at", "max")])
+        for row in newest.to_pylist():
+            found = row["judged_at_max"]
+            last[row["suite"]] = max(found, last.get(row["suite"], found))
+    if not last:
+        return []
+    rows = lake.records(catalog.QUALITY, where=pc.field("judged_at").isin(list(last.values())))
     return [row for row in rows if row["judged_at"] == last[row["suite"]]]
 
 

@@ -63,9 +63,10 @@ class SuiteGate:
     ) -> GateOutcome:
         """Judges rows of a chunk; see `lake.layer_interfaces.Gate`. Raises Blocked."""
         view = self._views.of(table, rows, chunk=chunk, staged_models=staged_models)
+        suite = suites.load(suites.name_of(table), folder=self.folder)
         verdict = judge(
-            judged_rows(view, expected=expected),
-            suites.load(suites.name_of(table), folder=self.folder),
+            judged_rows(view, suite, expected=expected),
+            suite,
             expected=expected,
             # Replayed photos were refused before. That they are again must hold up nothing.
             gates=None if chunk.is_replay else self.gates,

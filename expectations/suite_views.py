@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+from pyspark.sql.types import DataType, StructType
 
 from expectations import view_columns
 from expectations.vector_measures import Centre, VectorMeasures
@@ -51,6 +52,15 @@ class View:
     add: Callable[[pa.RecordBatch, Counts], pa.RecordBatch]
     counted: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> Mapping[str, DataType]:
+        """The types of the view's columns, by name."""
+        schema = _changed_schema(self.rows, lambda batch: self._whole(batch, {}))
+        return {field.name: field.dataType for field in schema}
+
+    def _whole(self, batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
+        return self.add(batch if self.narrow is None else self.narrow(batch), counts)
+
     def on_driver(self, *, most: int) -> pa.Table | None:
         """Return the view as a table, by one Spark job; None where it has more rows than `most`."""
         narrow = self.rows
@@ -61,7 +71,8 @@ class View:
             return None
         counts = _counts(table, self.counted)
         empty = pa.RecordBatch.from_pylist([], table.schema)
-        added = [self.add(batch, counts) for batch in table.to_batches() or [empty]]
+        batches = table.combine_chunks().to_batches() or [empty]
+        added = [self.add(batch, counts) for batch in batches]
         return pa.Table.from_batches(added)
 
     def in_spark(self) -> DataFrame:
@@ -70,7 +81,7 @@ class View:
         if self.counted:
             groups = self.rows.groupBy(*self.counted).count().collect()
             counts = {tuple(group)[:-1]: group[-1] for group in groups}
-        narrow, add = self.narrow, self.add
+        narrow, add = self.narrow, self.add  # workers get these, and not the frame
 
         def whole(batch: pa.RecordBatch) -> pa.RecordBatch:
             return add(batch if narrow is None else narrow(batch), counts)
@@ -80,13 +91,20 @@ class View:
 
 def _mapped(rows: DataFrame, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> DataFrame:
     """Return rows of which the workers have changed each record batch."""
-    empty = pa.RecordBatch.from_pylist([], to_arrow_schema(rows.schema))
-    schema = from_arrow_schema(change(empty).schema)
+    schema = _changed_schema(rows, change)
 
     def changed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return (change(batch) for batch in batches if batch.num_rows)
 
     return rows.mapInArrow(changed, schema)
+
+
+def _changed_schema(
+    rows: DataFrame, change: Callable[[pa.RecordBatch], pa.RecordBatch]
+) -> StructType:
+    """Return the schema of rows after a change of their record batches."""
+    empty = pa.RecordBatch.from_pylist([], to_arrow_schema(rows.schema))
+    return from_arrow_schema(change(empty).schema)
 
 
 def _counts(table: pa.Table, columns: Sequence[str]) -> Counts:

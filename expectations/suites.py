@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql.types import DataType, FractionalType, StringType
+
 from conf.errors import Blocked, hint
 from lake import catalog
 from lake.catalog import Table
@@ -35,8 +37,29 @@ NO_NULLS = "either_value_is_missing"
 ANYTHING = r"[\s\S]"
 """The part of a regex that matches any one character, in Java and in Python."""
 
-JAVA_OR_PYTHON = re.compile(r"\\[a-zA-Z](?<!\\[nrtfx])|\(\?[a-zA-Z]|\[\[|&&|\$|(?<!\\)\.")
+JAVA_OR_PYTHON = re.compile(
+    r"\\[a-zA-Z](?<!\\[nrtfx])|\(\?<?[a-zA-Z]|\[(?:[^\]\\]|\\.)*\[|&&|\$|(?<!\\)\."
+)
 """What the regexes of a suite may not hold, but for escapes of single characters."""
+
+COMPARED = frozenset(
+    {
+        "expect_column_max_to_be_between",
+        "expect_column_mean_to_be_between",
+        "expect_column_pair_values_a_to_be_greater_than_b",
+        "expect_column_pair_values_to_be_equal",
+        "expect_column_proportion_of_non_null_values_to_be_between",
+        "expect_column_values_to_be_between",
+        "expect_column_values_to_be_in_set",
+        "expect_column_values_to_be_unique",
+        "expect_column_values_to_match_regex",
+        "expect_column_values_to_not_be_null",
+        "expect_compound_columns_to_be_unique",
+        "expect_table_row_count_to_equal",
+    }
+)
+"""The kinds of expectations that pandas and Spark are known to judge alike: those of our suites, which
+tests/expectations/test_engines.py compares on odd values."""
 
 
 def name_of(table: Table) -> str:
@@ -133,8 +156,9 @@ def _differs_between_engines(kind: str, kwargs: Mapping[str, Any]) -> str | None
     compare with null, while pandas fails it.
     """
     patterns = [kwargs.get("regex"), *kwargs.get("regex_list", ())]
-    for found in map(JAVA_OR_PYTHON.search, (p.replace(ANYTHING, "") for p in patterns if p)):
-        if found:
+    for pattern in filter(None, patterns):
+        alike = pattern.replace(ANYTHING, "").replace(r"\\", "")
+        if found := JAVA_OR_PYTHON.search(alike):
             return (
                 f"write what {found[0]} means as characters, and the end as (?!{ANYTHING}), "
                 "as bronze_photos.json does"
@@ -149,6 +173,30 @@ def _differs_between_engines(kind: str, kwargs: Mapping[str, Any]) -> str | None
         if condition.get("type") == "or" or column not in present:
             return f"let its row_condition ask first that {column} isn't null, as gold_models.json does"
     return None
+
+
+def are_judged_alike(suite: ExpectationSuite, columns: Mapping[str, DataType]) -> bool:
+    """Return whether pandas and Spark are known to judge rows alike by a suite.
+
+    `columns` are the types of the view's columns, by name. A suite with an expectation of another kind than
+    COMPARED, or one that compares a column with values of another type, has its verdict from Spark alone.
+    """
+    return all(
+        _is_judged_alike(e.configuration.type, e.configuration.kwargs, columns)
+        for e in suite.expectations
+    )
+
+
+def _is_judged_alike(kind: str, kwargs: Mapping[str, Any], columns: Mapping[str, DataType]) -> bool:
+    if kind not in COMPARED:
+        return False
+    types = [columns.get(name) for name in _columns(kwargs)]
+    if kind == "expect_column_values_to_be_in_set":
+        is_text = all(isinstance(value, str) for value in kwargs.get("value_set") or ())
+        return is_text and isinstance(columns.get(kwargs["column"]), StringType)
+    if kind == "expect_column_pair_values_to_be_equal":  # not a number equals itself in Spark alone
+        return not any(isinstance(each, FractionalType) for each in types)
+    return True
 
 
 def identity(expectation: Any) -> str:

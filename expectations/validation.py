@@ -32,8 +32,8 @@ REFUSED_SHARE = "refused_share"
 """The reason for blocking a chunk with too many refused rows."""
 
 ROWS_ON_DRIVER = 200_000
-"""The most rows that are judged on the driver, which is eight usual chunks. Their view takes some 40 MB in
-Arrow and a few times that in pandas; more rows stay in Spark."""
+"""The most rows that are judged on the driver. Their view takes some 40 MB in Arrow and a few times that in
+pandas; more rows stay in Spark. A chunk has at most `chunks.max_photos`, fewer or as many as this."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,17 @@ class Verdict:
         return self.refusals.count
 
 
-def judged_rows(view: View, *, expected: int | None, most: int = ROWS_ON_DRIVER) -> JudgedRows:
-    """Return the rows of a view for the engine that judges them: pandas on the driver, or Spark where there
-    are more than `most`.
+def judged_rows(
+    view: View, suite: ExpectationSuite, *, expected: int | None, most: int = ROWS_ON_DRIVER
+) -> JudgedRows:
+    """Return the rows of a view for the engine that judges them by a suite: pandas on the driver, or Spark
+    where there are more than `most`, or where pandas might judge otherwise.
 
     `expected` is the number of rows that there should be; a view that should have more isn't tried.
     """
-    table = view.on_driver(most=most) if expected is None or expected <= most else None
+    is_small = expected is None or expected <= most
+    is_alike = is_small and suites.are_judged_alike(suite, view.columns)
+    table = view.on_driver(most=most) if is_alike else None
     return SparkRows(view.in_spark()) if table is None else ArrowRows(table)
 
 

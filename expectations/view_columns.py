@@ -51,7 +51,8 @@ class PhotoColumns:
         """Return the batch with these columns. `counts` are those of all rows by their label."""
         found = pc.extract_regex(batch.column("path"), r"\Asubject=(?P<pseudonym>[0-9a-f]{64})/")
         days = batch.column("uploaded_at").cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
-        excess = label_excess({label: n for (label,), n in counts.items()}, self.history)
+        here = {label: counts[(label,)] for label in batch.column("label").unique().to_pylist()}
+        excess = label_excess(here, self.history, rows=sum(counts.values()))
         return with_columns(
             batch,
             {
@@ -63,18 +64,18 @@ class PhotoColumns:
 
 
 def label_excess(
-    here: Mapping[str | None, int], before: Mapping[str | None, int]
+    here: Mapping[str | None, int], before: Mapping[str | None, int], *, rows: int
 ) -> dict[str | None, float]:
     """Return, for each label, its part of the surplus rows, whose mean over rows is the share of these.
 
-    Rows are surplus where a label is more frequent than in the history. For a label with the share p here
-    and q in the history, it is (p − q − 2σ) / p, and at least 0. σ is the standard error of p − q if both
-    were drawn from one mix (the two-proportion z-test), because the shares of a few rows vary much by
-    chance. Without a history it is 0.
+    `here` has the numbers of rows of some labels, out of so many `rows`. Rows are surplus where a label is
+    more frequent than in the history. For a label with the share p here and q in the history, it is
+    (p − q − 2σ) / p, and at least 0. σ is the standard error of p − q if both were drawn from one mix (the
+    two-proportion z-test), because the shares of a few rows vary much by chance. Without a history it is 0.
     """
     if not before:
         return dict.fromkeys(here, 0.0)
-    rows, history_rows = sum(here.values()), sum(before.values())
+    history_rows = sum(before.values())
     excess = {}
     for label, n in here.items():
         m = before.get(label, 0)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import SparkSession
 
 from lake import delta_rs_reader
 from lake.catalog import Table
+from lake.storage.addresses import is_s3
 from lake.storage.folder import Folder
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ FOLDER = "_delta_log"
 TAKEOVER = 10**12
 """The number that a takeover adds to the numbers of commits and entries. There will never be as many of
 them."""
+
+CREDENTIALS_LAST = 300.0
+"""The seconds for which a table in S3 keeps the credentials that it was opened with. Those of a role end
+within hours, and new ones are there ten minutes before."""
 
 IN_COMMIT_TIMESTAMP = "inCommitTimestamp"
 """The feature of a Delta table that keeps the time of each commit in the commit itself."""
@@ -42,11 +48,14 @@ class DeltaLog:
         self._root = root
         self._table = table
         self._known: DeltaTable | None = None
+        self._opened = 0.0
 
     def table(self) -> DeltaTable:
         """Return delta-rs' table in its current version. Raises BadInput where there is no such table."""
-        if self._known is None:
+        is_stale = is_s3(self._root) and monotonic() - self._opened > CREDENTIALS_LAST
+        if self._known is None or is_stale:
             self._known = delta_rs_reader.delta_table(self._root, self._table)
+            self._opened = monotonic()
         else:
             self._known.update_incremental()
         return self._known

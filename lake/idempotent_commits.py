@@ -6,8 +6,8 @@ A commit carries a number under the table's own name (`txnAppId`, `txnVersion`).
 and no lower one after a higher. The number is the chunk's, or is counted for commits that belong to no chunk
 (models, moments, tombstones, erasures). When a lease is taken over, each table gets an empty commit that adds
 TAKEOVER to its number: a writer that was only paused is below it from then on, and can't commit with Spark.
-With delta-rs it can't commit because the table is not at the version any more that it knows. The journals
-(`ops`) need no numbers: see `lake.ledger`.
+With delta-rs it can't commit because the table is not at the version any more that it knows; so the journals
+(`ops`), whose rows have no numbers, get such a commit too.
 """
 
 from __future__ import annotations
@@ -15,20 +15,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import delta.exceptions.captured  # noqa: F401  (Delta's exceptions arrive as themselves only after it)
 from delta.exceptions import ConcurrentTransactionException
 
 from conf.errors import FruitLakeError
-from lake import fault_points, small_tables
+from lake import delta_log, fault_points, small_tables
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
-from lake.delta_log import TAKEOVER, add_takeover, number_of
+from lake.delta_log import TAKEOVER, add_takeover, commit_info, number_of
 from lake.lease import Lease
 from lake.readable_lake import Lake
 
 TRANSACTION = "spark.databricks.delta.write"
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+TOKEN = "commitToken"
+"""The key of what tells a commit of delta-rs from any other, among what the commit says of itself."""
 
 
 class NumberedCommits:
@@ -116,23 +120,32 @@ class NumberedCommits:
         from deltalake import CommitProperties, Transaction
         from deltalake.exceptions import CommitFailedError
 
-        known = self._lake.log(table).table()
+        log = self._lake.log(table)
+        known = log.table()
+        version = known.version() + 1
         self._lease.check()
         if number is not None and number <= number_of(known, table):
             raise FruitLakeError(
                 f"{table.name}: commit {number} was overtaken by another; run again."
             )
+        token = uuid4().hex
+        metadata = self._lake.run.metadata(layer=layer, chunk=chunk)
         properties = CommitProperties(
-            custom_metadata={"userMetadata": self._lake.run.metadata(layer=layer, chunk=chunk)},
+            custom_metadata={"userMetadata": metadata, TOKEN: token},
             max_commit_retries=0,
             app_transactions=[] if number is None else [Transaction(table.name, number)],
         )
         self.written.add(table)
         try:
             write(known, properties)
-        except CommitFailedError:
+        except CommitFailedError as error:
             self._lease.check()
-            raise
+            # S3 may have made the commit and lost the answer: then delta-rs finds its own entry in the way.
+            made = delta_log.actions(self._lake.files, table, version) or []
+            if commit_info(made).get(TOKEN) != token:
+                raise FruitLakeError(
+                    f"{table.name} was changed by another program while this run wrote to it; run again."
+                ) from error
 
     def take_over(self, table: Table) -> None:
         """Makes every earlier writer of a table harmless: Delta refuses or leaves out what it still commits.
@@ -143,7 +156,6 @@ class NumberedCommits:
                 uri = self._lake.files.uri(table.name)
                 add_takeover(self._lake.spark, uri, application=table.name)
         else:
-            self.commit_small(
-                table, small_tables.take_over, number=log.number() + TAKEOVER, layer="lease"
-            )
+            number = log.number() + TAKEOVER if table.numbers else None
+            self.commit_small(table, small_tables.take_over, number=number, layer="lease")
         fault_points.at("lake: a table fenced")

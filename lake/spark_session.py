@@ -137,6 +137,11 @@ def any_retention(spark: SparkSession) -> Iterator[None]:
         spark.conf.unset(RETENTION_CHECK)
 
 
+def is_submitted() -> bool:
+    """Whether spark-submit has started this process, and the Java beside it, as a cluster does."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
 def start(
     spark: SparkSettings, *, lake: str, meanwhile: Callable[[], None] | None = None
 ) -> SparkSession:
@@ -148,7 +153,7 @@ def start(
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     _let_workers_import_this_project()
-    launches_java = "PYSPARK_GATEWAY_PORT" not in os.environ
+    launches_java = not is_submitted()
     if launches_java:
         _check_java()
     builder = SparkSession.builder.appName("fruit-lake")

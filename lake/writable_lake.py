@@ -83,7 +83,7 @@ class WritableLake(Lake):
     def _fence(self) -> None:
         """Makes every earlier writer harmless, in the tables and in the ledger."""
         for table in catalog.TABLES:
-            if table.numbers and has_commit(self.files, table.name):
+            if has_commit(self.files, table.name):
                 self._commits.take_over(table)
         if has_commit(self.files, catalog.CHUNKS.name):
             self.ledger.take_over()

@@ -12,7 +12,8 @@ from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
 from gold import model_reader as models
 from gold.model_versions import PcaVersion
-from lake import catalog, delta_rs_reader, lake_format
+from lake import catalog, lake_format
+from lake.delta_log import DeltaLog
 from lake.storage.folder import Folder
 from page.predictions import Predictor, local_model
 from page.similar_photos import Embeddings, Neighbour
@@ -102,7 +103,7 @@ class Answers:
     def __init__(self, files: Folder, settings: Settings) -> None:
         self._files = files
         self._settings = settings
-        self._tables: dict[str, Any] = {}
+        self._logs: dict[str, DeltaLog] = {}
         self._snapshot: LakeSnapshot | None = None
 
     def snapshot(self) -> LakeSnapshot:
@@ -119,7 +120,7 @@ class Answers:
         except FruitLakeError:
             raise
         except Exception as error:
-            self._tables.clear()
+            self._logs.clear()
             raise LakeGone.of(error) from error
         return self._snapshot
 
@@ -146,18 +147,15 @@ class Answers:
     def _versions(self) -> dict[str, int]:
         """The newest version of each watched table, by name. Raises LakeGone where the lake is gone."""
         if not lake_format.is_made(self._files):
-            self._tables.clear()
+            self._logs.clear()
             self._snapshot = None
             raise LakeGone(
                 f"There is no lake in {self._settings.paths.lake} any more; put it back."
             )
         versions = {}
         for table in WATCHED:
-            if table.name in self._tables:
-                self._tables[table.name].update_incremental()
-            else:
-                self._tables[table.name] = delta_rs_reader.delta_table(self._files.root, table)
-            versions[table.name] = self._tables[table.name].version()
+            log = self._logs.setdefault(table.name, DeltaLog(self._files.root, table))
+            versions[table.name] = log.version()
         return versions
 
 

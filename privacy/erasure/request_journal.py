@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Self
 
 from lake import catalog, fault_points
@@ -71,23 +71,20 @@ class ErasureRequest:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
-        """Make a request from a row of privacy/erasures.
-
-        Spark gives the times of the row in this machine's zone; those of the request are in UTC.
-        """
+        """Make a request from a row of privacy/erasures."""
         return cls(
             request=row["request"],
             state=ErasureState(row["state"]),
             mode=row["mode"],
             subject=row["subject"],
             certificate=row["certificate"],
-            at=row["at"].astimezone(UTC),
+            at=row["at"],
             entry=row["entry"],
             photo_ids=frozenset(row["photo_ids"] or []),
             counts=dict(row["counts"] or []),
             versions_before=dict(row["versions_before"] or []),
             versions_after=dict(row["versions_after"] or []),
-            due_at=row["due_at"] and row["due_at"].astimezone(UTC),
+            due_at=row["due_at"],
         )
 
 

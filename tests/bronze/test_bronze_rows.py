@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from bronze import object_outcomes
 from bronze.bronze_layer import _barred
 from bronze.bronze_rows import (
     ARRIVED,
@@ -96,6 +97,19 @@ def test_versions_that_the_lake_knows_are_not_new_and_unreadable_ones_are_tried_
     assert [each.position for each in new] == [1, 3]
     assert [each.position for each in tried] == [2]
     assert unseen([], batches) == ([], [])
+
+
+def test_the_listing_is_looked_through_once_for_as_many_known_rows(monkeypatch):
+    """However small the batches are: with one look for each, the time would grow with both."""
+    found = arrivals(*range(1, 101))
+    looks, places = [], object_outcomes._places
+    monkeypatch.setattr(
+        object_outcomes, "_places", lambda *given: (looks.append(1), places(*given))[1]
+    )
+    rows = [{"object": a.key, "etag": a.landing.etag} for a in found[:90]]
+    batches = [pa.RecordBatch.from_pylist([row]) for row in rows]
+    assert unseen(found, batches) == (found[90:], [])
+    assert len(looks) == 2
 
 
 def test_the_first_of_equal_photos_is_stored(chunk):

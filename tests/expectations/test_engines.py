@@ -1,5 +1,6 @@
 """Both engines of Great Expectations say the same of the same rows, by every expectation of every suite."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -7,7 +8,9 @@ import pytest
 from pyspark.sql import types
 
 from expectations import suite_views, suites
-from expectations.validation import judge
+from expectations.pandas_engine import ArrowRows
+from expectations.spark_engine import SparkRows
+from expectations.validation import judge, judged_rows
 from lake import catalog
 from tests.support.suite_cases import (
     CAUGHT,
@@ -22,6 +25,7 @@ from tests.support.suite_cases import (
     on_driver,
     refused,
     seen,
+    suite_of,
 )
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -154,6 +158,42 @@ def test_whole_chunks(spark, case):
         verdict = assert_same(view, table, {identity}, expected=len(differences))
         [finding] = verdict.findings
         assert finding.success is passes
+
+
+def test_every_kind_that_is_judged_on_the_driver_is_compared_here():
+    kinds = {e.configuration.type for t in suites.TABLES for e in suite_of(t).expectations}
+    assert kinds == suites.COMPARED
+
+
+@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+def test_our_suites_are_judged_on_the_driver(spark, table):
+    view = seen(spark, table, GOOD[table])
+    assert isinstance(judged_rows(view, suite_of(table), expected=1), ArrowRows)
+
+
+TIMES_OF_RESET_CLOCKS = {"column": "taken_on", "value_set": ["1970-01-01"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs", "refused"),
+    [
+        ("expect_column_values_to_not_be_in_set", TIMES_OF_RESET_CLOCKS, 1),
+        ("expect_column_values_to_be_in_set", TIMES_OF_RESET_CLOCKS, 1),
+        ("expect_column_values_to_be_in_set", {"column": "format", "value_set": [1]}, 2),
+        ("expect_column_values_to_be_of_type", {"column": "format", "type_": "StringType"}, 0),
+    ],
+)
+def test_what_pandas_may_judge_otherwise_is_judged_in_spark(spark, tmp_path, kind, kwargs, refused):
+    """Dates compared with texts, for example: pandas finds none of them."""
+    meta = {"id": "mine", "why": "for the test"}
+    rule = {"type": kind, "kwargs": kwargs, "severity": "critical", "meta": meta}
+    (tmp_path / "mine.json").write_text(json.dumps({"name": "mine", "expectations": [rule]}))
+    suite = suites.load("mine", folder=tmp_path)
+    view = seen(spark, catalog.PHOTOS, [{"taken_on": date(1970, 1, 1)}, {}])
+    rows = judged_rows(view, suite, expected=2)
+    assert isinstance(rows, SparkRows)
+    verdict = judge(rows, suite, expected=2)
+    assert (verdict.refused, verdict.blocked) == (refused, {})
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 0.1000001, 0.5, 9.0, NAN, None])

@@ -95,19 +95,19 @@ def expected_excess(here, before):
     ],
 )
 def test_the_excess_of_labels_is_as_its_formula_says(here, before):
-    found = view_columns.label_excess(Counter(here), Counter(before))
+    found = view_columns.label_excess(Counter(here), Counter(before), rows=len(here))
     assert found == pytest.approx(expected_excess(here, before), abs=1e-12)
 
 
 def test_few_rows_differ_by_chance():
     """Ten of 28 labels that are as frequent: no excess, though most labels are missing."""
     labels = [f"kind-{n}" for n in range(28)]
-    found = view_columns.label_excess(Counter(labels[:10]), Counter(labels * 40))
+    found = view_columns.label_excess(Counter(labels[:10]), Counter(labels * 40), rows=10)
     assert max(found.values()) == 0
 
 
 def test_without_a_history_nothing_is_in_excess():
-    assert view_columns.label_excess({"kiwi": 1}, {}) == {"kiwi": 0}
+    assert view_columns.label_excess({"kiwi": 1}, {}, rows=1) == {"kiwi": 0}
 
 
 def test_the_pseudonym_is_that_of_the_paths_beginning():
@@ -138,9 +138,10 @@ def test_more_rows_than_the_bound_stay_in_spark(samples_lake):
     held = lake.read(catalog.PHOTOS).count()
     assert view.on_driver(most=held).num_rows == held
     assert view.on_driver(most=held - 1) is None
-    assert isinstance(judged_rows(view, expected=None, most=held), ArrowRows)
+    suite = suites.load(suites.name_of(catalog.PHOTOS))
+    assert isinstance(judged_rows(view, suite, expected=None, most=held), ArrowRows)
     for expected in (None, held):
-        assert isinstance(judged_rows(view, expected=expected, most=held - 1), SparkRows)
+        assert isinstance(judged_rows(view, suite, expected=expected, most=held - 1), SparkRows)
 
 
 def test_a_view_on_the_driver_is_one_spark_job(spark):

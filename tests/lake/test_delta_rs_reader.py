@@ -12,6 +12,7 @@ from deltalake import write_deltalake
 from pyarrow import fs
 
 from lake import catalog, delta_rs_reader, small_tables
+from lake.delta_log import CREDENTIALS_LAST, DeltaLog
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = 30
@@ -33,6 +34,28 @@ def root(tmp_path_factory):
         rows = small_tables.arrow_rows(catalog.DRIFT, rows)
         write_deltalake(f"{root}/{catalog.DRIFT.name}", rows, mode="append")
     return root
+
+
+def test_a_table_in_s3_is_opened_anew_before_its_credentials_end(monkeypatch):
+    """Those of a role end within hours, and a run may take longer."""
+    opened, now = [], [1000.0]
+
+    class Table:
+        def __init__(self, root, table):
+            opened.append(root)
+
+        def update_incremental(self):
+            pass
+
+    monkeypatch.setattr(delta_rs_reader, "delta_table", Table)
+    monkeypatch.setattr("lake.delta_log.monotonic", lambda: now[0])
+    for root, times in (("s3://bucket/lake", 2), ("/lake", 1)):
+        opened.clear()
+        log = DeltaLog(root, catalog.DRIFT)
+        for seconds in (0, 10, CREDENTIALS_LAST, 10):
+            now[0] += seconds
+            log.table()
+        assert opened == [root] * times
 
 
 def test_rows_come_back_whole_by_column_and_by_condition(root):

@@ -15,7 +15,7 @@ from deltalake.exceptions import CommitFailedError
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, Busy, FruitLakeError, Refused
-from lake import catalog, lease, ledger
+from lake import catalog, lease, ledger, small_tables
 from lake.chunks import Chunk, ChunkPlan, ChunkState
 from lake.compaction import compact
 from lake.delta_log import TAKEOVER
@@ -211,6 +211,9 @@ COMMITS = {
     ),
     "delete": lambda lake: lake.delete(catalog.OBJECTS, "true", chunk=lake.planned),
     "a state": lambda lake: lake.ledger.reached(lake.planned, ChunkState.STAGED),
+    "a row of a journal": lambda lake: lake.record(
+        catalog.RUNS, [RUN | {"layer": "late"}], layer="late"
+    ),
 }
 
 
@@ -338,9 +341,25 @@ def test_a_commit_to_a_small_table_is_of_the_version_that_the_lease_was_asked_fo
             write_deltalake(lake.files.uri(catalog.DRIFT.name), theirs, mode="append")
 
         monkeypatch.setattr(lake._commits._lease, "check", taken_over_meanwhile)
-        with pytest.raises(CommitFailedError):
+        with pytest.raises(FruitLakeError, match="ops/drift was changed by another program"):
             lake.record(catalog.DRIFT, [{"weights_id": "late"}], layer="late")
     assert [row["weights_id"] for row in held.lake.records(catalog.DRIFT)] == ["theirs"]
+
+
+def test_a_commit_whose_answer_was_lost_is_known_as_made(held, monkeypatch):
+    """S3 made it and answered with an error; delta-rs asks again, and finds its own entry in the way."""
+    append = small_tables.append
+
+    def made_and_refused(*given, **named):
+        append(*given, **named)
+        raise CommitFailedError("the entry is there already")
+
+    monkeypatch.setattr(small_tables, "append", made_and_refused)
+    with held.writing() as context:
+        context.lake.record(catalog.QUALITY, [{"suite": "answerless"}], layer="gold")
+        monkeypatch.undo()
+    suites = [row["suite"] for row in held.lake.records(catalog.QUALITY)]
+    assert suites.count("answerless") == 1
 
 
 def test_small_files_of_a_journal_are_joined(held):
