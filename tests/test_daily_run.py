@@ -66,10 +66,10 @@ def test_of_rounds_the_median_counts():
 
 def test_each_target_is_told_beside_what_was_seen():
     assert wanted(results()) == [
-        "ten new photos took 1.09 times bare Spark, and 1.50 times bare Spark, our settings; at most 1.2 is "
-        "wanted.",
-        "nothing new took 0.18 times bare Spark, and 0.25 times bare Spark, our settings; at most 0.4 is "
-        "wanted.",
+        "ten new photos took 1.09 times bare Spark, where at most 1.2 is wanted, and 1.50 times bare "
+        "Spark, our settings.",
+        "nothing new took 0.18 times bare Spark, where at most 0.4 is wanted, and 0.25 times bare Spark, "
+        "our settings.",
         "new lake took 21.0 s; at most 25 s are wanted.",
     ]
 
