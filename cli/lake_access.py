@@ -79,7 +79,7 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
         def start_spark() -> SparkSession:
             with console.status("starting Spark"):
                 running = spark_session.running(
-                    settings.spark, lake=files.root, meanwhile=suite_runner.prepare
+                    settings.spark, lake=files.root, meanwhile=suite_runner.gx_context
                 )
                 spark = stack.enter_context(running)
                 own.shared_with(spark_session.java_process(spark))

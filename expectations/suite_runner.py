@@ -29,7 +29,10 @@ ERROR_CLASS = re.compile(r"\[[A-Z][A-Z0-9_.]+\]|\w+(?:Error|Exception)\b")
 
 @cache
 def gx_context() -> EphemeralDataContext:
-    """Return this process's context of Great Expectations, which keeps nothing on disk and sends nothing."""
+    """Return this process's context of Great Expectations, which keeps nothing on disk and sends nothing.
+
+    The first call imports all that a suite needs, which takes 2 to 3 s.
+    """
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -39,13 +42,6 @@ def gx_context() -> EphemeralDataContext:
     context.variables.analytics_enabled = False
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     return context
-
-
-def prepare() -> None:
-    """Import what the first suite needs, which takes 2 to 3 s: a time for it is the start of Java."""
-    import great_expectations.validator.metrics_calculator  # noqa: F401  (what failing rows are found with)
-
-    gx_context()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def beside(work: Callable[[], None] | None) -> Iterator[None]:
+def beside(work: Callable[[], object] | None) -> Iterator[None]:
     """Run a function in a thread beside this context, and wait for it. What it raises becomes a warning."""
     if work is None:
         yield

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 FOLDER = "_delta_log"
 
 TAKEOVER = 10**12
-"""The number that a takeover adds to the numbers of commits and entries. There will never be as many of
-them."""
+"""The number that a takeover adds to the numbers of commits. There will never be as many of them."""
 
 CREDENTIALS_LAST = 300.0
 """The seconds for which a table in S3 keeps the credentials that it was opened with. Those of a role end

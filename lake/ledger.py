@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from lake import fault_points
 from lake.chunks import Chunk, ChunkPlan, ChunkState, latest
-from lake.delta_log import TAKEOVER
 
 
 class ChunkJournal(Protocol):
@@ -51,14 +50,6 @@ class Ledger:
             self._chunks = latest(rows)
             self._entries = max((row["entry"] for row in rows), default=0)
         return self._chunks
-
-    def take_over(self) -> None:
-        """Records every open chunk again, with entries above those that a paused writer may still record."""
-        chunks = self.chunks().values()
-        self._entries = (self._entries // TAKEOVER + 1) * TAKEOVER
-        open_ones = [c for c in chunks if c.is_unfinished or c.state is ChunkState.PLANNED]
-        if open_ones:
-            self._record(open_ones)
 
     def plan(self, plans: Sequence[ChunkPlan]) -> list[Chunk]:
         """Gives numbers to the planned chunks, in their order, above all numbers that were ever used.

@@ -65,7 +65,7 @@ RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 @contextlib.contextmanager
 def running(
-    spark: SparkSettings, *, lake: str, meanwhile: Callable[[], None] | None = None
+    spark: SparkSettings, *, lake: str, meanwhile: Callable[[], object] | None = None
 ) -> Iterator[SparkSession]:
     """Run a session in this context, for a lake under the root `lake`. Spark's log doesn't reach the
     terminal.
@@ -143,7 +143,7 @@ def is_submitted() -> bool:
 
 
 def start(
-    spark: SparkSettings, *, lake: str, meanwhile: Callable[[], None] | None = None
+    spark: SparkSettings, *, lake: str, meanwhile: Callable[[], object] | None = None
 ) -> SparkSession:
     """Return the session of this process, for a lake under the root `lake`.
 

@@ -81,12 +81,10 @@ class WritableLake(Lake):
         return lake
 
     def _fence(self) -> None:
-        """Makes every earlier writer harmless, in the tables and in the ledger."""
+        """Makes every earlier writer harmless."""
         for table in catalog.TABLES:
             if has_commit(self.files, table.name):
                 self._commits.take_over(table)
-        if has_commit(self.files, catalog.CHUNKS.name):
-            self.ledger.take_over()
 
     # Adding and replacing rows
 

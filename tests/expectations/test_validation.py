@@ -58,7 +58,7 @@ import pyarrow as pa
 from expectations import suite_runner, suites
 from expectations.pandas_engine import ArrowRows
 from expectations.validation import judge
-suite_runner.prepare()
+suite_runner.gx_context()
 prepared = set(sys.modules)
 rows = ArrowRows(pa.table({"photo_id": ["1", "2"], "a": [1, None]}))
 print(judge(rows, suites.load("rules", folder=Path(sys.argv[1])), expected=2).refused, end=" ")
