@@ -13,11 +13,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from expectations import suites
-from lake import catalog
+from lake import catalog, delta_rs_reader
 from lake.enums import GateAction
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
@@ -58,15 +57,11 @@ def publish(lake: Lake, folder: Folder, *, suite_folder: Path = suites.HERE) -> 
 
 def _last_results(lake: Lake) -> Sequence[Mapping[str, Any]]:
     """Return the rows of ops/quality from the last judgement of each suite."""
-    last: dict[str, datetime] = {}
-    for batch in lake.batches(catalog.QUALITY, columns=["suite", "judged_at"]):
-        newest = pa.Table.from_batches([batch]).group_by("suite").aggregate([("judged_at", "max")])
-        for row in newest.to_pylist():
-            found = row["judged_at_max"]
-            last[row["suite"]] = max(found, last.get(row["suite"], found))
-    if not last:
-        return []
-    rows = lake.records(catalog.QUALITY, where=pc.field("judged_at").isin(list(last.values())))
+    table = delta_rs_reader.read(lake.log(catalog.QUALITY).table())
+    newest = table.group_by("suite").aggregate([("judged_at", "max")])
+    last = {row["suite"]: row["judged_at_max"] for row in newest.to_pylist()}
+    is_candidate = pc.is_in(table["judged_at"], value_set=newest["judged_at_max"])
+    rows = table.filter(is_candidate).to_pylist()
     return [row for row in rows if row["judged_at"] == last[row["suite"]]]
 
 

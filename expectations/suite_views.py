@@ -55,11 +55,13 @@ class View:
     @property
     def columns(self) -> Mapping[str, DataType]:
         """The types of the view's columns, by name."""
-        schema = _changed_schema(self.rows, lambda batch: self._whole(batch, {}))
+        schema = _changed_schema(self.rows, self._whole({}))
         return {field.name: field.dataType for field in schema}
 
-    def _whole(self, batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
-        return self.add(batch if self.narrow is None else self.narrow(batch), counts)
+    def _whole(self, counts: Counts) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+        """Return the whole change of a record batch, for workers too: they must not get the frame."""
+        narrow, add = self.narrow, self.add
+        return lambda batch: add(batch if narrow is None else narrow(batch), counts)
 
     def on_driver(self, *, most: int) -> pa.Table | None:
         """Return the view as a table, by one Spark job; None where it has more rows than `most`."""
@@ -81,12 +83,7 @@ class View:
         if self.counted:
             groups = self.rows.groupBy(*self.counted).count().collect()
             counts = {tuple(group)[:-1]: group[-1] for group in groups}
-        narrow, add = self.narrow, self.add  # workers get these, and not the frame
-
-        def whole(batch: pa.RecordBatch) -> pa.RecordBatch:
-            return add(batch if narrow is None else narrow(batch), counts)
-
-        return _mapped(self.rows, whole)
+        return _mapped(self.rows, self._whole(counts))
 
 
 def _mapped(rows: DataFrame, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> DataFrame:

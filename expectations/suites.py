@@ -190,12 +190,11 @@ def are_judged_alike(suite: ExpectationSuite, columns: Mapping[str, DataType]) -
 def _is_judged_alike(kind: str, kwargs: Mapping[str, Any], columns: Mapping[str, DataType]) -> bool:
     if kind not in COMPARED:
         return False
-    types = [columns.get(name) for name in _columns(kwargs)]
     if kind == "expect_column_values_to_be_in_set":
         is_text = all(isinstance(value, str) for value in kwargs.get("value_set") or ())
         return is_text and isinstance(columns.get(kwargs["column"]), StringType)
     if kind == "expect_column_pair_values_to_be_equal":  # not a number equals itself in Spark alone
-        return not any(isinstance(each, FractionalType) for each in types)
+        return not any(isinstance(columns.get(c), FractionalType) for c in _columns(kwargs))
     return True
 
 

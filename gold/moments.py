@@ -162,14 +162,14 @@ def fold(embeddings: DataFrame, shift: Matrix) -> Moments:
             yield _partial(total)
 
     def combined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        total = _total((row for batch in batches for row in batch.to_pylist()), shift)
+        total = _total(batches, shift)
         if total.n:
             yield _partial(total)
 
     partials = embeddings.select("embedding").mapInArrow(folded, FOLDED)
     if partials.rdd.getNumPartitions() > PARTIALS:
         partials = partials.repartition(PARTIALS).mapInArrow(combined, FOLDED)
-    return _total(partials.toArrow().to_pylist(), shift)
+    return _total(partials.toArrow().to_batches(), shift)
 
 
 def mean(embeddings: DataFrame) -> Matrix:
@@ -196,9 +196,9 @@ def _partial(moments: Moments) -> pa.RecordBatch:
     )
 
 
-def _total(rows: Iterable[Mapping[str, Any]], shift: Matrix) -> Moments:
-    """Return the sum of the moments about one shift in rows with the columns of FOLDED."""
+def _total(batches: Iterable[pa.RecordBatch], shift: Matrix) -> Moments:
+    """Return the sum of the moments about one shift in record batches with the columns of FOLDED."""
     total = Moments.none(shift)
-    for row in rows:
+    for row in (row for batch in batches for row in batch.to_pylist()):
         total += Moments(row["n"], shift, *_arrays(row, d=len(shift)))
     return total

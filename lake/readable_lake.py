@@ -105,9 +105,9 @@ class Lake:
         RESTORE to a version below it.
         """
         last = self.version(table)
-        commits = [
+        commits = (
             delta_log.actions(self.files, table, version) for version in range(since + 1, last + 1)
-        ]
+        )
         return since <= last and all(map(_adds_or_rearranges, commits))
 
     def last_chunk(self, table: Table) -> int:
