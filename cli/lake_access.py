@@ -24,6 +24,8 @@ from lake.run_journal import LayerRun, Run
 from lake.storage.folder import Folder
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
+from silver import model_artifact
+from silver.model_artifact import Conversion
 from silver.model_broadcast import DriverModel, model_of
 
 
@@ -57,9 +59,12 @@ def reading(settings: Settings, console: Console) -> Iterator[Lake]:
 
 
 @contextmanager
-def writing(settings: Settings, console: Console) -> Iterator[Context]:
+def writing(
+    settings: Settings, console: Console, *, needs_model: bool = False
+) -> Iterator[Context]:
     """Opens the lake for a while in the name of a new run that alone may write; makes it where there is none.
 
+    Where the run `needs_model`, the model of a new lake is converted while Spark starts and makes the tables.
     Raises Busy, naming the holder, where another process writes.
     """
     files = folder(settings.paths.lake)
@@ -74,6 +79,9 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
         make_key = not lake_format.is_made(files)
         keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=make_key)
         lake_format.check(files, pseudonyms=keys)
+
+        is_converted = needs_model and make_key and not settings.model.flatbuffer
+        conversion = model_artifact.begin(settings.model) if is_converted else None
 
         @cache
         def start_spark() -> SparkSession:
@@ -92,7 +100,7 @@ def writing(settings: Settings, console: Console) -> Iterator[Context]:
         embedding_removal.finish(lake)
         if isinstance(console, JsonConsole):
             console.begin(run.run_id)
-        yield context_of(settings, lake, keys, console)
+        yield context_of(settings, lake, keys, console, conversion=conversion)
 
 
 def _start_if_awaited(start_spark: Callable[[], SparkSession]) -> None:
@@ -106,13 +114,19 @@ def _start_if_awaited(start_spark: Callable[[], SparkSession]) -> None:
 
 
 def context_of(
-    settings: Settings, lake: WritableLake, keys: pseudonyms.Pseudonyms, console: Console
+    settings: Settings,
+    lake: WritableLake,
+    keys: pseudonyms.Pseudonyms,
+    console: Console,
+    *,
+    conversion: Conversion | None = None,
 ) -> Context:
-    """The context of a run: the extractor is looked up when a step first asks for it."""
+    """The context of a run: the extractor is looked up when a step first asks for it. `conversion` is that of
+    a new lake's, which was begun before."""
 
     @cache
     def load_model() -> DriverModel:
-        return model_of(lake, settings.model, photos=settings.photos)
+        return model_of(lake, settings.model, photos=settings.photos, conversion=conversion)
 
     return Context(
         settings,

@@ -1,4 +1,4 @@
-"""The extractor as a flatbuffer with its lineage, converted in this process or read from a file.
+"""The extractor as a flatbuffer with its lineage, converted on this machine or read from a file.
 
 A cluster has no TensorFlow and can't reach the weights. There, the setting `model.flatbuffer` names a
 flatbuffer that `run.py emr package` converted, with its lineage beside it as JSON. The weights are named as
@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
-from conf.errors import BadInput
+from conf.errors import BadInput, FruitLakeError
 from conf.settings import ModelSettings
 from silver import extractors, litert_conversion
 
@@ -38,11 +41,66 @@ class Lineage:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
 
-def convert(model: ModelSettings) -> tuple[Lineage, bytes]:
-    """Return the extractor of the settings with its lineage, converted in this process by TensorFlow.
+class Conversion:
+    """A conversion of the settings' extractor, which goes on in a process of its own.
 
-    Raises BadInput for an unknown extractor, and for weights that can't be fetched or used.
+    TensorFlow takes seconds to load and another one to leave, and a gigabyte that this process would keep.
+    The process ends with its answer, also where nobody waits for it any more.
     """
+
+    def __init__(self, model: ModelSettings) -> None:
+        context = get_context("spawn")
+        self._answers, there = context.Pipe(duplex=False)
+        process = context.Process(target=_answer, args=(there, model), daemon=True)
+        process.start()
+        there.close()  # the process has the only other end, so that its death ends the answers
+
+    @cached_property
+    def _told(self) -> tuple[Lineage, bytes] | Exception:
+        try:
+            answer: tuple[Lineage, bytes] | Exception = self._answers.recv()
+        except EOFError:
+            return FruitLakeError(
+                "The process that converts the model was killed, as where memory runs out (it takes a "
+                "gigabyte); run again."
+            )
+        return answer
+
+    def result(self) -> tuple[Lineage, bytes]:
+        """Return the flatbuffer with its lineage, and wait for them.
+
+        Raises BadInput for an unknown extractor, and for weights that can't be fetched or used;
+        FruitLakeError where the process was killed.
+        """
+        if isinstance(self._told, Exception):
+            raise self._told
+        return self._told
+
+
+def begin(model: ModelSettings) -> Conversion:
+    """Begin to convert the extractor of the settings."""
+    return Conversion(model)
+
+
+def convert(model: ModelSettings) -> tuple[Lineage, bytes]:
+    """Return the extractor of the settings, converted by TensorFlow, with its lineage. Raises as
+    `Conversion.result`."""
+    return begin(model).result()
+
+
+def _answer(answers: Connection, model: ModelSettings) -> None:
+    """Send what `_convert` returns or raises."""
+    try:
+        answers.send(_convert(model))
+    except BrokenPipeError:
+        return  # who asked has gone
+    except Exception as error:
+        answers.send(error)
+
+
+def _convert(model: ModelSettings) -> tuple[Lineage, bytes]:
+    """Return the extractor of the settings, converted in this process. Raises BadInput as
+    `Conversion.result`."""
     extractor = extractors.extractor(model.extractor)
     source = extractor.source(model.weights)
     content = litert_conversion.convert(extractor.build(source))

@@ -19,7 +19,13 @@ from lake.writable_lake import WritableLake
 from silver import litert_conversion
 from silver.embedding_rows import BroadcastModel
 from silver.litert_runtime import Interpreter
-from silver.model_artifact import PRECISION, Lineage, converted, source_sha256
+from silver.model_artifact import (
+    PRECISION,
+    Conversion,
+    Lineage,
+    converted,
+    source_sha256,
+)
 from silver.pixels import Limits
 
 Row = Mapping[str, Any]
@@ -62,8 +68,15 @@ class DriverModel:
         return self._on_workers
 
 
-def model_of(lake: WritableLake, model: ModelSettings, *, photos: PhotoSettings) -> DriverModel:
-    """The extractor that the settings name. It is broadcast when a chunk is first embedded.
+def model_of(
+    lake: WritableLake,
+    model: ModelSettings,
+    *,
+    photos: PhotoSettings,
+    conversion: Conversion | None = None,
+) -> DriverModel:
+    """The extractor that the settings name. It is broadcast when a chunk is first embedded. `conversion` is
+    one that was begun before.
 
     It is looked up by (extractor, hash of the source weights, precision) and converted only where the lake
     has none: another TensorFlow may convert to other bytes, which must not embed the lake again.
@@ -80,7 +93,7 @@ def model_of(lake: WritableLake, model: ModelSettings, *, photos: PhotoSettings)
             mark(lake, weights_id, ModelStatus.CONVERTED)
         interpreter = Interpreter(content)
     else:
-        lineage, content = converted(model)
+        lineage, content = conversion.result() if conversion else converted(model)
         interpreter = Interpreter(content)
         weights_id = lineage.weights_id
         _check_it_is_no_other(rows, weights_id, model.extractor)

@@ -15,7 +15,7 @@ from benchmarks.chromium import ALONE, found
 from bronze.samples.sample_photos import write_samples
 from conf.settings import Settings
 from lake import fault_points, spark_session
-from silver import litert_conversion
+from silver import model_artifact
 from tests.support import reported_lake
 from tests.support.place import Place, SamplesLake
 from tests.support.real_photos import PHOTOS
@@ -76,20 +76,18 @@ def s3(s3_server, monkeypatch):
 
 @pytest.fixture(scope="session", autouse=True)
 def one_conversion():
-    """The same model is converted once for all lakes of the suite."""
-    convert, made = litert_conversion.convert, {}
+    """The same model is converted once for all lakes of a worker's tests. Gives what begins one anew."""
+    begin, begun = model_artifact.begin, {}
 
-    def converted(model):
-        if isinstance(model, bytes):
-            return convert(model)
-        name = (model.name, sum(float(abs(w.numpy()).sum()) for w in model.weights))
-        if name not in made:
-            made[name] = convert(model)
-        return made[name]
+    def once(model):
+        name = (model.extractor, model_artifact.source_sha256(model))
+        if name not in begun:
+            begun[name] = begin(model)
+        return begun[name]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(litert_conversion, "convert", converted)
-        yield
+        patch.setattr(model_artifact, "begin", once)
+        yield begin
 
 
 @pytest.fixture(scope="session")
