@@ -69,7 +69,7 @@ def check(
     Suites are read from `folder`. Raises BadInput where there is no such version.
     """
     last = lake.version(table)
-    rows = lake.read(table) if version is None else lake.read_version(table, version)
+    rows = lake.source(table) if version is None else lake.version_source(table, version)
     at = last if version is None else version
     name = suites.name_of(table)
     chunks = lake.ledger.chunks().values()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
 
 from conf.errors import Blocked
 from conf.settings import GateSettings
@@ -23,6 +22,7 @@ from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState
 from lake.enums import GateAction
 from lake.layer_interfaces import NO_REFUSALS, GateOutcome
+from lake.row_source import RowSource
 from lake.run_journal import Judgement, LayerRun
 from lake.writable_lake import WritableLake
 
@@ -53,7 +53,7 @@ class SuiteGate:
 
     def __call__(
         self,
-        rows: DataFrame,
+        rows: RowSource,
         *,
         chunk: Chunk,
         table: Table,

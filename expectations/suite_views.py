@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -27,6 +27,7 @@ from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.enums import BRONZE, ModelKind
 from lake.readable_lake import Lake
+from lake.row_source import RowSource
 
 DRIFTS: Mapping[str, str] = {
     "mean_shift": "mean_shift",
@@ -42,21 +43,27 @@ DRIFTS: Mapping[str, str] = {
 class View:
     """Rows of a table as its suite sees them: in Arrow on the driver, or as a frame of Spark.
 
-    `narrow` takes the blobs and vectors from a record batch, and puts measures in their place. `add` adds
-    columns that need no blob. It also gets the number of rows for each combination of values in the columns
-    `counted`. Both forms have the same columns.
+    The columns `unread` are left out. `narrow` takes the vectors from a record batch, and puts measures in
+    their place. `add` adds columns that need no vector. It also gets the number of rows for each combination
+    of values in the columns `counted`. Both forms have the same columns.
     """
 
-    rows: DataFrame
+    rows: RowSource
     narrow: Callable[[pa.RecordBatch], pa.RecordBatch] | None
     add: Callable[[pa.RecordBatch, Counts], pa.RecordBatch]
     counted: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def columns(self) -> Mapping[str, DataType]:
         """The types of the view's columns, by name."""
-        schema = _changed_schema(self.rows, self._whole({}))
+        schema = _changed_schema(self._read, self._whole({}))
         return {field.name: field.dataType for field in schema}
+
+    @cached_property
+    def _read(self) -> pa.Schema:
+        """The columns that are read of the rows."""
+        return pa.schema(field for field in self.rows.schema if field.name not in self.unread)
 
     def _whole(self, counts: Counts) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         """Return the whole change of a record batch, for workers too: they must not get the frame."""
@@ -64,11 +71,17 @@ class View:
         return lambda batch: add(batch if narrow is None else narrow(batch), counts)
 
     def on_driver(self, *, most: int) -> pa.Table | None:
-        """Return the view as a table, by one Spark job; None where it has more rows than `most`."""
-        narrow = self.rows
-        if self.narrow is not None:
-            narrow = _mapped(narrow, self.narrow)
-        table = narrow.limit(most + 1).toArrow()
+        """Return the view as a table; None where it has more rows than `most`.
+
+        Few rows are read in this process. More are made narrow by one Spark job.
+        """
+        if self.rows.are_few:
+            table = self._read_here()
+        else:
+            narrow = self.rows.frame().select(*self._read.names)
+            if self.narrow is not None:
+                narrow = _mapped(narrow, self.narrow)
+            table = narrow.limit(most + 1).toArrow()
         if table.num_rows > most:
             return None
         counts = _counts(table, self.counted)
@@ -77,18 +90,26 @@ class View:
         added = [self.add(batch, counts) for batch in batches]
         return pa.Table.from_batches(added)
 
+    def _read_here(self) -> pa.Table:
+        """Return the rows, made narrow a batch at a time."""
+        narrow = self.narrow or (lambda batch: batch)
+        empty = pa.RecordBatch.from_pylist([], self._read)
+        read = self.rows.batches(*self._read.names)
+        return pa.Table.from_batches([narrow(empty), *map(narrow, read)])
+
     def in_spark(self) -> DataFrame:
         """Return the view as a frame. The rows are counted by a Spark job where `add` needs it."""
+        rows = self.rows.frame().select(*self._read.names)
         counts: Counts = {}
         if self.counted:
-            groups = self.rows.groupBy(*self.counted).count().collect()
+            groups = rows.groupBy(*self.counted).count().collect()
             counts = {tuple(group)[:-1]: group[-1] for group in groups}
-        return _mapped(self.rows, self._whole(counts))
+        return _mapped(rows, self._whole(counts))
 
 
 def _mapped(rows: DataFrame, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> DataFrame:
     """Return rows of which the workers have changed each record batch."""
-    schema = _changed_schema(rows, change)
+    schema = _changed_schema(to_arrow_schema(rows.schema), change)
 
     def changed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return (change(batch) for batch in batches if batch.num_rows)
@@ -97,10 +118,10 @@ def _mapped(rows: DataFrame, change: Callable[[pa.RecordBatch], pa.RecordBatch])
 
 
 def _changed_schema(
-    rows: DataFrame, change: Callable[[pa.RecordBatch], pa.RecordBatch]
+    schema: pa.Schema, change: Callable[[pa.RecordBatch], pa.RecordBatch]
 ) -> StructType:
     """Return the schema of rows after a change of their record batches."""
-    empty = pa.RecordBatch.from_pylist([], to_arrow_schema(rows.schema))
+    empty = pa.RecordBatch.from_pylist([], schema)
     return from_arrow_schema(change(empty).schema)
 
 
@@ -123,7 +144,7 @@ class Views:
     def of(
         self,
         table: Table,
-        rows: DataFrame,
+        rows: RowSource,
         *,
         chunk: Chunk | None = None,
         staged_models: Sequence[Mapping[str, Any]] | None = None,
@@ -182,6 +203,9 @@ class Views:
         return Centre(np.frombuffer(row["shift"]) + mean_from_shift, float(spread))
 
 
+STAGED_FEATURES = ("brightness", "residual")
+"""The columns of staged features that gold/features doesn't have."""
+
 MODEL_FACTS = ("kind", "version", "weights_id", "extractor", "dimensions", "components")
 """The columns of gold/models that other tables' views need."""
 
@@ -222,16 +246,17 @@ def _extractors(models: Iterable[Mapping[str, Any]]) -> list[str]:
     return [row["weights_id"] for row in models if row["kind"] == ModelKind.EXTRACTOR]
 
 
-def photos(rows: DataFrame, *, history: Mapping[str | None, int]) -> View:
+def photos(rows: RowSource, *, history: Mapping[str | None, int]) -> View:
     """Return the view of bronze/photos: the rows without `content`, with the columns of PhotoColumns.
 
     `history` is the number of earlier photos by their label.
     """
-    return View(rows.drop("content"), None, PhotoColumns(history), counted=view_columns.LABEL)
+    add = PhotoColumns(history)
+    return View(rows, None, add, counted=view_columns.LABEL, unread=("content",))
 
 
 def embeddings(
-    rows: DataFrame, models: Iterable[Mapping[str, Any]], centres: Mapping[str, Centre]
+    rows: RowSource, models: Iterable[Mapping[str, Any]], centres: Mapping[str, Centre]
 ) -> View:
     """Return the view of silver/embeddings: the rows with measures in the place of `embedding`, and the
     columns of EmbeddingColumns. `models` are rows of gold/models."""
@@ -244,15 +269,16 @@ def embeddings(
 
 
 def features(
-    rows: DataFrame, models: Iterable[Mapping[str, Any]], *, drift: Mapping[str, float | None]
+    rows: RowSource, models: Iterable[Mapping[str, Any]], *, drift: Mapping[str, float | None]
 ) -> View:
     """Return the view of gold/features: the rows with measures in the place of `features`, and the columns
     of FeatureColumns. `models` are rows of gold/models, and `drift` has a value for each key of DRIFTS."""
     known = {row["version"]: row["components"] for row in models if row["kind"] == ModelKind.PCA}
-    return View(rows, VectorMeasures("features"), FeatureColumns(known, drift))
+    add = FeatureColumns(known, drift)
+    return View(rows, VectorMeasures("features"), add, unread=STAGED_FEATURES)
 
 
-def models(rows: DataFrame) -> View:
+def models(rows: RowSource) -> View:
     """Return the view of gold/models: the rows with measures in the place of matrices, parameters and
     tables, and with `champions`."""
     champions_by = view_columns.CHAMPIONS_BY

@@ -17,10 +17,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from scipy.special import chdtri, ndtri
+
+from lake.row_source import RowSource
 
 SAMPLE = 10_000
 """The most rows that are compared. A hash of their photo_id chooses them, so they are always the same."""
@@ -57,16 +60,22 @@ class Sample:
     brightness: Vector
 
     @classmethod
-    def of(cls, rows: DataFrame, *, components: int) -> Self:
-        """Return the sample of a frame of features: at most SAMPLE of its rows.
+    def of(cls, rows: RowSource, *, components: int) -> Self:
+        """Return the sample of rows of features: at most SAMPLE of them.
 
         `components` is the number of components of the PCA that the features come from.
         """
-        chosen = rows.orderBy(F.xxhash64("photo_id")).limit(SAMPLE)
-        scores = F.slice("features", 1, COMPONENTS).alias("scores")
-        table = chosen.select(scores, "residual", "label", "brightness").toArrow()
+        if rows.are_few:
+            read = rows.batches("features", "residual", "label", "brightness")
+            table = pa.Table.from_batches(read)
+            scores = pc.list_slice(table["features"].combine_chunks(), 0, COMPONENTS)
+        else:
+            chosen = rows.frame().orderBy(F.xxhash64("photo_id")).limit(SAMPLE)
+            first = F.slice("features", 1, COMPONENTS).alias("scores")
+            table = chosen.select(first, "residual", "label", "brightness").toArrow()
+            scores = table["scores"].combine_chunks()
         n = table.num_rows
-        values = table["scores"].combine_chunks().flatten().to_numpy()
+        values = scores.flatten().to_numpy()
         return cls(
             components,
             values.astype(np.float64).reshape(n, -1),

@@ -23,6 +23,7 @@ from lake.dataframe_queries import counts
 from lake.enums import GOLD, REMOVAL, ModelKind
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.readable_lake import Lake
+from lake.row_source import RowSource
 from lake.run_journal import LayerRun
 from lake.writable_lake import WritableLake
 
@@ -184,9 +185,9 @@ def _folded(lake: Lake, keys: DataFrame, *, weights_id: str) -> Row | None:
         return anew
     gone = Moments.none(stored.moments.shift)
     if n:
-        rows = moments_table.embeddings(lake, weights_id, first, last)
+        rows = moments_table.embeddings(lake, weights_id, first, last).frame()
         leaving = rows.join(F.broadcast(covered.select("photo_id")), "photo_id", "left_semi")
-        gone = fold(leaving, stored.moments.shift)
+        gone = fold(RowSource(lambda: leaving), stored.moments.shift)
     return Row(
         before=stored.table_version,
         n=gone.n,
@@ -239,7 +240,7 @@ def _subtract(lake: WritableLake, chunk: Chunk) -> None:
         gone = Moments.read({**row.asDict(), "shift": stored.moments.shift.tobytes()})
         left = stored.moments - gone
         moments_table.store(lake, left, weights_id=weights_id, through=through)
-    elif moments_table.embeddings(lake, weights_id, 0, through).isEmpty():
+    elif not moments_table.embeddings(lake, weights_id, 0, through).count():
         lake.delete(catalog.MOMENTS, f"weights_id = '{weights_id}'", chunk=chunk)
     else:
         moments_table.recompute(lake, weights_id=weights_id, through=through)
@@ -251,7 +252,7 @@ def _photos_left(lake: Lake, held_in: Mapping[int, int], *, weights_id: str) -> 
     gold = [c.number for c in published(chunks, layer=GOLD, weights_id=weights_id)]
     left: dict[int, int] = {}
     if held_in:
-        rows = moments_table.embeddings(lake, weights_id, min(held_in), max(held_in))
+        rows = moments_table.embeddings(lake, weights_id, min(held_in), max(held_in)).frame()
         left |= dict.fromkeys(held_in, 0) | counts(rows, "chunk")
     if gold:
         rows = lake.read(catalog.FEATURES, chunks=(min(gold), max(gold)))

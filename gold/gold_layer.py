@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from pyspark.sql import DataFrame
 
 from gold import drift, feature_rows, model_versions, moments_table, pca_refit
 from gold.model_versions import PcaVersion, Rows
@@ -19,6 +18,7 @@ from lake.enums import GOLD, SILVER, ModelStatus
 from lake.progress_bar import counted
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.readable_lake import Lake
+from lake.row_source import RowSource
 from lake.small_tables import arrow_rows
 from lake.writable_lake import WritableLake
 
@@ -40,12 +40,12 @@ class GoldChunks(ChunkLayer):
     def judge(self, chunk: Chunk) -> None:
         """Measures a staged chunk's drift, and judges its features and its new version. Raises Blocked."""
         gate = self._context.gate
-        projected = self._lake.staging.read(chunk, FEATURES)
+        projected = self._lake.staging.source(chunk, FEATURES)
         version = self._staged_version(chunk)
         if version is None:
             _measure_drift(self._context, chunk, projected)
         gate(
-            projected.drop("brightness", "residual"),
+            projected,
             chunk=chunk,
             table=catalog.FEATURES,
             expected=chunk.photos,
@@ -53,7 +53,7 @@ class GoldChunks(ChunkLayer):
         )
         if version is not None:
             gate(
-                self._lake.rows(catalog.MODELS, version),
+                self._lake.source_of(catalog.MODELS, version),
                 chunk=chunk,
                 table=catalog.MODELS,
                 expected=1,
@@ -206,20 +206,22 @@ def _plan(version: PcaVersion, sources: Sequence[Chunk], *, photos: int) -> Chun
     )
 
 
-def _stage_features(context: Context, version: PcaVersion, chunk: Chunk) -> DataFrame:
+def _stage_features(context: Context, version: PcaVersion, chunk: Chunk) -> RowSource:
     """Stages the features of a chunk, and returns them. Only the chunk's own embeddings are read."""
     lake = context.lake
     source = moments_table.embeddings(lake, chunk.model, *chunk.sources)
     title = f"gold chunk {chunk.number}"
     with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
-        rows = feature_rows.features(source, version.pca, version=version.version, count=count)
+        rows = feature_rows.features(
+            source.frame(), version.pca, version=version.version, count=count
+        )
         lake.staging.write(chunk, FEATURES, rows)
     fault_points.at("gold: features staged")
-    return lake.staging.read(chunk, FEATURES)
+    return lake.staging.source(chunk, FEATURES)
 
 
 def _stage_version(
-    lake: WritableLake, version: PcaVersion, chunk: Chunk, staged: DataFrame, *, is_champion: bool
+    lake: WritableLake, version: PcaVersion, chunk: Chunk, staged: RowSource, *, is_champion: bool
 ) -> None:
     """Stages the row of a new version, with the reference that later chunks are compared with."""
     sample = drift.Sample.of(staged, components=version.pca.components)
@@ -243,7 +245,7 @@ def finish(context: Context, weights_id: str) -> None:
     Publication(context.lake, GoldChunks(context), context.did).finish(weights_id=weights_id)
 
 
-def _measure_drift(context: Context, chunk: Chunk, projected: DataFrame) -> None:
+def _measure_drift(context: Context, chunk: Chunk, projected: RowSource) -> None:
     """Records in ops/drift how far a chunk is from what its version was fitted on, for its gate to judge."""
     lake = context.lake
     assert chunk.model_version is not None

@@ -13,8 +13,10 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
+
+from lake.row_source import RowSource
 
 FOLDED = "n bigint, sum binary, gram binary"
 PARTIALS = 16
@@ -147,11 +149,11 @@ def blocks(
         yield np.concatenate(collected)
 
 
-def fold(embeddings: DataFrame, shift: Matrix) -> Moments:
-    """Return the moments of every `embedding` of the frame about a shift, float64[d].
+def fold(embeddings: RowSource, shift: Matrix) -> Moments:
+    """Return the moments of every `embedding` of the rows about a shift, float64[d].
 
-    They are summed on the workers and combined in a tree. Raises Py4JJavaError, whose message contains
-    DIFFER, where an embedding has another length than the shift.
+    Those of many are summed on the workers and combined in a tree. Raises ValueError, or Py4JJavaError,
+    whose message contains DIFFER, where an embedding has another length than the shift.
     """
 
     def folded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -166,14 +168,16 @@ def fold(embeddings: DataFrame, shift: Matrix) -> Moments:
         if total.n:
             yield _partial(total)
 
-    partials = embeddings.select("embedding").mapInArrow(folded, FOLDED)
+    if embeddings.are_few:
+        return _total(folded(embeddings.batches("embedding")), shift)
+    partials = embeddings.frame().select("embedding").mapInArrow(folded, FOLDED)
     if partials.rdd.getNumPartitions() > PARTIALS:
         partials = partials.repartition(PARTIALS).mapInArrow(combined, FOLDED)
     return _total(partials.toArrow().to_batches(), shift)
 
 
-def mean(embeddings: DataFrame) -> Matrix:
-    """Return the mean of every `embedding` of the frame, float64[d]; the frame must not be empty.
+def mean(embeddings: RowSource) -> Matrix:
+    """Return the mean of every `embedding` of the rows, float64[d]; there must be one. Raises as `fold`.
 
     It serves as the shift of `fold`. This pass only adds vectors and makes no d × d matrix.
     """
@@ -183,10 +187,13 @@ def mean(embeddings: DataFrame) -> Matrix:
             total = block.astype(np.float64).sum(axis=0)
             yield pa.RecordBatch.from_pydict({"n": [len(block)], "sum": [total.tobytes()]})
 
-    sums = embeddings.select("embedding").mapInArrow(summed, "n bigint, sum binary").collect()
-    return np.sum([np.frombuffer(row["sum"]) for row in sums], axis=0) / sum(
-        row["n"] for row in sums
-    )
+    if embeddings.are_few:
+        sums = pa.Table.from_batches(summed(embeddings.batches("embedding")))
+    else:
+        selected = embeddings.frame().select("embedding")
+        sums = selected.mapInArrow(summed, "n bigint, sum binary").toArrow()
+    total = np.sum([np.frombuffer(each) for each in sums["sum"].to_pylist()], axis=0)
+    return total / pc.sum(sums["n"]).as_py()
 
 
 def _partial(moments: Moments) -> pa.RecordBatch:

@@ -10,8 +10,6 @@ import numpy as np
 import pyarrow.compute as pc
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PythonException
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from conf.errors import Inconsistent
 from gold.moments import DIFFER, Moments, fold, mean
@@ -19,6 +17,7 @@ from lake import catalog, fault_points
 from lake.chunks import NoChunk
 from lake.enums import GOLD
 from lake.readable_lake import Lake
+from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
 
 
@@ -109,9 +108,9 @@ def from_embeddings(lake: Lake, *, weights_id: str, through: int) -> Moments:
     """The moments of a model's embeddings up to a chunk, about the mean of its oldest chunk. Raises
     Inconsistent where embeddings differ in length."""
     rows = embeddings(lake, weights_id, 0, through)
-    oldest = rows.agg(F.min("chunk").alias("chunk"))
+    oldest = rows.least("chunk")
     with _one_length(weights_id):
-        return fold(rows, mean(rows.join(F.broadcast(oldest), "chunk", "left_semi")))
+        return fold(rows, mean(embeddings(lake, weights_id, oldest, oldest)))
 
 
 def match_silver(lake: Lake, held: StoredMoments, *, weights_id: str) -> bool:
@@ -121,18 +120,17 @@ def match_silver(lake: Lake, held: StoredMoments, *, weights_id: str) -> bool:
     return embeddings(lake, weights_id, 0, held.through_chunk).count() == held.moments.n
 
 
-def embeddings(lake: Lake, weights_id: str, first: int, last: int) -> DataFrame:
+def embeddings(lake: Lake, weights_id: str, first: int, last: int) -> RowSource:
     """A model's rows of silver/embeddings, of the chunks from one number to another (inclusive)."""
-    rows = lake.read(catalog.EMBEDDINGS, chunks=(first, last))
-    return rows.where(F.col("weights_id") == weights_id)
+    return lake.source(catalog.EMBEDDINGS, chunks=(first, last), weights_id=weights_id)
 
 
 @contextmanager
 def _one_length(weights_id: str) -> Iterator[None]:
-    """Raises Inconsistent where a worker, meanwhile, met an embedding of another length."""
+    """Raises Inconsistent where an embedding of another length is met meanwhile."""
     try:
         yield
-    except (PythonException, Py4JJavaError) as error:
+    except (ValueError, PythonException, Py4JJavaError) as error:
         if DIFFER not in str(error):
             raise
         raise Inconsistent(

@@ -249,7 +249,7 @@ def _stage(
     held_out = [row for version, test in tested for row in _held_out(version, test, examples)]
     lake.staging.write(chunk, HELD_OUT, lake.rows(catalog.HELD_OUT, held_out))
     fault_points.at("training: staged")
-    staged = lake.rows(catalog.MODELS, lake.staging.rows(chunk, MODELS))
+    staged = lake.staging.source(chunk, MODELS)
     context.gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(tested))
 
 

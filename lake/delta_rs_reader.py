@@ -21,7 +21,7 @@ NOT_PLAIN = frozenset("%[]\\^|")
 
 def delta_table(root: str, table: Table, *, version: int | None = None) -> Any:
     """Return the `deltalake.DeltaTable` of a table, now or at a version. Raises BadInput where there is no
-    lake."""
+    lake, or the log of the version is gone."""
     return open_table(root, table.name, version=version)
 
 
@@ -29,12 +29,18 @@ def open_table(root: str, name: str, *, version: int | None = None) -> Any:
     """Return the `deltalake.DeltaTable` in a folder under the root of a lake, as `delta_table` does."""
     # The import stands here because a command that needs no lake doesn't need it.
     from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
+    from deltalake.exceptions import DeltaError, TableNotFoundError
 
     try:
         return DeltaTable(f"{root}/{name}", version=version, storage_options=delta_rs_options(root))
     except TableNotFoundError:
         raise BadInput(f"There is no lake in {root}; name the folder of one.") from None
+    except DeltaError:
+        if version is None:
+            raise
+        raise BadInput(
+            f"Version {version} of {name} can't be read any more: its log is past the retention."
+        ) from None
 
 
 def check_address(root: str) -> None:
@@ -92,6 +98,20 @@ def batches(
     of all photos is never in memory at once."""
     scanner = dataset(table).scanner(columns=list(columns), filter=where, batch_size=1 << 20)
     yield from scanner.to_reader()
+
+
+def most_rows(table: Any, *, chunks: tuple[int, int] | None = None) -> int | None:
+    """Return how many rows of delta-rs' table a scan reads, by the log alone; None where the log doesn't say.
+
+    With `chunks`, the files don't count that hold no row of the chunks from one number to another.
+    """
+    files = pa.table(table.get_add_actions(flatten=True))
+    if chunks is not None and {"min.chunk", "max.chunk"} <= set(files.column_names):
+        first, last = chunks
+        is_apart = pc.or_(pc.greater(files["min.chunk"], last), pc.less(files["max.chunk"], first))
+        files = files.filter(pc.invert(pc.fill_null(is_apart, False)))
+    rows = files["num_records"]
+    return None if rows.null_count else pc.sum(rows, min_count=0).as_py()
 
 
 def counts(

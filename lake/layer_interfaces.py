@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lake.catalog import Table
 from lake.chunks import Chunk
+from lake.row_source import RowSource
 
 NO_REFUSALS: Mapping[str, int] = MappingProxyType({})
 
@@ -37,7 +38,7 @@ class Gate(Protocol):
 
     def __call__(
         self,
-        rows: DataFrame,
+        rows: RowSource,
         *,
         chunk: Chunk,
         table: Table,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.errors import AnalysisException
+import pyarrow.dataset
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -17,10 +20,14 @@ from lake import catalog, delta_log, delta_rs_reader, spark_session
 from lake.catalog import Table
 from lake.delta_log import TAKEOVER, DeltaLog
 from lake.ledger import Ledger
+from lake.row_source import RowSource, Scan
 from lake.run_journal import Run
 from lake.small_tables import arrow_rows
 from lake.staging import Staging
 from lake.storage.folder import Folder
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 REARRANGES = ("OPTIMIZE", "Manual Update", "VACUUM START", "VACUUM END")
 """Operations of Delta that change no row: a compaction, a takeover's commit, and the removal of old files."""
@@ -73,26 +80,65 @@ class Lake:
         frame = self.spark.read.format("delta").load(self.files.uri(table.name))
         return frame if chunks is None else frame.where(F.col("chunk").between(*chunks))
 
-    def read_version(self, table: Table, version: int) -> DataFrame:
-        """The rows that a version of a table held. Raises BadInput where there is no such version, or its
-        files are gone."""
+    def source(
+        self, table: Table, *, chunks: tuple[int, int] | None = None, weights_id: str | None = None
+    ) -> RowSource:
+        """The rows that `read` gives, or those of one model among them, to be read in either way."""
+
+        def frame() -> DataFrame:
+            rows = self.read(table, chunks=chunks)
+            return rows if weights_id is None else rows.where(F.col("weights_id") == weights_id)
+
+        conditions = []
+        if chunks is not None:
+            conditions += [pc.field("chunk") >= chunks[0], pc.field("chunk") <= chunks[1]]
+        if weights_id is not None:
+            conditions.append(pc.field("weights_id") == weights_id)
+        known = self.log(table).table()
+        scan = Scan(
+            lambda: delta_rs_reader.dataset(known),
+            most=delta_rs_reader.most_rows(known, chunks=chunks),
+            where=functools.reduce(operator.and_, conditions) if conditions else None,
+        )
+        return RowSource(frame, scan)
+
+    def source_of(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> RowSource:
+        """Values on the driver as rows with the columns of a table. What a row lacks is null."""
+        values = arrow_rows(table, rows)
+        return RowSource(
+            lambda: self.spark.createDataFrame(values, table.schema),
+            Scan(lambda: pyarrow.dataset.dataset(values), most=values.num_rows),
+        )
+
+    def version_source(self, table: Table, version: int) -> RowSource:
+        """The rows that a version of a table held. Raises BadInput as `names_at`."""
+        self.names_at(table, version)
+
+        def frame() -> DataFrame:
+            reader = self.spark.read.format("delta").option("versionAsOf", version)
+            return reader.load(self.files.uri(table.name))
+
+        known = delta_rs_reader.delta_table(self.files.root, table, version=version)
+        scan = Scan(lambda: delta_rs_reader.dataset(known), most=delta_rs_reader.most_rows(known))
+        return RowSource(frame, scan)
+
+    def names(self, table: Table) -> set[str]:
+        """The names, under the lake's root, of the files of a table."""
+        return _names(table, self.log(table).table())
+
+    def names_at(self, table: Table, version: int) -> set[str]:
+        """The names of the files that a version of a table had, as `names`. Raises BadInput where there is no
+        such version, or its log or its files are gone."""
         last = self.version(table)
         if not 0 <= version <= last:
             raise BadInput(f"{table.name} has the versions 0 to {last}, but no version {version}.")
-        reader = self.spark.read.format("delta").option("versionAsOf", version)
-        gone = f"Version {version} of {table.name} can't be read any more"
-        try:
-            rows = reader.load(self.files.uri(table.name))
-        except AnalysisException:
-            raise BadInput(f"{gone}: its log is past the retention.") from None
-        # Spark would plan and even count such a version: only reading its columns fails.
-        if self.names(rows) - self.files.current(table.name).keys():
-            raise BadInput(f"{gone}: files of it were removed, by the retention or an erasure.")
-        return rows
-
-    def names(self, rows: DataFrame) -> set[str]:
-        """The names, under the lake's root, of the files that a frame is read from."""
-        return {self.files.name_of(uri) for uri in rows.inputFiles()}
+        names = _names(table, delta_rs_reader.delta_table(self.files.root, table, version=version))
+        if names - self.files.current(table.name).keys():
+            raise BadInput(
+                f"Version {version} of {table.name} can't be read any more: files of it were removed, by the "
+                f"retention or an erasure."
+            )
+        return names
 
     def version(self, table: Table) -> int:
         """The current version of a table."""
@@ -130,6 +176,12 @@ class Lake:
         with spark_session.any_retention(self.spark):
             found = self.spark.sql(f"vacuum delta.`{place}` retain {hours} hours dry run").collect()
         return {self.files.name_of(row["path"]) for row in found}
+
+
+def _names(table: Table, known: DeltaTable) -> set[str]:
+    """The names, under the lake's root, of the files of a version that delta-rs knows."""
+    paths = pa.table(known.get_add_actions())["path"].to_pylist()
+    return {f"{table.name}/{unquote(path)}" for path in paths}
 
 
 def _adds_or_rearranges(commit: Sequence[Mapping[str, Any]] | None) -> bool:

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from lake import delta_rs_reader
 from lake.chunks import Chunk
 from lake.delta_log import has_commit
+from lake.row_source import RowSource, Scan
 from lake.storage.connectors import delta_rs_options
 from lake.storage.folder import Folder
 
@@ -37,6 +38,12 @@ class Staging:
     def read(self, chunk: Chunk, part: str) -> DataFrame:
         """The rows that `write` wrote."""
         return self._spark().read.format("delta").load(self._files.uri(_folder(chunk, part)))
+
+    def source(self, chunk: Chunk, part: str) -> RowSource:
+        """The rows of a part, to be read in either way."""
+        staged = delta_rs_reader.open_table(self._files.root, _folder(chunk, part))
+        scan = Scan(lambda: delta_rs_reader.dataset(staged), most=delta_rs_reader.most_rows(staged))
+        return RowSource(lambda: self.read(chunk, part), scan)
 
     def has(self, chunk: Chunk, part: str) -> bool:
         """Whether the chunk has that part, whole."""

@@ -83,8 +83,7 @@ class Difference:
 
         Raises BadInput where there is no such version, or it can't be read any more.
         """
-        then = lake.names(lake.read_version(table, version))
-        now = lake.names(lake.read_version(table, lake.version(table)))
+        then, now = lake.names_at(table, version), lake.names(table)
         sizes = lake.files.current(table.name)
         old, new = _rows_in(lake, table, then - now), _rows_in(lake, table, now - then)
         same = [*KEYS[table], ROW_HASH]

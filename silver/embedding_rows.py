@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import Column, DataFrame
@@ -19,6 +21,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
 from lake.layer_interfaces import WorkerModel
+from lake.row_source import RowSource
 from silver import pixels
 from silver.decoder_process import Decode, decoder
 from silver.pixels import Limits, RefusedPhoto
@@ -30,6 +33,20 @@ EMBEDDED = schema(
 )
 """The columns of the photos that a model was applied to, one row each. A row has either an `embedding`, or
 the `stage` and the `reason` of a refusal."""
+
+MEASURED = (
+    "photo_id",
+    "subject",
+    "label",
+    "embedding",
+    "extractor",
+    "width",
+    "height",
+    "brightness",
+    "sharpness",
+    "dhash",
+)
+"""The columns of EMBEDDED that silver/embeddings has."""
 
 
 @dataclass(frozen=True)
@@ -158,19 +175,24 @@ def published(embedded: DataFrame, *, weights_id: str) -> DataFrame:
     """Return the rows of silver/embeddings of a chunk, from staged rows (`EMBEDDED`) that were not
     refused."""
     return embedded.select(
-        "photo_id",
-        "subject",
-        "label",
-        "embedding",
-        "extractor",
+        *MEASURED,
         F.lit(weights_id).alias("weights_id"),
-        "width",
-        "height",
-        "brightness",
-        "sharpness",
-        "dhash",
         F.current_timestamp().alias("embedded_at"),
     )
+
+
+def accepted(staged: RowSource, *, weights_id: str) -> RowSource:
+    """Return the rows of silver/embeddings of a chunk, from its staged rows (`EMBEDDED`)."""
+
+    def frame() -> DataFrame:
+        return published(staged.frame().where("reason is null"), weights_id=weights_id)
+
+    embedded_at = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
+    columns = {name: pc.field(name) for name in MEASURED}
+    columns |= {"weights_id": pc.scalar(weights_id), "embedded_at": pc.scalar(embedded_at)}
+    assert staged.scan is not None
+    scan = replace(staged.scan, where=pc.field("reason").is_null(), columns=columns)
+    return RowSource(frame, scan)
 
 
 def quarantine(embedded: DataFrame, *, weights_id: str) -> DataFrame:

@@ -16,6 +16,7 @@ from lake.enums import BRONZE, SILVER
 from lake.layer_interfaces import EmbeddingModel, Gate, GateOutcome
 from lake.progress_bar import counted
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
+from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
 from silver import embedding_rows
 
@@ -46,11 +47,11 @@ class SilverChunks(ChunkLayer):
 
     def judge(self, chunk: Chunk) -> None:
         """Judges the embeddings of a staged chunk, and stages the photos that are refused. Raises Blocked."""
-        staged = self._lake.staging.read(chunk, EMBEDDED)
+        staged = self._lake.staging.source(chunk, EMBEDDED)
         by_reason = self._by_reason(chunk)
         refused_before = {reason: n for reason, n in by_reason.items() if reason is not None}
         outcome = self._gate(
-            embedding_rows.published(staged.where("reason is null"), weights_id=chunk.model),
+            embedding_rows.accepted(staged, weights_id=chunk.model),
             chunk=chunk,
             table=catalog.EMBEDDINGS,
             expected=chunk.photos - sum(refused_before.values()),
@@ -110,12 +111,12 @@ def judged_photos(context: Context, source: Chunk, *, gate: Gate) -> tuple[DataF
     The verdict is recorded as the state of the bronze chunk. Raises Blocked.
     """
     lake = context.lake
-    photos = lake.read(catalog.PHOTOS, chunks=(source.number, source.number))
+    photos = lake.source(catalog.PHOTOS, chunks=(source.number, source.number))
     outcome = gate(photos, chunk=source, table=catalog.PHOTOS, expected=source.photos)
     state = ChunkState.RELEASED if outcome.released else ChunkState.JUDGED
     if source.state is not state:
         lake.ledger.reached(source, state)
-    return photos, outcome
+    return photos.frame(), outcome
 
 
 def plan(model: EmbeddingModel, *, photos: int, source: int | None = None) -> ChunkPlan:
@@ -175,7 +176,9 @@ def embed_again(context: Context, photos: DataFrame, numbers: Sequence[int]) -> 
     again = held.join(F.broadcast(photos.select("photo_id")), on="photo_id", how="left_semi")
     publication = Publication(lake, SilverChunks(lake, gate), context.did)
     [chunk] = publication.plan([plan(context.model, photos=again.count())])
-    outcome = gate(again, chunk=chunk, table=catalog.PHOTOS, expected=chunk.photos)
+    outcome = gate(
+        RowSource(lambda: again), chunk=chunk, table=catalog.PHOTOS, expected=chunk.photos
+    )
     publication.publish(
         publication.stage(chunk, lambda planned: stage(context, again, outcome, planned))
     )

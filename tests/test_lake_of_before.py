@@ -92,7 +92,9 @@ def test_its_small_tables_are_made_ready_for_delta_rs_once(place):
         assert place.lake.log(table).has_commit_timestamps() is not table.is_small
         assert place.lake.read(table).count() == before[table.name]
         assert place.lake.log(table).number() == numbers[table.name]
-    assert place.lake.read_version(catalog.CHUNKS, 1).count() <= before[catalog.CHUNKS.name]
+    assert (
+        place.lake.version_source(catalog.CHUNKS, 1).frame().count() <= before[catalog.CHUNKS.name]
+    )
     with place.writing() as context:
         assert versions(place) == after
         context.lake.record(catalog.RUNS, [{"layer": "later"}], layer="later")

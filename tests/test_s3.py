@@ -128,7 +128,7 @@ def test_two_days_in_s3_are_as_on_a_disk(at, samples_lake, real_photos):
     assert len(later) == len(here) + new
 
     for table, version in before.items():
-        rows = place.lake.read_version(table, version)
+        rows = place.lake.version_source(table, version).frame()
         assert {row["photo_id"] for row in rows.select("photo_id").collect()} == here.keys()
     root = place.settings.paths.lake
     version = model_reader.pca(root)
@@ -152,7 +152,7 @@ def test_two_days_in_s3_are_as_on_a_disk(at, samples_lake, real_photos):
         context.lake.vacuum(catalog.MOMENTS, hours=0)
         assert not unneeded & place.files.current(catalog.MOMENTS.name).keys()
     with pytest.raises(BadInput, match="files of it were removed"):
-        place.lake.read_version(catalog.MOMENTS, 1)
+        place.lake.version_source(catalog.MOMENTS, 1).frame()
     agree(place)
 
 

@@ -18,7 +18,7 @@ from lake.writable_lake import WritableLake
 
 def strays(lake: Lake, table: Table) -> list[StoredObject]:
     """Return what lies in a table's folder and does not belong to its current version or to its log."""
-    live = lake.names(lake.read(table))
+    live = lake.names(table)
     live |= {_checksum(name) for name in live}
     log = f"{table.name}/{delta_log.FOLDER}/"
     return [

@@ -111,7 +111,7 @@ def assert_same(view, table, only=None, *, expected):
 
 @pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
 def test_rows_that_pass(spark, table):
-    view = seen(spark, table, GOOD[table])
+    view = seen(table, GOOD[table], spark=spark)
     assert assert_same(view, table, expected=len(GOOD[table])).refused == 0
 
 
@@ -119,7 +119,7 @@ def test_rows_that_pass(spark, table):
 def test_rows_that_each_expectation_catches(spark, table):
     given = [d if isinstance(d, list) else [d] for d in CAUGHT[table].values()]
     rows = [{k: v for k, v in d.items() if k != "path_differs"} for each in given for d in each]
-    verdict = assert_same(seen(spark, table, rows), table, expected=len(rows) + 1)
+    verdict = assert_same(seen(table, rows, spark=spark), table, expected=len(rows) + 1)
     caught = {f.expectation for f in verdict.findings if not f.success}
     assert CAUGHT[table].keys() <= caught
 
@@ -137,7 +137,7 @@ def test_rows_with_an_odd_value_in_each_column(spark, table):
         odd_accuracies = [{"accuracy": value, "baseline": 0.6} for value in (None, NAN, INFINITE)]
         rows += [CLASSIFIER | {"metrics": metrics} for metrics in [None, {}, *odd_accuracies]]
         rows += [CLASSIFIER | {"metrics": {"accuracy": 0.75, "baseline": v}} for v in (None, NAN)]
-    verdict = assert_same(seen(spark, table, rows), table, expected=len(rows))
+    verdict = assert_same(seen(table, rows, spark=spark), table, expected=len(rows))
     assert 0 < verdict.refused < len(rows)
 
 
@@ -146,14 +146,14 @@ def test_rows_with_an_odd_value_in_each_column(spark, table):
 def test_columns_with_nothing_in_any_row(spark, table, value):
     """NaN where a column can hold it, and null in all others."""
     nothing = {f.name: value if f.dataType == types.DoubleType() else None for f in table.schema}
-    assert assert_same(seen(spark, table, [nothing] * 2), table, expected=1).refused == 2
+    assert assert_same(seen(table, [nothing] * 2, spark=spark), table, expected=1).refused == 2
 
 
 @pytest.mark.parametrize("case", WHOLE, ids=lambda case: case[1])
 def test_whole_chunks(spark, case):
     table, identity = case
     for differences, passes in zip(WHOLE[case], (True, False), strict=True):
-        view = seen(spark, table, differences)
+        view = seen(table, differences, spark=spark)
         verdict = assert_same(view, table, {identity}, expected=len(differences))
         [finding] = verdict.findings
         assert finding.success is passes
@@ -170,7 +170,7 @@ def test_every_kind_that_is_judged_on_the_driver_is_compared_here():
 
 @pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
 def test_our_suites_are_judged_on_the_driver(spark, table):
-    view = seen(spark, table, GOOD[table])
+    view = seen(table, GOOD[table], spark=spark)
     assert isinstance(judged_rows(view, suites.load(suites.name_of(table)), expected=1), ArrowRows)
 
 
@@ -199,7 +199,7 @@ def test_what_pandas_may_judge_otherwise_is_judged_in_spark(
     rule = {"type": kind, "kwargs": kwargs, "severity": "critical", "meta": meta}
     (tmp_path / "mine.json").write_text(json.dumps({"name": "mine", "expectations": [rule]}))
     suite = suites.load("mine", folder=tmp_path)
-    view = seen(spark, catalog.PHOTOS, [{"taken_on": date(1970, 1, 1)}, {}])
+    view = seen(catalog.PHOTOS, [{"taken_on": date(1970, 1, 1)}, {}], spark=spark)
     rows = judged_rows(view, suite, expected=2)
     assert isinstance(rows, SparkRows)
     verdict = judge(rows, suite, expected=2)
@@ -209,7 +209,7 @@ def test_what_pandas_may_judge_otherwise_is_judged_in_spark(
 @pytest.mark.parametrize("value", [0.0, 0.1, 0.1000001, 0.5, 9.0, NAN, None])
 def test_drift(spark, value):
     measures = dict.fromkeys(suite_views.DRIFTS, value)
-    view = seen(spark, catalog.FEATURES, [{}, {}], **measures)
+    view = seen(catalog.FEATURES, [{}, {}], spark=spark, **measures)
     verdict = assert_same(view, catalog.FEATURES, DRIFT_RULES, expected=2)
     failed = {f.expectation for f in verdict.findings if not f.success}
     assert bool(failed) is (value is None or not value <= 0.1)
@@ -217,4 +217,4 @@ def test_drift(spark, value):
 
 @pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
 def test_no_rows(spark, table):
-    assert_same(seen(spark, table, []), table, expected=3)
+    assert_same(seen(table, [], spark=spark), table, expected=3)

@@ -15,6 +15,7 @@ from expectations.suite_views import Views
 from expectations.validation import judged_rows
 from expectations.vector_measures import Centre, VectorMeasures
 from lake import catalog
+from lake.row_source import RowSource
 
 ROWS = pa.schema(
     {"photo_id": pa.string(), "weights_id": pa.string(), "embedding": pa.list_(pa.float32())}
@@ -134,7 +135,7 @@ def test_the_pseudonym_is_that_of_the_paths_beginning():
 
 def test_more_rows_than_the_bound_stay_in_spark(samples_lake):
     lake = samples_lake.lake
-    view = Views(lake, history_chunks=30).of(catalog.PHOTOS, lake.read(catalog.PHOTOS))
+    view = Views(lake, history_chunks=30).of(catalog.PHOTOS, lake.source(catalog.PHOTOS))
     held = lake.read(catalog.PHOTOS).count()
     assert view.on_driver(most=held).num_rows == held
     assert view.on_driver(most=held - 1) is None
@@ -147,7 +148,7 @@ def test_more_rows_than_the_bound_stay_in_spark(samples_lake):
 def test_a_view_on_the_driver_is_one_spark_job(spark):
     """Of rows in one part; else Spark counts the limit as a job of its own."""
     rows = spark.range(1).selectExpr("string(id) photo_id", "'m' weights_id", "array(1f) embedding")
-    view = suite_views.embeddings(rows.coalesce(1), [], {})
+    view = suite_views.embeddings(RowSource(lambda: rows.coalesce(1)), [], {})
     spark.sparkContext.setJobGroup("view", "a view on the driver")
     try:
         assert view.on_driver(most=1000).num_rows == 1
@@ -159,17 +160,20 @@ def test_a_view_on_the_driver_is_one_spark_job(spark):
 @pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
 def test_both_forms_of_a_view_are_the_same(samples_lake, table):
     lake = samples_lake.lake
-    view = Views(lake, history_chunks=30).of(table, lake.read(table))
+    seen = Views(lake, history_chunks=30)
+    view = seen.of(table, lake.source(table))
     here, there = view.on_driver(most=1000), view.in_spark().toArrow()
-    assert here.num_rows
-    assert here.schema.names == there.schema.names
+    by_spark = seen.of(table, RowSource(lambda: lake.read(table))).on_driver(most=1000)
     key = "version" if table is catalog.MODELS else "photo_id"
-    assert here.sort_by(key).to_pylist() == there.sort_by(key).to_pylist()
+    assert here.num_rows
+    for other in (there, by_spark):
+        assert here.schema.names == other.schema.names
+        assert here.sort_by(key).to_pylist() == other.sort_by(key).to_pylist()
 
 
 def test_the_centre_is_that_of_the_lakes_embeddings(samples_lake):
     lake = samples_lake.lake
-    view = Views(lake, history_chunks=30).of(catalog.EMBEDDINGS, lake.read(catalog.EMBEDDINGS))
+    view = Views(lake, history_chunks=30).of(catalog.EMBEDDINGS, lake.source(catalog.EMBEDDINGS))
     distances = view.on_driver(most=1000).column("embedding_distance")
     assert pc.mean(distances).as_py() == pytest.approx(1, rel=1e-6)
 

@@ -46,8 +46,8 @@ def test_every_expectation_has_its_case(table):
 
 
 @pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
-def test_rows_at_the_bounds_pass(spark, table):
-    rows = on_driver(seen(spark, table, GOOD[table]))
+def test_rows_at_the_bounds_pass(table):
+    rows = on_driver(seen(table, GOOD[table]))
     verdict = judge(rows, suite_of(table), expected=len(GOOD[table]))
     assert [f for f in verdict.findings if not f.success] == []
     assert (verdict.refused, verdict.blocked) == (0, {})
@@ -61,7 +61,7 @@ def bad(request, spark):
     differences = [dict(d) for _, d in cases]
     for different in differences:
         different.pop("path_differs", None)
-    rows = on_driver(seen(spark, table, differences))
+    rows = on_driver(seen(table, differences))
     return table, cases, judge(rows, suite_of(table), expected=len(cases) + 1)
 
 
@@ -111,14 +111,12 @@ def test_the_reason_that_reaches_quarantine_names_it(bad):
 
 
 @pytest.mark.parametrize("case", WHOLE, ids=lambda case: case[1])
-def test_a_whole_chunk_passes_or_is_caught(spark, case):
+def test_a_whole_chunk_passes_or_is_caught(case):
     table, identity = case
     suite = only(suite_of(table), identity)
     actions = []
     for differences in WHOLE[case]:
-        verdict = judge(
-            on_driver(seen(spark, table, differences)), suite, expected=len(differences)
-        )
+        verdict = judge(on_driver(seen(table, differences)), suite, expected=len(differences))
         [finding] = verdict.findings
         actions.append((finding.action, verdict.blocked, verdict.refused))
     assert actions == [("passed", {}, 0), ("warned", {}, 0)]
@@ -134,20 +132,20 @@ def test_a_whole_chunk_passes_or_is_caught(spark, case):
         ("drift-of-components", "component_index", 0.25),
     ],
 )
-def test_a_chunks_drift_passes_or_is_warned_of(spark, identity, measure, bound):
+def test_a_chunks_drift_passes_or_is_warned_of(identity, measure, bound):
     assert identity in DRIFT_RULES
     actions = []
     for value in (bound, bound + 0.001):
-        rows = on_driver(seen(spark, catalog.FEATURES, [{}], **{measure: value}))
+        rows = on_driver(seen(catalog.FEATURES, [{}], **{measure: value}))
         verdict = judge(rows, only(suite_of(catalog.FEATURES), identity), expected=1)
         actions += [finding.action for finding in verdict.findings]
         assert verdict.blocked == {}
     assert actions == ["passed", "warned"]
 
 
-def test_what_gold_refuses_blocks_the_chunk(spark):
+def test_what_gold_refuses_blocks_the_chunk():
     """Quarantine has no stage for gold."""
-    rows = on_driver(seen(spark, catalog.FEATURES, [{}, {"features": [float("nan"), 0.0]}]))
+    rows = on_driver(seen(catalog.FEATURES, [{}, {"features": [float("nan"), 0.0]}]))
     verdict = judge(rows, suite_of(catalog.FEATURES), expected=2, may_refuse_rows=False)
     assert verdict.refused == 0
     assert verdict.blocked == {
@@ -156,8 +154,8 @@ def test_what_gold_refuses_blocks_the_chunk(spark):
 
 
 @pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
-def test_an_empty_chunk_passes_where_none_was_promised(spark, table):
-    rows = on_driver(seen(spark, table, []))
+def test_an_empty_chunk_passes_where_none_was_promised(table):
+    rows = on_driver(seen(table, []))
     assert judge(rows, suite_of(table), expected=0).blocked == {}
     if table is not catalog.MODELS:
         blocked = judge(rows, suite_of(table), expected=3).blocked

@@ -2,19 +2,39 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset
 import pytest
 
 from gold.moments import PARTIALS, Moments, fold, matrix, mean
+from lake.row_source import RowSource, Scan
 
 
 @pytest.mark.parametrize("partitions", [1, 3, PARTIALS + 4])
-def test_folding_on_workers_equals_folding_here(spark, partitions):
+def test_folding_on_workers_equals_moments_of_all(spark, partitions):
+    x, table = embeddings()
+    rows = RowSource(lambda: spark.createDataFrame(table).repartition(partitions))
+    assert not rows.are_few
+    assert_moments_of(x, rows)
+
+
+def test_few_embeddings_are_folded_in_this_process():
+    x, table = embeddings()
+    rows = RowSource(None, Scan(lambda: pyarrow.dataset.dataset(table), most=len(x)))
+    assert rows.are_few
+    assert_moments_of(x, rows)
+
+
+def embeddings():
+    """500 embeddings, and a table that holds them."""
     x = np.random.default_rng(0).normal(5, 2, (500, 12)).astype(np.float32)
-    table = pa.table({"embedding": pa.array(list(x), pa.list_(pa.float32()))})
-    frame = spark.createDataFrame(table).repartition(partitions)
-    shift = mean(frame)
+    return x, pa.table({"embedding": pa.array(list(x), pa.list_(pa.float32()))})
+
+
+def assert_moments_of(x, rows):
+    """Check that folding the rows about their mean gives the moments of x."""
+    shift = mean(rows)
     np.testing.assert_allclose(shift, x.astype(np.float64).mean(axis=0), rtol=1e-12)
-    folded, here = fold(frame, shift), Moments.of(x, shift)
+    folded, here = fold(rows, shift), Moments.of(x, shift)
     assert folded.n == 500
     np.testing.assert_allclose(folded.gram, here.gram, rtol=1e-10, atol=1e-9)
     np.testing.assert_allclose(folded.sum, here.sum, atol=1e-9)

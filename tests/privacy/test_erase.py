@@ -426,7 +426,7 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
         "pending",
         erasure.due_at.isoformat(timespec="seconds")[:19],
     )
-    assert place.lake.read_version(catalog.PHOTOS, 1).count() > 0
+    assert place.lake.version_source(catalog.PHOTOS, 1).frame().count() > 0
     for table in (catalog.PHOTOS, catalog.OBJECTS, catalog.EMBEDDINGS, catalog.FEATURES):
         rows = place.lake.read(table).select("photo_id").collect()
         assert not {row[0] for row in rows} & photo_ids, table.name

@@ -143,7 +143,7 @@ def test_erased_rows_do_not_come_back(grown, place, command):
         erased(place, mode="deferred")
     words = ("--lake", str(place.root / "lake"), "--landing", str(place.landing))
     for table in TAKEN_BACK:
-        assert place.lake.read_version(table, before[table]).count() > len(own)
+        assert place.lake.version_source(table, before[table]).frame().count() > len(own)
         code, out, err = command(
             "restore", "--table", table.name, "--version", str(before[table]), *words
         )

@@ -188,7 +188,9 @@ def test_erasures_that_are_due_and_tombstones_that_lapse(place):
 def test_old_files_go_once_no_version_within_the_retention_has_them(place, command):
     """The rows go first; their files stay for time travel, and go when that has ended."""
     retained(place)
-    first = place.lake.read_version(catalog.PHOTOS, 1).select("photo_id", "subject").collect()
+    first = (
+        place.lake.version_source(catalog.PHOTOS, 1).frame().select("photo_id", "subject").collect()
+    )
     subject = next(row["subject"] for row in first if row["subject"])
     words = ("--lake", str(place.root / "lake"), "--landing", str(place.landing))
     code, out, err = command("retain", "--dry-run", *words)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset
 
 from expectations import suite_views
 from expectations.pandas_engine import ArrowRows
@@ -14,6 +15,8 @@ from expectations.spark_engine import SparkRows
 from expectations.validation import ROWS_ON_DRIVER
 from expectations.vector_measures import Centre
 from lake import catalog
+from lake.row_source import RowSource, Scan
+from lake.small_tables import arrow_rows
 
 SHA = "0123456789abcdef" * 4
 OTHER_SHA = "f" * 64
@@ -302,21 +305,24 @@ ROWS_PROMISED = "rows-as-promised"
 """Of every suite but gold/models': the number of rows."""
 
 
-def made(spark, table, differences):
+def made(table, differences, *, spark=None):
     """Rows of a table that differ so from a plain one, each with a key of its own."""
     key = KEYS[table]
-    names = table.schema.fieldNames()
     rows = []
     for place, different in enumerate(differences):
         plain = PLAIN[table] if different.get("kind") != "pca" else {}
-        row = {key: f"{place:064x}", **plain, **different}
-        rows.append(tuple(row.get(name) for name in names))
-    return spark.createDataFrame(rows, table.schema)
+        rows.append({key: f"{place:064x}", **plain, **different})
+    values = arrow_rows(table, rows)
+    scan = Scan(lambda: pyarrow.dataset.dataset(values), most=values.num_rows)
+    return RowSource(lambda: spark.createDataFrame(values, table.schema), scan)
 
 
-def seen(spark, table, differences, **drift):
-    """The view of such rows. The lake held apples before, and embeddings about the origin."""
-    rows = made(spark, table, differences)
+def seen(table, differences, *, spark=None, **drift):
+    """The view of such rows. The lake held apples before, and embeddings about the origin.
+
+    It needs `spark` only for its form in Spark.
+    """
+    rows = made(table, differences, spark=spark)
     if table is catalog.PHOTOS:
         return suite_views.photos(rows, history={PHOTO["label"]: 30})
     if table is catalog.MODELS:

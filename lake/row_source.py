@@ -1,0 +1,82 @@
+"""Rows that can be read in two ways: by Spark on its workers, or in this process where they are few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow.dataset import Dataset
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
+
+FEW = 5_000
+"""The most rows that this process reads itself. A Spark job costs half a second, however few its rows are. So
+many embeddings of 1,280 values are 25 MB, and are read in that time."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """How Arrow reads rows: those of a dataset `where` a condition holds, with `columns`, by default its own.
+
+    `most` is the number of rows that it has to read for that at most; None where it isn't known.
+    """
+
+    dataset: Callable[[], Dataset]
+    most: int | None
+    where: pc.Expression | None = None
+    columns: Mapping[str, pc.Expression] | None = None
+
+
+@dataclass(frozen=True)
+class RowSource:
+    """Rows of which nothing is read until something asks for them.
+
+    `frame` gives them as a frame of Spark, and `scan` says how Arrow reads them; it is None where only Spark
+    can compute them.
+    """
+
+    frame: Callable[[], DataFrame]
+    scan: Scan | None = None
+
+    @property
+    def are_few(self) -> bool:
+        """Whether this process reads them itself, without Spark: `batches` and `count` do then."""
+        return self.scan is not None and self.scan.most is not None and self.scan.most <= FEW
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns and their types."""
+        if self.scan is None:
+            return to_arrow_schema(self.frame().schema)
+        scanner = self.scan.dataset().scanner(columns=self._columns(self.scan))
+        return scanner.projected_schema
+
+    def batches(self, *names: str) -> Iterator[pa.RecordBatch]:
+        """Yields the rows with some of their columns, by default all, as Arrow reads them."""
+        assert self.scan is not None
+        columns = self._columns(self.scan)
+        if names:
+            columns = {name: columns[name] for name in names}
+        scanner = self.scan.dataset().scanner(columns=columns, filter=self.scan.where)
+        yield from scanner.to_reader()
+
+    def count(self) -> int:
+        """The number of the rows."""
+        if self.scan is None or not self.are_few:
+            return self.frame().count()
+        return int(self.scan.dataset().count_rows(filter=self.scan.where))
+
+    def least(self, name: str) -> Any:
+        """The least value of a column; None where there is no row."""
+        if not self.are_few:
+            return self.frame().agg(F.min(name)).collect()[0][0]
+        least = (pc.min(batch.column(name)).as_py() for batch in self.batches(name))
+        return min((value for value in least if value is not None), default=None)
+
+    @staticmethod
+    def _columns(scan: Scan) -> Mapping[str, pc.Expression]:
+        return scan.columns or {name: pc.field(name) for name in scan.dataset().schema.names}
