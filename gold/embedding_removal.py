@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
-from pyspark.sql import DataFrame, Row
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
 from gold import model_versions, moments_table
 from gold.moments import Moments, fold
 from lake import catalog
-from lake.catalog import Table, schema
+from lake.catalog import Table
 from lake.chunks import Chunk, ChunkPlan, ChunkState, published
 from lake.dataframe_queries import counts
 from lake.enums import GOLD, REMOVAL, ModelKind
@@ -34,7 +37,7 @@ KEYS, FOLD = "keys", "fold"
 MADE = {catalog.FEATURES: ModelKind.PCA, catalog.HELD_OUT: ModelKind.CLASSIFIER}
 """The tables with rows that were made from embeddings, and the kind of the version that made them."""
 
-FOLDED = schema("before bigint, n bigint, sum binary, gram binary")
+FOLDED = pa.schema({"before": pa.int64(), "n": pa.int64(), "sum": pa.binary(), "gram": pa.binary()})
 """What photos added to the moments. `before` is the version of silver that the moments were pinned to. `sum`
 and `gram` are null where the moments are to be taken anew."""
 
@@ -52,7 +55,8 @@ class RemovalChunks(ChunkLayer):
         """The commits of a staged removal, and how many rows each table loses by it."""
         lake = self._lake
         keys = lake.staging.read(chunk, KEYS)
-        held_in = {number: n for number, n in counts(keys, "held_in").items() if number is not None}
+        found = _places(lake, chunk).value_counts().to_pylist()
+        held_in = {each["values"]: each["counts"] for each in found}
         commits, removed = [], {}
         if held_in:
             removed[catalog.EMBEDDINGS.name] = sum(held_in.values())
@@ -60,7 +64,7 @@ class RemovalChunks(ChunkLayer):
             commits.append(TableCommit(catalog.MOMENTS, lambda: _subtract(lake, chunk)))
         for table in MADE:
             rows = _made_from(lake, table, keys, weights_id=chunk.model)
-            if by_version := counts(rows, "model_version"):
+            if rows is not None and (by_version := counts(rows, "model_version")):
                 removed[table.name] = sum(by_version.values())
                 commits.append(_remove_made(lake, chunk, table, keys, by_version))
         return Contents(
@@ -134,7 +138,7 @@ def _staged(
     try:
         embedded = keys.where("held_in is not null").count()
         made = (_made_from(lake, table, keys, weights_id=weights_id) for table in MADE)
-        if not embedded and all(rows.isEmpty() for rows in made):
+        if not embedded and all(rows is None or rows.isEmpty() for rows in made):
             return None
         plan = ChunkPlan(layer=REMOVAL, weights_id=weights_id, photos=embedded)
         [chunk] = publication.plan([plan])
@@ -147,18 +151,21 @@ def _staged(
 
 def _stage_fold(lake: WritableLake, chunk: Chunk) -> None:
     """Stages what the photos of a removal add to the moments."""
-    folded = _folded(lake, lake.staging.read(chunk, KEYS), weights_id=chunk.model)
+    folded = _folded(lake, chunk)
     if folded is not None:
-        rows = lake.spark.createDataFrame([folded], FOLDED)
-        lake.staging.write(chunk, FOLD, rows)
+        rows = pa.Table.from_pylist([folded], FOLDED)
+        lake.staging.write_rows(chunk, FOLD, rows)
 
 
-def _made_from(lake: Lake, table: Table, keys: DataFrame, *, weights_id: str) -> DataFrame:
-    """The rows of gold/features or gold/held_out of those photos, of any version of the model."""
+def _made_from(lake: Lake, table: Table, keys: DataFrame, *, weights_id: str) -> DataFrame | None:
+    """The rows of gold/features or gold/held_out of those photos, of any version of the model; None where the
+    model has no version."""
     versions = model_versions.versions(
         lake.records(catalog.MODELS), weights_id=weights_id, kind=MADE[table]
     )
     names = [row["version"] for row in versions]
+    if not names:
+        return None
     return (
         lake.read(table)
         .where(F.col("model_version").isin(names))
@@ -166,34 +173,40 @@ def _made_from(lake: Lake, table: Table, keys: DataFrame, *, weights_id: str) ->
     )
 
 
-def _folded(lake: Lake, keys: DataFrame, *, weights_id: str) -> Row | None:
-    """What the photos added to the moments (`FOLDED`), about the shift of the stored ones.
+def _folded(lake: Lake, chunk: Chunk) -> dict[str, Any] | None:
+    """What the photos of a removal added to the moments (`FOLDED`), about the shift of the stored ones.
 
     The moments are to be taken anew where they are not of silver's rows. They are too where less is left than
     goes: that is cheaper, and a small difference of large sums would keep few digits. The result is None
     where no moments are stored.
     """
+    weights_id = chunk.model
     stored = moments_table.stored(lake, weights_id)
     if stored is None:
         return None
-    anew = Row(before=stored.table_version, n=0, sum=None, gram=None)
-    covered = keys.where(F.col("held_in") <= stored.through_chunk)
-    bounds = covered.agg(F.min("held_in"), F.max("held_in"), F.count("held_in"))
-    [(first, last, n)] = bounds.collect()
+    places = _places(lake, chunk)
+    covered = places.filter(pc.less_equal(places, stored.through_chunk))
     matches = moments_table.match_silver(lake, stored, weights_id=weights_id)
-    if not matches or 2 * n > stored.moments.n:
-        return anew
+    if not matches or 2 * len(covered) > stored.moments.n:
+        return {"before": stored.table_version, "n": 0, "sum": None, "gram": None}
     gone = Moments.none(stored.moments.shift)
-    if n:
+    if len(covered):
+        first, last = pc.min_max(covered).as_py().values()
+        keys = lake.staging.read(chunk, KEYS).select("photo_id")
         rows = moments_table.embeddings(lake, weights_id, first, last).frame()
-        leaving = rows.join(F.broadcast(covered.select("photo_id")), "photo_id", "left_semi")
+        leaving = rows.join(F.broadcast(keys), "photo_id", "left_semi")
         gone = fold(RowSource(lambda: leaving), stored.moments.shift)
-    return Row(
-        before=stored.table_version,
-        n=gone.n,
-        sum=bytearray(gone.sum.tobytes()),
-        gram=bytearray(gone.gram.tobytes()),
-    )
+    return {
+        "before": stored.table_version,
+        "n": gone.n,
+        "sum": gone.sum.tobytes(),
+        "gram": gone.gram.tobytes(),
+    }
+
+
+def _places(lake: Lake, chunk: Chunk) -> pa.ChunkedArray:
+    """The number of the silver chunk that holds each photo of a removal, of those that silver holds."""
+    return lake.staging.columns(chunk, KEYS, "held_in")["held_in"].drop_null()
 
 
 def _remove_embeddings(
@@ -231,13 +244,12 @@ def _subtract(lake: WritableLake, chunk: Chunk) -> None:
     stored = moments_table.stored(lake, chunk.model)
     if stored is None:
         return
-    row = lake.staging.read(chunk, FOLD).first()
-    assert row is not None
+    [row] = lake.staging.rows(chunk, FOLD)
     if stored.table_version != row["before"]:
         return
     weights_id, through = chunk.model, stored.through_chunk
     if row["sum"] is not None:
-        gone = Moments.read({**row.asDict(), "shift": stored.moments.shift.tobytes()})
+        gone = Moments.read({**row, "shift": stored.moments.shift.tobytes()})
         left = stored.moments - gone
         moments_table.store(lake, left, weights_id=weights_id, through=through)
     elif not moments_table.embeddings(lake, weights_id, 0, through).count():
@@ -252,9 +264,9 @@ def _photos_left(lake: Lake, held_in: Mapping[int, int], *, weights_id: str) -> 
     gold = [c.number for c in published(chunks, layer=GOLD, weights_id=weights_id)]
     left: dict[int, int] = {}
     if held_in:
-        rows = moments_table.embeddings(lake, weights_id, min(held_in), max(held_in)).frame()
-        left |= dict.fromkeys(held_in, 0) | counts(rows, "chunk")
+        rows = moments_table.embeddings(lake, weights_id, min(held_in), max(held_in))
+        left |= dict.fromkeys(held_in, 0) | rows.counts("chunk")
     if gold:
-        rows = lake.read(catalog.FEATURES, chunks=(min(gold), max(gold)))
-        left |= dict.fromkeys(gold, 0) | counts(rows, "chunk")
+        rows = lake.source(catalog.FEATURES, chunks=(min(gold), max(gold)))
+        left |= dict.fromkeys(gold, 0) | rows.counts("chunk")
     return left

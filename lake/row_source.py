@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from pyarrow.dataset import Dataset
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
+
+from lake.dataframe_queries import counts
 
 FEW = 5_000
 """The most rows that this process reads itself. A Spark job costs half a second, however few its rows are. So
@@ -44,7 +47,7 @@ class RowSource:
 
     @property
     def are_few(self) -> bool:
-        """Whether this process reads them itself, without Spark: `batches` and `count` do then."""
+        """Whether this process reads them itself, without Spark. `count`, `counts` and `least` do then."""
         return self.scan is not None and self.scan.most is not None and self.scan.most <= FEW
 
     @property
@@ -76,6 +79,15 @@ class RowSource:
             return self.frame().agg(F.min(name)).collect()[0][0]
         least = (pc.min(batch.column(name)).as_py() for batch in self.batches(name))
         return min((value for value in least if value is not None), default=None)
+
+    def counts(self, name: str) -> dict[Any, int]:
+        """The number of rows for each value of a column."""
+        if not self.are_few:
+            return counts(self.frame(), name)
+        total: Counter[Any] = Counter()
+        for batch in self.batches(name):
+            total.update(batch.column(name).to_pylist())
+        return dict(total)
 
     @staticmethod
     def _columns(scan: Scan) -> Mapping[str, pc.Expression]:

@@ -69,7 +69,7 @@ def recount(lake: WritableLake, table: Table) -> None:
 
     The table is one of `LAYER_OF`. Raises Busy.
     """
-    rows = counts(lake.read(table), "chunk")
+    rows = lake.source(table).counts("chunk")
     lake.ledger.recount({c.number: rows.get(c.number, 0) for c in published_chunks(lake, table)})
 
 

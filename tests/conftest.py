@@ -20,6 +20,7 @@ from tests.support import reported_lake
 from tests.support.place import Place, SamplesLake
 from tests.support.real_photos import PHOTOS
 from tests.support.s3_server import Server
+from tests.support.shared_lakes import made_once
 
 SAMPLES = 60
 
@@ -93,12 +94,14 @@ def one_conversion():
 @pytest.fixture(scope="session")
 def empty_lake(tmp_path_factory, spark) -> Place:
     """An empty landing folder, and a lake of tables without rows."""
-    root = tmp_path_factory.mktemp("empty")
-    (root / "landing").mkdir()
-    place = Place.of(root, spark)
-    with place.writing():
-        pass
-    return place
+
+    def make(root):
+        (root / "landing").mkdir()
+        with Place.of(root, spark).writing():
+            return {}
+
+    root, _ = made_once(tmp_path_factory, "empty", make)
+    return Place.of(root, spark)
 
 
 @pytest.fixture
@@ -111,12 +114,16 @@ def place(empty_lake, tmp_path, spark) -> Place:
 @pytest.fixture(scope="session")
 def samples_lake(tmp_path_factory, spark) -> SamplesLake:
     """The lake of the generated samples, never disturbed: tests that change it copy it first."""
-    root = tmp_path_factory.mktemp("samples")
-    write_samples(root / "landing", SAMPLES)
+
+    def make(root):
+        write_samples(root / "landing", SAMPLES)
+        points = []
+        with fault_points.armed(points.append):
+            return {"did": Place.of(root, spark).run(), "points": points}
+
+    root, facts = made_once(tmp_path_factory, "samples", make)
     place = SamplesLake.of(root, spark)
-    place.points = []
-    with fault_points.armed(place.points.append):
-        place.did = place.run()
+    place.points, place.did = facts["points"], facts["did"]
     return place
 
 
@@ -130,11 +137,14 @@ def copied(samples_lake, tmp_path, spark) -> Place:
 @pytest.fixture(scope="session")
 def told(samples_lake, tmp_path_factory, spark) -> Place:
     """A lake with all that a report and a page tell of, never disturbed."""
-    root = tmp_path_factory.mktemp("told") / "place"
-    shutil.copytree(samples_lake.root, root)
-    place = Place.of(root, spark)
-    reported_lake.make(place)
-    return place
+
+    def make(root):
+        shutil.copytree(samples_lake.root, root, dirs_exist_ok=True)
+        reported_lake.make(Place.of(root, spark))
+        return {}
+
+    root, _ = made_once(tmp_path_factory, "told", make)
+    return Place.of(root, spark)
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ def test_photos_of_any_name_go_through(place):
             picture((64 + number, 64)).save(file, "JPEG")
     did = place.run("bronze", "silver")
     assert did["silver"].counts["kept"] == len(ODD_NAMES)
-    labels = {row["label"] for row in place.lake.read(catalog.PHOTOS).collect()}
+    labels = {row["label"] for row in place.lake.records(catalog.PHOTOS)}
     assert labels == {None, "[fruit] {a,b}"}
 
 
@@ -169,7 +169,7 @@ def test_objects_that_vanish_or_change_are_what_the_next_run_finds(place, monkey
     assert place.run("bronze")["bronze"].counts["kept"] == 1  # changes.jpg, as it is now
     picture((80, 64)).save(place.landing / "stays.jpg")
     assert place.run("bronze")["bronze"].counts["kept"] == 1  # the same path, new bytes
-    shown = {row[0] for row in place.lake.read(catalog.PHOTOS).select("width").collect()}
+    shown = {row["width"] for row in place.lake.records(catalog.PHOTOS, columns=["width"])}
     assert shown == {64, 67, 80}
 
 
@@ -196,7 +196,10 @@ def test_long_names_and_skewed_clocks_go_through(place):
         os.utime(path, (moment, moment))
     did = place.run("bronze", "silver")
     assert did["silver"].counts["kept"] == 3
-    years = {row[0].year for row in place.lake.read(catalog.PHOTOS).select("uploaded_at").collect()}
+    years = {
+        row["uploaded_at"].year
+        for row in place.lake.records(catalog.PHOTOS, columns=["uploaded_at"])
+    }
     assert years == {1938, 2001, 2096}
     assert place.run("bronze")["bronze"].counts == {}
 
@@ -214,7 +217,7 @@ def test_a_blocked_chunk_stops_the_run_and_goes_on_later(command, tmp_path, plac
     assert code == 3
     assert "20 of 30 photos are refused (20 blank), over gates.refused_share = 0.5" in printed
     lake = place.lake
-    assert lake.read(catalog.EMBEDDINGS).count() == lake.read(catalog.QUARANTINE).count() == 0
+    assert lake.source(catalog.EMBEDDINGS).count() == lake.source(catalog.QUARANTINE).count() == 0
     held = sums(lake.files)
     assert (held.models[0].waiting, held.disagreements()) == (30, [])
     code, printed, _ = command("status", *words)
@@ -223,6 +226,6 @@ def test_a_blocked_chunk_stops_the_run_and_goes_on_later(command, tmp_path, plac
     code, printed, _ = command("--layer", "all", *words, "--set", "gates.refused_share=0.9")
     assert code == 0
     lake = place.lake
-    assert lake.read(catalog.EMBEDDINGS).count() == 10
+    assert lake.source(catalog.EMBEDDINGS).count() == 10
     assert lake.read(catalog.QUARANTINE).where("reason = 'blank'").count() == 20
     assert "silver chunk" not in printed  # it was not embedded again

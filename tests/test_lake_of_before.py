@@ -82,7 +82,7 @@ def test_status_and_audit_tell_what_the_earlier_code_told(call, place):
 
 def test_its_small_tables_are_made_ready_for_delta_rs_once(place):
     """They kept the time of each commit in the commit, which delta-rs can't; nothing of it is lost."""
-    before = {table.name: place.lake.read(table).count() for table in catalog.TABLES}
+    before = {table.name: place.lake.source(table).count() for table in catalog.TABLES}
     numbers = {table.name: place.lake.log(table).number() for table in catalog.TABLES}
     small = [table for table in catalog.TABLES if table.is_small]
     assert all(place.lake.log(table).has_commit_timestamps() for table in small)
@@ -90,11 +90,9 @@ def test_its_small_tables_are_made_ready_for_delta_rs_once(place):
         after = versions(place)
     for table in catalog.TABLES:
         assert place.lake.log(table).has_commit_timestamps() is not table.is_small
-        assert place.lake.read(table).count() == before[table.name]
+        assert place.lake.source(table).count() == before[table.name]
         assert place.lake.log(table).number() == numbers[table.name]
-    assert (
-        place.lake.version_source(catalog.CHUNKS, 1).frame().count() <= before[catalog.CHUNKS.name]
-    )
+    assert place.lake.version_source(catalog.CHUNKS, 1).count() <= before[catalog.CHUNKS.name]
     with place.writing() as context:
         assert versions(place) == after
         context.lake.record(catalog.RUNS, [{"layer": "later"}], layer="later")

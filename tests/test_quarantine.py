@@ -75,7 +75,7 @@ def replay(place: Place, *, reason=None, number=None) -> LayerRun:
 
 def quarantine(place):
     """The rows of silver/quarantine: stage, reason, and whether they hold still."""
-    rows = place.lake.read(catalog.QUARANTINE).collect()
+    rows = place.lake.records(catalog.QUARANTINE)
     return Counter((r["stage"], r["reason"], r["replayed_at"] is None) for r in rows)
 
 
@@ -161,12 +161,12 @@ def test_a_replay_moves_exactly_what_passes_now_and_a_second_one_nothing(dark, t
     assert judged_version(dark) is None
     assert quarantine(dark) == {("silver", REFUSED, True): GOOD}
     assert kept(dark) == (3, 0)
-    refused = {r["photo_id"] for r in dark.lake.read(catalog.QUARANTINE).collect()}
+    refused = {r["photo_id"] for r in dark.lake.records(catalog.QUARANTINE)}
     with pytest.raises(BadInput, match=f"the reason only-dark; .*{REFUSED}"):
         replay(dark, reason="only-dark")
     assert replay(dark, reason=REFUSED).counts["kept"] == GOOD
     assert judged_version(dark) == dark.lake.version(catalog.EMBEDDINGS)
-    moved = {r["photo_id"] for r in dark.lake.read(catalog.EMBEDDINGS).collect()}
+    moved = {r["photo_id"] for r in dark.lake.records(catalog.EMBEDDINGS)}
     assert refused < moved
     assert len(moved) == GOOD + 3
     assert quarantine(dark) == {("silver", REFUSED, False): GOOD}

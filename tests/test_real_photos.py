@@ -51,7 +51,7 @@ def real(tmp_path_factory, spark):
 @pytest.fixture(params=MODELS)
 def model(request, real):
     """The rows of gold/models about one extractor: (extractor, PCA)."""
-    rows = real.lake.read(catalog.MODELS).collect()
+    rows = real.lake.records(catalog.MODELS)
     own = [row for row in rows if row["extractor"] == request.param]
     if not own:
         pytest.skip("the real MobileNetV2 weights (../shared/weights) are not on this machine")
@@ -60,8 +60,8 @@ def model(request, real):
 
 
 def test_every_photo_is_in_bronze_and_the_licence_is_rejected(real):
-    assert real.lake.read(catalog.PHOTOS).count() == 1142
-    [refused] = real.lake.read(catalog.REJECTED).collect()
+    assert real.lake.source(catalog.PHOTOS).count() == 1142
+    [refused] = real.lake.records(catalog.REJECTED)
     assert (refused["path"], refused["reason"]) == ("LICENSE", "not_a_photo")
 
 
@@ -111,7 +111,7 @@ def test_classifiers_tell_kinds_apart_on_photos_held_out(real, model):
     extractor, pca = model
     own = real.lake.read(catalog.EMBEDDINGS).where(f"weights_id = '{extractor['weights_id']}'")
     examples = Examples.of(own, at_most=10_000)
-    features = PcaVersion.read(pca.asDict()).project(examples.embeddings)
+    features = PcaVersion.read(pca).project(examples.embeddings)
     for vectors, wanted in ((examples.embeddings, 0.94), (features, 0.84)):
         known = (vectors, examples.labels, examples.scenes)
         found = evaluate(*known, kind="logistic_regression")
@@ -224,7 +224,7 @@ def test_a_flatbuffer_of_ones_own_runs_from_photos_to_features(few, tmp_path):
 
 def features_of(place, name):
     """The `weights_id` of an extractor whose features the lake holds for every photo."""
-    models = place.lake.read(catalog.MODELS).collect()
+    models = place.lake.records(catalog.MODELS)
     [weights_id] = [row["weights_id"] for row in models if row["extractor"] == name]
     [pca] = [r for r in models if r["kind"] == "pca" and r["weights_id"] == weights_id]
     features = place.lake.read(catalog.FEATURES).where(f"model_version = '{pca['version']}'")

@@ -115,12 +115,12 @@ def test_a_retired_models_rows_are_gone_and_the_others_stay(retired, two):
     assert held.models == [two.first]
     assert held.disagreements() == held.open_ends == []
     for table in (catalog.EMBEDDINGS, catalog.QUARANTINE, catalog.MOMENTS):
-        found = {row[0] for row in retired.lake.read(table).select("weights_id").collect()}
+        found = {row["weights_id"] for row in retired.lake.records(table, columns=["weights_id"])}
         assert found == {two.first.weights_id}, table.name
     assert files_of(retired.lake, two.first.weights_id) == two.files_before
     statuses = {
         (row["kind"], row["status"])
-        for row in retired.lake.read(catalog.MODELS).collect()
+        for row in retired.lake.records(catalog.MODELS)
         if row["weights_id"] != two.first.weights_id
     }
     assert statuses == {("extractor", "retired"), ("pca", "retired")}

@@ -90,7 +90,7 @@ def test_pixels_are_those_that_were_sent_and_no_metadata_is_left(samples_lake):
     markers += [text.encode() for person in PEOPLE for text in (person.name, person.model)]
     sent = b"".join(content for held in originals.values() for content in held)
     assert all(marker in sent for marker in markers)
-    rows = samples_lake.lake.read(catalog.PHOTOS).collect()
+    rows = samples_lake.lake.records(catalog.PHOTOS)
     for row in rows:
         stored = bytes(row["content"])
         assert not any(marker in stored for marker in markers)
@@ -133,8 +133,8 @@ def test_no_subject_is_left_in_clear(samples_lake):
 
 
 def test_no_value_that_is_personal_stands_in_a_log(samples_lake):
-    rows = samples_lake.lake.read(catalog.PHOTOS).select("photo_id", "subject", "path").collect()
-    values = {value.encode() for row in rows for value in row if value}
+    rows = samples_lake.lake.records(catalog.PHOTOS, columns=["photo_id", "subject", "path"])
+    values = {value.encode() for row in rows for value in row.values() if value}
     logs = list((samples_lake.root / "lake").glob("*/*/_delta_log/*"))
     assert len(logs) > 20
     for log in filter(os.path.isfile, logs):
@@ -183,7 +183,7 @@ def test_growth_brings_a_new_version_and_the_old_features_stay(copied):
     assert old["run_id"] != new["run_id"]
     by_version = lake.read(catalog.FEATURES).groupBy("model_version").count().collect()
     counts = {row[0]: row[1] for row in by_version}
-    embedded = lake.read(catalog.EMBEDDINGS).count()
+    embedded = lake.source(catalog.EMBEDDINGS).count()
     assert counts == {old["version"]: embedded, new["version"]: embedded}
     assert did["gold"].counts["in"] == did["silver"].counts["kept"] + embedded
 

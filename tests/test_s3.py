@@ -65,7 +65,7 @@ def send(place, photos, *, under):
 
 def embeddings(lake):
     """By photo."""
-    rows = lake.read(catalog.EMBEDDINGS).select("photo_id", "embedding").collect()
+    rows = lake.records(catalog.EMBEDDINGS, columns=["photo_id", "embedding"])
     return {row["photo_id"]: np.array(row["embedding"]) for row in rows}
 
 
@@ -175,7 +175,7 @@ def test_a_bucket_that_throttles_and_falls_silent_costs_time_alone(at, s3):
     assert s3.troubled > 20
     assert silences == []
     assert len(embeddings(place.lake)) == len(photos)
-    assert place.lake.read(catalog.FEATURES).count() == len(photos)
+    assert place.lake.source(catalog.FEATURES).count() == len(photos)
     agree(place)
 
 

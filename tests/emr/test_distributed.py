@@ -15,11 +15,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import py4j
+import pyspark
 import pytest
 
 from bronze.samples.sample_photos import write_samples
 from conf.settings import EmrSettings, Settings
-from emr import package, package_archive, wheels
+from emr import package, package_archive
 from emr.package import Package
 from lake import catalog
 from report.lake_counts import sums
@@ -55,7 +57,8 @@ class Cluster:
         words = package.spark_submit(at, self.own, self.settings, "all")
         for name, value in (("--master", MASTER), ("--deploy-mode", "client")):
             words[words.index(name) + 1] = value
-        words[0] = str(self.environment / "bin" / words[0])
+        [spark_home] = self.environment.glob("lib/python3.*/site-packages/pyspark")
+        words[0] = str(spark_home / "bin" / words[0])
         words[1:1] = ["--packages", self.settings.spark.packages]
         words[words.index(at.beside(package_archive.MAIN))] = main
         return [*words, "--landing", str(place.landing), "--lake", place.settings.paths.lake]
@@ -100,11 +103,11 @@ def ended(process):
 def cluster(tmp_path_factory) -> Cluster:
     root = tmp_path_factory.mktemp("cluster")
     environment = root / "environment"
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    requirements = wheels.REQUIREMENTS.read_text().splitlines()
-    [spark] = [line for line in requirements if wheels.package_name(line) == "pyspark"]
-    pip = [environment / "bin" / "python", "-m", "pip", "install", "-q", spark]
-    subprocess.run(pip, check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    [site] = environment.glob("lib/python3.*/site-packages")
+    for module in (pyspark, py4j):
+        folder = Path(module.__file__).parent
+        (site / folder.name).symlink_to(folder)
     settings = Settings.load("local", environment={}, overrides=[f"spark.master={MASTER}"])
     own = Settings.load("emr", environment={}).emr
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -168,9 +171,11 @@ def extractor(place):
 
 
 def test_the_environment_has_no_package_but_sparks(cluster):
-    listed = [cluster.environment / "bin" / "python", "-m", "pip", "list", "--format=json"]
-    found = json.loads(subprocess.run(listed, capture_output=True, check=True).stdout)
-    assert {each["name"] for each in found} <= {"pip", "setuptools", "py4j", "pyspark"}
+    python = [cluster.environment / "bin" / "python", "-I", "-c", "import sys; print(*sys.path)"]
+    told = subprocess.run(python, capture_output=True, check=True, text=True).stdout.split()
+    [site] = [Path(path) for path in told if "-packages" in path]
+    assert site.is_relative_to(cluster.environment)
+    assert {path.name for path in site.iterdir()} - {"__pycache__"} == {"py4j", "pyspark"}
 
 
 def test_driver_and_workers_run_the_package_and_load_no_tensorflow(cluster, probed):

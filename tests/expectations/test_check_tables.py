@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from conf.errors import BadInput
 from expectations import check_tables, suites
 from expectations.suite_views import Views
-from lake import catalog
+from lake import catalog, spark_session
 from lake.chunks import Chunk, ChunkState
 from lake.enums import REMOVAL, SILVER
 
@@ -57,12 +57,25 @@ def test_the_samples_pass_every_rule_and_junit_has_each(command, samples_lake, t
         assert table.name in printed
 
 
+def test_a_small_lake_is_checked_without_spark(command, samples_lake, monkeypatch):
+    def must_not_start(*_, **__):
+        raise AssertionError("Spark was started")
+
+    monkeypatch.setattr(spark_session, "running", must_not_start)
+    lake = ("--lake", str(samples_lake.root / "lake"))
+    code, _, err = command("check", *lake)
+    assert (code, err) == (0, "")
+    version = str(samples_lake.lake.version(catalog.PHOTOS))
+    code, _, err = command("check", "--table", "bronze/photos", "--version", version, *lake)
+    assert (code, err) == (0, "")
+
+
 def test_what_fails_is_told_and_the_version_before_passes(command, spoiled, tmp_path):
     words = ["--lake", spoiled.files.root, "--set", f"subjects.key=file:{spoiled.root}/lake.key"]
     code, printed, errors = command("check", *words, "--junit", "checks.xml")
     assert code == 3
     assert "2 critical expectations fail" in errors
-    held = spoiled.lake.read(catalog.PHOTOS).count()
+    held = spoiled.lake.source(catalog.PHOTOS).count()
     assert f"fails: bronze_photos: rows-as-promised: observed {held}" in printed
     assert "fails: silver_embeddings: extractor-of-model: 1 of " in printed
     root = ElementTree.parse(tmp_path / "checks.xml").getroot()

@@ -28,7 +28,7 @@ def test_it_shows_the_last_result_of_every_expectation(samples_lake, page):
         assert f'<h2 id="{name}">{name}: all {len(rules)} hold</h2>' in page
         for rule in rules:
             assert f"<code>{rule}</code>" in page
-    assert page.count('class="action passed"') == samples_lake.lake.read(catalog.QUALITY).count()
+    assert page.count('class="action passed"') == samples_lake.lake.source(catalog.QUALITY).count()
 
 
 def test_it_holds_no_value_of_a_row(samples_lake, page):

@@ -136,7 +136,7 @@ def test_the_pseudonym_is_that_of_the_paths_beginning():
 def test_more_rows_than_the_bound_stay_in_spark(samples_lake):
     lake = samples_lake.lake
     view = Views(lake, history_chunks=30).of(catalog.PHOTOS, lake.source(catalog.PHOTOS))
-    held = lake.read(catalog.PHOTOS).count()
+    held = lake.source(catalog.PHOTOS).count()
     assert view.on_driver(most=held).num_rows == held
     assert view.on_driver(most=held - 1) is None
     suite = suites.load(suites.name_of(catalog.PHOTOS))
@@ -185,4 +185,4 @@ def test_the_history_of_labels_is_the_chunks_before(samples_lake):
     assert seen._labels_before(bronze) == {}
     later = bronze.reached(bronze.state, number=bronze.number + 100)
     held = seen._labels_before(later)
-    assert sum(held.values()) == lake.read(catalog.PHOTOS).count()
+    assert sum(held.values()) == lake.source(catalog.PHOTOS).count()

@@ -77,7 +77,7 @@ SOME = "substring(photo_id, 64, 1) = '3'"
 
 
 def test_what_is_left_is_as_if_the_rows_had_never_been(place, fitted):
-    before = {row["photo_id"] for row in fitted.lake.read(catalog.EMBEDDINGS).collect()}
+    before = {row["photo_id"] for row in fitted.lake.records(catalog.EMBEDDINGS)}
     _, kept = moments(fitted)
     with place.writing() as context:
         gone = leaving(context.lake, SOME)
@@ -89,7 +89,7 @@ def test_what_is_left_is_as_if_the_rows_had_never_been(place, fitted):
         assert embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME)) == {}
     assert 0 < covered < expected
     assert removed == {"silver/embeddings": expected, "gold/features": covered}
-    left = {row["photo_id"] for row in place.lake.read(catalog.EMBEDDINGS).collect()}
+    left = {row["photo_id"] for row in place.lake.records(catalog.EMBEDDINGS)}
     assert left == {photo for photo in before if photo[-1] != "3"}
     ledger, held, features = sizes(place)
     assert ledger == held
@@ -148,7 +148,7 @@ def test_all_rows_of_a_chunk_or_of_a_model(place, where):
     assert ledger == ([0, 0, 0] if where == "true" else [0, 60, 20])
     assert features == (0 if where == "true" else 60)
     if where == "true":
-        assert place.lake.read(catalog.MOMENTS).count() == 0
+        assert place.lake.source(catalog.MOMENTS).count() == 0
         assert project(place).counts == {}
     else:
         assert moments(place)[0].n == 60

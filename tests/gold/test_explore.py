@@ -128,14 +128,14 @@ def test_it_travels_in_time(printed, samples_lake):
         now == f"gold/features, version {number}: {rows.count()} rows {{'{name}': {rows.count()}}}"
     )
     assert models[0] == "gold/models, version 0: 0 rows []"
-    held = lake.read(catalog.MODELS).select("kind", "version", "status").collect()
-    told = sorted(" ".join(map(str, row)) for row in held)
+    held = lake.records(catalog.MODELS, columns=["kind", "version", "status"])
+    told = sorted(" ".join(row.values()) for row in held)
     assert models[1].endswith(f": {len(told)} rows {told}")
 
 
 def test_it_shows_no_subject_and_no_path(executed, samples_lake):
-    rows = samples_lake.lake.read(catalog.PHOTOS).select("subject", "path").collect()
-    personal = {value for row in rows for value in row if value}
+    rows = samples_lake.lake.records(catalog.PHOTOS, columns=["subject", "path"])
+    personal = {value for row in rows for value in row.values() if value}
     personal |= {
         path.name.removeprefix("subject=") for path in samples_lake.landing.rglob("subject=*")
     }

@@ -131,7 +131,7 @@ def test_a_refit_that_dies_anywhere_ends_as_one_that_did_not(place, tmp_path, sp
 
 
 def features_by_photo(place):
-    rows = place.lake.read(catalog.FEATURES).collect()
+    rows = place.lake.records(catalog.FEATURES)
     found = {(row["photo_id"], row["model_version"]): row["features"] for row in rows}
     assert len(found) == len(rows)
     return found
@@ -217,12 +217,11 @@ def test_embeddings_of_another_length_are_refused_and_the_moments_stay(place):
 
 
 def test_new_rows_are_projected_from_new_files_alone(place):
-    before = set(moments_table.embeddings(place.lake, EMBEDDER, 0, 1000).inputFiles())
+    before = set(moments_table.embeddings(place.lake, EMBEDDER, 0, 1000).frame().inputFiles())
     add(place, 20, seed=2)
     [*_, last] = published_embeddings(place.lake, EMBEDDER)
-    read = set(
-        moments_table.embeddings(place.lake, EMBEDDER, last.number, last.number).inputFiles()
-    )
+    new = moments_table.embeddings(place.lake, EMBEDDER, last.number, last.number)
+    read = set(new.frame().inputFiles())
     assert read
     assert not read & before
 

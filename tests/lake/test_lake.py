@@ -48,7 +48,7 @@ def rejected(lake, name):
 
 
 def names(lake):
-    return sorted(row["object"] for row in lake.read(catalog.REJECTED).collect())
+    return sorted(row["object"] for row in lake.records(catalog.REJECTED))
 
 
 def chunk(number, **other):
@@ -74,7 +74,7 @@ def test_a_chunk_is_committed_once_and_in_order(lake):
     # What one commit sets must not swallow the next to another table.
     lake.record(catalog.RUNS, [dict.fromkeys(catalog.RUNS.schema.names)], layer="bronze")
     lake.record(catalog.RUNS, [dict.fromkeys(catalog.RUNS.schema.names)], layer="bronze")
-    assert lake.read(catalog.RUNS).count() == 2
+    assert lake.source(catalog.RUNS).count() == 2
 
 
 def test_numbers_go_on_above_those_that_tables_took(lake):
@@ -276,7 +276,7 @@ def test_small_files_are_joined_and_a_large_one_stays(lake, spark):
 
 
 def rows(lake):
-    return sorted(map(repr, lake.read(catalog.REJECTED).collect()))
+    return sorted(map(repr, lake.records(catalog.REJECTED)))
 
 
 @pytest.mark.parametrize(

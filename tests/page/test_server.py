@@ -212,7 +212,7 @@ def test_a_photo_that_is_sent_is_never_stored(told, client, tmp_path, monkeypatc
 
 
 def test_pictures_are_of_nobodys_photos_alone(told, client):
-    rows = told.lake.read(catalog.PHOTOS).select("photo_id", "subject", "original").collect()
+    rows = told.lake.records(catalog.PHOTOS, columns=["photo_id", "subject", "original"])
     somebodys = {row["original"] for row in rows if row["subject"]}
     copies = [row for row in rows if not row["subject"] and row["original"] in somebodys]
     assert len(copies) == 1

@@ -121,11 +121,11 @@ def test_at_a_version_it_finds_what_that_held(lake):
 def test_it_says_who_wrote_which_models_saw_and_what_gates_found(lake):
     answer = auditor(lake).answer(AuditQuestion(subject=SUBJECT))
     found = by_table(answer)["bronze/photos"]
-    runs = {row["run_id"] for row in lake.lake.read(catalog.RUNS).collect()}
+    runs = {row["run_id"] for row in lake.lake.records(catalog.RUNS)}
     assert len(found.written_by) == 2
     assert {commit.written_by["run_id"] for commit in found.written_by} <= runs
     assert all(commit.written_by["code_revision"] for commit in found.written_by)
-    models = lake.lake.read(catalog.MODELS).collect()
+    models = lake.lake.records(catalog.MODELS)
     assert sorted(each.split(" ")[0] for each in answer.models) == sorted(
         m["version"] for m in models
     )

@@ -85,7 +85,7 @@ def rows_of_others(place, photo_ids):
         catalog.EMBEDDINGS,
         catalog.QUARANTINE,
     ):
-        rows = [row.asDict() for row in lake.read(table).collect()]
+        rows = lake.records(table)
         own = place.pseudonym
         found[table.name] = sorted(
             repr(row)
@@ -99,7 +99,7 @@ def ids(place):
     """The canary's photos, and their copy without a subject."""
     with place.writing() as context:
         place.pseudonym = context.pseudonyms.subject(SUBJECT)
-    rows = place.lake.read(catalog.PHOTOS).select("photo_id", "subject", "original").collect()
+    rows = place.lake.records(catalog.PHOTOS, columns=["photo_id", "subject", "original"])
     own = [row for row in rows if row["subject"] == place.pseudonym]
     originals = {row["original"] for row in own}
     copies = [r for r in rows if r["subject"] is None and r["original"] in originals]
@@ -198,7 +198,7 @@ def test_the_pca_is_the_one_that_never_saw_them(done):
         ("retired", "first"),
         ("champion", "erasure"),
     ]
-    x = np.array([row["embedding"] for row in lake.read(catalog.EMBEDDINGS).collect()])
+    x = np.array([row["embedding"] for row in lake.records(catalog.EMBEDDINGS)])
     kept = model_versions.PcaVersion.read(rows[1].asDict()).pca
     anew = pca.fit(Moments.of(x, x.mean(axis=0).astype(np.float64)), components=20)
     assert kept.variance == pytest.approx(anew.variance, rel=1e-9)
@@ -227,7 +227,7 @@ def test_classifiers_fitted_on_them_are_empty_and_others_follow(done):
     assert {row["status"] for row in old} == {"retired"}
     [champion] = [row for row in new if row["status"] == "champion"]
     assert model_reader.classifier(done.files.root).version == champion["version"]
-    held_out = done.lake.read(catalog.HELD_OUT).select("photo_id", "model_version").collect()
+    held_out = done.lake.records(catalog.HELD_OUT, columns=["photo_id", "model_version"])
     assert {row["model_version"] for row in held_out} == {row["version"] for row in rows}
     assert not {row["photo_id"] for row in held_out} & done.photo_ids
 
@@ -347,7 +347,7 @@ def test_what_is_half_done_is_finished_and_certified_once(held, done, tmp_path, 
     assert rows_of_others(place, done.photo_ids) == done.before
     assert sums(place.files).disagreements() == []
     assert {path for path, _ in places(done.wanted, place.root)} <= {THEIRS}
-    states = [row["state"] for row in place.lake.read(catalog.ERASURES).collect()]
+    states = [row["state"] for row in place.lake.records(catalog.ERASURES)]
     assert states.count("certified") == 1
 
 
@@ -426,10 +426,10 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
         "pending",
         erasure.due_at.isoformat(timespec="seconds")[:19],
     )
-    assert place.lake.version_source(catalog.PHOTOS, 1).frame().count() > 0
+    assert place.lake.version_source(catalog.PHOTOS, 1).count() > 0
     for table in (catalog.PHOTOS, catalog.OBJECTS, catalog.EMBEDDINGS, catalog.FEATURES):
-        rows = place.lake.read(table).select("photo_id").collect()
-        assert not {row[0] for row in rows} & photo_ids, table.name
+        rows = place.lake.records(table, columns=["photo_id"])
+        assert not {row["photo_id"] for row in rows} & photo_ids, table.name
     assert places([place.pseudonym.encode()], place.root / "lake")
     assert not list(place.landing.glob(f"subject={SUBJECT}*"))
     assert rows_of_others(place, photo_ids) == before

@@ -45,10 +45,12 @@ def embedded_once(place):
     lake = place.lake
     assert sums(lake.files).disagreements() == []
     assert repeated(lake) == {}
-    [model] = lake.read(catalog.MOMENTS).select("weights_id").collect()
-    held = moments_table.stored(lake, model[0])
-    assert moments_table.match_silver(lake, held, weights_id=model[0])
-    anew = moments_table.from_embeddings(lake, weights_id=model[0], through=held.through_chunk)
+    [model] = lake.records(catalog.MOMENTS, columns=["weights_id"])
+    held = moments_table.stored(lake, model["weights_id"])
+    assert moments_table.match_silver(lake, held, weights_id=model["weights_id"])
+    anew = moments_table.from_embeddings(
+        lake, weights_id=model["weights_id"], through=held.through_chunk
+    )
     assert held.moments.covariance() == pytest.approx(anew.covariance(), abs=1e-9)
 
 
@@ -77,7 +79,7 @@ def test_what_somebody_changed_by_hand_is_undone(grown, place):
 
 
 def features_by_photo(place):
-    rows = place.lake.read(catalog.FEATURES).select("photo_id", "features").collect()
+    rows = place.lake.records(catalog.FEATURES, columns=["photo_id", "features"])
     return np.array([row["features"] for row in sorted(rows, key=lambda row: row["photo_id"])])
 
 
@@ -102,7 +104,10 @@ def test_what_came_since_is_withdrawn_and_made_again(grown, place, table):
     assert sums(lake.files).disagreements() == []
     [model] = sums(lake.files).models
     waiting = {catalog.EMBEDDINGS: NEW + 1}.get(table, 0)
-    assert (model.waiting, sums(lake.files).photos) == (waiting, lake.read(catalog.PHOTOS).count())
+    assert (model.waiting, sums(lake.files).photos) == (
+        waiting,
+        lake.source(catalog.PHOTOS).count(),
+    )
     if table is catalog.PHOTOS:
         assert everything(place, catalog.EMBEDDINGS) == grown.rows[catalog.EMBEDDINGS]
         assert (
@@ -135,7 +140,7 @@ def test_erased_rows_do_not_come_back(grown, place, command):
     who = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(
         SUBJECT
     )
-    photos = place.lake.read(catalog.PHOTOS).select("photo_id", "subject").collect()
+    photos = place.lake.records(catalog.PHOTOS, columns=["photo_id", "subject"])
     own = {row["photo_id"] for row in photos if row["subject"] == who}
     assert len(own) == 3
     before = versions(place)
@@ -143,7 +148,7 @@ def test_erased_rows_do_not_come_back(grown, place, command):
         erased(place, mode="deferred")
     words = ("--lake", str(place.root / "lake"), "--landing", str(place.landing))
     for table in TAKEN_BACK:
-        assert place.lake.version_source(table, before[table]).frame().count() > len(own)
+        assert place.lake.version_source(table, before[table]).count() > len(own)
         code, out, err = command(
             "restore", "--table", table.name, "--version", str(before[table]), *words
         )
@@ -173,16 +178,16 @@ def test_erased_rows_do_not_come_back(grown, place, command):
 def held_of(place, photo_ids):
     """Rows of those photos, in the tables that can be taken back and in bronze/objects."""
     tables = (*TAKEN_BACK, catalog.OBJECTS)
-    rows = (place.lake.read(table).select("photo_id").collect() for table in tables)
+    rows = (place.lake.records(table, columns=["photo_id"]) for table in tables)
     return sum(row["photo_id"] in photo_ids for each in rows for row in each)
 
 
 def test_a_retired_models_rows_stay_away(grown, place, command):
-    [model] = place.lake.read(catalog.MOMENTS).select("weights_id").collect()
+    [model] = place.lake.records(catalog.MOMENTS, columns=["weights_id"])
     words = ("--lake", str(place.root / "lake"))
-    assert command("retire", model[0][:12], *words)[0] == 0
+    assert command("retire", model["weights_id"][:12], *words)[0] == 0
     done = restored(place, catalog.EMBEDDINGS, grown.after[catalog.EMBEDDINGS])
-    assert (done.returned, done.kept_out) == (0, grown.lake.read(catalog.EMBEDDINGS).count())
+    assert (done.returned, done.kept_out) == (0, grown.lake.source(catalog.EMBEDDINGS).count())
     assert sums(place.files).disagreements() == []
 
 
@@ -226,7 +231,7 @@ def test_one_that_dies_goes_on(grown, place, table):
     restored(place, table, grown.before[table])
     assert everything(place, table) == grown.rows[table]
     stored = place.lake.read(catalog.OBJECTS).where("outcome = 'stored'")
-    assert stored.count() == place.lake.read(catalog.PHOTOS).count()
+    assert stored.count() == place.lake.source(catalog.PHOTOS).count()
     embedded_once(place)
 
 

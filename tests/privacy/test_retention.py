@@ -66,7 +66,7 @@ def old(grown, tmp_path_factory, spark):
     """The lake without the photos of the first run, and what was seen before."""
     place = under_ages(grown, tmp_path_factory.mktemp("old"), spark)
     place.kept = {table: newer(place, table) for table in OF_PHOTOS}
-    place.ids = {row["photo_id"] for row in place.lake.read(catalog.PHOTOS).collect()}
+    place.ids = {row["photo_id"] for row in place.lake.records(catalog.PHOTOS)}
     place.before = sums(place.files)
     place.foreseen = retention.past_age(place.lake, place.settings, now=place.at)
     retained(place)
@@ -80,9 +80,9 @@ def retained(place, *, now=None):
 
 def newer(place, table):
     """The rows of the second run's photos."""
-    young = place.lake.read(catalog.PHOTOS).where(F.col("ingested_at") >= place.at - DAY)
-    held = place.lake.read(table).join(young.select("photo_id"), "photo_id", "left_semi")
-    return sorted(repr(row.asDict()) for row in held.select(*table.schema.fieldNames()).collect())
+    photos = place.lake.records(catalog.PHOTOS, columns=["photo_id", "ingested_at"])
+    young = {row["photo_id"] for row in photos if row["ingested_at"] >= place.at - DAY}
+    return sorted(repr(row) for row in place.lake.records(table) if row["photo_id"] in young)
 
 
 def test_old_photos_leave_every_table_and_others_stay(old):
@@ -96,8 +96,8 @@ def test_old_photos_leave_every_table_and_others_stay(old):
     assert after.disagreements() == after.open_ends == []
     assert after.outcomes["expired"] == before.objects - len(old.kept[catalog.PHOTOS])
     assert not {each.place for each in passed(old, old.at)} & {table.name for table in OF_PHOTOS}
-    gone = old.ids - {row["photo_id"] for row in old.lake.read(catalog.PHOTOS).collect()}
-    objects = old.lake.read(catalog.OBJECTS).collect()
+    gone = old.ids - {row["photo_id"] for row in old.lake.records(catalog.PHOTOS)}
+    objects = old.lake.records(catalog.OBJECTS)
     expired = [row for row in objects if row["outcome"] == "expired"]
     assert {(row["subject"], row["photo_id"]) for row in expired} == {(None, None)}
     assert not gone & {row["photo_id"] for row in objects}
@@ -110,10 +110,10 @@ def passed(place, at):
 def test_moments_are_of_what_is_left_and_the_next_run_fits_anew(old, grown):
     """What was there once is not restored, and what the landing folder holds still stays out until it is
     sent again."""
-    [model] = old.lake.read(catalog.MOMENTS).select("weights_id").collect()
-    held = moments_table.stored(old.lake, model[0])
-    assert moments_table.match_silver(old.lake, held, weights_id=model[0])
-    assert held.moments.n == old.lake.read(catalog.EMBEDDINGS).count()
+    [model] = old.lake.records(catalog.MOMENTS, columns=["weights_id"])
+    held = moments_table.stored(old.lake, model["weights_id"])
+    assert moments_table.match_silver(old.lake, held, weights_id=model["weights_id"])
+    assert held.moments.n == old.lake.source(catalog.EMBEDDINGS).count()
     with old.writing() as context:
         done = restore(context.step(RESTORE), catalog.PHOTOS, grown.after[catalog.PHOTOS])
         assert (done.left, done.returned, done.kept_out) == (0, 0, old.foreseen[0].held)
@@ -142,7 +142,7 @@ def test_one_that_dies_goes_on(place):
         place.bury()
     retained(place)
     assert {table: everything(place, table) for table in OF_PHOTOS} == kept
-    assert place.lake.read(catalog.REJECTED).count() == 0
+    assert place.lake.source(catalog.REJECTED).count() == 0
     assert sums(place.files).disagreements() == []
 
 
@@ -153,11 +153,11 @@ def test_journals_and_records_of_audits_have_their_age(place):
     assert abs(audit_log.asked_at(name) - answer.asked_at) < timedelta(seconds=1)
     kept = place.set("retention.photos=", "retention.rejected=", "retention.journals=")
     assert [each.place for each in passed(kept, place.at)] == []
-    held = {table: place.lake.read(table).count() for table in retention.JOURNALS}
+    held = {table: place.lake.source(table).count() for table in retention.JOURNALS}
     assert min(held.values()) > 0
     later = datetime.now(UTC) + timedelta(days=3 * 366)
     retained(place.set("retention.photos=", "retention.rejected="), now=later)
-    left = {table: place.lake.read(table).count() for table in retention.JOURNALS}
+    left = {table: place.lake.source(table).count() for table in retention.JOURNALS}
     assert set(left.values()) == {0}
     assert place.files.names(audit_log.FOLDER, suffix=".json") == []
 
@@ -180,7 +180,7 @@ def test_erasures_that_are_due_and_tombstones_that_lapse(place):
     assert request_journal.last(place.lake)["request-1"].state is ErasureState.CERTIFIED
     assert tombstones.holding(place.lake) == held
     retained(place, now=asked.at + 32 * DAY)
-    assert place.lake.read(catalog.TOMBSTONES).count() == 0
+    assert place.lake.source(catalog.TOMBSTONES).count() == 0
     send(place.landing, {"again.jpg": jpeg(0)})
     assert place.run("bronze")["bronze"].counts["stored"] == 1
 

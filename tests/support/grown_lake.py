@@ -25,4 +25,4 @@ def versions(place):
 
 def everything(place, table):
     """All rows of a table, with who wrote them, as text."""
-    return sorted(repr(row.asDict()) for row in place.lake.read(table).collect())
+    return sorted(map(repr, place.lake.records(table)))

@@ -9,7 +9,7 @@ START = datetime(2026, 1, 1, 6, tzinfo=UTC)
 
 def add_runs(place, count):
     """Rows as `count` daily runs would have left them in the journals."""
-    [model] = {row["weights_id"] for row in place.lake.read(catalog.DRIFT).collect()}
+    [model] = {row["weights_id"] for row in place.lake.records(catalog.DRIFT)}
     runs, quality, drift = [], [], []
     for day in range(count):
         begun = START - timedelta(days=day)

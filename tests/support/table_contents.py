@@ -21,10 +21,10 @@ def repeated(lake):
     """Rows that a reader sees twice, by table. A refusal that a replay ended is history."""
     found = {}
     for table, keys in GRAINS.items():
-        held = lake.read(table)
-        if table is catalog.QUARANTINE:
-            held = held.where("replayed_at is null")
-        rows = Counter(tuple(row) for row in held.select(keys).collect())
+        ended = ["replayed_at"] if table is catalog.QUARANTINE else []
+        held = lake.records(table, columns=[*keys, *ended])
+        open_rows = (row for row in held if not any(row.pop(name) for name in ended))
+        rows = Counter(tuple(row.values()) for row in open_rows)
         twice = [key for key, count in rows.items() if count > 1]
         if twice:
             found[table.name] = twice
@@ -33,14 +33,15 @@ def repeated(lake):
 
 def rows(lake, table):
     """Every row as text, but for run_id, chunk and times."""
-    times = [f.name for f in table.schema if f.dataType.typeName() == "timestamp"]
-    return sorted(map(repr, lake.read(table).drop("run_id", "chunk", *times).collect()))
+    apart = {f.name for f in table.schema if f.dataType.typeName() == "timestamp"}
+    columns = [name for name in table.schema.names if name not in apart | {"run_id", "chunk"}]
+    return sorted(map(repr, lake.records(table, columns=columns)))
 
 
 def features(lake):
     return {
         (row["photo_id"], row["model_version"]): row["features"]
-        for row in lake.read(catalog.FEATURES).collect()
+        for row in lake.records(catalog.FEATURES)
     }
 
 
