@@ -1,11 +1,14 @@
 """Drift on generated scores: what is drawn as before is none, what is not is."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.dataset
 import pytest
 
-from gold.drift import Reference, Sample, drift, stability_index
+from gold.drift import COMPONENTS, Reference, Sample, drift, stability_index
 from gold.moments import Moments
 from gold.pca import fit
+from lake.row_source import RowSource, Scan
 
 RNG = np.random.default_rng(3)
 DEVIATIONS = np.array([4.0, 2.0, 1.0, 0.5])
@@ -103,3 +106,26 @@ def test_a_pca_of_few_photos_is_not_held_against_the_next():
         before = Reference.of(seen(pca, x), photos=160, variance=pca.variance)
         found.append(drift(seen(pca, y), before).reconstruction)
     assert np.mean(found) < 0.05  # 0.14 without the correction
+
+
+def test_a_sample_is_the_same_whichever_way_it_is_read(spark):
+    n, k = 30, COMPONENTS + 5
+    table = pa.table(
+        {
+            "photo_id": [f"{place:03}" for place in range(n)],
+            "features": pa.array(list(RNG.normal(size=(n, k))), pa.list_(pa.float32())),
+            "residual": np.arange(n, dtype=np.float64),
+            "label": [None, "kiwi", "pear"] * (n // 3),
+            "brightness": RNG.normal(size=n),
+        }
+    )
+    here = RowSource(None, Scan(lambda: pyarrow.dataset.dataset(table), most=n))
+    there = RowSource(lambda: spark.createDataFrame(table))
+    one, other = (Sample.of(rows, components=k) for rows in (here, there))
+    order = np.argsort(other.residuals)  # Spark sorts by a hash
+    assert one.scores.shape == (n, COMPONENTS)
+    np.testing.assert_array_equal(one.scores, other.scores[order])
+    np.testing.assert_array_equal(one.residuals, other.residuals[order])
+    np.testing.assert_array_equal(one.brightness, other.brightness[order])
+    assert one.labels == [other.labels[place] for place in order]
+    assert one.components == other.components == k
