@@ -203,9 +203,6 @@ class Views:
         return Centre(np.frombuffer(row["shift"]) + mean_from_shift, float(spread))
 
 
-STAGED_FEATURES = ("brightness", "residual")
-"""The columns of staged features that gold/features doesn't have."""
-
 MODEL_FACTS = ("kind", "version", "weights_id", "extractor", "dimensions", "components")
 """The columns of gold/models that other tables' views need."""
 
@@ -274,8 +271,7 @@ def features(
     """Return the view of gold/features: the rows with measures in the place of `features`, and the columns
     of FeatureColumns. `models` are rows of gold/models, and `drift` has a value for each key of DRIFTS."""
     known = {row["version"]: row["components"] for row in models if row["kind"] == ModelKind.PCA}
-    add = FeatureColumns(known, drift)
-    return View(rows, VectorMeasures("features"), add, unread=STAGED_FEATURES)
+    return View(rows, VectorMeasures("features"), FeatureColumns(known, drift))
 
 
 def models(rows: RowSource) -> View:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from gold.moments import matrix
 from gold.pca import Pca
 from lake.catalog import schema
+from lake.row_source import RowSource
 
 KEPT = ("photo_id", "subject", "label", "brightness")
 """The columns of silver/embeddings that the features keep."""
@@ -21,6 +24,17 @@ STAGED = schema(
 )
 """The columns of staged features, one row a photo. `residual` is the reconstruction error of its
 embedding."""
+
+MEASURES = ("brightness", "residual")
+"""The columns of STAGED that only the drift needs."""
+
+
+def without_measures(staged: RowSource) -> RowSource:
+    """Return staged features without the columns that gold/features doesn't have."""
+    assert staged.scan is not None
+    columns = {name: pc.field(name) for name in STAGED.names if name not in MEASURES}
+    scan = replace(staged.scan, columns=columns)
+    return RowSource(lambda: staged.frame().drop(*MEASURES), scan)
 
 
 def features(

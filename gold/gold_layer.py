@@ -45,7 +45,7 @@ class GoldChunks(ChunkLayer):
         if version is None:
             _measure_drift(self._context, chunk, projected)
         gate(
-            projected,
+            feature_rows.without_measures(projected),
             chunk=chunk,
             table=catalog.FEATURES,
             expected=chunk.photos,
@@ -53,7 +53,7 @@ class GoldChunks(ChunkLayer):
         )
         if version is not None:
             gate(
-                self._lake.source_of(catalog.MODELS, version),
+                self._lake.staging.source(chunk, MODEL),
                 chunk=chunk,
                 table=catalog.MODELS,
                 expected=1,

@@ -152,8 +152,8 @@ def blocks(
 def fold(embeddings: RowSource, shift: Matrix) -> Moments:
     """Return the moments of every `embedding` of the rows about a shift, float64[d].
 
-    Those of many are summed on the workers and combined in a tree. Raises ValueError, or Py4JJavaError,
-    whose message contains DIFFER, where an embedding has another length than the shift.
+    Those of many are summed on the workers and combined in a tree. Raises ValueError, PythonException or
+    Py4JJavaError, whose message contains DIFFER, where an embedding has another length than the shift.
     """
 
     def folded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -12,6 +12,7 @@ from pyarrow.dataset import Dataset
 
 from conf.errors import BadInput
 from lake.catalog import Table
+from lake.row_source import Scan
 from lake.storage.addresses import is_s3
 from lake.storage.connectors import arrow_files, delta_rs_options
 
@@ -33,14 +34,14 @@ def open_table(root: str, name: str, *, version: int | None = None) -> Any:
 
     try:
         return DeltaTable(f"{root}/{name}", version=version, storage_options=delta_rs_options(root))
-    except TableNotFoundError:
-        raise BadInput(f"There is no lake in {root}; name the folder of one.") from None
-    except DeltaError:
-        if version is None:
-            raise
-        raise BadInput(
-            f"Version {version} of {name} can't be read any more: its log is past the retention."
-        ) from None
+    except DeltaError as error:
+        if version is not None:
+            raise BadInput(
+                f"Version {version} of {name} can't be read any more: its log is past the retention."
+            ) from error
+        if isinstance(error, TableNotFoundError):
+            raise BadInput(f"There is no lake in {root}; name the folder of one.") from None
+        raise
 
 
 def check_address(root: str) -> None:
@@ -88,7 +89,10 @@ def read(
 
 def dataset(table: Any) -> Dataset:
     """Return the rows of delta-rs' table, in the version that it knows, as a dataset of Arrow."""
-    return table.to_pyarrow_dataset(filesystem=arrow_files(table.table_uri))
+    # Spark writes times as INT96, which Arrow reads in nanoseconds: those end in 2262.
+    options = pyarrow.dataset.ParquetReadOptions(coerce_int96_timestamp_unit="us")
+    files = arrow_files(table.table_uri)
+    return table.to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
 
 
 def batches(
@@ -98,6 +102,16 @@ def batches(
     of all photos is never in memory at once."""
     scanner = dataset(table).scanner(columns=list(columns), filter=where, batch_size=1 << 20)
     yield from scanner.to_reader()
+
+
+def scan(
+    table: Any, *, chunks: tuple[int, int] | None = None, where: pc.Expression | None = None
+) -> Scan:
+    """Return how Arrow reads rows of delta-rs' table, in the version that it knows when they are read.
+
+    With `chunks`, no row counts that is of other chunks; `where` must say so too.
+    """
+    return Scan(lambda: dataset(table), lambda: most_rows(table, chunks=chunks), where)
 
 
 def most_rows(table: Any, *, chunks: tuple[int, int] | None = None) -> int | None:

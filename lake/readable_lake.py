@@ -11,7 +11,6 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -20,7 +19,7 @@ from lake import catalog, delta_log, delta_rs_reader, spark_session
 from lake.catalog import Table
 from lake.delta_log import TAKEOVER, DeltaLog
 from lake.ledger import Ledger
-from lake.row_source import RowSource, Scan
+from lake.row_source import RowSource
 from lake.run_journal import Run
 from lake.small_tables import arrow_rows
 from lake.staging import Staging
@@ -36,7 +35,7 @@ REARRANGES = ("OPTIMIZE", "Manual Update", "VACUUM START", "VACUUM END")
 class Lake:
     """The tables under one root, read in the name of one run. It takes no lease.
 
-    Small tables and the logs of all tables are read by delta-rs in this process. The rows of photos are read
+    Small tables, few rows and the logs of all tables are read by delta-rs in this process. Many rows are read
     with Spark; `start_spark` is called when something first needs it.
     """
 
@@ -84,6 +83,8 @@ class Lake:
         self, table: Table, *, chunks: tuple[int, int] | None = None, weights_id: str | None = None
     ) -> RowSource:
         """The rows that `read` gives, or those of one model among them, to be read in either way."""
+        # Arrow can't filter the files that a MERGE of delta-rs wrote: their strings are views of strings.
+        assert weights_id is None or not table.is_small, table.name
 
         def frame() -> DataFrame:
             rows = self.read(table, chunks=chunks)
@@ -95,32 +96,18 @@ class Lake:
         if weights_id is not None:
             conditions.append(pc.field("weights_id") == weights_id)
         known = self.log(table).table()
-        scan = Scan(
-            lambda: delta_rs_reader.dataset(known),
-            most=delta_rs_reader.most_rows(known, chunks=chunks),
-            where=functools.reduce(operator.and_, conditions) if conditions else None,
-        )
-        return RowSource(frame, scan)
-
-    def source_of(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> RowSource:
-        """Values on the driver as rows with the columns of a table. What a row lacks is null."""
-        values = arrow_rows(table, rows)
-        return RowSource(
-            lambda: self.spark.createDataFrame(values, table.schema),
-            Scan(lambda: pyarrow.dataset.dataset(values), most=values.num_rows),
-        )
+        where = functools.reduce(operator.and_, conditions) if conditions else None
+        return RowSource(frame, delta_rs_reader.scan(known, chunks=chunks, where=where))
 
     def version_source(self, table: Table, version: int) -> RowSource:
         """The rows that a version of a table held. Raises BadInput as `names_at`."""
-        self.names_at(table, version)
+        known = self._readable(table, version)
 
         def frame() -> DataFrame:
             reader = self.spark.read.format("delta").option("versionAsOf", version)
             return reader.load(self.files.uri(table.name))
 
-        known = delta_rs_reader.delta_table(self.files.root, table, version=version)
-        scan = Scan(lambda: delta_rs_reader.dataset(known), most=delta_rs_reader.most_rows(known))
-        return RowSource(frame, scan)
+        return RowSource(frame, delta_rs_reader.scan(known))
 
     def names(self, table: Table) -> set[str]:
         """The names, under the lake's root, of the files of a table."""
@@ -129,16 +116,20 @@ class Lake:
     def names_at(self, table: Table, version: int) -> set[str]:
         """The names of the files that a version of a table had, as `names`. Raises BadInput where there is no
         such version, or its log or its files are gone."""
+        return _names(table, self._readable(table, version))
+
+    def _readable(self, table: Table, version: int) -> DeltaTable:
+        """delta-rs' table at a version that can be read. Raises BadInput as `names_at`."""
         last = self.version(table)
         if not 0 <= version <= last:
             raise BadInput(f"{table.name} has the versions 0 to {last}, but no version {version}.")
-        names = _names(table, delta_rs_reader.delta_table(self.files.root, table, version=version))
-        if names - self.files.current(table.name).keys():
+        known = delta_rs_reader.delta_table(self.files.root, table, version=version)
+        if _names(table, known) - self.files.current(table.name).keys():
             raise BadInput(
                 f"Version {version} of {table.name} can't be read any more: files of it were removed, by the "
                 f"retention or an erasure."
             )
-        return names
+        return known
 
     def version(self, table: Table) -> int:
         """The current version of a table."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -20,23 +21,26 @@ FEW = 5_000
 """The most rows that this process reads itself. A Spark job costs half a second, however few its rows are. So
 many embeddings of 1,280 values are 25 MB, and are read in that time."""
 
+BATCH = 64
+"""The rows that are in memory at once, as in Spark's batches: a row may have a matrix of a megabyte."""
+
 
 @dataclass(frozen=True)
 class Scan:
     """How Arrow reads rows: those of a dataset `where` a condition holds, with `columns`, by default its own.
 
-    `most` is the number of rows that it has to read for that at most; None where it isn't known.
+    `most` gives the number of rows that it has to read for that at most; None where it isn't known.
     """
 
     dataset: Callable[[], Dataset]
-    most: int | None
+    most: Callable[[], int | None]
     where: pc.Expression | None = None
     columns: Mapping[str, pc.Expression] | None = None
 
 
 @dataclass(frozen=True)
 class RowSource:
-    """Rows of which nothing is read until something asks for them.
+    """Rows of which nothing is read until something asks for them: before the next commit to their table.
 
     `frame` gives them as a frame of Spark, and `scan` says how Arrow reads them; it is None where only Spark
     can compute them.
@@ -45,33 +49,40 @@ class RowSource:
     frame: Callable[[], DataFrame]
     scan: Scan | None = None
 
-    @property
+    @cached_property
     def are_few(self) -> bool:
         """Whether this process reads them itself, without Spark. `count`, `counts` and `least` do then."""
-        return self.scan is not None and self.scan.most is not None and self.scan.most <= FEW
+        most = None if self.scan is None else self.scan.most()
+        return most is not None and most <= FEW
 
     @property
     def schema(self) -> pa.Schema:
         """The columns and their types."""
         if self.scan is None:
             return to_arrow_schema(self.frame().schema)
-        scanner = self.scan.dataset().scanner(columns=self._columns(self.scan))
-        return scanner.projected_schema
+        if self.scan.columns is None:
+            return self._dataset.schema
+        return self._dataset.scanner(columns=self.scan.columns).projected_schema
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        assert self.scan is not None
+        return self.scan.dataset()
 
     def batches(self, *names: str) -> Iterator[pa.RecordBatch]:
         """Yields the rows with some of their columns, by default all, as Arrow reads them."""
         assert self.scan is not None
-        columns = self._columns(self.scan)
+        columns: Any = self.scan.columns
         if names:
-            columns = {name: columns[name] for name in names}
-        scanner = self.scan.dataset().scanner(columns=columns, filter=self.scan.where)
+            columns = list(names) if columns is None else {name: columns[name] for name in names}
+        scanner = self._dataset.scanner(columns=columns, filter=self.scan.where, batch_size=BATCH)
         yield from scanner.to_reader()
 
     def count(self) -> int:
         """The number of the rows."""
         if self.scan is None or not self.are_few:
             return self.frame().count()
-        return int(self.scan.dataset().count_rows(filter=self.scan.where))
+        return int(self._dataset.count_rows(filter=self.scan.where))
 
     def least(self, name: str) -> Any:
         """The least value of a column; None where there is no row."""
@@ -88,7 +99,3 @@ class RowSource:
         for batch in self.batches(name):
             total.update(batch.column(name).to_pylist())
         return dict(total)
-
-    @staticmethod
-    def _columns(scan: Scan) -> Mapping[str, pc.Expression]:
-        return scan.columns or {name: pc.field(name) for name in scan.dataset().schema.names}

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from lake import delta_rs_reader
 from lake.chunks import Chunk
 from lake.delta_log import has_commit
-from lake.row_source import RowSource, Scan
+from lake.row_source import RowSource
 from lake.storage.connectors import delta_rs_options
 from lake.storage.folder import Folder
 
@@ -42,8 +42,7 @@ class Staging:
     def source(self, chunk: Chunk, part: str) -> RowSource:
         """The rows of a part, to be read in either way."""
         staged = delta_rs_reader.open_table(self._files.root, _folder(chunk, part))
-        scan = Scan(lambda: delta_rs_reader.dataset(staged), most=delta_rs_reader.most_rows(staged))
-        return RowSource(lambda: self.read(chunk, part), scan)
+        return RowSource(lambda: self.read(chunk, part), delta_rs_reader.scan(staged))
 
     def has(self, chunk: Chunk, part: str) -> bool:
         """Whether the chunk has that part, whole."""

@@ -27,7 +27,7 @@ from privacy import photo_removal, tombstones
 from privacy.audit import audit_log
 from privacy.audit.table_findings import TIMES
 from privacy.erasure import request_journal
-from privacy.erasure.unreferenced_files import strays
+from privacy.erasure.unreferenced_files import has_others
 from privacy.finish_chunks import finish_half_published
 from privacy.retention_dates import hours_to_keep, time_before
 
@@ -214,7 +214,7 @@ def _unneeded_files(lake: Lake, *, hours: float) -> Iterator[tuple[Table, set[st
     """Yield each table that has files which no version of the last `hours` hours needs, and their names."""
     for table in catalog.TABLES:
         # Delta's own search is a Spark job; most tables have nothing that it could find.
-        if strays(lake, table) and (files := lake.unneeded_files(table, hours=hours)):
+        if has_others(lake, table) and (files := lake.unneeded_files(table, hours=hours)):
             yield table, files
 
 

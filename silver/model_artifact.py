@@ -9,17 +9,23 @@ cluster can continue each other's work.
 from __future__ import annotations
 
 import json
+import os
+import sys
+import weakref
 from dataclasses import asdict, dataclass
-from functools import cached_property
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
+from subprocess import DEVNULL, Popen
+from tempfile import TemporaryDirectory
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import ModelSettings
+from lake.spark_session import working_folder
 from silver import extractors, litert_conversion
 
 PRECISION = "float32"
+
+FLATBUFFER = "model.tflite"
+"""The name of a converted model; its lineage lies beside it as `model.json`."""
 
 
 @dataclass(frozen=True)
@@ -45,36 +51,54 @@ class Conversion:
     """A conversion of the settings' extractor, which goes on in a process of its own.
 
     TensorFlow takes seconds to load and another one to leave, and a gigabyte that this process would keep.
-    The process ends with its answer, also where nobody waits for it any more.
+    The process ends when it is done, or earlier with this one or when nobody waits for it any more.
     """
 
     def __init__(self, model: ModelSettings) -> None:
-        context = get_context("spawn")
-        self._answers, there = context.Pipe(duplex=False)
-        process = context.Process(target=_answer, args=(there, model), daemon=True)
-        process.start()
-        there.close()  # the process has the only other end, so that its death ends the answers
-
-    @cached_property
-    def _told(self) -> tuple[Lineage, bytes] | Exception:
-        try:
-            answer: tuple[Lineage, bytes] | Exception = self._answers.recv()
-        except EOFError:
-            return FruitLakeError(
-                "The process that converts the model was killed, as where memory runs out (it takes a "
-                "gigabyte); run again."
+        self._model = model
+        working_folder().mkdir(exist_ok=True)
+        self._folder = TemporaryDirectory(dir=working_folder())
+        words = [sys.executable, "-m", "silver.conversion_process", model.model_dump_json()]
+        code = str(Path(__file__).parents[1])
+        # In a session of its own, it gets no signal of the terminal, which stops this process.
+        with self._file("said").open("wb") as said, self._file("log").open("wb") as log:
+            self._process = Popen(
+                [*words, self._folder.name],
+                env=os.environ | {"PYTHONPATH": os.pathsep.join([code, *sys.path])},
+                stdin=DEVNULL,
+                stdout=said,
+                stderr=log,
+                start_new_session=True,
             )
-        return answer
+        weakref.finalize(self, _end, self._process, self._folder)
+
+    def _file(self, name: str) -> Path:
+        return Path(self._folder.name, name)
 
     def result(self) -> tuple[Lineage, bytes]:
         """Return the flatbuffer with its lineage, and wait for them.
 
         Raises BadInput for an unknown extractor, and for weights that can't be fetched or used;
-        FruitLakeError where the process was killed.
+        FruitLakeError where the process failed or was killed.
         """
-        if isinstance(self._told, Exception):
-            raise self._told
-        return self._told
+        code = self._process.wait()
+        if code == BadInput.exit_code:
+            raise BadInput(self._file("said").read_text().strip())
+        if code:
+            log = self._file("log").read_text(errors="replace").strip().splitlines()
+            why = log[-1] if log and code > 0 else f"exit code {code}"
+            raise FruitLakeError(
+                f"The process that converts the model failed ({why}); run again. It takes a gigabyte: where "
+                f"memory runs out, it is killed."
+            )
+        return read(self._model.model_copy(update={"flatbuffer": str(self._file(FLATBUFFER))}))
+
+
+def _end(process: Popen[bytes], folder: TemporaryDirectory[str]) -> None:
+    """End a process, if it hasn't ended, and remove its folder."""
+    process.kill()
+    process.wait()
+    folder.cleanup()
 
 
 def begin(model: ModelSettings) -> Conversion:
@@ -86,26 +110,6 @@ def convert(model: ModelSettings) -> tuple[Lineage, bytes]:
     """Return the extractor of the settings, converted by TensorFlow, with its lineage. Raises as
     `Conversion.result`."""
     return begin(model).result()
-
-
-def _answer(answers: Connection, model: ModelSettings) -> None:
-    """Send what `_convert` returns or raises."""
-    try:
-        answers.send(_convert(model))
-    except BrokenPipeError:
-        return  # who asked has gone
-    except Exception as error:
-        answers.send(error)
-
-
-def _convert(model: ModelSettings) -> tuple[Lineage, bytes]:
-    """Return the extractor of the settings, converted in this process. Raises BadInput as
-    `Conversion.result`."""
-    extractor = extractors.extractor(model.extractor)
-    source = extractor.source(model.weights)
-    content = litert_conversion.convert(extractor.build(source))
-    weights_id = litert_conversion.weights_id(content)
-    return Lineage(model.extractor, model.weights, source.sha256, PRECISION, weights_id), content
 
 
 def read(model: ModelSettings) -> tuple[Lineage, bytes]:

@@ -81,7 +81,7 @@ def one_conversion():
     begin, begun = model_artifact.begin, {}
 
     def once(model):
-        name = (model.extractor, model_artifact.source_sha256(model))
+        name = model.model_dump_json()
         if name not in begun:
             begun[name] = begin(model)
         return begun[name]

@@ -185,22 +185,22 @@ def test_repeated_bytes_of_one_subject_are_counted_and_not_stored_again(place):
 
 
 def test_long_names_and_skewed_clocks_go_through(place):
-    """A path of over 1,000 characters; photos from the future, and from before 1970."""
+    """A path of over 1,000 characters; photos from before 1970, and after 2262, where nanoseconds end."""
     deep = place.landing.joinpath(*(letter * 240 for letter in "abcd"))
     deep.mkdir(parents=True)
     for number, (folder, moment) in enumerate(
-        [(deep, 1e9), (place.landing, 4e9), (place.landing, -1e9)]
+        [(deep, 1e9), (place.landing, 4e9), (place.landing, -1e9), (place.landing, 1e10)]
     ):
         path = folder / f"{number}{'x' * 100}.jpg"
         picture((64 + number, 64)).save(path)
         os.utime(path, (moment, moment))
     did = place.run("bronze", "silver")
-    assert did["silver"].counts["kept"] == 3
+    assert did["silver"].counts["kept"] == 4
     years = {
         row["uploaded_at"].year
         for row in place.lake.records(catalog.PHOTOS, columns=["uploaded_at"])
     }
-    assert years == {1938, 2001, 2096}
+    assert years == {1938, 2001, 2096, 2286}
     assert place.run("bronze")["bronze"].counts == {}
 
 

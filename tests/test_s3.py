@@ -152,7 +152,7 @@ def test_two_days_in_s3_are_as_on_a_disk(at, samples_lake, real_photos):
         context.lake.vacuum(catalog.MOMENTS, hours=0)
         assert not unneeded & place.files.current(catalog.MOMENTS.name).keys()
     with pytest.raises(BadInput, match="files of it were removed"):
-        place.lake.version_source(catalog.MOMENTS, 1).frame()
+        place.lake.version_source(catalog.MOMENTS, 1)
     agree(place)
 
 

@@ -18,17 +18,33 @@ from lake.writable_lake import WritableLake
 
 def strays(lake: Lake, table: Table) -> list[StoredObject]:
     """Return what lies in a table's folder and does not belong to its current version or to its log."""
-    live = lake.names(table)
-    live |= {_checksum(name) for name in live}
-    log = f"{table.name}/{delta_log.FOLDER}/"
+    live = _live(lake, table)
     return [
         each
         for each in lake.files.stored(table.name)
         if each.kind is not StoredKind.CLOSED
-        and not each.name.startswith(log)
+        and not each.name.startswith(_log(table))
         and not each.name.endswith("/")
         and (each.kind is not StoredKind.FILE or each.name not in live)
     ]
+
+
+def has_others(lake: Lake, table: Table) -> bool:
+    """Return whether there are files in a table's folder that do not belong to its current version or to its
+    log. Unlike `strays`, it asks a bucket for no earlier versions of its objects."""
+    live = _live(lake, table)
+    names = lake.files.current(table.name)
+    return any(name not in live and not name.startswith(_log(table)) for name in names)
+
+
+def _live(lake: Lake, table: Table) -> set[str]:
+    """Return the names of the files of a table's current version, and of their checksums."""
+    names = lake.names(table)
+    return names | {_checksum(name) for name in names}
+
+
+def _log(table: Table) -> str:
+    return f"{table.name}/{delta_log.FOLDER}/"
 
 
 def _checksum(name: str) -> str:

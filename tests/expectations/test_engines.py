@@ -10,7 +10,7 @@ from pyspark.sql import types
 from expectations import suite_views, suites
 from expectations.pandas_engine import ArrowRows
 from expectations.spark_engine import SparkRows
-from expectations.validation import judge, judged_rows
+from expectations.validation import ROWS_ON_DRIVER, judge, judged_rows
 from lake import catalog
 from tests.support.suite_cases import (
     CAUGHT,
@@ -23,6 +23,7 @@ from tests.support.suite_cases import (
     WHOLE,
     in_spark,
     on_driver,
+    read_by_spark,
     refused,
     seen,
 )
@@ -92,11 +93,17 @@ def told(verdict):
     return findings, verdict.blocked, verdict.refused
 
 
+def told_rows(view):
+    """The rows of a view on the driver, in any order, as text: NaN differs from itself."""
+    return sorted(map(repr, view.on_driver(most=ROWS_ON_DRIVER).to_pylist()))
+
+
 def assert_same(view, table, only=None, *, expected):
     """Check that both engines give the same verdict on a view, and return it. `only` names expectations."""
     suite = suites.load(suites.name_of(table))
     if only:
         suite.expectations = [e for e in suite.expectations if suites.identity(e) in only]
+    assert told_rows(view) == told_rows(read_by_spark(view))
     verdicts = [judge(rows, suite, expected=expected) for rows in (on_driver(view), in_spark(view))]
     here, there = verdicts
     for one, other in zip(told(here)[0], told(there)[0], strict=True):

@@ -16,6 +16,7 @@ from expectations.validation import judged_rows
 from expectations.vector_measures import Centre, VectorMeasures
 from lake import catalog
 from lake.row_source import RowSource
+from tests.support.suite_cases import read_by_spark
 
 ROWS = pa.schema(
     {"photo_id": pa.string(), "weights_id": pa.string(), "embedding": pa.list_(pa.float32())}
@@ -138,7 +139,10 @@ def test_more_rows_than_the_bound_stay_in_spark(samples_lake):
     view = Views(lake, history_chunks=30).of(catalog.PHOTOS, lake.source(catalog.PHOTOS))
     held = lake.source(catalog.PHOTOS).count()
     assert view.on_driver(most=held).num_rows == held
-    assert view.on_driver(most=held - 1) is None
+    by_spark = read_by_spark(view)
+    assert by_spark.on_driver(most=held).num_rows == held
+    for each in (view, by_spark):
+        assert each.on_driver(most=held - 1) is None
     suite = suites.load(suites.name_of(catalog.PHOTOS))
     assert isinstance(judged_rows(view, suite, expected=None, most=held), ArrowRows)
     for expected in (None, held):

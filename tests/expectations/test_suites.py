@@ -54,7 +54,7 @@ def test_rows_at_the_bounds_pass(table):
 
 
 @pytest.fixture(scope="module", params=suites.TABLES, ids=lambda table: table.name)
-def bad(request, spark):
+def bad(request):
     """A table, the rules that its bad rows are made for, row by row, and the verdict on them."""
     table = request.param
     cases = [(rule, d) for rule, given in CAUGHT[table].items() for d in listed(given)]

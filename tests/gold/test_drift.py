@@ -119,7 +119,7 @@ def test_a_sample_is_the_same_whichever_way_it_is_read(spark):
             "brightness": RNG.normal(size=n),
         }
     )
-    here = RowSource(None, Scan(lambda: pyarrow.dataset.dataset(table), most=n))
+    here = RowSource(None, Scan(lambda: pyarrow.dataset.dataset(table), most=lambda: n))
     there = RowSource(lambda: spark.createDataFrame(table))
     one, other = (Sample.of(rows, components=k) for rows in (here, there))
     order = np.argsort(other.residuals)  # Spark sorts by a hash

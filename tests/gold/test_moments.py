@@ -19,7 +19,7 @@ def test_folding_on_workers_equals_moments_of_all(spark, partitions):
 
 def test_few_embeddings_are_folded_in_this_process():
     x, table = embeddings()
-    rows = RowSource(None, Scan(lambda: pyarrow.dataset.dataset(table), most=len(x)))
+    rows = RowSource(None, Scan(lambda: pyarrow.dataset.dataset(table), most=lambda: len(x)))
     assert rows.are_few
     assert_moments_of(x, rows)
 

@@ -44,9 +44,9 @@ def test_a_photo_is_answered_by_keyboard_alone(page, address, photo, scheme):
     assert page.locator("#state").inner_text() == ""
 
 
-def test_pictures_are_shown_but_no_persons(page, address, told):
+def test_pictures_are_shown_but_no_persons(page, address, tmp_path):
     page.goto(address)
-    file = told.root / "own.jpg"
+    file = tmp_path / "own.jpg"
     file.write_bytes(canary.jpeg(2))
     choose(page, file)
     page.locator("#answer").wait_for()
@@ -58,9 +58,9 @@ def test_pictures_are_shown_but_no_persons(page, address, told):
 
 
 def test_a_photo_that_can_not_be_used_is_told_and_the_next_one_answered(
-    page, errors, address, photo, told
+    page, errors, address, photo, tmp_path
 ):
-    notes = told.root / "notes.jpg"
+    notes = tmp_path / "notes.jpg"
     notes.write_text("no photo")
     page.goto(address)
     choose(page, notes)

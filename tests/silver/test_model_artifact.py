@@ -1,17 +1,17 @@
 """A conversion in a process of its own: what it gives, and what it says where it fails."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
-from silver import model_artifact
+from silver import conversion_process, model_artifact
 
 
 def settings(weights):
@@ -20,53 +20,64 @@ def settings(weights):
 
 
 def test_it_gives_what_this_process_would_have_made(one_conversion):
-    made = one_conversion(settings("random:3")).result()
-    assert made == model_artifact._convert(settings("random:3"))
+    conversion = one_conversion(settings("random:3"))
+    assert conversion.result() == conversion_process.convert(settings("random:3"))
+    assert conversion.result() == conversion.result()
 
 
 def test_weights_that_can_not_be_used_are_told_as_here(one_conversion, tmp_path):
     (tmp_path / "wrong.h5").write_bytes(b"no weights")
     wanted = settings(tmp_path / "wrong.h5")
     with pytest.raises(BadInput) as here:
-        model_artifact._convert(wanted)
+        conversion_process.convert(wanted)
     with pytest.raises(BadInput) as there:
         one_conversion(wanted).result()
     assert str(there.value) == str(here.value)
 
 
 def test_one_that_is_killed_is_a_sentence(one_conversion):
-    before = set(active_children())
     conversion = one_conversion(settings("random:3"))
-    [process] = set(active_children()) - before
-    process.kill()
+    conversion._process.kill()
     for _ in range(2):
-        with pytest.raises(FruitLakeError, match="The process that converts the model was killed"):
+        with pytest.raises(FruitLakeError, match=r"failed \(exit code -9\); run again"):
             conversion.result()
 
 
+def test_what_nobody_foresaw_is_told_by_its_last_line(one_conversion, monkeypatch):
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # such a Python doesn't start
+    with pytest.raises(FruitLakeError, match=r"failed \(.+\); run again"):
+        one_conversion(settings("random:3")).result()
+
+
+def test_one_that_nobody_waits_for_ends(one_conversion):
+    conversion = one_conversion(settings("random:3"))
+    process, folder = conversion._process, Path(conversion._folder.name)
+    assert folder.is_dir()
+    del conversion
+    assert process.poll() == -signal.SIGKILL
+    assert not folder.exists()
+
+
 DIES = """
-import multiprocessing, os, signal
+import os, signal, sys
+from pathlib import Path
 from conf.settings import Settings
 from silver import model_artifact
-if __name__ == "__main__":
-    words = ["model.extractor=mobilenet_v2", "model.weights=random:3"]
-    conversion = model_artifact.begin(Settings.load("local", environment={}, overrides=words).model)
-    [process] = multiprocessing.active_children()
-    print(process.pid, flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+words = ["model.extractor=mobilenet_v2", "model.weights=random:3"]
+conversion = model_artifact.begin(Settings.load("local", environment={}, overrides=words).model)
+Path(sys.argv[1]).write_text(str(conversion._process.pid))
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def test_none_outlives_a_run_that_is_killed_for_long(tmp_path):
-    """It ends with its answer, though nobody waits for it."""
-    (tmp_path / "dies.py").write_text(DIES)
+    """It ends when it is done, though nobody waits for it."""
+    told = tmp_path / "pid"
     paths = os.environ | {"PYTHONPATH": str(Path(model_artifact.__file__).parents[1])}
-    own = {"capture_output": True, "text": True}
-    told = subprocess.run(
-        [sys.executable, str(tmp_path / "dies.py")], env=paths, **own, check=False
-    )
-    process = Path("/proc", told.stdout.strip())
-    assert process.name.isdecimal()
+    nothing = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+    command = [sys.executable, "-c", DIES, str(told)]
+    assert subprocess.run(command, env=paths, **nothing, check=False).returncode < 0
+    process = Path("/proc", told.read_text())
     until = time.monotonic() + 120
     while process.exists() and "zombie" not in (process / "status").read_text():
         assert time.monotonic() < until

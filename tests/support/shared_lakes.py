@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def made_once(
     with (base / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not facts.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # what an earlier try left
             folder.mkdir()
             facts.write_bytes(pickle.dumps(make(folder)))
     return folder, pickle.loads(facts.read_bytes())

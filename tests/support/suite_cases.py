@@ -3,6 +3,7 @@
 `CAUGHT` names every expectation: one that is deleted, renamed, weakened or made a warning fails its test.
 """
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -313,7 +314,7 @@ def made(table, differences, *, spark=None):
         plain = PLAIN[table] if different.get("kind") != "pca" else {}
         rows.append({key: f"{place:064x}", **plain, **different})
     values = arrow_rows(table, rows)
-    scan = Scan(lambda: pyarrow.dataset.dataset(values), most=values.num_rows)
+    scan = Scan(lambda: pyarrow.dataset.dataset(values), most=lambda: values.num_rows)
     return RowSource(lambda: spark.createDataFrame(values, table.schema), scan)
 
 
@@ -337,6 +338,11 @@ def seen(table, differences, *, spark=None, **drift):
 def on_driver(view):
     """The rows of a view, for pandas."""
     return ArrowRows(view.on_driver(most=ROWS_ON_DRIVER))
+
+
+def read_by_spark(view):
+    """The view of rows that only Spark can read."""
+    return replace(view, rows=RowSource(view.rows.frame))
 
 
 def in_spark(view):
