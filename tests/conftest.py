@@ -117,13 +117,15 @@ def samples_lake(tmp_path_factory, spark) -> SamplesLake:
 
     def make(root):
         write_samples(root / "landing", SAMPLES)
-        points = []
+        place, points = Place.of(root, spark), []
         with fault_points.armed(points.append):
-            return {"did": Place.of(root, spark).run(), "points": points}
+            did = place.run()
+        return {"did": did, "points": points, "screen": place.screen}
 
     root, facts = made_once(tmp_path_factory, "samples", make)
     place = SamplesLake.of(root, spark)
     place.points, place.did = facts["points"], facts["did"]
+    place.printed.write(facts["screen"])
     return place
 
 

@@ -88,6 +88,14 @@ class Cluster:
             return process.returncode, output
 
 
+def linked(source, copy):
+    """Link a file to a copy of it, which takes no space; across file systems, copy it."""
+    try:
+        os.link(source, copy)
+    except OSError:
+        shutil.copy2(source, copy)
+
+
 @contextlib.contextmanager
 def ended(process):
     """Kill the process and its whole group at the end."""
@@ -107,7 +115,7 @@ def cluster(tmp_path_factory) -> Cluster:
     [site] = environment.glob("lib/python3.*/site-packages")
     for module in (pyspark, py4j):
         folder = Path(module.__file__).parent
-        (site / folder.name).symlink_to(folder)
+        shutil.copytree(folder, site / folder.name, copy_function=linked)
     settings = Settings.load("local", environment={}, overrides=[f"spark.master={MASTER}"])
     own = Settings.load("emr", environment={}).emr
     python = f"{sys.version_info.major}.{sys.version_info.minor}"

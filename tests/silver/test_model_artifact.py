@@ -43,9 +43,12 @@ def test_one_that_is_killed_is_a_sentence(one_conversion):
             conversion.result()
 
 
-def test_what_nobody_foresaw_is_told_by_its_last_line(one_conversion, monkeypatch):
-    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # such a Python doesn't start
-    with pytest.raises(FruitLakeError, match=r"failed \(.+\); run again"):
+def test_what_nobody_foresaw_is_told_by_its_last_line(one_conversion, monkeypatch, tmp_path):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho Traceback >&2\necho MemoryError >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with pytest.raises(FruitLakeError, match=r"failed \(MemoryError\); run again"):
         one_conversion(settings("random:3")).result()
 
 
