@@ -67,6 +67,7 @@ from gold.pca import Pca
 from lake import catalog, spark_session
 from lake.chunks import Chunk, ChunkPlan, ChunkState
 from lake.enums import GOLD, SILVER
+from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
 from silver.embedding_rows import EMBEDDED, published
 
@@ -160,10 +161,9 @@ def append(lake: WritableLake, weights_id: str, numbers: range, *, dimensions: i
 
 def embeddings(
     lake: WritableLake, weights_id: str, *, chunks: tuple[int, int] | None = None
-) -> DataFrame:
+) -> RowSource:
     """Those of a model, of all chunks or of some."""
-    rows = lake.read(catalog.EMBEDDINGS, chunks=chunks)
-    return rows.where(F.col("weights_id") == weights_id)
+    return lake.source(catalog.EMBEDDINGS, chunks=chunks, weights_id=weights_id)
 
 
 # This project
@@ -201,10 +201,11 @@ def measured_steps(
             lake, weights_id, range(start, min(start + each, old)), dimensions=dimensions
         )
     stored = moments_table.bring_up(lake, weights_id=weights_id, through=through)
-    files = set(embeddings(lake, weights_id).inputFiles())
+    files = set(embeddings(lake, weights_id).frame().inputFiles())
     last = append(lake, weights_id, range(old, rows), dimensions=dimensions)
     every, fresh = (
-        set(embeddings(lake, weights_id, chunks=c).inputFiles()) for c in (None, (last, last))
+        set(embeddings(lake, weights_id, chunks=c).frame().inputFiles())
+        for c in (None, (last, last))
     )
     if fresh != every - files:
         raise SystemExit(f"the new rows are in {len(every - files)} files, {len(fresh)} are read.")
@@ -260,7 +261,7 @@ def project(
 ) -> None:
     """Stages features, and sees that they are as many as the embeddings."""
     done = lake.spark.sparkContext.accumulator(0)
-    source = embeddings(lake, weights_id, chunks=chunks)
+    source = embeddings(lake, weights_id, chunks=chunks).frame()
     frame = feature_rows.features(source, fitted, version="pca-1", count=lambda n: done.add(n))
     lake.staging.write(ChunkPlan(layer=GOLD).numbered(0), "features", frame)
     if done.value != rows:
