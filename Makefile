@@ -2,7 +2,7 @@
 PYTHON ?= .venv/bin/python
 ROOMS = conf lake bronze silver gold expectations privacy report emr page cli
 
-.PHONY: help lint rules quick spark process test benchmarks docs hooks
+.PHONY: help lint rules quick spark tensorflow process test benchmarks docs hooks
 
 help:        ## this list
 	@sed -n 's/^\([a-z]*\): *## /\1: /p' Makefile
@@ -10,11 +10,13 @@ lint:        ## the linter, the formatter and the type checker
 	$(PYTHON) -m ruff check && $(PYTHON) -m ruff format --check && $(PYTHON) -m mypy run.py $(ROOMS)
 rules:       ## what no code and no page may break: one-way imports, links, paths, the command reference
 	$(PYTHON) -m pytest -q -n 0 tests/test_imports.py tests/test_readme.py tests/cli/test_command_reference.py
-quick:       ## every test that needs no Spark
-	$(PYTHON) -m pytest -n 2 -m "not spark and not process"
+quick:       ## every test that needs neither Spark nor TensorFlow
+	$(PYTHON) -m pytest -n 2 -m "not spark and not tensorflow and not process"
 spark:       ## the tests that need Spark
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "spark and not process"
-process:     ## the tests that start the command line in processes of their own
+tensorflow:  ## the tests that convert models
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "tensorflow and not spark and not process"
+process:     ## the tests that start a command line in processes of their own
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m process
 test:        ## all tests, as the README and CI run them
 	$(PYTHON) -m pytest -n 2 --dist loadfile

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process  # `make lint` runs these three beside `make quick`
+
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = [path.parent.name for path in sorted(ROOT.glob("*/__init__.py"))]
 

@@ -27,6 +27,8 @@ from silver.litert_runtime import Interpreter
 from silver.pixels import Limits
 from silver.weights import TORCH_MAGIC, WeightsUnavailable, fill, torch_tensors
 
+pytestmark = pytest.mark.tensorflow
+
 LIMITS = Limits(
     max_bytes=10_000_000, max_pixels=10_000_000, min_side=16, blank_range=4, decode_seconds=30
 )

@@ -14,6 +14,8 @@ from silver import litert_conversion, litert_runtime
 from silver.litert_conversion import convert
 from silver.litert_runtime import Interpreter, UnusableModel, interpreter, quiet_stderr
 
+pytestmark = pytest.mark.tensorflow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 WORKER = """

@@ -13,6 +13,8 @@ from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
 from silver import conversion_process, model_artifact
 
+pytestmark = pytest.mark.tensorflow
+
 
 def settings(weights):
     words = ["model.extractor=mobilenet_v2", f"model.weights={weights}"]

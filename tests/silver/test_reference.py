@@ -14,6 +14,8 @@ from silver import pixels
 from silver.litert_runtime import Interpreter
 from silver.pixels import Limits
 
+pytestmark = pytest.mark.tensorflow
+
 LIMITS = Limits(
     max_bytes=50_000_000, max_pixels=100_000_000, min_side=16, blank_range=4, decode_seconds=30
 )
