@@ -36,6 +36,7 @@ def open_table(root: str, name: str, *, version: int | None = None) -> Any:
         return DeltaTable(f"{root}/{name}", version=version, storage_options=delta_rs_options(root))
     except DeltaError as error:
         if version is not None:
+            open_table(root, name)  # where there is no lake, this says so
             raise BadInput(
                 f"Version {version} of {name} can't be read any more: its log is past the retention."
             ) from error

@@ -22,7 +22,7 @@ FEW = 5_000
 many embeddings of 1,280 values are 25 MB, and are read in that time."""
 
 BATCH = 64
-"""The rows that are in memory at once, as in Spark's batches: a row may have a matrix of a megabyte."""
+"""The rows of one batch, as in Spark: a row may have a matrix of a megabyte. Arrow reads a few ahead."""
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ def log_file() -> Path:
 
 
 def working_folder() -> Path:
-    """Return the folder where this process' Spark keeps broadcasts, and data that doesn't fit into memory.
+    """Return the folder where this process' Spark keeps broadcasts, and data that doesn't fit into memory; a
+    model that is being converted lies there too.
 
     It is removed with the session. On a cluster, the cluster's manager names another folder.
     """

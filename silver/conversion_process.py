@@ -1,20 +1,22 @@
 """The process that converts an extractor: TensorFlow loads, works and ends in it.
 
-    python -m silver.conversion_process MODEL FOLDER
+    python -P -m silver.conversion_process MODEL FOLDER
 
-MODEL are the settings `[model]` as JSON. The flatbuffer and its lineage are written to FOLDER. A sentence
-that says why there is none goes to the standard output, and the exit code is the error's.
+MODEL are the settings `[model]` as JSON. The flatbuffer and its lineage are written to FOLDER, or else the
+sentence that says why there is none, with the error's exit code. The process ends with its standard input.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from threading import Thread
 
-from conf.errors import FruitLakeError
+from conf.errors import BadInput
 from conf.settings import ModelSettings
 from silver import extractors, litert_conversion
-from silver.model_artifact import FLATBUFFER, PRECISION, Lineage
+from silver.model_artifact import FLATBUFFER, PRECISION, REFUSAL, Lineage
 
 
 def convert(model: ModelSettings) -> tuple[Lineage, bytes]:
@@ -31,15 +33,23 @@ def convert(model: ModelSettings) -> tuple[Lineage, bytes]:
 
 def main(model: str, folder: str) -> int:
     """Convert, and return the exit code."""
+    Thread(target=_end_with_input, daemon=True).start()
+    place = Path(folder, FLATBUFFER)
     try:
         lineage, content = convert(ModelSettings.model_validate_json(model))
-    except FruitLakeError as error:
-        print(error)
+    except BadInput as error:
+        Path(folder, REFUSAL).write_text(str(error), encoding="utf-8")
         return error.exit_code
-    place = Path(folder, FLATBUFFER)
     place.write_bytes(content)
     place.with_suffix(".json").write_text(lineage.json())
     return 0
+
+
+def _end_with_input() -> None:
+    """End this process when whoever waits for it does: the kernel closes the input, whatever ended that."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ import json
 import os
 import sys
 import weakref
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from subprocess import DEVNULL, Popen
+from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
 
 from conf.errors import BadInput, FruitLakeError
@@ -26,6 +27,9 @@ PRECISION = "float32"
 
 FLATBUFFER = "model.tflite"
 """The name of a converted model; its lineage lies beside it as `model.json`."""
+
+REFUSAL = "refusal.txt"
+"""The name of the sentence that says why a model can't be converted."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,15 @@ class Conversion:
         self._model = model
         working_folder().mkdir(exist_ok=True)
         self._folder = TemporaryDirectory(dir=working_folder())
-        words = [sys.executable, "-m", "silver.conversion_process", model.model_dump_json()]
-        code = str(Path(__file__).parents[1])
+        # Without -P, a module in the folder that somebody works in would take the place of one of ours.
+        words = [sys.executable, "-P", "-m", "silver.conversion_process", model.model_dump_json()]
         # In a session of its own, it gets no signal of the terminal, which stops this process.
-        with self._file("said").open("wb") as said, self._file("log").open("wb") as log:
+        with self._file("log").open("wb") as log:
             self._process = Popen(
                 [*words, self._folder.name],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join([code, *sys.path])},
-                stdin=DEVNULL,
-                stdout=said,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(_import_path())},
+                stdin=PIPE,
+                stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
@@ -79,26 +83,43 @@ class Conversion:
         """Return the flatbuffer with its lineage, and wait for them.
 
         Raises BadInput for an unknown extractor, and for weights that can't be fetched or used;
-        FruitLakeError where the process failed or was killed.
+        FruitLakeError where the process was killed, and ConversionFailed.
         """
         code = self._process.wait()
-        if code == BadInput.exit_code:
-            raise BadInput(self._file("said").read_text().strip())
-        if code:
-            log = self._file("log").read_text(errors="replace").strip().splitlines()
-            why = log[-1] if log and code > 0 else f"exit code {code}"
+        if self._file(REFUSAL).exists():
+            raise BadInput(self._file(REFUSAL).read_text(encoding="utf-8"))
+        if code < 0:
             raise FruitLakeError(
-                f"The process that converts the model failed ({why}); run again. It takes a gigabyte: where "
-                f"memory runs out, it is killed."
+                "The process that converts the model was killed, as where memory runs out (it takes a "
+                "gigabyte); run again."
             )
+        if code:
+            error = ConversionFailed(f"the process that converts the model ended with {code}")
+            error.add_note(self._file("log").read_text(errors="replace"))
+            raise error
         return read(self._model.model_copy(update={"flatbuffer": str(self._file(FLATBUFFER))}))
+
+
+class ConversionFailed(Exception):
+    """A conversion ended by something that nobody foresaw, which the note tells."""
+
+
+def _import_path() -> list[str]:
+    """Return where this process finds modules, this project among them."""
+    code = str(Path(__file__).parents[1])
+    found = [path for path in sys.path if path]
+    return found if code in found else [code, *found]
 
 
 def _end(process: Popen[bytes], folder: TemporaryDirectory[str]) -> None:
     """End a process, if it hasn't ended, and remove its folder."""
     process.kill()
     process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
     folder.cleanup()
+    with suppress(OSError):  # Spark has files there
+        working_folder().rmdir()
 
 
 def begin(model: ModelSettings) -> Conversion:

@@ -34,7 +34,8 @@ def has_others(lake: Lake, table: Table) -> bool:
     log. Unlike `strays`, it asks a bucket for no earlier versions of its objects."""
     live = _live(lake, table)
     names = lake.files.current(table.name)
-    return any(name not in live and not name.startswith(_log(table)) for name in names)
+    others = (name for name in names if not name.startswith(_log(table)) and name[-1] != "/")
+    return any(name not in live for name in others)
 
 
 def _live(lake: Lake, table: Table) -> set[str]:

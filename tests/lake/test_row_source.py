@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from conf.errors import BadInput
@@ -103,6 +104,13 @@ def test_a_lake_of_many_rows_is_the_same(samples_lake, tmp_path, spark, monkeypa
     assert judged(place) == judged(samples_lake)
     found, wanted = (features(each.lake) for each in (place, samples_lake))
     assert found.keys() == wanted.keys()
+    for photo, values in wanted.items():
+        np.testing.assert_allclose(found[photo], values, atol=1e-3)
+    [one], [other] = (each.lake.records(catalog.MOMENTS) for each in (place, samples_lake))
+    assert one["n"] == other["n"]
+    for name in ("shift", "sum", "gram"):
+        here, there = (np.frombuffer(row[name]) for row in (one, other))
+        np.testing.assert_allclose(here, there, rtol=1e-9, atol=1e-6)
     send(place.landing, {f"{n}.jpg": jpeg(n) for n in range(3)})
     assert place.run()["gold"].counts["kept"] == 3
     erased(place, mode="immediate")

@@ -92,7 +92,9 @@ def test_what_killed_processes_left_behind_is_removed(tmp_path, monkeypatch):
 
 
 def test_broadcasts_lie_in_the_folder_of_the_process(spark):
-    broadcast = spark.sparkContext.broadcast(b"x" * 100)
     folder = spark_session.working_folder()
-    assert any(path.is_file() for path in folder.rglob("*"))
+    before = set(folder.rglob("*"))
+    broadcast = spark.sparkContext.broadcast(b"x" * 100)
+    new = set(folder.rglob("*")) - before
+    assert any(path.is_file() and b"x" * 100 in path.read_bytes() for path in new)
     broadcast.destroy()
