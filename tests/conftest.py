@@ -6,11 +6,9 @@ import os
 import shutil
 import threading
 from contextlib import nullcontext
-from functools import cache
 from pathlib import Path
 
 import pytest
-from botocore.loaders import JSONFileLoader
 
 import run
 from benchmarks.chromium import ALONE, found
@@ -75,14 +73,6 @@ def s3(s3_server, monkeypatch):
     """The server, as what boto3 and delta-rs find S3 to be."""
     with s3_server.used(monkeypatch):
         yield s3_server
-
-
-@pytest.fixture(scope="session", autouse=True)
-def services_read_once():
-    """botocore reads the description of a service for each session anew, a third of a second for EC2."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", cache(JSONFileLoader.load_file))
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
