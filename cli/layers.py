@@ -27,8 +27,7 @@ def run(words: Words, settings: Settings, console: Console, run_layers: RunLayer
         samples.make(int(words.samples), settings, console)
     check_inputs(words.layer, settings)
     layers = LAYERS if words.layer == "all" else (words.layer,)
-    needs_model = SILVER in layers
-    with writing(settings, console, needs_model=needs_model) as context:
+    with writing(settings, console, needs_model=SILVER in layers) as context:
         run_layers(context, layers)
 
 

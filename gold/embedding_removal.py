@@ -62,9 +62,8 @@ class RemovalChunks(ChunkLayer):
             removed[catalog.EMBEDDINGS.name] = sum(held_in.values())
             commits.append(_remove_embeddings(lake, chunk, keys, held_in))
             commits.append(TableCommit(catalog.MOMENTS, lambda: _subtract(lake, chunk)))
-        for table in MADE:
-            rows = _made_from(lake, table, keys, weights_id=chunk.model)
-            if rows is not None and (by_version := counts(rows, "model_version")):
+        for table, rows in _made_from(lake, keys, weights_id=chunk.model).items():
+            if by_version := counts(rows, "model_version"):
                 removed[table.name] = sum(by_version.values())
                 commits.append(_remove_made(lake, chunk, table, keys, by_version))
         return Contents(
@@ -137,9 +136,10 @@ def _staged(
     keys = _with_places(lake, photos, weights_id=weights_id).persist()
     try:
         embedded = keys.where("held_in is not null").count()
-        made = (_made_from(lake, table, keys, weights_id=weights_id) for table in MADE)
-        if not embedded and all(rows is None or rows.isEmpty() for rows in made):
-            return None
+        if not embedded:
+            made = _made_from(lake, keys, weights_id=weights_id).values()
+            if all(rows.isEmpty() for rows in made):
+                return None
         plan = ChunkPlan(layer=REMOVAL, weights_id=weights_id, photos=embedded)
         [chunk] = publication.plan([plan])
         lake.staging.write(chunk, KEYS, keys)
@@ -157,20 +157,17 @@ def _stage_fold(lake: WritableLake, chunk: Chunk) -> None:
         lake.staging.write_rows(chunk, FOLD, rows)
 
 
-def _made_from(lake: Lake, table: Table, keys: DataFrame, *, weights_id: str) -> DataFrame | None:
-    """The rows of gold/features or gold/held_out of those photos, of any version of the model; None where the
-    model has no version."""
-    versions = model_versions.versions(
-        lake.records(catalog.MODELS), weights_id=weights_id, kind=MADE[table]
-    )
-    names = [row["version"] for row in versions]
-    if not names:
-        return None
-    return (
-        lake.read(table)
-        .where(F.col("model_version").isin(names))
-        .join(F.broadcast(keys.select("photo_id")), on="photo_id", how="left_semi")
-    )
+def _made_from(lake: Lake, keys: DataFrame, *, weights_id: str) -> dict[Table, DataFrame]:
+    """The rows of those photos in each table of MADE, of any version of the model. Tables are left out for
+    whose kind the model has no version."""
+    models, photos = lake.records(catalog.MODELS), F.broadcast(keys.select("photo_id"))
+    made = {}
+    for table, kind in MADE.items():
+        versions = model_versions.versions(models, weights_id=weights_id, kind=kind)
+        if names := [row["version"] for row in versions]:
+            rows = lake.read(table).where(F.col("model_version").isin(names))
+            made[table] = rows.join(photos, on="photo_id", how="left_semi")
+    return made
 
 
 def _folded(lake: Lake, chunk: Chunk) -> dict[str, Any] | None:

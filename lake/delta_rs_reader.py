@@ -108,10 +108,12 @@ def batches(
 def scan(
     table: Any, *, chunks: tuple[int, int] | None = None, where: pc.Expression | None = None
 ) -> Scan:
-    """Return how Arrow reads rows of delta-rs' table, in the version that it knows when they are read.
-
-    With `chunks`, no row counts that is of other chunks; `where` must say so too.
-    """
+    """Return how Arrow reads rows of delta-rs' table, in the version that it knows when they are read: those
+    that meet a condition, of all chunks or of the chunks from one number to another (inclusive)."""
+    if chunks is not None:
+        first, last = chunks
+        of_chunks = (pc.field("chunk") >= first) & (pc.field("chunk") <= last)
+        where = of_chunks if where is None else of_chunks & where
     return Scan(lambda: dataset(table), lambda: most_rows(table, chunks=chunks), where)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -90,13 +88,8 @@ class Lake:
             rows = self.read(table, chunks=chunks)
             return rows if weights_id is None else rows.where(F.col("weights_id") == weights_id)
 
-        conditions = []
-        if chunks is not None:
-            conditions += [pc.field("chunk") >= chunks[0], pc.field("chunk") <= chunks[1]]
-        if weights_id is not None:
-            conditions.append(pc.field("weights_id") == weights_id)
+        where = None if weights_id is None else pc.field("weights_id") == weights_id
         known = self.log(table).table()
-        where = functools.reduce(operator.and_, conditions) if conditions else None
         return RowSource(frame, delta_rs_reader.scan(known, chunks=chunks, where=where))
 
     def version_source(self, table: Table, version: int) -> RowSource:

@@ -157,6 +157,16 @@ def photo(told) -> Path:
 
 
 @pytest.fixture
+def no_spark(monkeypatch):
+    """Whatever would start Spark fails."""
+
+    def must_not_start(*_, **__):
+        raise AssertionError("Spark was started")
+
+    monkeypatch.setattr(spark_session, "running", must_not_start)
+
+
+@pytest.fixture
 def command(tmp_path, monkeypatch, capsys, spark):
     """The command line in this process: its exit code, and what it printed on both streams."""
     monkeypatch.chdir(tmp_path)

@@ -13,7 +13,7 @@ from bronze.samples.sample_photos import PEOPLE, write_samples
 from cli.output import run_tables, status_lines
 from conf.errors import Inconsistent
 from gold.model_versions import champion
-from lake import catalog, spark_session
+from lake import catalog
 from report.lake_counts import sums
 from silver.pixels import RefusalReason
 
@@ -142,11 +142,8 @@ def test_no_value_that_is_personal_stands_in_a_log(samples_lake):
         assert not [v for v in values if v in content], log
 
 
-def test_a_run_that_finds_nothing_new_starts_no_spark(copied, monkeypatch):
-    def must_not_start(*_, **__):
-        raise AssertionError("Spark was started")
-
-    monkeypatch.setattr(spark_session, "running", must_not_start)
+@pytest.mark.usefixtures("no_spark")
+def test_a_run_that_finds_nothing_new_starts_no_spark(copied):
     assert all(layer.counts == {} for layer in copied.run().values())
 
 

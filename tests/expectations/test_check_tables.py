@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from conf.errors import BadInput
 from expectations import check_tables, suites
 from expectations.suite_views import Views
-from lake import catalog, spark_session
+from lake import catalog
 from lake.chunks import Chunk, ChunkState
 from lake.enums import REMOVAL, SILVER
 
@@ -57,11 +57,8 @@ def test_the_samples_pass_every_rule_and_junit_has_each(command, samples_lake, t
         assert table.name in printed
 
 
-def test_a_small_lake_is_checked_without_spark(command, samples_lake, monkeypatch):
-    def must_not_start(*_, **__):
-        raise AssertionError("Spark was started")
-
-    monkeypatch.setattr(spark_session, "running", must_not_start)
+@pytest.mark.usefixtures("no_spark")
+def test_a_small_lake_is_checked_without_spark(command, samples_lake):
     lake = ("--lake", str(samples_lake.root / "lake"))
     code, _, err = command("check", *lake)
     assert (code, err) == (0, "")

@@ -25,6 +25,7 @@ from silver.litert_runtime import Interpreter
 from silver.pixels import Limits, RefusedPhoto
 from tests.support import decoder_traps
 from tests.support.decoder_traps import FAILING, HANGING, KILLED, LEAVING, OUT_OF_MEMORY, SLOW
+from tests.support.processes import is_running
 
 # From Python 3.12 on a fork warns where there are threads: here Spark's and TensorFlow's.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -336,14 +337,6 @@ def test_a_child_dies_with_its_parent(script):
     while is_running(child) and time.monotonic() < until:
         time.sleep(0.05)
     assert not is_running(child)
-
-
-def is_running(pid):
-    """Whether a process is more than a zombie that its new parent has not noticed yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):

@@ -13,6 +13,7 @@ from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
 from silver import conversion_process, model_artifact
 from silver.model_artifact import ConversionFailed
+from tests.support.processes import is_running
 
 pytestmark = pytest.mark.tensorflow
 
@@ -97,15 +98,7 @@ def test_none_outlives_a_run_that_is_killed(tmp_path):
     command = [sys.executable, "-c", DIES, str(told)]
     assert subprocess.run(command, env=own, **nothing, check=False).returncode < 0
     until = time.monotonic() + 60
-    while is_alive(int(told.read_text())):
+    while is_running(int(told.read_text())):
         assert time.monotonic() < until
         time.sleep(0.1)
     assert not list(aside.rglob("*.tflite"))  # it didn't finish first
-
-
-def is_alive(pid):
-    """Whether a process goes on; one that waits to be reaped doesn't."""
-    try:
-        return ") Z " not in Path("/proc", str(pid), "stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False

@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 STARTS = 180
 """Seconds that a start of the command line may take on a busy machine."""
@@ -19,6 +20,14 @@ def wait_for(path, pattern, process):
             raise AssertionError(f"it ended before {pattern}: {process.stdout.read()}")
         time.sleep(0.02)
     raise AssertionError(f"no {pattern} came")
+
+
+def is_running(pid):
+    """Whether a process is more than a zombie that its new parent has not noticed yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager
