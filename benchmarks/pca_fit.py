@@ -163,7 +163,8 @@ def embeddings(
     lake: WritableLake, weights_id: str, *, chunks: tuple[int, int] | None = None
 ) -> RowSource:
     """Those of a model, of all chunks or of some."""
-    return lake.source(catalog.EMBEDDINGS, chunks=chunks, weights_id=weights_id)
+    rows = lake.source(catalog.EMBEDDINGS, chunks=chunks)
+    return rows.having("weights_id", [weights_id])
 
 
 # This project
@@ -261,9 +262,9 @@ def project(
 ) -> None:
     """Stages features, and sees that they are as many as the embeddings."""
     done = lake.spark.sparkContext.accumulator(0)
-    source = embeddings(lake, weights_id, chunks=chunks).frame()
-    frame = feature_rows.features(source, fitted, version="pca-1", count=lambda n: done.add(n))
-    lake.staging.write(ChunkPlan(layer=GOLD).numbered(0), "features", frame)
+    source = embeddings(lake, weights_id, chunks=chunks)
+    found = feature_rows.features(source, fitted, version="pca-1", count=lambda n: done.add(n))
+    lake.staging.write_source(ChunkPlan(layer=GOLD).numbered(0), "features", found)
     if done.value != rows:
         raise SystemExit(f"{done.value} embeddings of {rows} were projected.")
 

@@ -8,12 +8,12 @@ keys reach the tables as a frame, by MERGE, so that none of them stands in a Del
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
@@ -22,7 +22,6 @@ from gold.moments import Moments, fold
 from lake import catalog
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkPlan, ChunkState, published
-from lake.dataframe_queries import counts
 from lake.enums import GOLD, REMOVAL, ModelKind
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.readable_lake import Lake
@@ -36,6 +35,9 @@ KEYS, FOLD = "keys", "fold"
 
 MADE = {catalog.FEATURES: ModelKind.PCA, catalog.HELD_OUT: ModelKind.CLASSIFIER}
 """The tables with rows that were made from embeddings, and the kind of the version that made them."""
+
+KEYED = pa.schema({"photo_id": pa.string(), "held_in": pa.int64()})
+"""The rows of KEYS."""
 
 FOLDED = pa.schema({"before": pa.int64(), "n": pa.int64(), "sum": pa.binary(), "gram": pa.binary()})
 """What photos added to the moments. `before` is the version of silver that the moments were pinned to. `sum`
@@ -54,7 +56,7 @@ class RemovalChunks(ChunkLayer):
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged removal, and how many rows each table loses by it."""
         lake = self._lake
-        keys = lake.staging.read(chunk, KEYS)
+        keys = lake.staging.source(chunk, KEYS)
         found = _places(lake, chunk).value_counts().to_pylist()
         held_in = {each["values"]: each["counts"] for each in found}
         commits, removed = [], {}
@@ -63,7 +65,7 @@ class RemovalChunks(ChunkLayer):
             commits.append(_remove_embeddings(lake, chunk, keys, held_in))
             commits.append(TableCommit(catalog.MOMENTS, lambda: _subtract(lake, chunk)))
         for table, rows in _made_from(lake, keys, weights_id=chunk.model).items():
-            if by_version := counts(rows, "model_version"):
+            if by_version := rows.counts("model_version"):
                 removed[table.name] = sum(by_version.values())
                 commits.append(_remove_made(lake, chunk, table, keys, by_version))
         return Contents(
@@ -75,9 +77,10 @@ class RemovalChunks(ChunkLayer):
 
 
 def remove_embeddings(
-    lake: WritableLake, leaving: DataFrame, *, but_of: str | None = None
+    lake: WritableLake, leaving: Mapping[str, RowSource], *, but_of: str | None = None
 ) -> Mapping[str, int]:
-    """Removes the rows of (`photo_id`, `weights_id`) pairs; returns how many left each table.
+    """Removes the rows of photos (`photo_id`), by the weights_id of each model that loses them; returns how
+    many left each table.
 
     The moments, and the photos of silver's chunks, follow. What an earlier call left staged is finished
     first. Raises BadInput where a chunk is half published that is not of the model `but_of`; Busy.
@@ -86,8 +89,7 @@ def remove_embeddings(
     finish(lake)
     removed: Counter[str] = Counter()
     publication = _publication(lake)
-    for weights_id in sorted(counts(leaving, "weights_id")):
-        photos = leaving.where(F.col("weights_id") == weights_id).select("photo_id").distinct()
+    for weights_id, photos in sorted(leaving.items()):
         chunk = _staged(lake, publication, photos, weights_id=weights_id)
         if chunk is not None:
             removed.update(publication.publish(chunk).counts)
@@ -119,34 +121,43 @@ def _publication(lake: WritableLake) -> Publication:
     return Publication(lake, RemovalChunks(lake), LayerRun(REMOVAL))
 
 
-def _with_places(lake: Lake, photos: DataFrame, *, weights_id: str) -> DataFrame:
-    """The photos (`photo_id`) of one model, with the silver chunk `held_in` that holds each, if any."""
-    held = lake.read(catalog.EMBEDDINGS).where(F.col("weights_id") == weights_id)
-    places = held.select("photo_id", F.col("chunk").alias("held_in"))
-    return photos.join(places, on="photo_id", how="left")
-
-
 def _staged(
-    lake: WritableLake, publication: Publication, photos: DataFrame, *, weights_id: str
+    lake: WritableLake, publication: Publication, photos: RowSource, *, weights_id: str
 ) -> Chunk | None:
     """Stages the keys of the photos of one model, and what they add to the moments; returns the chunk.
 
     It is None where neither silver nor gold holds any of them.
     """
-    keys = _with_places(lake, photos, weights_id=weights_id).persist()
-    try:
-        embedded = keys.where("held_in is not null").count()
+    with _keys(lake, photos, weights_id=weights_id) as keys:
+        held_in = keys.counts("held_in")
+        embedded = sum(held_in.values()) - held_in.get(None, 0)
         if not embedded:
             made = _made_from(lake, keys, weights_id=weights_id).values()
-            if all(rows.isEmpty() for rows in made):
+            if not any(rows.count() for rows in made):
                 return None
         plan = ChunkPlan(layer=REMOVAL, weights_id=weights_id, photos=embedded)
         [chunk] = publication.plan([plan])
-        lake.staging.write(chunk, KEYS, keys)
+        lake.staging.write_source(chunk, KEYS, keys)
+    return publication.stage(chunk, lambda planned: _stage_fold(lake, planned))
+
+
+@contextmanager
+def _keys(lake: Lake, photos: RowSource, *, weights_id: str) -> Iterator[RowSource]:
+    """The photos (`photo_id`), each once, with the silver chunk of the model that holds it (KEYED)."""
+    held = lake.source(catalog.EMBEDDINGS).having("weights_id", [weights_id])
+    if photos.are_few and held.are_few:
+        found = dict(held.among(photos, "photo_id").distinct("photo_id", "chunk"))
+        ids = sorted(photo_id for (photo_id,) in photos.distinct("photo_id"))
+        rows = pa.table([ids, [found.get(photo_id) for photo_id in ids]], KEYED)
+        yield RowSource.of(rows, lambda: lake.spark)
+        return
+    places = held.frame().select("photo_id", F.col("chunk").alias("held_in"))
+    frame = photos.frame().select("photo_id").distinct().join(places, "photo_id", "left").persist()
+    try:
+        yield RowSource(lambda: frame)
     finally:
         # While it is cached, Spark reads the tables behind it as they were.
-        keys.unpersist()
-    return publication.stage(chunk, lambda planned: _stage_fold(lake, planned))
+        frame.unpersist()
 
 
 def _stage_fold(lake: WritableLake, chunk: Chunk) -> None:
@@ -157,16 +168,14 @@ def _stage_fold(lake: WritableLake, chunk: Chunk) -> None:
         lake.staging.write_rows(chunk, FOLD, rows)
 
 
-def _made_from(lake: Lake, keys: DataFrame, *, weights_id: str) -> dict[Table, DataFrame]:
+def _made_from(lake: Lake, keys: RowSource, *, weights_id: str) -> dict[Table, RowSource]:
     """The rows of those photos in each table of MADE, of any version of the model. Tables are left out for
     whose kind the model has no version."""
-    models, photos = lake.records(catalog.MODELS), F.broadcast(keys.select("photo_id"))
-    made = {}
+    models, made = lake.records(catalog.MODELS), {}
     for table, kind in MADE.items():
         versions = model_versions.versions(models, weights_id=weights_id, kind=kind)
         if names := [row["version"] for row in versions]:
-            rows = lake.read(table).where(F.col("model_version").isin(names))
-            made[table] = rows.join(photos, on="photo_id", how="left_semi")
+            made[table] = lake.source(table).having("model_version", names).among(keys, "photo_id")
     return made
 
 
@@ -189,10 +198,9 @@ def _folded(lake: Lake, chunk: Chunk) -> dict[str, Any] | None:
     gone = Moments.none(stored.moments.shift)
     if len(covered):
         first, last = pc.min_max(covered).as_py().values()
-        keys = lake.staging.read(chunk, KEYS).select("photo_id")
-        rows = moments_table.embeddings(lake, weights_id, first, last).frame()
-        leaving = rows.join(F.broadcast(keys), "photo_id", "left_semi")
-        gone = fold(RowSource(lambda: leaving), stored.moments.shift)
+        rows = moments_table.embeddings(lake, weights_id, first, last)
+        leaving = rows.among(lake.staging.source(chunk, KEYS), "photo_id")
+        gone = fold(leaving, stored.moments.shift)
     return {
         "before": stored.table_version,
         "n": gone.n,
@@ -207,7 +215,7 @@ def _places(lake: Lake, chunk: Chunk) -> pa.ChunkedArray:
 
 
 def _remove_embeddings(
-    lake: WritableLake, chunk: Chunk, keys: DataFrame, held_in: Mapping[int, int]
+    lake: WritableLake, chunk: Chunk, keys: RowSource, held_in: Mapping[int, int]
 ) -> TableCommit:
     of_model = f"held.weights_id = '{chunk.model}'"
     of_chunks = f"held.chunk between {min(held_in)} and {max(held_in)}"
@@ -215,7 +223,7 @@ def _remove_embeddings(
     def write() -> int:
         return lake.remove(
             catalog.EMBEDDINGS,
-            keys,
+            keys.frame(),
             on=["photo_id"],
             within=f"{of_model} and {of_chunks}",
             chunk=chunk,
@@ -225,13 +233,13 @@ def _remove_embeddings(
 
 
 def _remove_made(
-    lake: WritableLake, chunk: Chunk, table: Table, keys: DataFrame, by_version: Mapping[str, int]
+    lake: WritableLake, chunk: Chunk, table: Table, keys: RowSource, by_version: Mapping[str, int]
 ) -> TableCommit:
     names = ", ".join(f"'{name}'" for name in sorted(by_version))
 
     def write() -> int:
         within = f"held.model_version in ({names})"
-        return lake.remove(table, keys, on=["photo_id"], within=within, chunk=chunk)
+        return lake.remove(table, keys.frame(), on=["photo_id"], within=within, chunk=chunk)
 
     return TableCommit(table, write)
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from gold.moments import matrix
@@ -17,6 +16,9 @@ from lake.row_source import RowSource
 
 KEPT = ("photo_id", "subject", "label", "brightness")
 """The columns of silver/embeddings that the features keep."""
+
+TAKEN = (*KEPT, "embedding")
+"""The columns of silver/embeddings that a projection reads."""
 
 STAGED = schema(
     """photo_id string, subject string, label string, brightness double, features array<float>,
@@ -38,30 +40,40 @@ def without_measures(staged: RowSource) -> RowSource:
 
 
 def features(
-    embeddings: DataFrame, pca: Pca, *, version: str, count: Callable[[int], None]
-) -> DataFrame:
+    embeddings: RowSource, pca: Pca, *, version: str, count: Callable[[int], None]
+) -> RowSource:
     """Return one row (`STAGED`) for each photo and PCA version: `features` is float32[pca.components].
 
     The drift needs `brightness` and `residual`, which gold/features doesn't have. `embeddings` are rows of
-    silver/embeddings with the version's weights_id, and their order is not kept. Workers call `count` with
-    the number of rows that they have done.
+    silver/embeddings with the version's weights_id, and their order is not kept. Few of them are projected at
+    once, in this process. Whoever projects calls `count` with the number of rows that are done.
     """
-    broadcast = embeddings.sparkSession.sparkContext.broadcast(pca)
-    arrow = to_arrow_schema(STAGED)
+    if embeddings.are_few:
+        batches = _projected(embeddings.batches(*TAKEN), pca, version=version, count=count)
+        rows = pa.Table.from_batches(batches, to_arrow_schema(STAGED))
+        return RowSource.of(rows, lambda: embeddings.frame().sparkSession)
+    frame = embeddings.frame().select(*TAKEN)
+    broadcast = frame.sparkSession.sparkContext.broadcast(pca)
 
     def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        local = broadcast.value
-        for batch in batches:
-            if not batch.num_rows:
-                continue
-            projected, residuals = local.project_with_residuals(matrix(batch.column("embedding")))
-            n, k = projected.shape
-            offsets = pa.array(range(0, (n + 1) * k, k), pa.int32())
-            values = pa.ListArray.from_arrays(offsets, pa.array(projected.ravel()))
-            columns = [batch.column(name) for name in KEPT]
-            columns += [values.cast(arrow.field("features").type), pa.array(residuals)]
-            columns += [pa.array([version] * n, pa.string())]
-            count(n)
-            yield pa.RecordBatch.from_arrays(columns, schema=arrow)
+        return _projected(batches, broadcast.value, version=version, count=count)
 
-    return embeddings.select(*KEPT, "embedding").mapInArrow(project, STAGED)
+    return RowSource(lambda: frame.mapInArrow(project, STAGED))
+
+
+def _projected(
+    batches: Iterable[pa.RecordBatch], pca: Pca, *, version: str, count: Callable[[int], None]
+) -> Iterator[pa.RecordBatch]:
+    arrow = to_arrow_schema(STAGED)
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        features, residuals = pca.project_with_residuals(matrix(batch.column("embedding")))
+        n, k = features.shape
+        offsets = pa.array(range(0, (n + 1) * k, k), pa.int32())
+        values = pa.ListArray.from_arrays(offsets, pa.array(features.ravel()))
+        columns = [batch.column(name) for name in KEPT]
+        columns += [values.cast(arrow.field("features").type), pa.array(residuals)]
+        columns += [pa.array([version] * n, pa.string())]
+        count(n)
+        yield pa.RecordBatch.from_arrays(columns, schema=arrow)

@@ -212,10 +212,8 @@ def _stage_features(context: Context, version: PcaVersion, chunk: Chunk) -> RowS
     source = moments_table.embeddings(lake, chunk.model, *chunk.sources)
     title = f"gold chunk {chunk.number}"
     with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
-        rows = feature_rows.features(
-            source.frame(), version.pca, version=version.version, count=count
-        )
-        lake.staging.write(chunk, FEATURES, rows)
+        rows = feature_rows.features(source, version.pca, version=version.version, count=count)
+        lake.staging.write_source(chunk, FEATURES, rows)
     fault_points.at("gold: features staged")
     return lake.staging.source(chunk, FEATURES)
 

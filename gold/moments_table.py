@@ -122,7 +122,8 @@ def match_silver(lake: Lake, held: StoredMoments, *, weights_id: str) -> bool:
 
 def embeddings(lake: Lake, weights_id: str, first: int, last: int) -> RowSource:
     """A model's rows of silver/embeddings, of the chunks from one number to another (inclusive)."""
-    return lake.source(catalog.EMBEDDINGS, chunks=(first, last), weights_id=weights_id)
+    rows = lake.source(catalog.EMBEDDINGS, chunks=(first, last))
+    return rows.having("weights_id", [weights_id])
 
 
 @contextmanager

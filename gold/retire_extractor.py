@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
 from conf.errors import BadInput
 from gold import embedding_removal, model_versions
 from lake import catalog, fault_points
@@ -14,6 +11,7 @@ from lake.chunks import ChunkPlan, ChunkState
 from lake.enums import RETIRE, ModelStatus
 from lake.extractor_status import extractors, mark
 from lake.readable_lake import Lake
+from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
 
 
@@ -29,8 +27,8 @@ def retire(lake: WritableLake, model: str) -> Mapping[str, int]:
     embedding_removal.check_nothing_is_half_published(lake, but_of=weights_id)
     mark(lake, weights_id, ModelStatus.RETIRING)
     fault_points.at("retire: marked")
-    photos = _photos(lake, weights_id)
-    removed = dict(embedding_removal.remove_embeddings(lake, photos, but_of=weights_id))
+    leaving = {weights_id: _photos(lake, weights_id)}
+    removed = dict(embedding_removal.remove_embeddings(lake, leaving, but_of=weights_id))
     fault_points.at("retire: departed")
     of_model = f"weights_id = '{weights_id}'"
     [chunk] = lake.ledger.plan([ChunkPlan(layer=RETIRE, weights_id=weights_id)])
@@ -47,22 +45,17 @@ def retire(lake: WritableLake, model: str) -> Mapping[str, int]:
     return removed
 
 
-def _photos(lake: Lake, weights_id: str) -> DataFrame:
-    """Return each photo of which silver or gold has a row of the model: `photo_id` and `weights_id`.
-
-    `embedding_removal.remove_embeddings` takes such rows.
-    """
-    is_of_model = F.col("weights_id") == weights_id
+def _photos(lake: Lake, weights_id: str) -> RowSource:
+    """Return each photo (`photo_id`) of which silver or gold has a row of the model."""
     versions = model_versions.versions(lake.records(catalog.MODELS), weights_id=weights_id)
     names = [row["version"] for row in versions]
-    projected = lake.read(catalog.FEATURES).where(F.col("model_version").isin(names))
-    return (
-        lake.read(catalog.EMBEDDINGS)
-        .where(is_of_model)
-        .select("photo_id")
-        .unionByName(projected.select("photo_id"))
-        .withColumn("weights_id", F.lit(weights_id))
-    )
+    embedded = lake.source(catalog.EMBEDDINGS).having("weights_id", [weights_id])
+    projected = lake.source(catalog.FEATURES).having("model_version", names)
+    if embedded.are_few and projected.are_few:
+        found = embedded.distinct("photo_id") | projected.distinct("photo_id")
+        return lake.values("photo_id", sorted(photo_id for (photo_id,) in found))
+    frames = [rows.frame().select("photo_id") for rows in (embedded, projected)]
+    return RowSource(lambda: frames[0].unionByName(frames[1]))
 
 
 def _weights_id(lake: Lake, model: str) -> str:

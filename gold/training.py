@@ -247,7 +247,7 @@ def _stage(
     ]
     lake.staging.write_rows(chunk, MODELS, arrow_rows(catalog.MODELS, rows))
     held_out = [row for version, test in tested for row in _held_out(version, test, examples)]
-    lake.staging.write(chunk, HELD_OUT, lake.rows(catalog.HELD_OUT, held_out))
+    lake.staging.write_rows(chunk, HELD_OUT, arrow_rows(catalog.HELD_OUT, held_out))
     fault_points.at("training: staged")
     staged = lake.staging.source(chunk, MODELS)
     context.gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(tested))

@@ -105,15 +105,13 @@ def batches(
     yield from scanner.to_reader()
 
 
-def scan(
-    table: Any, *, chunks: tuple[int, int] | None = None, where: pc.Expression | None = None
-) -> Scan:
-    """Return how Arrow reads rows of delta-rs' table, in the version that it knows when they are read: those
-    that meet a condition, of all chunks or of the chunks from one number to another (inclusive)."""
+def scan(table: Any, *, chunks: tuple[int, int] | None = None) -> Scan:
+    """Return how Arrow reads the rows of delta-rs' table, in the version that it knows when they are read: of
+    all chunks, or of the chunks from one number to another (inclusive)."""
+    where = None
     if chunks is not None:
         first, last = chunks
-        of_chunks = (pc.field("chunk") >= first) & (pc.field("chunk") <= last)
-        where = of_chunks if where is None else of_chunks & where
+        where = (pc.field("chunk") >= first) & (pc.field("chunk") <= last)
     return Scan(lambda: dataset(table), lambda: most_rows(table, chunks=chunks), where)
 
 

@@ -77,20 +77,20 @@ class Lake:
         frame = self.spark.read.format("delta").load(self.files.uri(table.name))
         return frame if chunks is None else frame.where(F.col("chunk").between(*chunks))
 
-    def source(
-        self, table: Table, *, chunks: tuple[int, int] | None = None, weights_id: str | None = None
-    ) -> RowSource:
-        """The rows that `read` gives, or those of one model among them, to be read in either way."""
-        # Arrow can't filter the files that a MERGE of delta-rs wrote: their strings are views of strings.
-        assert weights_id is None or not table.is_small, table.name
+    def source(self, table: Table, *, chunks: tuple[int, int] | None = None) -> RowSource:
+        """The rows that `read` gives, to be read in either way.
 
-        def frame() -> DataFrame:
-            rows = self.read(table, chunks=chunks)
-            return rows if weights_id is None else rows.where(F.col("weights_id") == weights_id)
-
-        where = None if weights_id is None else pc.field("weights_id") == weights_id
+        Those of a small table can't be narrowed by Arrow: it can't filter the files that a MERGE of delta-rs
+        wrote, whose strings are views of strings.
+        """
         known = self.log(table).table()
-        return RowSource(frame, delta_rs_reader.scan(known, chunks=chunks, where=where))
+        scan = delta_rs_reader.scan(known, chunks=chunks)
+        return RowSource(lambda: self.read(table, chunks=chunks), scan)
+
+    def values(self, column: str, values: Iterable[str]) -> RowSource:
+        """A column of texts, to be read in either way, as keys of rows."""
+        rows = pa.table({column: pa.array(values, pa.string())})
+        return RowSource.of(rows, lambda: self.spark)
 
     def version_source(self, table: Table, version: int) -> RowSource:
         """The rows that a version of a table held. Raises BadInput as `names_at`."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
 from pyarrow.dataset import Dataset
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
@@ -20,6 +22,9 @@ from lake.dataframe_queries import counts
 FEW = 5_000
 """The most rows that this process reads itself. A Spark job costs half a second, however few its rows are. So
 many embeddings of 1,280 values are 25 MB, and are read in that time."""
+
+SEPARATOR = "\x00"
+"""Stands between the columns of a key."""
 
 BATCH = 64
 """The rows of one batch, as in Spark: a row may have a matrix of a megabyte. Arrow reads a few ahead."""
@@ -37,6 +42,10 @@ class Scan:
     where: pc.Expression | None = None
     columns: Mapping[str, pc.Expression] | None = None
 
+    def filtered(self, condition: pc.Expression) -> Scan:
+        """The scan of those rows among them that meet a condition."""
+        return replace(self, where=condition if self.where is None else self.where & condition)
+
 
 @dataclass(frozen=True)
 class RowSource:
@@ -48,6 +57,43 @@ class RowSource:
 
     frame: Callable[[], DataFrame]
     scan: Scan | None = None
+
+    @classmethod
+    def of(cls, rows: pa.Table, spark: Callable[[], SparkSession]) -> Self:
+        """Rows that are in this process."""
+        scan = Scan(lambda: pyarrow.dataset.dataset(rows), lambda: rows.num_rows)
+        return cls(lambda: spark().createDataFrame(rows), scan)
+
+    # Rows among these
+
+    def having(self, name: str, values: Collection[Any]) -> RowSource:
+        """Those that have one of a few values in a column."""
+        known = list(values)
+        return self._where(lambda: F.col(name).isin(known), pc.field(name).isin(known))
+
+    def before(self, name: str, time: datetime) -> RowSource:
+        """Those whose time in a column is earlier."""
+        earlier = pc.field(name) < pa.scalar(time, pa.timestamp("us", "UTC"))
+        return self._where(lambda: F.col(name) < F.lit(time), earlier)
+
+    def _where(self, column: Callable[[], Column], condition: pc.Expression) -> RowSource:
+        scan = self.scan and self.scan.filtered(condition)
+        return RowSource(lambda: self.frame().where(column()), scan)
+
+    def among(self, keys: RowSource, *on: str) -> RowSource:
+        """Those whose text columns `on` equal the columns of a row of `keys`. Few keys are read at once."""
+
+        def frame() -> DataFrame:
+            known = F.broadcast(keys.frame().select(*on))
+            return self.frame().join(known, list(on), "left_semi")
+
+        if self.scan is None or not keys.are_few:
+            return RowSource(frame)
+        known = [SEPARATOR.join(row) for row in keys.distinct(*on) if None not in row]
+        key = pc.binary_join_element_wise(*map(pc.field, on), SEPARATOR)
+        return RowSource(frame, self.scan.filtered(key.isin(pa.array(known, pa.string()))))
+
+    # What is asked of them
 
     @cached_property
     def are_few(self) -> bool:
@@ -90,6 +136,15 @@ class RowSource:
             return self.frame().agg(F.min(name)).collect()[0][0]
         least = (pc.min(batch.column(name)).as_py() for batch in self.batches(name))
         return min((value for value in least if value is not None), default=None)
+
+    def distinct(self, *names: str) -> set[tuple[Any, ...]]:
+        """The combinations of values that some columns have."""
+        if not self.are_few:
+            return set(map(tuple, self.frame().select(*names).distinct().collect()))
+        found: set[tuple[Any, ...]] = set()
+        for batch in self.batches(*names):
+            found.update(zip(*(batch.column(name).to_pylist() for name in names), strict=True))
+        return found
 
     def counts(self, name: str) -> dict[Any, int]:
         """The number of rows for each value of a column."""

@@ -62,6 +62,13 @@ class Staging:
             storage_options=delta_rs_options(self._files.root),
         )
 
+    def write_source(self, chunk: Chunk, part: str, rows: RowSource) -> None:
+        """Writes a part of a chunk: in this process where its rows are few, and with Spark where not."""
+        if rows.are_few:
+            self.write_rows(chunk, part, pa.Table.from_batches(rows.batches(), rows.schema))
+        else:
+            self.write(chunk, part, rows.frame())
+
     def rows(self, chunk: Chunk, part: str) -> list[dict[str, Any]]:
         """The rows of a small part, without Spark."""
         return self.columns(chunk, part).to_pylist()

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
 from bronze.bronze_layer import ARRIVED
 from gold import embedding_removal, training
 from gold.gold_layer import FEATURES
 from lake import catalog, fault_points
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkPlan
-from lake.dataframe_queries import counts
 from lake.enums import REMOVAL
 from lake.extractor_status import extractors
 from lake.publication import abandon
 from lake.readable_lake import Lake
+from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
 from silver.silver_layer import EMBEDDED, REFUSED
 
@@ -25,20 +22,20 @@ STAGED_PARTS = (ARRIVED, EMBEDDED, REFUSED, FEATURES, training.HELD_OUT)
 """The parts of staged chunks that have a column `photo_id`."""
 
 
-def remove_photos(lake: WritableLake, photos: DataFrame, *, layer: str) -> None:
-    """Remove photos from staging, silver and gold. `photos` is a frame with the column `photo_id`.
+def remove_photos(lake: WritableLake, photos: RowSource, *, layer: str) -> None:
+    """Remove photos from staging, silver and gold. `photos` have the column `photo_id`.
 
     `layer` is the name that the commits carry. No chunk may be half published. Raises BadInput where one is,
     and Busy.
     """
     abandon_staged(lake, photos)
     fault_points.at(f"{layer}: staged rows gone")
-    embedding_removal.remove_embeddings(lake, _possible_embeddings(lake, photos))
+    embedding_removal.remove_embeddings(lake, dict.fromkeys(_models(lake), photos))
     fault_points.at(f"{layer}: departed")
     remove_rows(lake, catalog.QUARANTINE, photos, on=["photo_id"], layer=layer)
 
 
-def abandon_staged(lake: WritableLake, photos: DataFrame) -> None:
+def abandon_staged(lake: WritableLake, photos: RowSource) -> None:
     """Abandon the staged chunks that hold rows of the photos. The next run does their work again."""
     chunks = [
         chunk
@@ -49,18 +46,17 @@ def abandon_staged(lake: WritableLake, photos: DataFrame) -> None:
 
 
 def remove_rows(
-    lake: WritableLake, table: Table, keys: DataFrame, *, on: Sequence[str], layer: str
+    lake: WritableLake, table: Table, keys: RowSource, *, on: Sequence[str], layer: str
 ) -> None:
     """Remove the rows of a table whose columns `on` equal those of a row of `keys`.
 
     `layer` is the name that the commit carries. The counts in ops/chunks are not updated. Raises Busy.
     """
-    matching = lake.read(table).join(F.broadcast(keys.select(*on)), list(on), "left_semi")
-    by_chunk = counts(matching, "chunk")
+    by_chunk = lake.source(table).among(keys, *on).counts("chunk")
     if by_chunk:
         [chunk] = lake.ledger.plan([ChunkPlan(layer=layer)])
         within = f"held.chunk between {min(by_chunk)} and {max(by_chunk)}"
-        lake.remove(table, keys, on=on, within=within, chunk=chunk)
+        lake.remove(table, keys.frame(), on=on, within=within, chunk=chunk)
         fault_points.at(f"{layer}: {table.name} gone")
 
 
@@ -79,19 +75,14 @@ def published_chunks(lake: Lake, table: Table) -> list[Chunk]:
     return [chunk for chunk in chunks if chunk.layer == LAYER_OF[table] and chunk.is_published]
 
 
-def _holds_any(lake: Lake, chunk: Chunk, photos: DataFrame) -> bool:
+def _holds_any(lake: Lake, chunk: Chunk, photos: RowSource) -> bool:
     """Return whether a staged chunk holds a row of any of the photos."""
-    keys = F.broadcast(photos.select("photo_id"))
     parts = [part for part in STAGED_PARTS if lake.staging.has(chunk, part)]
-    rows = [lake.staging.read(chunk, part).select("photo_id") for part in parts]
-    return any(not each.join(keys, "photo_id", "left_semi").isEmpty() for each in rows)
+    staged = [lake.staging.source(chunk, part) for part in parts]
+    return any(rows.among(photos, "photo_id").count() for rows in staged)
 
 
-def _possible_embeddings(lake: Lake, photos: DataFrame) -> DataFrame:
-    """Return every pair (`photo_id`, `weights_id`) of the photos that silver or gold may hold."""
-    weights_ids = (
-        lake.rows(catalog.MODELS, extractors(lake))
-        .select("weights_id")
-        .unionByName(lake.read(catalog.EMBEDDINGS).select("weights_id"))
-    )
-    return photos.select("photo_id").crossJoin(F.broadcast(weights_ids.distinct()))
+def _models(lake: Lake) -> set[str]:
+    """Return the weights_id of each model of which silver or gold may hold rows."""
+    known = {row["weights_id"] for row in extractors(lake)}
+    return known | lake.source(catalog.EMBEDDINGS).counts("weights_id").keys()

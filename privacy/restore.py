@@ -28,6 +28,7 @@ from lake.enums import RESTORE, ModelKind, ModelStatus, Outcome
 from lake.extractor_status import extractors
 from lake.pseudonyms import Pseudonyms
 from lake.readable_lake import Lake
+from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
 from privacy import photo_removal, tombstones
 from privacy.finish_chunks import finish_half_published
@@ -209,17 +210,18 @@ def _remove(
 
     What was made from a leaving row is removed too, unless the same photo returns in another form.
     """
-    key = list(KEYS[table])
+    key, rows = list(KEYS[table]), RowSource(lambda: leaving)
     if table is catalog.PHOTOS:
         gone_for_good = leaving.join(returning.select(key), key, "left_anti")
-        photo_removal.remove_photos(lake, gone_for_good, layer=RESTORE)
-        photo_removal.remove_rows(lake, table, leaving, on=key, layer=RESTORE)
+        photo_removal.remove_photos(lake, RowSource(lambda: gone_for_good), layer=RESTORE)
+        photo_removal.remove_rows(lake, table, rows, on=key, layer=RESTORE)
         return
     if table is catalog.FEATURES:
-        photo_removal.remove_rows(lake, table, leaving, on=key, layer=RESTORE)
+        photo_removal.remove_rows(lake, table, rows, on=key, layer=RESTORE)
     else:
-        photo_removal.abandon_staged(lake, leaving)
-        embedding_removal.remove_embeddings(lake, leaving.select(key))
+        photo_removal.abandon_staged(lake, rows)
+        of_model = {each: rows.having("weights_id", [each]) for each in rows.counts("weights_id")}
+        embedding_removal.remove_embeddings(lake, of_model)
         _delete_chunks(lake, catalog.QUARANTINE, withdrawn)
     lake.ledger.retire(withdrawn)
     fault_points.at("restore: chunks withdrawn")
@@ -242,7 +244,8 @@ def _update_dependents(lake: WritableLake, table: Table) -> None:
         )
         photos = lake.read(catalog.PHOTOS).select("photo_id")
         lost = taken_in.join(photos, "photo_id", "left_anti")
-        photo_removal.remove_rows(lake, catalog.OBJECTS, lost, on=["photo_id"], layer=RESTORE)
+        objects = RowSource(lambda: lost)
+        photo_removal.remove_rows(lake, catalog.OBJECTS, objects, on=["photo_id"], layer=RESTORE)
         photo_removal.recount(lake, table)
         return
     if table is catalog.EMBEDDINGS:

@@ -21,6 +21,7 @@ from lake.chunks import ChunkPlan
 from lake.context import Context
 from lake.enums import RETAIN, Outcome
 from lake.readable_lake import Lake
+from lake.row_source import RowSource
 from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
 from privacy import photo_removal, tombstones
@@ -76,9 +77,8 @@ def past_age(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
         old = _older(lake, table, limits[age])
         past.append(PastAge(table.name, age, limits[age], old.count()))
         if table is catalog.PHOTOS and past[-1].held:
-            keys = F.broadcast(old.select("photo_id"))
             for made in MADE_FROM_PHOTOS:
-                rows = lake.read(made).join(keys, "photo_id", "left_semi")
+                rows = lake.source(made).among(old, "photo_id")
                 past.append(PastAge(made.name, age, limits[age], rows.count()))
     if ages.audits:
         before = limits[ages.audits]
@@ -161,12 +161,13 @@ def _expire_photos(lake: WritableLake, before: datetime) -> None:
 
     The photos are removed last, because the other rows are found by them: a call after a crash needs them.
     """
-    old = _older(lake, catalog.PHOTOS, before).select("photo_id")
+    old = _older(lake, catalog.PHOTOS, before)
     photo_removal.remove_photos(lake, old, layer=RETAIN)
     objects = lake.read(catalog.OBJECTS).where(
         F.col("outcome").isin(Outcome.STORED, Outcome.DUPLICATE)
     )
-    _forget(lake, objects.join(F.broadcast(old), "photo_id", "left_semi"))
+    photos = F.broadcast(old.frame().select("photo_id"))
+    _forget(lake, objects.join(photos, "photo_id", "left_semi"))
     _delete_older(lake, catalog.PHOTOS, before)
     photo_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("retain: chunks counted")
@@ -174,7 +175,7 @@ def _expire_photos(lake: WritableLake, before: datetime) -> None:
 
 def _expire_rejected(lake: WritableLake, before: datetime) -> None:
     """Remove the rows of bronze/rejected from before a time, and forget their objects."""
-    old = _older(lake, catalog.REJECTED, before).select("object", "chunk")
+    old = _older(lake, catalog.REJECTED, before).frame().select("object", "chunk")
     objects = lake.read(catalog.OBJECTS).where(F.col("outcome") == Outcome.REJECTED)
     _forget(lake, objects.join(F.broadcast(old), ["object", "chunk"], "left_semi"))
     _delete_older(lake, catalog.REJECTED, before)
@@ -192,9 +193,9 @@ def _forget(lake: WritableLake, objects: DataFrame) -> None:
     fault_points.at("retain: objects forgotten")
 
 
-def _older(lake: Lake, table: Table, before: datetime) -> DataFrame:
+def _older(lake: Lake, table: Table, before: datetime) -> RowSource:
     """Return the rows of a table that are from before a time."""
-    return lake.read(table).where(_is_older(table, before))
+    return lake.source(table).before(_time(table), before)
 
 
 def _delete_older(lake: WritableLake, table: Table, before: datetime) -> None:
@@ -204,10 +205,14 @@ def _delete_older(lake: WritableLake, table: Table, before: datetime) -> None:
     fault_points.at(f"retain: {table.name} gone")
 
 
+def _time(table: Table) -> str:
+    """Return the column from which the age of a table's rows counts."""
+    return TIMES.get(table) or JOURNALS[table]
+
+
 def _is_older(table: Table, before: datetime) -> str:
     """Return the SQL condition that holds for the rows of a table from before a time."""
-    column = TIMES.get(table) or JOURNALS[table]
-    return f"{column} < timestamp '{before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
+    return f"{_time(table)} < timestamp '{before.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
 
 
 def _unneeded_files(lake: Lake, *, hours: float) -> Iterator[tuple[Table, set[str]]]:

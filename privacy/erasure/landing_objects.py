@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyspark.sql import functions as F
+import pyarrow.compute as pc
 
 from bronze.landing import Arrival, LandingObject, arrival
 from lake import catalog
@@ -35,16 +35,13 @@ class KnownObjects:
         Once the rows of the erased photos are gone, their copies are no longer in `copies`. They are not in
         `settled` either, so they are read again.
         """
-        rows = (
-            lake.read(catalog.OBJECTS)
-            .where(
-                F.col("subject").isNull()
-                & ~F.col("outcome").isin(Outcome.TOMBSTONED, Outcome.EXPIRED)
-            )
-            .select("object", "etag", "photo_id")
-            .toArrow()
-            .to_pylist()
+        is_known = ~pc.field("outcome").isin([Outcome.TOMBSTONED.value, Outcome.EXPIRED.value])
+        batches = lake.batches(
+            catalog.OBJECTS,
+            columns=["object", "etag", "photo_id"],
+            where=pc.field("subject").is_null() & is_known,
         )
+        rows = [row for batch in batches for row in batch.to_pylist()]
         copies = {row["object"] for row in rows if row["photo_id"] in search.photo_ids}
         settled = {
             (row["object"], row["etag"]) for row in rows if row["photo_id"] not in search.photo_ids

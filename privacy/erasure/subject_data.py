@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.catalog import Table, schema
 from lake.enums import FITTED_PREFIX, ModelKind
 from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
+from lake.row_source import RowSource
 
 PHOTO_TABLES = (
     catalog.OBJECTS,
@@ -34,7 +31,7 @@ PHOTO_TABLES = (
 class SubjectData:
     """The photos and rows of one subject, with copies of the same bytes that came without a subject.
 
-    The pseudonym and the ids reach Spark as frames, never as literals in a plan.
+    Where Spark reads, the pseudonym and the ids reach it as frames, never as literals in a plan.
     """
 
     lake: Lake
@@ -56,45 +53,41 @@ class SubjectData:
 
         `photo_ids` are further photos that are known to be the subject's, though the lake may no longer tell.
         """
-        subject = _frame(lake, "subject", [pseudonym])
+        subject = lake.values("subject", [pseudonym])
         found: set[str | None] = set()
         for table in PHOTO_TABLES:
-            rows = lake.read(table).select("photo_id", "subject")
-            ids = rows.join(F.broadcast(subject), "subject", "left_semi").select("photo_id")
-            found |= {row[0] for row in ids.distinct().collect()}
-        photos = lake.read(catalog.PHOTOS).select("photo_id", "subject", "original")
-        originals = photos.join(F.broadcast(subject), "subject", "left_semi").select("original")
-        copies = photos.where(F.col("subject").isNull()).join(
-            F.broadcast(originals.distinct()), "original", "left_semi"
-        )
-        found |= {row[0] for row in copies.select("photo_id").collect()}
+            rows = lake.source(table).among(subject, "subject")
+            found |= {photo_id for (photo_id,) in rows.distinct("photo_id")}
+        photos = lake.source(catalog.PHOTOS)
+        hashes = {each for (each,) in photos.among(subject, "subject").distinct("original") if each}
+        alike = photos.among(lake.values("original", hashes), "original")
+        copies = alike.distinct("photo_id", "subject")
+        found |= {photo_id for photo_id, owner in copies if owner is None}
         known = frozenset(photo_id for photo_id in found if photo_id is not None)
         return cls(lake, pseudonym, known | frozenset(photo_ids))
 
-    def keys(self, column: str) -> DataFrame:
-        """Return the subject's keys as a frame with one column, `photo_id` or `subject`."""
+    def keys(self, column: str) -> RowSource:
+        """Return the subject's keys as rows with one column, `photo_id` or `subject`."""
         values = [self.pseudonym] if column == "subject" else sorted(self.photo_ids)
-        return _frame(self.lake, column, values)
+        return self.lake.values(column, values)
 
-    def rows_of(self, table: Table, column: str = "photo_id") -> DataFrame:
+    def rows_of(self, table: Table, column: str = "photo_id") -> RowSource:
         """Return the rows of a table that have one of the subject's keys in `column` (see `keys`)."""
-        return self.lake.read(table).join(F.broadcast(self.keys(column)), column, "left_semi")
+        return self.lake.source(table).among(self.keys(column), column)
 
     def rows(self) -> dict[str, int]:
         """Return how many rows of the subject each table holds, by the table's name; only counts above 0."""
-        total: Counter[str] = Counter()
-        for table in PHOTO_TABLES:
-            total[table.name] = self.rows_of(table).count()
-        for table, column in ((catalog.REJECTED, "subject"), (catalog.OBJECTS, "subject")):
-            rows = self.rows_of(table, column)
-            if table is catalog.OBJECTS:
-                rows = rows.join(F.broadcast(self.keys("photo_id")), "photo_id", "left_anti")
-            total[table.name] += rows.count()
+        total = {table.name: self.rows_of(table).count() for table in PHOTO_TABLES}
+        total[catalog.REJECTED.name] = self.rows_of(catalog.REJECTED, "subject").count()
+        seen = self.rows_of(catalog.OBJECTS, "subject")
+        without_photo = seen.count() - seen.among(self.keys("photo_id"), "photo_id").count()
+        total[catalog.OBJECTS.name] += without_photo
         return {name: count for name, count in total.items() if count}
 
     def fitted(self) -> dict[str, int]:
         """Return on how many of the photos each model version was fitted, by `FITTED_PREFIX` and its name."""
-        embedded = self.rows_of(catalog.EMBEDDINGS).groupBy("weights_id", "chunk").count().collect()
+        grain = ("photo_id", "weights_id", "chunk")
+        embedded = self.rows_of(catalog.EMBEDDINGS).distinct(*grain)
         rows = self.lake.records(
             catalog.MODELS,
             columns=["version", "weights_id", "through_chunk"],
@@ -102,29 +95,22 @@ class SubjectData:
         )
         fitted = {}
         for row in rows:
-            seen = [
-                each["count"]
-                for each in embedded
-                if each["weights_id"] == row["weights_id"] and each["chunk"] <= row["through_chunk"]
-            ]
+            seen = sum(
+                weights_id == row["weights_id"] and chunk <= row["through_chunk"]
+                for _, weights_id, chunk in embedded
+            )
             if seen:
-                fitted[f"{FITTED_PREFIX}{row['version']}"] = sum(seen)
+                fitted[f"{FITTED_PREFIX}{row['version']}"] = seen
         return fitted
 
-    @cached_property
-    def _content(self) -> DataFrame:
-        """The photos' `original` hashes and `content`. Only the chunks that hold them are read."""
-        rows = self.rows_of(catalog.PHOTOS)
-        bounds = rows.agg(F.min("chunk"), F.max("chunk")).collect()[0]
-        if bounds[0] is None:
-            return rows.select("original", "content")
-        chunks = self.lake.read(catalog.PHOTOS, chunks=(bounds[0], bounds[1]))
-        return chunks.join(F.broadcast(self.keys("photo_id")), "photo_id", "left_semi").select(
-            "original", "content"
-        )
-
     def hashes(self, originals: KeyedHash) -> set[str]:
-        """Return two keyed hashes of every photo: of its bytes as they arrived, and as bronze keeps them."""
+        """Return two keyed hashes of every photo: of its bytes as they arrived, and as bronze keeps them.
+
+        Spark reads the bytes, however few photos they are of, and only the chunks that hold them.
+        """
+        held_in = self.rows_of(catalog.PHOTOS).counts("chunk")
+        if not held_in:
+            return set()
 
         def hashed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
@@ -133,11 +119,8 @@ class SubjectData:
                     {"hash": [*batch.column("original").to_pylist(), *as_kept]}
                 )
 
-        rows = self._content.mapInArrow(hashed, schema("hash string")).collect()
+        chunks = self.lake.source(catalog.PHOTOS, chunks=(min(held_in), max(held_in)))
+        photos = chunks.among(self.keys("photo_id"), "photo_id").frame()
+        content = photos.select("original", "content")
+        rows = content.mapInArrow(hashed, schema("hash string")).collect()
         return {row["hash"] for row in rows if row["hash"]}
-
-
-def _frame(lake: Lake, column: str, values: Sequence[str]) -> DataFrame:
-    """Return a frame with one column of strings."""
-    table = pa.table({column: pa.array(values, pa.string())})
-    return lake.spark.createDataFrame(table, schema(f"{column} string"))

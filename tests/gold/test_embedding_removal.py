@@ -50,9 +50,19 @@ def place(fitted, tmp_path, spark):
     return Place.of(tmp_path, spark, "refit.growth=9")
 
 
-def leaving(lake, where):
-    """The embeddings of which something holds, as `remove_embeddings` takes them."""
+def embedded(lake, where):
+    """The keys of the embeddings of which something holds."""
     return lake.read(catalog.EMBEDDINGS).where(where).select("photo_id", "weights_id")
+
+
+def leaving(lake, where):
+    """The same, as `remove_embeddings` takes them."""
+    return {EMBEDDER: photos(lake, *(row["photo_id"] for row in embedded(lake, where).collect()))}
+
+
+def photos(lake, *ids):
+    """Photos as keys."""
+    return lake.values("photo_id", ids)
 
 
 def sizes(place):
@@ -81,10 +91,9 @@ def test_what_is_left_is_as_if_the_rows_had_never_been(place, fitted):
     _, kept = moments(fitted)
     with place.writing() as context:
         gone = leaving(context.lake, SOME)
-        expected = gone.count()
-        covered = (
-            expected - leaving(context.lake, f"{SOME} and chunk > {kept['through_chunk']}").count()
-        )
+        expected = embedded(context.lake, SOME).count()
+        later = f"{SOME} and chunk > {kept['through_chunk']}"
+        covered = expected - embedded(context.lake, later).count()
         removed = embedding_removal.remove_embeddings(context.lake, gone)
         assert embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME)) == {}
     assert 0 < covered < expected
@@ -160,13 +169,9 @@ def test_rows_that_are_not_there_change_nothing(place):
     before = {table.name: place.lake.version(table) for table in catalog.TABLES}
     with place.writing() as context:
         lake = context.lake
-        nobody = lake.spark.createDataFrame(
-            [("f" * 64, EMBEDDER)], "photo_id string, weights_id string"
-        )
-        other = leaving(lake, SOME).withColumn("weights_id", F.lit("another"))
-        assert embedding_removal.remove_embeddings(lake, nobody) == {}
-        assert embedding_removal.remove_embeddings(lake, other) == {}
-        assert embedding_removal.remove_embeddings(lake, nobody.limit(0)) == {}
+        other = {"another": leaving(lake, SOME)[EMBEDDER]}
+        for nothing in ({}, {EMBEDDER: photos(lake)}, {EMBEDDER: photos(lake, "f" * 64)}, other):
+            assert embedding_removal.remove_embeddings(lake, nothing) == {}
     assert {table.name: place.lake.version(table) for table in catalog.TABLES} == before
 
 
@@ -174,15 +179,12 @@ def test_features_without_an_embedding_go_too(place):
     with place.writing() as context:
         lake = context.lake
         photo = lake.read(catalog.FEATURES).first()["photo_id"]
-        keys = lake.spark.createDataFrame([(photo, EMBEDDER)], "photo_id string, weights_id string")
-        embedding_removal.remove_embeddings(lake, keys)
+        embedding_removal.remove_embeddings(lake, {EMBEDDER: photos(lake, photo)})
         lone = lake.read(catalog.FEATURES).limit(1).withColumn("photo_id", F.lit("f" * 64))
         [chunk] = lake.ledger.plan([ChunkPlan(layer=GOLD)])
         lake.append(catalog.FEATURES, lone, chunk=chunk)
-        keys = lake.spark.createDataFrame(
-            [("f" * 64, EMBEDDER)], "photo_id string, weights_id string"
-        )
-        assert embedding_removal.remove_embeddings(lake, keys) == {"gold/features": 1}
+        without = {EMBEDDER: photos(lake, "f" * 64)}
+        assert embedding_removal.remove_embeddings(lake, without) == {"gold/features": 1}
 
 
 def test_it_dies_anywhere_and_the_next_writer_finishes_it_once(place):
@@ -236,7 +238,7 @@ def test_no_other_module_takes_rows_from_silver(place):
         with pytest.raises(RuntimeError, match="rows leave silver/embeddings through"):
             lake.delete(catalog.EMBEDDINGS, "true", chunk=chunk)
         with pytest.raises(RuntimeError, match="rows leave silver/embeddings through"):
-            lake.remove(catalog.EMBEDDINGS, leaving(lake, "true"), on=["photo_id"], chunk=chunk)
+            lake.remove(catalog.EMBEDDINGS, embedded(lake, "true"), on=["photo_id"], chunk=chunk)
     rooms = [path.parent for path in ROOT.glob("*/__init__.py")]
     files = [ROOT / "run.py", *(path for room in rooms for path in room.rglob("*.py"))]
     assert [str(p.relative_to(ROOT)) for p in files if plans_removals(p.read_text())] == [

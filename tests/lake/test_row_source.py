@@ -1,8 +1,10 @@
 """Rows that Spark reads, or this process where they are few: both give the same."""
 
 import shutil
+from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from conf.errors import BadInput
@@ -10,6 +12,7 @@ from lake import catalog, row_source
 from lake.chunks import ChunkPlan
 from lake.delta_rs_reader import most_rows
 from lake.enums import BRONZE
+from lake.row_source import RowSource
 from lake.small_tables import arrow_rows
 from report.lake_counts import sums
 from tests.support.canary import jpeg, send
@@ -18,19 +21,39 @@ from tests.support.place import Place
 from tests.support.table_contents import features, same_tables
 
 MODEL = "a" * 64
+KEY = ("photo_id", "weights_id", "chunk")
 
 
 def sources(lake):
     """Sources of different kinds, each with how many rows a scan reads for it."""
     everything = lake.source(catalog.EMBEDDINGS)
-    [weights_id] = {b.column("weights_id")[0].as_py() for b in everything.batches("weights_id")}
+    [weights_id] = everything.counts("weights_id")
     version = lake.version(catalog.EMBEDDINGS)
     n = everything.count()
+    times = sorted(row["embedded_at"] for row in lake.records(catalog.EMBEDDINGS))
+    after_all = times[-1] + timedelta(microseconds=1)
+    ids = sorted(photo_id for (photo_id,) in everything.distinct("photo_id"))
+    some = lake.values("photo_id", [*ids[:3], MODEL])
+    pairs = pa.table({"photo_id": [*ids[:4], None], "weights_id": [weights_id] * 3 + [MODEL] * 2})
+    both = RowSource.of(pairs, lambda: lake.spark)
     return {
         "all": (everything, n),
         "a chunk of no number": (lake.source(catalog.EMBEDDINGS, chunks=(900, 901)), 0),
-        "a model": (lake.source(catalog.EMBEDDINGS, chunks=(0, 900), weights_id=weights_id), n),
-        "no model": (lake.source(catalog.EMBEDDINGS, weights_id=MODEL), n),
+        "a model": (
+            lake.source(catalog.EMBEDDINGS, chunks=(0, 900)).having("weights_id", [weights_id]),
+            n,
+        ),
+        "no model": (everything.having("weights_id", [MODEL]), n),
+        "one of two": (everything.having("photo_id", ids[:2]), n),
+        "before a time": (everything.before("embedded_at", after_all), n),
+        "before the first": (everything.before("embedded_at", times[0]), n),
+        "among keys": (everything.among(some, "photo_id"), n),
+        "among pairs": (everything.among(both, "photo_id", "weights_id"), n),
+        "among none": (everything.among(lake.values("photo_id", []), "photo_id"), n),
+        "among those of some": (
+            everything.among(everything.among(some, "photo_id"), "photo_id"),
+            n,
+        ),
         "a version": (lake.version_source(catalog.EMBEDDINGS, version), n),
         "an empty version": (lake.version_source(catalog.EMBEDDINGS, 0), 0),
     }
@@ -38,23 +61,28 @@ def sources(lake):
 
 def told(source):
     """What a source says of its rows."""
-    names, least, labels = source.schema.names, source.least("chunk"), source.counts("label")
-    return source.scan.most(), names, source.count(), least, labels, source.frame().count()
+    least, labels, found = source.least("chunk"), source.counts("label"), source.distinct(*KEY)
+    return len(found), source.count(), least, labels, found, source.frame().count()
 
 
 def test_both_ways_give_the_same_rows(samples_lake, monkeypatch):
-    few = {name: told(source) for name, (source, _) in sources(samples_lake.lake).items()}
-    assert all(source.are_few for source, _ in sources(samples_lake.lake).values())
-    read = {
-        name: sum(batch.num_rows for batch in source.batches())
-        for name, (source, _) in sources(samples_lake.lake).items()
-    }
-    monkeypatch.setattr(row_source, "FEW", -1)
+    few = {}
     for name, (source, most) in sources(samples_lake.lake).items():
+        assert source.are_few
+        assert source.scan.most() == most, name
+        few[name] = (*told(source), sorted(source.schema.names))
+        read = sum(batch.num_rows for batch in source.batches())
+        assert few[name][0] == few[name][1] == read == sum(few[name][3].values()), name
+    sizes = {name: seen[0] for name, seen in few.items()}
+    assert sizes["one of two"] == 2
+    assert sizes["among keys"] == sizes["among pairs"] == sizes["among those of some"] == 3
+    whole = {name for name, size in sizes.items() if size == sizes["all"] > 4}
+    assert whole == {"all", "a model", "a version", "before a time"}
+    assert sum(sizes.values()) == len(whole) * sizes["all"] + 2 + 3 * 3
+    monkeypatch.setattr(row_source, "FEW", -1)
+    for name, (source, _) in sources(samples_lake.lake).items():
         assert not source.are_few
-        assert told(source) == few[name], name
-        assert few[name][0] == most
-        assert few[name][2] == few[name][-1] == read[name] == sum(few[name][4].values())
+        assert (*told(source), sorted(source.schema.names)) == few[name], name
 
 
 def test_only_files_that_may_hold_the_chunks_count(place):

@@ -67,8 +67,10 @@ def lake(samples_lake, tmp_path_factory, spark):
     place.gone = next(photo for photo in embedded if photo in place.first)
     place.before_removal = place.lake.version(catalog.EMBEDDINGS)
     with place.writing() as context:
-        held = context.lake.read(catalog.EMBEDDINGS).where(F.col("photo_id") == place.gone)
-        embedding_removal.remove_embeddings(context.lake, held.select("photo_id", "weights_id"))
+        lake = context.lake
+        [weights_id] = lake.source(catalog.EMBEDDINGS).counts("weights_id")
+        gone = {weights_id: lake.values("photo_id", [place.gone])}
+        embedding_removal.remove_embeddings(lake, gone)
     assert set(place.first) < set(place.all)
     return place
 
