@@ -97,7 +97,7 @@ class RowSource:
 
     @cached_property
     def are_few(self) -> bool:
-        """Whether this process reads them itself, without Spark. `count`, `counts` and `least` do then."""
+        """Whether this process reads them itself, without Spark, whatever is asked of them."""
         most = None if self.scan is None else self.scan.most()
         return most is not None and most <= FEW
 

@@ -79,9 +79,9 @@ class SubjectData:
         """Return how many rows of the subject each table holds, by the table's name; only counts above 0."""
         total = {table.name: self.rows_of(table).count() for table in PHOTO_TABLES}
         total[catalog.REJECTED.name] = self.rows_of(catalog.REJECTED, "subject").count()
-        seen = self.rows_of(catalog.OBJECTS, "subject")
-        without_photo = seen.count() - seen.among(self.keys("photo_id"), "photo_id").count()
-        total[catalog.OBJECTS.name] += without_photo
+        seen = self.rows_of(catalog.OBJECTS, "subject").counts("photo_id")
+        others = (n for photo_id, n in seen.items() if photo_id not in self.photo_ids)
+        total[catalog.OBJECTS.name] += sum(others)
         return {name: count for name, count in total.items() if count}
 
     def fitted(self) -> dict[str, int]:
