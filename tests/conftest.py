@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import threading
@@ -26,10 +27,26 @@ SAMPLES = 60
 
 
 def pytest_collection_modifyitems(items):
-    """Marks the tests that need the suite's Spark session, so that the others can run alone."""
+    """Mark the tests that need the suite's Spark session, so that the others can run alone; order the files.
+
+    Files of long tests come first, so that both processes of the suite are busy to its end; those that load
+    TensorFlow come late, as it keeps gigabytes.
+    """
+    marks = {item.path: set() for item in items}
     for item in items:
         if "spark" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.spark)
+        marks[item.path] |= {mark.name for mark in item.iter_markers()}
+    items.sort(key=lambda item: _turn(marks[item.path]))
+
+
+def _turn(marks):
+    """Return when a file with tests of these marks has its turn: the lowest number comes first."""
+    if "process" in marks:
+        return 0
+    if "tensorflow" in marks:
+        return 2
+    return 1 if "spark" in marks else 3
 
 
 BAD = ("error", "warning")
@@ -46,6 +63,7 @@ def spark(s3_server):
     """
     java = (
         "spark.config.spark.driver.extraJavaOptions=-XX:+UseParallelGC",
+        "spark.config.spark.driver.memory=2g",
         "spark.config.spark.databricks.delta.delta.log.cacheSize=16",
         "spark.config.spark.sql.ui.retainedExecutions=1",
     )
@@ -76,18 +94,23 @@ def s3(s3_server, monkeypatch):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_conversion():
-    """The same model is converted once for all lakes of a worker's tests. Gives what begins one anew."""
-    begin, begun = model_artifact.begin, {}
+def one_conversion(tmp_path_factory):
+    """The same model is converted once for all lakes of the suite. Gives what begins one anew."""
+    begin = model_artifact.begin
 
-    def once(model):
-        name = model.model_dump_json()
-        if name not in begun:
-            begun[name] = begin(model)
-        return begun[name]
+    class Once:
+        def __init__(self, model):
+            self.model = model
+
+        def result(self):
+            def make(_):
+                return {"result": begin(self.model).result()}
+
+            named = hashlib.sha256(self.model.model_dump_json().encode()).hexdigest()
+            return made_once(tmp_path_factory, f"model-{named[:16]}", make)[1]["result"]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_artifact, "begin", once)
+        patch.setattr(model_artifact, "begin", Once)
         yield begin
 
 

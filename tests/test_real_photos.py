@@ -163,6 +163,7 @@ def warnings(place):
     return {row["expectation"] for row in judged.where("action = 'warned'").collect()}
 
 
+@pytest.mark.tensorflow
 def test_the_lake_holds_what_keras_computes(real, model):
     """Embeddings as published, against Keras on the same pixels."""
     name = model[0]["extractor"]
@@ -196,6 +197,7 @@ def few(tmp_path_factory, spark):
     return place
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["efficientnet_b0", "resnet50"])
 def test_an_extractor_runs_from_photos_to_features(few, name):
     """With random weights, as no others are at hand."""
@@ -208,6 +210,7 @@ def test_an_extractor_runs_from_photos_to_features(few, name):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.tensorflow
 def test_a_flatbuffer_of_ones_own_runs_from_photos_to_features(few, tmp_path):
     """As it would come from elsewhere: 96 pixels, 8 values, no name that the product knows."""
     keras = litert_conversion.tensorflow().keras
