@@ -7,8 +7,10 @@ empty where the network doesn't reach these hosts.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -67,20 +69,26 @@ def _last_results(lake: Lake) -> Sequence[Mapping[str, Any]]:
 
 def _rules(name: str, folder: Path) -> Mapping[str, tuple[str, str]]:
     """Return (rule, why) for each expectation of a suite, by its id, in the suite's order."""
+    return {
+        expectation["meta"]["id"]: (_in_words(json.dumps(expectation)), expectation["meta"]["why"])
+        for expectation in suites.written(name, folder=folder)["expectations"]
+    }
+
+
+@cache
+def _in_words(expectation: str) -> str:
+    """Return Great Expectations' own words for an expectation, which is given as JSON."""
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.render.renderer.inline_renderer import InlineRenderer
 
-    rules = {}
-    for expectation in suites.written(name, folder=folder)["expectations"]:
-        renderer = InlineRenderer(render_object=ExpectationConfiguration(**expectation))
-        rendered: Any = renderer.get_rendered_content()[0].value
-        rule = rendered.template or ""
-        arguments: dict[str, Any] = rendered.to_json_dict().get("params") or {}
-        # Longer names are replaced first, because $v__10 begins with $v__1.
-        for key in sorted(arguments, key=len, reverse=True):
-            rule = rule.replace(f"${key}", _argument_text(arguments[key].get("value")))
-        rules[expectation["meta"]["id"]] = (rule, expectation["meta"]["why"])
-    return rules
+    renderer = InlineRenderer(render_object=ExpectationConfiguration(**json.loads(expectation)))
+    rendered: Any = renderer.get_rendered_content()[0].value
+    rule: str = rendered.template or ""
+    arguments: dict[str, Any] = rendered.to_json_dict().get("params") or {}
+    # Longer names are replaced first, because $v__10 begins with $v__1.
+    for key in sorted(arguments, key=len, reverse=True):
+        rule = rule.replace(f"${key}", _argument_text(arguments[key].get("value")))
+    return rule
 
 
 def _argument_text(value: Any) -> str:

@@ -7,9 +7,11 @@ import os
 import shutil
 import threading
 from contextlib import nullcontext
+from functools import cache
 from pathlib import Path
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 import run
 from benchmarks.chromium import ALONE, found
@@ -91,6 +93,19 @@ def s3(s3_server, monkeypatch):
     """The server, as what boto3 and delta-rs find S3 to be."""
     with s3_server.used(monkeypatch):
         yield s3_server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def services_read_once():
+    """botocore reads the description of a service anew for each session, a third of a second for EC2.
+
+    Each is kept under its path: kept for each loader, they would take all memory.
+    """
+    read, loader = JSONFileLoader.load_file, JSONFileLoader()
+    described = cache(lambda path: read(loader, path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: described(path))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -336,6 +336,7 @@ def test_a_wheel_that_does_not_exist_for_the_nodes_is_told(index, tmp_path, plat
 def test_a_package_index_that_is_not_reached_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(FruitLakeError, match="package index can't be reached"):
         wheels.install(["grape==1.0"], tmp_path / "site", emr_settings=OWN)
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import pytest
@@ -129,6 +130,8 @@ class Server:
 
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._app = DomainDispatcherApplication(create_backend_app)
+        # Moto lists its folders for each request.
+        self._app.get_backend_for_host = cache(self._app.get_backend_for_host)
         self._server = make_server("127.0.0.1", self.port, self._answer, threaded=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
