@@ -7,6 +7,8 @@ from rich.console import Console
 
 from cli.lake_access import reading, writing
 from lake import spark_session
+from silver import model_artifact
+from tests.support.place import Place
 
 
 @pytest.fixture
@@ -39,3 +41,18 @@ def test_a_process_of_spark_submit_starts_it_at_once(place, starts, monkeypatch,
         assert starts == [1]
         assert getattr(given, "lake", given).spark is not None
     assert starts == [1]
+
+
+def test_the_model_of_a_new_lake_is_converted_while_spark_makes_the_tables(
+    tmp_path, spark, starts, monkeypatch
+):
+    begun = []
+    monkeypatch.setattr(model_artifact, "begin", lambda model: begun.append((model, list(starts))))
+    new = Place.of(tmp_path, spark)
+    with writing(new.settings, Console(quiet=True), needs_model=True):
+        assert begun == [(new.settings.model, [])]
+    with writing(new.settings, Console(quiet=True), needs_model=True):
+        assert len(begun) == 1  # gold/models may have it
+    other = new.set(f"paths.lake={tmp_path / 'other'}")
+    with writing(other.settings, Console(quiet=True)):
+        assert len(begun) == 1

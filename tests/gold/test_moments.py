@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
-from gold.moments import PARTIALS, Moments, fold, matrix, mean
+from gold.moments import DIFFER, PARTIALS, Moments, fold, matrix, mean
 from lake.row_source import RowSource, Scan
 
 
@@ -44,3 +44,12 @@ def test_embeddings_of_two_lengths_are_not_taken_for_one():
     mixed = pa.array([[1.0, 2.0], [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0]], pa.list_(pa.float32()))
     with pytest.raises(ValueError, match="differ in length"):
         matrix(mixed)
+
+
+@pytest.mark.parametrize("length", [1, 5, 24])
+def test_embeddings_of_another_length_than_the_shift_are_not_folded(length):
+    """Not even those of one value, which NumPy would subtract from every component."""
+    values = pa.array([[1.0] * length] * 3, pa.list_(pa.float32()))
+    rows = RowSource.of(pa.table({"embedding": values}), spark=None)
+    with pytest.raises(ValueError, match=DIFFER):
+        fold(rows, np.zeros(12))
