@@ -48,7 +48,7 @@ def test_the_model_of_a_new_lake_is_converted_while_spark_makes_the_tables(
 ):
     begun = []
     monkeypatch.setattr(model_artifact, "begin", lambda model: begun.append((model, list(starts))))
-    new = Place.of(tmp_path, spark)
+    new = Place.of(tmp_path / "new", spark)
     with writing(new.settings, Console(quiet=True), needs_model=True):
         assert begun == [(new.settings.model, [])]
     with writing(new.settings, Console(quiet=True), needs_model=True):
