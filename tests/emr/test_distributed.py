@@ -216,7 +216,7 @@ def test_each_worker_got_the_broadcast_and_loaded_one_interpreter(cluster, probe
 def test_an_executor_killed_in_the_middle_of_silver_costs_nothing(cluster, tmp_path, spark):
     place = Place.of(tmp_path, spark)
     if PHOTOS.is_dir():
-        for kind in sorted(PHOTOS.iterdir())[:12]:
+        for kind in sorted(PHOTOS.glob("*/"))[:12]:
             shutil.copytree(kind, place.landing / kind.name)
     else:
         write_samples(str(place.landing), 600)
