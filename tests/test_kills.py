@@ -13,6 +13,7 @@ import pytest
 
 import run
 from lake import catalog, lease
+from silver import model_artifact
 from tests.support.place import Place
 from tests.support.processes import STARTS, wait_for
 from tests.support.table_contents import same_tables
@@ -23,10 +24,14 @@ SECONDS = 6
 
 @pytest.fixture
 def samples(samples_lake, tmp_path, spark):
-    """The samples' photos and key, and no lake."""
+    """The samples' photos and key, their model as a package has it, and no lake."""
     shutil.copytree(samples_lake.landing, tmp_path / "landing")
     shutil.copy(samples_lake.root / "lake.key", tmp_path / "lake.key")
-    return Place.of(tmp_path, spark, f"lease.seconds={SECONDS}")
+    lineage, content = model_artifact.convert(samples_lake.settings.model)
+    flatbuffer = tmp_path / model_artifact.FLATBUFFER
+    flatbuffer.write_bytes(content)
+    flatbuffer.with_suffix(".json").write_text(lineage.json())
+    return Place.of(tmp_path, spark, f"lease.seconds={SECONDS}", f"model.flatbuffer={flatbuffer}")
 
 
 @contextlib.contextmanager
@@ -35,6 +40,7 @@ def started(place, *words):
     command = [sys.executable, run.__file__, "--layer", "all", *words]
     command += ["--landing", str(place.landing), "--lake", str(place.root / "lake")]
     command += ["--set", f"lease.seconds={SECONDS}"]
+    command += ["--set", f"model.flatbuffer={place.settings.model.flatbuffer}"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )

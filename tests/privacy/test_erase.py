@@ -34,6 +34,7 @@ from tests.support.place import Place
 from tests.support.processes import undeletable
 
 PHOTOS = {f"{MARKER}-{n}.jpg": jpeg(n) for n in range(6)}
+OVERRIDES = ("refit.growth=9", "training.folds=2")
 SHARED = PHOTOS[f"{MARKER}-0.jpg"]
 TABLES_OF_PHOTOS = (
     catalog.OBJECTS,
@@ -53,7 +54,7 @@ def held(tmp_path_factory, spark):
     classifiers."""
     root = tmp_path_factory.mktemp("held") / "place"
     write_samples(root / "landing", 24)
-    place = Place.of(root, spark, "refit.growth=9")
+    place = Place.of(root, spark, *OVERRIDES)
     send(place.landing, dict(list(PHOTOS.items())[:4]))
     place.run()
     send(place.landing, PHOTOS | {f"{MARKER}-again.jpg": SHARED, f"{MARKER}-broken.jpg": b"x"})
@@ -125,7 +126,7 @@ def done(held, tmp_path_factory, spark):
     """The lake after the canary was erased at once, and what was seen before."""
     root = tmp_path_factory.mktemp("done") / "place"
     shutil.copytree(held.root, root)
-    place = ErasedLake.of(root, spark, "refit.growth=9")
+    place = ErasedLake.of(root, spark, *OVERRIDES)
     place.photo_ids = ids(place)
     place.before = rows_of_others(place, place.photo_ids)
     place.wanted, place.wanted_ids = needles(place, photo_ids=place.photo_ids)
@@ -312,7 +313,7 @@ def test_the_same_request_again_changes_nothing(done):
 def test_what_comes_again_is_refused_and_counted(done, tmp_path, spark):
     """Known bytes under a new name and new ones, as the subject; known ones of nobody; not another's."""
     shutil.copytree(done.root, tmp_path, dirs_exist_ok=True)
-    place = Place.of(tmp_path, spark, "refit.growth=9")
+    place = Place.of(tmp_path, spark, *OVERRIDES)
     send(place.landing, {"new name.jpg": SHARED, "new bytes.jpg": jpeg(7)})
     send(place.landing, {"sent on.jpg": PHOTOS[f"{MARKER}-2.jpg"]}, subject=None)
     send(place.landing, {"theirs too.jpg": PHOTOS[f"{MARKER}-2.jpg"]}, subject=OTHER)
@@ -331,7 +332,7 @@ def test_what_comes_again_is_refused_and_counted(done, tmp_path, spark):
 def test_what_is_half_done_is_finished_and_certified_once(held, done, tmp_path, spark):
     """It dies in each state; the same command ends as one that was not disturbed."""
     shutil.copytree(held.root, tmp_path, dirs_exist_ok=True)
-    place = ErasedLake.of(tmp_path, spark, "refit.growth=9")
+    place = ErasedLake.of(tmp_path, spark, *OVERRIDES)
     place.pseudonym = done.pseudonym
     for point in POINTS:
         with dies(point), pytest.raises(Killed, match=point):
@@ -411,7 +412,7 @@ def test_what_cannot_be_listed_is_not_clean(done, monkeypatch):
 
 def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_path, spark):
     shutil.copytree(held.root, tmp_path, dirs_exist_ok=True)
-    place = ErasedLake.of(tmp_path, spark, "refit.growth=9")
+    place = ErasedLake.of(tmp_path, spark, *OVERRIDES)
     photo_ids = ids(place)
     before = rows_of_others(place, photo_ids)
     wanted, _ = needles(place, photo_ids=photo_ids)
