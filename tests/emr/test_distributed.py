@@ -116,7 +116,9 @@ def cluster(tmp_path_factory) -> Cluster:
     for module in (pyspark, py4j):
         folder = Path(module.__file__).parent
         shutil.copytree(folder, site / folder.name, copy_function=linked)
-    settings = Settings.load("local", environment={}, overrides=[f"spark.master={MASTER}"])
+    java = Settings.load("local", environment={}).spark.config["spark.driver.extraJavaOptions"]
+    short = f"spark.config.spark.executor.extraJavaOptions={java}"  # executors live no longer
+    settings = Settings.load("local", environment={}, overrides=[f"spark.master={MASTER}", short])
     own = Settings.load("emr", environment={}).emr
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     own = own.model_copy(update={"python": python})
