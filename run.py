@@ -3,7 +3,8 @@
     landing → bronze → GATE → silver → GATE → gold → GATE → readers
 
 Every chunk takes the same way through its layer: plan → stage → judge → publish → forget. It is built once,
-in lake/publication.py.
+in lake/publication.py. Each layer's code is loaded where it runs: the words of the command line need none of
+it.
 """
 
 from __future__ import annotations
@@ -12,26 +13,24 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import cli.main
-from bronze import bronze_layer
-from bronze.bronze_layer import BronzeChunks
-from bronze.landing import Landing
-from cli.commands.erase import finish_due_erasures
-from cli.step_runner import run_steps
-from gold.gold_layer import project
-from lake.context import Context
 from lake.enums import BRONZE, ERASE, GOLD, SILVER
-from lake.publication import Publication
-from lake.run_journal import LayerRun
-from privacy import tombstones
-from privacy.erasure import request_journal
-from silver import silver_layer
-from silver.silver_layer import SilverChunks
+
+if TYPE_CHECKING:
+    from lake.context import Context
+    from lake.run_journal import LayerRun
 
 
 def run_bronze(context: Context) -> None:
     """Takes new landing objects into bronze/photos, bronze/rejected and bronze/objects."""
+    from bronze import bronze_layer
+    from bronze.bronze_layer import BronzeChunks
+    from bronze.landing import Landing
+    from lake.publication import Publication
+    from privacy import tombstones
+
     landing = Landing(context.settings.paths.landing)
     barred = tombstones.holding(context.lake)
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
@@ -47,6 +46,10 @@ def run_silver(context: Context) -> None:
 
     Bronze keeps what arrived, so its verdict comes after its publication: here, before silver reads a chunk.
     """
+    from lake.publication import Publication
+    from silver import silver_layer
+    from silver.silver_layer import SilverChunks
+
     lake, model = context.lake, context.model
     silver = Publication(lake, SilverChunks(lake, context.gate), context.did)
     silver.finish(weights_id=model.weights_id)
@@ -58,6 +61,8 @@ def run_silver(context: Context) -> None:
 
 def run_gold(context: Context) -> None:
     """Projects new embeddings with the champion, and fits a new PCA version where one is due."""
+    from gold.gold_layer import project
+
     project(context, context.model.weights_id)
 
 
@@ -70,6 +75,10 @@ FLOW: Mapping[str, Callable[[Context], None]] = {
 
 def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
     """Runs layers in order, then the erasures that are due; returns what each did."""
+    from cli.commands.erase import finish_due_erasures
+    from cli.step_runner import run_steps
+    from privacy.erasure import request_journal
+
     steps = [(layer, FLOW[layer]) for layer in layers]
     if request_journal.due(context.lake, now=datetime.now(UTC)):
         steps.append((ERASE, finish_due_erasures))

@@ -5,11 +5,13 @@ python -m cli.command_reference > docs/commands.md
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Iterator, Sequence
 
-from cli.command import Command, Parser
-from cli.parser import RUNS, add_layer_options, add_shared_options
+import click
+
+from cli.command import Command
+from cli.parameters import meaning, written
+from cli.parser import RUNS, layer_options, shared_options
 from cli.registry import COMMANDS
 from conf import errors
 from conf.errors import FruitLakeError
@@ -23,6 +25,15 @@ INTRODUCTION = """# Commands
 
 Every command is called as `python run.py NAME`, or as `fruit-lake NAME` where the project is installed with
 `pip install .`. What the options and settings mean in full is in [settings.md](settings.md)."""
+
+COMPLETION = """A shell completes commands, options and many values of the installed `fruit-lake`, with one
+line in the file that it reads at its start:
+
+```sh
+eval "$(_FRUIT_LAKE_COMPLETE=bash_source fruit-lake)"           # bash: ~/.bashrc
+eval "$(_FRUIT_LAKE_COMPLETE=zsh_source fruit-lake)"            # zsh: ~/.zshrc
+_FRUIT_LAKE_COMPLETE=fish_source fruit-lake | source            # fish: ~/.config/fish/config.fish
+```"""
 
 LAYERS = """Each layer takes what is new and leaves the rest alone. `--layer` stands where a command would."""
 
@@ -53,8 +64,10 @@ def markdown() -> str:
         *_layers(),
         "## Options of every command",
         SHARED,
-        _options(_actions(_shared_parser())),
+        _options(shared_options()),
         *(part for command in COMMANDS for part in _command(command, level=2)),
+        "## Completion",
+        COMPLETION,
         "## Exit codes",
         EXIT_CODES,
         _table(("exit code", "error", "meaning"), exit_codes()),
@@ -93,91 +106,65 @@ def _contents_row(command: Command) -> tuple[str, str]:
 
 def _layers() -> list[str]:
     """The section about `--layer`."""
-    parser = Parser(add_help=False)
-    add_layer_options(parser)
     examples = [(words, gives) for words, gives in RUNS if words.startswith("--layer")]
     return [
         "## Run the layers",
         LAYERS,
-        _shell(_usage("", _actions(parser), parser=parser)),
-        _options(_actions(parser)),
+        _shell(_usage("", layer_options())),
+        _options(layer_options()),
         _examples(examples),
     ]
-
-
-def _shared_parser() -> Parser:
-    parser = Parser(add_help=False)
-    add_shared_options(parser)
-    return parser
 
 
 def _command(command: Command, *, level: int, before: str = "") -> Iterator[str]:
     """The section of a command, then the sections of its subcommands, one level of headings below."""
     name = f"{before}{command.name}"
-    parser = Parser(add_help=False)
-    command.add_arguments(parser)
-    actions = _actions(parser)
     yield f"{'#' * level} {name}"
     yield f"{command.help[0].upper()}{command.help[1:]}."
     if command.settings_name != "local":
         yield EMR_SETTINGS.format(name=command.settings_name)
     if command.subcommands:
         yield _shell([f"{CALL} {name} {'|'.join(each.name for each in command.subcommands)}"])
-    elif actions:
-        yield _shell(_usage(name, actions, parser=parser))
-        yield _options(actions)
+    elif command.parameters:
+        yield _shell(_usage(name, command.parameters, exclusive=command.exclusive))
+        yield _options(command.parameters)
     yield _examples([command.example])
     for each in command.subcommands:
         yield from _command(each, level=level + 1, before=f"{name} ")
 
 
-def _actions(parser: Parser) -> list[argparse.Action]:
-    """The arguments of a parser. argparse has no public way to list them."""
-    return list(parser._actions)
-
-
-def _usage(name: str, actions: Iterable[argparse.Action], *, parser: Parser) -> list[str]:
-    """The one line of a call with all arguments; those that exclude one another stand between bars.
-
-    argparse's own usage is not used: it breaks lines in another way in each version of Python.
-    """
-    groups = {
-        id(action): group._group_actions
-        for group in parser._mutually_exclusive_groups
-        for action in group._group_actions
-    }
+def _usage(
+    name: str,
+    parameters: Iterable[click.Parameter],
+    *,
+    exclusive: Sequence[Sequence[str]] = (),
+) -> list[str]:
+    """The one line of a call with all parameters; those that exclude one another stand between bars."""
+    by_name = {parameter.name: parameter for parameter in parameters}
+    groups = {name: group for group in exclusive for name in group}
     words = [CALL, *filter(None, [name])]
-    for action in actions:
-        group = groups.get(id(action))
+    for own, parameter in by_name.items():
+        group = groups.get(own or "")
         if group is None:
-            word = _written(action)
-            words.append(word if action.required else f"[{word}]")
-        elif group[0] is action:
-            words.append(f"[{' | '.join(map(_written, group))}]")
+            word = written(parameter)
+            words.append(word if parameter.required else f"[{word}]")
+        elif group[0] == own:
+            words.append(f"[{' | '.join(written(by_name[each]) for each in group)}]")
     return [" ".join(words)]
 
 
-def _written(action: argparse.Action) -> str:
-    """An argument as it is typed, such as `--table TABLE`, `--json`, or `PHOTO…`."""
-    value = "" if action.nargs == 0 else str(action.metavar)
-    if action.nargs == "+":
-        value += "…"
-    return " ".join(filter(None, (*action.option_strings[:1], value)))
-
-
-def _options(actions: Iterable[argparse.Action]) -> str:
+def _options(parameters: Iterable[click.Parameter]) -> str:
     return _table(
-        ("argument", "meaning"), [(f"`{_written(each)}`", _meaning(each)) for each in actions]
+        ("argument", "meaning"), [(f"`{written(each)}`", _meaning(each)) for each in parameters]
     )
 
 
-def _meaning(action: argparse.Action) -> str:
-    """The help of an argument, with its default where the help doesn't tell it."""
-    text = action.help or ""
-    is_told = not isinstance(action.default, str) or action.default == argparse.SUPPRESS
-    if not is_told and "(default" not in text:
-        text = f"{text} (default: {action.default})".strip()
-    needs = "required" if action.required and action.option_strings else ""
+def _meaning(parameter: click.Parameter) -> str:
+    """The help of a parameter, with its default where the help doesn't tell it."""
+    text = meaning(parameter)
+    if isinstance(parameter.default, str) and "(default" not in text:
+        text = f"{text} (default: {parameter.default})".strip()
+    needs = "required" if parameter.required and isinstance(parameter, click.Option) else ""
     return "; ".join(filter(None, (text, needs))) or "–"
 
 

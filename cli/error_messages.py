@@ -12,7 +12,6 @@ from rich.console import Console
 
 from cli.json_console import JsonConsole
 from conf.errors import FruitLakeError, LeftBehind
-from lake import spark_session
 
 DISK_FULL = os.strerror(errno.ENOSPC)
 
@@ -76,6 +75,8 @@ def unexpected(error: Exception, *, message: str) -> str:
             found["ours"] or f"S3 did not do what Spark asked for ({found['theirs'].rstrip('.: ')})"
         )
         return f"{why.rstrip('.')}; {goes_on}."
+    from lake import spark_session  # it loads Spark, which a wrong word has no need of
+
     file = spark_session.log_file()
     log = f" and {file}" if file.exists() else ""
     return f"unexpected {type(error).__name__} ({message}); {goes_on}. --debug{log} may say more."

@@ -5,39 +5,39 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cli import error_messages, layers
-from cli.command import Words
+from cli import completion, parser
 from cli.json_console import JsonConsole
-from cli.layers import RunLayers
-from cli.parser import overrides, parse
-from cli.registry import BY_NAME
-from conf.settings import Settings
-from lake.enums import BRONZE
-from privacy import bucket_checks
+
+if TYPE_CHECKING:
+    from cli.layers import RunLayers
 
 
 def main(argv: Sequence[str] | None, run_layers: RunLayers) -> int:
-    """Does what the words say, and returns the exit code. `run_layers` is the flow that `--layer` runs."""
+    """Does what the words say, and returns the exit code. `run_layers` is the flow that `--layer` runs.
+
+    What a command needs is loaded once its words are understood: words that are not, and a shell's question
+    for the rest of one, are answered at once.
+    """
+    if completion.asked_for():
+        return completion.answer(parser.whole())
     words = sys.argv[1:] if argv is None else argv
     console, errors = consoles(words)
     try:
-        parsed = parse(words)
-        command = BY_NAME.get(parsed.command)
-        usual = command.settings_name if command else "local"
-        settings = Settings.load(getattr(parsed, "conf", usual), overrides=overrides(parsed))
-        check_buckets(parsed, settings, console)
-        if command:
-            command.run(parsed, settings, console)
-        else:
-            layers.run(parsed, settings, console, run_layers)
+        parsed = parser.parse(words)
+        from cli.execution import execute
+
+        execute(parsed, console, run_layers)
         return 0
     except KeyboardInterrupt:
         errors.print("stopped; the same command goes on from here.")
         return 130
     except Exception as error:
+        from cli import error_messages
+
         error_messages.show(errors, error, is_debugged="--debug" in words)
         return error_messages.exit_code(error)
 
@@ -48,18 +48,3 @@ def consoles(words: Sequence[str]) -> tuple[Console, Console]:
         console = JsonConsole(level="info")
         return console, JsonConsole(level="error", stderr=True, beside=console)
     return Console(highlight=False), Console(stderr=True, highlight=False)
-
-
-def check_buckets(words: Words, settings: Settings, console: Console) -> None:
-    """Checks the buckets that a command reads or writes before it does, and prints notes about them. Raises
-    Refused, BadInput."""
-    command = BY_NAME.get(words.command)
-    if command and command.makes_buckets:
-        return
-    paths = settings.paths
-    roots = [paths.lake, paths.docs_folder]
-    if words.layer in (BRONZE, "all") or (command and command.takes_landing):
-        roots.append(paths.landing)
-    erases = bool(command and command.erases)
-    for note in bucket_checks.check(roots, settings.buckets, erases=erases):
-        console.print(f"note: {note}", markup=False, soft_wrap=True)

@@ -1,47 +1,32 @@
-"""Every command of the command line, in the order in which help shows them. A new command is one entry here
-and one file in cli/commands."""
+"""Every command of the command line, in the order in which help shows them. A new command is its words in
+cli/declarations, one entry here, and one file in cli/commands."""
 
 from __future__ import annotations
 
 from cli.command import Command
-from cli.commands import (
-    audit,
-    check,
-    emr,
-    erase,
-    lift,
-    models,
-    predict,
-    replay,
-    report,
-    restore,
-    retain,
-    retire,
-    samples,
-    serve,
-    similar,
-    status,
-    train,
-)
+from cli.declarations.emr_commands import EMR
+from cli.declarations.lake_commands import CHECK, REPLAY, REPORT, SAMPLES, STATUS
+from cli.declarations.model_commands import MODELS, PREDICT, RETIRE, SERVE, SIMILAR, TRAIN
+from cli.declarations.privacy_commands import AUDIT, ERASE, LIFT, RESTORE, RETAIN
 
 COMMANDS: tuple[Command, ...] = (
-    samples.COMMAND,
-    status.COMMAND,
-    check.COMMAND,
-    replay.COMMAND,
-    models.COMMAND,
-    train.COMMAND,
-    predict.COMMAND,
-    similar.COMMAND,
-    serve.COMMAND,
-    report.COMMAND,
-    retire.COMMAND,
-    audit.COMMAND,
-    erase.COMMAND,
-    lift.COMMAND,
-    retain.COMMAND,
-    restore.COMMAND,
-    emr.COMMAND,
+    SAMPLES,
+    STATUS,
+    CHECK,
+    REPLAY,
+    MODELS,
+    TRAIN,
+    PREDICT,
+    SIMILAR,
+    SERVE,
+    REPORT,
+    RETIRE,
+    AUDIT,
+    ERASE,
+    LIFT,
+    RETAIN,
+    RESTORE,
+    EMR,
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}

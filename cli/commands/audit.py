@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words
+from cli.command import Words
 from cli.lake_access import existing_lake
 from cli.output import audit_table
 from conf.errors import BadInput
@@ -83,31 +83,3 @@ def _parsed_version(text: str) -> tuple[str, int]:
     if not number.isdecimal():
         raise BadInput(f"--version {text}: write it as TABLE=N, such as silver/embeddings=3.")
     return name, int(number)
-
-
-def _add_arguments(parser: Parser) -> None:
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
-    who.add_argument("--photo", metavar="ID", help="a photo_id")
-    when = parser.add_mutually_exclusive_group()
-    when.add_argument(
-        "--at", metavar="TIME", help="a time in ISO 8601, UTC; a date alone means its end"
-    )
-    when.add_argument("--version", metavar="TABLE=N", help="one table at one version")
-    when.add_argument("--history", action="store_true", help="when rows came, and when they left")
-    parser.add_argument("--json", metavar="FILE", help="write the whole answer there")
-
-
-def _check(words: Words) -> None:
-    if words.subject is None and words.photo is None:
-        raise BadInput("audit takes --subject S or --photo ID.")
-
-
-COMMAND = Command(
-    name="audit",
-    help="what the lake held on a subject or of a photo, and when",
-    example=("audit --subject anna --history", "what was held on anna, since when and until when"),
-    run=run,
-    add_arguments=_add_arguments,
-    check=_check,
-)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words, whole_number
+from cli.command import Words, whole_number
 from cli.lake_access import reading
 from cli.output import check_table
 from conf.errors import BadInput, Blocked
@@ -38,29 +38,3 @@ def run(words: Words, settings: Settings, console: Console) -> None:
             f"{failures:,} critical expectations fail on what the lake holds: correct the rule where it is "
             f"wrong. To find since when rows fail, check earlier versions with --table TABLE --version N."
         )
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument(
-        "--table", metavar="TABLE", help="one table only, such as silver/embeddings"
-    )
-    parser.add_argument("--version", metavar="N", help="as the table was at that version")
-    parser.add_argument(
-        "--junit", metavar="FILE", help="write JUnit XML, a test case an expectation"
-    )
-
-
-def _check(words: Words) -> None:
-    whole_number(words, "version")
-    if words.version is not None and words.table is None:
-        raise BadInput("--version says at which version of a table; name it with --table.")
-
-
-COMMAND = Command(
-    name="check",
-    help="every expectation suite on what the lake holds",
-    example=("check --junit checks.xml", "every suite on what the lake holds"),
-    run=run,
-    add_arguments=_add_arguments,
-    check=_check,
-)

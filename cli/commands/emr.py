@@ -8,14 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words
+from cli.command import Words
 from cli.output import emr_cluster, emr_plan
 from conf.errors import BadInput, BadSettings
 from conf.settings import EmrSettings, Settings
 from emr import cluster, package, plan, policies, step_submission
-
-PHOTO_BYTES, HOURS, FOLDER = "100000", "1", "policies"
-"""The defaults of --photo-bytes, --hours and --out."""
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
@@ -23,7 +20,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     emr_settings = section(settings)
     # Without a region of its own or of a profile, boto3 asks S3 in a region that the roles are denied.
     os.environ.setdefault("AWS_DEFAULT_REGION", emr_settings.region)
-    BY_NAME[words.doing].run(words, settings, console)
+    SUBCOMMANDS[words.doing](words, settings, console)
 
 
 def section(settings: Settings) -> EmrSettings:
@@ -42,8 +39,8 @@ def run_plan(words: Words, settings: Settings, console: Console) -> None:
         settings,
         section(settings),
         photos=_whole("--photos", words.photos),
-        photo_bytes=_whole("--photo-bytes", words.photo_bytes or PHOTO_BYTES),
-        hours=_hours(words.hours or HOURS),
+        photo_bytes=_whole("--photo-bytes", words.photo_bytes),
+        hours=_hours(words.hours),
     )
     emr_plan.show(console, cluster_plan, settings)
 
@@ -62,7 +59,7 @@ def _hours(text: str) -> float:
 
 def run_policies(words: Words, settings: Settings, console: Console) -> None:
     """Write roles, bucket policies and alarms as files, and with `--apply` also create them."""
-    folder = Path(words.out or FOLDER)
+    folder = Path(words.out)
     emr_settings = section(settings)
     policies.write_policies(settings, emr_settings, console, folder=folder, applies=words.apply)
 
@@ -108,101 +105,13 @@ def run_terminate(words: Words, settings: Settings, console: Console) -> None:
     cluster.terminate(section(settings), console)
 
 
-def _add_plan(parser: Parser) -> None:
-    parser.add_argument("--photos", metavar="N", required=True)
-    parser.add_argument(
-        "--photo-bytes", metavar="BYTES", help="the average size of a photo (default: 100000)"
-    )
-    parser.add_argument("--hours", metavar="H", help="the hours that a run may take (default: 1)")
-
-
-def _add_policies(parser: Parser) -> None:
-    parser.add_argument("--out", metavar="FOLDER", help="where the files go (default: policies)")
-    parser.add_argument("--apply", action="store_true", help="also create them in the account")
-
-
-def _add_submit(parser: Parser) -> None:
-    parser.add_argument("--layer", metavar="LAYER", dest="step_layer", default="all")
-    parser.add_argument(
-        "--package", metavar="SHA256", help="an earlier package (default: the newest one)"
-    )
-
-
-def _add_logs(parser: Parser) -> None:
-    parser.add_argument(
-        "--step", metavar="ID", help="a step of the cluster (default: the last one)"
-    )
-
-
-SUBCOMMANDS = (
-    Command(
-        name="plan",
-        help="nodes, memory, hours and cost for so many photos",
-        example=(
-            "emr plan --photos 10000000 --hours 2",
-            "what a run over so many photos takes and costs",
-        ),
-        run=run_plan,
-        add_arguments=_add_plan,
-    ),
-    Command(
-        name="policies",
-        help="IAM roles, bucket policies, lifecycle rules and alarms as JSON",
-        example=(
-            "emr policies --out policies",
-            "write roles, bucket policies and alarms to read them",
-        ),
-        run=run_policies,
-        add_arguments=_add_policies,
-    ),
-    Command(
-        name="package",
-        help="upload code, wheels, settings and the model to S3",
-        example=("emr package", "upload what the cluster runs to the bucket for artifacts"),
-        run=run_package,
-    ),
-    Command(
-        name="launch",
-        help="launch the cluster where it doesn't exist",
-        example=("emr launch", "launch the cluster where it doesn't exist"),
-        run=run_launch,
-    ),
-    Command(
-        name="submit",
-        help="run layers on the cluster",
-        example=("emr submit --layer all", "run all layers on the cluster, and wait for the end"),
-        run=run_submit,
-        add_arguments=_add_submit,
-    ),
-    Command(
-        name="status",
-        help="show the cluster, its nodes and its steps",
-        example=("emr status", "show the cluster, its nodes and its steps"),
-        run=run_status,
-    ),
-    Command(
-        name="logs",
-        help="show the end of the driver's log of a step",
-        example=("emr logs", "show the end of the last step's log"),
-        run=run_logs,
-        add_arguments=_add_logs,
-    ),
-    Command(
-        name="terminate",
-        help="end the cluster; S3 keeps everything",
-        example=("emr terminate", "end the cluster; S3 keeps everything"),
-        run=run_terminate,
-    ),
-)
-
-BY_NAME = {command.name: command for command in SUBCOMMANDS}
-
-COMMAND = Command(
-    name="emr",
-    help="the pipeline on a cluster of AWS EMR",
-    example=("emr plan --photos 10000000", "nodes, hours and cost of a run over so many photos"),
-    run=run,
-    settings_name="emr",
-    makes_buckets=True,
-    subcommands=SUBCOMMANDS,
-)
+SUBCOMMANDS = {
+    "plan": run_plan,
+    "policies": run_policies,
+    "package": run_package,
+    "launch": run_launch,
+    "submit": run_submit,
+    "status": run_status,
+    "logs": run_logs,
+    "terminate": run_terminate,
+}

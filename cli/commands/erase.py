@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words, one_of
+from cli.command import Words
 from cli.lake_access import existing_lake, reading, writing
 from cli.step_runner import recorded
 from conf.errors import BadInput, Pending
@@ -99,55 +99,3 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
         markup=False,
         soft_wrap=True,
     )
-
-
-def check_subject(subject: str) -> None:
-    """Raise BadInput where the name of a folder is given instead of a subject."""
-    if "/" in subject or subject.startswith("subject="):
-        raise BadInput("--subject takes what follows subject= in the folder's name, without it.")
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
-    parser.add_argument("--request", metavar="ID", help="an id for the request, which names nobody")
-    parser.add_argument(
-        "--mode",
-        metavar="MODE",
-        help="deferred: old files go when the retention ends (default); immediate: at once",
-    )
-    parser.add_argument("--verify", metavar="ID", help="search again for what a request erased")
-    parser.add_argument("--deep", action="store_true", help="with --verify: decode every column")
-
-
-def _check(words: Words) -> None:
-    if words.verify is not None:
-        if words.subject or words.request or words.mode:
-            raise BadInput("--verify ID stands alone or with --deep; leave the other options out.")
-        return
-    if not words.subject or not words.request:
-        raise BadInput("erase takes --subject S and --request ID, or --verify ID.")
-    if words.deep:
-        raise BadInput("--deep goes with --verify ID; erase first, and verify with a second call.")
-    check_subject(words.subject)
-    if len(words.subject) > 2 and words.subject in words.request:
-        raise BadInput(
-            "--request names the subject, and it is kept for good; give it a neutral id."
-        )
-    words.mode = words.mode or ErasureMode.DEFERRED
-    otherwise = f"the modes are {', '.join(ErasureMode)}."
-    one_of(words.mode, ErasureMode, what="mode", otherwise=otherwise)
-
-
-COMMAND = Command(
-    name="erase",
-    help="remove a subject from every place, and certify it",
-    example=(
-        "erase --subject anna --request R-17",
-        "the person's data is removed, with a certificate",
-    ),
-    run=run,
-    add_arguments=_add_arguments,
-    check=_check,
-    takes_landing=True,
-    erases=True,
-)

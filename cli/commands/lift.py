@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words
-from cli.commands.erase import check_subject
+from cli.command import Words
 from cli.lake_access import existing_lake, writing
 from cli.step_runner import recorded
 from conf.errors import BadInput
@@ -40,23 +39,3 @@ def run(words: Words, settings: Settings, console: Console) -> None:
         if not tombstones.lift(context.lake, subject, now=datetime.now(UTC)):
             raise BadInput("No tombstone keeps that subject out: there is nothing to lift.")
         console.print("lifted: photos that the subject sends from now on are taken in again.")
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("--subject", metavar="S", help="as in the name of the folder subject=S")
-
-
-def _check(words: Words) -> None:
-    if not words.subject:
-        raise BadInput("lift takes --subject S.")
-    check_subject(words.subject)
-
-
-COMMAND = Command(
-    name="lift",
-    help="let a subject that was erased send photos again",
-    example=("lift --subject anna", "anna may send photos again"),
-    run=run,
-    add_arguments=_add_arguments,
-    check=_check,
-)

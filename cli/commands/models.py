@@ -6,7 +6,7 @@ from functools import partial
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words
+from cli.command import Words
 from cli.lake_access import existing_lake, reading, writing
 from cli.output import model_tables
 from cli.step_runner import run_steps
@@ -43,24 +43,3 @@ def models_step(words: Words, context: Context) -> None:
         promote.recompute(context, weights_id)
     else:
         project(context, weights_id, reason=pca_refit.REQUEST)
-
-
-def _add_arguments(parser: Parser) -> None:
-    doing = parser.add_mutually_exclusive_group()
-    doing.add_argument("--refit", action="store_true", help="fit a new PCA version now")
-    doing.add_argument("--promote", metavar="VERSION", help="make this version the champion")
-    doing.add_argument(
-        "--rollback", action="store_true", help="make the version before the champion the champion"
-    )
-    doing.add_argument(
-        "--recompute", action="store_true", help="take gold/moments anew from silver/embeddings"
-    )
-
-
-COMMAND = Command(
-    name="models",
-    help="every model version; fit, promote or roll back one",
-    example=("models --rollback", "the PCA version before the champion, for readers"),
-    run=run,
-    add_arguments=_add_arguments,
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words
+from cli.command import Words
 from cli.lake_access import existing_lake
 from cli.output import photo_tables
 from conf.errors import BadInput
@@ -26,19 +26,3 @@ def run(words: Words, settings: Settings, console: Console) -> None:
         raise BadInput(
             f"{refused:,} of {len(predictions):,} photos can't be used; the table says why."
         )
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("photos", metavar="PHOTO", nargs="+", help="files of photos")
-    parser.add_argument(
-        "--classifier", metavar="VERSION", help="as models lists them (default: the champion)"
-    )
-
-
-COMMAND = Command(
-    name="predict",
-    help="which kinds of fruit photo files show, and how surely",
-    example=("predict a.jpg b.jpg", "which kinds of fruit these photos show"),
-    run=run,
-    add_arguments=_add_arguments,
-)

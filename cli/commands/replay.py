@@ -6,7 +6,7 @@ from functools import partial
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words, whole_number
+from cli.command import Words, whole_number
 from cli.lake_access import existing_lake, writing
 from cli.step_runner import run_steps
 from conf.errors import BadInput
@@ -57,29 +57,3 @@ def blocked_chunk(lake: Lake, number: int) -> Chunk:
             f"Chunk {number} is not blocked; the blocked ones are: {', '.join(blocked) or 'none'}."
         )
     return chunks[number]
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("--reason", metavar="REASON", help="those refused for it (default: all)")
-    parser.add_argument("--chunk", metavar="N", help="release this blocked chunk …")
-    parser.add_argument("--quarantine", action="store_true", help="… into quarantine")
-
-
-def _check(words: Words) -> None:
-    whole_number(words, "chunk")
-    if (words.chunk is not None) != words.quarantine:
-        raise BadInput(
-            "--chunk N and --quarantine go together: they release a blocked chunk into quarantine."
-        )
-    if words.chunk is not None and words.reason is not None:
-        raise BadInput("--chunk and --reason don't go together; call one after the other.")
-
-
-COMMAND = Command(
-    name="replay",
-    help="take quarantined photos through the gates again",
-    example=("replay --reason too_small", "what was refused for that, through the gates again"),
-    run=run,
-    add_arguments=_add_arguments,
-    check=_check,
-)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words
+from cli.command import Words
 from cli.lake_access import existing_lake
 from conf.settings import Settings
 from lake import lake_format
@@ -23,21 +23,3 @@ def run(words: Words, settings: Settings, console: Console) -> None:
         size = html_report.write(facts, Path(words.out))
     message = f"{words.out}: {size / 1e6:,.1f} MB. No person, path or photo of a person is in it."
     console.print(message, markup=False, soft_wrap=True)
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument(
-        "--out", metavar="FILE", default="report.html", help="(default: report.html)"
-    )
-    parser.add_argument(
-        "--pictures", action="store_true", help="with small pictures of refused photos, no person's"
-    )
-
-
-COMMAND = Command(
-    name="report",
-    help="what the lake holds and how it came, as one HTML file",
-    example=("report --out report.html", "runs, sums, gates, models and costs as one page"),
-    run=run,
-    add_arguments=_add_arguments,
-)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words
+from cli.command import Words
 from cli.commands.erase import finish_due_erasures
 from cli.lake_access import existing_lake, reading, writing
 from cli.output import retention_table
@@ -46,20 +46,3 @@ def retain(context: Context) -> None:
         name = each.place if each.unit == "rows" else f"{each.place}: {each.unit}"
         context.did.add({name: each.held})
     retention_table.show(context.console, removed, "went")
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument(
-        "--dry-run", action="store_true", help="show what would be removed, and change nothing"
-    )
-
-
-COMMAND = Command(
-    name="retain",
-    help="remove what is past its longest age, and old files",
-    example=("retain --dry-run", "what is past its longest age and would be removed"),
-    run=run,
-    add_arguments=_add_arguments,
-    takes_landing=True,
-    erases=True,
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words
+from cli.command import Words
 from cli.lake_access import existing_lake, writing
 from conf.settings import Settings
 from gold.retire_extractor import retire
@@ -21,16 +21,3 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     console.print(
         f"{words.model} is retired: {rows} removed. Older versions of the tables hold them still."
     )
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="its number as status shows it, or its name")
-
-
-COMMAND = Command(
-    name="retire",
-    help="remove a model's rows from silver and gold",
-    example=("retire mobilenet_v2", "that model's rows leave silver and gold"),
-    run=run,
-    add_arguments=_add_arguments,
-)

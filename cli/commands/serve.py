@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words, whole_number
+from cli.command import Words
 from cli.lake_access import existing_lake
 from conf.settings import Settings
 from lake import lake_format
@@ -23,24 +23,3 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     local_model(files, settings)
     queue = QuestionQueue(files, settings)
     server.serve(queue, host=words.host, port=int(words.port), console=console)
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("--port", metavar="N", default="8000", help="(default: 8000)")
-    parser.add_argument(
-        "--host", metavar="HOST", default="127.0.0.1", help="(default: this machine alone)"
-    )
-
-
-def _check(words: Words) -> None:
-    whole_number(words, "port")
-
-
-COMMAND = Command(
-    name="serve",
-    help="a web page that says what a photo shows, and its JSON API",
-    example=("serve --port 8000", "a page that says which fruit a photo shows"),
-    run=run,
-    add_arguments=_add_arguments,
-    check=_check,
-)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words, photo_count
+from cli.command import Words
 from cli.lake_access import existing_lake
 from cli.output import photo_tables
 from conf.errors import BadInput
@@ -33,22 +33,3 @@ def run(words: Words, settings: Settings, console: Console) -> None:
             f"The lake {files.root} has no photos of that model yet: run python run.py --layer all."
         )
     photo_tables.similar(console, found, to=words.photo)
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("photo", metavar="PHOTO", help="the file of a photo")
-    parser.add_argument("--count", metavar="N", default="10", help="how many (default: 10)")
-
-
-def _check(words: Words) -> None:
-    photo_count(words.count)
-
-
-COMMAND = Command(
-    name="similar",
-    help="the photos of the lake that are most similar to one",
-    example=("similar a.jpg --count 5", "the photos of the lake that are most like this one"),
-    run=run,
-    add_arguments=_add_arguments,
-    check=_check,
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from cli.command import Command, Parser, Words
+from cli.command import Words
 from cli.lake_access import existing_lake
 from cli.output import status_lines
 from conf.settings import Settings
@@ -19,16 +19,3 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     files = existing_lake(settings)
     lake_format.check_format(files)
     status_lines.show(console, files, as_json=words.json)
-
-
-def _add_arguments(parser: Parser) -> None:
-    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
-
-
-COMMAND = Command(
-    name="status",
-    help="counts, coverage by model, and whether the sums agree",
-    example=("status --lake data/lake", "what the lake holds, and whether it adds up"),
-    run=run,
-    add_arguments=_add_arguments,
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from cli.command import Command, Words
+from cli.command import Words
 from cli.lake_access import existing_lake, writing
 from cli.output import model_tables
 from cli.step_runner import run_steps
@@ -24,11 +24,3 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 def train_step(context: Context) -> None:
     """Trains classifiers of the settings' extractor."""
     training.train(context, context.model.weights_id, reason=pca_refit.REQUEST)
-
-
-COMMAND = Command(
-    name="train",
-    help="fit and test classifiers of the kinds of fruit",
-    example=("train", "classifiers of kinds, tested on photos held out"),
-    run=run,
-)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cli import command_reference
-from cli.command import Command, Parser
-from cli.parser import add_layer_options, add_shared_options
+from cli.command import Command
+from cli.parameters import Argument, Option, flag
+from cli.parser import layer_options, shared_options
 from cli.registry import COMMANDS
 from conf import errors
 
@@ -29,11 +30,12 @@ def section(page, title):
     return after.split("\n#", 1)[0]
 
 
-def flags(add_arguments):
-    """Every option and argument that a function adds to a parser, as help shows them."""
-    parser = Parser(add_help=False)
-    add_arguments(parser)
-    return [(*action.option_strings, action.metavar)[0] for action in parser._actions]
+def flags(parameters):
+    """Every option and argument, as help shows it."""
+    return [
+        (*each.opts, each.metavar)[0 if each.param_type_name == "option" else 1]
+        for each in parameters
+    ]
 
 
 def test_the_page_is_what_the_registry_says():
@@ -48,21 +50,21 @@ def test_every_command_is_on_the_page_with_its_options_and_its_example(name, com
     told = section(PAGE.read_text(), name)
     assert command.help[1:] in told
     assert f"python run.py {command.example[0]}  # {command.example[1]}" in told
-    for flag in flags(command.add_arguments):
-        assert f"| `{flag}" in told
+    for written in flags(command.parameters):
+        assert f"| `{written}" in told
     for each in command.subcommands:
         assert each.name in told
 
 
 @pytest.mark.parametrize(
-    ("title", "add"),
-    [("Run the layers", add_layer_options), ("Options of every command", add_shared_options)],
+    ("title", "options"),
+    [("Run the layers", layer_options), ("Options of every command", shared_options)],
 )
-def test_every_shared_option_is_on_the_page(title, add):
+def test_every_shared_option_is_on_the_page(title, options):
     told = section(PAGE.read_text(), title)
-    assert flags(add)
-    for flag in flags(add):
-        assert f"| `{flag}" in told
+    assert flags(options())
+    for name in flags(options()):
+        assert f"| `{name}" in told
 
 
 def test_every_error_of_the_tree_is_on_the_page_with_its_exit_code():
@@ -76,15 +78,16 @@ def test_every_error_of_the_tree_is_on_the_page_with_its_exit_code():
 
 
 def test_a_new_command_changes_the_page(monkeypatch):
-    def add_arguments(parser):
-        which = parser.add_mutually_exclusive_group()
-        which.add_argument("--left", metavar="A|B", help="left")
-        which.add_argument("--right", action="store_true")
-        parser.add_argument("--size", metavar="N", default="3", help="how large")
-        parser.add_argument("--name", metavar="S", required=True)
-        parser.add_argument("files", metavar="FILE", nargs="+", help="all of them")
-
-    new = Command("peel", "peel fruit", ("peel a.jpg", "a peel"), print, add_arguments)
+    parameters = (
+        Option("--left", "A|B", "left"),
+        flag("--right", ""),
+        Option("--size", "N", "how large", default="3"),
+        Option("--name", "S", required=True),
+        Argument("files", "FILE", "all of them", nargs=-1, required=True),
+    )
+    new = Command(
+        "peel", "peel fruit", ("peel a.jpg", "a peel"), parameters, exclusive=(("left", "right"),)
+    )
     monkeypatch.setattr(command_reference, "COMMANDS", (new,))
     told = section(command_reference.markdown(), "peel")
     assert "Peel fruit." in told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import io
 import json
@@ -17,6 +16,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from rich.console import Console
 
+from cli.command import Words
 from cli.commands import emr as emr_command
 from conf.errors import BadInput, FruitLakeError, Refused
 from conf.settings import Settings
@@ -116,7 +116,7 @@ def run(empty):
     def call(doing, *overrides, layer="all", package=None, step=None):
         wanted = ['emr.subnets=["subnet-1"]', CERTIFICATES, *overrides]
         settings = Settings.load("emr", environment={}, overrides=wanted)
-        words = argparse.Namespace(doing=doing, step_layer=layer, package=package, step=step)
+        words = Words(doing=doing, step_layer=layer, package=package, step=step)
         screen = io.StringIO()
         call.screen = screen
         emr_command.run(words, settings, Console(file=screen, width=200))
@@ -309,7 +309,7 @@ def test_without_credentials_the_sentence_says_how_to_get_some(monkeypatch, doin
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     settings = Settings.load("emr", environment={}, overrides=[CERTIFICATES])
-    words = argparse.Namespace(doing=doing, step_layer="all", package=None, step=None)
+    words = Words(doing=doing, step_layer="all", package=None, step=None)
     aws.client.cache_clear()
     with pytest.raises(FruitLakeError, match="there are no credentials: log in"):
         emr_command.run(words, settings, Console(file=io.StringIO()))

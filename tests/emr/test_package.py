@@ -1,6 +1,5 @@
 """What is in a package, where it lies, and every reason for which none is made."""
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -15,6 +14,7 @@ import pytest
 from moto import mock_aws
 from rich.console import Console
 
+from cli.command import Words
 from cli.commands import emr as emr_command
 from conf.errors import BadInput, BadSettings, FruitLakeError, Refused
 from conf.settings import Settings
@@ -116,7 +116,7 @@ def test_no_package_is_told(s3):
 
 
 def command(settings):
-    emr_command.run_package(argparse.Namespace(), settings, Console(quiet=True))
+    emr_command.run_package(Words(), settings, Console(quiet=True))
 
 
 def test_a_bucket_that_is_missing_is_told_before_anything_is_fetched(account):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
 import io
 import json
@@ -14,6 +13,7 @@ from moto import mock_aws
 from parliament import analyze_policy_string
 from rich.console import Console
 
+from cli.command import Words
 from cli.commands import emr as emr_command
 from conf.errors import BadInput, Refused
 from conf.settings import Settings
@@ -500,7 +500,7 @@ def cloud(monkeypatch, calls):
 def command(tmp_path):
     def call(*overrides, apply=False):
         settings, screen = load(*overrides), io.StringIO()
-        words = argparse.Namespace(out=str(tmp_path / "out"), apply=apply)
+        words = Words(out=str(tmp_path / "out"), apply=apply)
         console = Console(file=screen, width=200)
         emr_command.run_policies(words, settings, console)
         return screen.getvalue()

@@ -1,0 +1,1 @@
+"""The words of every command: what help, the reference, completion and the parser know of it."""
