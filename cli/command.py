@@ -1,10 +1,12 @@
-"""What a command is: its name, its help, an example, its arguments, and the module that does it."""
+"""What a command is: its name, its help, an example, its parameters, and where the code is that does it."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ import click
 
 from conf.errors import BadInput, hint
 
-if TYPE_CHECKING:  # each takes a tenth of a second, and words alone need neither
+if TYPE_CHECKING:  # Words alone need neither, and each takes a tenth of a second to load.
     from rich.console import Console
 
     from conf.settings import Settings
@@ -20,21 +22,27 @@ if TYPE_CHECKING:  # each takes a tenth of a second, and words alone need neithe
 Words = SimpleNamespace
 """The parsed words of the command line."""
 
+INSTALLED = "fruit-lake"
+"""The name of the command line where the project is installed."""
+
+CALL = INSTALLED if Path(sys.argv[0]).stem == INSTALLED else "python run.py"
+"""How this process was called: what examples and errors tell people to type."""
+
 
 @dataclass(frozen=True)
 class Command:
     """One command of the command line.
 
     `help` is half a sentence. `example` is what to type after `python run.py`, and what it gives.
-    `parameters` are the command's own; of those that `exclusive` names together, a call has one at most.
+    `parameters` are the command's own; of those that a row of `exclusive` names, a call has one at most.
     `check` raises BadInput for words that don't go together. `takes_landing`: it reads or writes the landing
     folder. `erases`: it removes what somebody may ask to be gone. `settings_name` are the settings that it
     takes unless `--conf` names others. `makes_buckets`: its buckets need not be there. `subcommands` are told
     apart by the word `doing`.
 
-    What it does is the function `run` of the module of its name in cli/commands. It is loaded when it is
-    called: Spark, pandas and all that they need take 1.5 s, which help, a mistyped word and a shell that
-    completes one have no use for.
+    What it does is the function `run` of the module of its name in cli/commands, which is loaded when it is
+    called. Spark, pandas and their like take seconds to load; help, a word that is mistyped and a shell that
+    completes a word don't wait for them.
     """
 
     name: str
@@ -50,17 +58,16 @@ class Command:
     subcommands: tuple[Command, ...] = ()
 
     def run(self, words: Words, settings: Settings, console: Console) -> None:
-        """Does what the words say. Raises what the command's module raises."""
+        """Does what the words say. Raises as the command's module does."""
         import_module(f"cli.commands.{self.name}").run(words, settings, console)
 
     def check_words(self, words: Words) -> None:
-        """Raises BadInput for words that don't go together."""
+        """Raises BadInput for words that don't go together, those of a subcommand too."""
+        options = {each.name: each.opts[0] for each in self.parameters}
         for names in self.exclusive:
-            given = [f"--{name.replace('_', '-')}" for name in names if getattr(words, name)]
+            given = [options[name] for name in names if getattr(words, name)]
             if len(given) > 1:
-                raise BadInput(
-                    f"{' and '.join(given[:2])} don't go together; call one after the other."
-                )
+                raise BadInput(f"{' and '.join(given)} don't go together; give one of them.")
         self.check(words)
         for each in self.subcommands:
             if each.name == words.doing:
@@ -90,3 +97,8 @@ def one_of(text: str, known: Iterable[str], *, what: str, otherwise: str) -> str
     if text not in known:
         raise BadInput(f"There is no {what} {text}; {hint(text, known, otherwise=otherwise)}")
     return text
+
+
+def lacking(name: str, what: str, example: str) -> BadInput:
+    """The error for a command that needs words which are not there."""
+    return BadInput(f"{name} needs {what}; for example {CALL} {example}.")

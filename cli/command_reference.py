@@ -160,12 +160,9 @@ def _options(parameters: Iterable[click.Parameter]) -> str:
 
 
 def _meaning(parameter: click.Parameter) -> str:
-    """The help of a parameter, with its default where the help doesn't tell it."""
-    text = meaning(parameter)
-    if isinstance(parameter.default, str) and "(default" not in text:
-        text = f"{text} (default: {parameter.default})".strip()
+    """The help of a parameter, and whether a call needs it."""
     needs = "required" if parameter.required and isinstance(parameter, click.Option) else ""
-    return "; ".join(filter(None, (text, needs))) or "–"
+    return "; ".join(filter(None, (meaning(parameter), needs))) or "–"
 
 
 def _examples(examples: Sequence[tuple[str, str]]) -> str:

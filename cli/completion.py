@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import click
 from click.shell_completion import shell_complete
 
-PROGRAM = "fruit-lake"
+from cli.command import INSTALLED
 
 VARIABLE = "_FRUIT_LAKE_COMPLETE"
 """The environment variable by which a shell asks; click's scripts for shells set it."""
@@ -20,20 +21,20 @@ VARIABLE = "_FRUIT_LAKE_COMPLETE"
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def asked_for() -> bool:
+def is_asked_for() -> bool:
     """Whether a shell has started this process to complete a word, or to get its script."""
     return VARIABLE in os.environ
 
 
 def answer(commands: click.Command) -> int:
     """Answers the shell on the standard output, and returns the exit code."""
-    return shell_complete(commands, {}, PROGRAM, VARIABLE, os.environ[VARIABLE])
+    return shell_complete(commands, {}, INSTALLED, VARIABLE, os.environ[VARIABLE])
 
 
 def extractors() -> Iterable[str]:
     """The extractors that the project has."""
-    names = (file.stem for file in (ROOT / "silver" / "extractors").glob("*.py"))
-    return sorted(name for name in names if name != "__init__")
+    files = (ROOT / "silver" / "extractors").glob("[!_]*.py")
+    return sorted(file.stem for file in files)
 
 
 def setting_files() -> Iterable[str]:
@@ -43,26 +44,8 @@ def setting_files() -> Iterable[str]:
 
 def settings() -> Iterable[str]:
     """Every setting, as `section.key=`."""
-    from conf.settings import known_keys
+    from conf.settings import Settings
 
-    return [f"{key}=" for key in known_keys()]
-
-
-def judged_tables() -> Iterable[str]:
-    """The tables that have a suite of expectations."""
-    names = sorted(file.stem for file in (ROOT / "expectations").glob("*_*.json"))
-    return [name.replace("_", "/", 1) for name in names]
-
-
-def tables() -> Iterable[str]:
-    """Every table of a lake."""
-    from lake.catalog import TABLES
-
-    return [table.name for table in TABLES]
-
-
-def reasons() -> Iterable[str]:
-    """The reasons for which silver refuses a photo."""
-    from silver.pixels import RefusalReason
-
-    return list(RefusalReason)
+    for section, field in Settings.model_fields.items():
+        for each in (field.annotation, *get_args(field.annotation)):
+            yield from (f"{section}.{key}=" for key in getattr(each, "model_fields", ()))

@@ -18,7 +18,7 @@ def execute(words: Words, console: Console, run_layers: RunLayers) -> None:
     """Does what the words say. `run_layers` is the flow that `--layer` runs. Raises as commands do."""
     command = BY_NAME.get(words.command)
     usual = command.settings_name if command else "local"
-    settings = Settings.load(words.conf or usual, overrides=overrides(words))
+    settings = Settings.load(getattr(words, "conf", usual), overrides=overrides(words))
     check_buckets(words, settings, console)
     if command:
         command.run(words, settings, console)

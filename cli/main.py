@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None, run_layers: RunLayers) -> int:
     What a command needs is loaded once its words are understood: words that are not, and a shell's question
     for the rest of one, are answered at once.
     """
-    if completion.asked_for():
+    if completion.is_asked_for():
         return completion.answer(parser.whole())
     words = sys.argv[1:] if argv is None else argv
     console, errors = consoles(words)

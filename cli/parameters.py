@@ -1,4 +1,4 @@
-"""Options and arguments of commands: click's own, with what help, completion and errors need beside it."""
+"""Options and arguments of commands: click's own, and what help, completion and errors need beside them."""
 
 from __future__ import annotations
 
@@ -10,60 +10,107 @@ from click.shell_completion import CompletionItem
 
 from conf.errors import BadInput, hint
 
-Completions = Callable[[], Iterable[str]]
-"""The values of an option that a shell may offer."""
+Offered = Iterable[str] | Callable[[], Iterable[str]]
+"""The values that a shell offers, or a function that looks them up when it asks."""
+
+PATH = click.Path()
+"""The type of a path: a shell offers the names of files. Whether there is one is not checked here."""
 
 
 class Option(click.Option):
-    """An option. `choices` are the only values that it takes; `offered` are those that a shell offers."""
+    """An option with a value.
+
+    `choices` are the only values that it takes, and `what` says what they are; `offered` are those that a
+    shell offers. `stored_as` is its name among the parsed words, where that is not its own.
+    """
 
     def __init__(
         self,
         name: str,
-        metavar: str | None,
+        metavar: str,
         help: str | None = None,
         *,
         choices: Sequence[str] = (),
-        offered: Completions | None = None,
-        takes_path: bool = False,
+        what: str = "",
+        offered: Offered | None = None,
+        stored_as: str | None = None,
         **more: Any,
     ) -> None:
-        if takes_path:
-            more["type"] = click.Path()
-        names = [name, *filter(None, [more.pop("stored_as", None)])]
-        super().__init__(names, metavar=metavar, help=help, **more)
+        names = [name, stored_as] if stored_as else [name]
+        super().__init__(names, metavar=metavar, help=_told(help, more.get("default")), **more)
         self.choices = tuple(choices)
-        self.offered = offered or (lambda: self.choices)
+        self.what = what or name.lstrip("-")
+        self.offered = offered or self.choices
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
-        """The value of the option. Raises BadInput for another option, or for none of the choices."""
-        if isinstance(value, str):
-            _check_value(ctx, self, value)
-            if self.choices:
-                _check_choice(self, value, self.choices)
+        """The value. Raises BadInput where another option stands in its place, where it is empty, and where
+        it is none of the choices."""
+        for text in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(text, str) and not ctx.resilient_parsing:
+                self._check(text)
         return super().process_value(ctx, value)
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
-        """What a shell offers for the beginning of a value."""
-        found = [each for each in self.offered() if each.startswith(incomplete)]
-        return [*map(CompletionItem, found)] or super().shell_complete(ctx, incomplete)
+    def _check(self, text: str) -> None:
+        name = self.opts[0]
+        if text.startswith("-") and not is_number(text):
+            raise BadInput(
+                f"{name} needs a value, and {text} stands in its place; write {written(self)}."
+            )
+        if not text.strip():
+            raise BadInput(f"The value of {name} is empty; write {written(self)}.")
+        if self.choices and text not in self.choices:
+            nearest = hint(text.lower(), self.choices, otherwise=f"name {listed(self.choices)}.")
+            raise BadInput(f"There is no {self.what} {text}; {nearest}")
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What a shell offers for the beginning of a value; for a path the names of files, too."""
+        items = offers(self.offered, incomplete)
+        is_path = isinstance(self.type, click.Path)
+        return items if items or not is_path else self.type.shell_complete(ctx, self, incomplete)
 
 
-def flag(name: str, help: str) -> Option:
+class Flag(click.Option):
     """An option without a value."""
-    return Option(name, None, help, is_flag=True)
+
+    def __init__(self, name: str, help: str | None = None) -> None:
+        super().__init__([name], help=help, is_flag=True)
 
 
 class Argument(click.Argument):
-    """An argument with a help text, which click's own don't have."""
+    """An argument with a help text, which click's own have not."""
 
-    def __init__(self, name: str, metavar: str, help: str, **more: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        metavar: str,
+        help: str,
+        *,
+        offered: Offered | None = None,
+        **more: Any,
+    ) -> None:
         super().__init__([name], metavar=metavar, **more)
-        self.meaning = help
+        self.help = _told(help, more.get("default"))
+        self.offered = offered
+
+    def make_metavar(self, ctx: click.Context) -> str:
+        """The argument as a line of usage shows it."""
+        return written(self) if self.required else f"[{written(self)}]"
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """The line of the argument in a help text."""
-        return self.make_metavar(ctx), self.meaning
+        return written(self), meaning(self)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What a shell offers for the beginning of the argument."""
+        if self.offered is None:
+            return super().shell_complete(ctx, incomplete)
+        return offers(self.offered, incomplete)
+
+
+def offers(offered: Offered, incomplete: str) -> list[CompletionItem]:
+    """The values that begin like that, as a shell is offered them."""
+    known = offered() if callable(offered) else offered
+    return [CompletionItem(each) for each in known if each.startswith(incomplete)]
 
 
 def written(parameter: click.Parameter) -> str:
@@ -77,32 +124,20 @@ def written(parameter: click.Parameter) -> str:
 
 def meaning(parameter: click.Parameter) -> str:
     """What a parameter means, in a few words; empty where nobody said so."""
-    return getattr(parameter, "meaning", None) or getattr(parameter, "help", None) or ""
+    return getattr(parameter, "help", None) or ""
 
 
-def options_of(context: click.Context | None) -> dict[str, click.Parameter]:
-    """The options of a command by their names."""
-    if context is None:
-        return {}
-    return {name: each for each in context.command.get_params(context) for name in each.opts}
+def _told(help: str | None, default: str | None) -> str | None:
+    """The help of a parameter, with its default."""
+    return f"{help} (default: {default})" if default else help
 
 
-def as_value(parameter: click.Parameter | None) -> str:
-    """What a sentence says of a value that is missing: how the option is written."""
-    return f": {written(parameter)}" if parameter is not None else ""
+def is_number(text: str) -> bool:
+    """Whether a word is a number, and so no option though it begins with a minus."""
+    return text.lstrip("-").replace(".", "", 1).isdecimal()
 
 
-def _check_value(context: click.Context, option: click.Option, text: str) -> None:
-    """Raises BadInput where the value of an option is another option, which has taken the value's place."""
-    if text in options_of(context):
-        raise BadInput(f"{option.opts[0]} needs a value{as_value(option)}, and {text} follows it.")
-
-
-def _check_choice(option: click.Option, text: str, choices: Sequence[str]) -> None:
-    """Raises BadInput where the value of an option is none of its choices; names the nearest of them."""
-    if text not in choices:
-        *first, last = choices
-        otherwise = f"name one of {', '.join(first)} or {last}."
-        raise BadInput(
-            f"{option.opts[0]} {text} is unknown; {hint(text, choices, otherwise=otherwise)}"
-        )
+def listed(words: Iterable[str]) -> str:
+    """Words as a sentence lists them: `a, b or c`."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last

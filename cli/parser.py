@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from cli import usage_errors
-from cli.command import Command, Words, one_of, photo_count
-from cli.completion import extractors, setting_files, settings
-from cli.parameters import Option, flag
+from cli import completion, usage_errors
+from cli.command import CALL, Command, Words, photo_count
+from cli.parameters import PATH, Flag, Option
 from cli.registry import BY_NAME, COMMANDS
 from conf.errors import BadInput
 from lake.enums import LAYERS
@@ -29,38 +30,44 @@ RUNS = (
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "allow_extra_args": True}
 
 
-def shared_options() -> list[Option]:
+def parse(words: Sequence[str]) -> Words:
+    """The words of the command line. A shared option is among them only if somebody gave it.
+
+    Raises BadInput; SystemExit where help was asked for, which is shown.
+    """
+    parsed = Words(command=None, doing=None)
+    try:
+        with whole().make_context(CALL, list(words), obj=parsed) as context:
+            context.command.invoke(context)
+    except click.exceptions.Exit as done:
+        raise SystemExit(done.exit_code) from None
+    except click.UsageError as error:
+        raise usage_errors.bad_input(error, words) from None
+    return _checked(parsed)
+
+
+def shared_options() -> list[click.Option]:
     """The options that stand before or after a command's name."""
+    conf, weights = "local, emr or a TOML file (default: local)", "imagenet, a file or s3:// URI, "
     return [
-        Option(
-            "--conf",
-            "NAME",
-            "local, emr or a TOML file (default: local)",
-            offered=setting_files,
-            takes_path=True,
-        ),
-        Option("--landing", "FOLDER", "where photos arrive (paths.landing)", takes_path=True),
-        Option("--lake", "FOLDER", "where the tables live (paths.lake)", takes_path=True),
+        Option("--conf", "NAME", conf, offered=completion.setting_files, type=PATH),
+        Option("--landing", "FOLDER", "where photos arrive (paths.landing)", type=PATH),
+        Option("--lake", "FOLDER", "where the tables live (paths.lake)", type=PATH),
         Option(
             "--set",
             "KEY=VALUE",
             "any setting, as section.key=value",
             multiple=True,
-            offered=settings,
+            offered=completion.settings,
         ),
-        Option("--extractor", "NAME", "a file in silver/extractors", offered=extractors),
-        Option(
-            "--weights",
-            "WEIGHTS",
-            "imagenet, a file or s3:// URI, or random:SEED",
-            takes_path=True,
-        ),
-        Option("--log", "FORM", "text, or json: an object a line", choices=LOGS),
-        flag("--debug", "show a traceback with an error"),
+        Option("--extractor", "NAME", "a file in silver/extractors", offered=completion.extractors),
+        Option("--weights", "WEIGHTS", f"{weights}or random:SEED", type=PATH),
+        Option("--log", "FORM", "text, or json: an object a line", choices=LOGS, what="log form"),
+        Flag("--debug", "show a traceback with an error"),
     ]
 
 
-def layer_options() -> list[Option]:
+def layer_options() -> list[click.Option]:
     """The options that run layers, which stand where a command would."""
     return [
         Option("--layer", "LAYER", "bronze, silver, gold or all", choices=(*LAYERS, "all")),
@@ -68,23 +75,10 @@ def layer_options() -> list[Option]:
     ]
 
 
-def parse(words: Sequence[str]) -> Words:
-    """The words of the command line. Raises BadInput; SystemExit where help was asked for and shown."""
-    parsed = Words(command=None, doing=None)
-    try:
-        with whole().make_context("run.py", list(words), obj=parsed) as context:
-            context.command.invoke(context)
-    except click.exceptions.Exit as done:
-        raise SystemExit(done.exit_code) from None
-    except click.UsageError as error:
-        raise usage_errors.bad_input(error) from None
-    return _checked(parsed)
-
-
 def whole() -> click.Group:
     """The command line as click knows it."""
     return _Commands(
-        "run.py",
+        CALL,
         [_made(command) for command in COMMANDS],
         invoke_without_command=True,
         params=[*layer_options(), *shared_options()],
@@ -97,15 +91,27 @@ def whole() -> click.Group:
 
 
 class _Command(click.Command):
-    """A command whose errors all say which command they are of; click's parser leaves it out of some."""
+    """A command that takes each option once, and whose errors all say which command they are of."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses the words of this command. Raises click's errors."""
+        """Parses the words of this command. Raises click's errors, and BadInput for an option given twice."""
         try:
+            if not ctx.resilient_parsing:
+                _, _, given = self.make_parser(ctx).parse_args(list(args))
+                for parameter, times in Counter(given).items():
+                    if times > 1 and not parameter.multiple:
+                        raise usage_errors.twice(parameter)
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
             raise
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """The option that shows help, told in the form of the others."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.help = "show this text"
+        return option
 
 
 class _Commands(_Command, click.Group):
@@ -119,9 +125,8 @@ class _Commands(_Command, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command of the first word. Raises BadInput where there is none."""
-        parent = "" if ctx.parent is None else f"{ctx.info_name} "
-        otherwise = f"the commands are {', '.join(self.commands)}."
-        one_of(args[0], self.commands, what=f"command {parent}".rstrip(), otherwise=otherwise)
+        if args[0] not in self.commands and not ctx.resilient_parsing:
+            raise usage_errors.no_such_command(ctx, args[0])
         return super().resolve_command(ctx, args)
 
 
@@ -137,7 +142,8 @@ def _made(command: Command) -> click.Command:
     }
     if command.subcommands:
         inner = [_made(each) for each in command.subcommands]
-        return _Commands(command.name, inner, invoke_without_command=True, **facts)
+        facts |= {"invoke_without_command": True, "subcommand_metavar": "COMMAND …"}
+        return _Commands(command.name, inner, **facts)
     return _Command(command.name, **facts)
 
 
@@ -148,22 +154,23 @@ def _keep(context: click.Context, /, **given: Any) -> None:
     if context.parent is not None:
         is_inner = context.parent.parent is not None
         setattr(words, "doing" if is_inner else "command", context.info_name)
+    shared = {option.name: option for option in shared_options()}
     for name, value in given.items():
-        before = getattr(words, name, None)
-        if name == "set":
-            words.set = [*(before or ()), *value]
-        elif before is None or value:
+        if name not in shared:
             setattr(words, name, value)
-    if isinstance(context.command, click.Group) and context.invoked_subcommand:
-        return
-    usage_errors.check_left_over(context)
+        elif context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            if name != "set" and hasattr(words, name):
+                raise usage_errors.twice(shared[name])
+            setattr(words, name, [*getattr(words, name, ()), *value] if name == "set" else value)
+    if not (isinstance(context.command, click.Group) and context.invoked_subcommand):
+        usage_errors.check_left_over(context)
 
 
 def _examples(*examples: tuple[str, str]) -> str:
     """The examples as they stand below the options of a help text. The first line keeps click from joining
     the others."""
     width = max(len(words) for words, _ in examples if len(words) < 50) + 2
-    lines = (f"  python run.py {words.ljust(width)}{gives}".rstrip() for words, gives in examples)
+    lines = (f"  {CALL} {words.ljust(width)}{gives}".rstrip() for words, gives in examples)
     return "\n".join(["\b", "examples:" if len(examples) > 1 else "example:", *lines])
 
 
@@ -171,19 +178,22 @@ def _checked(words: Words) -> Words:
     """The words, where they go together. Raises BadInput."""
     if words.layer and words.command:
         raise BadInput(f"--layer and {words.command} don't go together; call one after the other.")
-    if not words.layer and not words.command:
-        raise BadInput(f"Say what to do: --layer {'|'.join(LAYERS)}|all, or {', '.join(BY_NAME)}.")
     if words.samples is not None:
-        if words.command:
-            raise BadInput(
-                f"--samples goes with --layer; type python run.py samples {words.samples}."
-            )
         photo_count(words.samples)
+        if not words.layer:
+            raise BadInput(
+                f"--samples goes with --layer; call {CALL} samples {words.samples} for photos alone."
+            )
+    if not words.layer and not words.command:
+        todo = f"--layer {'|'.join(LAYERS)}|all, or {', '.join(BY_NAME)}"
+        raise BadInput(f"Say what to do: {todo}; {CALL} --help says more.")
     if words.command:
         command = BY_NAME[words.command]
         if command.subcommands and not words.doing:
             doing = "|".join(each.name for each in command.subcommands)
-            raise BadInput(f"Say what to do: {command.name} {doing}.")
+            raise BadInput(
+                f"Say what {command.name} is to do: {doing}; for example {CALL} {command.example[0]}."
+            )
         command.check_words(words)
     return words
 
@@ -191,10 +201,10 @@ def _checked(words: Words) -> Words:
 def overrides(words: Words) -> list[str]:
     """The flags as `section.key=value`, the plain flags after those of `--set`, so that they win."""
     flags = {
-        "paths.landing": words.landing,
-        "paths.lake": words.lake,
-        "model.extractor": words.extractor,
-        "model.weights": words.weights,
+        "paths.landing": getattr(words, "landing", None),
+        "paths.lake": getattr(words, "lake", None),
+        "model.extractor": getattr(words, "extractor", None),
+        "model.weights": getattr(words, "weights", None),
     }
     named = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    return [*words.set, *named]
+    return [*getattr(words, "set", []), *named]

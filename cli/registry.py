@@ -1,32 +1,16 @@
-"""Every command of the command line, in the order in which help shows them. A new command is its words in
-cli/declarations, one entry here, and one file in cli/commands."""
+"""Every command of the command line, in the order in which help shows them. A new command is one entry in a
+file of cli/declarations, and one file in cli/commands with what it does."""
 
 from __future__ import annotations
 
 from cli.command import Command
-from cli.declarations.emr_commands import EMR
-from cli.declarations.lake_commands import CHECK, REPLAY, REPORT, SAMPLES, STATUS
-from cli.declarations.model_commands import MODELS, PREDICT, RETIRE, SERVE, SIMILAR, TRAIN
-from cli.declarations.privacy_commands import AUDIT, ERASE, LIFT, RESTORE, RETAIN
+from cli.declarations import emr_commands, lake_commands, model_commands, privacy_commands
 
 COMMANDS: tuple[Command, ...] = (
-    SAMPLES,
-    STATUS,
-    CHECK,
-    REPLAY,
-    MODELS,
-    TRAIN,
-    PREDICT,
-    SIMILAR,
-    SERVE,
-    REPORT,
-    RETIRE,
-    AUDIT,
-    ERASE,
-    LIFT,
-    RETAIN,
-    RESTORE,
-    EMR,
+    *lake_commands.COMMANDS,
+    *model_commands.COMMANDS,
+    *privacy_commands.COMMANDS,
+    *emr_commands.COMMANDS,
 )
 
 BY_NAME = {command.name: command for command in COMMANDS}

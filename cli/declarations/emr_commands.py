@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from cli.command import Command
-from cli.parameters import Option, flag
+import re
+
+from cli.command import Command, Words
+from cli.parameters import PATH, Flag, Option
+from conf.errors import BadInput
 from lake.enums import LAYERS
 
-PHOTO_BYTES, HOURS, FOLDER = "100000", "1", "policies"
-"""The defaults of --photo-bytes, --hours and --out."""
+PHOTOS, PHOTO_BYTES, HOURS, FOLDER = "1000000", "100000", "1", "policies"
+"""The defaults of --photos, --photo-bytes, --hours and --out."""
+
+
+def _check_plan(words: Words) -> None:
+    for flag, text in (("--photos", words.photos), ("--photo-bytes", words.photo_bytes)):
+        if not re.fullmatch("[0-9]{1,12}", text) or not int(text):
+            raise BadInput(f"{flag} {text} is no whole number above 0; write it as 1000000.")
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", words.hours) or not float(words.hours):
+        raise BadInput(f"--hours {words.hours} is no number of hours above 0; write it as 1.5.")
+
 
 SUBCOMMANDS = (
     Command(
@@ -18,17 +30,11 @@ SUBCOMMANDS = (
             "what a run over so many photos takes and costs",
         ),
         parameters=(
-            Option("--photos", "N", "how many photos a run takes", required=True),
-            Option(
-                "--photo-bytes",
-                "BYTES",
-                f"the average size of a photo (default: {PHOTO_BYTES})",
-                default=PHOTO_BYTES,
-            ),
-            Option(
-                "--hours", "H", f"the hours that a run may take (default: {HOURS})", default=HOURS
-            ),
+            Option("--photos", "N", "how many photos a run takes", default=PHOTOS),
+            Option("--photo-bytes", "BYTES", "the average size of a photo", default=PHOTO_BYTES),
+            Option("--hours", "H", "the hours that a run may take", default=HOURS),
         ),
+        check=_check_plan,
     ),
     Command(
         name="policies",
@@ -38,14 +44,8 @@ SUBCOMMANDS = (
             "write roles, bucket policies and alarms to read them",
         ),
         parameters=(
-            Option(
-                "--out",
-                "FOLDER",
-                f"where the files go (default: {FOLDER})",
-                default=FOLDER,
-                takes_path=True,
-            ),
-            flag("--apply", "also create them in the account"),
+            Option("--out", "FOLDER", "where the files go", default=FOLDER, type=PATH),
+            Flag("--apply", "also create them in the account"),
         ),
     ),
     Command(
@@ -92,11 +92,16 @@ SUBCOMMANDS = (
     ),
 )
 
-EMR = Command(
-    name="emr",
-    help="the pipeline on a cluster of AWS EMR",
-    example=("emr plan --photos 10000000", "nodes, hours and cost of a run over so many photos"),
-    settings_name="emr",
-    makes_buckets=True,
-    subcommands=SUBCOMMANDS,
+COMMANDS = (
+    Command(
+        name="emr",
+        help="the pipeline on a cluster of AWS EMR",
+        example=(
+            "emr plan --photos 10000000",
+            "nodes, hours and cost of a run over so many photos",
+        ),
+        settings_name="emr",
+        makes_buckets=True,
+        subcommands=SUBCOMMANDS,
+    ),
 )

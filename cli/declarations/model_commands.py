@@ -2,75 +2,74 @@
 
 from __future__ import annotations
 
-import click
-
 from cli.command import Command, Words, photo_count, whole_number
-from cli.parameters import Argument, Option, flag
-
-MODELS = Command(
-    name="models",
-    help="every model version; fit, promote or roll back one",
-    example=("models --rollback", "the PCA version before the champion, for readers"),
-    parameters=(
-        flag("--refit", "fit a new PCA version now"),
-        Option("--promote", "VERSION", "make this version the champion"),
-        flag("--rollback", "make the version before the champion the champion"),
-        flag("--recompute", "take gold/moments anew from silver/embeddings"),
-    ),
-    exclusive=(("refit", "promote", "rollback", "recompute"),),
-)
-
-TRAIN = Command(
-    name="train",
-    help="fit and test classifiers of the kinds of fruit",
-    example=("train", "classifiers of kinds, tested on photos held out"),
-)
-
-RETIRE = Command(
-    name="retire",
-    help="remove a model's rows from silver and gold",
-    example=("retire mobilenet_v2", "that model's rows leave silver and gold"),
-    parameters=(Argument("model", "MODEL", "its number as status shows it, or its name"),),
-)
-
-PREDICT = Command(
-    name="predict",
-    help="which kinds of fruit photo files show, and how surely",
-    example=("predict a.jpg b.jpg", "which kinds of fruit these photos show"),
-    parameters=(
-        Argument("photos", "PHOTO", "files of photos", nargs=-1, required=True, type=click.Path()),
-        Option("--classifier", "VERSION", "as models lists them (default: the champion)"),
-    ),
-)
+from cli.parameters import PATH, Argument, Flag, Option
 
 
 def _check_similar(words: Words) -> None:
     photo_count(words.count)
 
 
-SIMILAR = Command(
-    name="similar",
-    help="the photos of the lake that are most similar to one",
-    example=("similar a.jpg --count 5", "the photos of the lake that are most like this one"),
-    parameters=(
-        Argument("photo", "PHOTO", "the file of a photo", type=click.Path()),
-        Option("--count", "N", "how many (default: 10)", default="10"),
-    ),
-    check=_check_similar,
-)
-
-
 def _check_serve(words: Words) -> None:
     whole_number(words, "port")
 
 
-SERVE = Command(
-    name="serve",
-    help="a web page that says what a photo shows, and its JSON API",
-    example=("serve --port 8000", "a page that says which fruit a photo shows"),
-    parameters=(
-        Option("--port", "N", "(default: 8000)", default="8000"),
-        Option("--host", "HOST", "(default: this machine alone)", default="127.0.0.1"),
+COMMANDS = (
+    Command(
+        name="models",
+        help="every model version; fit, promote or roll back one",
+        example=("models --rollback", "the PCA version before the champion, for readers"),
+        parameters=(
+            Flag("--refit", "fit a new PCA version now"),
+            Option("--promote", "VERSION", "make this version the champion"),
+            Flag("--rollback", "make the version before the champion the champion"),
+            Flag("--recompute", "take gold/moments anew from silver/embeddings"),
+        ),
+        exclusive=(("refit", "promote", "rollback", "recompute"),),
     ),
-    check=_check_serve,
+    Command(
+        name="train",
+        help="fit and test classifiers of the kinds of fruit",
+        example=("train", "classifiers of kinds, tested on photos held out"),
+    ),
+    Command(
+        name="retire",
+        help="remove a model's rows from silver and gold",
+        example=("retire mobilenet_v2", "that model's rows leave silver and gold"),
+        parameters=(Argument("model", "MODEL", "its number as status shows it, or its name"),),
+    ),
+    Command(
+        name="predict",
+        help="which kinds of fruit photo files show, and how surely",
+        example=("predict a.jpg b.jpg", "which kinds of fruit these photos show"),
+        parameters=(
+            Argument("photos", "PHOTO", "files of photos", nargs=-1, required=True, type=PATH),
+            Option("--classifier", "VERSION", "as models lists them (default: the champion)"),
+        ),
+    ),
+    Command(
+        name="similar",
+        help="the photos of the lake that are most similar to one",
+        example=("similar a.jpg --count 5", "the photos of the lake that are most like this one"),
+        parameters=(
+            Argument("photo", "PHOTO", "the file of a photo", type=PATH),
+            Option("--count", "N", "how many", default="10"),
+        ),
+        check=_check_similar,
+    ),
+    Command(
+        name="serve",
+        help="a web page that says what a photo shows, and its JSON API",
+        example=("serve --port 8000", "a page that says which fruit a photo shows"),
+        parameters=(
+            Option("--port", "N", "at which port the page is", default="8000"),
+            Option(
+                "--host",
+                "HOST",
+                "at which address; 127.0.0.1 is this machine alone",
+                default="127.0.0.1",
+            ),
+        ),
+        check=_check_serve,
+    ),
 )

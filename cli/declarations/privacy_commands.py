@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cli.command import Command, Words, one_of, whole_number
-from cli.completion import tables
-from cli.parameters import Option, flag
+from cli.command import Command, Words, lacking, whole_number
+from cli.known_names import AUDITED_TABLES, RESTORED_TABLES
+from cli.parameters import PATH, Flag, Option
 from conf.errors import BadInput
 from lake.enums import ErasureMode
 
@@ -13,24 +13,7 @@ SUBJECT = "as in the name of the folder subject=S"
 
 def _check_audit(words: Words) -> None:
     if words.subject is None and words.photo is None:
-        raise BadInput("audit takes --subject S or --photo ID.")
-
-
-AUDIT = Command(
-    name="audit",
-    help="what the lake held on a subject or of a photo, and when",
-    example=("audit --subject anna --history", "what was held on anna, since when and until when"),
-    parameters=(
-        Option("--subject", "S", SUBJECT),
-        Option("--photo", "ID", "a photo_id"),
-        Option("--at", "TIME", "a time in ISO 8601, UTC; a date alone means its end"),
-        Option("--version", "TABLE=N", "one table at one version"),
-        flag("--history", "when rows came, and when they left"),
-        Option("--json", "FILE", "write the whole answer there", takes_path=True),
-    ),
-    exclusive=(("subject", "photo"), ("at", "version", "history")),
-    check=_check_audit,
-)
+        raise lacking("audit", "--subject S or --photo ID", "audit --subject anna --history")
 
 
 def _check_subject(subject: str) -> None:
@@ -45,7 +28,11 @@ def _check_erase(words: Words) -> None:
             raise BadInput("--verify ID stands alone or with --deep; leave the other options out.")
         return
     if not words.subject or not words.request:
-        raise BadInput("erase takes --subject S and --request ID, or --verify ID.")
+        raise lacking(
+            "erase",
+            "--subject S and --request ID, or --verify ID",
+            "erase --subject anna --request R-17",
+        )
     if words.deep:
         raise BadInput("--deep goes with --verify ID; erase first, and verify with a second call.")
     _check_subject(words.subject)
@@ -54,72 +41,95 @@ def _check_erase(words: Words) -> None:
             "--request names the subject, and it is kept for good; give it a neutral id."
         )
     words.mode = words.mode or ErasureMode.DEFERRED
-    otherwise = f"the modes are {', '.join(ErasureMode)}."
-    one_of(words.mode, ErasureMode, what="mode", otherwise=otherwise)
-
-
-ERASE = Command(
-    name="erase",
-    help="remove a subject from every place, and certify it",
-    example=(
-        "erase --subject anna --request R-17",
-        "the person's data is removed, with a certificate",
-    ),
-    parameters=(
-        Option("--subject", "S", SUBJECT),
-        Option("--request", "ID", "an id for the request, which names nobody"),
-        Option(
-            "--mode",
-            "MODE",
-            "deferred: old files go when the retention ends (default); immediate: at once",
-            offered=lambda: ErasureMode,
-        ),
-        Option("--verify", "ID", "search again for what a request erased"),
-        flag("--deep", "with --verify: decode every column"),
-    ),
-    check=_check_erase,
-    takes_landing=True,
-    erases=True,
-)
 
 
 def _check_lift(words: Words) -> None:
-    if not words.subject:
-        raise BadInput("lift takes --subject S.")
     _check_subject(words.subject)
-
-
-LIFT = Command(
-    name="lift",
-    help="let a subject that was erased send photos again",
-    example=("lift --subject anna", "anna may send photos again"),
-    parameters=(Option("--subject", "S", SUBJECT),),
-    check=_check_lift,
-)
-
-RETAIN = Command(
-    name="retain",
-    help="remove what is past its longest age, and old files",
-    example=("retain --dry-run", "what is past its longest age and would be removed"),
-    parameters=(flag("--dry-run", "show what would be removed, and change nothing"),),
-    takes_landing=True,
-    erases=True,
-)
 
 
 def _check_restore(words: Words) -> None:
     whole_number(words, "version")
-    if words.table is None or words.version is None:
-        raise BadInput("restore takes --table TABLE and --version N.")
 
 
-RESTORE = Command(
-    name="restore",
-    help="a table as it was at a version, without what was erased",
-    example=("restore --table silver/embeddings --version 7", "as it was, without erased persons"),
-    parameters=(
-        Option("--table", "TABLE", "such as silver/embeddings", offered=tables),
-        Option("--version", "N", "the version to go back to"),
+COMMANDS = (
+    Command(
+        name="audit",
+        help="what the lake held on a subject or of a photo, and when",
+        example=(
+            "audit --subject anna --history",
+            "what was held on anna, since when and until when",
+        ),
+        parameters=(
+            Option("--subject", "S", SUBJECT),
+            Option("--photo", "ID", "a photo_id"),
+            Option("--at", "TIME", "a time in ISO 8601, UTC; a date alone means its end"),
+            Option(
+                "--version",
+                "TABLE=N",
+                "one table at one version",
+                offered=[f"{table}=" for table in AUDITED_TABLES],
+            ),
+            Flag("--history", "when rows came, and when they left"),
+            Option("--json", "FILE", "write the whole answer there", type=PATH),
+        ),
+        exclusive=(("subject", "photo"), ("at", "version", "history")),
+        check=_check_audit,
     ),
-    check=_check_restore,
+    Command(
+        name="erase",
+        help="remove a subject from every place, and certify it",
+        example=(
+            "erase --subject anna --request R-17",
+            "the person's data is removed, with a certificate",
+        ),
+        parameters=(
+            Option("--subject", "S", SUBJECT),
+            Option("--request", "ID", "an id for the request, which names nobody"),
+            Option(
+                "--mode",
+                "MODE",
+                "deferred: old files go when the retention ends (default); immediate: at once",
+                choices=tuple(ErasureMode),
+            ),
+            Option("--verify", "ID", "search again for what a request erased"),
+            Flag("--deep", "with --verify: decode every column"),
+        ),
+        check=_check_erase,
+        takes_landing=True,
+        erases=True,
+    ),
+    Command(
+        name="lift",
+        help="let a subject that was erased send photos again",
+        example=("lift --subject anna", "anna may send photos again"),
+        parameters=(Option("--subject", "S", SUBJECT, required=True),),
+        check=_check_lift,
+    ),
+    Command(
+        name="retain",
+        help="remove what is past its longest age, and old files",
+        example=("retain --dry-run", "what is past its longest age and would be removed"),
+        parameters=(Flag("--dry-run", "show what would be removed, and change nothing"),),
+        takes_landing=True,
+        erases=True,
+    ),
+    Command(
+        name="restore",
+        help="a table as it was at a version, without what was erased",
+        example=(
+            "restore --table silver/embeddings --version 7",
+            "as it was, without erased persons",
+        ),
+        parameters=(
+            Option(
+                "--table",
+                "TABLE",
+                "such as silver/embeddings",
+                required=True,
+                offered=RESTORED_TABLES,
+            ),
+            Option("--version", "N", "the version to go back to", required=True),
+        ),
+        check=_check_restore,
+    ),
 )
