@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from click.shell_completion import shell_complete
+from click.shell_completion import add_completion_class, shell_complete
 
 from cli.command import INSTALLED
+from cli.shells import Bash, Fish, Zsh
 
 VARIABLE = "_FRUIT_LAKE_COMPLETE"
 """The environment variable by which a shell asks; click's scripts for shells set it."""
@@ -28,6 +29,8 @@ def is_asked_for() -> bool:
 
 def answer(commands: click.Command) -> int:
     """Answers the shell on the standard output, and returns the exit code."""
+    for shell in (Bash, Zsh, Fish):
+        add_completion_class(shell)
     return shell_complete(commands, {}, INSTALLED, VARIABLE, os.environ[VARIABLE])
 
 

@@ -1,19 +1,21 @@
 """The command line's words, good and bad."""
 
+import json
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from click.shell_completion import BashComplete
 
 import cli.main
-from cli import command_reference, completion
+from cli import known_names
 from cli.parser import RUNS, overrides, parse
 from cli.registry import COMMANDS
-from conf.errors import BadInput
-from expectations import check_tables
+from expectations import suites
+from privacy import restore
+from privacy.audit import table_findings
+from silver.pixels import RefusalReason
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,12 +25,20 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ["--lake", "x", "--set", "pca.components=3", "status"],
         ["status", "--lake", "x", "--set", "pca.components=3"],
+        ["--set", "pca.components=3", "status", "--lake=x"],
     ],
 )
 def test_shared_flags_stand_before_and_after_a_command(words):
     parsed = parse(words)
     assert parsed.command == "status"
     assert overrides(parsed) == ["pca.components=3", "paths.lake=x"]
+    assert not hasattr(parsed, "conf")
+
+
+def test_settings_of_both_places_count_in_their_order():
+    parsed = parse(["--set", "a.b=1", "--set", "a.c=2", "emr", "--set", "a.d=3", "plan"])
+    assert (parsed.command, parsed.doing) == ("emr", "plan")
+    assert overrides(parsed) == ["a.b=1", "a.c=2", "a.d=3"]
 
 
 def test_named_flags_go_over_set():
@@ -36,58 +46,126 @@ def test_named_flags_go_over_set():
     assert overrides(parsed)[-1] == "model.extractor=a"
 
 
-BAD_WORDS = [
-    ("", "Say what to do"),
-    ("--layer brnze", r"--layer brnze is unknown; did you mean bronze\?"),
-    ("--layer xyz", "name one of bronze, silver, gold or all"),
-    ("--layer all status", "--layer and status don't go together"),
-    ("--layer all --samples -3", "-3 is no number of photos"),
-    ("--layer all --samples many", "many is no number of photos"),
-    ("--samples 60", "--layer"),
-    ("--samples 60 status", "python run.py samples 60"),
-    # An option that is mistyped: the option is told, not the word that follows it.
-    ("--lyer all", r"^run.py has no option --lyer; did you mean --layer\?$"),
-    ("--layer all --sampels 60", r"^run.py has no option --sampels; did you mean --samples\?$"),
-    ("status --jsn", r"^status has no option --jsn; did you mean --json\?$"),
-    ("emr plan --photo 3", r"^emr plan has no option --photo; did you mean --photos\?$"),
-    ("status --junit x", "^status has no option --junit; check has it.$"),
-    ("check --step 3", "^check has no option --step; emr logs has it.$"),
-    ("status -x", "see python run.py status --help"),
-    # A value that is missing, wrong or too much.
-    ("--layer", "^--layer needs a value: --layer LAYER"),
-    ("--layer --samples 60", "^--layer needs a value: --layer LAYER, and --samples follows it.$"),
-    ("status --lake", "^--lake needs a value: --lake FOLDER"),
-    ("status --log jsn", r"^--log jsn is unknown; did you mean json\?$"),
-    ("emr submit --layer golf", r"--layer golf is unknown; did you mean gold\?"),
-    ("status twice", "^status doesn't know what to do with twice; see"),
-    ("similar a.jpg b.jpg", "^similar doesn't know what to do with b.jpg; see"),
-    ("predict", "^predict needs PHOTO….*; for example python run.py predict a.jpg b.jpg"),
-    ("retire", "^retire needs MODEL, .*; for example python run.py retire mobilenet_v2"),
-    ("emr plan", "^emr plan needs --photos N, .*; for example python run.py emr plan --photos"),
-    ("emr", r"^Say what to do: emr plan\|policies"),
-    # A command that is mistyped.
-    ("statsu", r"no command statsu; did you mean status\?"),
-    ("emr plna", r"no command emr plna; did you mean plan\?"),
-    ("samples 0", "0 is no number of photos"),
-    ("replay --chunk 3", "--chunk N and --quarantine go together"),
-    ("replay --quarantine", "--chunk N and --quarantine go together"),
-    ("replay --chunk x --quarantine", "--chunk x is no number"),
-    ("replay --chunk 3 --quarantine --reason r", "don't go together"),
-    ("models --refit --rollback", "^--refit and --rollback don't go together"),
-    ("audit --subject a --photo b", "^--subject and --photo don't go together"),
-    ("audit --subject a --history --at 2026", "^--at and --history don't go together"),
-    ("check --version 1", "name it with --table"),
+def test_bare_words_have_defaults():
+    assert parse(["samples"]).count == "60"
+    assert parse(["emr", "plan"]).photos == "1000000"
+
+
+MISTYPED = [
+    ("--lyer all", "There is no option --lyer; did you mean --layer?"),
+    ("--layer all --sampels 60", "There is no option --sampels; did you mean --samples?"),
+    ("--layer all --lakes", "There is no option --lakes; did you mean --lake?"),
+    ("-layer all", "There is no option -layer; did you mean --layer?"),
+    ("--Layer all", "There is no option --Layer; did you mean --layer?"),
+    ("--jsn", "There is no option --jsn before a command, but status and audit have --json;"),
+    ("status --jsn", "status has no option --jsn; did you mean --json?"),
+    ("status --xyz", "status has no option --xyz; see python run.py status --help."),
+    ("emr plan --photo 3", "emr plan has no option --photo; did you mean --photos?"),
+    ("statsu", "There is no command statsu; did you mean status?"),
+    ("emrr", "There is no command emrr; did you mean emr?"),
+    ("emr plna", "There is no command emr plna; did you mean emr plan?"),
+    ("launch", "There is no command launch; did you mean emr launch?"),
+    ("layer all", "There is no command layer; did you mean --layer?"),
+    ("–layer all", "There is no command –layer; did you mean --layer?"),
+    ("help", "There is no command help; did you mean --help?"),
+    ("bronze", "There is no command bronze; did you mean --layer bronze?"),
+    ("xyz", "There is no command xyz; the commands are samples, status,"),
+    ("--layer brnze", "There is no layer brnze; did you mean bronze?"),
+    ("--layer ALL", "There is no layer ALL; did you mean all?"),
+    ("--layer xyz", "There is no layer xyz; name bronze, silver, gold or all."),
+    ("emr submit --layer golf", "There is no layer golf; did you mean gold?"),
+    ("status --log jsn", "There is no log form jsn; did you mean json?"),
+    ("check --table silver/embedings", "silver/embedings; did you mean silver/embeddings?"),
+    ("erase --subject a --request r --mode now", "no mode now; name deferred or immediate."),
+]
+ELSEWHERE = [
+    (
+        "status --junit x",
+        "but check has it; leave it out, or call python run.py check --junit FILE.",
+    ),
+    ("check --step 3", "check has no option --step, but emr logs has it; leave it out, or call"),
+    ("check --quarntine", "check has no option --quarntine, but replay has --quarantine;"),
+    ("--json status", "status and audit have it; write python run.py status --json."),
+    ("status --layer all", "--layer and status don't go together; call one after the other."),
+    ("--layer all status", "--layer and status don't go together; call one after the other."),
+    ("status --samples 3", "--samples and status don't go together; call one after the other."),
+    ("--samples 60 status", "--samples goes with --layer; call python run.py samples 60"),
+    ("--samples 60", "--samples goes with --layer; call python run.py samples 60"),
+]
+VALUES = [
+    ("--layer", "--layer needs a value; write --layer LAYER, where LAYER is bronze, silver,"),
+    ("--layer --samples 60", "--layer needs a value, and --samples stands in its place; write"),
+    ("status --lake --json", "--lake needs a value, and --json stands in its place; write"),
+    (
+        "status --lake",
+        "--lake needs a value; write --lake FOLDER, where FOLDER is where the tables",
+    ),
+    ("--lake= status", "The value of --lake is empty; write --lake FOLDER."),
+    ("status --json=x", "--json takes no value; leave out the = and what follows it."),
+    ("--layer all --samples -3", "-3 is no number of photos; give a whole number above 0."),
+    ("--layer all --samples many", "many is no number of photos; give a whole number above 0."),
+    ("samples -3", "-3 can't be used here; give a number above 0."),
+    ("samples 0", "0 is no number of photos; give a whole number above 0."),
+    ("serve --port x", "--port x is no number; give a whole number."),
+    ("emr plan --hours 0", "--hours 0 is no number of hours above 0; write it as 1.5."),
+    ("emr plan --photos ten", "--photos ten is no whole number above 0; write it as 1000000."),
+]
+NUMBERS = [
+    ("status --json --json", "--json is given twice; keep one of them."),
+    ("--layer all --layer all", "--layer is given twice; keep one of them."),
+    ("--lake a status --lake b", "--lake is given twice; keep one of them."),
+    ("emr --conf a plan --conf b", "--conf is given twice; keep one of them."),
+    ("status twice", "status does not take the word twice; leave it out, or see python run.py"),
+    ("status json", "status does not take the word json; did you mean --json?"),
+    ("similar a.jpg b.jpg", "similar does not take the word b.jpg; leave it out, or see"),
+    ("emr status x", "emr status does not take the word x; leave it out, or see"),
+    ("", "Say what to do: --layer bronze|silver|gold|all, or samples, status,"),
+    (
+        "emr",
+        "Say what emr is to do: plan|policies|package|launch|submit|status|logs|terminate; for",
+    ),
+    ("predict", "predict needs PHOTO… (files of photos); for example python run.py predict a.jpg"),
+    ("retire", "retire needs MODEL (its number as status shows it, or its name); for example"),
+    ("lift", "lift needs --subject S (as in the name of the folder subject=S); for example"),
+    ("restore", "restore needs --table TABLE and --version N; for example python run.py restore"),
+    ("restore --version 3", "restore needs --table TABLE (such as silver/embeddings); for example"),
+    ("audit", "audit needs --subject S or --photo ID; for example python run.py audit --subject"),
+    (
+        "erase --subject anna",
+        "erase needs --subject S and --request ID, or --verify ID; for example",
+    ),
+]
+TOGETHER = [
+    ("models --refit --rollback", "--refit and --rollback don't go together; give one of them."),
+    ("audit --subject a --photo b", "--subject and --photo don't go together; give one of them."),
+    ("audit --subject a --history --at 2026", "--at and --history don't go together; give one"),
+    ("check --version 1", "--version says at which version of a table; name it with --table."),
+    ("replay --chunk 3", "--chunk N and --quarantine go together: they release"),
+    ("replay --quarantine", "--chunk N and --quarantine go together: they release"),
+    ("replay --chunk x --quarantine", "--chunk x is no number; give a whole number."),
+    ("replay --chunk 3 --quarantine --reason r", "--chunk and --reason don't go together; call"),
 ]
 
 
-@pytest.mark.parametrize(("words", "message"), BAD_WORDS)
-def test_bad_words_are_refused(words, message):
-    with pytest.raises(BadInput, match=message):
-        parse(words.split())
+@pytest.mark.parametrize(
+    ("words", "said"), [*MISTYPED, *ELSEWHERE, *VALUES, *NUMBERS, *TOGETHER], ids=lambda each: each
+)
+def test_a_wrong_word_is_told_in_one_sentence(words, said, capsys):
+    assert cli.main.main(words.split(), None) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.startswith("error: ")
+    assert shown.count("\n") == 1
+    assert shown.rstrip()[-1] in ".?"
+    assert " '" not in shown, "click's own words"
 
 
-def test_bare_samples_makes_as_many_as_the_readme():
-    assert parse(["samples"]).count == "60"
+@pytest.mark.parametrize("log", [["--log", "json"], ["--log=json"]])
+def test_a_wrong_word_is_an_event_where_logs_are_json(log, capsys):
+    assert cli.main.main([*log, "--lyer", "all"], None) == 2
+    event = json.loads(capsys.readouterr().err)
+    assert (event["event"], event["exit_code"]) == ("error", 2)
+    assert event["message"] == "There is no option --lyer; did you mean --layer?"
 
 
 def every_command():
@@ -102,8 +180,9 @@ def test_each_command_has_an_example_that_is_understood_and_help_shows_it(capsys
         words, gives = command.example
         assert words.startswith(name)
         parse(words.split())
-        with pytest.raises(SystemExit):
+        with pytest.raises(SystemExit) as done:
             parse([*name.split(), "--help"])
+        assert done.value.code == 0
         shown = capsys.readouterr().out
         assert f"python run.py {words}" in shown
         assert gives in shown
@@ -119,14 +198,28 @@ def test_the_whole_help_has_every_example(capsys):
         parse(words.split())
 
 
-@pytest.mark.parametrize("words", ["-h", "check -h", "emr plan -h", "statsu"])
-def test_words_are_understood_without_what_commands_need(words):
-    """Help, a wrong word and a Tab must not wait for Spark, pandas and their like."""
-    read = f"import sys, cli.main\ntry: cli.main.main({words.split()!r}, None)\nexcept SystemExit: pass\n"
-    heavy = ("pyspark", "pandas", "pyarrow", "deltalake", "pydantic", "numpy", "boto3")
-    ends = f"print([name for name in {heavy} if name in sys.modules])"
+def test_help_tells_defaults(capsys):
+    for words in ("samples -h", "similar -h", "emr plan -h"):
+        with pytest.raises(SystemExit):
+            parse(words.split())
+    shown = capsys.readouterr().out
+    for default in ("60", "10", "1000000", "1"):
+        assert f"(default: {default})" in shown
+
+
+def test_words_are_understood_without_what_commands_need():
+    """Help, a wrong word and a Tab don't wait for Spark, pandas and their like."""
+    heavy = ["pyspark", "pandas", "pyarrow", "deltalake", "pydantic", "numpy", "boto3"]
+    calls = [["-h"], ["check", "-h"], ["emr", "plan", "-h"], ["statsu"], ["--lyer", "all"]]
+    program = f"""
+import sys, run
+for words in {calls}:
+    try: run.main(words)
+    except SystemExit: pass
+print([name for name in {heavy} if name in sys.modules])
+"""
     done = subprocess.run(
-        [sys.executable, "-c", read + ends], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout.splitlines()[-1] == "[]"
 
@@ -139,48 +232,11 @@ def test_every_command_has_a_module_that_does_it():
             assert list(module.SUBCOMMANDS) == [each.name for each in command.subcommands]
 
 
-COMPLETED = [
-    ("fruit-lake st", ["status"]),
-    ("fruit-lake emr pa", ["package"]),
-    ("fruit-lake --layer ", ["bronze", "silver", "gold", "all"]),
-    ("fruit-lake emr submit --layer si", ["silver"]),
-    ("fruit-lake status --js", ["--json"]),
-    ("fruit-lake status --lo", ["--log"]),
-    ("fruit-lake --log ", ["text", "json"]),
-    ("fruit-lake --set pca.", ["pca.components=", "pca.variance=", "pca.scale="]),
-    ("fruit-lake --extractor mob", ["mobilenet_v2"]),
-    ("fruit-lake --conf ", ["emr", "local"]),
-    ("fruit-lake check --table silver/e", ["silver/embeddings"]),
-    ("fruit-lake restore --table silver/", ["silver/embeddings", "silver/quarantine"]),
-    ("fruit-lake replay --reason tr", ["truncated"]),
-    ("fruit-lake erase --mode ", ["deferred", "immediate"]),
-    ("fruit-lake predict ", [""]),  # the name of a file, which the shell itself completes
-]
-
-
-@pytest.mark.parametrize(("typed", "offered"), COMPLETED)
-def test_a_shell_is_offered(typed, offered, monkeypatch, capsys):
-    *before, _ = typed.split(" ")
-    monkeypatch.setenv("_FRUIT_LAKE_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", typed)
-    monkeypatch.setenv("COMP_CWORD", str(len(before)))
-    assert cli.main.main([], None) == 0
-    said = [line.split(",", 1) for line in capsys.readouterr().out.splitlines()]
-    assert [value for _, value in said] == offered
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_each_shell_gets_its_script(shell, monkeypatch, capsys):
-    monkeypatch.setenv("_FRUIT_LAKE_COMPLETE", f"{shell}_source")
-    if shell == "bash":  # click asks the bash of this machine for its version
-        monkeypatch.setattr(BashComplete, "_check_version", lambda _: None)
-    assert cli.main.main([], None) == 0
-    script = capsys.readouterr().out
-    assert f"_FRUIT_LAKE_COMPLETE={shell}_complete" in script
-    assert "fruit-lake" in script
-    assert f"_FRUIT_LAKE_COMPLETE={shell}_source fruit-lake" in command_reference.markdown()
-
-
-def test_every_table_with_a_suite_is_offered():
-    judged = [table.name for table in check_tables.named(None)]
-    assert sorted(completion.judged_tables()) == sorted(judged)
+def test_the_names_that_words_take_are_those_of_the_code():
+    judged = [table.name for table in suites.TABLES]
+    restored = [table.name for table in restore.KEYS]
+    audited = [table.name for table in table_findings.TIMES]
+    assert list(known_names.JUDGED_TABLES) == judged
+    assert list(known_names.RESTORED_TABLES) == restored
+    assert list(known_names.AUDITED_TABLES) == audited
+    assert list(known_names.REFUSALS) == list(RefusalReason)

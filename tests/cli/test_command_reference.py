@@ -9,7 +9,7 @@ import pytest
 
 from cli import command_reference
 from cli.command import Command
-from cli.parameters import Argument, Option, flag
+from cli.parameters import Argument, Flag, Option, written
 from cli.parser import layer_options, shared_options
 from cli.registry import COMMANDS
 from conf import errors
@@ -31,11 +31,8 @@ def section(page, title):
 
 
 def flags(parameters):
-    """Every option and argument, as help shows it."""
-    return [
-        (*each.opts, each.metavar)[0 if each.param_type_name == "option" else 1]
-        for each in parameters
-    ]
+    """Every option and argument, as it is typed without its value."""
+    return [written(each).split()[0] for each in parameters]
 
 
 def test_the_page_is_what_the_registry_says():
@@ -50,8 +47,8 @@ def test_every_command_is_on_the_page_with_its_options_and_its_example(name, com
     told = section(PAGE.read_text(), name)
     assert command.help[1:] in told
     assert f"python run.py {command.example[0]}  # {command.example[1]}" in told
-    for written in flags(command.parameters):
-        assert f"| `{written}" in told
+    for flag in flags(command.parameters):
+        assert f"| `{flag}" in told
     for each in command.subcommands:
         assert each.name in told
 
@@ -80,7 +77,7 @@ def test_every_error_of_the_tree_is_on_the_page_with_its_exit_code():
 def test_a_new_command_changes_the_page(monkeypatch):
     parameters = (
         Option("--left", "A|B", "left"),
-        flag("--right", ""),
+        Flag("--right"),
         Option("--size", "N", "how large", default="3"),
         Option("--name", "S", required=True),
         Argument("files", "FILE", "all of them", nargs=-1, required=True),
