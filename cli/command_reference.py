@@ -26,13 +26,17 @@ INTRODUCTION = """# Commands
 Every command is called as `python run.py NAME`, or as `fruit-lake NAME` where the project is installed with
 `pip install .`. What the options and settings mean in full is in [settings.md](settings.md)."""
 
-COMPLETION = """A shell completes commands, options and many values of the installed `fruit-lake`, with one
-line in the file that it reads at its start:
+COMPLETION = """Where the project is installed with `pip install .`, a Tab completes commands, options, paths
+and the values that are known: layers, extractors, tables, reasons, settings for `--conf` and `--set`. It takes one
+line in the file that your shell reads at its start, with `fruit-lake` on the `PATH`:
 
 ```sh
-eval "$(_FRUIT_LAKE_COMPLETE=bash_source fruit-lake)"           # bash: ~/.bashrc
-eval "$(_FRUIT_LAKE_COMPLETE=zsh_source fruit-lake)"            # zsh: ~/.zshrc
-_FRUIT_LAKE_COMPLETE=fish_source fruit-lake | source            # fish: ~/.config/fish/config.fish
+# bash 4.4 or later, in ~/.bashrc:
+eval "$(_FRUIT_LAKE_COMPLETE=bash_source fruit-lake)"
+# zsh, in ~/.zshrc, below compinit:
+eval "$(_FRUIT_LAKE_COMPLETE=zsh_source fruit-lake)"
+# fish, in ~/.config/fish/config.fish:
+_FRUIT_LAKE_COMPLETE=fish_source fruit-lake | source
 ```"""
 
 LAYERS = """Each layer takes what is new and leaves the rest alone. `--layer` stands where a command would."""

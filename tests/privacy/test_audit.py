@@ -230,14 +230,14 @@ def test_an_audit_takes_no_lease_and_changes_no_table(lake, command):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ((), 2, "audit takes --subject S or --photo ID."),
+        ((), 2, "audit needs --subject S or --photo ID; for example"),
         (("--photo", "ab"), 2, "--photo ab is no photo_id: give one with its 64 hex digits."),
         (("--subject", "x", "--at", "soon"), 2, "--at soon is no time; write it as 2026-03-01T12:00"),
         (("--subject", "x", "--at", "2999-01-01"), 2, "2999-01-01 23:59:59 UTC is still to come"),
         (("--subject", "x", "--version", "3"), 2, "--version 3: write it as TABLE=N, such as"),
         (("--subject", "x", "--version", "silver/embedding=1"), 2, "did you mean silver/embeddings?"),
         (("--subject", "x", "--version", "bronze/photos=99"), 2, "but no version 99"),
-        (("--subject", "x", "--at", "2026-01-01", "--history"), 2, "not allowed with"),
+        (("--subject", "x", "--at", "2026-01-01", "--history"), 2, "don't go together"),
         (("--subject", "x", "--json", "no/where.json"), 2, "--json no/where.json can't be written"),
         (("--subject", "x", "--set", "subjects.key=env:NONE"), 2, "variable NONE is not set"),
         (("--subject", "x", "--set", "subjects.key=env:OTHER"), 5, "made with another key"),

@@ -502,7 +502,7 @@ def test_on_the_command_line(done, command):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--subject", "anna"), "erase takes --subject S and --request ID"),
+        (("--subject", "anna"), "erase needs --subject S and --request ID"),
         (("--subject", "anna", "--request", "for-anna"), "names the subject"),
         (("--subject", "subject=anna", "--request", "1"), "without it"),
         (("--subject", "anna", "--request", "1", "--mode", "later"), "There is no mode later"),

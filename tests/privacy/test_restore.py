@@ -263,9 +263,9 @@ def test_no_such_version(place):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("restore", "--table", "bronze/photos"), "restore takes --table TABLE and --version N"),
+        (("restore", "--table", "bronze/photos"), "restore needs --version N"),
         (("restore", "--table", "bronze/photos", "--version", "x"), "--version x is no number"),
-        (("lift",), "lift takes --subject S"),
+        (("lift",), "lift needs --subject S"),
         (("lift", "--subject", "subject=anna"), "without it"),
     ],
 )
