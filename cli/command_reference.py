@@ -26,9 +26,9 @@ INTRODUCTION = """# Commands
 Every command is called as `python run.py NAME`, or as `fruit-lake NAME` where the project is installed with
 `pip install .`. What the options and settings mean in full is in [settings.md](settings.md)."""
 
-COMPLETION = """Where the project is installed with `pip install .`, a Tab completes commands, options, paths,
-and the values that are known: layers, extractors, tables, reasons, settings for `--conf` and `--set`. It takes
-one line in the file that your shell reads at its start, with `fruit-lake` on the `PATH`:
+COMPLETION = """Where the project is installed with `pip install .`, a Tab completes commands, options, paths
+and the values that are known: layers, extractors, tables, reasons, settings for `--conf` and `--set`. It
+takes one line in the file that your shell reads at its start, with `fruit-lake` on the `PATH`:
 
 ```sh
 # bash 4.4 or later, in ~/.bashrc:
