@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from cli import completion, parser
+from cli import completion, error_messages, parser
 from cli.json_console import JsonConsole
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ def main(argv: Sequence[str] | None, run_layers: RunLayers) -> int:
         errors.print("stopped; the same command goes on from here.")
         return 130
     except Exception as error:
-        from cli import error_messages
-
         error_messages.show(errors, error, is_debugged="--debug" in words)
         return error_messages.exit_code(error)
 

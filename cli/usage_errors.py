@@ -128,7 +128,7 @@ def _whole_word(option: str, words: Sequence[str]) -> str:
 def _nearest(word: str, known: Iterable[str], cutoff: float) -> str | None:
     """The known word that is most similar, whatever its hyphens and capitals, by at least `cutoff`."""
     bare = {each.strip("-"): each for each in known}
-    own = word.partition("=")[0].strip("-–—").lower()
+    own = word.partition("=")[0].strip("-").lower()
     near = difflib.get_close_matches(own, bare, n=1, cutoff=cutoff)
     return bare[near[0]] if near else None
 

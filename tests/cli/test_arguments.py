@@ -56,7 +56,7 @@ MISTYPED = [
     ("--layer all --sampels 60", "There is no option --sampels; did you mean --samples?"),
     ("--layer all --lakes", "There is no option --lakes; did you mean --lake?"),
     ("-layer all", "There is no option -layer; did you mean --layer?"),
-    ("--Layer all", "There is no option --Layer; did you mean --layer?"),
+    ("--LAYER all", "There is no option --LAYER; did you mean --layer?"),
     ("--jsn", "There is no option --jsn before a command, but status and audit have --json;"),
     ("status --jsn", "status has no option --jsn; did you mean --json?"),
     ("status --xyz", "status has no option --xyz; see python run.py status --help."),
