@@ -12,8 +12,9 @@ from cli import error_messages, layers
 from cli.command import Words
 from cli.json_console import JsonConsole
 from cli.layers import RunLayers
-from cli.parser import overrides, parse
+from cli.parser import parse
 from cli.registry import BY_NAME
+from cli.setting_flags import overrides
 from conf.settings import Settings
 from lake.enums import BRONZE
 from privacy import bucket_checks

@@ -19,6 +19,7 @@ from cli.commands import (
     retire,
     samples,
     serve,
+    settings,
     similar,
     status,
     train,
@@ -26,6 +27,7 @@ from cli.commands import (
 
 COMMANDS: tuple[Command, ...] = (
     samples.COMMAND,
+    settings.COMMAND,
     status.COMMAND,
     check.COMMAND,
     replay.COMMAND,

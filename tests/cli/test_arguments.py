@@ -2,8 +2,9 @@
 
 import pytest
 
-from cli.parser import RUNS, overrides, parse
+from cli.parser import RUNS, parse
 from cli.registry import COMMANDS
+from cli.setting_flags import overrides
 from conf.errors import BadInput
 
 
