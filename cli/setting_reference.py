@@ -36,7 +36,9 @@ def _section(name: str, section: Model) -> Iterator[str]:
     rows = [("setting", "meaning", "what to give"), ("---", "---", "---")]
     for key, field in section.model_fields.items():
         rows.append((f"`{name}.{key}`", meaning(field), form(field)))
-    yield "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+    yield "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows
+    )
 
 
 if __name__ == "__main__":

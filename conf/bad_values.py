@@ -80,7 +80,8 @@ def _missing(found: Gathered) -> Iterator[str]:
         begun = [each for key, each in found.origins.items() if key.startswith(f"{section}.")]
         source = begun[0] if begun else found.files[0]
         base = CLUSTER if section == CLUSTER else USUAL_BASE
-        named = [f"{section}.{key}" for key in keys] if begun else [f"[{section}]"]
+        is_there = section in found.values
+        named = [f"{section}.{key}" for key in keys] if is_there else [f"[{section}]"]
         lacks.setdefault((source, base), []).extend(named)
     for (source, base), names in lacks.items():
         what = f"{source.told(base, names_key=False)}: the settings lack {', '.join(names)}"

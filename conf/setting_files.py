@@ -33,7 +33,10 @@ MISTAKES = (
     ),
     ("Cannot declare", "a [section] stands there for the second time; join the two"),
     ("Unescaped", "a text has a single \\ in it; write \\\\, or the text in 'single quotes'"),
-    ("Illegal character", "a text doesn't end in its line; close its quotes"),
+    (
+        r"Illegal character|Expected \"'\"|Unterminated",
+        "a text doesn't end in its line; close its quotes",
+    ),
     (
         "Invalid value",
         "a value isn't valid; write a text in quotes, and true or false in small letters",

@@ -43,7 +43,7 @@ def _add_arguments(parser: Parser) -> None:
 COMMAND = Command(
     name="settings",
     help="each setting in force, where it comes from and what it means, as a settings file",
-    example=("settings > my.toml", "a settings file of your own, for --conf my.toml"),
+    example=("settings", "each setting; with > my.toml behind it, a settings file to start from"),
     run=run,
     add_arguments=_add_arguments,
     check=check,

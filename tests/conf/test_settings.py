@@ -155,7 +155,10 @@ def test_other_variables_are_left_alone():
             "monitoring.topic=x",
             "monitoring.topic = 'x': give the ARN of an SNS topic (arn:aws:sns:…), or an empty text.",
         ),
-        ("spark.config=x", 'spark.config is a table of Spark\'s own keys; set one: spark.config.KEY = "'),
+        (
+            "spark.config=x",
+            "spark.config is a table of Spark's own keys; set one: spark.config.KEY = \"",
+        ),
     ],
 )
 def test_a_bad_value_is_told_with_what_to_give(override, told):
@@ -211,6 +214,7 @@ def test_a_list_and_a_version_are_set_as_toml_writes_them():
 
 def test_a_section_that_may_be_left_out_is_known_all_the_same():
     assert load().emr is None
+    assert "unknown key emr.subnet; did you mean emr.subnets?" in refusal("emr.subnet=x")
 
 
 def test_every_setting_has_a_meaning_and_a_form():
