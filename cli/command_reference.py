@@ -160,7 +160,7 @@ def _usage(name: str, actions: Iterable[argparse.Action], *, parser: Parser) -> 
 def _written(action: argparse.Action) -> str:
     """An argument as it is typed, such as `--table TABLE`, `--json`, or `PHOTO…`."""
     value = "" if action.nargs == 0 else str(action.metavar)
-    if action.nargs == "+":
+    if action.nargs in ("+", "*"):
         value += "…"
     return " ".join(filter(None, (*action.option_strings[:1], value)))
 

@@ -17,7 +17,7 @@ def overrides(words: Words) -> list[str]:
     """The flags as `section.key=value`, the plain flags after those of `--set`, so that they win."""
     flags = {key: getattr(words, flag, None) for key, flag in FLAGS.items()}
     named = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    return [*getattr(words, "set", []), *named]
+    return [*(getattr(words, "set", None) or ()), *named]
 
 
 def flag_of(words: Words, key: str) -> str:

@@ -11,7 +11,7 @@ from conf.errors import BadSettings
 from conf.secret_values import may_be_secret
 from conf.setting_files import BASE, CLUSTER, USUAL_BASE, shipped
 from conf.setting_schema import CONFIG, fields, form, lacking, takes_number
-from conf.setting_sources import EXCLUDING, Gathered, Source
+from conf.setting_sources import EXCLUDING, Gathered, SettingSource
 from conf.toml_text import as_value
 
 LONGEST = 60
@@ -75,7 +75,7 @@ def _short(value: Any) -> str:
 
 def _missing(found: Gathered) -> Iterator[str]:
     """Yield a sentence for each source that has begun sections and lacks keys of them, or whole sections."""
-    lacks: dict[tuple[Source, str], list[str]] = {}
+    lacks: dict[tuple[SettingSource, str], list[str]] = {}
     for section, keys in lacking(found.model, found.values).items():
         begun = [each for key, each in found.origins.items() if key.startswith(f"{section}.")]
         source = begun[0] if begun else found.files[0]

@@ -25,7 +25,7 @@ EXCLUDING = {"pca.components": "pca.variance", "pca.variance": "pca.components"}
 
 
 @dataclass(frozen=True)
-class Source:
+class SettingSource:
     """A source of values. `name` is what a user calls it, and `path` is that of a file."""
 
     kind: Literal["file", "variable", "flag"]
@@ -45,7 +45,7 @@ class Source:
         return variable(key) if self.kind == "variable" else key
 
 
-FLAG = Source("flag", "--set")
+FLAG = SettingSource("flag", "--set")
 
 
 def variable(key: str) -> str:
@@ -65,13 +65,13 @@ class Gathered:
 
     model: Model
     values: dict[str, Any] = field(default_factory=dict)
-    origins: dict[str, Source] = field(default_factory=dict)
+    origins: dict[str, SettingSource] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    files: list[Source] = field(default_factory=list)
+    files: list[SettingSource] = field(default_factory=list)
     lowest: dict[str, Any] = field(default_factory=dict)
     is_complete: bool = True
 
-    def take_table(self, table: Mapping[str, Any], source: Source) -> None:
+    def take_table(self, table: Mapping[str, Any], source: SettingSource) -> None:
         """Put the values of a file over those that lie below it."""
         known = sections(self.model)
         for name, values in table.items():
@@ -88,7 +88,7 @@ class Gathered:
                 told = f"is a section; write its keys below a line [{name}]: {keys}."
                 self.problems.append(f"{source.told(name)} {told}")
 
-    def take(self, key: str, value: Any, source: Source) -> None:
+    def take(self, key: str, value: Any, source: SettingSource) -> None:
         """Put a value over that of earlier sources. A table of Spark's keys is joined with theirs."""
         if key == CONFIG and isinstance(value, Mapping):
             self.values.setdefault("spark", {}).setdefault("config", {})
@@ -107,12 +107,12 @@ class Gathered:
         else:
             self._put(key, value, source)
 
-    def take_text(self, key: str, text: str, source: Source) -> None:
+    def take_text(self, key: str, text: str, source: SettingSource) -> None:
         """Put a value over the others that is given as text: numbers, booleans and lists as in TOML."""
         known = fields(self.model).get(key)
         self.take(key, text if known is None or takes_text(known) else _parsed(text), source)
 
-    def _put(self, key: str, value: Any, source: Source) -> None:
+    def _put(self, key: str, value: Any, source: SettingSource) -> None:
         other = EXCLUDING.get(key, "")
         if other in self.origins and (self.origins[other] != source or source == FLAG):
             section, _, rest = other.partition(".")
@@ -127,7 +127,7 @@ class Gathered:
         if source in self.files[:1]:
             self.lowest[key] = value
 
-    def _refuse(self, key: str, source: Source) -> None:
+    def _refuse(self, key: str, source: SettingSource) -> None:
         """Note a key that the settings don't have, and an unknown section once for all of its keys."""
         told = unknown_key(self.model, key, spelled=source.spelled)
         problem = f"{source.told(key, names_key=False)}: {told}"
@@ -147,12 +147,12 @@ def gathered(
     files = reader.chain(conf)
     found = Gathered(model, problems=list(reader.problems), is_complete=reader.is_complete)
     for file in files:
-        found.files.append(Source("file", file.name, str(file.path)))
+        found.files.append(SettingSource("file", file.name, str(file.path)))
         found.take_table(file.values, found.files[-1])
     for name, text in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
-            found.take_text(key, text, Source("variable", name))
+            found.take_text(key, text, SettingSource("variable", name))
         elif key := _misspelled_variable(model, name):
             found.problems.append(f"{name}: write it as {variable(key)}, with two _ between words.")
     for override in overrides:

@@ -26,7 +26,7 @@ from conf.pipeline_settings import (
     TrainingSettings,
 )
 from conf.section import Section
-from conf.setting_sources import Source, gathered
+from conf.setting_sources import SettingSource, gathered
 from conf.storage_settings import (
     BucketSettings,
     CompactionSettings,
@@ -110,8 +110,8 @@ class LoadedSettings:
     """
 
     settings: Settings
-    origins: Mapping[str, Source]
-    lowest: Source
+    origins: Mapping[str, SettingSource]
+    lowest: SettingSource
     lowest_values: Mapping[str, Any]
 
 

@@ -14,8 +14,13 @@ SECTIONS = tuple(setting_schema.sections(Settings))
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Shows the settings, or those of some sections, or those that differ from their base."""
-    loaded = load(getattr(words, "conf", COMMAND.settings_name), overrides=overrides(words))
+    """Shows the settings, or those of some sections, or those that differ from their base.
+
+    Raises BadInput for a section that there is none of.
+    """
+    for name in words.sections:
+        one_of(name, SECTIONS, what="section", otherwise=f"name one of {', '.join(SECTIONS)}.")
+    loaded = load(getattr(words, "conf", None) or "local", overrides=overrides(words))
     shown = settings_file.shown(
         loaded,
         sections=words.sections or SECTIONS,
@@ -25,15 +30,13 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     settings_file.show(console, loaded, shown, is_whole=not (words.sections or words.changed))
 
 
-def check(words: Words) -> None:
-    """Raises BadInput for a section that there is none of."""
-    for name in words.sections:
-        one_of(name, SECTIONS, what="section", otherwise=f"name one of {', '.join(SECTIONS)}.")
-
-
 def _add_arguments(parser: Parser) -> None:
     parser.add_argument(
-        "sections", metavar="SECTION", nargs="*", help="these sections alone, such as pca"
+        "sections",
+        metavar="SECTION",
+        nargs="*",
+        default=(),
+        help="these sections alone, such as pca",
     )
     parser.add_argument(
         "--changed", action="store_true", help="only what differs from the base: local or emr"
@@ -46,6 +49,5 @@ COMMAND = Command(
     example=("settings", "each setting; with > my.toml behind it, a settings file to start from"),
     run=run,
     add_arguments=_add_arguments,
-    check=check,
     makes_buckets=True,
 )

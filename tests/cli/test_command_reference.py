@@ -83,12 +83,13 @@ def test_a_new_command_changes_the_page(monkeypatch):
         parser.add_argument("--size", metavar="N", default="3", help="how large")
         parser.add_argument("--name", metavar="S", required=True)
         parser.add_argument("files", metavar="FILE", nargs="+", help="all of them")
+        parser.add_argument("others", metavar="OTHER", nargs="*", default=(), help="none or more")
 
     new = Command("peel", "peel fruit", ("peel a.jpg", "a peel"), print, add_arguments)
     monkeypatch.setattr(command_reference, "COMMANDS", (new,))
     told = section(command_reference.markdown(), "peel")
     assert "Peel fruit." in told
-    assert "run.py peel [--left A|B | --right] [--size N] --name S FILE…\n" in told
+    assert "run.py peel [--left A|B | --right] [--size N] --name S FILE… [OTHER…]\n" in told
     assert "| `--left A\\|B` | left |" in told
     assert "| `--right` | – |" in told
     assert "| `--size N` | how large (default: 3) |" in told
