@@ -123,6 +123,14 @@ def test_changed_shows_only_what_differs_from_the_base(shown, files):
     assert alone == {"base": str(files / "alone.toml"), "paths": {"lake": "x"}}
 
 
+def test_a_file_that_stands_alone_is_shown_as_one_that_does(shown, files):
+    told = shown("--conf", "alone.toml")
+    (files / "alone.toml").unlink()
+    (files / "saved.toml").write_text(told)
+    assert tomllib.loads(told)["base"] == ""
+    assert Settings.load("saved.toml", environment={}).compaction.small_files == 9
+
+
 @pytest.mark.parametrize(
     ("override", "name"),
     [

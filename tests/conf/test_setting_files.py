@@ -85,6 +85,10 @@ def test_a_whole_file_without_a_base_stands_alone_as_before(folder, conf):
     assert mine.model_dump(exclude=others) == before.model_dump(exclude=others)
 
 
+def test_a_package_s_file_stands_alone():
+    assert package_archive.as_toml(settings("emr")).startswith('base = ""\n\n[paths]\n')
+
+
 def test_a_file_with_an_empty_base_stands_alone(folder):
     write(folder, my=f"base = ''\n{whole('emr')}")
     assert settings("my.toml") == settings("emr")
