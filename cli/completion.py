@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import get_args
 
 import click
 from click.shell_completion import add_completion_class, shell_complete
@@ -42,13 +41,22 @@ def extractors() -> Iterable[str]:
 
 def setting_files() -> Iterable[str]:
     """The settings that the project ships."""
-    return ("emr", "local")
+    from conf import setting_files as files
+
+    return files.shipped()
 
 
 def settings() -> Iterable[str]:
     """Every setting, as `section.key=`."""
+    from conf import setting_schema
     from conf.settings import Settings
 
-    for section, field in Settings.model_fields.items():
-        for each in (field.annotation, *get_args(field.annotation)):
-            yield from (f"{section}.{key}=" for key in getattr(each, "model_fields", ()))
+    return [f"{key}=" for key in setting_schema.fields(Settings)]
+
+
+def sections() -> Iterable[str]:
+    """The sections of the settings."""
+    from conf import setting_schema
+    from conf.settings import Settings
+
+    return list(setting_schema.sections(Settings))

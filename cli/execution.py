@@ -7,8 +7,8 @@ from rich.console import Console
 from cli import layers
 from cli.command import Words
 from cli.layers import RunLayers
-from cli.parser import overrides
 from cli.registry import BY_NAME
+from cli.setting_flags import overrides
 from conf.settings import Settings
 from lake.enums import BRONZE
 from privacy import bucket_checks

@@ -196,15 +196,3 @@ def _checked(words: Words) -> Words:
             )
         command.check_words(words)
     return words
-
-
-def overrides(words: Words) -> list[str]:
-    """The flags as `section.key=value`, the plain flags after those of `--set`, so that they win."""
-    flags = {
-        "paths.landing": getattr(words, "landing", None),
-        "paths.lake": getattr(words, "lake", None),
-        "model.extractor": getattr(words, "extractor", None),
-        "model.weights": getattr(words, "weights", None),
-    }
-    named = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    return [*getattr(words, "set", []), *named]

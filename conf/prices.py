@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from conf.errors import BadInput, BadSettings
-from conf.settings import HERE, Positive, Section
+from conf.section import AboveZero, Positive, Section
+from conf.setting_files import HERE
+from conf.setting_schema import form_at
 
 PRICES = HERE / "prices.toml"
 CALIBRATION = HERE / "calibration.json"
 
 Amount = Annotated[float, Field(ge=0)]
-AboveZero = Annotated[float, Field(gt=0)]
 
 
 class Instance(Section):
@@ -117,7 +119,7 @@ class Calibration(Section):
 
 def prices(file: Path = PRICES) -> Prices:
     """Return the prices in a file. Raises BadSettings where it is missing or holds a bad value."""
-    return _read(file, tomllib.loads, TypeAdapter(Prices))
+    return _read(file, tomllib.loads, Prices)
 
 
 def calibration(extractor: str, file: Path = CALIBRATION) -> Calibration:
@@ -126,7 +128,7 @@ def calibration(extractor: str, file: Path = CALIBRATION) -> Calibration:
     Raises BadInput where the extractor wasn't measured, and BadSettings where the file is missing or holds a
     bad value.
     """
-    measured = _read(file, json.loads, TypeAdapter(dict[str, Calibration]))
+    measured = _read(file, json.loads, dict[str, Calibration])
     if extractor not in measured:
         raise BadInput(
             f"{file.name} has no rate of {extractor}; name another with --extractor "
@@ -136,15 +138,24 @@ def calibration(extractor: str, file: Path = CALIBRATION) -> Calibration:
     return measured[extractor]
 
 
-def _read(file: Path, parse: Any, expected: TypeAdapter[Any]) -> Any:
-    """Return the contents of a file, parsed and validated. Raises BadSettings."""
+def _read(file: Path, parse: Any, expected: Any) -> Any:
+    """Return the contents of a file, parsed and validated. Raises BadSettings with all that is wrong."""
     try:
-        return expected.validate_python(parse(file.read_text()))
+        return TypeAdapter(expected).validate_python(parse(file.read_text(encoding="utf-8")))
     except OSError as error:
         raise BadSettings(f"{file} can't be read ({error.strerror}); put it back.") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadSettings(f"{file}: {where}: {first['msg']}; set it right.") from None
+        told = "; ".join(_told(expected, each) for each in error.errors())
+        raise BadSettings(f"{file}: {told}; set it right.") from None
     except ValueError as error:  # TOMLDecodeError and JSONDecodeError are subclasses
         raise BadSettings(f"{file} can't be parsed ({error}); set it right.") from None
+
+
+def _told(expected: Any, error: ErrorDetails) -> str:
+    """Return what is wrong with one value, in our words."""
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{where} is unknown"
+    return f"{where} is not {form_at(expected, error['loc'])}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
-import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from conf import toml_text
 from conf.errors import BadSettings
+from conf.secret_values import SECRET_KEY
+from conf.setting_files import BASE
 from conf.settings import Settings
 from lake.run_journal import code_revision
 
@@ -36,9 +36,6 @@ MAIN = "run.py"
 
 ROOT = "package"
 """The name of the folder into which YARN unpacks a package, in the working folder of driver and executors."""
-
-SECRET_KEY = re.compile("(?i)secret|password|token|access[.]?key")
-"""What keys of secrets contain, as in Spark's `spark.redaction.regex`."""
 
 GZIP_LEVEL = 1
 """The level of gzip's compression. Level 6 makes a package a tenth smaller, and takes three times as long."""
@@ -79,26 +76,13 @@ def packaged_settings(settings: Settings) -> Settings:
 
 
 def as_toml(settings: Settings) -> str:
-    """Return the settings as the text of a TOML file, from which `Settings.load` reads the same settings."""
-    sections = settings.model_dump(mode="json", exclude_none=True)
-    return "\n".join(_table(name, values) for name, values in sections.items())
+    """Return the settings as the text of a TOML file, from which `Settings.load` reads the same settings.
 
-
-def _table(name: str, values: Mapping[str, Any]) -> str:
-    """Return one table of TOML, with the tables within it at its end.
-
-    Texts, numbers and lists are written as JSON, which is also valid TOML.
+    The file stands alone, so that nothing of a laptop's settings comes to a cluster.
     """
-    plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
-    lines = [f"[{name}]"]
-    lines += [f"{_json(key)} = {_json(value)}" for key, value in plain.items()]
-    inner = [_table(f"{name}.{key}", values[key]) for key in values if key not in plain]
-    return "\n".join([*lines, *inner]) + "\n"
-
-
-def _json(value: Any) -> str:
-    # DEL is the only character that JSON allows unescaped and TOML does not.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    sections = settings.model_dump(mode="json", exclude_none=True)
+    tables = [toml_text.as_table(name, values) for name, values in sections.items()]
+    return "\n".join([f'{BASE} = ""\n', *tables])
 
 
 def write_archive(content: Mapping[str, bytes | Path], archive: Path) -> None:

@@ -26,7 +26,7 @@ from tests.support.landing_folders import ODD_NAMES, ClosedLanding, MovingLandin
             "--layer all --set pca.component=3",
             "unknown key pca.component; did you mean pca.components?",
         ),
-        ("--layer all --conf none.toml", "no such settings"),
+        ("--layer all --conf none.toml", "there is no such file"),
         ("--layer all --landing absent", "The landing folder absent doesn't exist"),
         ("--layer all --landing . --lake lake", "lie within one another"),
         ("--layer all --landing here --extractor mobilnet", "mobilnet"),

@@ -25,7 +25,9 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 def section(settings: Settings) -> EmrSettings:
     """Return the settings of the cluster. Raises BadSettings where there are none."""
     if settings.emr is None:
-        raise BadSettings("The settings have no section [emr]; add it, or use --conf emr.")
+        raise BadSettings(
+            'The settings have no section [emr]; use --conf emr, or begin your file with base = "emr".'
+        )
     return settings.emr
 
 

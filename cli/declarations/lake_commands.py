@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cli.command import Command, Words, photo_count, whole_number
+from cli.completion import sections
 from cli.known_names import JUDGED_TABLES, REFUSALS
 from cli.parameters import PATH, Argument, Flag, Option
 from conf.errors import BadInput
@@ -36,6 +37,25 @@ COMMANDS = (
         parameters=(Argument("count", "N", "the number of photos to have", default="60"),),
         check=_check_samples,
         takes_landing=True,
+    ),
+    Command(
+        name="settings",
+        help="each setting in force, where it comes from and what it means, as a settings file",
+        example=(
+            "settings",
+            "each setting; with > my.toml behind it, a settings file to start from",
+        ),
+        parameters=(
+            Argument(
+                "sections",
+                "SECTION",
+                "these sections alone, such as pca",
+                nargs=-1,
+                offered=sections,
+            ),
+            Flag("--changed", "only what differs from the base: local or emr"),
+        ),
+        makes_buckets=True,
     ),
     Command(
         name="status",

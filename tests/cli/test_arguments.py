@@ -10,8 +10,9 @@ import pytest
 
 import cli.main
 from cli import known_names
-from cli.parser import RUNS, overrides, parse
+from cli.parser import RUNS, parse
 from cli.registry import COMMANDS
+from cli.setting_flags import overrides
 from expectations import suites
 from privacy import restore
 from privacy.audit import table_findings
@@ -57,7 +58,10 @@ MISTYPED = [
     ("--layer all --lakes", "There is no option --lakes; did you mean --lake?"),
     ("-layer all", "There is no option -layer; did you mean --layer?"),
     ("--LAYER all", "There is no option --LAYER; did you mean --layer?"),
-    ("--jsn", "There is no option --jsn before a command, but status and audit have --json;"),
+    (
+        "--jsn",
+        "There is no option --jsn before a command, but status and audit have --json;",
+    ),
     ("status --jsn", "status has no option --jsn; did you mean --json?"),
     ("status --xyz", "status has no option --xyz; see python run.py status --help."),
     ("emr plan --photo 3", "emr plan has no option --photo; did you mean --photos?"),
@@ -69,7 +73,7 @@ MISTYPED = [
     ("–layer all", "There is no command –layer; did you mean --layer?"),
     ("help", "There is no command help; did you mean --help?"),
     ("bronze", "There is no command bronze; did you mean --layer bronze?"),
-    ("xyz", "There is no command xyz; the commands are samples, status,"),
+    ("xyz", "There is no command xyz; the commands are samples, settings, status,"),
     ("--layer brnze", "There is no layer brnze; did you mean bronze?"),
     ("--layer ALL", "There is no layer ALL; did you mean all?"),
     ("--layer xyz", "There is no layer xyz; name bronze, silver, gold or all."),
@@ -85,7 +89,10 @@ ELSEWHERE = [
     ),
     ("check --step 3", "check has no option --step, but emr logs has it; leave it out, or call"),
     ("check --quarntine", "check has no option --quarntine, but replay has --quarantine;"),
-    ("--json status", "status and audit have it; write python run.py status --json."),
+    (
+        "--json status",
+        "status and audit have it; write python run.py status --json.",
+    ),
     ("status --layer all", "--layer and status don't go together; call one after the other."),
     ("--layer all status", "--layer and status don't go together; call one after the other."),
     ("status --samples 3", "--samples and status don't go together; call one after the other."),
@@ -119,12 +126,15 @@ NUMBERS = [
     ("status json", "status does not take the word json; did you mean --json?"),
     ("similar a.jpg b.jpg", "similar does not take the word b.jpg; leave it out, or see"),
     ("emr status x", "emr status does not take the word x; leave it out, or see"),
-    ("", "Say what to do: --layer bronze|silver|gold|all, or samples, status,"),
+    ("", "Say what to do: --layer bronze|silver|gold|all, or samples, settings, status,"),
     (
         "emr",
         "Say what emr is to do: plan|policies|package|launch|submit|status|logs|terminate; for",
     ),
-    ("predict", "predict needs PHOTO… (files of photos); for example python run.py predict a.jpg"),
+    (
+        "predict",
+        "predict needs PHOTO… (files of photos); for example",
+    ),
     ("retire", "retire needs MODEL (its number as status shows it, or its name); for example"),
     ("lift", "lift needs --subject S (as in the name of the folder subject=S); for example"),
     ("restore", "restore needs --table TABLE and --version N; for example python run.py restore"),

@@ -81,6 +81,7 @@ def test_a_new_command_changes_the_page(monkeypatch):
         Option("--size", "N", "how large", default="3"),
         Option("--name", "S", required=True),
         Argument("files", "FILE", "all of them", nargs=-1, required=True),
+        Argument("others", "OTHER", "none or more", nargs=-1),
     )
     new = Command(
         "peel", "peel fruit", ("peel a.jpg", "a peel"), parameters, exclusive=(("left", "right"),)
@@ -88,7 +89,7 @@ def test_a_new_command_changes_the_page(monkeypatch):
     monkeypatch.setattr(command_reference, "COMMANDS", (new,))
     told = section(command_reference.markdown(), "peel")
     assert "Peel fruit." in told
-    assert "run.py peel [--left A|B | --right] [--size N] --name S FILE…\n" in told
+    assert "run.py peel [--left A|B | --right] [--size N] --name S FILE… [OTHER…]\n" in told
     assert "| `--left A\\|B` | left |" in told
     assert "| `--right` | – |" in told
     assert "| `--size N` | how large (default: 3) |" in told

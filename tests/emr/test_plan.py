@@ -309,7 +309,7 @@ def test_a_driver_s_memory_that_is_no_size_is_refused():
     ("text", "said"),
     [
         ("region = ", "can't be parsed"),
-        ("region = 1", "set it right"),
+        ("region = 1", "region is not a text in quotes; instances is missing; .* set it right"),
         (None, "can't be read"),
     ],
 )

@@ -240,7 +240,7 @@ def stopped(context):
 
 @pytest.mark.parametrize("age", ["3 yrs", "0 days", "-1 day", "1 day; x", "soon"])
 def test_an_age_that_is_none_is_refused(age):
-    with pytest.raises(BadSettings, match="write an age as `90 days`"):
+    with pytest.raises(BadSettings, match='give an age such as "90 days"'):
         Settings.load("local", environment={}, overrides=[f"retention.photos={age}"])
 
 

@@ -1,0 +1,119 @@
+"""The settings of the pipeline: chunks, photos, the extractor, PCA and classifiers, and the gates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from conf.section import AboveZero, Positive, Section, Share
+
+
+class ChunkSettings(Section):
+    """The largest size of a chunk, and of one task that reads landing objects."""
+
+    max_bytes: Positive
+    """The most bytes of a chunk."""
+
+    max_photos: Positive
+    """The most photos of a chunk."""
+
+    task_bytes: Positive
+    """The most bytes that one task reads from the landing folder."""
+
+    task_photos: Positive
+    """The most photos that one task reads from the landing folder."""
+
+
+class PhotoSettings(Section):
+    """Limits for a photo. One outside them is refused."""
+
+    max_bytes: Positive
+    """The most bytes of a photo's file."""
+
+    max_pixels: Positive
+    """The most pixels of a photo: its width times its height."""
+
+    min_side: Positive
+    """The fewest pixels of a photo's shorter side."""
+
+    blank_range: Annotated[int, Field(ge=0, le=255)]
+    """A photo is blank if its luminance spans at most so many of 255 levels."""
+
+    decode_seconds: Annotated[float, Field(gt=0, le=3600)]
+    """The seconds that the decoding of a photo may take."""
+
+
+class ModelSettings(Section):
+    """The extractor, which turns a photo into an embedding, and its weights."""
+
+    extractor: str
+    """The extractor: the name of a module in `silver/extractors`, such as `efficientnet_lite0`."""
+
+    weights: str
+    """The weights: `imagenet`, a file or an `s3://` address, or `random:SEED` for tests."""
+
+    flatbuffer: str = ""
+    """The path of an extractor that was converted elsewhere, with its lineage beside it. While it is empty,
+    the run converts. A package for EMR sets it."""
+
+
+class PcaSettings(Section):
+    """The target of a PCA: either a number of components, or the share of the variance that they explain."""
+
+    components: Positive | None = None
+    """The number of components. Give this or `variance`, not both."""
+
+    variance: Share | None = None
+    """The share of the variance that the components explain. Give this or `components`, not both."""
+
+    scale: bool = False
+    """Whether each column of the embeddings is divided by its standard deviation first."""
+
+    @model_validator(mode="after")
+    def one_target(self) -> Self:
+        """Raise ValueError unless exactly one target is given."""
+        if (self.components is None) == (self.variance is None):
+            raise ValueError("give either pca.components or pca.variance, not both")
+        return self
+
+
+class RefitSettings(Section):
+    """The conditions for fitting a new PCA version. One that is met is enough."""
+
+    growth: AboveZero
+    """A version is fitted when the new photos reach this share of those that the newest one was fitted on."""
+
+    mean_shift: AboveZero
+    """A version is fitted when the mean of a chunk has shifted by more standard deviations than this, beyond
+    chance."""
+
+    reconstruction: AboveZero
+    """A version is fitted when the components lose more of a chunk's variance than in their own fit, by more
+    than this share, beyond chance."""
+
+    promote: bool
+    """Whether a new version becomes the champion, which readers use, at once; otherwise it is a candidate."""
+
+
+class TrainingSettings(Section):
+    """The training of classifiers."""
+
+    max_photos: Positive
+    """The most labelled photos that a classifier is fitted on. They must fit in the driver's memory."""
+
+    folds: Annotated[int, Field(ge=2)]
+    """The number of folds of the cross-validation."""
+
+
+class GateSettings(Section):
+    """The gates between the layers, which can block a chunk."""
+
+    refused_share: Share
+    """A chunk is blocked if more than this share of its photos are refused."""
+
+    counted_from: Positive
+    """The fewest photos of a chunk for which `refused_share` counts."""
+
+    history_chunks: Positive
+    """A chunk's labels are compared with those of so many chunks before it."""

@@ -1,0 +1,118 @@
+"""The settings of the lake's storage: where it lies, its files, its one writer, its buckets, and its ages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from conf.section import AboveZero, Age, Form, Positive, Section, Share
+
+
+class PathSettings(Section):
+    """The folders of arriving photos, of the lake and of Data Docs."""
+
+    landing: str
+    """The folder where photos arrive: a local folder or `s3://bucket/prefix`."""
+
+    lake: str
+    """The folder of the tables: a local folder or `s3://bucket/prefix`."""
+
+    docs: str
+    """The folder of Data Docs, local or `s3://bucket/prefix`. `{lake}` stands for the lake's folder."""
+
+    @property
+    def docs_folder(self) -> str:
+        """The folder of Data Docs: `docs` with the lake's root filled in."""
+        return self.docs.replace("{lake}", self.lake.rstrip("/"))
+
+
+class SubjectSettings(Section):
+    """The key behind the pseudonyms of the people in the photos."""
+
+    key: str
+    """The place of the key, never the key itself: `file:PATH`, `env:NAME` (an environment variable) or
+    `aws-secret:ARN`. In the path, `{lake}` stands for the lake's folder."""
+
+
+class DeltaSettings(Section):
+    """How long every Delta table keeps what an earlier version needs."""
+
+    deleted_file_retention: str
+    """How long files of earlier versions are kept: an SQL interval such as `7 days`."""
+
+    log_retention: str
+    """How long the log of a table's versions is kept: an SQL interval such as `30 days`."""
+
+
+class LeaseSettings(Section):
+    """The lease, by which only one process writes to the lake at a time."""
+
+    seconds: AboveZero
+    """After so many seconds without a renewal of the lease, another process may write."""
+
+
+class CompactionSettings(Section):
+    """The compaction of tables: many small files are joined into few large ones."""
+
+    small_files: Positive
+    """The small files of a table are joined when it has so many of them."""
+
+
+class RetentionSettings(Section):
+    """The longest ages of data. Only `run.py retain` applies them."""
+
+    photos: Age
+    """The longest age of a photo, since it arrived in bronze/photos; everything made from it goes too."""
+
+    rejected: Age
+    """The longest age of a row of bronze/rejected: a file that was no usable photo."""
+
+    journals: Age
+    """The longest age of a row of ops/runs, ops/drift and ops/quality."""
+
+    audits: Age
+    """The longest age of the records of audits, under privacy/audits."""
+
+    tombstones: Age
+    """The time after which a new tombstone expires, which keeps the photos of an erased person out."""
+
+
+class BucketSettings(Section):
+    """What a bucket must be before anything in it is read or written."""
+
+    regions: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The regions of AWS in which a bucket may lie."""
+
+    encryption: Literal["kms", "any", "none"]
+    """The default encryption that a bucket must have: `kms`, `any`, or `none` where it doesn't matter."""
+
+    private: bool
+    """Whether all four blocks of public access must be on."""
+
+
+class MonitoringSettings(Section):
+    """The metrics in CloudWatch, and the bounds of their alarms (emr/alarms.py)."""
+
+    cloudwatch: Annotated[
+        str,
+        Field(pattern="^([A-Za-z0-9._/#:-]{1,255})?$"),
+        Form("a name of at most 255 letters, digits and . _ / # : - or an empty text"),
+    ]
+    """The namespace in CloudWatch that gets the metrics of each run. While it is empty, none are sent."""
+
+    topic: Annotated[
+        str,
+        Field(pattern="^(arn:aws:sns:.+)?$"),
+        Form("the ARN of an SNS topic (arn:aws:sns:…), or an empty text"),
+    ]
+    """The ARN of the SNS topic that alarms notify. While it is empty, only the console of AWS shows them."""
+
+    silent_hours: Annotated[int, Field(ge=1, le=168)]
+    """An alarm goes off if no run ended in so many hours."""
+
+    lag_hours: AboveZero
+    """An alarm goes off if a photo waited so many hours in the landing folder."""
+
+    refused_share: Share
+    """An alarm goes off if more than this share of the photos were refused."""
