@@ -67,9 +67,8 @@ def past_age(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
         catalog.REJECTED: ages.rejected,
         **dict.fromkeys(JOURNALS, ages.journals),
     }
-    # Each time is a query, so an age that several tables share is asked once.
     set_ages = {age for age in (*age_of.values(), ages.audits) if age}
-    limits = {age: time_before(lake, now, age) for age in set_ages}
+    limits = {age: time_before(now, age) for age in set_ages}
     past: list[PastAge] = []
     for table, age in age_of.items():
         if not age:
@@ -97,8 +96,8 @@ def old_files(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]
     The retention is the setting `delta.deleted_file_retention`, counted back from the time `now`.
     """
     age = settings.delta.deleted_file_retention
-    before = time_before(lake, now, age)
-    hours = hours_to_keep(lake, settings, now=now)
+    before = time_before(now, age)
+    hours = hours_to_keep(settings, now=now)
     return [
         PastAge(table.name, age, before, len(files), "old files")
         for table, files in _unneeded_files(lake, hours=hours)
@@ -139,8 +138,8 @@ def free(context: Context) -> list[PastAge]:
     removed: list[PastAge] = []
     left: list[str] = []
     age = context.settings.delta.deleted_file_retention
-    before = time_before(lake, context.now, age)
-    hours = hours_to_keep(lake, context.settings, now=context.now)
+    before = time_before(context.now, age)
+    hours = hours_to_keep(context.settings, now=context.now)
     for table, files in _unneeded_files(lake, hours=hours):
         lake.vacuum(table, hours=hours)
         still_there = files & lake.files.current(table.name).keys()
@@ -219,7 +218,7 @@ def _unneeded_files(lake: Lake, *, hours: float) -> Iterator[tuple[Table, set[st
     """Yield each table that has files which no version of the last `hours` hours needs, and their names."""
     for table in catalog.TABLES:
         # Delta's own search is a Spark job; most tables have nothing that it could find.
-        if has_others(lake, table) and (files := lake.unneeded_files(table, hours=hours)):
+        if has_others(lake, table, hours=hours) and (files := lake.unneeded_files(table, hours=hours)):
             yield table, files
 
 

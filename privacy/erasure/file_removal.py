@@ -66,7 +66,7 @@ def _vacuum_tables(
         return verification.residue_in(stored, search) is not None
 
     left: list[StoredObject] = []
-    hours = hours_to_keep(context.lake, context.settings, now=context.now)
+    hours = hours_to_keep(context.settings, now=context.now)
     for table in catalog.TABLES:
         if erasure.mode == ErasureMode.IMMEDIATE or (table in FITTED_TABLES and erasure.fitted):
             left += unreferenced_files.remove_old(context.lake, table, hours=0.0)

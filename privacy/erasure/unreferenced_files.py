@@ -7,6 +7,7 @@ VACUUM the files in the folder are compared with the files of the current versio
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 from lake import delta_log
@@ -29,13 +30,23 @@ def strays(lake: Lake, table: Table) -> list[StoredObject]:
     ]
 
 
-def has_others(lake: Lake, table: Table) -> bool:
-    """Return whether there are files in a table's folder that do not belong to its current version or to its
-    log. Unlike `strays`, it asks a bucket for no earlier versions of its objects."""
+def has_others(lake: Lake, table: Table, *, hours: float) -> bool:
+    """Return whether there may be files in a table's folder that do not belong to its current version or to
+    its log, and were written more than so many hours ago: VACUUM removes no others. Unlike `strays`, it asks
+    a bucket for no earlier versions of its objects, unless there are such files."""
     live = _live(lake, table)
     names = lake.files.current(table.name)
-    others = (name for name in names if not name.startswith(_log(table)) and name[-1] != "/")
-    return any(name not in live for name in others)
+    others = {
+        name
+        for name in names
+        if name not in live and not name.startswith(_log(table)) and name[-1] != "/"
+    }
+    if not others:
+        return False
+    before_ns = (time.time() - hours * 3600) * 1e9
+    stored = lake.files.stored(table.name)
+    written_ns = {each.name: each.modified_ns for each in stored if each.kind is StoredKind.FILE}
+    return any(written_ns.get(name, 0) <= before_ns for name in others)
 
 
 def _live(lake: Lake, table: Table) -> set[str]:
