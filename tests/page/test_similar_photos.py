@@ -119,7 +119,7 @@ def test_the_command_finds_the_photo_itself_first(samples_lake, call):
         (["nowhere.jpg"], "nowhere.jpg can't be used: can't be read (No such file or directory)"),
         (["notes.txt", "--count", "0"], "0 is no number of photos; give a whole number above 0."),
         (["notes.txt", "--extractor", "resnet50", "--weights", "random:3"], "has no resnet50 with"),
-        ([], "see python run.py --help."),
+        ([], "similar needs PHOTO (the file of a photo)"),
     ],
 )
 def test_what_can_not_be_is_one_sentence(call, tmp_path, words, said):
