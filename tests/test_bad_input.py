@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import run
+from bronze import landing
 from lake import catalog
 from report.lake_counts import sums
 from silver import model_broadcast
@@ -142,7 +143,7 @@ def test_a_decoder_that_dies_and_one_that_hangs_cost_one_photo_each(place, monke
 
 
 def test_objects_that_can_not_be_read_are_taken_up_once_they_can(place, monkeypatch):
-    monkeypatch.setattr(run, "Landing", ClosedLanding)
+    monkeypatch.setattr(landing, "Landing", ClosedLanding)
     for name in ("open.jpg", "closed.jpg"):
         picture((64 + len(name), 64)).save(place.landing / name)
     did = place.run("bronze")["bronze"]
@@ -164,7 +165,7 @@ def test_objects_that_vanish_or_change_are_what_the_next_run_finds(place, monkey
     for number, name in enumerate(names):
         picture((64 + number, 64)).save(place.landing / name)
     with monkeypatch.context() as patch:
-        patch.setattr(run, "Landing", MovingLanding)
+        patch.setattr(landing, "Landing", MovingLanding)
         assert place.run("bronze")["bronze"].counts["kept"] == 1
     assert place.run("bronze")["bronze"].counts["kept"] == 1  # changes.jpg, as it is now
     picture((80, 64)).save(place.landing / "stays.jpg")
