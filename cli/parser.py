@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,16 +90,11 @@ def whole() -> click.Group:
 
 
 class _Command(click.Command):
-    """A command that takes each option once, and whose errors all say which command they are of."""
+    """A command whose errors all say which command they are of."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses the words of this command. Raises click's errors, and BadInput for an option given twice."""
+        """Parses the words of this command. Raises click's errors."""
         try:
-            if not ctx.resilient_parsing:
-                _, _, given = self.make_parser(ctx).parse_args(list(args))
-                for parameter, times in Counter(given).items():
-                    if times > 1 and not parameter.multiple:
-                        raise usage_errors.twice(parameter)
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
@@ -154,13 +148,11 @@ def _keep(context: click.Context, /, **given: Any) -> None:
     if context.parent is not None:
         is_inner = context.parent.parent is not None
         setattr(words, "doing" if is_inner else "command", context.info_name)
-    shared = {option.name: option for option in shared_options()}
+    shared = {option.name for option in shared_options()}
     for name, value in given.items():
         if name not in shared:
             setattr(words, name, value)
         elif context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            if name != "set" and hasattr(words, name):
-                raise usage_errors.twice(shared[name])
             setattr(words, name, [*getattr(words, name, ()), *value] if name == "set" else value)
     if not (isinstance(context.command, click.Group) and context.invoked_subcommand):
         usage_errors.check_left_over(context)

@@ -39,11 +39,6 @@ def _missing(command: click.Command, first: click.Parameter, words: Sequence[str
     return f"{written(first)} ({meaning(first)})" if meaning(first) else written(first)
 
 
-def twice(parameter: click.Parameter) -> BadInput:
-    """The error for an option that stands there for the second time."""
-    return BadInput(f"{parameter.opts[0]} is given twice; keep one of them.")
-
-
 def check_left_over(context: click.Context) -> None:
     """Raises BadInput for words that a command takes no more of."""
     if not context.args:

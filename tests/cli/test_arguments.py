@@ -42,6 +42,11 @@ def test_settings_of_both_places_count_in_their_order():
     assert overrides(parsed) == ["a.b=1", "a.c=2", "a.d=3"]
 
 
+def test_of_an_option_that_comes_twice_the_last_one_counts():
+    assert parse(["--lake", "a", "status", "--lake", "b"]).lake == "b"
+    assert parse(["status", "--lake", "a", "--lake", "b"]).lake == "b"
+
+
 def test_named_flags_go_over_set():
     parsed = parse(["--layer", "all", "--extractor", "a", "--set", "model.extractor=b"])
     assert overrides(parsed)[-1] == "model.extractor=a"
@@ -118,10 +123,6 @@ VALUES = [
     ("emr plan --photos ten", "--photos ten is no whole number above 0; write it as 1000000."),
 ]
 NUMBERS = [
-    ("status --json --json", "--json is given twice; keep one of them."),
-    ("--layer all --layer all", "--layer is given twice; keep one of them."),
-    ("--lake a status --lake b", "--lake is given twice; keep one of them."),
-    ("emr --conf a plan --conf b", "--conf is given twice; keep one of them."),
     ("status twice", "status does not take the word twice; leave it out, or see python run.py"),
     ("status json", "status does not take the word json; did you mean --json?"),
     ("similar a.jpg b.jpg", "similar does not take the word b.jpg; leave it out, or see"),
