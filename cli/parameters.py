@@ -59,7 +59,8 @@ class Option(click.Option):
         if not text.strip():
             raise BadInput(f"The value of {name} is empty; write {written(self)}.")
         if self.choices and text not in self.choices:
-            nearest = hint(text.lower(), self.choices, otherwise=f"name {listed(self.choices)}.")
+            otherwise = f"name {listed(self.choices, joined_by='or')}."
+            nearest = hint(text.lower(), self.choices, otherwise=otherwise)
             raise BadInput(f"There is no {self.what} {text}; {nearest}")
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -137,7 +138,7 @@ def is_number(text: str) -> bool:
     return text.lstrip("-").replace(".", "", 1).isdecimal()
 
 
-def listed(words: Iterable[str]) -> str:
-    """Words as a sentence lists them: `a, b or c`."""
+def listed(words: Iterable[str], *, joined_by: str) -> str:
+    """Words as a sentence lists them: `a, b or c`, where they are joined by `or`."""
     *first, last = words
-    return f"{', '.join(first)} or {last}" if first else last
+    return f"{', '.join(first)} {joined_by} {last}" if first else last

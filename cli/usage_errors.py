@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from cli.command import CALL, lacking
-from cli.parameters import is_number, meaning, written
+from cli.parameters import is_number, listed, meaning, written
 from conf.errors import BadInput
 from lake.enums import LAYERS
 
@@ -93,7 +93,7 @@ def _no_such_option(context: click.Context, word: str) -> BadInput:
     owners, typed = elsewhere[near]
     if "" in owners:
         return BadInput(f"{near} and {name} don't go together; call one after the other.")
-    has = f"{_listed(owners)} {'has' if len(owners) == 1 else 'have'}"
+    has = f"{listed(owners, joined_by='and')} {'has' if len(owners) == 1 else 'have'}"
     option = "it" if near == word else near
     example = f"{CALL} {owners[0]} {typed}"
     if name:
@@ -148,11 +148,6 @@ def _options_of_others(context: click.Context) -> dict[str, tuple[list[str], str
         if isinstance(command, click.Group):
             todo += [(f"{name} {inner}".strip(), each) for inner, each in command.commands.items()]
     return found
-
-
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _name(context: click.Context) -> str:
