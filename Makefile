@@ -1,6 +1,6 @@
 # What a contributor runs, one line each; CONTRIBUTING.md says when. Another Python: make quick PYTHON=python3
 PYTHON ?= .venv/bin/python
-ROOMS = conf lake bronze silver gold expectations privacy report emr page cli
+ROOMS = conf lake bronze silver gold expectations privacy report emr fruit_lake page cli
 
 .PHONY: help lint rules quick spark tensorflow process test benchmarks docs hooks
 

@@ -9,7 +9,15 @@ it.
 
 from __future__ import annotations
 
+import gc
 import sys
+
+from lake import stop_signals
+
+if __name__ == "__main__" or sys.argv[0].endswith("fruit-lake"):
+    # Ctrl-C would show a traceback of whatever is being loaded.
+    stop_signals.end_without_a_word()
+
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -87,7 +95,11 @@ def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Does what the words of the command line say, and returns the exit code."""
-    return cli.main.main(argv, run_layers)
+    code = cli.main.main(argv, run_layers)
+    if argv is None:
+        # The process ends. Python would look through millions of objects once more before, for a second.
+        gc.freeze()
+    return code
 
 
 if __name__ == "__main__":

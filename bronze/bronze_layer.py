@@ -137,17 +137,17 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
         did.notes.append(f"{landing.root} holds no objects: put photos there.")
     if listing.closed_folders:
         did.notes.append(
-            f"{listing.closed_folders:,} folders under {landing.root} can't be listed: grant permission, "
-            f"and the next run takes up what they hold."
+            f"{listing.closed_folders:,} folders under {landing.root} can't be listed: give this "
+            f"process the right to list them, and the next run takes in the photos in them."
         )
     new, tried = object_outcomes.unseen(listed, object_outcomes.known_versions(lake))
-    mended = [each for each in tried if landing.is_readable(each.landing)]
-    if len(mended) < len(tried):
+    readable = [each for each in tried if landing.is_readable(each.landing)]
+    if len(readable) < len(tried):
         did.notes.append(
-            f"{len(tried) - len(mended):,} objects that were rejected as unreadable still are: grant "
-            f"permission, and the next run takes them up."
+            f"{len(tried) - len(readable):,} objects can still not be read: give this process "
+            f"the right to read them, and the next run takes them in."
         )
-    arrivals = sorted(new + mended, key=lambda each: each.position)
+    arrivals = sorted(new + readable, key=lambda each: each.position)
     did.measure(metric_names.LAG, _age(arrivals[0]) if arrivals else 0.0)
     return arrivals
 

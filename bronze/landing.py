@@ -116,7 +116,7 @@ class Landing:
                 raise
             raise BadInput(
                 f"The landing folder {self.root} can't be listed ({error.strerror}); "
-                f"grant permission, or name another with --landing."
+                f"give this process the right to list it, or name another with --landing."
             ) from None
         return Listing(sorted(objects, key=lambda each: (each.modified_ns, each.path)), closed)
 

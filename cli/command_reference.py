@@ -55,7 +55,14 @@ EXIT_CODES = """The last line of the output says what is wrong and what to do. T
 ALWAYS = (
     ("0", "", "The command did what it was asked for."),
     ("1", "`FruitLakeError`", "Any other error, also one that nobody foresaw."),
+    ("129", "", "The terminal was closed (SIGHUP). The same command goes on from there."),
     ("130", "", "Somebody stopped the command with Ctrl-C. The same command goes on from there."),
+    (
+        "143",
+        "",
+        "SIGTERM stopped the command, as of a cluster, systemd or Docker. The same command goes on from "
+        "there.",
+    ),
 )
 """The exit codes that no class of its own stands for."""
 

@@ -11,9 +11,14 @@ import traceback
 from rich.console import Console
 
 from cli.json_console import JsonConsole
+from cli.output.sentences import say
 from conf.errors import FruitLakeError, LeftBehind
+from lake.stop_signals import Stopped
 
 DISK_FULL = os.strerror(errno.ENOSPC)
+
+IN_PATH = re.compile(r"subject=[^\s.,;].*", re.DOTALL)
+"""The folder of a subject in a path, with all that follows it."""
 
 OF_S3 = re.compile(
     r"lake\.storage\.s3_requests\.StorageFailed: (?P<ours>.+)"
@@ -38,7 +43,21 @@ def show(errors: Console, error: Exception, *, is_debugged: bool) -> None:
         traceback.print_exception(error)
     first = (str(error).strip() or "no message").splitlines()[0]
     sentence = str(error) if isinstance(error, FruitLakeError) else unexpected(error, message=first)
-    errors.print(f"error: {sentence}", markup=False, soft_wrap=True)
+    say(errors, f"error: {sentence}")
+
+
+def show_stop(errors: Console, stop: Stopped) -> None:
+    """Shows that a signal stopped the command, as one sentence or one JSON event."""
+    goes_on = "what was published stays, and the same command goes on from there"
+    sentence = f"stopped ({stop.cause}): {goes_on}."
+    if isinstance(errors, JsonConsole):
+        errors.event("stopped", message=sentence, exit_code=stop.exit_code)
+        return
+    if errors.is_terminal:
+        # The terminal has shown ^C where the cursor was, which a bar may have hidden.
+        errors.show_cursor()
+        errors.print()
+    say(errors, sentence)
 
 
 def may_be_kept(error: Exception) -> bool:
@@ -50,7 +69,7 @@ def may_be_kept(error: Exception) -> bool:
 def logged(error: Exception) -> str:
     """The message that a log may keep of an error."""
     if may_be_kept(error):
-        return str(error)
+        return IN_PATH.sub("subject=… (no log has the rest)", str(error))
     if isinstance(error, LeftBehind):
         return (
             "Something of an erased subject, or an old file, is still there; the same command with "

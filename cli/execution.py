@@ -7,6 +7,7 @@ from rich.console import Console
 from cli import layers
 from cli.command import Words
 from cli.layers import RunLayers
+from cli.output.sentences import say
 from cli.registry import BY_NAME
 from cli.setting_flags import overrides
 from conf.settings import Settings
@@ -38,4 +39,4 @@ def check_buckets(words: Words, settings: Settings, console: Console) -> None:
         roots.append(paths.landing)
     erases = bool(command and command.erases)
     for note in bucket_checks.check(roots, settings.buckets, erases=erases):
-        console.print(f"note: {note}", markup=False, soft_wrap=True)
+        say(console, f"note: {note}")

@@ -10,6 +10,7 @@ from functools import cache
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from cli.command import CALL
 from cli.json_console import JsonConsole
 from conf.errors import BadInput
 from conf.settings import Settings
@@ -20,6 +21,7 @@ from lake import lake_format, lease, pseudonyms, spark_session
 from lake.context import Context
 from lake.delta_rs_reader import check_address
 from lake.readable_lake import Lake
+from lake.run_clock import RunClock
 from lake.run_journal import LayerRun, Run
 from lake.storage.folder import Folder
 from lake.storage.locate import folder
@@ -34,7 +36,10 @@ def existing_lake(settings: Settings) -> Folder:
     files = folder(settings.paths.lake)
     check_address(files.root)
     if not lake_format.is_made(files):
-        raise BadInput(f"There is no lake in {settings.paths.lake}; name one with --lake.")
+        raise BadInput(
+            f"There is no lake in {settings.paths.lake} yet: {CALL} --layer all makes one from the photos in "
+            f"{settings.paths.landing}; or name another one with --lake."
+        )
     return files
 
 
@@ -60,20 +65,44 @@ def reading(settings: Settings, console: Console) -> Iterator[Lake]:
 
 @contextmanager
 def writing(
-    settings: Settings, console: Console, *, needs_model: bool = False
+    settings: Settings,
+    console: Console,
+    *,
+    needs_model: bool = False,
+    clock: RunClock | None = None,
 ) -> Iterator[Context]:
     """Opens the lake for a while in the name of a new run that alone may write; makes it where there is none.
 
     Where the run `needs_model`, the model of a new lake is converted while Spark starts and makes the tables.
-    Raises Busy, naming the holder, where another process writes.
+    `clock` is that of the run, where something was done before. What it has `afterwards` is done when Spark
+    has stopped and the lease is free. Raises Busy, naming the holder, where another process
+    writes.
     """
+    clock = clock or RunClock()
+    clock.add_rest("Python and settings")
+    try:
+        with ExitStack() as stack:
+            opened = _opened(settings, console, needs_model=needs_model, clock=clock)
+            yield stack.enter_context(opened)
+            with clock.part("stopping Spark"):
+                stack.close()
+    finally:
+        for tell in clock.afterwards:
+            tell()
+
+
+@contextmanager
+def _opened(
+    settings: Settings, console: Console, *, needs_model: bool, clock: RunClock
+) -> Iterator[Context]:
+    """Opens the lake as `writing` says, until Spark has stopped and the lease is given back."""
     files = folder(settings.paths.lake)
     check_address(files.root)
     files.make()
     folder(settings.paths.docs_folder).make()
     run = Run.begin(settings.digest)
     with ExitStack() as stack:
-        with console.status("asking for the lease"):
+        with console.status("asking for the lease"), clock.part("lease"):
             seconds = settings.lease.seconds
             own = stack.enter_context(lease.held(files, run_id=run.run_id, seconds=seconds))
         make_key = not lake_format.is_made(files)
@@ -85,7 +114,7 @@ def writing(
 
         @cache
         def start_spark() -> SparkSession:
-            with console.status("starting Spark"):
+            with console.status("starting Spark"), clock.part("Java and Spark"):
                 running = spark_session.running(
                     settings.spark, lake=files.root, meanwhile=suite_runner.gx_context
                 )
@@ -94,13 +123,14 @@ def writing(
                 return spark
 
         _start_if_awaited(start_spark)
-        lake = WritableLake.open(
-            start_spark, files, run=run, lease=own, pseudonyms=keys, delta=settings.delta
-        )
-        embedding_removal.finish(lake)
+        with clock.part("tables"):
+            lake = WritableLake.open(
+                start_spark, files, run=run, lease=own, pseudonyms=keys, delta=settings.delta
+            )
+            embedding_removal.finish(lake)
         if isinstance(console, JsonConsole):
             console.begin(run.run_id)
-        yield context_of(settings, lake, keys, console, conversion=conversion)
+        yield context_of(settings, lake, keys, console, clock=clock, conversion=conversion)
 
 
 def _start_if_awaited(start_spark: Callable[[], SparkSession]) -> None:
@@ -119,6 +149,7 @@ def context_of(
     keys: pseudonyms.Pseudonyms,
     console: Console,
     *,
+    clock: RunClock,
     conversion: Conversion | None = None,
 ) -> Context:
     """The context of a run: the extractor is looked up when a step first asks for it. `conversion` is that of
@@ -126,7 +157,8 @@ def context_of(
 
     @cache
     def load_model() -> DriverModel:
-        return model_of(lake, settings.model, photos=settings.photos, conversion=conversion)
+        with clock.part("model conversion" if conversion else "model"):
+            return model_of(lake, settings.model, photos=settings.photos, conversion=conversion)
 
     return Context(
         settings,
@@ -137,6 +169,7 @@ def context_of(
         suite_gate,
         LayerRun("run"),
         datetime.now(UTC),
+        clock,
     )
 
 

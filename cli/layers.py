@@ -10,11 +10,15 @@ from bronze.landing import Landing, overlap
 from cli.command import Words
 from cli.commands import samples
 from cli.lake_access import writing
+from cli.output import next_steps
 from conf.errors import BadInput
 from conf.settings import Settings
+from lake import lake_format
 from lake.context import Context
 from lake.enums import BRONZE, GOLD, LAYERS, SILVER
+from lake.run_clock import RunClock
 from lake.run_journal import LayerRun
+from lake.storage.locate import folder
 from silver.model_artifact import source_sha256
 
 RunLayers = Callable[[Context, Sequence[str]], list[LayerRun]]
@@ -23,12 +27,17 @@ RunLayers = Callable[[Context, Sequence[str]], list[LayerRun]]
 
 def run(words: Words, settings: Settings, console: Console, run_layers: RunLayers) -> None:
     """Runs the layers that `--layer` names. Raises as the layers do."""
+    clock = RunClock()
     if words.samples:
-        samples.make(int(words.samples), settings, console)
+        with clock.part("generated photos"):
+            samples.make(int(words.samples), settings, console)
     check_inputs(words.layer, settings)
     layers = LAYERS if words.layer == "all" else (words.layer,)
-    with writing(settings, console, needs_model=SILVER in layers) as context:
+    is_first = not lake_format.is_made(folder(settings.paths.lake))
+    with writing(settings, console, needs_model=SILVER in layers, clock=clock) as context:
         run_layers(context, layers)
+    if is_first:
+        next_steps.show(console, words)
 
 
 def check_inputs(layer: str, settings: Settings) -> None:
@@ -37,7 +46,7 @@ def check_inputs(layer: str, settings: Settings) -> None:
     paths = settings.paths
     if overlap(paths.landing, paths.lake):
         raise BadInput(
-            f"The landing folder {paths.landing} and the lake {paths.lake} lie within one another; "
+            f"The landing folder {paths.landing} and the lake {paths.lake} lie one within the other; "
             f"name two separate folders."
         )
     if layer in (BRONZE, "all"):

@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 
 from cli import completion, error_messages, parser
 from cli.json_console import JsonConsole
+from lake import run_clock, stop_signals
 
 if TYPE_CHECKING:
     from cli.layers import RunLayers
+
+ANY_WIDTH = 10_000
+"""The width of a screen that is none: no line is broken in a file or a pipe."""
 
 
 def main(argv: Sequence[str] | None, run_layers: RunLayers) -> int:
     """Does what the words say, and returns the exit code. `run_layers` is the flow that `--layer` runs.
 
-    What a command needs is loaded once its words are understood: words that are not, and a shell's question
-    for the rest of one, are answered at once.
+    Without `argv`, the words are those of this process, which ends with what they say.
     """
     if completion.is_asked_for():
         return completion.answer(parser.whole())
     words = sys.argv[1:] if argv is None else argv
+    # Where the words are those of the process, it does nothing but this call.
+    run_clock.call_began(run_clock.process_began() if argv is None else datetime.now(UTC))
     console, errors = consoles(words)
-    try:
-        parsed = parser.parse(words)
-        from cli.execution import execute
+    return stop_signals.obeyed(
+        lambda: carried_out(words, run_layers, console, errors),
+        lambda stop: error_messages.show_stop(errors, stop),
+        is_last=argv is None,
+    )
 
-        execute(parsed, console, run_layers)
+
+def carried_out(
+    words: Sequence[str], run_layers: RunLayers, console: Console, errors: Console
+) -> int:
+    """Does what the words say, shows an error, and returns the exit code. Raises Stopped.
+
+    What a command needs is loaded once its words are understood: words that are not are told at once.
+    """
+    try:
+        with stop_signals.told_from_errors():
+            parsed = parser.parse(words)
+            from cli.execution import execute
+
+            execute(parsed, console, run_layers)
         return 0
-    except KeyboardInterrupt:
-        errors.print("stopped; the same command goes on from here.")
-        return 130
     except Exception as error:
         error_messages.show(errors, error, is_debugged="--debug" in words)
         return error_messages.exit_code(error)
@@ -45,4 +64,11 @@ def consoles(words: Sequence[str]) -> tuple[Console, Console]:
     if "--log=json" in words or ("--log", "json") in pairwise(words):
         console = JsonConsole(level="info")
         return console, JsonConsole(level="error", stderr=True, beside=console)
-    return Console(highlight=False), Console(stderr=True, highlight=False)
+    return _console(sys.stdout), _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    """The console of a stream. Lines of a file or a pipe have any length, where Rich would assume 80."""
+    is_wide = not stream.isatty() and "COLUMNS" not in os.environ
+    is_error = stream is sys.stderr
+    return Console(stderr=is_error, highlight=False, width=ANY_WIDTH if is_wide else None)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from cli import json_console
 from cli.error_messages import may_be_kept
-from cli.output import run_tables
+from cli.output import places, run_tables
+from cli.output.sentences import say
 from conf.errors import Blocked, Pending
 from expectations import data_docs
-from lake import catalog, fault_points, metric_names
+from lake import catalog, fault_points, metric_names, stop_signals
 from lake.compaction import compact
 from lake.context import Context
 from lake.enums import RunStatus
 from lake.publication import drop_abandoned
+from lake.run_clock import END
 from lake.run_journal import LayerRun
+from lake.stop_signals import Stopped
 from lake.storage.locate import folder
 from privacy.erasure import request_journal
 from report import cloudwatch_metrics
@@ -37,25 +41,44 @@ def run_steps(context: Context, steps: Sequence[Step]) -> list[LayerRun]:
     recorded = 0
     for name, do in steps:
         step = context.step(name)
+        context.clock.stage = name
         done.append(step.did)
         try:
-            with context.console.status(name):
+            with context.console.status(name), stop_signals.told_from_errors():
                 do(step)
+        except Stopped as stop:
+            step.did.finish(RunStatus.STOPPED, error=f"stopped: {stop.cause}")
+            # The next run goes on also where this fails, as where the storage can't be reached.
+            with suppress(Exception):
+                record(context, done[recorded:], is_last=True)
+            raise
         except Exception as error:
             _tell_failure(context, done, error, recorded=recorded)
             raise
         step.did.finish(RunStatus.DONE)
+        context.clock.stage = END
         # A step that did nothing waits for the next one: that is one commit less.
         if step.did.counts or len(done) == len(steps):
-            record(context, done[recorded:], is_last=len(done) == len(steps))
+            with context.clock.part("recording"):
+                record(context, done[recorded:], is_last=len(done) == len(steps))
             recorded = len(done)
             fault_points.at(RECORDED)
-    with context.console.status("joining small files"):
-        compact(context.lake, small_files=context.settings.compaction.small_files)
-    run_tables.summary(context.console, done, run=context.lake.run)
-    watch(context, done)
-    publish_docs(context)
+    _end(context, done)
     return done
+
+
+def _end(context: Context, done: Sequence[LayerRun]) -> None:
+    """Does what follows the steps of a run, and lets its summary be shown when all is over."""
+    console, clock = context.console, context.clock
+    with console.status("joining small files"), clock.part("joining files"):
+        compact(context.lake, small_files=context.settings.compaction.small_files)
+    watch(context, done)
+    summary = partial(run_tables.summary, console, done, run=context.lake.run, clock=clock)
+    clock.afterwards.append(summary)
+    with clock.part("Data Docs"):
+        docs = written_docs(context)
+    if docs is not None:
+        clock.afterwards.append(partial(places.show, console, "Data Docs", docs))
 
 
 def _tell_failure(
@@ -74,7 +97,8 @@ def _tell_failure(
     with suppress(Exception):
         watch(context, done)
     with suppress(Exception):
-        publish_docs(context)
+        if docs := written_docs(context):
+            places.show(context.console, "Data Docs", docs)
 
 
 def record(context: Context, layers: Sequence[LayerRun], *, is_last: bool) -> None:
@@ -84,7 +108,8 @@ def record(context: Context, layers: Sequence[LayerRun], *, is_last: bool) -> No
         due = request_journal.due(lake, now=datetime.now(UTC))
         layers[-1].measure(metric_names.ERASURES_DUE, len(due))
     rows = [did.row(lake.run) for did in layers]
-    lake.record(catalog.RUNS, rows, layer=layers[-1].layer)
+    with stop_signals.deferred():
+        lake.record(catalog.RUNS, rows, layer=layers[-1].layer)
     for did, row in zip(layers, rows, strict=True):
         for judgement in did.judgements:
             facts = {"layer": did.layer, **vars(judgement)}
@@ -96,14 +121,14 @@ def watch(context: Context, layers: Sequence[LayerRun]) -> None:
     """Sends the run's numbers to CloudWatch, where the settings name it; prints a note where that fails."""
     root = context.lake.files.root
     if note := cloudwatch_metrics.publish(root, layers, context.settings):
-        context.console.print(f"note: {note}", markup=False, soft_wrap=True)
+        say(context.console, f"note: {note}")
 
 
-def publish_docs(context: Context) -> None:
-    """Publishes Data Docs, where this run judged something, and prints where they are."""
-    if catalog.QUALITY in context.lake.written:
-        place = data_docs.publish(context.lake, folder(context.settings.paths.docs_folder))
-        context.console.print(f"Data Docs: {place}", markup=False, soft_wrap=True)
+def written_docs(context: Context) -> str | None:
+    """Writes Data Docs where this run judged something, and returns where they are."""
+    if catalog.QUALITY not in context.lake.written:
+        return None
+    return data_docs.publish(context.lake, folder(context.settings.paths.docs_folder))
 
 
 @contextmanager
@@ -113,7 +138,13 @@ def recorded(context: Context, layer: str) -> Iterator[Context]:
     step = context.step(layer)
     did, lake = step.did, context.lake
     try:
-        yield step
+        with stop_signals.told_from_errors():
+            yield step
+    except Stopped as stop:
+        did.finish(RunStatus.STOPPED, error=f"stopped: {stop.cause}")
+        with suppress(Exception):
+            lake.record(catalog.RUNS, [did.row(lake.run)], layer=layer)
+        raise
     except Exception as error:
         # A message may hold a path with a name in it, so no table keeps it.
         is_pending = isinstance(error, Pending)
@@ -124,6 +155,7 @@ def recorded(context: Context, layer: str) -> Iterator[Context]:
             lake.record(catalog.RUNS, [did.row(lake.run)], layer=layer)
         raise
     did.finish(RunStatus.DONE)
-    lake.record(catalog.RUNS, [did.row(lake.run)], layer=layer)
+    with stop_signals.deferred():
+        lake.record(catalog.RUNS, [did.row(lake.run)], layer=layer)
     for note in did.notes:
-        context.console.print(note, markup=False, soft_wrap=True)
+        say(context.console, note)

@@ -171,7 +171,7 @@ def plan_cluster(model: CostModel, *, hours: float) -> ClusterPlan:
     if not shapes:
         serial = model.shape(next(iter(names)), nodes=1).seconds.serial
         raise BadInput(
-            f"{model.work.photos:,} photos don't end in {hours:g} h, however many nodes there are: "
+            f"{model.work.photos:,} photos can't be done in {hours:g} h, however many nodes there are: "
             f"{serial / 3600:.1f} h of it don't get shorter with more nodes, and no more than {MOST_NODES} "
             f"are tried; give more --hours, or take larger chunks (chunks.max_photos)."
         )

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from rich.console import Console
 
 from conf.errors import BadInput
+from conf.identifiers import named
 from conf.settings import EmrSettings, Settings
 from emr import account, package_archive, wheels
 from lake import aws
@@ -143,13 +144,13 @@ def latest(emr_settings: EmrSettings) -> Package:
 
 
 def by_sha256(emr_settings: EmrSettings, sha256: str) -> Package:
-    """Return the package with that SHA-256. Raises BadInput where there is none."""
-    package = _package(emr_settings, sha256)
+    """Return the package with that SHA-256, or whose SHA-256 alone begins so. Raises BadInput where there is
+    none, or several."""
+    otherwise = "leave out --package for the newest one, or make one with run.py emr package."
+    known = folder(emr_settings.artifacts.rstrip("/")).folders(account.PACKAGES)
+    package = _package(emr_settings, named(sha256, known, what="package", otherwise=otherwise))
     if _read(package.beside(MANIFEST)) is None:
-        raise BadInput(
-            f"There is no package {sha256} under {emr_settings.artifacts}: leave out --package for the "
-            f"newest one, or make one with run.py emr package."
-        )
+        raise BadInput(f"The package {package.sha256} is not whole: {otherwise}")
     return package
 
 

@@ -27,6 +27,7 @@ ROOMS = (
     "report",
     "page",
     "emr",
+    "fruit_lake",
     "cli",
 )
 """The folders of the project that are part of a package."""

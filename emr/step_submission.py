@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from conf.errors import BadInput, FruitLakeError, hint
+from conf.identifiers import named
 from conf.settings import EmrSettings, Settings
 from emr import cluster_state, driver_logs, package
 from emr.cluster_state import Cluster, Step
@@ -155,11 +156,8 @@ def logs(emr_settings: EmrSettings, console: Console, *, step_id: str | None) ->
     step_ids = [step.id for step in cluster_state.steps(emr_settings, cluster.id)]
     if not step_ids:
         raise BadInput(f"The cluster {cluster.id} has no steps; run.py emr submit makes one.")
-    shown = step_id or step_ids[0]
-    if shown not in step_ids:
-        raise BadInput(
-            f"The cluster {cluster.id} has no step {shown}; its last ones are {', '.join(step_ids[:5])}."
-        )
+    last = f"the last ones of {cluster.id} are {', '.join(step_ids[:5])}."
+    shown = named(step_id, step_ids, what="step", otherwise=last) if step_id else step_ids[0]
     log = driver_logs.driver_log(emr_settings, cluster.id, shown)
     ends = log.ends if log else driver_logs.step_log(emr_settings, cluster.id, shown)
     if not ends:

@@ -8,13 +8,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from conf.errors import BadInput, Blocked, hint
-from expectations import suites
+from expectations import rule_warnings, suites
 from expectations.suite_views import Views
 from expectations.validation import ExpectationResult, judge, judged_rows
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkState
 from lake.enums import ERASE, REMOVAL, GateAction
 from lake.readable_lake import Lake
+from lake.run_journal import RuleWarning
 
 LEAVING = (REMOVAL, ERASE)
 """The layers of chunks by which rows leave tables."""
@@ -25,13 +26,14 @@ class Checked:
     """The result of a suite on one version of its table.
 
     It has either `findings`, one for each expectation, or an `error`: the sentence that says why the suite
-    could not be used.
+    could not be used. `warnings` are those of this table, and those that the gates of its chunks recorded.
     """
 
     suite: str
     table: str
     version: int
     findings: Sequence[ExpectationResult] = field(default_factory=list)
+    warnings: Sequence[RuleWarning] = field(default_factory=list)
     error: str | None = None
 
     @property
@@ -64,7 +66,8 @@ def check(
     version: int | None = None,
     folder: Path = suites.HERE,
 ) -> Checked:
-    """Return what the table's suite finds in its rows, now or at a version. It writes nothing.
+    """Return what the table's suite finds in its rows, now or at a version, and what gates warned of in its
+    chunks. It writes nothing.
 
     Suites are read from `folder`. Raises BadInput where there is no such version.
     """
@@ -84,7 +87,11 @@ def check(
         )
     except Blocked as error:
         return Checked(name, table.name, at, error=str(error))
-    return Checked(name, table.name, at, verdict.findings)
+    gates = rule_warnings.of_gates(lake, suite, table, version=at)
+    found = map(vars, verdict.findings)
+    told = rule_warnings.warnings(found, suite, table, photos=expected or 0)
+    findings = rule_warnings.with_gates(verdict.findings, gates)
+    return Checked(name, table.name, at, findings, warnings=[*told, *gates])
 
 
 def journalled(chunks: Iterable[Chunk], table: Table, *, version: int, is_last: bool) -> int | None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from conf.errors import Blocked
 from conf.settings import GateSettings
-from expectations import suites
+from expectations import rule_warnings, suites
 from expectations.judged_rows import REASON
 from expectations.suite_views import Views
 from expectations.validation import Verdict, judge, judged_rows
@@ -77,6 +77,9 @@ class SuiteGate:
         passes = not verdict.blocked and expected > verdict.refused
         version = self._version(table, chunk, passes=passes)
         self._record(verdict, chunk=chunk, version=version, is_released=is_released)
+        self.did.warnings += rule_warnings.warnings(
+            map(vars, verdict.findings), suite, table, photos=expected, chunk=chunk.number
+        )
         if verdict.blocked and not is_released:
             self._block(chunk, verdict)
         if not is_released and not verdict.refused:
@@ -93,11 +96,12 @@ class SuiteGate:
             f"{'; '.join(verdict.blocked.values())}."
         )
         if chunk.state is ChunkState.PLANNED:  # nothing of it is staged, so nothing waits
-            raise Blocked(f"{why} Mend the data or the rule, and run the command again.")
+            raise Blocked(f"{why} Correct the data or the rule, and run the command again.")
         self.lake.ledger.reached(chunk, ChunkState.BLOCKED)
         raise Blocked(
-            f"{why} Mend the data, the rule or the bound, and run again: this chunk is judged first. "
-            f"Or let the next ones pass: run.py replay --chunk {chunk.number} --quarantine."
+            f"{why} Correct the data, the rule or the bound, and run again: this chunk is judged first. "
+            f"Or put its photos into quarantine, so that the next chunks can pass: "
+            f"run.py replay --chunk {chunk.number} --quarantine."
         )
 
     def _version(self, table: Table, chunk: Chunk, *, passes: bool) -> int | None:

@@ -14,16 +14,15 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyspark.sql import functions as F
-from scipy.special import chdtri, ndtri
 
-from lake.row_source import RowSource
+if TYPE_CHECKING:
+    from lake.row_source import RowSource
 
 SAMPLE = 10_000
 """The most rows that are compared. A hash of their photo_id chooses them, so they are always the same."""
@@ -70,6 +69,8 @@ class Sample:
             table = pa.Table.from_batches(read)
             scores = pc.list_slice(table["features"].combine_chunks(), 0, COMPONENTS)
         else:
+            from pyspark.sql import functions as F  # readers of a version have no Spark
+
             chosen = rows.frame().orderBy(F.xxhash64("photo_id")).limit(SAMPLE)
             first = F.slice("features", 1, COMPONENTS).alias("scores")
             table = chosen.select(first, "residual", "label", "brightness").toArrow()
@@ -205,13 +206,28 @@ def stability_index(here: Sequence[int], before: Sequence[int], *, tests: int = 
     Half a count is added to each bin, so that the share of an empty one isn't 0. `tests` is the number of
     indices that are looked at together: the probability that any is above 0 by chance is at most CHANCE.
     """
+    # SciPy is imported where it is used: its import takes as long as a command that only reads.
     if len(here) < 2:
         return 0.0
     now, then = np.array(here) + 0.5, np.array(before) + 0.5
     p, q = now / now.sum(), then / then.sum()
     index = float(((p - q) * np.log(p / q)).sum())
-    chance = chdtri(len(here) - 1, CHANCE / tests) * (1 / sum(here) + 1 / sum(before))
+    chance = _chi_squared(len(here) - 1, CHANCE / tests) * (1 / sum(here) + 1 / sum(before))
     return max(0.0, index - chance)
+
+
+def _chi_squared(freedom: int, chance: float) -> float:
+    """Return what χ² with so many degrees of freedom exceeds with the probability `chance`."""
+    from scipy.special import chdtri  # readers of a version need no SciPy
+
+    return float(chdtri(freedom, chance))
+
+
+def _normal(chance: float) -> float:
+    """Return what a standard normal value exceeds with the probability `chance`."""
+    from scipy.special import ndtri
+
+    return -float(ndtri(chance))
 
 
 def _values_index(values: Vector, histogram: Histogram, *, tests: int = 1) -> float:
@@ -228,7 +244,7 @@ def _mean_shift(scores: Vector, reference: Reference) -> float:
         return 0.0
     noise = 1 / len(scores) + 1 / reference.photos
     squared = (scores.mean(axis=0)[used] ** 2 / variances[used]).sum()
-    chance = chdtri(used.sum(), CHANCE) * noise
+    chance = _chi_squared(int(used.sum()), CHANCE) * noise
     return float(np.sqrt(max(0.0, squared - chance) / used.sum()))
 
 
@@ -236,7 +252,7 @@ def _reconstruction(residuals: Vector, reference: Reference, *, noise: float) ->
     """Return `Drift.reconstruction` of the residuals; `noise` is 1/n + 1/m for two samples of n and m."""
     if reference.variance <= 0 or not reference.is_residual_known:
         return 0.0
-    chance = -ndtri(CHANCE) * reference.residual_deviation * np.sqrt(noise)
+    chance = _normal(CHANCE) * reference.residual_deviation * np.sqrt(noise)
     return max(0.0, float(residuals.mean() - reference.residual - chance) / reference.variance)
 
 

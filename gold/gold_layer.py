@@ -273,5 +273,5 @@ def release(context: Context, chunk: Chunk) -> None:
     lake.staging.remove(chunk)
     context.did.add({"in": chunk.photos, "kept": 0})
     context.did.notes.append(
-        f"gold chunk {chunk.number} is dropped; the next version projects its photos."
+        f"gold chunk {chunk.number} is dropped; the next PCA version makes features of its photos."
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conf.errors import BadInput
+from conf.identifiers import named
 from gold.classifiers import Classifier, Floats, Indices, Vectors
 from gold.drift import Reference
 from gold.pca import Pca
@@ -25,7 +26,7 @@ Rows = Sequence[Mapping[str, Any]]
 BLOBS = ("mean", "scale", "basis", "parameters", "reference")
 """The columns of gold/models that are megabytes large."""
 
-NARROW = tuple(name for name in catalog.MODELS.schema.names if name not in BLOBS)
+NARROW = tuple(name for name in catalog.MODELS.column_names if name not in BLOBS)
 """The other columns: what tables and reports show."""
 
 EMBEDDINGS = "embeddings"
@@ -77,8 +78,8 @@ class Version:
         """
         if row[parameters] is None:
             raise BadInput(
-                f"The parameters of {row['version']} were wiped, because photos that it was fitted on had to "
-                f"go. Name a later version."
+                f"The parameters of {row['version']} were removed, because photos that it was fitted on were "
+                f"erased. Name a later version."
             )
         names = (each.name for each in fields(Version))
         return {name: row[name] for name in names} | {
@@ -237,16 +238,12 @@ def champion(models: Rows, *, weights_id: str) -> PcaVersion | None:
 
 
 def version(models: Rows, name: str) -> PcaVersion | ClassifierVersion:
-    """Return the PCA or classifier version with a name.
+    """Return the PCA or classifier version whose name is `name`, or alone begins with it.
 
-    Raises BadInput where there is no such version, or where its parameters were wiped.
+    Raises BadInput where there is no such version or several, or where its parameters were wiped.
     """
     fitted = {row["version"]: row for row in models if row["kind"] != ModelKind.EXTRACTOR}
-    if name not in fitted:
-        raise BadInput(
-            f"There is no version {name}; the lake has {', '.join(sorted(fitted)) or 'none'}."
-        )
-    return read(fitted[name])
+    return read(fitted[named(name, fitted, what="version")])
 
 
 def read(row: Mapping[str, Any]) -> PcaVersion | ClassifierVersion:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lake.row_source import RowSource
+if TYPE_CHECKING:
+    from lake.row_source import RowSource
 
 FOLDED = "n bigint, sum binary, gram binary"
 PARTIALS = 16

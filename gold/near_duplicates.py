@@ -10,8 +10,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
@@ -145,6 +143,10 @@ def _joined(groups: Indices, links: Iterable[Indices]) -> Indices:
 
 def _merged(groups: Indices, links: list[Indices]) -> Indices:
     """Return the groups after those that links between group numbers connect are merged."""
+    # SciPy is imported where it is used: its import takes as long as a command that only reads.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     n = len(groups)
     left, right = np.concatenate([np.empty((2, 0), np.int64), *links], axis=1)
     graph = coo_array((np.ones(len(left), bool), (left, right)), shape=(n, n))

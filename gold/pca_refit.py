@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
-from scipy.linalg import subspace_angles
 
 from conf.settings import RefitSettings, Settings
 from gold import model_versions, pca
@@ -101,4 +100,7 @@ def principal_angles(a: pca.Pca, b: pca.Pca) -> Matrix:
 
     There are as many as the smaller PCA has components.
     """
+    # SciPy is imported where it is used: its import takes as long as a command that only reads.
+    from scipy.linalg import subspace_angles
+
     return np.asarray(subspace_angles(a.basis / a.scale[:, None], b.basis / b.scale[:, None]))

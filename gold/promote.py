@@ -17,10 +17,13 @@ from lake.enums import GOLD, ModelStatus
 def promote(context: Context, name: str) -> None:
     """Makes a version the champion of its model and kind; a PCA has features of all its embeddings then.
 
-    Raises BadInput (there is no such version, its parameters were wiped, its model is retired), Blocked.
+    `name` is that of the version, or the beginning of it that no other has. The champion stays what it
+    is, without a commit to gold/models. Raises BadInput (there is no such version or several, its
+    parameters were wiped, its model is retired), Blocked.
     """
     lake = context.lake
     version = model_versions.version(lake.records(catalog.MODELS), name)
+    name = version.version
     if not published_embeddings(lake, version.weights_id):
         raise BadInput(
             f"{name} belongs to a model that has no embeddings any more; name a version of another."
@@ -29,6 +32,9 @@ def promote(context: Context, name: str) -> None:
         finish(context, version.weights_id)
         catch_up(context, version)
     [row] = lake.records(catalog.MODELS, where=pc.field("version") == name)
+    if row["status"] == ModelStatus.CHAMPION:
+        context.did.notes.append(f"{name} is the champion of its model already: readers get it.")
+        return
     publish_version(lake, {**row, "status": ModelStatus.CHAMPION}, chunk=NoChunk(GOLD))
     context.did.notes.append(f"{name} is the champion of its model: readers get it.")
 
@@ -48,7 +54,7 @@ def recompute(context: Context, weights_id: str) -> None:
     )
     context.did.add({"in": sum(c.photos for c in embedded)})
     context.did.notes.append(
-        "the moments were of other embeddings, and are replaced."
+        "the stored moments belonged to other embeddings; they are calculated anew."
         if off is None
-        else f"the moments kept were off by {off:.0e} of the variance, and are replaced."
+        else f"the stored moments differed by {off:.0e} of the variance; they are calculated anew."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from conf.errors import BadInput
+from conf.identifiers import named
 from gold import embedding_removal, model_versions
 from lake import catalog, fault_points
 from lake.chunks import ChunkPlan, ChunkState
@@ -19,11 +19,10 @@ def retire(lake: WritableLake, model: str) -> Mapping[str, int]:
     """Remove the rows of a model; return how many rows left each table. Another call finishes an interrupted
     one.
 
-    `model` is a weights_id, the beginning of one, or the name of an extractor that has one model only. Raises
-    BadInput where there are no such models or several, or where a chunk of another model is half published.
-    Raises Busy.
+    `model` is a text as `model_named` takes it. Raises BadInput where there are no such models or several, or
+    where a chunk of another model is half published. Raises Busy.
     """
-    weights_id = _weights_id(lake, model)
+    _, weights_id = model_named(lake, model)
     embedding_removal.check_nothing_is_half_published(lake, but_of=weights_id)
     mark(lake, weights_id, ModelStatus.RETIRING)
     fault_points.at("retire: marked")
@@ -58,13 +57,16 @@ def _photos(lake: Lake, weights_id: str) -> RowSource:
     return RowSource(lambda: frames[0].unionByName(frames[1]))
 
 
-def _weights_id(lake: Lake, model: str) -> str:
-    """Return the weights_id of a model. Raises BadInput where there is no such model, or several."""
-    rows = [(row["extractor"], row["weights_id"]) for row in extractors(lake)]
-    found = {r[1] for r in rows if r[0] == model or (model and r[1].startswith(model))}
-    known = ", ".join(sorted(f"{r[0]} {r[1][:12]}" for r in rows)) or "none"
-    if not found:
-        raise BadInput(f"The lake has no model {model}; it has {known}.")
-    if len(found) > 1:
-        raise BadInput(f"{model} names several models; give the weights_id of one of {known}.")
-    return str(found.pop())
+def model_named(lake: Lake, text: str) -> tuple[str, str]:
+    """Return the extractor and the weights_id of the model that a text names.
+
+    `text` is the name of an extractor that has one model only, a version of an extractor, or a weights_id or
+    the beginning of one. Raises BadInput where there is no such model, or several.
+    """
+    rows = extractors(lake)
+    by_id = {row["weights_id"]: row for row in rows}
+    same = [row for row in rows if text in (row["extractor"], row["version"])]
+    known = ", ".join(sorted(row["version"] for row in rows)) or "none"
+    if len(same) != 1:
+        same = [by_id[named(text, by_id, what="model", otherwise=f"the lake has {known}.")]]
+    return same[0]["extractor"], same[0]["weights_id"]

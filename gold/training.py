@@ -26,6 +26,7 @@ from gold.cross_validation import Evaluation, evaluate, nearest_neighbours
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion, Rows
 from gold.moments import matrix
 from gold.near_duplicates import Indices
+from gold.unchanged_training import lineage_settings
 from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, published
 from lake.context import Context
@@ -136,7 +137,7 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
         "photos": len(examples.labels),
         "reason": reason,
         "supersedes": _champion_name(known, weights_id),
-        "settings": settings.training.model_dump() | {"near_bits": near_duplicates.DISTANCE},
+        "settings": lineage_settings(settings.training),
     }
     names = model_versions.next_versions(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
     versions = [
@@ -177,8 +178,8 @@ def _fitted(
             neighbours = nearest_neighbours(*labelled, folds=training.folds)
         except ValueError as error:
             raise BadInput(
-                f"{len(examples.labels):,} photos with a label are too few to train on ({error}): ingest "
-                f"more labelled photos."
+                f"{len(examples.labels):,} photos with a label are too few to train on ({error}): send "
+                f"more photos with a label."
             ) from None
         for algorithm in KINDS:
             with console.status(f"{algorithm} on {name}"), _convergence_noted(did, algorithm):
@@ -226,7 +227,10 @@ def _convergence_noted(did: LayerRun, algorithm: str) -> Iterator[None]:
     for other in (w for w in caught if not issubclass(w.category, ConvergenceWarning)):
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
     if any(issubclass(w.category, ConvergenceWarning) for w in caught):
-        did.notes.append(f"{algorithm} stopped before it converged; a longer fit may be better.")
+        did.notes.append(
+            f"the fit of {algorithm} stopped at its limit of steps: its results may be a little worse than "
+            f"they could be."
+        )
 
 
 def _stage(

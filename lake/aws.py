@@ -87,7 +87,7 @@ def translated(error: Exception, what: str) -> FruitLakeError:
     if isinstance(error, theirs.ClientError):
         return _answered(error, what)
     return FruitLakeError(
-        f"AWS was asked ({what}) and did not answer ({type(error).__name__}); see to the network, and run "
+        f"AWS was asked ({what}) and did not answer ({type(error).__name__}); check the network, and run "
         f"the same command again."
     )
 
@@ -107,11 +107,12 @@ def _answered(error: Exception, what: str) -> FruitLakeError:
         )
     if name in QUOTAS or "quota" in message.lower() or "limit exceeded" in message.lower():
         return FruitLakeError(
-            f"A quota of the account stands in the way of this request: {what} ({message}). Ask for a higher "
+            f"A quota of the account doesn't allow this request: {what} ({message}). Ask for a higher "
             f"quota under Service Quotas, or use less, and run the same command again."
         )
     if name in THROTTLED:
         return FruitLakeError(
-            f"AWS throttles {what} ({name}) at every attempt; run the same command again later."
+            f"AWS refuses {what} for now, because there are too many requests ({name}); run the same command "
+            f"again later."
         )
     return BadInput(f"AWS refuses {what}: {message} ({name}).")

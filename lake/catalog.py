@@ -8,31 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Literal
 
-from pyspark.sql import types
-from pyspark.sql.types import DataType, StructField, StructType
-
-from conf.settings import DeltaSettings
 from lake.enums import BRONZE, GOLD, SILVER
 
-TYPES: Mapping[str, DataType] = {
-    "string": types.StringType(),
-    "boolean": types.BooleanType(),
-    "int": types.IntegerType(),
-    "bigint": types.LongType(),
-    "double": types.DoubleType(),
-    "binary": types.BinaryType(),
-    "date": types.DateType(),
-    "timestamp": types.TimestampType(),
-    "array<float>": types.ArrayType(types.FloatType()),
-    "array<double>": types.ArrayType(types.DoubleType()),
-    "array<bigint>": types.ArrayType(types.LongType()),
-    "array<string>": types.ArrayType(types.StringType()),
-    "map<string-bigint>": types.MapType(types.StringType(), types.LongType()),
-    "map<string-double>": types.MapType(types.StringType(), types.DoubleType()),
-}
+if TYPE_CHECKING:
+    from pyspark.sql.types import DataType, StructType
+
+    from conf.settings import DeltaSettings
 
 
 def schema(columns: str) -> StructType:
@@ -40,8 +24,40 @@ def schema(columns: str) -> StructType:
 
     It needs no Spark session, unlike Spark's own parser.
     """
+    # Loaded here: whoever only reads tables needs no PySpark.
+    from pyspark.sql.types import StructField, StructType
+
+    types = _types()
+    return StructType([StructField(name, types[kind]) for name, kind in _pairs(columns)])
+
+
+def _pairs(columns: str) -> list[tuple[str, str]]:
+    """Return (name, type) of each of some columns."""
     pairs = (column.split() for column in columns.split(","))
-    return StructType([StructField(name, TYPES[kind]) for name, kind in pairs])
+    return [(name, kind) for name, kind in pairs]
+
+
+@cache
+def _types() -> Mapping[str, DataType]:
+    """Return the types of columns, by the words that stand for them here."""
+    from pyspark.sql import types
+
+    return {
+        "string": types.StringType(),
+        "boolean": types.BooleanType(),
+        "int": types.IntegerType(),
+        "bigint": types.LongType(),
+        "double": types.DoubleType(),
+        "binary": types.BinaryType(),
+        "date": types.DateType(),
+        "timestamp": types.TimestampType(),
+        "array<float>": types.ArrayType(types.FloatType()),
+        "array<double>": types.ArrayType(types.DoubleType()),
+        "array<bigint>": types.ArrayType(types.LongType()),
+        "array<string>": types.ArrayType(types.StringType()),
+        "map<string-bigint>": types.MapType(types.StringType(), types.LongType()),
+        "map<string-double>": types.MapType(types.StringType(), types.DoubleType()),
+    }
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,11 @@ class Table:
     def schema(self) -> StructType:
         """The schema of the table's rows, with `run_id` and `chunk` as the first columns."""
         return schema(f"run_id string, chunk bigint, {self.columns}")
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns in the order of `schema`, without Spark."""
+        return ("run_id", "chunk", *(name for name, _ in _pairs(self.columns)))
 
 
 OBJECTS = Table(

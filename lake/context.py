@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from rich.console import Console
 from conf.settings import Settings
 from lake.layer_interfaces import EmbeddingModel, Gate
 from lake.pseudonyms import Pseudonyms
+from lake.run_clock import RunClock
 from lake.run_journal import LayerRun
 from lake.writable_lake import WritableLake
 
@@ -22,7 +23,8 @@ class Context:
     """What the parts of one run share: settings, lake, pseudonyms, console, model and gate.
 
     `did` gathers what the step that is running does, for ops/runs and the screen. `now` is the time by which
-    things count as due. `load_model` gives the extractor of the settings and is called once for all steps;
+    things count as due. `clock` counts the seconds of the whole run. `load_model` gives the extractor of the
+    settings and is called once for all steps;
     `make_gate` makes the gate of a step, and one that releases a blocked chunk into quarantine.
     """
 
@@ -34,6 +36,7 @@ class Context:
     make_gate: Callable[[Context, bool], Gate]
     did: LayerRun
     now: datetime
+    clock: RunClock = field(default_factory=RunClock)
 
     @property
     def model(self) -> EmbeddingModel:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-
-from pyspark.sql import SparkSession
 
 from lake import delta_rs_reader
 from lake.catalog import Table
@@ -20,6 +19,7 @@ from lake.storage.folder import Folder
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+    from pyspark.sql import SparkSession
 
 FOLDER = "_delta_log"
 
@@ -92,6 +92,12 @@ def actions(files: Folder, table: Table, version: int) -> list[dict[str, Any]] |
 def commit_info(commit: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return what a commit says of itself among its actions; nothing where it says nothing."""
     return next((action["commitInfo"] for action in commit if "commitInfo" in action), {})
+
+
+def commit_time(info: Mapping[str, Any]) -> datetime:
+    """Return when a commit was made (UTC), by what it says of itself; the year 1970 where it doesn't say."""
+    milliseconds = info.get(IN_COMMIT_TIMESTAMP) or info.get("timestamp") or 0
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def number_of(known: DeltaTable, table: Table) -> int:

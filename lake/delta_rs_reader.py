@@ -8,16 +8,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
+import pyarrow.parquet
 from pyarrow.dataset import Dataset
 
 from conf.errors import BadInput
+from lake.arrow_scan import Scan
 from lake.catalog import Table
-from lake.row_source import Scan
 from lake.storage.addresses import is_s3
 from lake.storage.connectors import arrow_files, delta_rs_options
 
 NOT_PLAIN = frozenset("%[]\\^|")
 """Characters in a path with which delta-rs 1.6 fails, because it makes a URL of the path."""
+
+
+BUFFER = 1 << 22
+"""The bytes of a column that `small_batches` reads at a time: in S3 each time is a request."""
 
 
 def delta_table(root: str, table: Table, *, version: int | None = None) -> Any:
@@ -103,6 +108,30 @@ def batches(
     of all photos is never in memory at once."""
     scanner = dataset(table).scanner(columns=list(columns), filter=where, batch_size=1 << 20)
     yield from scanner.to_reader()
+
+
+def small_batches(
+    table: Any, *, columns: Sequence[str], where: pc.Expression | None = None, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield columns of the rows of delta-rs' table in batches of at most `rows` rows, without more of a file
+    in memory than its pages. The columns must be in the files, and `where` may name only these.
+
+    A scan of Arrow reads whole groups of rows: of photos, a hundred megabytes and more.
+    """
+    found = dataset(table)
+    schema = pa.schema([found.schema.field(name) for name in columns])
+    for fragment in found.get_fragments():
+        file = pyarrow.parquet.ParquetFile(
+            fragment.path,
+            filesystem=found.filesystem,
+            buffer_size=BUFFER,
+            pre_buffer=False,  # or the whole column of a file is read at once
+            coerce_int96_timestamp_unit="us",
+        )
+        with file:
+            for batch in file.iter_batches(batch_size=rows, columns=list(columns)):
+                selected = batch.select(list(columns)).cast(schema)
+                yield selected if where is None else selected.filter(where)
 
 
 def scan(table: Any, *, chunks: tuple[int, int] | None = None) -> Scan:

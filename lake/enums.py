@@ -66,12 +66,14 @@ class ModelStatus(StrEnum):
 
 
 class RunStatus(StrEnum):
-    """How one layer of one run ended: column `status` of ops/runs."""
+    """How one layer of one run ended: column `status` of ops/runs. `STOPPED`: a signal ended it, such as
+    Ctrl-C."""
 
     RUNNING = "running"
     DONE = "done"
     BLOCKED = "blocked"
     FAILED = "failed"
+    STOPPED = "stopped"
     PENDING = "pending"
 
 

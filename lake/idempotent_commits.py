@@ -126,7 +126,7 @@ class NumberedCommits:
         self._lease.check()
         if number is not None and number <= number_of(known, table):
             raise FruitLakeError(
-                f"{table.name}: commit {number} was overtaken by another; run again."
+                f"{table.name}: another run committed before commit {number}; run again."
             )
         token = uuid4().hex
         metadata = self._lake.run.metadata(layer=layer, chunk=chunk)

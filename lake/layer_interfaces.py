@@ -68,6 +68,11 @@ class EmbeddingModel(Protocol):
     @property
     def dimensions(self) -> int: ...
 
+    def refusals(self, photos: Sequence[bytes]) -> Iterator[str | None]:
+        """Decodes photos in this process, and yields for each, in order, the reason why it is refused; None
+        where it is decoded."""
+        ...
+
     def on_workers(self, spark: SparkSession) -> WorkerModel:
         """The model as Spark's workers get it: broadcast, once however often this is called."""
         ...

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Self
 
 from conf.errors import Busy, FruitLakeError, Inconsistent
+from lake import stop_signals
+from lake.stop_signals import Stopped
 from lake.storage.folder import Folder
 
 NAME = "lease.json"
@@ -78,7 +80,8 @@ class Holder:
             return cls(**json.loads(content))
         except (ValueError, TypeError):
             raise Inconsistent(
-                f"The lake's {NAME} is no lease; make sure that nothing writes there, then delete the file."
+                f"The lake's {NAME} can't be understood; make sure that no process writes to the lake, then "
+                f"delete the file."
             ) from None
 
     def content(self) -> bytes:
@@ -169,7 +172,7 @@ class Lease:
         self._change(processes={**self._holder.processes, str(pid): _started(pid)})
 
     def _change(self, **changes: object) -> None:
-        with self._lock:
+        with stop_signals.deferred(), self._lock:
             changed = replace(self._holder, renewed=time.time(), **changes)  # type: ignore[arg-type]
             content = changed.content()
             if not self._files.swap(NAME, content, expected=self._content):
@@ -211,7 +214,8 @@ class Lease:
 def held(files: Folder, *, run_id: str, seconds: float) -> Iterator[Lease]:
     """Hold the lease in this context. It is given back at the end, unless an error that isn't ours ends it.
 
-    Raises Busy where another process holds the lease; the message names the holder.
+    It is given back after a stop too, unless Java may still be at a commit. Raises Busy where another process
+    holds the lease; the message names the holder.
     """
     lease = Lease(files, _acquired(files, run_id=run_id, seconds=seconds))
     keeper = threading.Thread(target=lease.keep, name="lease", daemon=True)
@@ -223,14 +227,18 @@ def held(files: Folder, *, run_id: str, seconds: float) -> Iterator[Lease]:
     except FruitLakeError:
         is_clean = True
         raise
+    except Stopped as stop:
+        is_clean = not stop.is_cut_off
+        raise
     except Exception:
         with suppress(OSError):
             # A run that has lost the lake may fail at anything that the next holder did there; Busy says so.
             lease.check()
         raise
     finally:
-        lease.let_go(is_clean=is_clean)
-        keeper.join()
+        with stop_signals.deferred():
+            lease.let_go(is_clean=is_clean)
+            keeper.join()
 
 
 def _acquired(files: Folder, *, run_id: str, seconds: float) -> Holder:

@@ -43,7 +43,8 @@ class _Rate(TextColumn):
 def counted(spark: SparkSession, console: Console, *, title: str, photos: int) -> Iterator[Count]:
     """Yield the function by which workers count their photos, and show the progress in this context.
 
-    A terminal shows a bar meanwhile; at the end, one line gives the photos and their rate.
+    A terminal shows a bar meanwhile; at the end, one line gives the photos and their seconds. The rate of a
+    layer, with its gates and commits, stands in the summary of the run.
     """
     accumulator = spark.sparkContext.accumulator(0)
     started = time.monotonic()
@@ -75,6 +76,4 @@ def counted(spark: SparkSession, console: Console, *, title: str, photos: int) -
             over.set()
             follower.join()
     seconds = time.monotonic() - started
-    console.print(
-        f"{title}: {photos:,} photos in {seconds:,.1f} s, {photos / seconds:,.0f} photos/s"
-    )
+    console.print(f"{title}: {photos:,} photos in {seconds:,.1f} s")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Self
@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from lake.arrow_scan import Scan
 from lake.dataframe_queries import counts
 
 FEW = 5_000
@@ -28,23 +29,6 @@ SEPARATOR = "\x00"
 
 BATCH = 64
 """The rows of one batch, as in Spark: a row may have a matrix of a megabyte. Arrow reads a few ahead."""
-
-
-@dataclass(frozen=True)
-class Scan:
-    """How Arrow reads rows: those of a dataset `where` a condition holds, with `columns`, by default its own.
-
-    `most` gives the number of rows that it has to read for that at most; None where it isn't known.
-    """
-
-    dataset: Callable[[], Dataset]
-    most: Callable[[], int | None]
-    where: pc.Expression | None = None
-    columns: Mapping[str, pc.Expression] | None = None
-
-    def filtered(self, condition: pc.Expression) -> Scan:
-        """The scan of those rows among them that meet a condition."""
-        return replace(self, where=condition if self.where is None else self.where & condition)
 
 
 @dataclass(frozen=True)
@@ -75,6 +59,10 @@ class RowSource:
         """Those whose time in a column is earlier."""
         earlier = pc.field(name) < pa.scalar(time, pa.timestamp("us", "UTC"))
         return self._where(lambda: F.col(name) < F.lit(time), earlier)
+
+    def without(self, name: str) -> RowSource:
+        """Those that have no value in a column."""
+        return self._where(lambda: F.col(name).isNull(), pc.field(name).is_null())
 
     def _where(self, column: Callable[[], Column], condition: pc.Expression) -> RowSource:
         scan = self.scan and self.scan.filtered(condition)

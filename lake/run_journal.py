@@ -18,6 +18,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 MOMENT = "%Y%m%dT%H%M%S.%f"
 """The format of the time at which a run began, which is the first part of its `run_id`."""
 
+RATED_FROM = 1_000
+"""The fewest photos whose rate is shown to people."""
+
 REVISION = PROJECT / "REVISION"
 """The file that names the revision of the code in a package, which comes without git's history."""
 
@@ -92,6 +95,26 @@ class Judgement:
     blocked: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class RuleWarning:
+    """What a rule that only warns found, in one chunk or in a whole table.
+
+    `says` ends the sentence that begins with photos, such as `3 of 57 photos`, and `remedy` is what to do.
+    `failing` of so many `photos` fail a rule about single photos; a rule about all of them together has
+    `observed` a value outside `bound`, a text such as `at most 0.50`.
+    """
+
+    table: str
+    rule: str
+    says: str
+    remedy: str
+    photos: int
+    failing: int | None = None
+    observed: float | None = None
+    bound: str = ""
+    chunk: int | None = None
+
+
 @dataclass
 class LayerRun:
     """What one layer did in one run. It is gathered while the layer works, for ops/runs and for the screen.
@@ -107,6 +130,7 @@ class LayerRun:
     reasons: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
+    warnings: list[RuleWarning] = field(default_factory=list)
     measured: dict[str, float] = field(default_factory=dict)
     status: str = RunStatus.RUNNING
     error: str | None = None
@@ -136,7 +160,10 @@ class LayerRun:
 
     @property
     def photos_per_second(self) -> float | None:
-        """The rate over the whole time of the layer; None where nothing came in."""
+        """The rate over the whole time of the layer; None where nothing came in.
+
+        It says something of `RATED_FROM` photos or more: of fewer, most of the time is that of commits.
+        """
         return self.counts["in"] / self.seconds if self.counts.get("in") else None
 
     @property

@@ -17,8 +17,10 @@ from pyspark.sql import SparkSession
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import SparkSettings
+from lake import java_calls, stop_signals
 from lake.concurrent_work import beside
 from lake.lease import exists
+from lake.stop_signals import Stopped
 from lake.storage.addresses import is_s3
 from lake.storage.connectors import spark_options
 
@@ -71,19 +73,40 @@ def running(
     terminal.
 
     The log is removed with the session, unless an error that isn't ours ends the context: then the log may
-    explain it. `meanwhile` and what is raised are those of `start`.
+    explain it. A stop by a signal comes between two calls to Java. `meanwhile` and what is raised are those
+    of `start`.
     """
     try:
-        session = start(spark, lake=lake, meanwhile=meanwhile)
-        try:
-            yield session
-        finally:
-            session.stop()
-            shutil.rmtree(working_folder(), ignore_errors=True)
+        with java_calls.stopped_between():
+            session = start(spark, lake=lake, meanwhile=meanwhile)
+            try:
+                yield session
+            finally:
+                with stop_signals.deferred():
+                    _end(session)
+    except Stopped:
+        _forget()
+        raise
     except FruitLakeError as error:
         if not isinstance(error, SparkDidNotStart):
             log_file().unlink(missing_ok=True)
         raise
+    log_file().unlink(missing_ok=True)
+
+
+def _end(session: SparkSession) -> None:
+    """Stop the session and remove its folder. After a signal, Java may have ended before it."""
+    try:
+        session.stop()
+    except Exception:
+        if not stop_signals.is_asked():
+            raise
+    shutil.rmtree(working_folder(), ignore_errors=True)
+
+
+def _forget() -> None:
+    """Remove what a session that was stopped leaves, also one that had not started."""
+    shutil.rmtree(working_folder(), ignore_errors=True)
     log_file().unlink(missing_ok=True)
 
 
@@ -171,7 +194,8 @@ def start(
         builder = builder.config(key, value)
     log = log_file()
     try:
-        with beside(meanwhile), _output_to(log) if launches_java else contextlib.nullcontext():
+        quiet = _output_to(log) if launches_java else contextlib.nullcontext()
+        with java_calls.starting(), beside(meanwhile), quiet:
             session = builder.getOrCreate()
     except (PySparkException, OSError) as error:
         raise SparkDidNotStart(_why_it_did_not_start(log, error, packages)) from error

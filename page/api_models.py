@@ -37,12 +37,16 @@ class PhotoAnswer(BaseModel):
     """The answer to a photo.
 
     `kinds` has the likeliest kinds first. It is null while the lake has no classifier, and `place` is null
-    while it has no PCA version with features.
+    while it has no PCA version with features. `label` is the label of the same photo in the lake, or null
+    where the lake has no such photo, or no label of it. `trained_on` says whether the classifier was fitted
+    on this photo: then its answer says little about other photos. It is null where nobody can say.
     """
 
     kinds: list[FruitKind] | None
     similar: list[SimilarPhoto]
     place: ScatterPlace | None
+    label: str | None
+    trained_on: bool | None
 
     @classmethod
     def of(cls, answer: Answer) -> PhotoAnswer:
@@ -61,7 +65,14 @@ class PhotoAnswer(BaseModel):
         if answer.kinds is not None:
             kinds = [FruitKind(kind=kind, confidence=share) for kind, share in answer.kinds]
         similar = [SimilarPhoto(**vars(each)) for each in answer.similar]
-        return cls(kinds=kinds, similar=similar, place=place)
+        known = answer.known
+        return cls(
+            kinds=kinds,
+            similar=similar,
+            place=place,
+            label=known.label,
+            trained_on=known.trained_on,
+        )
 
 
 class About(BaseModel):

@@ -58,6 +58,7 @@ async function show(photo, answer) {
   at("sent").src = URL.createObjectURL(photo);
   const kinds = answer.kinds ?? [];
   at("untrained").hidden = answer.kinds !== null;
+  at("trained").hidden = answer.trained_on !== true;
   at("answer-h").textContent = kinds.length ? `${kinds[0].kind}, ${percent(kinds[0].confidence)} sure` : "An answer without a kind";
   at("kinds").replaceChildren(...kinds.map(({ kind, confidence }) => {
     const meter = element("meter", "");

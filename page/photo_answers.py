@@ -15,6 +15,7 @@ from gold.model_versions import PcaVersion
 from lake import catalog, lake_format
 from lake.delta_log import DeltaLog
 from lake.storage.folder import Folder
+from page.known_photos import Known, KnownPhotos
 from page.predictions import Predictor, local_model
 from page.similar_photos import Embeddings, Neighbour
 from report import scatter_points
@@ -45,13 +46,14 @@ class Answer:
 
     `kinds` has the likeliest kinds with their probabilities, or is None where the lake has no classifier yet.
     `place` has the photo's first two components, and `scatter` is the plot that they belong to; both are None
-    where the lake has no PCA version yet.
+    where the lake has no PCA version yet. `known` is what the lake knows of the photo itself.
     """
 
     kinds: Sequence[tuple[str, float]] | None
     similar: Sequence[Neighbour]
     place: tuple[float, float] | None
     scatter: Scatter | None
+    known: Known
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class LakeSnapshot:
     photos: int
     model: InProcessModel
     embeddings: Embeddings
+    known: KnownPhotos
     predictor: Predictor | None
     pca: PcaVersion | None
     scatter: Scatter | None
@@ -87,6 +90,7 @@ class LakeSnapshot:
             points.photos,
             model,
             Embeddings(root, model.weights_id, version=version),
+            KnownPhotos.of(root, model.weights_id, classifier, version=version),
             Predictor.by(classifier, model, root=root) if classifier else None,
             pca,
             points.drawn(pca.pca.scree.tolist()) if pca else None,
@@ -130,9 +134,10 @@ class Answers:
         Raises RefusedPhoto where the photo can't be used, and as `snapshot` does.
         """
         lake = self.snapshot()
-        [embedding] = lake.model.embed([content])
-        if isinstance(embedding, RefusedPhoto):
-            raise embedding
+        [looked] = lake.model.look([content])
+        if isinstance(looked, RefusedPhoto):
+            raise looked
+        embedding = looked.embedding
         try:
             similar = lake.embeddings.nearest(embedding, count=count)
         except OSError as error:  # a file was removed that was not kept in memory
@@ -142,7 +147,8 @@ class Answers:
         place = None
         if lake.pca:
             place = first_two(lake.pca.project(embedding[np.newaxis])[0].tolist())
-        return Answer(kinds, similar, place, lake.scatter)
+        known = lake.known.find(looked.fingerprint)
+        return Answer(kinds, similar, place, lake.scatter, known)
 
     def _versions(self) -> dict[str, int]:
         """The newest version of each watched table, by name. Raises LakeGone where the lake is gone."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,16 @@ from gold import model_reader
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
 from lake.enums import ModelKind
 from lake.storage.folder import Folder
-from lake.storage.local_folder import open_file
-from silver.local_inference import InProcessModel
+from page import photo_files
+from page.known_photos import KnownPhotos
+from silver.local_inference import InProcessModel, LookedAt
 from silver.model_broadcast import flatbuffer_of, known_model
 from silver.pixels import Limits, RefusedPhoto
 
 Vector = NDArray[np.float32]
+
+BATCH, BATCH_BYTES = 64, 32 << 20
+"""The most photos that are read before they are embedded, and the bytes with which no other one is read."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +32,25 @@ class Prediction:
     """The prediction for one photo file.
 
     `kinds` has the kinds with their probabilities in [0, 1], the likeliest first. Where the photo can't be
-    used, it is empty, and `refused` says why.
+    used, it is empty, and `refused` says why. `label` is the label of the same photo in the lake, if it has
+    one. `trained_on` says whether the classifier was fitted on the photo; None where nobody can say.
     """
 
     photo: str
     kinds: Sequence[tuple[str, float]] = ()
     refused: str | None = None
+    label: str | None = None
+    trained_on: bool | None = None
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A classifier version, with the models that turn a photo into its input.
+    """A classifier version of the lake under `root`, with the models that turn a photo into its input.
 
     `pca` is None where the classifier takes embeddings and not features.
     """
 
+    root: str
     model: InProcessModel
     classifier: ClassifierVersion
     pca: PcaVersion | None
@@ -68,17 +76,44 @@ class Predictor:
         """
         has_features = classifier.input != EMBEDDINGS
         pca = model_reader.pca(root, classifier.input) if has_features else None
-        return cls(model, classifier, pca)
+        return cls(root, model, classifier, pca)
 
-    def predict(self, photos: Sequence[str]) -> Iterator[Prediction]:
-        """Predict what each of some photo files shows, in their order."""
+    @cached_property
+    def known(self) -> KnownPhotos:
+        """What the lake knows of its photos. It is read when it is first asked for."""
+        return KnownPhotos.of(self.root, self.model.weights_id, self.classifier)
+
+    def predict(
+        self, photos: Iterable[str], *, unusable: Mapping[str, str] | None = None
+    ) -> Iterator[Prediction]:
+        """Predict what each of some photo files shows, in their order. `unusable` has the reason for each
+        name that is known to be no photo file.
+
+        Photos are read and embedded in batches, so memory is bounded however many there are.
+        """
+        limit = self.model.limits.max_bytes + 1
+        batch: list[tuple[str, bytes | str]] = []
+        held = 0
         for photo in photos:
-            try:
-                embedding = embedded(self.model, Path(photo))
-            except BadInput as refused:
-                yield Prediction(photo, refused=str(refused))
+            content = (unusable or {}).get(photo) or _content(photo, at_most=limit)
+            batch.append((photo, content))
+            held += len(content)
+            if len(batch) == BATCH or held > BATCH_BYTES:
+                yield from self._predicted(batch)
+                batch, held = [], 0
+        yield from self._predicted(batch)
+
+    def _predicted(self, batch: Sequence[tuple[str, bytes | str]]) -> Iterator[Prediction]:
+        """Predict what photos show, given their bytes, or else why they can't be read."""
+        looks = self.model.look([content for _, content in batch if isinstance(content, bytes)])
+        for photo, content in batch:
+            looked = next(looks) if isinstance(content, bytes) else content
+            if isinstance(looked, LookedAt):
+                known = self.known.find(looked.fingerprint)
+                kinds = self.kinds(looked.embedding)
+                yield Prediction(photo, kinds, None, known.label, known.trained_on)
             else:
-                yield Prediction(photo, self.kinds(embedding))
+                yield Prediction(photo, refused=_why(looked))
 
     def kinds(self, embedding: Vector) -> list[tuple[str, float]]:
         """Return every kind with its probability for an embedding float32[d], the likeliest first."""
@@ -108,15 +143,28 @@ def local_model(files: Folder, settings: Settings) -> InProcessModel:
     return InProcessModel(known["weights_id"], flatbuffer_of(files, known), limits)
 
 
-def embedded(model: InProcessModel, photo: Path) -> Vector:
-    """Return the embedding of a photo file, float32[d]. Raises BadInput where the photo can't be used."""
+def looked_at(model: InProcessModel, photo: str) -> LookedAt:
+    """Return what a model makes of a photo file. Raises BadInput where the photo can't be used."""
+    content = _content(photo, at_most=model.limits.max_bytes + 1)
+    [looked] = [content] if isinstance(content, str) else model.look([content])
+    if isinstance(looked, LookedAt):
+        return looked
+    raise BadInput(_why(looked))
+
+
+def _content(photo: str, *, at_most: int) -> bytes | str:
+    """Return the bytes of a photo file, at most `at_most`, or else why they can't be read.
+
+    One byte more than a photo may have is enough to see that it is too large.
+    """
     try:
-        with open_file(str(photo)) as file:
-            # One byte more than is allowed is enough to see that the file is too large.
-            content = file.read(model.limits.max_bytes + 1)
+        return photo_files.contents(photo, at_most=at_most)
     except OSError as error:
-        raise BadInput(f"can't be read ({error.strerror})") from None
-    [embedding] = model.embed([content])
-    if isinstance(embedding, RefusedPhoto):
-        raise BadInput(f"{embedding.reason.value} ({embedding.detail})")
-    return embedding
+        return f"can't be read ({error.strerror})"
+    except ValueError:
+        return "can't be read (its name is not one of a file)"
+
+
+def _why(refused: RefusedPhoto | str) -> str:
+    """Return why a photo can't be used, in words."""
+    return refused if isinstance(refused, str) else f"{refused.reason.value} ({refused.detail})"

@@ -70,8 +70,8 @@ class BucketFacts:
         settings."""
         if settings.encryption == "kms" and not (self.encryption or "").startswith("aws:kms"):
             raise Refused(
-                f"The bucket {self.name} is encrypted by {self.encryption or 'nothing'}, and "
-                f"buckets.encryption wants a KMS key: set its default encryption (run.py emr policies "
+                f"The bucket {self.name} has {self.encryption or 'no'} encryption, and "
+                f"buckets.encryption asks for a KMS key: set its default encryption (run.py emr policies "
                 f"--apply), or name another bucket."
             )
         if settings.encryption == "any" and self.encryption is None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from conf.errors import BadInput
 from lake.enums import BRONZE, GateAction, ModelKind, RunStatus
+from lake.run_journal import RATED_FROM
 from report import report_plots
 from report.gate_history import worst
 from report.report_facts import MEASURES, ModelFacts, ReportFacts
@@ -99,6 +100,7 @@ def html(facts: ReportFacts) -> str:
         models=[_model_context(model, facts, periods) for model in facts.models],
         pictures={reason: list(map(_data_url, each)) for reason, each in facts.pictures.items()},
         measures=list(MEASURES),
+        rated_from=RATED_FROM,
         bounds=facts.drift_bounds,
         infinite=float("inf"),
         spending=_spending(facts),
@@ -122,7 +124,7 @@ def tiles(facts: ReportFacts) -> list[Tile]:
     if facts.runs:
         run = facts.runs[0]
         state = RUN_COLOURS.get(run.status, "warn")
-        more = f"{run.begun:%Y-%m-%d %H:%M}, {_duration(run.seconds)}"
+        more = f"{run.begun:%Y-%m-%d %H:%M}, layers took {_duration(run.seconds)}"
         found.append(Tile("last run", run.status, more, state))
     history = facts.gate_history
     if history.suites:

@@ -158,7 +158,7 @@ def _model(
 
 def _bounds() -> dict[str, float]:
     """The bound of each measure of drift that the suite of gold/features bounds."""
-    expectations = suites.written(suites.name_of(catalog.FEATURES))["expectations"]
+    expectations = suites.as_json(suites.name_of(catalog.FEATURES))["expectations"]
     bounds = {
         each["kwargs"].get("column"): each["kwargs"].get("max_value") for each in expectations
     }

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from lake import catalog, delta_rs_reader
 from lake.enums import LAYERS, REFUSED_PREFIX, RunStatus
-from lake.run_journal import begun
+from lake.run_journal import RATED_FROM, begun
 
 """The prefix of a reason among the counts of a row of `ops/runs`."""
 
@@ -19,6 +19,7 @@ PERIODS = 60
 WORST = (
     RunStatus.FAILED,
     RunStatus.BLOCKED,
+    RunStatus.STOPPED,
     RunStatus.PENDING,
     RunStatus.RUNNING,
     RunStatus.DONE,
@@ -117,6 +118,11 @@ class RecordedRun:
     def photos_per_second(self) -> float | None:
         """The photos a second over all layers together, or None where nothing came in."""
         return self.photos / self.seconds if self.photos and self.seconds else None
+
+    @property
+    def rate(self) -> float | None:
+        """The photos a second where they mean something, as in the summary of a run; else None."""
+        return self.photos_per_second if self.photos >= RATED_FROM else None
 
     def kept(self, name: str) -> int | None:
         """Return the number of photos that a layer kept, or None where the run had no such layer."""

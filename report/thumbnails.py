@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -19,41 +20,65 @@ from silver.pixels import Limits, RefusedPhoto
 SIDE = 144
 """The width and height of a picture, in pixels."""
 
+WITHOUT_SUBJECT = pc.field("subject").is_null()
+
+
+@dataclass(frozen=True)
+class FreePhotos:
+    """Some photos of bronze/photos of which everything may be shown: they are of no person.
+
+    `paths` are their paths below the landing folder, by their ids. `groups` are the row groups that hold one.
+    """
+
+    paths: Mapping[str, str]
+    schema: pa.Schema
+    groups: Sequence[Any]
+
+    @classmethod
+    def of(cls, root: str, photo_ids: Collection[str]) -> FreePhotos:
+        """Find those of some photos of a lake that may be shown.
+
+        A photo that has a subject is left out, and so is a copy of one. Memory is bounded however many photos
+        the lake has: only row groups that hold one of the photos are read as a whole. Raises BadInput where
+        there is no lake.
+        """
+        photos = delta_rs_reader.dataset(delta_rs_reader.delta_table(root, catalog.PHOTOS))
+        asked = pc.field("photo_id").isin(pa.array(photo_ids, pa.string()))
+        groups: list[Any] = []
+        found: dict[str, dict[str, str]] = {}
+        for file in photos.get_fragments():
+            for group in file.split_by_row_group():
+                columns = {"schema": photos.schema, "columns": ["photo_id", "original", "path"]}
+                rows = group.to_table(filter=asked & WITHOUT_SUBJECT, **columns).to_pylist()
+                if rows:
+                    groups.append(group)
+                    found |= {row["photo_id"]: row for row in rows}
+        originals = pa.array([row["original"] for row in found.values()], pa.string())
+        of_a_subject = ~WITHOUT_SUBJECT & pc.field("original").isin(originals)
+        copies = set[str]()
+        if groups:
+            table = photos.to_table(columns=["original"], filter=of_a_subject)
+            copies.update(table["original"].to_pylist())
+        free = {i: row["path"] for i, row in found.items() if row["original"] not in copies}
+        return cls(free, photos.schema, groups)
+
+    def contents(self) -> dict[str, bytes]:
+        """Return the bytes of the photos, by their ids."""
+        chosen = pc.field("photo_id").isin(pa.array(self.paths, pa.string()))
+        columns = {"schema": self.schema, "columns": ["photo_id", "content"]}
+        found: dict[str, bytes] = {}
+        for group in self.groups:
+            table = group.to_table(filter=chosen & WITHOUT_SUBJECT, **columns)
+            found |= {row["photo_id"]: row["content"] for row in table.to_pylist()}
+        return found
+
 
 def contents(root: str, photo_ids: Collection[str]) -> dict[str, bytes]:
     """Return the bytes of some photos of bronze/photos, by their ids, without any photo of a person.
 
-    A photo that has a subject is left out, and so is a copy of one. Memory is bounded however many photos the
-    lake has: ids are read first, and then only the row groups that hold one of them. Raises BadInput where
-    there is no lake.
+    Raises BadInput where there is no lake.
     """
-    photos = delta_rs_reader.dataset(delta_rs_reader.delta_table(root, catalog.PHOTOS))
-    asked = pc.field("photo_id").isin(pa.array(photo_ids, pa.string()))
-    without_subject = asked & pc.field("subject").is_null()
-    groups: list[Any] = []
-    originals: dict[str, str] = {}
-    for file in photos.get_fragments():
-        for group in file.split_by_row_group():
-            columns = {"schema": photos.schema, "columns": ["photo_id", "original"]}
-            rows = group.to_table(filter=without_subject, **columns).to_pylist()
-            if rows:
-                groups.append(group)
-                originals |= {row["photo_id"]: row["original"] for row in rows}
-    if not groups:
-        return {}
-    of_a_subject = ~pc.field("subject").is_null() & pc.field("original").isin(
-        pa.array(originals.values(), pa.string())
-    )
-    copies = photos.to_table(columns=["original"], filter=of_a_subject)["original"].to_pylist()
-    free = [photo for photo, original in originals.items() if original not in copies]
-    chosen = pc.field("photo_id").isin(pa.array(free, pa.string()))
-    found: dict[str, bytes] = {}
-    for group in groups:
-        table = group.to_table(
-            schema=photos.schema, columns=["photo_id", "content"], filter=chosen & without_subject
-        )
-        found |= {row["photo_id"]: row["content"] for row in table.to_pylist()}
-    return found
+    return FreePhotos.of(root, photo_ids).contents()
 
 
 def decoder(limits: Limits) -> Decoder:

@@ -34,6 +34,9 @@ EMBEDDED = schema(
 """The columns of the photos that a model was applied to, one row each. A row has either an `embedding`, or
 the `stage` and the `reason` of a refusal."""
 
+DECODE = "decode"
+"""The `stage` of a photo that the decoder refused; else it is the layer whose gate refused it."""
+
 MEASURED = (
     "photo_id",
     "subject",
@@ -98,7 +101,7 @@ def _views(column: pa.Array) -> list[memoryview]:
 
 def _refusal(refused: RefusedPhoto) -> dict[str, Any]:
     """Return the columns of `EMBEDDED` that a refused photo fills."""
-    return {"stage": "decode", "reason": refused.reason.value, "detail": refused.detail}
+    return {"stage": DECODE, "reason": refused.reason.value, "detail": refused.detail}
 
 
 def _measures(rgb: NDArray[np.uint8]) -> dict[str, Any]:
@@ -210,7 +213,6 @@ def quarantine(embedded: DataFrame, *, weights_id: str) -> DataFrame:
     )
 
 
-def open_refusals(quarantine: DataFrame, *, weights_id: str) -> DataFrame:
+def open_refusals(quarantine: RowSource, *, weights_id: str) -> RowSource:
     """Return the rows of silver/quarantine that hold for a model now: for each photo, its last refusal."""
-    is_of_model = F.col("weights_id") == weights_id
-    return quarantine.where(is_of_model & F.col("replayed_at").isNull())
+    return quarantine.having("weights_id", [weights_id]).without("replayed_at")

@@ -36,16 +36,16 @@ class Interpreter:
     pixels, `dimensions` the length of an embedding.
     """
 
-    def __init__(self, flatbuffer: bytes) -> None:
-        """Load the model. Raises UnusableModel where the flatbuffer can't be used."""
+    def __init__(self, flatbuffer: bytes, *, threads: int = 1) -> None:
+        """Load the model, which runs on so many threads. Raises UnusableModel where the flatbuffer can't be
+        used."""
         # LiteRT is imported here because only workers need it.
         from ai_edge_litert.interpreter import Interpreter as LiteRT
 
         try:
             # LiteRT writes a line about its XNNPACK delegate to every worker's stderr.
             with quiet_stderr():
-                # One thread is enough: Spark runs as many tasks as there are cores.
-                self._litert = LiteRT(model_content=flatbuffer, num_threads=1)
+                self._litert = LiteRT(model_content=flatbuffer, num_threads=threads)
                 self._litert.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UnusableModel("The model can't be loaded: it is no LiteRT flatbuffer.") from error
@@ -83,19 +83,22 @@ def _fits(tensors: Sequence[dict[str, Any]], allowed: tuple[tuple[type, ...], in
     return [t["dtype"] in types and len(t["shape"]) == axes for t in tensors] == [True]
 
 
-_loaded: dict[str, Interpreter] = {}
+_loaded: dict[tuple[str, int], Interpreter] = {}
 
 
-def interpreter(flatbuffer: bytes, weights_id: str) -> Interpreter:
+def interpreter(flatbuffer: bytes, weights_id: str, *, threads: int = 1) -> Interpreter:
     """Return the interpreter of that model, which each process loads once, in about 25 ms.
+
+    One thread is enough for a worker: Spark runs as many tasks as there are cores. More threads give the same
+    embeddings, as each value is still the sum of the same products in the same order.
 
     Raises UnusableModel where the flatbuffer can't be used, or isn't the one that `weights_id` names.
     """
-    if weights_id not in _loaded:
+    if (weights_id, threads) not in _loaded:
         if hashlib.sha256(flatbuffer).hexdigest() != weights_id:
             raise UnusableModel(f"The model's bytes are not those of weights_id {weights_id}.")
-        _loaded[weights_id] = Interpreter(flatbuffer)
-    return _loaded[weights_id]
+        _loaded[weights_id, threads] = Interpreter(flatbuffer, threads=threads)
+    return _loaded[weights_id, threads]
 
 
 _stderr = threading.RLock()

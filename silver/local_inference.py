@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,31 @@ from silver import pixels
 from silver.decoder_process import decoder
 from silver.litert_runtime import interpreter
 from silver.pixels import Limits, RefusedPhoto
+
+THREADS = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+"""The threads that embed one of several photos. More of them gain little on one photo of 224 × 224."""
+
+
+class Fingerprint(NamedTuple):
+    """What silver/embeddings has of a photo's decoded pixels: its difference hash, its mean luminance in
+    [0, 1], and the variance of its luminance's Laplacian. Photos with the same pixels have the same."""
+
+    dhash: int
+    brightness: float
+    sharpness: float
+
+    @classmethod
+    def of(cls, rgb: NDArray[np.uint8]) -> Fingerprint:
+        """Return the fingerprint of a photo's pixels uint8[size, size, 3]."""
+        grey = pixels.luminance(rgb)
+        return cls(pixels.dhash(grey), pixels.brightness(grey), pixels.sharpness(grey))
+
+
+class LookedAt(NamedTuple):
+    """What a model makes of one photo: its embedding float32[d], and the fingerprint of its pixels."""
+
+    embedding: NDArray[np.float32]
+    fingerprint: Fingerprint
 
 
 @dataclass(frozen=True)
@@ -27,12 +54,24 @@ class InProcessModel:
     limits: Limits
 
     def embed(self, photos: Sequence[bytes]) -> Iterator[NDArray[np.float32] | RefusedPhoto]:
-        """Yield each photo's embedding float32[d], or its refusal, in order.
+        """Yield each photo's embedding float32[d], or its refusal, in order. Raises as `look` does."""
+        for looked in self.look(photos):
+            yield looked if isinstance(looked, RefusedPhoto) else looked.embedding
 
-        Raises UnusableModel where the flatbuffer can't be used.
+    def look(self, photos: Sequence[bytes]) -> Iterator[LookedAt | RefusedPhoto]:
+        """Yield what the model makes of each photo, or its refusal, in order.
+
+        While a photo is embedded, the child decodes the next ones: many photos at once take less time than
+        one after another. Raises UnusableModel where the flatbuffer can't be used.
         """
         model = interpreter(self.flatbuffer, self.weights_id)
+        # The process is forked before there is an interpreter that has threads of its own.
         child = decoder(pixels.decode, size=model.size, limits=self.limits)
+        if len(photos) > 1:
+            model = interpreter(self.flatbuffer, self.weights_id, threads=THREADS)
         with closing(child.decoded(photos)) as decoded:
             for photo in decoded:
-                yield photo if isinstance(photo, RefusedPhoto) else model.embed(photo)
+                if isinstance(photo, RefusedPhoto):
+                    yield photo
+                else:
+                    yield LookedAt(model.embed(photo), Fingerprint.of(photo))

@@ -90,8 +90,8 @@ class Conversion:
             raise BadInput(self._file(REFUSAL).read_text(encoding="utf-8"))
         if code < 0:
             raise FruitLakeError(
-                "The process that converts the model was killed, as where memory runs out (it takes a "
-                "gigabyte); run again."
+                "The process that converts the model was killed, perhaps because memory ran out: it "
+                "takes a gigabyte. End other programs, and run again."
             )
         if code:
             error = ConversionFailed(f"the process that converts the model ended with {code}")
@@ -149,13 +149,14 @@ def read(model: ModelSettings) -> tuple[Lineage, bytes]:
         ) from error
     if litert_conversion.weights_id(content) != lineage.weights_id:
         raise BadInput(
-            f"model.flatbuffer {path}: it isn't the one that its lineage tells of; make both again with "
-            f"run.py emr package."
+            f"model.flatbuffer {path} was changed: the lineage file beside it is of another one; make both "
+            f"again with run.py emr package."
         )
     if (lineage.extractor, lineage.weights) != (model.extractor, model.weights):
         raise BadInput(
             f"model.flatbuffer {path} is {lineage.extractor} with the weights {lineage.weights}, and the "
-            f"settings want {model.extractor} with {model.weights}; make a package of these settings."
+            f"settings want {model.extractor} with {model.weights}; make a package for these settings with "
+            f"run.py emr package."
         )
     return lineage, content
 

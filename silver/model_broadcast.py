@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,8 @@ from lake.enums import SILVER, ModelKind, ModelStatus
 from lake.extractor_status import extractors, mark
 from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
-from silver import litert_conversion
+from silver import litert_conversion, pixels
+from silver.decoder_process import Decoder
 from silver.embedding_rows import BroadcastModel
 from silver.litert_runtime import Interpreter
 from silver.model_artifact import (
@@ -26,7 +28,7 @@ from silver.model_artifact import (
     converted,
     source_sha256,
 )
-from silver.pixels import Limits
+from silver.pixels import Limits, RefusedPhoto
 
 Row = Mapping[str, Any]
 """A row of gold/models, by column name."""
@@ -53,6 +55,14 @@ class DriverModel:
         self._extractor, self._size, self._limits = extractor, size, limits
         self._content = content
         self._on_workers: BroadcastModel | None = None
+
+    def refusals(self, photos: Sequence[bytes]) -> Iterator[str | None]:
+        """Decodes photos as the workers do, and yields for each, in order, the reason why it is refused; None
+        where it is decoded. Without Spark."""
+        child = Decoder(pixels.decode, size=self._size, limits=self._limits)
+        with closing(child), closing(child.decoded(photos)) as decoded:
+            for photo in decoded:
+                yield photo.reason.value if isinstance(photo, RefusedPhoto) else None
 
     def on_workers(self, spark: SparkSession) -> BroadcastModel:
         """The model as Spark's workers get it: broadcast, once however often this is called."""
@@ -121,7 +131,7 @@ def known_model(rows: Iterable[Row], model: ModelSettings) -> Row | None:
         if (row["extractor"], row["source_sha256"], row["precision"]) == wanted:
             if row["status"] == ModelStatus.RETIRING:
                 raise BadInput(
-                    f"{model.extractor} {row['weights_id'][:12]} is being retired, and that was cut short: "
+                    f"The retirement of {model.extractor} {row['weights_id'][:12]} was interrupted: "
                     f"finish it first with run.py retire {row['weights_id'][:12]}."
                 )
             return row
@@ -134,8 +144,8 @@ def _check_it_is_no_other(rows: Iterable[Row], weights_id: str, extractor: str) 
     for row in rows:
         if row["weights_id"] == weights_id and row["extractor"] != extractor:
             raise BadInput(
-                f"The lake knows this very model as {row['extractor']}: name that with --extractor, and the "
-                f"weights that it was made from."
+                f"The lake has the same model under the name {row['extractor']}: give --extractor "
+                f"{row['extractor']}, and the weights that it was made from."
             )
 
 
@@ -147,7 +157,7 @@ def flatbuffer_of(files: Folder, known: Row) -> bytes:
     if content is None or litert_conversion.weights_id(content) != known["weights_id"]:
         state = "is missing" if content is None else "was changed"
         raise Inconsistent(
-            f"The model file {files.uri(name)} {state}; put back the file whose SHA-256 stands in its name."
+            f"The model file {files.uri(name)} {state}; put back the file whose SHA-256 is in its name."
         )
     return content
 

@@ -190,7 +190,8 @@ def _replayed(lake: WritableLake, chunk: Chunk, staged: DataFrame, refused: Data
     A refusal for the same reason stays as it was, the other open refusals of the photos end, and refusals for
     new reasons get rows of their own.
     """
-    held = embedding_rows.open_refusals(lake.read(catalog.QUARANTINE), weights_id=chunk.model)
+    quarantined = lake.source(catalog.QUARANTINE)
+    held = embedding_rows.open_refusals(quarantined, weights_id=chunk.model).frame()
     same = held.join(F.broadcast(refused), on=["photo_id", "stage", "reason"], how="left_semi")
     unchanged = F.broadcast(same.select("photo_id"))
     ended = staged.select("photo_id", F.lit(chunk.model).alias("weights_id"))

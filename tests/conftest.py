@@ -20,7 +20,9 @@ from conf.settings import Settings
 from lake import fault_points, spark_session
 from silver import model_artifact
 from tests.support import reported_lake
+from tests.support.installed_package import install
 from tests.support.place import Place, SamplesLake
+from tests.support.processes import LEASE_SECONDS
 from tests.support.real_photos import PHOTOS
 from tests.support.s3_server import Server
 from tests.support.shared_lakes import made_once
@@ -184,6 +186,19 @@ def copied(samples_lake, tmp_path, spark) -> Place:
     return Place.of(tmp_path, spark)
 
 
+@pytest.fixture
+def samples(samples_lake, tmp_path, spark) -> Place:
+    """The samples' photos and key, their model as a package has it, and no lake."""
+    shutil.copytree(samples_lake.landing, tmp_path / "landing")
+    shutil.copy(samples_lake.root / "lake.key", tmp_path / "lake.key")
+    lineage, content = model_artifact.convert(samples_lake.settings.model)
+    flatbuffer = tmp_path / model_artifact.FLATBUFFER
+    flatbuffer.write_bytes(content)
+    flatbuffer.with_suffix(".json").write_text(lineage.json())
+    own = (f"lease.seconds={LEASE_SECONDS}", f"model.flatbuffer={flatbuffer}")
+    return Place.of(tmp_path, spark, *own)
+
+
 @pytest.fixture(scope="session")
 def told(samples_lake, tmp_path_factory, spark) -> Place:
     """A lake with all that a report and a page tell of, never disturbed."""
@@ -202,6 +217,13 @@ def photo(told) -> Path:
     """A photo of that lake's landing folder, with a label, of nobody."""
     files = sorted(told.landing.rglob("*.jpg"))
     return next(f for f in files if "subject=" not in str(f) and f.stat().st_size > 20_000)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory) -> Path:
+    """The folder into which pip has installed the product, away from its root."""
+    root, _ = made_once(tmp_path_factory, "installed", lambda root: install(root) and {})
+    return root / "installed"
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.support.landing_folders import ODD_NAMES, ClosedLanding, MovingLandin
         ),
         ("--layer all --conf none.toml", "there is no such file"),
         ("--layer all --landing absent", "The landing folder absent doesn't exist"),
-        ("--layer all --landing . --lake lake", "lie within one another"),
+        ("--layer all --landing . --lake lake", "lie one within the other"),
         ("--layer all --landing here --extractor mobilnet", "mobilnet"),
         ("--layer all --landing here --weights absent.h5", "no such file"),
         ("--layer all --landing here --weights random:x", "the seed must be a whole number"),
@@ -150,7 +150,9 @@ def test_objects_that_can_not_be_read_are_taken_up_once_they_can(place, monkeypa
     assert (did.counts["kept"], did.reasons) == (1, {"unreadable": 1})
     before = place.lake.version(catalog.OBJECTS)
     did = place.run("bronze")["bronze"]
-    assert "1 objects that were rejected as unreadable still are: grant permission" in did.notes[0]
+    assert (
+        "1 objects can still not be read: give this process the right to read them" in did.notes[0]
+    )
     assert (did.counts, place.lake.version(catalog.OBJECTS)) == ({}, before)
     monkeypatch.undo()
     did = place.run("bronze")["bronze"]

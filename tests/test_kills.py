@@ -13,25 +13,9 @@ import pytest
 
 import run
 from lake import catalog, lease
-from silver import model_artifact
 from tests.support.place import Place
-from tests.support.processes import STARTS, wait_for
+from tests.support.processes import LEASE_SECONDS, STARTS, wait_for
 from tests.support.table_contents import same_tables
-
-SECONDS = 6
-"""Of the lease in these tests, so that nobody waits for a minute."""
-
-
-@pytest.fixture
-def samples(samples_lake, tmp_path, spark):
-    """The samples' photos and key, their model as a package has it, and no lake."""
-    shutil.copytree(samples_lake.landing, tmp_path / "landing")
-    shutil.copy(samples_lake.root / "lake.key", tmp_path / "lake.key")
-    lineage, content = model_artifact.convert(samples_lake.settings.model)
-    flatbuffer = tmp_path / model_artifact.FLATBUFFER
-    flatbuffer.write_bytes(content)
-    flatbuffer.with_suffix(".json").write_text(lineage.json())
-    return Place.of(tmp_path, spark, f"lease.seconds={SECONDS}", f"model.flatbuffer={flatbuffer}")
 
 
 @contextlib.contextmanager
@@ -39,7 +23,7 @@ def started(place, *words):
     """The command line in a process group of its own."""
     command = [sys.executable, run.__file__, "--layer", "all", *words]
     command += ["--landing", str(place.landing), "--lake", str(place.root / "lake")]
-    command += ["--set", f"lease.seconds={SECONDS}"]
+    command += ["--set", f"lease.seconds={LEASE_SECONDS}"]
     command += ["--set", f"model.flatbuffer={place.settings.model.flatbuffer}"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -78,7 +62,7 @@ def test_of_two_writers_one_works_and_a_paused_one_can_not_commit(samples, sampl
         assert re.search(rf"is held by run \S+ on \S+ \(process {first.pid}\) since 20", told)
         wait_for(samples.root / "lake" / "staging", "silver-*/*/_delta_log", first)
         os.killpg(first.pid, signal.SIGSTOP)
-        time.sleep(SECONDS + 0.5)
+        time.sleep(LEASE_SECONDS + 0.5)
         samples.run()  # it takes over, and does the work
         before = {table.name: samples.lake.version(table) for table in catalog.TABLES}
         os.killpg(first.pid, signal.SIGCONT)

@@ -72,7 +72,7 @@ def test_status_and_audit_tell_what_the_earlier_code_told(call, place):
     assert "37 object versions seen = 1 duplicate, 1 rejected, 35 stored" in told
     assert "23 embedded + 1 quarantined (1 blank) + 11 waiting" in told
     assert f"silver chunk {BLOCKED}: 11 photos are blocked by a gate" in told
-    assert "The sums agree." in told
+    assert "The sums agree: good" in told
     anna, bruno = findings(call, "anna"), findings(call, "bruno")
     held = ("bronze/objects", "bronze/photos", "silver/embeddings", "gold/features")
     assert {anna[table] for table in held} == {"HELD"}

@@ -1,5 +1,8 @@
 """`train` and `predict` on the command line: what a user sees of good photos, bad ones and missing things."""
 
+import csv
+import io
+import json
 import shutil
 
 import numpy as np
@@ -8,6 +11,9 @@ from PIL import Image
 
 from gold import model_reader
 from lake import catalog
+from page import predictions
+from page.predictions import Predictor
+from tests.support import canary
 from tests.support.place import Place
 
 
@@ -59,7 +65,7 @@ def test_train_shows_how_each_classifier_does(call, trained):
         assert f"{row['algorithm']} on {row['input']}" in shown
         assert f"{row['metrics']['accuracy']:.1%}" in shown
     assert "macro F1" in shown
-    assert shown.count("5 nearest neighbours on ") == 2
+    assert shown.count("for comparison: 5 nearest neighbours on ") == 2
     assert shown.count("always the most frequent kind") == 1
     assert "photos took part" in shown
 
@@ -71,7 +77,9 @@ def test_predict_shows_kind_and_confidence(call, trained, photos):
     assert champion.version in shown
     kinds = [photo.parent.name.removeprefix("label=") for photo in photos[:6]]
     assert sum(kind in shown for kind in kinds) >= 5
-    assert shown.count("%") >= 6 * 3
+    assert shown.count("%") >= 6
+    assert shown.count("the classifier was trained on this photo") == 6
+    assert shown.count("the lake's label is ") == 6
 
 
 def test_another_classifier_can_be_named(call, trained, photos):
@@ -83,17 +91,37 @@ def test_another_classifier_can_be_named(call, trained, photos):
     assert f"by {other}" in shown
     code, _, told = call("predict", str(photos[0]), "--classifier", "best")
     assert code == 2
-    assert told.startswith(
-        f"error: {trained.files.root} has no classifier version best; name one of"
-    )
+    assert told.startswith("error: There is no classifier version best; there is classifier-")
+
+
+def test_the_beginning_of_a_classifier_is_understood_and_that_of_several_is_not(
+    call, trained, photos
+):
+    rows = model_reader.rows(trained.files.root, "classifier")
+    [first, *others] = sorted(row["version"] for row in rows)
+    code, _, told = call("predict", str(photos[0]), "--classifier", first[:-1])
+    assert (code, f"is the beginning of {len(rows)} classifier versions" in told) == (2, True)
+    assert all(name in told for name in (first, *others))
 
 
 def test_what_is_no_photo_is_told_beside_those_that_are(call, photos, tmp_path):
-    bad = ["blank.png", "[red]notes.jpg", "folder.jpg", "bomb.png", "missing.jpg"]
+    bad = [
+        "blank.png",
+        "[red]notes.jpg",
+        "folder.jpg",
+        "bomb.png",
+        "missing.jpg",
+    ]  # folder.jpg is empty
     code, shown, told = call("predict", str(photos[0]), *(str(tmp_path / name) for name in bad))
     assert code == 2
     assert told == "error: 5 of 6 photos can't be used; the table says why.\n"
-    for reason in ("blank (", "unsupported (", "Is a directory", "pixel_bomb", "No such file"):
+    for reason in (
+        "blank (",
+        "unsupported (",
+        "no photo (JPEG, PNG or WebP) is in this folder",
+        "pixel_bomb",
+        "No such file",
+    ):
         assert reason in shown, reason
     assert "[red]notes.jpg" in shown
 
@@ -113,3 +141,88 @@ def test_no_lake_is_said(command):
     code, _, told = command("predict", "a.jpg", "--lake", "nowhere")
     assert code == 2
     assert told.startswith("error: There is no lake in nowhere")
+
+
+def test_a_folder_is_answered_photo_by_photo_as_json_and_as_csv(call, trained, photos, tmp_path):
+    """Each sample that silver has is known by its label, also a person's; a new photo is not, a copy is."""
+    (trained.landing / "label=kiwi/new.jpg").write_bytes(canary.jpeg(1))
+    Image.open(photos[0]).save(tmp_path / "copy.png")
+    folder = str(trained.landing)
+    code, shown, told = call("predict", folder, str(tmp_path / "copy.png"), "--json")
+    (trained.landing / "label=kiwi/new.jpg").unlink()
+    assert code == 2
+    assert "photos can't be used; `refused` of each says why." in told
+    answers = {each["photo"]: each for each in json.loads(shown)["photos"]}
+    held = trained.lake.records(catalog.EMBEDDINGS, columns=["label"])
+    new = answers.pop(f"{folder}/label=kiwi/new.jpg")
+    assert (new["label"], new["trained_on"], new["refused"]) == (None, False, None)
+    copy = answers.pop(str(tmp_path / "copy.png"))
+    assert (copy["label"], copy["trained_on"]) == (photos[0].parent.name[6:], True)
+    known = [each for each in answers.values() if each["trained_on"]]
+    assert sorted({row["label"] for row in held}) == sorted({each["label"] for each in known})
+    assert len(known) >= len(held)
+    assert any("subject=" in each["photo"] for each in known)
+    assert all(each["refused"] for each in answers.values() if not each["trained_on"])
+    subjects = {row["subject"] for row in trained.lake.records(catalog.PHOTOS) if row["subject"]}
+    assert not [subject for subject in subjects if subject in shown]
+    _, shown, _ = call("predict", folder, "--csv")
+    assert len(list(csv.DictReader(io.StringIO(shown)))) == len(answers)
+
+
+def test_a_photo_that_came_after_the_training_was_not_trained_on(call, trained, photos, tmp_path):
+    """A lake of which one more photo is embedded than the classifier saw."""
+    shutil.copytree(trained.root, tmp_path / "later")
+    later = Place.of(tmp_path / "later", trained.spark)
+    (later.landing / "label=kiwi/new.jpg").write_bytes(canary.jpeg(1))
+    later.run("bronze", "silver")
+    [before, new] = Predictor.of(later.files, later.settings).predict(
+        [str(photos[0]), str(later.landing / "label=kiwi/new.jpg")]
+    )
+    assert (before.label, before.trained_on) == (photos[0].parent.name[6:], True)
+    assert (new.label, new.trained_on) == ("kiwi", False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["missing.jpg"],
+            "missing.jpg can't be used: can't be read (No such file or directory); name",
+        ),
+        (
+            ["empty"],
+            "empty: no photo (JPEG, PNG or WebP) is in this folder; name photos, or a folder",
+        ),
+        (
+            ["empty", "--json", "--csv"],
+            "--json and --csv don't go together: leave one of them out.",
+        ),
+        (["empty", "--csv", "--log", "json"], "--log json and --json or --csv don't go together"),
+    ],
+)
+def test_what_can_not_be_is_one_sentence(call, photos, tmp_path, words, said):
+    (tmp_path / "empty").mkdir()
+    code, _, told = call("predict", *words)
+    assert code == 2
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_memory_does_not_grow_with_the_photos(trained, photos, monkeypatch):
+    """No more photos are read ahead than a batch has, and no more bytes than one batch may have."""
+    predictor = Predictor.of(trained.files, trained.settings)
+    held = []
+    look = type(predictor.model).look
+    monkeypatch.setattr(
+        type(predictor.model),
+        "look",
+        lambda model, contents: held.append(contents) or look(model, contents),
+    )
+    names = [str(photo) for photo in photos[:3]] * 3
+    monkeypatch.setattr(predictions, "BATCH", 4)
+    assert [found.photo for found in predictor.predict(iter(names))] == names
+    assert [len(contents) for contents in held] == [4, 4, 1]
+    monkeypatch.setattr(predictions, "BATCH_BYTES", 1)
+    held.clear()
+    list(predictor.predict(iter(names)))
+    assert {len(contents) for contents in held} <= {0, 1}

@@ -12,7 +12,8 @@ import pytest
 from cli.registry import COMMANDS
 from conf import errors
 from emr.wheels import package_name
-from lake import catalog
+from lake import catalog, stop_signals
+from lake.stop_signals import Stopped
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -121,7 +122,8 @@ def test_the_readme_has_every_exit_code():
     known = [each for each in vars(errors).values() if isinstance(each, type)]
     codes = {str(each.exit_code) for each in known if issubclass(each, errors.FruitLakeError)}
     told = rows("README.md", "exit code |")
-    assert sorted(told) == sorted({"0", *codes})
+    stops = ", ".join(str(Stopped(number).exit_code) for number in sorted(stop_signals.OWNED))
+    assert sorted(told) == sorted({"0", stops, *codes})
 
 
 def test_the_readme_names_commands_that_there_are():

@@ -240,7 +240,7 @@ def test_a_model_that_the_lake_knows_by_another_name_is_refused(few):
     few.set("model.extractor=resnet50", "model.weights=random:1").run("silver")
     [known] = (few.root / "lake" / "models").glob("resnet50-*.tflite")
     place = few.set("model.extractor=tflite", f"model.weights={known}")
-    with pytest.raises(BadInput, match="knows this very model as resnet50"):
+    with pytest.raises(BadInput, match="has the same model under the name resnet50"):
         place.run("silver")
 
 

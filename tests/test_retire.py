@@ -73,7 +73,7 @@ def test_the_first_models_rows_are_left_alone(two):
 
 
 def test_status_shows_coverage_by_model(two):
-    status_lines.show(two.console, two.files)
+    status_lines.show(two.console, two.files, two.settings)
     photos = two.first.embedded + two.first.quarantined
     assert two.screen.count(f": 100.0% of {photos} photos seen = ") == 2
 
@@ -138,7 +138,7 @@ def test_a_model_that_is_half_retired_embeds_nothing(retired, two, tmp_path, spa
     place = Place.of(tmp_path, spark, *OTHER)
     with place.writing() as context, dies("retire: marked"), pytest.raises(Killed):
         retire(context.lake, "mobilenet_v2")
-    with pytest.raises(BadInput, match="is being retired, and that was cut short: finish it"):
+    with pytest.raises(BadInput, match="was interrupted: finish it"):
         place.run("silver")
 
 
@@ -165,7 +165,11 @@ def test_it_waits_for_a_chunk_that_is_half_published(two):
 
 @pytest.mark.parametrize(
     ("model", "said"),
-    [("resnet", "has no model resnet; it has efficientnet_lite0 "), ("", "has no model ")],
+    [
+        ("resnet", "There is no model resnet; the lake has efficientnet_lite0-"),
+        ("efficientnet", "There is no model efficientnet; the lake has efficientnet_lite0-"),
+        ("", "There is no model .*; the lake has efficientnet_lite0-"),
+    ],
 )
 def test_a_model_that_is_not_there_is_refused(two, model, said):
     with two.writing() as context, pytest.raises(BadInput, match=said):

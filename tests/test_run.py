@@ -14,6 +14,7 @@ from cli.output import run_tables, status_lines
 from conf.errors import Inconsistent
 from gold.model_versions import champion
 from lake import catalog
+from lake.run_clock import RunClock
 from report.lake_counts import sums
 from silver.pixels import RefusalReason
 
@@ -154,8 +155,8 @@ def test_the_same_command_again_finds_nothing_new(copied):
     assert all(layer.counts.get("in", 0) == 0 for layer in did.values())
     assert {n for n in after if after[n] != before[n]} == {"ops/runs"}
     run = copied.lake.run
-    run_tables.summary(copied.console, list(did.values()), run=run)
-    assert "Nothing new: no table was written but ops/runs." in copied.screen
+    run_tables.summary(copied.console, list(did.values()), run=run, clock=RunClock())
+    assert "Nothing new: only the journal ops/runs was written." in copied.screen
 
 
 def test_ten_more_photos_are_ten_photos_more(copied):
@@ -216,10 +217,10 @@ def test_status_notices_a_row_that_went(copied, table, said):
     from delta import DeltaTable
 
     lake = copied.lake
-    status_lines.show(copied.console, lake.files)
-    assert "The sums agree." in copied.screen
+    status_lines.show(copied.console, lake.files, copied.settings)
+    assert "The sums agree: good" in copied.screen
     key = "object" if table is catalog.REJECTED else "photo_id"
     one = lake.read(table).agg(F.min(key)).first()[0]
     DeltaTable.forPath(lake.spark, lake.files.uri(table.name)).delete(F.col(key) == one)
     with pytest.raises(Inconsistent, match=said):
-        status_lines.show(copied.console, lake.files)
+        status_lines.show(copied.console, lake.files, copied.settings)

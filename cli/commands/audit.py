@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -11,14 +12,18 @@ from rich.console import Console
 from cli.command import Words
 from cli.lake_access import existing_lake
 from cli.output import audit_table
+from cli.output.sentences import say
 from conf.errors import BadInput
+from conf.identifiers import SHORTEST
 from conf.settings import Settings
 from lake import lake_format, pseudonyms
+from lake.time_texts import utc_time
 from privacy.audit import audit_log, auditor
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion
 
-PHOTO_ID = re.compile("[0-9a-f]{64}")
+PHOTO_ID = re.compile(f"[0-9a-f]{{{SHORTEST},64}}")
+"""A photo_id, or the beginning of one."""
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
@@ -30,10 +35,13 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     files = existing_lake(settings)
     keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
     lake_format.check(files, pseudonyms=keys)
-    answer = Auditor(files, keys).answer(question(words))
+    asked = question(words)
+    if asked.photo is not None:
+        asked = replace(asked, photo=auditor.photo_named(files.root, asked.photo))
+    answer = Auditor(files, keys).answer(asked)
     audit_table.show(console, answer)
     name = audit_log.record(files, answer, pseudonyms=keys)
-    console.print(f"recorded as {files.uri(f'{audit_log.FOLDER}/{name}.json')}", soft_wrap=True)
+    say(console, f"recorded as {files.uri(f'{audit_log.FOLDER}/{name}.json')}")
     if words.json:
         try:
             Path(words.json).write_text(audit_log.as_json(answer))
@@ -46,7 +54,9 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 def question(words: Words) -> AuditQuestion:
     """Return the question that the words of the command line ask. Raises BadInput."""
     if words.photo is not None and not PHOTO_ID.fullmatch(words.photo):
-        raise BadInput(f"--photo {words.photo} is no photo_id: give one with its 64 hex digits.")
+        raise BadInput(
+            f"--photo {words.photo} is no photo_id: give its 64 hex digits, or the first {SHORTEST} or more."
+        )
     table, version = None, None
     if words.version is not None:
         name, version = _parsed_version(words.version)
@@ -67,14 +77,11 @@ def _parsed_time(text: str) -> datetime:
     A time without a zone is in UTC. A date alone stands for the end of that day.
     """
     try:
-        time = datetime.fromisoformat(text)
+        return utc_time(text)
     except ValueError:
         raise BadInput(
             f"--at {text} is no time; write it as 2026-03-01T12:00:00 (UTC), or as a date."
         ) from None
-    if len(text) <= len("2026-03-01"):
-        time = time.replace(hour=23, minute=59, second=59, microsecond=999_999)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _parsed_version(text: str) -> tuple[str, int]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from rich.console import Console
 
 from cli.command import Words
+from cli.json_console import JsonConsole
 from cli.lake_access import existing_lake, reading, writing
+from cli.output.sentences import say
 from cli.step_runner import recorded
 from conf.errors import BadInput, Pending
+from conf.identifiers import named
 from conf.settings import Settings
 from lake import pseudonyms
 from lake.context import Context
@@ -32,8 +35,17 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     existing_lake(settings)
     with writing(settings, console) as context, recorded(context, ERASE) as step:
         mode = ErasureMode(words.mode)
+        say(console, understood(context.lake, words, console))
         erasure = erase(step, subject=words.subject, request=words.request, mode=mode)
         show(console, context.lake, erasure)
+
+
+def understood(lake: Lake, words: Words, console: Console) -> str:
+    """Return whom an erasure removes, in full: it can't be undone. A log names nobody."""
+    who = "(named in no log)" if isinstance(console, JsonConsole) else words.subject
+    known = request_journal.last(lake).get(words.request)
+    begun = f"which is {known.state}" if known else "a new one"
+    return f"erasing the subject {who}: request {words.request}, {begun}, mode {words.mode}."
 
 
 def finish_due_erasures(context: Context) -> None:
@@ -55,23 +67,21 @@ def show(console: Console, lake: Lake, erasure: ErasureRequest) -> None:
         if not name.startswith(FITTED_PREFIX)
     )
     what = f"erased: {removed}" if removed else "nothing held"
-    console.print(f"{erasure.request}: {what}.", markup=False, soft_wrap=True)
-    console.print(f"certificate {erasure.certificate}: {place}", markup=False, soft_wrap=True)
+    say(console, f"{erasure.request}: {what}.")
+    say(console, f"certificate {erasure.certificate}: {place}")
 
 
 def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep: bool) -> None:
-    """Search every store again for what an erasure removed. `name` is the id of its request or certificate.
+    """Search every store again for what an erasure removed.
 
-    Raises BadInput where there is no erasure of that name or its tombstone no longer holds, Pending where its
-    old files are due later, and LeftBehind where something is found.
+    `name` is the id of its request or certificate, or the beginning of one. Raises BadInput where there is no
+    erasure of that name or several, or its tombstone no longer holds, Pending where its old files are due
+    later, and LeftBehind where something is found.
     """
     requests = request_journal.last(lake)
-    matching = [each for each in requests.values() if name in (each.request, each.certificate)]
-    if not matching:
-        raise BadInput(
-            f"There is no erasure {name}; the requests are {', '.join(sorted(requests)) or 'none'}."
-        )
-    [erasure] = matching
+    by_name = {each.certificate: each for each in requests.values()} | dict(requests)
+    otherwise = f"the requests are {', '.join(sorted(requests)) or 'none'}."
+    erasure = by_name[named(name, by_name, what="erasure", otherwise=otherwise)]
     holding = tombstones.holding(lake)
     if erasure.subject not in holding:
         raise BadInput(
@@ -92,10 +102,9 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
             f"The certificate before each of these was changed or removed: {', '.join(broken)}.",
             markup=False,
         )
-    console.print(
+    say(
+        console,
         f"{erasure.request}: {sum(result.files.values()):,} files, "
         f"{sum(result.bytes.values()):,} bytes searched{' and decoded' if deep else ''}; nothing of it was "
         f"found.",
-        markup=False,
-        soft_wrap=True,
     )

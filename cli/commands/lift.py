@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from cli.command import Words
+from cli.json_console import JsonConsole
 from cli.lake_access import existing_lake, writing
+from cli.output.sentences import say
 from cli.step_runner import recorded
 from conf.errors import BadInput
 from conf.settings import Settings
@@ -24,6 +26,8 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     """
     existing_lake(settings)
     with writing(settings, console) as context, recorded(context, "lift"):
+        who = "(named in no log)" if isinstance(console, JsonConsole) else words.subject
+        say(console, f"lifting what keeps the subject {who} out.")
         subject = context.pseudonyms.tombstone(context.pseudonyms.subject(words.subject))
         requests = request_journal.last(context.lake).values()
         uncertified = [
@@ -38,4 +42,4 @@ def run(words: Words, settings: Settings, console: Console) -> None:
             )
         if not tombstones.lift(context.lake, subject, now=datetime.now(UTC)):
             raise BadInput("No tombstone keeps that subject out: there is nothing to lift.")
-        console.print("lifted: photos that the subject sends from now on are taken in again.")
+        console.print("lifted: photos that this person sends from now on are taken in again.")

@@ -37,7 +37,9 @@ def replay_step(context: Context, *, reason: str | None, number: int | None) -> 
         return
     replay(context, reason=reason)
     if context.did.counts.get("kept"):
-        context.did.notes.append("what passed is in silver; run.py --layer gold projects it.")
+        context.did.notes.append(
+            "photos that passed are in silver; run.py --layer gold makes their features."
+        )
 
 
 def release(context: Context, chunk: Chunk) -> None:

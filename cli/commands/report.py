@@ -8,6 +8,7 @@ from rich.console import Console
 
 from cli.command import Words
 from cli.lake_access import existing_lake
+from cli.output import places
 from conf.settings import Settings
 from lake import lake_format
 from report import html_report
@@ -21,5 +22,5 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     with console.status("reading the lake"):
         facts = ReportFacts.of(files, settings, with_pictures=words.pictures)
         size = html_report.write(facts, Path(words.out))
-    message = f"{words.out}: {size / 1e6:,.1f} MB. No person, path or photo of a person is in it."
-    console.print(message, markup=False, soft_wrap=True)
+    more = f" ({size / 1e6:,.1f} MB). No person, path or photo of a person is in it."
+    places.show(console, "report", words.out, more)

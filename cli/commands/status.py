@@ -18,4 +18,4 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     """
     files = existing_lake(settings)
     lake_format.check_format(files)
-    status_lines.show(console, files, as_json=words.json)
+    status_lines.show(console, files, settings, as_json=words.json)

@@ -10,6 +10,7 @@ from cli.output import model_tables
 from cli.step_runner import run_steps
 from conf.settings import Settings
 from gold import pca_refit, training
+from gold.unchanged_training import champion_of_same_training
 from lake.context import Context
 
 
@@ -22,5 +23,12 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 
 
 def train_step(context: Context) -> None:
-    """Trains classifiers of the settings' extractor."""
-    training.train(context, context.model.weights_id, reason=pca_refit.REQUEST)
+    """Trains classifiers of the settings' extractor, unless that would make the same ones again."""
+    weights_id, settings = context.model.weights_id, context.settings.training
+    if champion := champion_of_same_training(context.lake, weights_id, settings):
+        context.did.notes.append(
+            f"nothing has changed since {champion} was trained: the same photos, settings and code "
+            f"would give the same classifiers, so none were trained."
+        )
+        return
+    training.train(context, weights_id, reason=pca_refit.REQUEST)

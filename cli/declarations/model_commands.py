@@ -5,6 +5,9 @@ from __future__ import annotations
 from cli.command import Command, Words, photo_count, whole_number
 from cli.parameters import PATH, Argument, Flag, Option
 
+SHEET = "similar.html"
+"""The page of pictures that `similar --open` writes where `--out` names none."""
+
 
 def _check_similar(words: Words) -> None:
     photo_count(words.count)
@@ -41,19 +44,40 @@ COMMANDS = (
     Command(
         name="predict",
         help="which kinds of fruit photo files show, and how surely",
-        example=("predict a.jpg b.jpg", "which kinds of fruit these photos show"),
+        example=("predict a.jpg photos", "which kinds of fruit these photos show"),
         parameters=(
-            Argument("photos", "PHOTO", "files of photos", nargs=-1, required=True, type=PATH),
+            Argument(
+                "photos",
+                "PHOTO",
+                "files of photos, and folders with all photos below them",
+                nargs=-1,
+                required=True,
+                type=PATH,
+            ),
             Option("--classifier", "VERSION", "as models lists them (default: the champion)"),
+            Flag("--json", "as JSON, for programs"),
+            Flag("--csv", "as CSV, for a spreadsheet"),
         ),
+        exclusive=(("json", "csv"),),
     ),
     Command(
         name="similar",
         help="the photos of the lake that are most similar to one",
-        example=("similar a.jpg --count 5", "the photos of the lake that are most like this one"),
+        example=(
+            "similar a.jpg --count 5 --open",
+            "the photos of the lake that are most like this one",
+        ),
         parameters=(
             Argument("photo", "PHOTO", "the file of a photo", type=PATH),
             Option("--count", "N", "how many", default="10"),
+            Flag("--json", "as JSON, for programs"),
+            Flag("--open", "show them as pictures in a browser, but no person's"),
+            Option(
+                "--out",
+                "FILE",
+                f"write that page of pictures to this file (--open alone: {SHEET})",
+                type=PATH,
+            ),
         ),
         check=_check_similar,
     ),

@@ -19,13 +19,15 @@ def _check_audit(words: Words) -> None:
 def _check_subject(subject: str) -> None:
     """Raises BadInput where the name of a folder is given instead of a subject."""
     if "/" in subject or subject.startswith("subject="):
-        raise BadInput("--subject takes what follows subject= in the folder's name, without it.")
+        raise BadInput("Give --subject only the part of the folder's name that follows subject=.")
 
 
 def _check_erase(words: Words) -> None:
     if words.verify is not None:
         if words.subject or words.request or words.mode:
-            raise BadInput("--verify ID stands alone or with --deep; leave the other options out.")
+            raise BadInput(
+                "--verify ID goes with no other option but --deep; leave the others out."
+            )
         return
     if not words.subject or not words.request:
         raise lacking(

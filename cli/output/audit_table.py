@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cli.json_console import JsonConsole
+from cli.output import tables
+from cli.output.sentences import say
+from cli.output.tables import NAME, NUMBER, WholeTable
 from privacy.audit.auditor import Audit
 from privacy.audit.table_findings import AuditQuestion, TableFinding, told
 from privacy.audit.table_history import Commit
@@ -23,15 +24,15 @@ def show(console: Console, audit: Audit) -> None:
     if isinstance(console, JsonConsole):
         question = replace(question, subject="(named in no log)")
     asked_at = told(audit.asked_at)
-    console.print(f"asked at {asked_at}: {_question_text(question)}", soft_wrap=True)
-    table = Table()
-    for name in ("table", "status", "rows", "version", "of"):
-        table.add_column(name, justify="right" if name in ("rows", "version") else "left")
+    say(console, f"asked at {asked_at}: {_question_text(question)}")
+    table = WholeTable(
+        {"table": NAME, "status": NAME, "rows": NUMBER, "version": NUMBER, "of": NAME}
+    )
     for finding in audit.findings:
         version = "–" if finding.version is None else str(finding.version)
         since = told(finding.since) if finding.since else "–"
-        table.add_row(finding.table, finding.status, f"{finding.rows:,}", version, since)
-    console.print(table)
+        table.add(finding.table, finding.status, f"{finding.rows:,}", version, since)
+    tables.show(console, table)
     lines = [f"{finding.table}: {finding.note}" for finding in audit.findings if finding.note]
     lines += [line for finding in audit.findings for line in _writers(finding)]
     lines += [
@@ -40,7 +41,8 @@ def show(console: Console, audit: Audit) -> None:
         for each in audit.erasures
     ]
     photos = sorted({photo for finding in audit.findings for photo in finding.photos})
-    lines += [f"photo {photo}" for photo in photos]
+    shown = tables.ids(console, photos)
+    lines += [f"photo {shown[photo]}" for photo in photos]
     lines += [f"seen by {model}" for model in audit.models]
     lines += [f"gate of {line}" for line in audit.gates]
     storage = audit.storage
@@ -49,7 +51,7 @@ def show(console: Console, audit: Audit) -> None:
         f"{storage['encryption']}"
     )
     for line in lines:
-        console.print(escape(line), soft_wrap=True)
+        say(console, line)
 
 
 def _question_text(question: AuditQuestion) -> str:
@@ -61,7 +63,7 @@ def _question_text(question: AuditQuestion) -> str:
         when = f"at version {question.version} of {question.table.name}"
     else:
         when = f"at {told(question.at)}" if question.at else "now"
-    return escape(f"{who}, {when}")
+    return f"{who}, {when}"
 
 
 def _writers(finding: TableFinding) -> list[str]:

@@ -6,34 +6,41 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 
+from cli.output import tables, warning_lines
+from cli.output.sentences import say
 from expectations.check_tables import Checked
 from lake.enums import GateAction
 
 
 def show(console: Console, results: Sequence[Checked]) -> None:
     """Print a table of how many expectations hold, warn and fail, and a line for each that warns or fails."""
-    table = Table(title="expectations", title_justify="left")
-    for name in ("table", "version", "hold", "warn", "fail", "skipped"):
-        table.add_column(name, justify="left" if name == "table" else "right")
+    numbers = ("version", "hold", "warn", "fail", "skipped")
+    columns = {"table": tables.NAME, **dict.fromkeys(numbers, tables.NUMBER)}
+    table = tables.WholeTable(columns, title="expectations")
     for result in results:
         actions = Counter(finding.action for finding in result.findings)
         failed = str(actions[GateAction.BLOCKED]) if not result.error else "all"
-        numbers = (
+        cells = (
             result.version,
             actions[GateAction.PASSED],
             actions[GateAction.WARNED],
             failed,
             actions[GateAction.SKIPPED],
         )
-        table.add_row(result.table, *map(str, numbers))
-    console.print(table)
+        table.add(result.table, *map(str, cells))
+    tables.show(console, table)
+    warning_lines.show(console, [each for result in results for each in result.warnings])
     for result in results:
-        for finding in result.findings:
-            if finding.action == GateAction.WARNED:
-                console.print(
-                    f"warning: {result.suite}: {finding.line}", markup=False, soft_wrap=True
-                )
         for failure in result.failures:
-            console.print(f"fails: {failure}", markup=False, soft_wrap=True)
+            say(console, f"fails: {failure}")
+    actions = Counter(finding.action for result in results for finding in result.findings)
+    if actions[GateAction.BLOCKED] or any(result.error for result in results):
+        return
+    warned = actions[GateAction.WARNED]
+    say(
+        console,
+        f"No critical rule fails; {warned:,} of the others warn."
+        if warned
+        else f"All {actions[GateAction.PASSED]:,} rules hold.",
+    )

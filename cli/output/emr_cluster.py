@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from cli.output import tables
+from cli.output.sentences import say
+from cli.output.tables import NAME, NUMBER, WORDS, WholeTable
 from emr.cluster import ClusterReport
 from emr.cluster_state import ENDED, Step
 
@@ -21,36 +22,33 @@ def show(console: Console, report: ClusterReport) -> None:
     """Print a line about the cluster, and tables of its nodes and of its last steps. Times are in UTC."""
     cluster = report.cluster
     reason = f" ({cluster.reason})" if cluster.state in ENDED else ""
-    console.print(
+    say(
+        console,
         f"cluster {cluster.id}, {cluster.name}: {cluster.state}{reason}, made at "
         f"{_minute(cluster.created)}",
-        markup=False,
-        soft_wrap=True,
     )
-    console.print(_nodes_table(report.fleets))
-    console.print(_steps_table(report.steps))
+    tables.show(console, _nodes_table(report.fleets))
+    tables.show(console, _steps_table(report.steps))
 
 
-def _nodes_table(fleets: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table()
-    for name in ("nodes", "state", "types", "on demand", "Spot"):
-        table.add_column(name, justify="right" if name in ("on demand", "Spot") else "left")
+def _nodes_table(fleets: Sequence[Mapping[str, Any]]) -> WholeTable:
+    columns = {"nodes": NAME, "state": NAME, "types": WORDS, "on demand": NUMBER, "Spot": NUMBER}
+    table = WholeTable(columns)
     for fleet in fleets:
         types = ", ".join(each["InstanceType"] for each in fleet["InstanceTypeSpecifications"])
         state = fleet["Status"]["State"]
         on_demand, spot = _capacity(fleet, "OnDemand"), _capacity(fleet, "Spot")
-        table.add_row(fleet["Name"], state, types, on_demand, spot)
+        table.add(fleet["Name"], state, types, on_demand, spot)
     return table
 
 
-def _steps_table(steps: Sequence[Step]) -> Table:
-    table = Table()
-    for name in ("step", "what", "state", "made", "ended", "why"):
-        table.add_column(name)
+def _steps_table(steps: Sequence[Step]) -> WholeTable:
+    names = ("step", "what", "state", "made", "ended")
+    table = WholeTable({**dict.fromkeys(names, NAME), "why": WORDS})
     for step in steps:
-        reason = "" if step.state in REASONLESS else escape(step.reason)
+        reason = "" if step.state in REASONLESS else step.reason
         ended = _minute(step.ended) if step.ended else "–"
-        table.add_row(step.id, step.name, step.state, _minute(step.created), ended, reason)
+        table.add(step.id, step.name, step.state, _minute(step.created), ended, reason)
     return table
 
 

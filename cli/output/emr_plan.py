@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from rich.console import Console
-from rich.table import Table
 
+from cli.output import tables
+from cli.output.sentences import say
+from cli.output.tables import NAME, NUMBER, WORDS, WholeTable
 from conf.prices import Prices
 from conf.settings import Settings
 from emr import cluster_sizing, run_estimate
@@ -39,16 +41,16 @@ def show(console: Console, plan: ClusterPlan, settings: Settings) -> None:
     """Print a plan with everything that it rests on."""
     model = plan.model
     work = model.work
-    console.print(
+    say(
+        console,
         f"{work.photos:,} photos of {work.photo_bytes:,} bytes, {_size(work.bytes)}, within {plan.hours:g} "
         f"h; chunks: {work.chunks:,}; {settings.model.extractor}, {model.emr_settings.region}.",
-        soft_wrap=True,
     )
-    console.print(_shapes_table(plan))
+    tables.show(console, _shapes_table(plan))
     for name in plan.late:
         console.print(f"{name}: {cluster_sizing.MOST_NODES} nodes don't end in time.")
-    console.print(_choice(plan), soft_wrap=True)
-    console.print(_seconds_table(plan))
+    say(console, _choice(plan))
+    tables.show(console, _seconds_table(plan))
     for lines in (
         _memory(plan),
         _storage(model, settings),
@@ -59,18 +61,16 @@ def show(console: Console, plan: ClusterPlan, settings: Settings) -> None:
     ):
         console.print()
         for line in lines:
-            console.print(line, markup=False, soft_wrap=True)
+            say(console, line)
 
 
-def _shapes_table(plan: ClusterPlan) -> Table:
+def _shapes_table(plan: ClusterPlan) -> WholeTable:
     title = "the fewest nodes that end in time; $/10⁶: a million photos, with Spot"
-    table = Table(title=title, title_justify="left")
-    table.add_column("instance type", no_wrap=True)
-    for name in ("nodes", "slots", "cores", "hours", "$", "$ Spot", "$/10⁶"):
-        table.add_column(name, justify="right")
+    numbers = ("nodes", "slots", "cores", "hours", "$", "$ Spot", "$/10⁶")
+    table = WholeTable({"instance type": NAME, **dict.fromkeys(numbers, NUMBER)}, title=title)
     for shape in plan.shapes:
         costs = [plan.model.cost(shape, is_spot=is_spot) for is_spot in (False, True)]
-        table.add_row(
+        table.add(
             shape.name,
             f"{shape.nodes}",
             f"{shape.slots}",
@@ -108,14 +108,13 @@ def _choice(plan: ClusterPlan) -> str:
     )
 
 
-def _seconds_table(plan: ClusterPlan) -> Table:
+def _seconds_table(plan: ClusterPlan) -> WholeTable:
     seconds = plan.chosen.seconds
-    table = Table(title=f"where the time goes on {plan.chosen.name}", title_justify="left")
-    for name in ("part", "seconds", "share", "scales"):
-        table.add_column(name, justify="right" if name in ("seconds", "share") else "left")
+    columns = {"part": WORDS, "seconds": NUMBER, "share": NUMBER, "scales": NAME}
+    table = WholeTable(columns, title=f"where the time goes on {plan.chosen.name}")
     for name, (description, scales) in PARTS.items():
         part = getattr(seconds, name)
-        table.add_row(description, f"{part:,.0f}", f"{part / seconds.total:.0%}", scales)
+        table.add(description, f"{part:,.0f}", f"{part / seconds.total:.0%}", scales)
     return table
 
 

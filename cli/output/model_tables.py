@@ -7,8 +7,10 @@ from operator import itemgetter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from cli.output import tables
+from cli.output.sentences import say
+from cli.output.tables import NAME, NUMBER, WORDS, WholeTable
 from gold import model_versions
 from lake import catalog
 from lake.enums import ModelKind, ModelStatus
@@ -25,12 +27,21 @@ def versions(console: Console, lake: Lake) -> None:
     """Print every model version, the oldest first: what it is, what it was made from, and why."""
     known = lake.records(catalog.MODELS, columns=model_versions.NARROW)
     rows = sorted(known, key=itemgetter("created_at", "version"))
-    table = Table(title=f"models of {lake.files.root}", title_justify="left")
-    for name in ("version", "status", "photos", "what it holds", "from", "why", "made"):
-        table.add_column(name, justify="right" if name == "photos" else "left")
+    table = WholeTable(
+        {
+            "version": NAME,
+            "status": NAME,
+            "photos": NUMBER,
+            "what it holds": WORDS,
+            "from": WORDS,
+            "why": WORDS,
+            "made": NAME,
+        },
+        title=f"models of {lake.files.root}",
+    )
     for row in rows:
         version = row["embeddings_version"]
-        table.add_row(
+        table.add(
             row["version"],
             row["status"],
             "–" if row["photos"] is None else f"{row['photos']:,}",
@@ -39,7 +50,7 @@ def versions(console: Console, lake: Lake) -> None:
             row["reason"],
             f"{row['created_at']:%Y-%m-%d %H:%M}",
         )
-    console.print(table)
+    tables.show(console, table)
 
 
 def _description(row: Row) -> str:
@@ -66,34 +77,37 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
         ),
         key=itemgetter("version"),
     )
-    table = Table(title="on photos held out", title_justify="left")
-    for name in ("version", "status", "what", "right", "macro F1"):
-        table.add_column(name, justify="right" if name in ("right", "macro F1") else "left")
+    table = WholeTable(
+        {"version": NAME, "status": NAME, "what": WORDS, "right": NUMBER, "macro F1": NUMBER},
+        title="on photos held out",
+    )
     for row in current:
         right, f1 = (f"{row['metrics'][name]:.1%}" for name in ("accuracy", "macro_f1"))
         what = f"{row['algorithm']} on {row['input']}"
-        table.add_row(row["version"], row["status"], what, right, f1)
+        table.add(row["version"], row["status"], what, right, f1)
     for what, share in _references(current).items():
-        table.add_row("–", "–", what, f"{share:.1%}", "–")
-    console.print(table)
+        table.add("–", "–", what, f"{share:.1%}", "–")
+    tables.show(console, table)
     for row in (r for r in current if r["status"] == ModelStatus.CHAMPION):
         line = (
             f"{row['version']}: {_confused(row)}; {row['metrics']['tested']:,.0f} photos took part"
         )
         if untested := row["metrics"]["untested_labels"]:
             line += f", {untested:.0f} kinds had too few photos for a test"
-        console.print(f"{line}.", markup=False, soft_wrap=True)
+        say(console, f"{line}.")
 
 
 def _references(classifiers: Sequence[Row]) -> Mapping[str, float]:
     """Return the references that classifiers are compared with: their shares of right answers, by their
     names."""
     shares = {
-        f"5 nearest neighbours on {row['input']}": row["metrics"]["nearest_neighbours"]
+        f"for comparison: 5 nearest neighbours on {row['input']}": row["metrics"][
+            "nearest_neighbours"
+        ]
         for row in classifiers
     }
     for row in classifiers:
-        shares["always the most frequent kind"] = row["metrics"]["baseline"]
+        shares["for comparison: always the most frequent kind"] = row["metrics"]["baseline"]
     return shares
 
 
@@ -106,5 +120,5 @@ def _confused(row: Row) -> str:
         if times and place // n != place % n
     ]
     most = sorted(wrong, key=lambda pair: -pair[0])[:CONFUSED]
-    pairs = ", ".join(f"{true} for {predicted} ({times:,})" for times, true, predicted in most)
-    return f"took most often {pairs}" if pairs else "took no kind for another"
+    pairs = ", ".join(f"{true} called {predicted} ({times:,})" for times, true, predicted in most)
+    return f"its most frequent mistakes: {pairs}" if pairs else "it made no mistake"

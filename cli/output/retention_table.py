@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC
 
 from rich.console import Console
-from rich.table import Table
 
+from cli.output import tables
+from cli.output.tables import NAME, NUMBER, WholeTable
 from privacy.retention import PastAge
 
 
@@ -16,10 +17,9 @@ def show(console: Console, past: Iterable[PastAge], verb: str) -> None:
 
     `verb` is the name of the last column: `went`, or `would go` in a dry run.
     """
-    table = Table()
-    for name in ("place", "longest age", "from before (UTC)", verb):
-        table.add_column(name, justify="right" if name == verb else "left")
+    columns = {"place": NAME, "longest age": NAME, "from before (UTC)": NAME, verb: NUMBER}
+    table = WholeTable(columns)
     for each in past:
         before = f"{each.before.astimezone(UTC):%Y-%m-%d %H:%M}"
-        table.add_row(each.place, each.age, before, f"{each.held:,} {each.unit}")
-    console.print(table)
+        table.add(each.place, each.age, before, f"{each.held:,} {each.unit}")
+    tables.show(console, table)

@@ -8,26 +8,31 @@ from datetime import datetime
 from rich.console import Console
 
 from cli.output.run_tables import listed
+from cli.output.sentences import say
 from conf.errors import Inconsistent
+from conf.settings import Settings
 from lake.storage.folder import Folder
 from report.lake_counts import sums
-from report.reconciliation import Sums
+from report.measures import measures, of_model
+from report.reconciliation import ModelSums, Sums
 
 
-def show(console: Console, files: Folder, *, as_json: bool = False) -> None:
-    """Print the sums of a lake, from its landing folder to gold, for people or as JSON.
+def show(console: Console, files: Folder, settings: Settings, *, as_json: bool = False) -> None:
+    """Print the sums of a lake, from its landing folder to gold, for people or as JSON, and whether each
+    number with a bound is good.
 
     Raises Inconsistent where the sums don't agree. While a run writes they may differ, because it commits to
     one table after another.
     """
     found = sums(files)
     if as_json:
-        text = json.dumps(
-            {"lake": files.root, **found.facts()}, default=datetime.isoformat, indent=2
-        )
+        facts = {"lake": files.root, **found.facts()}
+        facts["measures"] = [each.facts() for each in measures(found, settings)]
+        text = json.dumps(facts, default=datetime.isoformat, indent=2)
         console.print(text, markup=False, soft_wrap=True)
     else:
-        _status(console, found, root=files.root)
+        for line in _lines(found, settings, root=files.root):
+            say(console, line)
     differences = found.disagreements()
     if differences and not found.writer:
         raise Inconsistent(
@@ -35,49 +40,45 @@ def show(console: Console, files: Folder, *, as_json: bool = False) -> None:
         )
 
 
-def _status(console: Console, found: Sums, *, root: str) -> None:
-    """Print the sums for people: bronze, each model with its drift, and the work that is still open."""
-    console.print(f"lake {root}", markup=False, soft_wrap=True)
-    _bronze(console, found)
-    for model in found.models:
-        console.print(
-            f"{model.name}: {model.coverage(found.photos):.1%} of "
-            f"{found.photos:,} photos seen = "
-            f"{model.embedded:,} embedded + {model.quarantined:,} quarantined "
-            f"({listed(model.reasons) or 'none'}) + {model.waiting:,} waiting",
-            markup=False,
-            soft_wrap=True,
-        )
-        console.print(
-            f"  gold: {model.features:,} features of {model.champion or 'no version yet'}"
-            + (f", {model.explained:.1%} of the variance" if model.explained is not None else ""),
-            markup=False,
-            soft_wrap=True,
-        )
-        if drift := model.drift:
-            console.print(
-                f"  drift of the last chunk, {drift.chunk} ({drift.photos:,} photos), beyond chance: mean "
-                f"{drift.mean_shift:.2f}, reconstruction {drift.reconstruction:.2f}, labels "
-                f"{drift.label_mix:.2f}, brightness {drift.brightness:.2f}, components up to "
-                f"{drift.component:.2f}",
-                markup=False,
-                soft_wrap=True,
-            )
-    for line in found.open_ends:
-        console.print(line, markup=False, soft_wrap=True)
-    if found.writer:
-        note = f"run {found.writer} writes now: sums may not agree until it is done."
-        console.print(note, markup=False, soft_wrap=True)
-    if not found.disagreements():
-        console.print("The sums agree.")
-
-
-def _bronze(console: Console, found: Sums) -> None:
-    """Print how many object versions bronze has seen, and what became of them."""
-    console.print(
-        f"{found.objects:,} object versions seen = {listed(found.outcomes) or 'none'}",
-        markup=False,
-        soft_wrap=True,
-    )
+def _lines(found: Sums, settings: Settings, *, root: str) -> list[str]:
+    """Return the sums for people: bronze, each model with its measures, the work that is still open, and a
+    verdict on all of it."""
+    lines = [f"lake {root}"]
+    lines.append(f"{found.objects:,} object versions seen = {listed(found.outcomes) or 'none'}")
     if found.rejected:
-        console.print(f"  rejected: {listed(found.rejected)}", markup=False)
+        lines.append(f"  rejected: {listed(found.rejected)}")
+    for model in found.models:
+        lines += _of_model(model, found, settings)
+    lines += found.open_ends
+    if found.writer:
+        lines.append(f"run {found.writer} writes now: sums may not agree until it is done.")
+    if not found.disagreements():
+        lines.append("The sums agree: good, no photo was lost on the way.")
+    bad = [each for each in measures(found, settings) if not each.is_good]
+    if bad:
+        names = ", ".join(dict.fromkeys(each.name for each in bad))
+        lines.append(f"Not good: {names}; the lines above say what to do.")
+    elif found.models and not found.open_ends and not found.disagreements():
+        lines.append("Every number with a bound is good.")
+    return lines
+
+
+def _of_model(model: ModelSums, found: Sums, settings: Settings) -> list[str]:
+    """Return the sums of one model, and each of its measures beside its bound."""
+    drift = model.drift
+    lines = [
+        f"{model.name}: {model.coverage(found.photos):.1%} of {found.photos:,} photos seen = "
+        f"{model.embedded:,} embedded + {model.quarantined:,} quarantined "
+        f"({listed(model.reasons) or 'none'}) + {model.waiting:,} waiting",
+        f"  gold: {model.features:,} features of {model.champion or 'no version yet'}",
+    ]
+    told = of_model(model, found.photos, settings)
+    before = len(told) - (5 if drift else 0)
+    lines += [f"  {each}" for each in told[:before]]
+    if drift:
+        lines.append(
+            f"  drift of the last chunk, {drift.chunk} ({drift.photos:,} photos), where 0 is what chance "
+            f"alone explains:"
+        )
+        lines += [f"    {each}" for each in told[before:]]
+    return lines

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from conf import identifiers
 from conf.errors import BadInput, hint
 from lake import catalog, delta_rs_reader
 from lake.catalog import Table
@@ -30,6 +31,8 @@ from privacy.audit.table_findings import (
     TableSearch,
     told,
 )
+
+PHOTO_ID_DIGITS = 64
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Auditor:
         asked_at = now or datetime.now(UTC)
         if question.at is not None and question.at > asked_at:
             raise BadInput(
-                f"--at {told(question.at)} is still to come: it is {told(asked_at)} now; name an earlier "
+                f"--at {told(question.at)} lies in the future: it is {told(asked_at)} now; name an earlier "
                 f"time."
             )
         erasures = self._erasures(question)
@@ -156,6 +159,26 @@ def _failures(results: Iterable[Mapping[str, Any]]) -> str:
         if result["action"] != GateAction.PASSED
     ]
     return ", ".join(sorted(failures)) or "all passed"
+
+
+def photo_named(root: str, text: str) -> str:
+    """Return the photo_id that begins with a text, of the photos that the lake holds or has erased.
+
+    A whole photo_id, of 64 digits, is returned as it is: the lake may have held it once. Raises BadInput
+    where no photo_id begins with the text, or several.
+    """
+    if len(text) == PHOTO_ID_DIGITS:
+        return text
+    rows = delta_rs_reader.rows(root, catalog.ERASURES, columns=["photo_ids"])
+    known = {photo_id for row in rows for photo_id in row["photo_ids"] or ()}
+    objects = delta_rs_reader.delta_table(root, catalog.OBJECTS)
+    near = text[
+        : identifiers.SHORTEST
+    ]  # those of one beginning are enough for an error to name one of
+    for batch in delta_rs_reader.batches(objects, columns=["photo_id"]):
+        known |= {each for each in batch.column(0).to_pylist() if each and each.startswith(near)}
+    otherwise = f"one that left the lake is found by all of its {PHOTO_ID_DIGITS} digits."
+    return identifiers.named(text, known, what="photo", otherwise=otherwise)
 
 
 def named(name: str) -> Table:

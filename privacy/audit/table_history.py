@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
@@ -138,10 +138,9 @@ class History:
         if actions is None:
             return None
         info = delta_log.commit_info(actions)
-        milliseconds = info.get("inCommitTimestamp") or info.get("timestamp") or 0
         commit = Commit(
             version=version,
-            at=datetime.fromtimestamp(milliseconds / 1000, UTC),
+            at=delta_log.commit_time(info),
             operation=info.get("operation", "unknown"),
             written_by=json.loads(info.get("userMetadata") or "{}"),
         )

@@ -77,5 +77,5 @@ def _despite_a_failed_refit(context: Context) -> Iterator[None]:
         yield
     except (Blocked, BadInput) as error:
         context.did.notes.append(
-            f"No model was fitted in place of one that saw the erased photos: {error}"
+            f"A model was made from the erased photos, and no new one could be fitted: {error}"
         )

@@ -65,7 +65,7 @@ MISTYPED = [
     ("--LAYER all", "There is no option --LAYER; did you mean --layer?"),
     (
         "--jsn",
-        "There is no option --jsn before a command, but status and audit have --json;",
+        "There is no option --jsn before a command, but status, predict, similar and audit have --json;",
     ),
     ("status --jsn", "status has no option --jsn; did you mean --json?"),
     ("status --xyz", "status has no option --xyz; see python run.py status --help."),
@@ -96,7 +96,7 @@ ELSEWHERE = [
     ("check --quarntine", "check has no option --quarntine, but replay has --quarantine;"),
     (
         "--json status",
-        "status and audit have it; write python run.py status --json.",
+        "status, predict, similar and audit have it; write python run.py status --json.",
     ),
     ("status --layer all", "--layer and status don't go together; call one after the other."),
     ("--layer all status", "--layer and status don't go together; call one after the other."),
@@ -134,7 +134,7 @@ NUMBERS = [
     ),
     (
         "predict",
-        "predict needs PHOTO… (files of photos); for example",
+        "predict needs PHOTO… (files of photos, and folders with all photos below them); for example",
     ),
     ("retire", "retire needs MODEL (its number as status shows it, or its name); for example"),
     ("lift", "lift needs --subject S (as in the name of the folder subject=S); for example"),

@@ -283,7 +283,7 @@ def refusal(code: str, message: str, operation: str) -> ClientError:
         (
             "ValidationException",
             "The vCPU quota is exceeded",
-            "A quota of the account stands in the way",
+            "A quota of the account doesn't allow this request",
         ),
         ("AccessDeniedException", "not authorized", "AWS denies to launch the cluster"),
         (
@@ -291,7 +291,7 @@ def refusal(code: str, message: str, operation: str) -> ClientError:
             "Invalid InstanceProfile",
             "AWS refuses to launch the cluster: Invalid",
         ),
-        ("ThrottlingException", "Rate exceeded", "AWS throttles to launch the cluster"),
+        ("ThrottlingException", "Rate exceeded", "AWS refuses to launch the cluster for now"),
     ],
 )
 def test_what_aws_refuses_is_one_sentence(cloud, run, calls, code, message, told):
@@ -377,8 +377,14 @@ def test_a_cluster_that_ends_before_it_is_ready_says_why(emr, run):
     assert "cluster j-1: BOOTSTRAPPING" in run.screen.getvalue()
 
 
-@pytest.mark.parametrize("layer", ["bronze", "silver", "gold", "all"])
-@pytest.mark.parametrize(("package", "used"), [(None, SHA), (OLDER, OLDER)])
+@pytest.mark.parametrize(
+    ("layer", "package", "used"),
+    [
+        *((layer, None, SHA) for layer in ("bronze", "silver", "gold", "all")),
+        ("all", OLDER, OLDER),
+        ("all", OLDER[:6], OLDER),  # the beginning of its id is enough
+    ],
+)
 def test_a_submitted_step_runs_the_layer_of_a_package(emr, run, calls, layer, package, used):
     hold_cluster(emr)
     hold_steps(emr)
@@ -613,7 +619,7 @@ def test_logs_are_of_the_step_that_is_named(emr, run):
     ("steps", "step", "told"),
     [
         ([], None, "has no steps"),
-        ([told_step("FAILED")], "s-9", "has no step s-9; its last ones are s-1"),
+        ([told_step("FAILED")], "s-9", "There is no step s-9, .*; the last ones of .* are s-1"),
         ([told_step("RUNNING")], None, "There is no log of s-1 in S3 yet"),
     ],
 )

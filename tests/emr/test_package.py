@@ -111,7 +111,7 @@ def test_an_upload_that_was_cut_short_is_made_whole(s3, built):
 def test_no_package_is_told(s3):
     with pytest.raises(BadInput, match=r"no package under s3://.*make one with run.py emr package"):
         package.latest(OWN)
-    with pytest.raises(BadInput, match="no package abc under s3://"):
+    with pytest.raises(BadInput, match="There is no package abc, and it is too short"):
         package.by_sha256(OWN, "abc")
 
 
@@ -430,7 +430,7 @@ def test_a_flatbuffer_of_something_else_is_told(model, change, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("model.tflite", "another", "it isn't the one that its lineage tells of"),
+        ("model.tflite", "another", "was changed: the lineage file beside it"),
         ("model.json", "{}", "it or the lineage beside it can't be read"),
         ("model.json", "no JSON", "it or the lineage beside it can't be read"),
     ],

@@ -125,7 +125,7 @@ def test_one_node_fewer_would_be_late(name, hours):
 
 
 def test_no_cluster_is_faster_than_its_driver():
-    with pytest.raises(BadInput, match=r"don't end in 0\.05 h, .* give more --hours"):
+    with pytest.raises(BadInput, match=r"can't be done in 0\.05 h, .* give more --hours"):
         cluster_sizing.plan_cluster(model(work()), hours=0.05)
 
 

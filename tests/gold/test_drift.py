@@ -8,7 +8,8 @@ import pytest
 from gold.drift import COMPONENTS, Reference, Sample, drift, stability_index
 from gold.moments import Moments
 from gold.pca import fit
-from lake.row_source import RowSource, Scan
+from lake.arrow_scan import Scan
+from lake.row_source import RowSource
 
 RNG = np.random.default_rng(3)
 DEVIATIONS = np.array([4.0, 2.0, 1.0, 0.5])

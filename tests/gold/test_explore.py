@@ -1,10 +1,11 @@
-"""The notebook: it runs from its first cell to its last, tells true numbers, and shows nobody."""
+"""The notebook: it runs anywhere with the installed package, tells true numbers, and shows nobody."""
 
 from __future__ import annotations
 
 import ast
-import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -13,19 +14,23 @@ import pytest
 from nbclient import NotebookClient
 from pyspark.sql import functions as F
 
+import fruit_lake
 from gold import model_reader
 from lake import catalog
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "gold" / "explore.ipynb"
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = ROOT / "gold" / "explore.ipynb"
 
 
 @pytest.fixture(scope="module")
-def executed(samples_lake):
-    """The notebook after a kernel of its own has run it on the samples' lake."""
+def executed(samples_lake, installed, tmp_path_factory):
+    """The notebook after a kernel of its own has run it on the samples' lake: a kernel in another folder, as
+    that of somebody's JupyterLab, which knows the installed package and not the project."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FRUIT_LAKE__PATHS__LAKE", samples_lake.settings.paths.lake)
-        where = {"metadata": {"path": str(NOTEBOOK.parent)}}
+        patch.setenv("PYTHONPATH", str(installed))
+        where = {"metadata": {"path": str(tmp_path_factory.mktemp("somewhere"))}}
         NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where).execute()
     return notebook
 
@@ -50,22 +55,48 @@ def test_no_output_is_kept_in_git():
     assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
 
 
-def test_every_import_of_ours_is_there():
-    """Without a lake, so that a rename is noticed at once."""
+def sources():
+    """The code of its cells, in their order."""
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
-    nodes = [
-        node
-        for cell in cells
-        if cell.cell_type == "code"
-        for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("gold", "lake")
-    ]
-    assert len(nodes) >= 3
-    for node in nodes:
-        for alias in node.names:
-            found = importlib.import_module(node.module)
-            if not hasattr(found, alias.name):
-                importlib.import_module(f"{node.module}.{alias.name}")
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+def test_it_uses_the_readers_package_alone():
+    """Without a lake, so that a rename is noticed at once."""
+    tree = ast.parse("\n".join(sources()))
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "fruit_lake"
+    }
+    assert {"features", "embeddings", "model", "models", "matrix", "versions"} <= used
+    assert used <= set(fruit_lake.__all__)
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert imported_rooms(tree) & rooms == {"fruit_lake"}
+
+
+def imported_rooms(tree):
+    """The first parts of the names of modules that a tree imports."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_in_a_checkout_it_needs_no_installation():
+    """In EMR Studio the repository is opened as a workspace."""
+    code = f"{sources()[0]}\nimport fruit_lake\nprint(fruit_lake.__file__, LAKE)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=NOTEBOOK.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(ROOT / "fruit_lake/__init__.py"), str(ROOT / "data/lake")]
 
 
 def test_it_draws_the_scree_and_the_components(executed):
@@ -118,19 +149,20 @@ def test_the_nearest_are_nearest(printed, samples_lake):
 
 def test_it_travels_in_time(printed, samples_lake):
     lake = samples_lake.lake
-    before, now, *models = printed[3].splitlines()
-    assert before == "gold/features, version 0: 0 rows {}"
-    rows = lake.read(catalog.FEATURES)
-    [name] = [row[0] for row in rows.select("model_version").distinct().collect()]
-    number = re.match(r"gold/features, version (\d+):", now)[1]
-    assert int(number) > 0
-    assert (
-        now == f"gold/features, version {number}: {rows.count()} rows {{'{name}': {rows.count()}}}"
-    )
+    lines = printed[3].splitlines()
+    models = [line for line in lines if line.startswith("gold/models")]
     assert models[0] == "gold/models, version 0: 0 rows []"
     held = lake.records(catalog.MODELS, columns=["kind", "version", "status"])
     told = sorted(" ".join(row.values()) for row in held)
-    assert models[1].endswith(f": {len(told)} rows {told}")
+    last = lake.version(catalog.MODELS)
+    assert models[-1] == f"gold/models, version {last}: {len(told)} rows {told}"
+    features = [line for line in lines if line.startswith("gold/features")]
+    assert features[0] == "gold/features, version 0: nothing to read"
+    rows = lake.read(catalog.FEATURES)
+    [name] = [row[0] for row in rows.select("model_version").distinct().collect()]
+    last = lake.version(catalog.FEATURES)
+    assert features[-1] == f"gold/features, version {last}: {{'{name}': {rows.count()}}}"
+    assert len(lines) == len(models) + len(features)
 
 
 def test_it_shows_no_subject_and_no_path(executed, samples_lake):

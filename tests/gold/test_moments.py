@@ -6,7 +6,8 @@ import pyarrow.dataset
 import pytest
 
 from gold.moments import DIFFER, PARTIALS, Moments, fold, matrix, mean
-from lake.row_source import RowSource, Scan
+from lake.arrow_scan import Scan
+from lake.row_source import RowSource
 
 
 @pytest.mark.parametrize("partitions", [1, 3, PARTIALS + 4])

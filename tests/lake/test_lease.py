@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from conf.errors import BadInput, Busy, Inconsistent
 from lake import lease
 from lake.lease import Holder
+from lake.stop_signals import Stopped
 from lake.storage.local_folder import LocalFolder
 
 
@@ -57,6 +59,14 @@ def test_it_is_given_back_at_the_end_and_at_errors_of_ours(files, error):
     except BadInput:
         pass
     assert not files.exists(lease.NAME)
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_after_a_stop_it_is_given_back_unless_java_ended_in_the_middle_of_a_call(files, is_cut_off):
+    """Java may have been at a commit, and still be at it."""
+    with pytest.raises(Stopped), held(files):
+        raise Stopped(signal.SIGTERM, is_cut_off=is_cut_off)
+    assert files.exists(lease.NAME) is is_cut_off
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
@@ -166,7 +176,7 @@ def test_what_fails_once_the_lease_is_lost_is_told_as_its_loss(files):
 
 def test_a_file_that_is_no_lease_is_named(files):
     files.write(lease.NAME, json.dumps({"owner": 1}).encode())
-    with pytest.raises(Inconsistent, match=r"lease\.json is no lease"), held(files):
+    with pytest.raises(Inconsistent, match=r"lease\.json can't be understood"), held(files):
         pass
 
 

@@ -162,7 +162,7 @@ def test_a_bucket_that_throttles_is_asked_again_and_at_last_told_of(files, s3, m
     aws.client.cache_clear()
     s3.trouble = lambda method, path: "503"
     with pytest.raises(
-        StorageFailed, match=r"AWS throttles .*/a .*run the same command again"
+        StorageFailed, match=r"AWS refuses .*/a for now.*run the same command again"
     ) as told:
         files.read("a")
     assert told.value.exit_code == 1
@@ -174,7 +174,7 @@ def test_a_bucket_that_throttles_is_asked_again_and_at_last_told_of(files, s3, m
     [
         ("AccessDenied", "AWS denies .*; grant it", 2),
         ("ExpiredToken", "not valid .*; log in again", 2),
-        ("ServiceQuotaExceededException", "A quota of the account stands in the way", 1),
+        ("ServiceQuotaExceededException", "A quota of the account doesn't allow this request", 1),
         ("InvalidBucketName", "AWS refuses", 2),
     ],
 )
@@ -204,7 +204,7 @@ def test_nobody_answers(files, monkeypatch, s3):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     aws.client.cache_clear()
-    with pytest.raises(StorageFailed, match=r"did not answer .*see to the network"):
+    with pytest.raises(StorageFailed, match=r"did not answer .*check the network"):
         files.read("a")
 
 

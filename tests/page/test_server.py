@@ -62,6 +62,7 @@ def test_a_photo_gets_its_kind_its_neighbours_and_its_place(told, client, photo)
     assert [(k["kind"], k["confidence"]) for k in body["kinds"]] == [
         (kind, pytest.approx(share, rel=1e-5)) for kind, share in predicted.kinds[:3]
     ]
+    assert (body["label"], body["trained_on"]) == (photo.parent.name.removeprefix("label="), True)
     first, *others = body["similar"]
     assert first["similarity"] == pytest.approx(1, abs=1e-5)
     assert len(others) == 4
@@ -70,6 +71,11 @@ def test_a_photo_gets_its_kind_its_neighbours_and_its_place(told, client, photo)
     assert (place["component_1"], place["component_2"]) == pytest.approx(tuple(own[:2]), abs=1e-3)
     assert 0 < place["x"] < 860
     assert 0 < place["y"] < 572
+
+
+def test_a_photo_that_the_lake_does_not_have_was_not_trained_on(client):
+    body = ask(client, canary.jpeg(99)).json()
+    assert (body["label"], body["trained_on"]) == (None, False)
 
 
 def test_about_and_scatter_are_of_the_champions(told, client):
@@ -289,7 +295,7 @@ def test_without_classifier_and_pca_the_rest_is_answered(copy):
     models.delete("kind <> 'extractor'")
     with client_of(copy) as client:
         answer = ask(client, canary.jpeg(2)).json()
-        assert (answer["kinds"], answer["place"]) == (None, None)
+        assert (answer["kinds"], answer["place"], answer["trained_on"]) == (None, None, None)
         assert len(answer["similar"]) == 8
         scatter = client.get("/api/scatter")
         assert scatter.status_code == 404

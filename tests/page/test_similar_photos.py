@@ -1,6 +1,8 @@
 """The most similar photos: exact, whatever fits in memory, with an order that ties don't change."""
 
+import json
 import shutil
+import stat
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +11,7 @@ from deltalake import write_deltalake
 
 from lake import catalog
 from page.similar_photos import Embeddings
+from tests.support import canary
 
 D, WEIGHTS, OTHER = 48, "a" * 64, "b" * 64
 
@@ -88,6 +91,15 @@ def test_it_is_of_the_version_that_was_named(drawn):
     )
 
 
+def test_the_average_is_that_of_all_photos(drawn):
+    root, _, vectors = drawn
+    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    expected = float((units @ units[7]).mean())
+    for memory in (0, 1 << 30):
+        held = Embeddings(root, WEIGHTS, version=9, memory=memory)
+        assert held.around(vectors[7], count=3).average == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_model_without_rows_has_none(drawn):
     assert Embeddings(drawn[0], "c" * 64, version=9).nearest(np.ones(D, np.float32), count=3) == []
 
@@ -107,9 +119,62 @@ def test_the_command_finds_the_photo_itself_first(samples_lake, call):
     assert (code, told) == (0, "")
     lines = [line for line in shown.splitlines() if line.startswith("│")]
     assert len(lines) == 3
-    _, similarity, label, photo_id, _ = (cell.strip() for cell in lines[0].split("│"))
+    _, similarity, words, label, photo_id, path, _ = map(str.strip, lines[0].split("│"))
     assert float(similarity) > 0.999
-    assert (photo_id, label) in {(row["photo_id"], row["label"]) for row in rows}
+    assert words == "the same picture"
+    named = {(row["photo_id"][:12], row["label"], row["path"]) for row in rows}
+    assert (photo_id, label, path) in named
+    assert photo == samples_lake.landing / path
+    assert f"The lake has this photo, with the label {label}.\n" in shown
+    assert "1 is the same picture; the average of all photos of the lake is 0." in shown
+
+
+def own_photos(place):
+    """The photos of people, and copies of them: their rows of bronze/photos."""
+    rows = place.lake.records(catalog.PHOTOS)
+    originals = {row["original"] for row in rows if row["subject"]}
+    return rows, [row for row in rows if row["original"] in originals]
+
+
+def test_nothing_of_a_persons_photo_is_shown_but_its_label(told, command, monkeypatch, tmp_path):
+    """Of the subjects' photos, and of the copy of one, neither path nor picture is in any output."""
+    monkeypatch.delenv("DISPLAY", raising=False)
+    rows, own = own_photos(told)
+    assert {bool(row["subject"]) for row in own} == {True, False}
+    (tmp_path / "a.jpg").write_bytes(canary.jpeg(0))
+    words = ("similar", "a.jpg", "--count", "100", "--lake", told.settings.paths.lake)
+    outputs = [command(*words, *more) for more in ((), ("--log", "json"), ("--json", "--open"))]
+    assert [code for code, _, _ in outputs] == [0, 0, 0]
+    sheet = (tmp_path / "similar.html").read_text()
+    assert stat.S_IMODE((tmp_path / "similar.html").stat().st_mode) == 0o600
+    assert f"pictures: {tmp_path}/similar.html (no browser can be opened here" in outputs[2][2]
+    everything = [sheet, *(shown + err for _, shown, err in outputs)]
+    for secret in {canary.MARKER, *(row["subject"] for row in own if row["subject"])}:
+        assert not [text for text in everything if secret in text]
+    for path in {row["path"] for row in own}:
+        assert not [text for text in everything if path in text]
+    similar = json.loads(outputs[2][1])["similar"]
+    hidden = {row["photo_id"] for row in own}
+    free = {row["photo_id"]: row["path"] for row in rows if row["photo_id"] not in hidden}
+    assert {each["path"] is None for each in similar if each["photo_id"] in hidden} == {True}
+    shown = [each for each in similar if each["photo_id"] in free]
+    assert [each["path"] for each in shown] == [free[each["photo_id"]] for each in shown]
+    assert sheet.count("data:image/jpeg;base64,") == len(shown) > 3
+    assert not [each for each in shown if each["path"] in outputs[1][1]]
+
+
+def test_it_says_what_the_classifier_was_trained_on(told, command, tmp_path, photo):
+    code, shown, _ = command(
+        "similar", str(photo), "--count", "3", "--json", "--lake", told.settings.paths.lake
+    )
+    answer = json.loads(shown)
+    assert (code, answer["label"], answer["trained_on"]) == (0, photo.parent.name[6:], True)
+    assert [each["trained_on"] for each in answer["similar"]] == [True] * 3
+    (tmp_path / "a.jpg").write_bytes(canary.jpeg(77))
+    _, shown, _ = command(
+        "similar", "a.jpg", "--json", "--lake", told.settings.paths.lake, "--count", "1"
+    )
+    assert (json.loads(shown)["label"], json.loads(shown)["trained_on"]) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +185,7 @@ def test_the_command_finds_the_photo_itself_first(samples_lake, call):
         (["notes.txt", "--count", "0"], "0 is no number of photos; give a whole number above 0."),
         (["notes.txt", "--extractor", "resnet50", "--weights", "random:3"], "has no resnet50 with"),
         ([], "similar needs PHOTO (the file of a photo)"),
+        (["."], ". is a folder: name one photo in it."),
     ],
 )
 def test_what_can_not_be_is_one_sentence(call, tmp_path, words, said):

@@ -205,7 +205,7 @@ def test_the_command_shows_writes_and_records_it(lake, command, tmp_path, monkey
     code, shown, told = command("audit", "--subject", SUBJECT, "--json", "answer.json", *place)
     assert (code, told) == (0, "")
     for photo in lake.all:
-        assert f"photo {photo}" in shown
+        assert f"photo {photo[:12]}\n" in shown
     assert "UTC" in shown
     answer = json.loads((tmp_path / "answer.json").read_text())
     assert answer["question"]["subject"] == SUBJECT
@@ -220,6 +220,17 @@ def test_the_command_shows_writes_and_records_it(lake, command, tmp_path, monkey
     assert not any(word in kept for word in (SUBJECT, pseudonym, *lake.all))
 
 
+def test_the_beginning_of_a_photo_id_is_understood(lake, command):
+    place, photo = ("--lake", lake.files.root), lake.all[0]
+    shown = command("audit", "--photo", photo[:12], *place)[1]
+    assert f"photo {photo}, now" in shown  # what was understood, in full
+    one_digit_else = ("0" if photo[11] != "0" else "1").join((photo[:11], ""))
+    code, _, told = command("audit", "--photo", one_digit_else, *place)
+    assert (code, f"did you mean {photo[:12]}?" in told) == (2, True)
+    never = command("audit", "--photo", "f" * 64, *place)
+    assert never[0] == 0
+
+
 def test_an_audit_takes_no_lease_and_changes_no_table(lake, command):
     with lake.writing() as context:
         before = {table.name: context.lake.version(table) for table in catalog.TABLES}
@@ -231,9 +242,9 @@ def test_an_audit_takes_no_lease_and_changes_no_table(lake, command):
     ("words", "code", "said"),
     [
         ((), 2, "audit needs --subject S or --photo ID; for example"),
-        (("--photo", "ab"), 2, "--photo ab is no photo_id: give one with its 64 hex digits."),
+        (("--photo", "ab"), 2, "--photo ab is no photo_id: give its 64 hex digits, or the first 4 or more."),
         (("--subject", "x", "--at", "soon"), 2, "--at soon is no time; write it as 2026-03-01T12:00"),
-        (("--subject", "x", "--at", "2999-01-01"), 2, "2999-01-01 23:59:59 UTC is still to come"),
+        (("--subject", "x", "--at", "2999-01-01"), 2, "2999-01-01 23:59:59 UTC lies in the future"),
         (("--subject", "x", "--version", "3"), 2, "--version 3: write it as TABLE=N, such as"),
         (("--subject", "x", "--version", "silver/embedding=1"), 2, "did you mean silver/embeddings?"),
         (("--subject", "x", "--version", "bronze/photos=99"), 2, "but no version 99"),

@@ -213,7 +213,7 @@ def test_the_pca_is_the_one_that_never_saw_them(done):
 def test_a_version_fitted_on_them_is_empty_and_no_way_leads_back(done):
     row = done.lake.read(catalog.MODELS).where("reason = 'first'").first()
     assert all(row[name] is None for name in model_versions.WIPED)
-    with done.writing() as context, pytest.raises(BadInput, match="were wiped"):
+    with done.writing() as context, pytest.raises(BadInput, match="were removed, because"):
         model_versions.version(context.lake.records(catalog.MODELS), row["version"])
     strays = [p for t in catalog.TABLES for p in unreferenced_files.strays(done.lake, t)]
     named = {path.parent.name for path in strays}
@@ -235,10 +235,10 @@ def test_classifiers_fitted_on_them_are_empty_and_others_follow(done):
 
 @pytest.mark.parametrize("deep", [False, True])
 def test_it_can_be_verified_later(done, deep):
-    for name in (REQUEST, done.erasure.certificate):
+    for name in (REQUEST, done.erasure.certificate, done.erasure.certificate[:6]):
         verify(done.lake, done.settings, done.console, name, deep=deep)
     assert "nothing of it was found" in done.screen
-    with pytest.raises(BadInput, match="There is no erasure request-9; the requests are request-1"):
+    with pytest.raises(BadInput, match="There is no erasure request-9; did you mean request-1"):
         verify(done.lake, done.settings, done.console, "request-9", deep=deep)
 
 
@@ -479,6 +479,8 @@ def test_on_the_command_line(done, command):
     erase_it = ("erase", "--subject", "nobody-here", "--request", "request-3")
     code, out, _ = command(*words(done, *erase_it))
     assert (code, "request-3: nothing held." in out) == (0, True)
+    told = "erasing the subject nobody-here: request request-3, a new one, mode deferred."
+    assert told in out
     assert "certificate" in out
     key = pseudonyms.load(done.settings.subjects.key, lake=done.files.root, make=False)
     stone = key.tombstone(key.subject("nobody-here"))
@@ -507,7 +509,7 @@ def test_on_the_command_line(done, command):
         (("--subject", "subject=anna", "--request", "1"), "without it"),
         (("--subject", "anna", "--request", "1", "--mode", "later"), "There is no mode later"),
         (("--subject", "anna", "--request", "1", "--deep"), "--deep goes with --verify"),
-        (("--verify", "1", "--subject", "anna"), "--verify ID stands alone"),
+        (("--verify", "1", "--subject", "anna"), "--verify ID goes with no other option"),
     ],
 )
 def test_words_that_make_no_request_are_refused(given, said):

@@ -187,7 +187,8 @@ def held_of(place, photo_ids):
 def test_a_retired_models_rows_stay_away(grown, place, command):
     [model] = place.lake.records(catalog.MOMENTS, columns=["weights_id"])
     words = ("--lake", str(place.root / "lake"))
-    assert command("retire", model["weights_id"][:12], *words)[0] == 0
+    code, shown, _ = command("retire", model["weights_id"][:12], *words)
+    assert (code, f"the model with the weights_id {model['weights_id']}." in shown) == (0, True)
     done = restored(place, catalog.EMBEDDINGS, grown.after[catalog.EMBEDDINGS])
     assert (done.returned, done.kept_out) == (0, grown.lake.source(catalog.EMBEDDINGS).count())
     assert sums(place.files).disagreements() == []

@@ -1,6 +1,7 @@
 """Retention: what is past its age goes with all that was made from it, and nothing else does."""
 
 import shutil
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from gold import moments_table
 from lake import catalog, pseudonyms
 from lake.catalog import Table
 from lake.enums import RESTORE, RETAIN, ErasureState
+from lake.stop_signals import Stopped
 from privacy import retention, tombstones
 from privacy.audit import audit_log
 from privacy.audit.auditor import Auditor
@@ -226,16 +228,16 @@ def test_on_the_command_line(place, command):
     assert {name for name in after if after[name] != before[name]} == {"ops/runs"}
 
 
-def test_a_command_that_is_stopped_leaves_no_row_as_if_it_ran_still(place):
-    before = place.lake.version(catalog.RUNS)
-    with place.writing() as context, pytest.raises(KeyboardInterrupt):
+def test_a_command_that_is_stopped_is_recorded_as_stopped(place):
+    with place.writing() as context, pytest.raises(Stopped):
         stopped(context)
-    assert place.lake.version(catalog.RUNS) == before
+    [row] = place.lake.read(catalog.RUNS).collect()
+    assert (row["layer"], row["status"], row["error"]) == (RETAIN, "stopped", "stopped: SIGTERM")
 
 
 def stopped(context):
     with recorded(context, RETAIN):
-        raise KeyboardInterrupt
+        raise Stopped(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("age", ["3 yrs", "0 days", "-1 day", "1 day; x", "soon"])

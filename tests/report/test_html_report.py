@@ -200,11 +200,11 @@ def test_while_a_run_writes_sums_that_do_not_agree_are_no_loss(copy):
     run_id = Run.begin("settings").run_id
     with lease.held(copy.files, run_id=run_id, seconds=60):
         html = html_of(copy)
-        status_lines.show(copy.console, copy.files)
+        status_lines.show(copy.console, copy.files, copy.settings)
     assert f"{run_id}</code> was writing while this was read" in html
     assert "The sums don't agree" in html
     assert f"run {run_id} writes now: sums may not agree until it is done." in copy.screen
     assert "The sums agree" not in copy.screen
     assert f"{run_id}</code> was writing" not in html_of(copy)
     with pytest.raises(Inconsistent, match="features are there"):
-        status_lines.show(Console(file=io.StringIO()), copy.files, as_json=True)
+        status_lines.show(Console(file=io.StringIO()), copy.files, copy.settings, as_json=True)

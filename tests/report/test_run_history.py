@@ -67,7 +67,7 @@ def test_a_run_is_told_by_the_layer_that_went_worst():
     assert (run.status, run.error) == ("blocked", "Blocked")
     assert (run.begun, run.seconds, run.refusals) == (BEGUN, 20, 5)
     assert (run.taken_in("bronze"), run.kept("silver"), run.kept("gold")) == (60, 0, None)
-    assert run.photos_per_second == 3
+    assert (run.photos_per_second, run.rate) == (3, None)
     assert run.others == []
 
 

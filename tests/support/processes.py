@@ -9,6 +9,9 @@ from pathlib import Path
 STARTS = 180
 """Seconds that a start of the command line may take on a busy machine."""
 
+LEASE_SECONDS = 6
+"""Of the lease in tests of processes that end, so that nobody waits for a minute."""
+
 
 def wait_for(path, pattern, process):
     """Until something of that name is there."""
@@ -17,7 +20,8 @@ def wait_for(path, pattern, process):
         if list(path.glob(pattern)):
             return
         if process.poll() is not None:
-            raise AssertionError(f"it ended before {pattern}: {process.stdout.read()}")
+            said = process.stdout.read() if process.stdout else process.returncode
+            raise AssertionError(f"it ended before {pattern}: {said}")
         time.sleep(0.02)
     raise AssertionError(f"no {pattern} came")
 

@@ -16,7 +16,8 @@ from expectations.spark_engine import SparkRows
 from expectations.validation import ROWS_ON_DRIVER
 from expectations.vector_measures import Centre
 from lake import catalog
-from lake.row_source import RowSource, Scan
+from lake.arrow_scan import Scan
+from lake.row_source import RowSource
 from lake.small_tables import arrow_rows
 
 SHA = "0123456789abcdef" * 4

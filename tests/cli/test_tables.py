@@ -1,0 +1,234 @@
+"""Every table of every command, at each width and in a pipe: no cell is cut, and every name is whole."""
+
+import ast
+import hashlib
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+import cli.main
+from cli.json_console import JsonConsole
+from cli.output import (
+    audit_table,
+    check_table,
+    emr_cluster,
+    emr_plan,
+    model_tables,
+    photo_tables,
+    retention_table,
+    run_tables,
+    tables,
+)
+from conf.settings import Settings
+from emr import plan
+from emr.cluster import ClusterReport
+from emr.cluster_state import Cluster, Step
+from expectations.check_tables import Checked
+from expectations.validation import ExpectationResult
+from lake.enums import GateAction, RunStatus
+from lake.run_clock import RunClock
+from lake.run_journal import LayerRun, Run
+from page.predictions import Prediction
+from page.similar_photos import Neighbour, Neighbourhood
+from privacy.audit.auditor import Audit
+from privacy.audit.table_findings import AuditQuestion, HoldingStatus, TableFinding
+from privacy.retention import PastAge
+
+OUTPUT = Path(__file__).resolve().parents[2] / "cli" / "output"
+AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+IDS = [hashlib.sha256(bytes([n])).hexdigest() for n in range(4)]
+WEIGHTS = IDS[0]
+LONG = "data/landing/app/2026/label=granny_smith_apple/subject=somebody-of-ours/IMG_20260301_123000_1.jpg"
+LOG = f"s3://fruit-lake-logs/emr/j-1ABCDEFGHIJKL/containers/{IDS[2]}/stderr.gz"
+RUN = Run("20261127T183900.226Z-de0eec92", "38e744e12ced", "4e2d3168a95e3ca7")
+WIDTHS = (40, 80, 120, cli.main.ANY_WIDTH)
+
+
+def model(version, kind, **more):
+    row = dict.fromkeys(("embeddings_version", "photos", "components", "extractor", "labels"))
+    row |= {"version": version, "kind": kind, "weights_id": WEIGHTS, "created_at": AT}
+    return row | {"status": "candidate", "reason": "request", "dimensions": 1280} | more
+
+
+METRICS = {
+    "accuracy": 0.9444,
+    "macro_f1": 0.9,
+    "nearest_neighbours": 0.92,
+    "baseline": 0.1,
+    "tested": 54,
+    "untested_labels": 0,
+}
+FITTED = {"photos": 1_000_054, "embeddings_version": 117}
+PCA = {"components": 20, "explained_variance": 0.83, "metrics": {}, "status": "champion"}
+CLASSIFIER = {"algorithm": "logistic_regression", "input": f"pca-{WEIGHTS[:8]}-12"}
+MODELS = [
+    model(f"efficientnet_lite0-{WEIGHTS[:12]}", "extractor", status="converted", metrics={}),
+    model(f"pca-{WEIGHTS[:8]}-12", "pca", **FITTED, **PCA),
+    model(f"classifier-{WEIGHTS[:8]}-104", "classifier", **FITTED, **CLASSIFIER, metrics=METRICS),
+]
+LAKE = SimpleNamespace(
+    files=SimpleNamespace(root="/srv/fruit/lakes/of/ours"), records=lambda *_, **__: MODELS
+)
+
+
+def layer(name, **reasons):
+    counts = {"in": 1_000_060, "kept": 1_000_000}
+    return LayerRun(
+        name, AT, AT + timedelta(seconds=71_234), counts, reasons, status=RunStatus.DONE
+    )
+
+
+def run_summary(console):
+    many = dict.fromkeys(("not_a_photo", "too_many_pixels", "expectation:label-well-formed"), 20)
+    done = [layer("bronze"), layer("silver", **many), layer("gold")]
+    run_tables.summary(console, done, run=RUN, clock=RunClock(begun=AT - timedelta(seconds=12)))
+
+
+def check(console):
+    of = {"suite": "silver_embeddings", "severity": "warning", "success": True}
+    found = [ExpectationResult(expectation="a", action=GateAction.PASSED, **of)]
+    check_table.show(console, [Checked("silver_embeddings", "silver/embeddings", 12, found)])
+
+
+def predictions(console):
+    by = SimpleNamespace(version=MODELS[2]["version"], metrics=METRICS, **CLASSIFIER)
+    kinds = [("granny_smith_apple", 0.9712), ("kiwi", 0.02), ("red_delicious_apple", 0.01)]
+    found = [Prediction(LONG, kinds), Prediction("[red]x.jpg", refused="blank (one colour)")]
+    table = photo_tables.PredictionTable(console, by)
+    for each in found:
+        table.add(each)
+    table.end()
+
+
+def similar(console):
+    found = [Neighbour(each, "granny_smith_apple", 0.98765) for each in IDS]
+    trained = dict.fromkeys(IDS, True)
+    paths = {IDS[0]: f"label=kiwi/{LONG}"}
+    around = Neighbourhood(found, 0.4)
+    photo_tables.similar(console, around, paths=paths, trained=trained, to=LONG)
+
+
+def audit(console):
+    finding = TableFinding(
+        "silver/quarantine", HoldingStatus.OUT_OF_RETENTION, 12, AT, 1_234_567, IDS
+    )
+    storage = {"root": "/lake", "kind": "a disk", "region": "–", "encryption": "unknown"}
+    question = AuditQuestion(subject="somebody")
+    audit_table.show(console, Audit(AT, question, storage, [finding], (), (), ()))
+
+
+def retention(console):
+    past = [PastAge("privacy/certificates of R-17", "3 years", AT, 1_234_567, "files")]
+    retention_table.show(console, past, "would go")
+
+
+def cluster(console):
+    types = [{"InstanceType": name} for name in ("m5.xlarge", "c7i.2xlarge", "c7g.2xlarge")]
+    fleet = {
+        "Name": "task-fleet",
+        "Status": {"State": "RUNNING"},
+        "InstanceTypeSpecifications": types,
+    }
+    step = Step(
+        "s-2ABCDEFGHIJKL", f"all {IDS[1][:12]}", "FAILED", f"{'an exception. ' * 9}{LOG}", AT, AT
+    )
+    of = Cluster("j-1ABCDEFGHIJKL", "fruit-lake", "RUNNING", "", AT)
+    emr_cluster.show(console, ClusterReport(of, [fleet], [step]))
+
+
+def planned(console):
+    settings = Settings.load("emr", environment={})
+    found = plan.planned(settings, settings.emr, photos=10**7, photo_bytes=10**5, hours=2)
+    emr_plan.show(console, found, settings)
+
+
+SCREENS = {
+    "run": (run_summary, ["expectation:label-well-formed", "71,234.0", RUN.run_id]),
+    "check": (check, ["silver/embeddings"]),
+    "models": (
+        lambda console: model_tables.versions(console, LAKE),
+        [row["version"] for row in MODELS] + ["silver 117", "2026-03-01 12:30", "logistic_regression"],
+    ),
+    "train": (
+        lambda console: model_tables.classifiers(console, LAKE, weights_id=WEIGHTS),
+        [MODELS[2]["version"], "logistic_regression", CLASSIFIER["input"]],
+    ),
+    "predict": (predictions, [LONG, "granny_smith_apple", "[red]x.jpg", MODELS[2]["version"]]),
+    "similar": (similar, [LONG, f"label=kiwi/{LONG}", "granny_smith_apple", *(each[:12] for each in IDS)]),
+    "audit": (audit, ["OUT_OF_RETENTION", "silver/quarantine", *(each[:12] for each in IDS)]),
+    "retain": (retention, ["privacy/certificates of R-17", "1,234,567 files"]),
+    "emr status": (cluster, ["s-2ABCDEFGHIJKL", LOG, f"all {IDS[1][:12]}", "c7i.2xlarge", "c7g.2xlarge"]),
+    "emr plan": (planned, ["m5.xlarge", "c7i.2xlarge", "c7g.2xlarge"]),
+}  # fmt: skip
+"""How each command's tables are shown, and the names in them that somebody copies."""
+
+
+def screen(show, width):
+    printed = io.StringIO()
+    show(Console(file=printed, width=width))
+    return printed.getvalue()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", SCREENS)
+def test_no_cell_is_cut_and_no_name_is_broken(name, width):
+    show, names = SCREENS[name]
+    shown = screen(show, width)
+    assert "…" not in shown.replace("EUW3-…", "")  # a source's own words
+    assert [each for each in names if each not in shown] == []
+
+
+@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize("width", [80, 120])
+def test_tables_fit_the_screen(name, width):
+    """Lines that only begin with a word are sentences or addresses, which a terminal wraps itself."""
+    of_tables = [
+        line for line in screen(SCREENS[name][0], width).splitlines() if line[:1] in "┃│┡└"
+    ]
+    assert max(map(len, of_tables), default=0) <= width
+
+
+def test_no_command_makes_tables_in_another_way():
+    made = [path for path in OUTPUT.glob("*.py") if "rich.table" in imported(path)]
+    assert made == [OUTPUT / "tables.py"]
+    users = [path.stem for path in OUTPUT.glob("*.py") if "cli.output.tables" in imported(path)]
+    assert len(users) == len(SCREENS) - 2  # two modules show the tables of two commands each
+
+
+def imported(path):
+    """The modules that a module imports."""
+    imports = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)]
+    return {f"{n.module}.{a.name}" for n in imports for a in n.names} | {n.module for n in imports}
+
+
+def test_a_wide_screen_shows_rules_and_a_narrow_one_words_below_their_row():
+    wide, narrow, lists = (screen(SCREENS["models"][0], width) for width in (200, 80, 40))
+    assert wide.count("┃") == 8
+    assert "┃" not in narrow
+    below = "  what it holds: 20 components, 83.0% of the variance; from: silver 117; why:\n"
+    assert below in narrow
+    assert f"version        {MODELS[1]['version']}\n" in lists
+
+
+def test_a_log_has_ids_in_full(capsys):
+    similar(JsonConsole(level="info"))
+    rows = [json.loads(line)["row"] for line in capsys.readouterr().out.splitlines()]
+    assert [row["photo_id"] for row in rows] == IDS
+
+
+def test_a_file_or_a_pipe_has_lines_of_any_length(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    output, errors = cli.main.consoles([])
+    assert (output.width, errors.width) == (cli.main.ANY_WIDTH,) * 2
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.main.consoles([])[0].width == 80
+
+
+def test_tables_without_rows_are_headers():
+    table = tables.WholeTable({"name": tables.NAME, "why": tables.WORDS}, title="none")
+    assert "name" in screen(lambda console: tables.show(console, table), 80)
