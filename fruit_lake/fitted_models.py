@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from conf.errors import BadInput
+from conf.identifiers import named
 from fruit_lake.opened_lake import OpenedLake
 from fruit_lake.table_versions import Address, At
 from gold import model_reader, moments
@@ -132,14 +133,9 @@ def extractor_weights(opened: OpenedLake, weights_id: str | None = None) -> str 
 
 def _whole(known: set[str], beginning: str, opened: OpenedLake) -> str:
     """Return the one `weights_id` with a beginning. Raises BadInput where there is none, or several."""
-    found = {each for each in known if each.startswith(beginning)}
-    if len(found) != 1:
-        several = "several models with a" if found else "no model with a"
-        raise BadInput(
-            f"{opened.told} has {several} weights_id that begins with {beginning!r}; name one of "
-            f"{_list(found or known)}."
-        )
-    return found.pop()
+    return named(
+        beginning, known, what="weights_id", otherwise=f"{opened.told} has {_list(known)}."
+    )
 
 
 def _list(names: set[str]) -> str:

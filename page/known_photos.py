@@ -48,7 +48,8 @@ class KnownPhotos:
     """The photos of a lake that one model embedded, in the order of their hashes, n of them.
 
     `dhash` int64[n], `brightness` and `sharpness` float64[n] are their fingerprints, `label` int64[n] numbers
-    in `labels` (−1: none), and `trained` int8[n] codes of `TRAINED`. A million photos take 33 MB.
+    in `labels` (−1: none), and `trained` int8[n] codes of `TRAINED`. A million photos take 33 MB. `training`
+    are the photos that the classifier was fitted on; None without a classifier.
     """
 
     dhash: NDArray[np.int64]
@@ -57,7 +58,7 @@ class KnownPhotos:
     label: NDArray[np.int64]
     labels: tuple[str, ...]
     trained: NDArray[np.int8]
-    others_trained: bool | None
+    training: TrainingPhotos | None
 
     @classmethod
     def of(
@@ -99,7 +100,7 @@ class KnownPhotos:
             label[order],
             tuple(name for name in numbers if name is not None),
             trained_on[order],
-            training.holds_others if training else None,
+            training,
         )
 
     def find(self, photo: Fingerprint) -> Known:
@@ -111,7 +112,8 @@ class KnownPhotos:
         allowed = SHARPNESS * max(photo.sharpness, 1.0)
         same &= np.abs(self.sharpness[near] - photo.sharpness) <= allowed
         if not same.any():
-            return Known(False, None, self.others_trained)
+            others = self.training.holds_others if self.training else None
+            return Known(False, None, others)
         found = sorted({self.labels[code] for code in self.label[near][same] if code >= 0})
         codes = set(self.trained[near][same].tolist())
         trained_on = True if YES in codes else None if UNSURE in codes else False

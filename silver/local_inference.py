@@ -53,11 +53,6 @@ class InProcessModel:
     flatbuffer: bytes
     limits: Limits
 
-    def embed(self, photos: Sequence[bytes]) -> Iterator[NDArray[np.float32] | RefusedPhoto]:
-        """Yield each photo's embedding float32[d], or its refusal, in order. Raises as `look` does."""
-        for looked in self.look(photos):
-            yield looked if isinstance(looked, RefusedPhoto) else looked.embedding
-
     def look(self, photos: Sequence[bytes]) -> Iterator[LookedAt | RefusedPhoto]:
         """Yield what the model makes of each photo, or its refusal, in order.
 

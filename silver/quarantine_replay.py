@@ -1,8 +1,8 @@
 """Replaying: quarantined photos go through the gates again, after a rule, a limit or the code changed.
 
 A few photos that the decoder had refused are first decoded again in this process, by the settings and the
-code of now. Those that it refuses for the same reason would end as they are: for them neither Spark nor the
-model is needed. All others are replayed.
+code of now. Those that it refuses for the same reason would end as they are: for them no Spark is
+started and nothing is embedded. All others are replayed.
 """
 
 from __future__ import annotations

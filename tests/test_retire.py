@@ -75,7 +75,8 @@ def test_the_first_models_rows_are_left_alone(two):
 def test_status_shows_coverage_by_model(two):
     status_lines.show(two.console, two.files, two.settings)
     photos = two.first.embedded + two.first.quarantined
-    assert two.screen.count(f": 100.0% of {photos} photos seen = ") == 2
+    assert two.screen.count(f": {photos} photos stored = ") == 2
+    assert two.screen.count("; it has looked at 100.0% of them") == 2
 
 
 @pytest.fixture(scope="module")

@@ -48,8 +48,9 @@ def run(words: Words, settings: Settings, console: Console) -> None:
         )
     free = FreePhotos.of(files.root, [each.photo_id for each in found.nearest])
     classifier = _classifier(files, model)
-    known = KnownPhotos.of(files.root, model.weights_id, classifier).find(photo.fingerprint)
-    trained = _trained(files, classifier, found)
+    photos = KnownPhotos.of(files.root, model.weights_id, classifier)
+    known = photos.find(photo.fingerprint)
+    trained = _trained(photos.training, found)
     if words.json:
         facts = _facts(words.photo, known, found, paths=free.paths, trained=trained or {})
         prediction_data.document(console, facts)
@@ -83,12 +84,11 @@ def _classifier(files: Folder, model: InProcessModel) -> ClassifierVersion | Non
 
 
 def _trained(
-    files: Folder, classifier: ClassifierVersion | None, found: Neighbourhood
+    training: TrainingPhotos | None, found: Neighbourhood
 ) -> dict[str, bool | None] | None:
     """Whether the classifier was trained on each photo that was found, by its id; None without one."""
-    if classifier is None:
+    if training is None:
         return None
-    training = TrainingPhotos.of(files.root, classifier)
     return {
         each.photo_id: training.holds(each.photo_id, label=each.label) for each in found.nearest
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rich.console import Console
@@ -11,7 +13,7 @@ from cli.output import tables
 from cli.output.sentences import say
 from cli.output.tables import NAME, NUMBER, WholeTable
 from privacy.audit.auditor import Audit
-from privacy.audit.table_findings import AuditQuestion, TableFinding, told
+from privacy.audit.table_findings import AuditQuestion, HoldingStatus, TableFinding, told
 from privacy.audit.table_history import Commit
 
 
@@ -26,13 +28,14 @@ def show(console: Console, audit: Audit) -> None:
     asked_at = told(audit.asked_at)
     say(console, f"asked at {asked_at}: {_question_text(question)}")
     table = WholeTable(
-        {"table": NAME, "status": NAME, "rows": NUMBER, "version": NUMBER, "of": NAME}
+        {"table": NAME, "status": NAME, "rows": NUMBER, "version": NUMBER, "made": NAME}
     )
     for finding in audit.findings:
         version = "–" if finding.version is None else str(finding.version)
         since = told(finding.since) if finding.since else "–"
         table.add(finding.table, finding.status, f"{finding.rows:,}", version, since)
     tables.show(console, table)
+    say(console, _conclusion(audit.findings))
     lines = [f"{finding.table}: {finding.note}" for finding in audit.findings if finding.note]
     lines += [line for finding in audit.findings for line in _writers(finding)]
     lines += [
@@ -52,6 +55,22 @@ def show(console: Console, audit: Audit) -> None:
     )
     for line in lines:
         say(console, line)
+
+
+CONCLUSIONS = {
+    HoldingStatus.HELD: "with rows",
+    HoldingStatus.ERASED: "whose rows were erased",
+    HoldingStatus.NOT_HELD: "without any",
+    HoldingStatus.OUT_OF_RETENTION: "of which nobody can say, because their history is gone",
+}
+"""What the tables with each status are, in the order in which it is said."""
+
+
+def _conclusion(findings: Sequence[TableFinding]) -> str:
+    """Return how many tables have each status, as one line."""
+    counts = Counter(finding.status for finding in findings)
+    parts = [f"{counts[status]} {text}" for status, text in CONCLUSIONS.items() if counts[status]]
+    return f"Tables: {', '.join(parts)}."
 
 
 def _question_text(question: AuditQuestion) -> str:

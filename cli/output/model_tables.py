@@ -46,7 +46,7 @@ def versions(console: Console, lake: Lake) -> None:
             row["status"],
             "–" if row["photos"] is None else f"{row['photos']:,}",
             _description(row),
-            "–" if version is None else f"silver {version}",
+            "–" if version is None else f"silver/embeddings {version}",
             row["reason"],
             f"{row['created_at']:%Y-%m-%d %H:%M}",
         )

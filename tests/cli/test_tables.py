@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -113,13 +114,14 @@ def similar(console):
     photo_tables.similar(console, around, paths=paths, trained=trained, to=LONG)
 
 
-def audit(console):
-    finding = TableFinding(
-        "silver/quarantine", HoldingStatus.OUT_OF_RETENTION, 12, AT, 1_234_567, IDS
-    )
+def audit(console, statuses=(HoldingStatus.OUT_OF_RETENTION,)):
+    findings = [
+        TableFinding("silver/quarantine", HoldingStatus(each), 12, AT, 1_234_567, IDS)
+        for each in statuses
+    ]
     storage = {"root": "/lake", "kind": "a disk", "region": "–", "encryption": "unknown"}
     question = AuditQuestion(subject="somebody")
-    audit_table.show(console, Audit(AT, question, storage, [finding], (), (), ()))
+    audit_table.show(console, Audit(AT, question, storage, findings, (), (), ()))
 
 
 def retention(console):
@@ -152,7 +154,8 @@ SCREENS = {
     "check": (check, ["silver/embeddings"]),
     "models": (
         lambda console: model_tables.versions(console, LAKE),
-        [row["version"] for row in MODELS] + ["silver 117", "2026-03-01 12:30", "logistic_regression"],
+        [row["version"] for row in MODELS]
+        + ["silver/embeddings 117", "2026-03-01 12:30", "logistic_regression"],
     ),
     "train": (
         lambda console: model_tables.classifiers(console, LAKE, weights_id=WEIGHTS),
@@ -210,7 +213,7 @@ def test_a_wide_screen_shows_rules_and_a_narrow_one_words_below_their_row():
     wide, narrow, lists = (screen(SCREENS["models"][0], width) for width in (200, 80, 40))
     assert wide.count("┃") == 8
     assert "┃" not in narrow
-    below = "  what it holds: 20 components, 83.0% of the variance; from: silver 117; why:\n"
+    below = "  what it holds: 20 components, 83.0% of the variance; from: silver/embeddings\n"
     assert below in narrow
     assert f"version        {MODELS[1]['version']}\n" in lists
 
@@ -227,6 +230,16 @@ def test_a_file_or_a_pipe_has_lines_of_any_length(monkeypatch):
     assert (output.width, errors.width) == (cli.main.ANY_WIDTH,) * 2
     monkeypatch.setenv("COLUMNS", "80")
     assert cli.main.consoles([])[0].width == 80
+
+
+def test_an_audit_says_below_its_table_how_many_tables_hold_rows():
+    statuses = ("HELD", "HELD", "ERASED", "NOT_HELD", "OUT_OF_RETENTION")
+    shown = screen(partial(audit, statuses=statuses), 200)
+    assert (
+        "Tables: 2 with rows, 1 whose rows were erased, 1 without any, 1 of which nobody can say"
+        in shown
+    )
+    assert "\nTables: 1 without any.\n" in screen(partial(audit, statuses=["NOT_HELD"]), 80)
 
 
 def test_tables_without_rows_are_headers():

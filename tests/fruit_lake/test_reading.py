@@ -294,8 +294,8 @@ def lake_format_of(root, number):
             "There is no pca version pca-9; ",
         ),
         (
-            {"weights_id": "00"},
-            "no model with a weights_id that begins with '00'; name one of 5d2f1e24",
+            {"weights_id": "0000"},
+            "There is no weights_id 0000; /.* has 5d2f1e24",
         ),
         ({"at": 0}, r"as it was at \d{4}-.*, has no pca yet"),
         ({"at": 99}, "gold/features has the versions 0 to 7, but no version 99"),
@@ -354,12 +354,12 @@ def test_several_extractors_must_be_told_apart(changed):
         fruit_lake.embeddings(changed)
     with pytest.raises(BadInput, match="no pca single champion"):
         fruit_lake.features(changed)
-    assert fruit_lake.embeddings(changed, weights_id="5d").num_rows == 23
+    assert fruit_lake.embeddings(changed, weights_id="5d2f").num_rows == 23
     with pytest.raises(BadInput, match="several extractors"):
         fruit_lake.photos(changed)
-    assert fruit_lake.photos(changed, weights_id="5d").num_rows
-    assert next(fruit_lake.photo_batches(changed, weights_id="5d", columns=["dhash"])).num_rows
-    assert fruit_lake.model(changed, weights_id="ff").version == "pca-ffff-1"
+    assert fruit_lake.photos(changed, weights_id="5d2f").num_rows
+    assert next(fruit_lake.photo_batches(changed, weights_id="5d2f", columns=["dhash"])).num_rows
+    assert fruit_lake.model(changed, weights_id="ffff").version == "pca-ffff-1"
 
 
 def test_a_lake_in_s3_reads_the_same(before, s3):
