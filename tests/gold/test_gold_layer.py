@@ -252,7 +252,7 @@ def test_a_wiped_version_cannot_be_rolled_back_to(place):
     with pytest.raises(BadInput, match="were removed, because"):
         promote(place, name)
     place.bury()
-    with pytest.raises(BadInput, match=f"no version pca-9; the lake has {name}"):
+    with pytest.raises(BadInput, match=f"no version pca-9; did you mean {name}"):
         promote(place, "pca-9")
 
 
