@@ -506,7 +506,7 @@ def test_on_the_command_line(done, command):
     [
         (("--subject", "anna"), "erase needs --subject S and --request ID"),
         (("--subject", "anna", "--request", "for-anna"), "names the subject"),
-        (("--subject", "subject=anna", "--request", "1"), "without it"),
+        (("--subject", "subject=anna", "--request", "1"), "the part of the folder"),
         (("--subject", "anna", "--request", "1", "--mode", "later"), "There is no mode later"),
         (("--subject", "anna", "--request", "1", "--deep"), "--deep goes with --verify"),
         (("--verify", "1", "--subject", "anna"), "--verify ID goes with no other option"),

@@ -39,7 +39,7 @@ def made(told, command, tmp_path):
     """The report and the status of the lake, by the command line."""
     lake = ("--lake", told.settings.paths.lake)
     code, shown, _ = command("report", *lake)
-    assert (code, shown.split(":")[0]) == (0, "report.html")
+    assert (code, shown.split(":")[0]) == (0, "report")
     code, status, _ = command("status", "--json", *lake)
     assert code == 0
     return Page((tmp_path / "report.html").read_text()), json.loads(status)
