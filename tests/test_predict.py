@@ -27,7 +27,7 @@ def trained(samples_lake, tmp_path_factory, spark):
 
 @pytest.fixture
 def call(trained, command, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")  # else cells would be folded
+    monkeypatch.setenv("COLUMNS", "400")  # else cells would be folded
 
     def called(*words):
         return command(*words, "--lake", trained.settings.paths.lake)
@@ -195,7 +195,7 @@ def test_a_photo_that_came_after_the_training_was_not_trained_on(call, trained, 
         ),
         (
             ["empty", "--json", "--csv"],
-            "--json and --csv don't go together: leave one of them out.",
+            "--json and --csv don't go together; give one of them.",
         ),
         (["empty", "--csv", "--log", "json"], "--log json and --json or --csv don't go together"),
     ],
