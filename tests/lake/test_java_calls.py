@@ -58,12 +58,13 @@ def test_a_stop_comes_after_the_answer_and_knows_whether_there_was_one(
 
 
 def test_pyspark_puts_no_handler_in_the_place_of_ours():
-    ours = signal.getsignal(signal.SIGINT)
+    ours, before = signal.getsignal(signal.SIGINT), pyspark.core.context.signal
     with java_calls.stopped_between():
         pysparks = pyspark.core.context.signal
         pysparks.signal(pysparks.SIGINT, lambda *_: None)
         assert signal.getsignal(signal.SIGINT) is ours
-    assert pyspark.core.context.signal is signal
+        assert pysparks is java_calls.NO_HANDLER
+    assert pyspark.core.context.signal is before
 
 
 def test_where_a_session_starts_a_stop_ends_java_and_leaves_nothing_half_done(monkeypatch):

@@ -24,11 +24,16 @@ waited_in_vain = []
 
 @pytest.fixture(autouse=True)
 def as_in_a_terminal():
-    """A shell has Ctrl-C ignored by what it runs in the background, and so would these tests."""
+    """A shell has Ctrl-C ignored by what it runs in the background, and nohup the end of the terminal: so
+    would these tests."""
     waited_in_vain.clear()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    }
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def obeyed(work):
