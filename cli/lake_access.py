@@ -38,7 +38,8 @@ def existing_lake(settings: Settings) -> Folder:
     if not lake_format.is_made(files):
         raise BadInput(
             f"There is no lake in {settings.paths.lake} yet: {CALL} --layer all makes one from the photos in "
-            f"{settings.paths.landing}; or name another one with --lake."
+            f"{settings.paths.landing}, and with --samples 60 from generated ones; or name another one with "
+            f"--lake."
         )
     return files
 

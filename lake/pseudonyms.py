@@ -100,7 +100,7 @@ def load(
             f"a path on this machine, env:NAME or aws-secret:ARN."
         )
     elif kind == "file":
-        secret = _from_file(Path(name.format(lake=lake.rstrip("/"))), lake=lake, make=make)
+        secret = _from_file(_path(name, lake), lake=lake, make=make)
     else:
         raise BadSettings(
             f"subjects.key = {reference!r}: write env:NAME, aws-secret:ARN or file:PATH."
@@ -110,6 +110,16 @@ def load(
             f"subjects.key: {reference} has under {SMALLEST} bytes; use a longer secret."
         )
     return Pseudonyms(secret)
+
+
+def key_file(reference: str, *, lake: str) -> Path | None:
+    """Return the key file that `reference` names for a lake, as `load` reads it; None for other places."""
+    kind, _, name = reference.partition(":")
+    return _path(name, lake) if kind == "file" else None
+
+
+def _path(name: str, lake: str) -> Path:
+    return Path(name.format(lake=lake.rstrip("/")))
 
 
 def _from_aws(arn: str) -> bytes:

@@ -60,17 +60,17 @@ def show(console: Console, audit: Audit) -> None:
 CONCLUSIONS = {
     HoldingStatus.HELD: "with rows",
     HoldingStatus.ERASED: "whose rows were erased",
-    HoldingStatus.NOT_HELD: "without any",
+    HoldingStatus.NOT_HELD: "without any rows",
     HoldingStatus.OUT_OF_RETENTION: "of which nobody can say, because their history is gone",
 }
 """What the tables with each status are, in the order in which it is said."""
 
 
 def _conclusion(findings: Sequence[TableFinding]) -> str:
-    """Return how many tables have each status, as one line."""
+    """Return how many tables have each status, and what an audit doesn't look into."""
     counts = Counter(finding.status for finding in findings)
     parts = [f"{counts[status]} {text}" for status, text in CONCLUSIONS.items() if counts[status]]
-    return f"Tables: {', '.join(parts)}."
+    return f"Tables: {', '.join(parts)}. Not looked into: the landing folder, and Data Docs."
 
 
 def _question_text(question: AuditQuestion) -> str:

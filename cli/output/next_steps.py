@@ -1,4 +1,4 @@
-"""What to try after the first run of a lake: three commands, with the options that they need."""
+"""The end of a lake's first run: which file to keep, and three commands with the options that they need."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from cli.command import Words
 from cli.json_console import JsonConsole
+from cli.output.sentences import say
 from conf.secret_values import may_be_secret
 
 OPTIONS = ("conf", "lake", "set", "extractor", "weights")
@@ -23,10 +24,19 @@ COMMANDS = (
 )
 
 
-def show(console: Console, words: Words) -> None:
-    """Print the three commands as they can be typed; a log needs none."""
+LOST_KEY = "Without it the lake takes no new photos, and nobody's photos can be found or erased."
+
+
+def show(console: Console, words: Words, *, key_file: Path | None) -> None:
+    """Print which key file to keep, if the key is in one, and the three commands as they can be typed; a log
+    needs none."""
     if isinstance(console, JsonConsole):
         return
+    if key_file is not None:
+        place = (
+            f"The key of this lake is in {key_file.resolve()}: keep a copy of it in another place."
+        )
+        say(console, f"{place} {LOST_KEY}")
     options = options_of(words)
     calls = [shlex.join([*_program(), name, *options]) for name, _ in COMMANDS]
     width = max(map(len, calls))

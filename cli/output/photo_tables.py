@@ -36,9 +36,9 @@ class PredictionTable:
     def __init__(self, console: Console, by: ClassifierVersion) -> None:
         self._console = console
         self._title = (
-            f"by {by.version} ({by.algorithm} on {by.input}): in its test right for "
-            f"{by.metrics['accuracy']:.1%} of {int(by.metrics['tested']):,} photos, each of which was left "
-            f"out of the training for it"
+            f"by {by.version} ({by.algorithm} on {by.input}): in a cross-validation right for "
+            f"{by.metrics['accuracy']:.1%} of {int(by.metrics['tested']):,} photos, then trained on all of "
+            f"them"
         )
         self._found: list[Prediction] = []
         self._photos = 0
@@ -148,7 +148,8 @@ def similar(
         return
     say(
         console,
-        f"1 is the same picture; the average of all photos of the lake is {found.average:.2f}.",
+        f"A similarity of 1 means the same picture; all photos of the lake have {found.average:.2f} on "
+        f"average.",
     )
     if any(each.photo_id not in paths for each in found.nearest):
         note = "Without a path (–): photos of a person, and copies of them."

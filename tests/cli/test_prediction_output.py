@@ -85,7 +85,7 @@ def test_the_table_has_words_for_its_numbers_and_what_the_lake_knows():
     assert "plum 0.0%" not in shown
     assert shown.count("the classifier was trained on this photo; the lake's label is kiwi") == 5
     assert "can't be used: blank (at most 4 levels, of luminance)" in shown
-    assert "in its test right for 90.0% of 2 photos, each of which was left out" in shown
+    assert "in a cross-validation right for 90.0% of 2 photos, then trained on all of them" in shown
     assert "adjusted on photos of this lake" in shown
 
 

@@ -236,10 +236,12 @@ def test_an_audit_says_below_its_table_how_many_tables_hold_rows():
     statuses = ("HELD", "HELD", "ERASED", "NOT_HELD", "OUT_OF_RETENTION")
     shown = screen(partial(audit, statuses=statuses), 200)
     assert (
-        "Tables: 2 with rows, 1 whose rows were erased, 1 without any, 1 of which nobody can say"
+        "Tables: 2 with rows, 1 whose rows were erased, 1 without any rows, 1 of which nobody can say"
         in shown
     )
-    assert "\nTables: 1 without any.\n" in screen(partial(audit, statuses=["NOT_HELD"]), 80)
+    assert "\nTables: 1 without any rows. Not looked into" in screen(
+        partial(audit, statuses=["NOT_HELD"]), 80
+    )
 
 
 def test_tables_without_rows_are_headers():

@@ -126,7 +126,7 @@ def test_the_command_finds_the_photo_itself_first(samples_lake, call):
     assert (photo_id, label, path) in named
     assert photo == samples_lake.landing / path
     assert f"The lake has this photo, with the label {label}.\n" in shown
-    assert "1 is the same picture; the average of all photos of the lake is 0." in shown
+    assert "A similarity of 1 means the same picture; all photos of the lake have 0." in shown
 
 
 def own_photos(place):
