@@ -322,6 +322,15 @@ def test_an_attack_on_the_journal_is_found(root, attack, said):
     assert file(root, "five").name not in " ".join(faults)
 
 
+def test_a_certificate_whose_row_lost_its_hmac_is_never_taken_for_one_of_before(root):
+    """Not even where the first certificate, which has the hashes of those of before, is gone."""
+    missing(root)
+    the_last_row_without_its_hmac(root)
+    found = checked(root)
+    assert found.made_before == []
+    assert any(fault.startswith("certificate-three.json") for fault in found.faults)
+
+
 def test_a_row_of_another_history_is_found(root, tmp_path):
     """The lake is taken back to an earlier moment, goes on, and gets a row of before it was taken back."""
     shutil.copytree(root, tmp_path / "again")
