@@ -18,6 +18,7 @@ from lake.enums import ErasureState
 from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
+from lake.writable_lake import WritableLake
 from privacy.erasure import request_journal
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.verification import SearchResult
@@ -40,8 +41,9 @@ METHOD = (
     "rows were deleted from every table by MERGE against keys, so that no log of a table holds a value",
     "what the photos had added to the moments was subtracted; PCA versions that were fitted on them were "
     "fitted anew, and the parameters of the old versions were wiped",
-    "old files were removed by VACUUM, and files that VACUUM leaves were found by comparing the storage with "
-    "each table's current version, and removed",
+    "old files were found by comparing the storage with each table's current version, and removed; in mode "
+    "deferred those that VACUUM says no version within the retention needs, and those that hold anything of "
+    "the subject",
     "the storage was listed; the key columns of every Parquet file were read, whether a version refers to "
     "the file or not, and the raw bytes of every other file",
 )
@@ -52,7 +54,7 @@ NOT_COVERED = (
 
 
 def write(
-    lake: Lake,
+    lake: WritableLake,
     erasure: ErasureRequest,
     result: SearchResult | None,
     *,
@@ -64,7 +66,8 @@ def write(
     `result` is what the verification found; it is None where old files are still due, and then only the first
     part of the certificate is written. `places` has the address of each store that is searched, by the name
     of the store. A certificate that an earlier try wrote, and did not record, stays as it is. What else lies
-    in its place is replaced. No other certificate is read, so that none that is broken is in the way.
+    in its place is replaced. No other certificate is read, so that none that is broken is in the way. Raises
+    Busy.
     """
     journal = request_journal.rows(lake)
     before = request_journal.last_authentic(journal, key)
@@ -79,6 +82,7 @@ def write(
     }
     body = _told(lake, erasure, result, places=places) | number
     content = sealed(body, key)
+    lake.check_lease()
     lake.files.write(f"{FOLDER}/{name}", content)
     if result is not None:
         _drop_unrecorded_first_part(lake.files, erasure, journal, key)

@@ -194,7 +194,12 @@ def _remove_objects_and_rows(
     """
     lake = context.lake
     search = matcher_for(context, erasure)
-    landing_objects.sweep(context.settings.paths.landing, search, KnownObjects.of(lake, search))
+    landing_objects.sweep(
+        context.settings.paths.landing,
+        search,
+        KnownObjects.of(lake, search),
+        check_lease=lake.check_lease,
+    )
     fault_points.at("erase: landing objects gone")
     _remove_rows(lake, SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids))
     return request_journal.reach(
