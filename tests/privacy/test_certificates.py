@@ -372,7 +372,18 @@ def test_what_lies_in_the_place_of_a_certificate_is_replaced(root, attack):
         sha256 = written(lake, erasure)
         take(lake, erasure, ErasureState.CERTIFIED, certificate_sha256=sha256)
     assert told(root) == ""
-    assert json.loads(file(root, "five").read_text())["photos"] == 2
+    body = json.loads(file(root, "five").read_text())
+    assert (body["certificate"], body["photos"]) == ("certificate-five", 2)
+
+
+def test_one_that_was_not_recorded_gets_another_number_where_its_own_was_taken(root):
+    with journal_lake(root) as lake:
+        erasure = request_journal.last(lake)["five"]
+        written(lake, erasure)
+        certified(lake, "six")
+        finish(lake)
+    assert told(root) == ""
+    assert json.loads(file(root, "five").read_text())["sequence"] == 6
 
 
 def test_a_first_part_that_was_not_recorded_goes_with_the_whole_certificate(root):
