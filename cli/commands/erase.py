@@ -85,16 +85,17 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
     by_name = {each.certificate: each for each in requests.values()} | dict(requests)
     otherwise = f"the requests are {', '.join(sorted(requests)) or 'none'}."
     erasure = by_name[named(name, by_name, what="erasure", otherwise=otherwise)]
+    keys = pseudonyms.load(settings.subjects.key, lake=lake.files.root, make=False)
+    certificates = certificate_check.check(lake, keys.certificates)
     holding = tombstones.holding(lake)
     if erasure.subject not in holding:
+        certificates.raise_faults()
         raise BadInput(
             f"The tombstone of {erasure.request} was lifted or has expired: its subject may have sent photos "
             f"again, so finding some proves nothing. The certificate {erasure.certificate} is still valid."
         )
-    keys = pseudonyms.load(settings.subjects.key, lake=lake.files.root, make=False)
     search = SubjectMatcher(keys, erasure.subject, erasure.photo_ids, holding)
     result = verification.verify(lake, settings, erasure, search, deep=deep)
-    certificates = certificate_check.check(lake, keys.certificates)
     if certificates.made_before:
         names = ", ".join(certificates.made_before)
         say(console, f"made before certificates were authenticated: {names}.")

@@ -517,3 +517,15 @@ def test_a_verification_ends_with_6_where_a_certificate_does_not_hold(verify, tm
     assert code == 6
     assert "nothing of it was found" in said
     assert f"{path.name} can't be read: it was truncated or overwritten" in said
+
+
+def test_a_certificate_of_a_lifted_erasure_is_called_valid_only_where_it_holds(verify, tmp_path):
+    """Its subject may be held again, so nothing else can be verified."""
+    stones = delta_rs_reader.delta_table("lake", catalog.TOMBSTONES)
+    stones.delete()
+    code, said = verify()
+    assert (code, "is still valid" in said) == (2, True)
+    [path] = (tmp_path / "lake" / certificate.FOLDER).glob("*.json")
+    path.write_bytes(path.read_bytes()[:100])
+    code, said = verify()
+    assert (code, f"{path.name} can't be read" in said) == (6, True)
