@@ -251,7 +251,7 @@ def a_row_without_its_hmac(root):
 def the_last_row_without_its_hmac(root):
     body = json.loads(file(root, "three").read_text())
     del body[certificate.HMAC]
-    file(root, "three").write_text(json.dumps(body | {"photos": 0}))
+    file(root, "three").write_text(json.dumps(body | {"photos": 0, "previous_sha256": None}))
     changed(root, entry_of(root, "three"), **dict.fromkeys(NEW_COLUMNS))
 
 
