@@ -55,6 +55,11 @@ class Pseudonyms:
         return KeyedHash(self._derived("tombstone"))
 
     @property
+    def certificates(self) -> KeyedHash:
+        """The hash that authenticates certificates of erasure and the rows of their journal."""
+        return KeyedHash(self._derived("certificate"))
+
+    @property
     def fingerprint(self) -> str:
         """A text that differs between two secrets and reveals nothing about them."""
         return self._hmac("fingerprint", "")

@@ -28,9 +28,9 @@ from privacy.audit.table_findings import (
     AuditQuestion,
     PastErasure,
     TableFinding,
-    TableSearch,
     told,
 )
+from privacy.audit.table_search import TableSearch
 
 PHOTO_ID_DIGITS = 64
 

@@ -52,7 +52,10 @@ def erase(context: Context, *, subject: str, request: str, mode: str) -> Erasure
         erasure = ErasureRequest(
             request, ErasureState.REQUESTED, mode, tombstone, secrets.token_hex(16), context.now, 0
         )
-        erasure = request_journal.reach(lake, erasure, ErasureState.REQUESTED, at=context.now)
+        key = context.pseudonyms.certificates
+        erasure = request_journal.reach(
+            lake, erasure, ErasureState.REQUESTED, at=context.now, key=key
+        )
     elif mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
         due = erasure.due_at and min(erasure.due_at, context.now)
         erasure = replace(erasure, mode=mode, due_at=due)
@@ -78,9 +81,10 @@ def _complete(context: Context, erasure: ErasureRequest) -> ErasureRequest:
 
     Raises as `erase`.
     """
+    key = context.pseudonyms.certificates
     if not erasure.has_reached(ErasureState.CERTIFIED) and not erasure.is_due(context.now):
         assert erasure.due_at is not None
-        place = certificate.write(context.lake, erasure, None, places=_places(context))
+        place = _write_first_part(context, erasure)
         raise Pending(
             f"The rows are gone; files of earlier versions hold them until "
             f"{certificate.iso_time(erasure.due_at)}. Run any command that writes after that time, and it "
@@ -91,18 +95,49 @@ def _complete(context: Context, erasure: ErasureRequest) -> ErasureRequest:
         file_removal.remove_files(context, erasure)
         after = {table.name: context.lake.version(table) for table in catalog.TABLES}
         erasure = request_journal.reach(
-            context.lake, erasure, ErasureState.PHYSICAL, at=context.now, versions_after=after
+            context.lake,
+            erasure,
+            ErasureState.PHYSICAL,
+            at=context.now,
+            key=key,
+            versions_after=after,
         )
         result = _verify(context, erasure)
         erasure = request_journal.reach(
-            context.lake, erasure, ErasureState.VERIFIED, at=context.now
+            context.lake, erasure, ErasureState.VERIFIED, at=context.now, key=key
         )
-        certificate.write(context.lake, erasure, result, places=_places(context))
+        sha256 = certificate.write(context.lake, erasure, result, places=_places(context), key=key)
         fault_points.at("erase: certificate written")
         erasure = request_journal.reach(
-            context.lake, erasure, ErasureState.CERTIFIED, at=context.now
+            context.lake,
+            erasure,
+            ErasureState.CERTIFIED,
+            at=context.now,
+            key=key,
+            certificate_sha256=sha256,
         )
     return erasure
+
+
+def _write_first_part(context: Context, erasure: ErasureRequest) -> str:
+    """Write and record the first part of a certificate, unless that is done; return the file's address.
+
+    The row that records it has the state and the time of the row before it.
+    """
+    lake, key = context.lake, context.pseudonyms.certificates
+    name = certificate.file_name(erasure, is_whole=False)
+    place = lake.files.uri(f"{certificate.FOLDER}/{name}")
+    journal = request_journal.rows(lake)
+    is_there = lake.files.exists(f"{certificate.FOLDER}/{name}")
+    if is_there and certificate.is_of_before(name, journal):
+        return place
+    if request_journal.has_certificate(journal, erasure.request, key):
+        return place
+    sha256 = certificate.write(lake, erasure, None, places=_places(context), key=key)
+    request_journal.reach(
+        lake, erasure, erasure.state, at=erasure.at, key=key, certificate_sha256=sha256
+    )
+    return place
 
 
 def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
@@ -135,6 +170,7 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
         erasure,
         ErasureState.FENCED,
         at=context.now,
+        key=context.pseudonyms.certificates,
         photo_ids=data.photo_ids,
         counts=_largest(erasure.counts, data.rows() | data.fitted() | {"landing": landed}),
         versions_before=erasure.versions_before or versions,
@@ -158,7 +194,12 @@ def _remove_objects_and_rows(
     """
     lake = context.lake
     search = matcher_for(context, erasure)
-    landing_objects.sweep(context.settings.paths.landing, search, KnownObjects.of(lake, search))
+    landing_objects.sweep(
+        context.settings.paths.landing,
+        search,
+        KnownObjects.of(lake, search),
+        check_lease=lake.check_lease,
+    )
     fault_points.at("erase: landing objects gone")
     _remove_rows(lake, SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids))
     return request_journal.reach(
@@ -166,6 +207,7 @@ def _remove_objects_and_rows(
         erasure,
         ErasureState.LOGICAL,
         at=context.now,
+        key=context.pseudonyms.certificates,
         versions_after={table.name: lake.version(table) for table in catalog.TABLES},
         due_at=(
             context.now

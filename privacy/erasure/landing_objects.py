@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
@@ -68,12 +68,15 @@ def count(root: str, search: SubjectMatcher, known: KnownObjects) -> int:
     return sum(each.kind is not StoredKind.FOLDER for each in found(root, search, known))
 
 
-def sweep(root: str, search: SubjectMatcher, known: KnownObjects) -> list[StoredObject]:
+def sweep(
+    root: str, search: SubjectMatcher, known: KnownObjects, *, check_lease: Callable[[], None]
+) -> list[StoredObject]:
     """Remove what `found` yields, and return what could not be removed.
 
-    A folder that holds something of another subject can't be removed.
+    A folder that holds something of another subject can't be removed. `check_lease` is called before each
+    batch. Raises Busy.
     """
-    return unreferenced_files.remove_each(found(root, search, known))
+    return unreferenced_files.remove_each(found(root, search, known), check_lease=check_lease)
 
 
 def is_of_others(stored: StoredObject) -> bool:

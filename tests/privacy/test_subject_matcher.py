@@ -77,7 +77,7 @@ def landing(tmp_path):
 def test_a_subjects_objects_go_and_everybody_elses_stay(landing):
     known = KnownObjects(frozenset([KEYS.path("kiwi/known.jpg")]), frozenset())
     assert landing_objects.count(str(landing), WANTED, known) == 5
-    swept = landing_objects.sweep(str(landing), WANTED, known)
+    swept = landing_objects.sweep(str(landing), WANTED, known, check_lease=lambda: None)
     left = sorted(str(p.relative_to(landing)) for p in landing.rglob("*") if not p.is_dir())
     assert left == ["kiwi/other.jpg", "subject=anna/subject=bert/b.jpg", "subject=bert/c.jpg"]
     assert swept == []
