@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import struct
 import time
@@ -17,11 +16,28 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps, ImageSequence
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, RejectionReason
 from bronze.formats.metadata_removal import clean
+from tests.support.photo_files import (
+    animation,
+    before_end,
+    between_scans,
+    changed,
+    chunk,
+    encoded,
+    frames,
+    jpeg,
+    opened,
+    picture,
+    png,
+    riff,
+    riff_chunk,
+    segment,
+    upright,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
@@ -32,19 +48,6 @@ XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 # Photos with a canary in each place that may hold private metadata
-
-
-def picture(mode: str = "RGB", size: tuple[int, int] = (24, 16), seed: int = 0) -> Image.Image:
-    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 4), dtype=np.uint8)
-    if mode == "I;16":
-        return Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
-    return Image.fromarray(pixels, "RGBA" if mode != "CMYK" else "CMYK").convert(mode)
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    target = io.BytesIO()
-    image.save(target, kind, **options)
-    return target.getvalue()
 
 
 def exif(orientation: int | None = None, /, **dates: str) -> bytes:
@@ -79,20 +82,6 @@ def xmp(orientation: int | None = None, *, element: bool = False) -> bytes:
     return b"<x:xmpmeta>%s dc:creator=%s</x:xmpmeta>" % (turn, CANARY)
 
 
-def segment(marker: int, body: bytes) -> bytes:
-    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2) + body
-
-
-def jpeg(*segments: bytes, image: Image.Image | None = None, **options: object) -> bytes:
-    plain = encoded(image or picture(), "JPEG", **options)
-    return plain[:2] + b"".join(segments) + plain[2:]
-
-
-def between_scans(photo: bytes, *segments: bytes) -> bytes:
-    second = photo.index(b"\xff\xda", photo.index(b"\xff\xda") + 2)
-    return photo[:second] + b"".join(segments) + photo[second:]
-
-
 def jfif_with_thumbnail() -> bytes:
     plain = jpeg()
     pixels = CANARY + bytes(-len(CANARY) % 3)
@@ -114,20 +103,6 @@ def adobe_rgb() -> bytes:
 
 def without_jfif(photo: bytes) -> bytes:
     return photo[:2] + photo[20:]
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(*chunks: bytes, image: Image.Image | None = None, **options: object) -> bytes:
-    """A PNG with chunks behind IHDR."""
-    plain = encoded(image or picture(), "PNG", **options)
-    return plain[:33] + b"".join(chunks) + plain[33:]
-
-
-def before_end(photo: bytes, *chunks: bytes) -> bytes:
-    return photo[:-12] + b"".join(chunks) + photo[-12:]
 
 
 def raw_profile(block: bytes) -> bytes:
@@ -162,19 +137,6 @@ def texts() -> PngInfo:
     info.add_itxt("XML:com.adobe.xmp", xmp())
     info.add_itxt("Description", CANARY, zip=True)
     return info
-
-
-def animation(kind: str, **options: object) -> bytes:
-    frames = [picture("RGBA", seed=seed) for seed in range(3)]
-    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=9, **options)
-
-
-def riff_chunk(kind: bytes, body: bytes) -> bytes:
-    return kind + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
-
-
-def riff(chunks: bytes) -> bytes:
-    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
 
 
 def webp(**options: object) -> bytes:
@@ -265,29 +227,6 @@ CASES: dict[str, bytes] = {
     "webp after the end": webp(lossless=True) + CANARY,
 }  # fmt: skip
 each_case = pytest.mark.parametrize("original", CASES.values(), ids=CASES)
-
-
-def opened(content: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(content))
-
-
-def frames(content: bytes) -> list[tuple[str, tuple[int, int], bytes, object, object]]:
-    """Pixels of every frame, with all that says how to show them."""
-    with opened(content) as image:
-        if image.format == "MPO":
-            image.seek(0)
-            return [shown(image)]
-        return [shown(frame) for frame in ImageSequence.Iterator(image)]
-
-
-def shown(image: Image.Image) -> tuple[str, tuple[int, int], bytes, object, object]:
-    palette = image.getpalette() if image.mode == "P" else None
-    return image.mode, image.size, image.tobytes(), palette, image.info.get("transparency")
-
-
-def upright(content: bytes) -> bytes:
-    with opened(content) as image:
-        return ImageOps.exif_transpose(image).tobytes()
 
 
 def leaks(content: bytes) -> bool:
@@ -567,10 +506,6 @@ def test_garbage_exif_gives_no_facts_and_no_error(garbage: bytes) -> None:
 
 def header_cut(photo: bytes, until: bytes) -> bytes:
     return photo[: photo.index(until)]
-
-
-def changed(photo: bytes, at: int, value: bytes) -> bytes:
-    return photo[:at] + value + photo[at + len(value) :]
 
 
 FRAME = jpeg().index(b"\xff\xc0")
