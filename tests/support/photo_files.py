@@ -78,8 +78,8 @@ def frames(content: bytes) -> list[tuple[str, tuple[int, int], bytes, object, ob
 
 
 def shown(image: Image.Image) -> tuple[str, tuple[int, int], bytes, object, object]:
-    palette = image.getpalette() if image.mode == "P" else None
-    return image.mode, image.size, image.tobytes(), palette, image.info.get("transparency")
+    colours = image.convert("RGBA").tobytes() if image.mode == "P" else None
+    return image.mode, image.size, image.tobytes(), colours, image.info.get("transparency")
 
 
 def upright(content: bytes) -> bytes:
