@@ -22,6 +22,9 @@ SIZES: dict[int, Callable[[bytes, int], int]] = {
 
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+ARITHMETIC = 0xC9
+"""The first marker of frames with arithmetic coding."""
+
 BLOCK = 8
 """The side of a block in samples."""
 
@@ -145,17 +148,16 @@ def _referred(scan: bytes, frame: Frame, quantized: set[int]) -> list[tuple[int,
     """
     wanted = [(DRI, 0)]
     first, last = scan[-3], scan[-2]
-    progressive = frame.marker in PROGRESSIVE
+    progressive, coding = frame.marker in PROGRESSIVE, DAC if frame.marker >= ARITHMETIC else DHT
     for at in range(1, 1 + 2 * scan[0], 2):
         one, selectors = scan[at], scan[at + 1]
         if one in frame.components and one not in quantized:
             quantized.add(one)
             wanted.append((DQT, frame.components[one].quantization))
-        for marker in (DHT, DAC):
-            if not (progressive and first):
-                wanted.append((marker, selectors >> 4))
-            if not progressive or last:
-                wanted.append((marker, 16 | selectors & 15))
+        if not (progressive and first):
+            wanted.append((coding, selectors >> 4))
+        if not progressive or last:
+            wanted.append((coding, 16 | selectors & 15))
     return wanted
 
 

@@ -50,25 +50,22 @@ def cut_images(
 
     `kept` begins with IHDR. `palette` notes the entries that pixels use.
     """
-    data, bodies = ImageData(), dict[int, bytes]()
+    data, left = ImageData(), dict[int, bytes]()
     for size, numbers in _images(kept):
         packed = [_packed(kept[number]) for number in numbers]
-        left = data.cut(packed, layout.passes(*size), palette)
-        bodies.update(zip(numbers, left, strict=False))
-        bodies.update(dict.fromkeys(numbers[len(left) :], b""))
-    cut, sequence = [], 0
+        cut = data.cut(packed, layout.passes(*size), palette)
+        left |= zip(numbers, [*cut, *[b""] * (len(numbers) - len(cut))], strict=True)
+    chunks, sequence = [], 0
     for number, chunk in enumerate(kept):
-        packed = bodies.get(number, chunk.body)
-        if number in bodies and not packed and _packed(chunk):
+        body = left.get(number, chunk.body)
+        if not body and chunk.body:
             continue
-        prefix = b""
         if chunk.kind in FRAMES:
-            prefix = sequence.to_bytes(SEQUENCE_BYTES)
-            packed = packed if number in bodies else chunk.body[SEQUENCE_BYTES:]
+            content = body if number in left else body[SEQUENCE_BYTES:]
+            body = sequence.to_bytes(SEQUENCE_BYTES) + content
             sequence += 1
-        body = prefix + packed
-        cut.append(chunk if body == chunk.body else encoded(chunk.kind, body))
-    return cut
+        chunks.append(chunk if body == chunk.body else encoded(chunk.kind, body))
+    return chunks
 
 
 def _images(kept: list[PngChunk]) -> list[tuple[tuple[int, int], list[int]]]:
