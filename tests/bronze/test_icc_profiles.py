@@ -129,7 +129,7 @@ def test_the_profile_of_a_common_library_stays_in_use() -> None:
 
 # Profiles that can't be rebuilt
 
-PLAIN = display()
+PLAIN, NAMED = display(), display(private=NEEDLE)
 WITHOUT_BLUE = {name: tag for name, tag in matrix_tags().items() if name != b"bXYZ"}
 LUT = table_lut(3, 3, points=3, bits=8)
 ELEMENTS = element_lut(b"mAB ", (3, 3), points=3, gap=b"")
@@ -145,7 +145,7 @@ BROKEN = {
     "no tags": profile({}),
     "no blue": profile(WITHOUT_BLUE),
     "primaries that connect to Lab": profile(matrix_tags(), connection=b"Lab "),
-    "a tag twice": PLAIN[:132] + PLAIN[144:156] + PLAIN[144:],
+    "a tag twice": NAMED[:132] + NAMED[144:156] + NAMED[144:],
     "too many tags": profile(matrix_tags() | {b"%04d" % n: b"" for n in range(100)}),
     "another type": profile(matrix_tags() | {b"rXYZ": b"text" + bytes(16)}),
     "an unknown curve": profile(matrix_tags() | {b"rTRC": b"para\0\0\0\0\0\5" + bytes(40)}),
@@ -171,6 +171,7 @@ def test_a_profile_that_cannot_be_rebuilt_is_none(name: str) -> None:
 
 def test_the_broken_profiles_would_be_whole_otherwise() -> None:
     assert rebuilt(PLAIN)
+    assert rebuilt(NAMED)
     assert rebuilt(profile({b"A2B0": LUT}))
     assert rebuilt(profile({b"A2B0": ELEMENTS}))
 

@@ -59,8 +59,8 @@ def profile(
     and `behind` stands behind each tag and at the end.
     """
     fill = (private * 9).ljust(99, b"\0")
-    header = fill[:4] + bytes([version, 0x30, 0, 0]) + kind + space + connection
-    header += struct.pack(">6H", 2024, 5, 1, 10, 11, 12) + b"acsp" + fill[:4] + fill[4:8]
+    header = fill[:4] + bytes([version, 0x30]) + fill[:2] + kind + space + connection
+    header += struct.pack(">6H", 2024, 5, 1, 10, 11, len(private)) + b"acsp" + fill[:4] + fill[4:8]
     header += fill[8:12] + fill[12:16] + fill[16:24] + struct.pack(">I", 1)
     header += fixed(0.9642, 1.0, 0.8249) + fill[24:28] + fill[28:44] + fill[44:72]
     table, data, start = [], [], 132 + 12 * len(tags)
