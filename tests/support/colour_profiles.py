@@ -175,13 +175,15 @@ def scanner(*, private: bytes = b"", behind: bytes = b"") -> bytes:
 
 
 def printer(*, points: int = 5, private: bytes = b"", behind: bytes = b"") -> bytes:
-    """The profile of a CMYK printer: LUTs of 16 and 8 bits."""
+    """The profile of a CMYK printer: LUTs of each type."""
     tags = {
         b"wtpt": xyz(0.7, 0.73, 0.6),
         b"A2B0": table_lut(4, 3, points=5, bits=16, darkening=True),
         b"A2B1": table_lut(4, 3, points=6, bits=16, darkening=True),
-        b"A2B2": table_lut(4, 3, points=5, bits=8, darkening=True),
+        b"A2B2": element_lut(b"mAB ", (4, 3), points=5, gap=behind, darkening=True),
         b"B2A0": table_lut(3, 4, points=points, bits=16, darkening=True),
+        b"B2A1": element_lut(b"mBA ", (3, 4), points=5, gap=behind, darkening=True),
+        b"B2A2": table_lut(3, 4, points=5, bits=8, darkening=True),
     }
     named = texts(private) if private else {}
     return profile(
@@ -189,7 +191,6 @@ def printer(*, points: int = 5, private: bytes = b"", behind: bytes = b"") -> by
         space=b"CMYK",
         connection=b"Lab ",
         kind=b"prtr",
-        version=2,
         private=private,
         behind=behind,
     )
