@@ -96,7 +96,7 @@ class Frame:
         return max(0, -(-units // interval) - 1)
 
 
-class Table(NamedTuple):
+class CodingTable(NamedTuple):
     """The place of a table: the number of its segment, and where it stands in the segment's body."""
 
     segment: int
@@ -114,17 +114,17 @@ def tables(marker: int, body: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def used_tables(segments: list[tuple[int, bytes]], frame: Frame) -> set[Table]:
+def used_tables(segments: list[tuple[int, bytes]], frame: Frame) -> set[CodingTable]:
     """Return the tables that a scan refers to, of segments given as (marker, body) in their order.
 
     Of a frame that isn't regular these are all tables.
     """
-    in_force = dict[tuple[int, int], Table]()
-    quantized, used = set[int](), set[Table]()
+    in_force = dict[tuple[int, int], CodingTable]()
+    quantized, used = set[int](), set[CodingTable]()
     for number, (marker, body) in enumerate(segments):
         if marker in SIZES:
             for start, end in tables(marker, body):
-                table = Table(number, start, end)
+                table = CodingTable(number, start, end)
                 in_force[marker, _slot(marker, body, start)] = table
                 used.update(() if frame.is_regular else [table])
         elif marker == SOS:

@@ -107,6 +107,8 @@ IN_JPEG = {
         PLAIN[:20] + segment(0xE0, b"JFIF\0" + NEEDLE[:9]) + PLAIN[20:], PLAIN),
     "in a JFIF header between scans": (
         between_scans(PROGRESSIVE, segment(0xE0, b"JFIF\0" + NEEDLE[:9])), PROGRESSIVE),
+    "in Adobe's segment between scans": (
+        between_scans(PROGRESSIVE, segment(0xEE, b"Adobe" + NEEDLE[:7])), PROGRESSIVE),
     "in Adobe's version and flags": (adobe(NEEDLE[:6]), jpeg(keep_rgb=True)),
     "in a profile between scans": (
         between_scans(PROGRESSIVE, segment(0xE2, b"ICC_PROFILE\0\1\1" + NEEDLE)), PROGRESSIVE),
@@ -153,8 +155,20 @@ def test_a_photo_with_restarts_keeps_every_byte(progressive: bool) -> None:
 
 def test_restarts_out_of_order_stay_because_decoders_differ() -> None:
     first = RESTARTS.index(b"\xff\xd0")
-    damaged = changed(RESTARTS, first + 1, b"\xd5")
-    assert clean(damaged).content == damaged
+    for damaged in (
+        changed(RESTARTS, first + 1, b"\xd5"),
+        RESTARTS[:first] + b"\xff\xd5" + RESTARTS[first:],
+    ):
+        assert clean(damaged).content == damaged
+
+
+def test_arithmetic_coding_keeps_its_conditions_and_no_huffman_table() -> None:
+    frame = PLAIN.index(b"\xff\xc0")
+    original = jpeg(segment(0xCC, b"\1\x10\x11\5"))
+    content = clean(original.replace(b"\xff\xc0", b"\xff\xc9", 1)).content
+    assert segment(0xCC, b"\1\x10\x11\5") in content
+    assert PLAIN[2:frame] in content
+    assert b"\xff\xc4" not in content
 
 
 def test_a_frame_whose_components_have_one_id_keeps_its_tables() -> None:
