@@ -116,7 +116,7 @@ class _Stream:
     """A zlib stream in the bodies of chunks.
 
     `unpacked` counts the bytes that came out. `end` is (body, offset) behind the stream once its end
-    was read, and None before, and for a stream that is cut off.
+    was read. It is None before, and where the stream goes on to the end of the last body.
     """
 
     def __init__(self, bodies: list[bytes], image_data: ImageData) -> None:
@@ -138,11 +138,9 @@ class _Stream:
                         self.end = number, behind - len(self._unpacker.unused_data)
             if self.end or self.unpacked > expected:
                 return
-        # What was read may wait for room in the output, also the mark of the end.
+        # What was read may wait for room in the output.
         while self.unpacked <= expected and (piece := self._piece(b"")):
             yield piece
-        if self._unpacker.eof:
-            self.end = len(self.bodies) - 1, len(self.bodies[-1])
 
     def _piece(self, packed: bytes) -> bytes:
         """Return what comes out of these bytes, at most `UNPACKED_BYTES`; the rest waits."""

@@ -387,6 +387,14 @@ def test_a_palette_of_a_cut_image_keeps_what_is_there_and_the_first_entry() -> N
     assert colours == expected.tobytes()
 
 
+def test_pixels_that_wait_for_room_count_in_a_cut_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png_image_data, "UNPACKED_BYTES", 64)
+    original = palette_png(np.arange(1, 201, dtype=np.uint8)[None], kinds=(1,))
+    end = original.index(b"IEND") - 8
+    # Without the checksum and the mark of the end, all of the input is read before the last pixels come.
+    assert len(body_of(clean(original[: end - 5]).content, b"PLTE")) == 3 * 201
+
+
 @pytest.mark.parametrize(
     ("pixels", "kinds", "limit"),
     [
