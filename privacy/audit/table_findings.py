@@ -19,6 +19,7 @@ from lake.catalog import Table
 from lake.enums import ErasureState
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
+from lake.subject_paths import hidden_names
 from privacy.audit.table_history import Commit, History, spans
 
 TIMES: Mapping[Table, str | None] = {
@@ -129,6 +130,34 @@ class TableSearch:
         subject = self.question.subject
         return None if subject is None else self.pseudonyms.subject(subject)
 
+    @cached_property
+    def _hidden(self) -> Mapping[str, Sequence[str]]:
+        """The keys, by their column, of what is the subject's by its path alone. A lake of format 4 took it
+        for something without a subject; its paths are in bronze/photos and bronze/rejected."""
+        names = self.pseudonyms.names
+        if self._pseudonym is None or not names.is_as_written:
+            return {}
+
+        def named(rows: pa.Table) -> pa.Table:
+            is_own = [
+                subject is None
+                and any(
+                    self.pseudonyms.subject(name) == self._pseudonym
+                    for name in hidden_names(path, names)
+                )
+                for subject, path in zip(
+                    rows["subject"].to_pylist(), rows["path"].to_pylist(), strict=True
+                )
+            ]
+            return rows.filter(pa.array(is_own, pa.bool_()))
+
+        found = {}
+        for table, column in ((catalog.PHOTOS, "photo_id"), (catalog.REJECTED, "object")):
+            history = History(self.files, table, [column, "subject", "path"], named)
+            rows = (row for version in history.versions for row in history.rows(version))
+            found[column] = sorted({row[column] for row in rows})
+        return found
+
     def finding(self, table: Table) -> TableFinding:
         """Return what the table held. Raises BadInput where it never had the version in question."""
         time = TIMES[table]
@@ -156,7 +185,11 @@ class TableSearch:
         """Return the rows of the subject or the photo in question."""
         if self._pseudonym is None:
             return rows.filter(pc.field("photo_id") == self.question.photo)
-        return rows.filter(pc.field("subject") == self._pseudonym)
+        is_own = pc.field("subject") == self._pseudonym
+        for column, keys in self._hidden.items():
+            if keys and column in rows.column_names:
+                is_own |= pc.field(column).isin(pa.array(keys, pa.string()))
+        return rows.filter(is_own)
 
     def _at_version(self, history: History, version: int) -> TableFinding:
         """Return what one version of the table held. The log has an entry of the version."""
