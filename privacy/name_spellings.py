@@ -16,6 +16,9 @@ from lake.subject_names import decoded, stripped
 
 PERCENT = re.compile("%[0-9A-F]{2}")
 
+SPACES = (" ", "\t", "\u00a0", "\u200b", "\ufeff")
+"""White space that may stand around a name without being seen."""
+
 MOST_LETTERS = 10
 """Of a name with so many letters all patterns of capitals are guessed: 1,024."""
 
@@ -24,9 +27,10 @@ def spellings(name: str) -> Iterator[str]:
     """Yield spellings of a name, many of them more than once; the name itself is among them."""
     plain = stripped(decoded(name))
     for text in {plain, unicodedata.normalize("NFKC", plain)}:
-        spaced = chain.from_iterable(map(_usual_cases, _spaced(text)))
-        for each in {*_usual_cases(text), *_capitals(text.lower()), *spaced}:
+        for each in {*_usual_cases(text), *chain.from_iterable(map(_usual_cases, _spaced(text)))}:
             yield from _encoded(each)
+        for each in _capitals(text.lower()):
+            yield from (each, unicodedata.normalize("NFD", each))
     yield name
 
 
@@ -60,11 +64,13 @@ def _encoded(text: str) -> Iterator[str]:
     """Yield a text in the forms of Unicode, percent-encoded, in Latin-1, and with white space around it."""
     for form in ("NFC", "NFD"):
         written = unicodedata.normalize(form, text)
-        yield from (written, f" {written}", f"{written} ", f" {written} ")
+        yield written
+        for space in SPACES:
+            yield from (f"{space}{written}", f"{written}{space}", f"{space}{written}{space}")
         content = written.encode(errors="surrogateescape")
         percent = quote(content, safe="")
-        if percent != written:
-            yield from (percent, quote_plus(content), PERCENT.sub(_lowered, percent))
+        yield from (percent, quote_plus(content), PERCENT.sub(_lowered, percent))
+        yield from (f"%{content.hex('%')}", f"%{content.hex('%').upper()}")
     if any("\x7f" < each <= "\xff" for each in text):
         yield text.encode("latin-1", errors="ignore").decode(errors="surrogateescape")
 

@@ -52,7 +52,7 @@ def refuse(context: Context, name: str) -> None:
 
     The message names nobody. Raises as reading the landing folder does.
     """
-    search = _Search(name, context.pseudonyms)
+    search = NearSearch(name, context.pseudonyms)
     landed = search.landed(context.settings.paths.landing)
     near = NearNames(search.rows(context.lake.files.root), landed)
     if near:
@@ -66,7 +66,7 @@ def refuse(context: Context, name: str) -> None:
 
 def told(root: str, landing: str, name: str, pseudonyms: Pseudonyms) -> NearNames:
     """Return what stands near a name in the lake under `root` and in its landing folder, for an audit."""
-    search = _Search(name, pseudonyms)
+    search = NearSearch(name, pseudonyms)
     try:
         landed = search.landed(landing) if folder(landing).is_there() else None
     except (OSError, FruitLakeError):
@@ -74,7 +74,7 @@ def told(root: str, landing: str, name: str, pseudonyms: Pseudonyms) -> NearName
     return NearNames(search.rows(root), landed)
 
 
-class _Search:
+class NearSearch:
     """The search for what stands near one name."""
 
     def __init__(self, name: str, pseudonyms: Pseudonyms) -> None:

@@ -26,7 +26,7 @@ WAYS = {
     "space before": lambda name: f" {name}",
     "space behind": lambda name: f"{name}\t",
     "no-break space": lambda name: f"\u00a0{name}\u00a0",
-    "zero-width space": lambda name: f"\ufeff{name}\u200b",
+    "zero-width space": lambda name: f"\ufeff{name}",
     "percent": _quoted,
     "percent in part": _quoted_in_part,
     "percent, small": lambda name: "".join(f"%{byte:02x}" for byte in name.encode()),
