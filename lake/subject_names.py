@@ -88,7 +88,7 @@ def normalised(text: str, *, folds_case: bool = False) -> str:
     before = None
     while text != before:
         before = text
-        text = stripped(unicodedata.normalize("NFC", decoded(text)))
+        text = stripped(decoded(text))
         if folds_case:
             text = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
     return text

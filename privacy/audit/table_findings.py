@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ from lake.catalog import Table
 from lake.enums import ErasureState
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
-from lake.subject_paths import hidden_names
+from privacy.audit import subject_rows
 from privacy.audit.table_history import Commit, History, spans
 
 TIMES: Mapping[Table, str | None] = {
@@ -126,37 +126,11 @@ class TableSearch:
     now: datetime
 
     @cached_property
-    def _pseudonym(self) -> str | None:
-        subject = self.question.subject
-        return None if subject is None else self.pseudonyms.subject(subject)
-
-    @cached_property
-    def _hidden(self) -> Mapping[str, Sequence[str]]:
-        """The keys, by their column, of what is the subject's by its path alone. A lake of format 4 took it
-        for something without a subject; its paths are in bronze/photos and bronze/rejected."""
-        names = self.pseudonyms.names
-        if self._pseudonym is None or not names.is_as_written:
-            return {}
-
-        def named(rows: pa.Table) -> pa.Table:
-            is_own = [
-                subject is None
-                and any(
-                    self.pseudonyms.subject(name) == self._pseudonym
-                    for name in hidden_names(path, names)
-                )
-                for subject, path in zip(
-                    rows["subject"].to_pylist(), rows["path"].to_pylist(), strict=True
-                )
-            ]
-            return rows.filter(pa.array(is_own, pa.bool_()))
-
-        found = {}
-        for table, column in ((catalog.PHOTOS, "photo_id"), (catalog.REJECTED, "object")):
-            history = History(self.files, table, [column, "subject", "path"], named)
-            rows = (row for version in history.versions for row in history.rows(version))
-            found[column] = sorted({row[column] for row in rows})
-        return found
+    def _matching(self) -> Callable[[pa.Table], pa.Table]:
+        """The filter that keeps the rows of the subject or the photo in question."""
+        if self.question.subject is not None:
+            return subject_rows.filter_of(self.files, self.pseudonyms, self.question.subject)
+        return lambda rows: rows.filter(pc.field("photo_id") == self.question.photo)
 
     def finding(self, table: Table) -> TableFinding:
         """Return what the table held. Raises BadInput where it never had the version in question."""
@@ -180,16 +154,6 @@ class TableSearch:
         if version is not None:
             return self._at_version(history, version)
         return self._before_the_log(history)
-
-    def _matching(self, rows: pa.Table) -> pa.Table:
-        """Return the rows of the subject or the photo in question."""
-        if self._pseudonym is None:
-            return rows.filter(pc.field("photo_id") == self.question.photo)
-        is_own = pc.field("subject") == self._pseudonym
-        for column, keys in self._hidden.items():
-            if keys and column in rows.column_names:
-                is_own |= pc.field(column).isin(pa.array(keys, pa.string()))
-        return rows.filter(is_own)
 
     def _at_version(self, history: History, version: int) -> TableFinding:
         """Return what one version of the table held. The log has an entry of the version."""

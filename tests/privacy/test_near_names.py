@@ -58,6 +58,7 @@ def test_another_case_or_space_is_near_in_rows_and_folders(lakes, tmp_path, rule
     found = near_names.told(lakes[rule], str(tmp_path), asked, RULES[rule])
     rows = {"bronze/objects": 2, "bronze/photos": 1, "bronze/rejected": 1}
     assert found == NearNames(rows, 2)
+    assert NearSearch(asked, RULES[rule]).rows(lakes[rule]) == rows  # without the folder's help
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))

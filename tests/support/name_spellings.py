@@ -52,6 +52,7 @@ UNCERTAIN_KEYS = (
         "subject≠",
         "subject",
     ),
+    *("Subject-", "SUBJECT_", "USER-", "Person "),
     *("subject：", "subject%3A", "subject==", "subjct=", "sbject=", "subjekt=", "ѕubject="),
     *("subject_id=", "subjectId=", "data-subject=", "subjects=", "my subject="),
     *("user=", "User=", "USER%3D", "user:", "user_id=", "userId=", "user-", "user_", "app_user="),
