@@ -12,12 +12,13 @@ import hmac
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from conf.errors import BadInput, BadSettings, Refused
 from lake import aws
 from lake.storage.addresses import is_s3, within
+from lake.subject_names import NameRule
 
 SMALLEST = 16
 """The fewest bytes that a secret may have."""
@@ -25,13 +26,17 @@ SMALLEST = 16
 
 @dataclass(frozen=True, repr=False)
 class Pseudonyms:
-    """The pseudonyms of subjects, of landing paths and of photos' bytes. Each is 64 hex digits."""
+    """The pseudonyms of subjects, of landing paths and of photos' bytes. Each is 64 hex digits.
+
+    `names` is the lake's rule for names: two spellings of one name have one pseudonym.
+    """
 
     secret: bytes
+    names: NameRule = field(default_factory=NameRule)
 
     def subject(self, name: str) -> str:
-        """Return the pseudonym of a data subject."""
-        return self._hmac("subject", name)
+        """Return the pseudonym of a data subject, by any spelling of the name."""
+        return self._hmac("subject", self.names.name(name))
 
     def path(self, path: str) -> str:
         """Return the keyed hash of a path under the landing root."""

@@ -70,8 +70,8 @@ class WritableLake(Lake):
         pseudonyms: Pseudonyms,
         delta: DeltaSettings,
     ) -> WritableLake:
-        """The lake for its one writer, after `lake_format.check`: earlier writers are made harmless, and
-        missing tables are made. Raises Busy."""
+        """The lake for its one writer, whose pseudonyms are those of the lake: earlier writers are made
+        harmless, and missing tables are made. Raises Busy."""
         lake = cls(start_spark, files, run, lease)
         if not lease.is_fenced:
             lake._fence()

@@ -12,7 +12,7 @@ from cli.step_runner import recorded
 from conf.errors import BadInput, Pending
 from conf.identifiers import named
 from conf.settings import Settings
-from lake import pseudonyms
+from lake import lake_format
 from lake.context import Context
 from lake.enums import ERASE, FITTED_PREFIX, ErasureMode, ErasureState
 from lake.readable_lake import Lake
@@ -36,7 +36,9 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     with writing(settings, console) as context, recorded(context, ERASE) as step:
         mode = ErasureMode(words.mode)
         say(console, understood(context.lake, words, console))
-        erasure = erase(step, subject=words.subject, request=words.request, mode=mode)
+        erasure = erase(
+            step, subject=words.subject, request=words.request, mode=mode, is_exact=words.exact
+        )
         show(console, context.lake, erasure)
 
 
@@ -85,7 +87,7 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
     by_name = {each.certificate: each for each in requests.values()} | dict(requests)
     otherwise = f"the requests are {', '.join(sorted(requests)) or 'none'}."
     erasure = by_name[named(name, by_name, what="erasure", otherwise=otherwise)]
-    keys = pseudonyms.load(settings.subjects.key, lake=lake.files.root, make=False)
+    keys = lake_format.pseudonyms_of(lake.files, settings.subjects)
     certificates = certificate_check.check(lake, keys.certificates)
     holding = tombstones.holding(lake)
     if erasure.subject not in holding:

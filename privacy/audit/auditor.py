@@ -31,6 +31,7 @@ from privacy.audit.table_findings import (
     told,
 )
 from privacy.audit.table_search import TableSearch
+from privacy.near_names import NearNames
 
 PHOTO_ID_DIGITS = 64
 
@@ -41,6 +42,7 @@ class Audit:
 
     `storage` says where the lake lies and how it is encrypted. `models` has one line for each model version
     that had seen the photos. `gates` has one line for each chunk of the rows and each suite that judged it.
+    `near` is what stands near the name of the subject; None where the question is about a photo.
     """
 
     asked_at: datetime
@@ -50,6 +52,7 @@ class Audit:
     erasures: Sequence[PastErasure]
     models: Sequence[str]
     gates: Sequence[str]
+    near: NearNames | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,6 +16,7 @@ from conf.errors import BadInput
 from lake.catalog import Table
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
+from privacy.audit import subject_rows
 from privacy.audit.table_findings import (
     TIMES,
     AuditQuestion,
@@ -47,9 +48,11 @@ class TableSearch:
     now: datetime
 
     @cached_property
-    def _pseudonym(self) -> str | None:
-        subject = self.question.subject
-        return None if subject is None else self.pseudonyms.subject(subject)
+    def _matching(self) -> Callable[[pa.Table], pa.Table]:
+        """The filter that keeps the rows of the subject or the photo in question."""
+        if self.question.subject is not None:
+            return subject_rows.filter_of(self.files, self.pseudonyms, self.question.subject)
+        return lambda rows: rows.filter(pc.field("photo_id") == self.question.photo)
 
     def finding(self, table: Table) -> TableFinding:
         """Return what the table held. Raises BadInput where it never had the version in question."""
@@ -100,12 +103,6 @@ class TableSearch:
         status = HoldingStatus.HELD if rows else HoldingStatus.OUT_OF_RETENTION
         note = f"{BEHIND_A_GAP}; all files in the table's folder were searched"
         return _finding(history.table, status, rows, note=note)
-
-    def _matching(self, rows: pa.Table) -> pa.Table:
-        """Return the rows of the subject or the photo in question."""
-        if self._pseudonym is None:
-            return rows.filter(pc.field("photo_id") == self.question.photo)
-        return rows.filter(pc.field("subject") == self._pseudonym)
 
     def _at_version(self, history: History, version: int) -> TableFinding:
         """Return what one version of the table held. Its files are known."""

@@ -50,6 +50,7 @@ METHOD = (
 NOT_COVERED = (
     "copies outside the stores named here: exports, backups, what a provider keeps",
     "photos that were encoded anew and sent without a subject",
+    "landing objects whose paths look like a person's, but not certainly whose (uncertain_subject)",
 )
 
 

@@ -17,7 +17,7 @@ from lake.context import Context
 from lake.enums import ERASE, ErasureMode, ErasureState
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
-from privacy import photo_removal, retention_dates, tombstones
+from privacy import near_names, photo_removal, retention_dates, tombstones
 from privacy.erasure import (
     certificate,
     file_removal,
@@ -33,12 +33,15 @@ from privacy.erasure.subject_matcher import matcher_for
 from privacy.finish_chunks import finish_half_published
 
 
-def erase(context: Context, *, subject: str, request: str, mode: str) -> ErasureRequest:
+def erase(
+    context: Context, *, subject: str, request: str, mode: str, is_exact: bool = False
+) -> ErasureRequest:
     """Take a request as far as it can go now, from the state that it is in, and return it.
 
     `subject` is the name in clear, `request` the id of the request, and `mode` an `ErasureMode`. Raises
     BadInput where the request belongs to another subject, Pending where old files may only be removed later,
-    LeftBehind where something could not be deleted or is still found, and Busy.
+    LeftBehind where something could not be deleted or is still found, and Busy. Raises NearName, before
+    anything is done, where a new request finds something near the name; not with `is_exact`.
     """
     lake = context.lake
     pseudonym = context.pseudonyms.subject(subject)
@@ -49,6 +52,8 @@ def erase(context: Context, *, subject: str, request: str, mode: str) -> Erasure
             f"The request {request} was made for another subject; give this one an id of its own."
         )
     if erasure is None:
+        if not is_exact:
+            near_names.refuse(context, subject)
         erasure = ErasureRequest(
             request, ErasureState.REQUESTED, mode, tombstone, secrets.token_hex(16), context.now, 0
         )
@@ -147,7 +152,7 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
     """
     lake = context.lake
     finish_half_published(context)
-    data = SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids)
+    data = _data(context, erasure, pseudonym)
     hashes = data.hashes(context.pseudonyms.originals)
     photos = {context.pseudonyms.tombstone(original) for original in hashes}
     fault_points.at("erase: before tombstones")
@@ -201,7 +206,7 @@ def _remove_objects_and_rows(
         check_lease=lake.check_lease,
     )
     fault_points.at("erase: landing objects gone")
-    _remove_rows(lake, SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids))
+    _remove_rows(lake, _data(context, erasure, pseudonym))
     return request_journal.reach(
         lake,
         erasure,
@@ -217,13 +222,20 @@ def _remove_objects_and_rows(
     )
 
 
+def _data(context: Context, erasure: ErasureRequest, pseudonym: str) -> SubjectData:
+    """Return what the lake holds of the subject now, with the photos that the request knows of."""
+    return SubjectData.of(
+        context.lake, context.pseudonyms, pseudonym=pseudonym, photo_ids=erasure.photo_ids
+    )
+
+
 def _remove_rows(lake: WritableLake, data: SubjectData) -> None:
     """Remove the rows of a subject, in an order that lets the same call continue after a crash.
 
     No chunk may be half published. Raises BadInput where one is, and Busy.
     """
     photo_removal.remove_photos(lake, data.keys("photo_id"), layer=ERASE)
-    for table, column in data.BRONZE_ORDER:
+    for table, column in data.bronze_keys:
         photo_removal.remove_rows(lake, table, data.keys(column), on=[column], layer=ERASE)
     photo_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("erase: chunks counted")

@@ -90,11 +90,16 @@ def _is_of_subject(
     stored: StoredObject, search: SubjectMatcher, known: KnownObjects, *, deep: bool
 ) -> bool:
     """Return whether an object is the subject's, by its path, or a copy of an erased photo without a
-    subject."""
+    subject.
+
+    An object whose path only looks like a subject's is nobody's: it may be somebody else's copy.
+    """
     arrived = _arrival(stored, search)
     if arrived.subject is not None:
         return search.is_subject(arrived.subject)
-    if not stored.has_content:
+    if search.is_hidden_in(arrived.landing.path):
+        return True
+    if arrived.is_uncertain or not stored.has_content:
         return False
     if arrived.key in known.copies:
         return True

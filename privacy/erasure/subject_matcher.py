@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from lake.context import Context
 from lake.pseudonyms import Pseudonyms
+from lake.subject_paths import hidden_names
 from privacy import tombstones
 from privacy.erasure.request_journal import ErasureRequest
 
@@ -38,6 +39,11 @@ class SubjectMatcher:
         if pseudonym not in self._known:
             self._known[pseudonym] = self.pseudonyms.tombstone(pseudonym) == self.subject
         return self._known[pseudonym]
+
+    def is_hidden_in(self, path: str | None) -> bool:
+        """Return whether a path names the subject, though a lake of format 4 found no subject in it."""
+        names = hidden_names(path, self.pseudonyms.names)
+        return any(self.is_subject(self.pseudonyms.subject(name)) for name in names)
 
     def is_erased(self, original: str | None, subject: str | None) -> bool:
         """Return whether bytes were erased and belong to no other subject.

@@ -29,7 +29,7 @@ from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher
 
 MAGIC = b"PAR1"
-KEY_COLUMNS = ("photo_id", "subject", "original")
+KEY_COLUMNS = ("photo_id", "subject", "original", "path")
 
 BLOCK = 64 << 20
 """The bytes of a file that are searched at a time."""
@@ -228,6 +228,8 @@ def _in_keys(columns: Mapping[str, list[str | None]], search: SubjectMatcher) ->
     subjects = columns.get("subject", [])
     if any(search.is_subject(subject) for subject in set(subjects)):
         return "a row of the subject"
+    if any(map(search.is_hidden_in, set(columns.get("path", [])))):
+        return "a row whose path names the subject"
     originals = columns.get("original", [])
     owners = subjects or [None] * len(originals)
     if any(map(search.is_erased, originals, owners)):

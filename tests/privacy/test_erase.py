@@ -506,7 +506,8 @@ def test_on_the_command_line(done, command):
     [
         (("--subject", "anna"), "erase needs --subject S and --request ID"),
         (("--subject", "anna", "--request", "for-anna"), "names the subject"),
-        (("--subject", "subject=anna", "--request", "1"), "the part of the folder"),
+        (("--subject", "subject=anna", "--request", "1"), "that follows subject="),
+        (("--subject", " ", "--request", "1"), "--subject is empty"),
         (("--subject", "anna", "--request", "1", "--mode", "later"), "There is no mode later"),
         (("--subject", "anna", "--request", "1", "--deep"), "--deep goes with --verify"),
         (("--verify", "1", "--subject", "anna"), "--verify ID goes with no other option"),
@@ -515,3 +516,20 @@ def test_on_the_command_line(done, command):
 def test_words_that_make_no_request_are_refused(given, said):
     with pytest.raises(BadInput, match=said):
         parse(("erase", *given))
+
+
+def test_while_another_spelling_is_there_nothing_is_erased_and_exact_goes_on(done, command):
+    """Nothing is journalled or certified, and no sentence names anybody. An audit says it too."""
+    send(done.landing, {"near.jpg": jpeg(60, marker="near")}, subject="NOBODY-NEAR")
+    kept = certificates(done)
+    erase_it = ("erase", "--subject", "nobody-near", "--request", "request-5")
+    code, _, err = command(*words(done, *erase_it))
+    assert (code, "--exact" in err, "nobody-near" in err.lower()) == (8, True, False)
+    assert "request-5" not in request_journal.last(done.lake)
+    assert certificates(done) == kept
+    code, out, _ = command(*words(done, "audit", "--subject", "nobody-near"))
+    assert (code, "near this name" in out) == (0, True)
+    code, out, _ = command(*words(done, *erase_it, "--exact"))
+    assert (code, "request-5: nothing held." in out) == (0, True)
+    assert (done.landing / "subject=NOBODY-NEAR/2026/11/near.jpg").exists()
+    shutil.rmtree(done.landing / "subject=NOBODY-NEAR")
