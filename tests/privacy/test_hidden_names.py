@@ -78,7 +78,8 @@ def test_an_erasure_takes_them_in(lake):
 def test_their_landing_objects_go_and_uncertain_ones_stay(tmp_path, known):
     land(tmp_path, [*HERS, *OTHERS, *REJECTED])
     nothing = KnownObjects(frozenset(), frozenset())
-    assert landing_objects.sweep(str(tmp_path), matcher(known), nothing) == []
+    root, own = str(tmp_path), matcher(known)
+    assert landing_objects.sweep(root, own, nothing, check_lease=lambda: None) == []
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {*OTHERS, *REJECTED[1:]}
 
@@ -91,7 +92,7 @@ def test_a_copy_under_an_uncertain_path_may_be_somebody_elses(tmp_path):
     )
     search = SubjectMatcher(TODAY, TODAY.tombstone(TODAY.subject("anna")), frozenset(), erased)
     nothing = KnownObjects(frozenset(), frozenset())
-    landing_objects.sweep(str(tmp_path), search, nothing)
+    landing_objects.sweep(str(tmp_path), search, nothing, check_lease=lambda: None)
     assert [each.name for each in tmp_path.rglob("*.jpg")] == ["1.jpg"]
     assert (tmp_path / "user=bert/1.jpg").exists()
 
