@@ -14,7 +14,7 @@ from conf.identifiers import named
 from conf.settings import Settings
 from lake import lake_format
 from lake.context import Context
-from lake.enums import ERASE, FITTED_PREFIX, ErasureMode, ErasureState
+from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureMode, ErasureState
 from lake.readable_lake import Lake
 from privacy import tombstones
 from privacy.erasure import certificate, certificate_check, request_journal, verification
@@ -67,7 +67,7 @@ def show(console: Console, lake: Lake, erasure: ErasureRequest) -> None:
     removed = ", ".join(
         f"{count:,} of {name}"
         for name, count in sorted(erasure.counts.items())
-        if not name.startswith(FITTED_PREFIX)
+        if not name.startswith((FITTED_PREFIX, POSSIBLY_FITTED_PREFIX))
     )
     what = f"erased: {removed}" if removed else "nothing held"
     say(console, f"{erasure.request}: {what}.")

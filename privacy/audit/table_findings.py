@@ -53,8 +53,8 @@ class PastErasure:
     """An erasure of the subject or the photo, in its last state.
 
     `since` is when it was requested, and `certificate` the id of its certificate. `rows` has the number of
-    rows that it removed, by table, and by model version (`FITTED_PREFIX`) the number of erased photos that
-    the version was fitted on.
+    rows that it removed, by table, and by model version the number of erased photos that the version was
+    fitted on (`FITTED_PREFIX`) or may have been fitted on (`POSSIBLY_FITTED_PREFIX`).
     """
 
     request: str

@@ -39,8 +39,10 @@ METHOD = (
     "tombstones keep out the subject, and copies of the photos that arrive without a subject",
     "the subject's landing objects and folders were deleted",
     "rows were deleted from every table by MERGE against keys, so that no log of a table holds a value",
-    "what the photos had added to the moments was subtracted; PCA versions that were fitted on them were "
-    "fitted anew, and the parameters of the old versions were wiped",
+    "what the photos had added to the moments was subtracted, and the moments moved to a new shift",
+    "PCA and classifier versions that were fitted on the photos, by the lineage of chunks, lost their "
+    "parameters, also those of retired models, and champions were fitted anew; so did versions for which the "
+    "lineage can't exclude it, which are counted as possibly fitted",
     "old files were found by comparing the storage with each table's current version, and removed; in mode "
     "deferred those that VACUUM says no version within the retention needs, and those that hold anything of "
     "the subject",
@@ -248,8 +250,8 @@ def _due(erasure: ErasureRequest) -> dict[str, Any]:
         "at": iso_time(erasure.due_at),
         "what": [
             "files of earlier versions of the tables, which time travel still reads",
-            "the parameters of model versions that were fitted on the photos, and a refit where none was "
-            "made by then",
+            "the parameters of model versions that were, or may have been, fitted on the photos, and a refit "
+            "where none was made by then",
             "verification of every store, and the rest of this certificate",
         ],
     }

@@ -7,11 +7,10 @@ and continues. Keys reach the tables as frames, so that none stands in a log.
 from __future__ import annotations
 
 import secrets
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 
 from conf.errors import BadInput, LeftBehind, Pending
+from gold import moments_table
 from lake import catalog, fault_points, spark_session
 from lake.context import Context
 from lake.enums import ERASE, ErasureMode, ErasureState
@@ -177,17 +176,11 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
         at=context.now,
         key=context.pseudonyms.certificates,
         photo_ids=data.photo_ids,
-        counts=_largest(erasure.counts, data.rows() | data.fitted() | {"landing": landed}),
+        counts=request_journal.largest(
+            erasure.counts, data.rows() | data.fitted() | {"landing": landed}
+        ),
         versions_before=erasure.versions_before or versions,
     )
-
-
-def _largest(*several: Mapping[str, int]) -> dict[str, int]:
-    """Return the largest value of each count: a step that is repeated finds less than the first time."""
-    largest: Counter[str] = Counter()
-    for counts in several:
-        largest |= Counter(counts)
-    return dict(largest)
 
 
 def _remove_objects_and_rows(
@@ -235,6 +228,8 @@ def _remove_rows(lake: WritableLake, data: SubjectData) -> None:
     No chunk may be half published. Raises BadInput where one is, and Busy.
     """
     photo_removal.remove_photos(lake, data.keys("photo_id"), layer=ERASE)
+    if data.photo_ids:
+        moments_table.leave_shifts(lake)
     for table, column in data.bronze_keys:
         photo_removal.remove_rows(lake, table, data.keys(column), on=[column], layer=ERASE)
     photo_removal.recount(lake, catalog.PHOTOS)

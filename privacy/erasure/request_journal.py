@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from typing import Any, Self
 
 from lake import catalog, fault_points
 from lake.chunks import NoChunk
-from lake.enums import ERASE, FITTED_PREFIX, ErasureState
+from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureState
 from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
@@ -30,10 +31,11 @@ class ErasureRequest:
     """One request for erasure in one state, which it reached at the time `at`.
 
     `subject` is the tombstone of the subject. `counts` has the number of rows by table, the number of landing
-    objects (`landing`), and by model version (`FITTED_PREFIX`) the number of erased photos that it was fitted
-    on. `due_at` is when old files may be removed. `certificate` is the id of the request's certificate.
-    `entry` numbers the rows of the journal. `certificates` is the number of the lake's last authenticated
-    certificate, and `head` the SHA-256 of its file, 64 hex digits. `hmac` authenticates the row.
+    objects (`landing`), and by model version the number of erased photos that it was fitted on
+    (`FITTED_PREFIX`) or may have been fitted on (`POSSIBLY_FITTED_PREFIX`). `due_at` is when old files may be
+    removed. `certificate` is the id of the request's certificate. `entry` numbers the rows of the journal.
+    `certificates` is the number of the lake's last authenticated certificate, and `head` the SHA-256 of its
+    file, 64 hex digits. `hmac` authenticates the row.
     """
 
     request: str
@@ -54,11 +56,12 @@ class ErasureRequest:
 
     @property
     def fitted(self) -> list[str]:
-        """The names of the model versions that were fitted on the erased photos."""
+        """The names of the model versions that were fitted on the erased photos, or may have been."""
         return sorted(
-            name.removeprefix(FITTED_PREFIX)
+            name.removeprefix(prefix)
+            for prefix in (FITTED_PREFIX, POSSIBLY_FITTED_PREFIX)
             for name in self.counts
-            if name.startswith(FITTED_PREFIX)
+            if name.startswith(prefix)
         )
 
     @property
@@ -113,6 +116,19 @@ class ErasureRequest:
             head=row.get("head"),
             hmac=row.get("hmac"),
         )
+
+
+def largest(*several: Mapping[str, int]) -> dict[str, int]:
+    """Return the largest value of each count: a step that is repeated finds less than the first time.
+
+    A version that was once known to be fitted on the photos is no longer one that only may have been.
+    """
+    counts: Counter[str] = Counter()
+    for each in several:
+        counts |= Counter(each)
+    fitted = {name.removeprefix(FITTED_PREFIX) for name in counts if name.startswith(FITTED_PREFIX)}
+    known = {f"{POSSIBLY_FITTED_PREFIX}{version}" for version in fitted}
+    return {name: count for name, count in counts.items() if name not in known}
 
 
 def rows(lake: Lake) -> list[ErasureRequest]:

@@ -1,20 +1,22 @@
-"""The data that the lake holds of a subject: rows by table, and model versions that were fitted on them."""
+"""The data that the lake holds of a subject: rows by table, and model versions that saw them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.enums import FITTED_PREFIX, ModelKind
+from lake.enums import ModelKind
 from lake.pseudonyms import KeyedHash, Pseudonyms
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.subject_paths import hidden_names
+from privacy.model_lineage import MODEL_COLUMNS, ModelLineage, PhotoLineage
 
 PHOTO_TABLES = (
     catalog.OBJECTS,
@@ -106,23 +108,50 @@ class SubjectData:
         return {name: count for name, count in total.items() if count}
 
     def fitted(self) -> dict[str, int]:
-        """Return on how many of the photos each model version was fitted, by `FITTED_PREFIX` and its name."""
-        grain = ("photo_id", "weights_id", "chunk")
-        embedded = self.rows_of(catalog.EMBEDDINGS).distinct(*grain)
-        rows = self.lake.records(
+        """Return on how many of the photos each model version was or may have been fitted, by its name behind
+        a prefix, as `ModelLineage.fitted_on`.
+
+        Nothing can be told of somebody of whom the lake holds no row: the result is empty.
+        """
+        if not self.photo_ids and not self.rows():
+            return {}
+        models = self.lake.records(
             catalog.MODELS,
-            columns=["version", "weights_id", "through_chunk"],
+            columns=MODEL_COLUMNS,
             where=pc.field("kind") != ModelKind.EXTRACTOR.value,
         )
-        fitted = {}
-        for row in rows:
-            seen = sum(
-                weights_id == row["weights_id"] and chunk <= row["through_chunk"]
-                for _, weights_id, chunk in embedded
+        lineage = ModelLineage(self.lake.ledger.chunks().values())
+        return lineage.fitted_on(models, self._photo_lineages())
+
+    def _photo_lineages(self) -> list[PhotoLineage]:
+        """Return the lineage of each photo of which bronze/photos or silver/embeddings holds a row.
+
+        The time is the first of its chunk, so that photos of one chunk are alike.
+        """
+        arrived = self.rows_of(catalog.PHOTOS).distinct("photo_id", "chunk", "ingested_at")
+        first_of: dict[int, datetime] = {}
+        for _, chunk, at in arrived:
+            if at is not None:  # Spark gives a time of this machine's zone, and Arrow one of UTC
+                first_of[chunk] = min(first_of.get(chunk, at.astimezone(UTC)), at.astimezone(UTC))
+        arrived_in = {photo_id: chunk for photo_id, chunk, _ in arrived}
+        embedded, refused = map(self._silver_chunks, (catalog.EMBEDDINGS, catalog.QUARANTINE))
+        return [
+            PhotoLineage(
+                arrived_in.get(photo_id),
+                first_of.get(arrived_in.get(photo_id, 0)),
+                frozenset(embedded.get(photo_id, ())),
+                frozenset(refused.get(photo_id, ())),
             )
-            if seen:
-                fitted[f"{FITTED_PREFIX}{row['version']}"] = seen
-        return fitted
+            for photo_id in arrived_in.keys() | embedded.keys()
+        ]
+
+    def _silver_chunks(self, table: Table) -> dict[str, set[tuple[str, int]]]:
+        """Return the weights_id and the chunk of each row that a table of silver has of a photo, by photo."""
+        found: dict[str, set[tuple[str, int]]] = {}
+        rows = self.rows_of(table).distinct("photo_id", "weights_id", "chunk")
+        for photo_id, weights_id, chunk in rows:
+            found.setdefault(photo_id, set()).add((weights_id, chunk))
+        return found
 
     def hashes(self, originals: KeyedHash) -> set[str]:
         """Return two keyed hashes of every photo: of its bytes as they arrived, and as bronze keeps them.

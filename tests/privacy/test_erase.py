@@ -19,8 +19,9 @@ from cli.step_runner import run_steps
 from conf.errors import BadInput, LeftBehind, Pending
 from gold import model_reader, model_versions, pca
 from gold.moments import Moments
+from gold.retire_extractor import retire
 from lake import catalog, fault_points, pseudonyms
-from lake.enums import ERASE, ErasureState
+from lake.enums import ERASE, POSSIBLY_FITTED_PREFIX, ErasureState
 from privacy import tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
@@ -208,6 +209,44 @@ def test_the_pca_is_the_one_that_never_saw_them(done):
     centred = x - x.mean(axis=0)
     off = np.abs(centred @ kept.basis[:, clear]) - np.abs(centred @ anew.basis[:, clear])
     assert (off**2).max() <= 1e-9 * anew.variance
+
+
+def test_the_moments_are_about_the_mean_of_those_who_stay(done):
+    """Their shift was the mean of the first chunk's embeddings, of which some left."""
+    [row] = done.lake.records(catalog.MOMENTS)
+    x = np.array([each["embedding"] for each in done.lake.records(catalog.EMBEDDINGS)])
+    held = Moments.read(row)
+    assert held.n == len(x)
+    np.testing.assert_array_equal(held.shift, held.shift.astype(np.float32))
+    np.testing.assert_allclose(held.shift, x.mean(axis=0), rtol=1e-6, atol=1e-6)
+
+
+def test_versions_of_a_model_that_was_retired_before_are_wiped_too(held, tmp_path, spark):
+    """Nothing of silver and gold tells any more which versions saw the photos: the chunks' lineage does."""
+    shutil.copytree(held.root, tmp_path, dirs_exist_ok=True)
+    place = Place.of(tmp_path, spark, *OVERRIDES)
+    with place.writing() as context:
+        retire(context.lake, "efficientnet_lite0")
+    before = fitted_versions(place)
+    assert any(before.values())
+    erasure = erased(place)
+    after = fitted_versions(place)
+    assert after == {version: [] for version in before}
+    counts = [name for name in erasure.counts if name.startswith(POSSIBLY_FITTED_PREFIX)]
+    assert sorted(counts) == [f"{POSSIBLY_FITTED_PREFIX}{version}" for version in before]
+    [told] = certificates(place).values()
+    assert set(counts) <= set(told["counts"])
+    strays = unreferenced_files.strays(place.lake, catalog.MODELS)
+    assert not [each for each in strays if each.name.endswith(".parquet")]
+
+
+def fitted_versions(place):
+    """The columns that hold something of the photos, by the version of a PCA or a classifier."""
+    return {
+        row["version"]: [name for name in model_versions.WIPED if row[name] is not None]
+        for row in sorted(place.lake.records(catalog.MODELS), key=lambda row: row["version"])
+        if row["kind"] != "extractor"
+    }
 
 
 def test_a_version_fitted_on_them_is_empty_and_no_way_leads_back(done):

@@ -33,7 +33,7 @@ def whole(tmp_path_factory):
     3 replaces everything by Anna's; Carla's photo comes with 5. 4 has a checkpoint; 0, 4 and 6 add no row."""
     root = tmp_path_factory.mktemp("whole") / "lake"
     place = f"{root}/{TABLE.name}"
-    for table in (TABLE, catalog.ERASURES, catalog.MODELS, catalog.QUALITY):
+    for table in (TABLE, catalog.ERASURES, catalog.MODELS, catalog.QUALITY, catalog.CHUNKS):
         small_tables.create(str(root), table, {})
     for version, who in enumerate((ANNA, BRUNO, ANNA, None, CARLA, None), start=1):
         rows = [] if who is None else [photo(who, version=version)]
