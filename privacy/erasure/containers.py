@@ -7,7 +7,6 @@ unpacked is reported, and what came out before it is yielded.
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,16 +15,14 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-Opener = Callable[[], BinaryIO]
+from privacy.erasure import spark_lz4_blocks
+from privacy.erasure.spark_lz4_blocks import PIECE, Opener, Undecoded
 
 BLOCK = 8 << 20
 """The bytes of a file that are searched at a time."""
 
 OVERLAP = 4096
 """The bytes of a block that are searched again with the next one, so that nothing is missed between them."""
-
-PIECE = 64 << 10
-"""The bytes that are unpacked at a time."""
 
 HEAD = PIECE + 64
 """The bytes at the beginning of a file by which a container is known: one of Spark's blocks begins there."""
@@ -35,22 +32,6 @@ MOST_LAYERS = 3
 
 LARGEST_RATIO, SMALLEST_LIMIT = 250, 64 << 20
 """A container unfolds to so many times the file's size, or to so many bytes where that is more."""
-
-LARGEST_BLOCK = 32 << 20
-"""The largest block that Spark's stream of blocks has."""
-
-MOST_BROKEN = 100
-"""After so many broken blocks the rest of a stream of blocks is left."""
-
-SPARK_MAGIC = b"LZ4Block"
-SPARK_HEADER = struct.Struct("<8sBIII")
-"""The magic, the token with the method, the sizes packed and unpacked, and a checksum."""
-
-STORED_METHOD, LZ4_METHOD = 0x10, 0x20
-
-
-class Undecoded(Exception):
-    """A container, or a part of it, can't be unpacked. The message says which kind and why."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +128,7 @@ def _kind(head: bytes) -> Container | None:
     for kind in CONTAINERS:
         if head.startswith(kind.begins):
             return kind
-    return SPARK_BLOCKS if SPARK_MAGIC in head else None
+    return SPARK_BLOCKS if spark_lz4_blocks.MAGIC in head else None
 
 
 def _unpacked(kind: Container, opener: Opener, limit: int) -> BinaryIO:
@@ -222,8 +203,8 @@ def _last_bytes(codec: str, opener: Opener, done: int) -> bytes:
     try:
         with opener() as file:
             stream = pa.CompressedInputStream(pa.PythonFile(file, mode="r"), codec)
-            while done:
-                done -= len(stream.read(min(done, PIECE)))
+            while done and (piece := stream.read(min(done, PIECE))):
+                done -= len(piece)
             while len(last) < PIECE and (byte := stream.read(1)):
                 last += byte
     except (pa.ArrowException, OSError):
@@ -231,65 +212,9 @@ def _last_bytes(codec: str, opener: Opener, done: int) -> bytes:
     return bytes(last)
 
 
-def _spark_blocks(opener: Opener) -> Iterator[bytes]:
-    """Unpack the blocks that Spark writes (`LZ4BlockOutputStream`), also of a file that begins or ends within
-    one, as a piece of a broadcast does."""
-    codec = pa.Codec("lz4_raw")
-    broken = 0
-    with opener() as file:
-        buffer = file.read(PIECE)
-        while len(buffer) >= SPARK_HEADER.size and broken < MOST_BROKEN:
-            at = buffer.find(SPARK_MAGIC)
-            if at != 0:
-                broken += 1
-                buffer = buffer[at:] if at > 0 else buffer[1 - len(SPARK_MAGIC) :]
-                buffer += file.read(PIECE)
-                if at < 0 and SPARK_MAGIC not in buffer and len(buffer) < PIECE:
-                    break
-                continue
-            if len(buffer) < SPARK_HEADER.size:
-                break
-            _, token, packed, size, _ = SPARK_HEADER.unpack_from(buffer)
-            end = SPARK_HEADER.size + packed
-            if packed <= LARGEST_BLOCK and len(buffer) < end:
-                buffer += _exactly(file, end - len(buffer))
-            piece = _of_block(codec, token & 0xF0, buffer[SPARK_HEADER.size : end], packed, size)
-            if piece is None:
-                broken += 1
-                buffer = buffer[1:]
-            else:
-                yield piece
-                buffer = buffer[end:]
-            if len(buffer) < PIECE:
-                buffer += file.read(PIECE)
-    if broken or buffer:
-        raise Undecoded("blocks of Spark's LZ4, not all whole")
-
-
-def _exactly(file: BinaryIO, count: int) -> bytes:
-    """Return the next `count` bytes of a file, or as many as there are."""
-    parts = []
-    while count and (part := file.read(min(count, PIECE))):
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
-
-
-def _of_block(codec: pa.Codec, method: int, body: bytes, packed: int, size: int) -> bytes | None:
-    """Return what one of Spark's blocks unfolds to; None where it is broken."""
-    if len(body) != packed or size > LARGEST_BLOCK:
-        return None
-    if method == STORED_METHOD:
-        return body
-    if method != LZ4_METHOD:
-        return None
-    try:
-        return bytes(codec.decompress(body, size, asbytes=True))
-    except (pa.ArrowException, OSError):
-        return None
-
-
-SPARK_BLOCKS = Container("blocks of Spark's LZ4", _spark_blocks, (SPARK_MAGIC,))
+SPARK_BLOCKS = Container(
+    "blocks of Spark's LZ4", spark_lz4_blocks.unpacked, (spark_lz4_blocks.MAGIC,)
+)
 CONTAINERS = (
     Container("gzip", _gzip, (b"\x1f\x8b\x08",)),
     Container(

@@ -46,7 +46,7 @@ class Residue:
 
 
 @dataclass(frozen=True)
-class Undecoded:
+class UndecodedFile:
     """A file that can't be decoded, or not all of it: its store, its path, and `what` it is."""
 
     store: str
@@ -70,7 +70,7 @@ class SearchResult:
     bytes: dict[str, int] = field(default_factory=dict)
     residues: list[Residue] = field(default_factory=list)
     mentions: list[str] | None = None
-    undecoded: list[Undecoded] = field(default_factory=list)
+    undecoded: list[UndecodedFile] = field(default_factory=list)
 
     def count_file(self, store: str, size: int) -> None:
         """Count a file of `size` bytes as searched."""
@@ -152,7 +152,7 @@ def _search_file(
             residue = residue or in_content.residue
             found.mention |= in_content.mention
             result.undecoded += [
-                Undecoded(store, str(stored), what) for what in in_content.undecoded
+                UndecodedFile(store, str(stored), what) for what in in_content.undecoded
             ]
     except FileNotFoundError:
         return  # it vanished since it was listed, as the lease's file does at each renewal
