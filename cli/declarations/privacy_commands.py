@@ -104,7 +104,10 @@ COMMANDS = (
                 "deferred: old files go when the retention ends (default); immediate: at once",
                 choices=tuple(ErasureMode),
             ),
-            Flag("--exact", "this spelling alone, though something stands near the name"),
+            Flag(
+                "--exact",
+                "go on though something is near the name, or the bare name stands in files",
+            ),
             Option("--verify", "ID", "search again for what a request erased"),
             Flag("--deep", "with --verify: decode every column"),
         ),
