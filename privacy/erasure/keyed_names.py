@@ -18,7 +18,7 @@ from lake.subject_paths import COLONS, EQUALS, SUBJECT
 LONGEST = 400
 """The bytes behind the word that may belong to a name. The name of a folder has 255, and encodings more."""
 
-MOST_WORDS = 10
+MOST_WORDS = 6
 """The words that a name may have where nothing but white space or punctuation ends it."""
 
 MOST_ROUNDS = 4
@@ -63,6 +63,7 @@ AROUND = 160
 
 PLAIN_KEY = re.compile(SUBJECT.encode())
 BEHIND_KEY = re.compile(rb"""[\s"'\\,:=\[]{0,12}[^\x00-\x1f"/<>]{1,%d}""" % LONGEST)
+OPTION = re.compile(rb"--subject(%s)" % BEHIND_KEY.pattern)
 UTF_16_KEY = re.compile(rb"\0".join(bytes([each]) for each in SUBJECT.encode()))
 """These two are searched in lower case."""
 
@@ -71,18 +72,14 @@ PLAIN_NAME = re.compile(rb"=([A-Za-z0-9]+)")
 
 SPACES = rf"[\s{ZERO_WIDTH}]*"
 SEPARATOR = re.compile(
-    rf"""[\\"']*{SPACES}[{EQUALS}{COLONS}]{SPACES}\\*["']?|[\\"',]*[\s,]+[\\"'\[]*"""
+    rf"""[\\"']*{SPACES}[{EQUALS}{COLONS}]{SPACES}\\*["']?|(?<=--)[\\"',]*[\s,]+[\\"'\[]*"""
 )
-"""What stands between the word and a name: `=`, `": "`, or the space of `--subject anna`."""
+"""What stands between the word and a name: `=`, `": "`, or, behind `--`, the space of `--subject anna`."""
 
 ENDING = re.compile(r"[/\x00-\x1f\"<>]")
-LAST = re.compile(
-    r"(?<=[^\s!-/:-@\[-`{-~\u2000-\u206f\u3000-\u303f\ufffd\ud800-\udfff])"
-    r"(?=[\s!-/:-@\[-`{-~\u2000-\u206f\u3000-\u303f\ufffd\ud800-\udfff])"
-    r"|(?<=[\s!-/:-@\[-`{-~\u2000-\u206f\u3000-\u303f\ufffd\ud800-\udfff])"
-    r"(?=[^\s!-/:-@\[-`{-~\u2000-\u206f\u3000-\u303f\ufffd\ud800-\udfff])"
-)
-"""The places between a word and what is none: there a name may end."""
+BREAK = r"\s!-/:-@\[-`{-~\u2000-\u206f\u3000-\u303f\ufffd\ud800-\udfff"
+LAST = re.compile(rf"(?<=[^{BREAK}])(?=[{BREAK}])|(?<=[^{BREAK}][.')])")
+"""The places where a name may end: behind a word, and behind a mark that may belong to it."""
 
 ESCAPED = re.compile(r"((?:\\+u[0-9a-fA-F]{4})+)|((?:\\+x[0-9a-fA-F]{2})+)|\\+(['\"])")
 DIGITS = re.compile(r"[ux]([0-9a-fA-F]{2,4})")
@@ -99,6 +96,9 @@ def candidates(content: bytes) -> set[str]:
 
 def _behind_keys(content: bytes, lower: bytes) -> set[bytes]:
     """Return what stands behind each word `subject`, up to what no name has."""
+    found = set()
+    for match in OPTION.finditer(content):
+        found.add(b"--" + match[1])
     ends = {match.end() for match in PLAIN_KEY.finditer(lower)}
     for letter in ENCODED_LETTERS:
         done = 0
@@ -107,7 +107,7 @@ def _behind_keys(content: bytes, lower: bytes) -> set[bytes]:
                 start, done = max(match.start() - AROUND, 0), match.end() + AROUND
                 ends.update(each.end() for each in ENCODED_KEY.finditer(content, start, done))
     matches = (BEHIND_KEY.match(content, end) for end in ends)
-    return {match[0] for match in matches if match}
+    return found | {match[0] for match in matches if match}
 
 
 def unescaped(text: str) -> str:
@@ -135,7 +135,7 @@ def _names(behind: bytes) -> Iterator[str]:
         return
     text = behind.decode(errors="surrogateescape")
     for _ in range(MOST_ROUNDS):
-        if match := SEPARATOR.match(text):
+        if match := SEPARATOR.match(text, 2 if text.startswith("--") else 0):
             yield from _beginnings(text[match.end() :])
             if match[0].endswith("'"):
                 yield from _beginnings(text[match.end() - 1 :])
@@ -153,7 +153,7 @@ def _beginnings(text: str) -> Iterator[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     ends = [match.start() for match in LAST.finditer(text[:LONGEST])]
-    for place in {*ends[: 2 * MOST_WORDS], len(text)}:
+    for place in {*ends[:MOST_WORDS], len(text)}:
         name = stripped(text[:place])
         if name:
             yield name
