@@ -7,12 +7,12 @@ secret, so that one kind can't be turned into another.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from conf.errors import BadInput, BadSettings, Refused
@@ -36,7 +36,7 @@ class Pseudonyms:
 
     def subject(self, name: str) -> str:
         """Return the pseudonym of a data subject, by any spelling of the name."""
-        return self._hmac("subject", self.names.name(name))
+        return self._subjects(os.fsencode(self.names.name(name)))
 
     def path(self, path: str) -> str:
         """Return the keyed hash of a path under the landing root."""
@@ -49,20 +49,24 @@ class Pseudonyms:
         """
         return self.tombstones(pseudonym.encode())
 
-    @property
+    @cached_property
     def originals(self) -> KeyedHash:
         """The hash of photos' bytes. Workers get it, because it can make no other pseudonym."""
         return KeyedHash(self._derived("original"))
 
-    @property
+    @cached_property
     def tombstones(self) -> KeyedHash:
         """The hash that makes tombstones. Workers get it, because it can make no other pseudonym."""
         return KeyedHash(self._derived("tombstone"))
 
-    @property
+    @cached_property
     def certificates(self) -> KeyedHash:
         """The hash that authenticates certificates of erasure and the rows of their journal."""
         return KeyedHash(self._derived("certificate"))
+
+    @cached_property
+    def _subjects(self) -> KeyedHash:
+        return KeyedHash(self._derived("subject"))
 
     @property
     def fingerprint(self) -> str:
@@ -84,7 +88,7 @@ class KeyedHash:
 
     def __call__(self, content: bytes) -> str:
         """Return the hash of bytes, 64 hex digits."""
-        return hmac.new(self.key, content, hashlib.sha256).hexdigest()
+        return hmac.digest(self.key, content, "sha256").hex()
 
 
 def load(

@@ -72,6 +72,14 @@ def show(console: Console, lake: Lake, erasure: ErasureRequest) -> None:
     what = f"erased: {removed}" if removed else "nothing held"
     say(console, f"{erasure.request}: {what}.")
     say(console, f"certificate {erasure.certificate}: {place}")
+    body = certificate.read(lake.files.read(f"{certificate.FOLDER}/{name}") or b"") or {}
+    if undecoded := (body.get("verification") or {}).get("undecoded"):
+        count = sum(each["files"] for each in undecoded)
+        kinds = ", ".join(sorted({each["what"] for each in undecoded}))
+        say(
+            console,
+            f"{count:,} files could not be decoded ({kinds}); erase --verify {erasure.request} names them.",
+        )
     if erasure.head:
         say(console, f"It is number {erasure.certificates}, and its SHA-256 is {erasure.head}.")
 
@@ -111,6 +119,8 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
         for fault in certificates.faults:
             say(console, f"certificate {fault}.")
     check(result)
+    if result.undecoded:
+        say(console, f"not decoded: {'; '.join(map(str, result.undecoded))}.")
     say(
         console,
         f"{erasure.request}: {sum(result.files.values()):,} files, "

@@ -9,6 +9,7 @@ from conf.errors import BadInput
 from lake.enums import ErasureMode
 from lake.subject_names import normalised
 from lake.subject_paths import names_a_folder
+from privacy.erasure.name_forms import NameForms
 
 SUBJECT = "as in the name of the folder subject=S"
 
@@ -47,7 +48,7 @@ def _check_erase(words: Words) -> None:
         )
     if words.deep:
         raise BadInput("--deep goes with --verify ID; erase first, and verify with a second call.")
-    if len(words.subject) > 2 and words.subject in words.request:
+    if len(normalised(words.subject)) > 1 and NameForms(words.subject).in_id(words.request):
         raise BadInput(
             "--request names the subject, and it is kept for good; give it a neutral id."
         )
@@ -103,7 +104,10 @@ COMMANDS = (
                 "deferred: old files go when the retention ends (default); immediate: at once",
                 choices=tuple(ErasureMode),
             ),
-            Flag("--exact", "this spelling alone, though something stands near the name"),
+            Flag(
+                "--exact",
+                "go on though something is near the name, or the bare name stands in files",
+            ),
             Option("--verify", "ID", "search again for what a request erased"),
             Flag("--deep", "with --verify: decode every column"),
         ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -46,8 +47,12 @@ METHOD = (
     "old files were found by comparing the storage with each table's current version, and removed; in mode "
     "deferred those that VACUUM says no version within the retention needs, and those that hold anything of "
     "the subject",
-    "the storage was listed; the key columns of every Parquet file were read, whether a version refers to "
-    "the file or not, and the raw bytes of every other file",
+    "the storage was listed; the columns with keys and with text of every Parquet file were read, whether a "
+    "version refers to the file or not, and the bytes of every other file, also unpacked where it is gzip, "
+    "zstd, LZ4 or a stream of Spark's LZ4 blocks",
+    "in them the photo ids, the pseudonym, and the name behind the word subject were searched, in UTF-8, "
+    "UTF-16 and Latin-1, percent-encoded, and escaped as in JSON and HTML; the bare name as a word, in the "
+    "same forms and in any case, where name_in_clear says that the command knew it",
 )
 NOT_COVERED = (
     "copies outside the stores named here: exports, backups, what a provider keeps",
@@ -212,13 +217,7 @@ def _told(
         "versions_after": dict(erasure.versions_after),
         "method": METHOD,
         "due": None if result else _due(erasure),
-        "verification": result
-        and {
-            "deep": result.deep,
-            "files": sum(result.files.values()),
-            "bytes": sum(result.bytes.values()),
-            "residues": len(result.residues),
-        },
+        "verification": result and _verification(result),
         "not_covered": NOT_COVERED,
         "run_id": lake.run.run_id,
         "code_revision": lake.run.code_revision,
@@ -230,6 +229,23 @@ def _outcome(erasure: ErasureRequest, result: SearchResult | None) -> str:
     if result is None:
         return PENDING
     return NOTHING_HELD if erasure.is_of_nothing else ERASED
+
+
+def _verification(result: SearchResult) -> dict[str, Any]:
+    """Return what was searched and found. Paths may hold names, so what can't be decoded is told by kind."""
+    undecoded = Counter((each.store, each.what) for each in result.undecoded)
+    return {
+        "deep": result.deep,
+        "files": sum(result.files.values()),
+        "bytes": sum(result.bytes.values()),
+        "residues": len(result.residues),
+        "name_in_clear": result.mentions is not None,
+        "mentions": None if result.mentions is None else len(result.mentions),
+        "undecoded": [
+            {"store": store, "what": what, "files": count}
+            for (store, what), count in sorted(undecoded.items())
+        ],
+    }
 
 
 def _stores(result: SearchResult | None, places: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ def erase(
     if not erasure.has_reached(ErasureState.LOGICAL):
         erasure = _fence(context, erasure, pseudonym)
         erasure = _remove_objects_and_rows(context, erasure, pseudonym)
-    return _complete(context, erasure)
+    return _complete(context, erasure, name=subject, is_exact=is_exact)
 
 
 def finish_due(context: Context) -> list[ErasureRequest]:
@@ -80,10 +80,12 @@ def finish_due(context: Context) -> list[ErasureRequest]:
     ]
 
 
-def _complete(context: Context, erasure: ErasureRequest) -> ErasureRequest:
+def _complete(
+    context: Context, erasure: ErasureRequest, *, name: str | None = None, is_exact: bool = False
+) -> ErasureRequest:
     """Remove the files of a request whose rows are gone, verify the result, and write the certificate.
 
-    Raises as `erase`.
+    `name` is the subject's name in clear, where the command knows it. Raises as `erase`.
     """
     key = context.pseudonyms.certificates
     if not erasure.has_reached(ErasureState.CERTIFIED) and not erasure.is_due(context.now):
@@ -106,7 +108,7 @@ def _complete(context: Context, erasure: ErasureRequest) -> ErasureRequest:
             key=key,
             versions_after=after,
         )
-        result = _verify(context, erasure)
+        result = _verify(context, erasure, name=name, is_exact=is_exact)
         erasure = request_journal.reach(
             context.lake, erasure, ErasureState.VERIFIED, at=context.now, key=key
         )
@@ -250,12 +252,20 @@ def _is_due_at_once(context: Context, erasure: ErasureRequest) -> bool:
     return not verification.verify(context.lake, context.settings, erasure, search).residues
 
 
-def _verify(context: Context, erasure: ErasureRequest) -> verification.SearchResult:
-    """Search every store for what is left of the subject. Raises LeftBehind where something is found."""
-    result = verification.verify(
-        context.lake, context.settings, erasure, matcher_for(context, erasure)
-    )
+def _verify(
+    context: Context, erasure: ErasureRequest, *, name: str | None, is_exact: bool
+) -> verification.SearchResult:
+    """Search every store for what is left of the subject. Raises LeftBehind where something is found; with
+    `is_exact` the bare name is no reason, because it may be another word."""
+    search = matcher_for(context, erasure)
+    result = verification.verify(context.lake, context.settings, erasure, search, name=name)
     check(result)
+    if result.mentions and not is_exact:
+        raise LeftBehind(
+            f"The name itself stands in {len(result.mentions):,} files: {'; '.join(result.mentions)}. Nobody "
+            f"can tell from bytes whether the person is meant. Nothing is certified: remove what is the "
+            f"person's, and run the same command again; where it is another word, give --exact."
+        )
     return result
 
 

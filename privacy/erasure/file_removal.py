@@ -13,6 +13,7 @@ from lake.storage.folder import StoredObject
 from lake.writable_lake import WritableLake
 from privacy.audit import audit_log
 from privacy.erasure import landing_objects, unreferenced_files, verification
+from privacy.erasure.file_search import residue_in
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher, matcher_for
@@ -69,7 +70,7 @@ def _remove_old_files(
     """
 
     def is_of_subject(stored: StoredObject) -> bool:
-        return verification.residue_in(stored, search) is not None
+        return residue_in(stored, search) is not None
 
     lake = context.lake
     left: list[StoredObject] = []

@@ -162,6 +162,9 @@ TOGETHER = [
         "Give --subject only the part of the folder's name that follows",
     ),
     ("audit --subject Subject%3Danna", "Give --subject only the part of the folder's name that"),
+    ("erase --subject anna --request R-ANNA", "--request names the subject, and it is kept for"),
+    ("erase --subject Zoé --request Zo%C3%A9-1", "--request names the subject, and it is kept for"),
+    ("erase --subject Li --request li.1", "--request names the subject, and it is kept for"),
     ("erase --subject= --request r", "The value of --subject is empty; write --subject S."),
     ("erase --subject anna/ --request r", "Give --subject only the part of the folder's name that"),
     (

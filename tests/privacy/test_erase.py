@@ -28,7 +28,7 @@ from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure import request_journal, unreferenced_files
 from privacy.erasure.request_journal import ErasureRequest
 from report.lake_counts import sums
-from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices
+from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices, written
 from tests.support.erasures import REQUEST, erased
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
@@ -72,6 +72,7 @@ def needles(place, *, photo_ids):
     with place.writing() as context:
         keys = context.pseudonyms
     raw = [MARKER.encode(), keys.subject(SUBJECT).encode()]
+    raw += written(MARKER)
     raw += [piece for name, photo in PHOTOS.items() if photo != SHARED for piece in slices(photo)]
     return raw, [photo.encode() for photo in photo_ids]
 

@@ -12,7 +12,7 @@ from lake.storage.folder import StoredObject
 from lake.storage.locate import folder
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion
-from privacy.erasure import landing_objects, verification
+from privacy.erasure import file_search, landing_objects
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.subject_data import SubjectData
 from privacy.erasure.subject_matcher import SubjectMatcher
@@ -103,12 +103,13 @@ def test_a_copy_under_an_uncertain_path_may_be_somebody_elses(tmp_path):
         (FORMAT_4, "Subject=anna/1.txt", "a row whose path names the subject"),
         (FORMAT_4, "Subject=bert/1.txt", None),
         (FORMAT_4, None, None),
-        (TODAY, "Subject=anna/1.txt", None),
+        (FORMAT_4, "subject:anna/1.txt", None),
+        (TODAY, "Subject=anna/1.txt", "the subject's name"),
     ],
 )
 def test_the_verification_reads_the_paths_of_rows(tmp_path, known, path, what):
-    """Under today's rule no table has such a path, so none is read for it."""
+    """Under today's rule no table has such a path, so each is the subject's name in clear."""
     file = tmp_path / "rows"
     pq.write_table(pa.table({"object": ["o"], "path": pa.array([path], pa.string())}), file)
     stored = StoredObject(folder(str(tmp_path)), file.name)
-    assert verification.residue_in(stored, matcher(known)) == what
+    assert file_search.residue_in(stored, matcher(known)) == what
