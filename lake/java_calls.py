@@ -6,6 +6,7 @@ An exception in the middle of a call would leave its answer in the connection, f
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import pyspark.core.context
 from py4j.clientserver import JavaClient
 from py4j.protocol import ERROR
 from pyspark import SparkContext
+from pyspark.accumulators import AccumulatorServer
 
 from lake import stop_signals
 from lake.stop_signals import Stopped
@@ -31,12 +33,26 @@ def stopped_between() -> Iterator[None]:
     signals, pysparks["signal"] = pysparks["signal"], NO_HANDLER
     send = JavaClient.send_command
     JavaClient.send_command = _awaited(send)
+    AccumulatorServer.handle_error = _told_unless_java_ended  # type: ignore[method-assign, assignment]
     try:
         with stop_signals.cancelled_by(_cancel_jobs):
             yield
     finally:
         JavaClient.send_command = send
         pysparks["signal"] = signals
+
+
+_handle_error = AccumulatorServer.handle_error
+
+
+def _told_unless_java_ended(server: AccumulatorServer, request: Any, address: Any) -> None:
+    """Have a thread of PySpark's print an error, but not that Java has ended its connection: a signal to the
+    whole group ends Java too, and where Java ends by itself, the call that waits for it says so.
+
+    It stays after the context, as the thread may notice it a moment later.
+    """
+    if not isinstance(sys.exception(), EOFError | OSError):
+        _handle_error(server, request, address)
 
 
 @contextmanager

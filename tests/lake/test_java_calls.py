@@ -2,14 +2,16 @@
 
 import os
 import signal
+import socket
 import threading
+import time
 from types import SimpleNamespace
 
 import pyspark.core.context
 import pytest
 from py4j.clientserver import JavaClient
 from py4j.protocol import ERROR
-from pyspark import SparkContext
+from pyspark import SparkContext, accumulators
 
 from lake import java_calls, stop_signals
 from lake.stop_signals import Stopped
@@ -65,6 +67,22 @@ def test_pyspark_puts_no_handler_in_the_place_of_ours():
         assert signal.getsignal(signal.SIGINT) is ours
         assert pysparks is java_calls.NO_HANDLER
     assert pyspark.core.context.signal is before
+
+
+def test_that_java_ended_its_connection_is_printed_by_no_thread(capsys):
+    with java_calls.stopped_between():
+        pass
+    server = accumulators._start_update_server("token")
+    for sent in (b"token", b"other"):  # the second one is an error of its own
+        with socket.create_connection(server.server_address) as java:
+            java.sendall(sent)
+    printed, until = "", time.monotonic() + 10
+    while "ValueError" not in printed and time.monotonic() < until:
+        time.sleep(0.01)
+        printed += capsys.readouterr().err
+    server.shutdown()
+    assert "ValueError" in printed
+    assert "EOFError" not in printed
 
 
 def test_where_a_session_starts_a_stop_ends_java_and_leaves_nothing_half_done(monkeypatch):
