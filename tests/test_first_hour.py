@@ -77,11 +77,12 @@ VARIES = (
     (r"\b(apple-green|apple-red|banana|grapes|kiwi|lemon|orange|pear|plum|strawberry)\b", "KIND"),
     (r"\b(a guess|likely|sure)\b", "SURE"),
     (r"\b((a little|hardly) )?alike\b|\bthe same picture\b", "ALIKE"),
-    (r"model conversion N s[, ]*|model N s[, ]*", ""),
+    (r"\b\w+:(\s+[A-Za-z][A-Za-z ]*\s+N\s+s\b,?)+", ""),
     (r"[─━┄╇╈┼┬┴├┤└┘┌┐╮╯╰╭┏┓┡┩│┃\s]+", ""),
 )
 """What differs from one machine and day to the next, or with the length of a path, and what stands for it in
-a comparison. Among it are the keys of pseudonyms, and so the photos on which a classifier is tested."""
+a comparison. Among it are the keys of pseudonyms, and so the photos on which a classifier is tested, and the
+parts of a step, which have a line where they take long."""
 
 FOLDER_SHOWN = "/home/you/fruit-lake"
 
