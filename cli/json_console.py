@@ -56,6 +56,11 @@ class JsonConsole(Console):
             )
 
 
+def subject_on(console: Console, subject: str | None) -> str | None:
+    """Return how a subject is named on a console: a log names nobody, whose lines other systems keep."""
+    return "(named in no log)" if isinstance(console, JsonConsole) else subject
+
+
 def _plain(cell: Any) -> str:
     """Return a cell or an object as text without Rich's markup."""
     return Text.from_markup(cell).plain if isinstance(cell, str) else str(cell)

@@ -63,10 +63,17 @@ class Predictor:
         (the model's file is gone).
         """
         model = local_model(files, settings)
-        if not model_reader.rows(files.root, ModelKind.CLASSIFIER):
+        rows = model_reader.rows(files.root, ModelKind.CLASSIFIER)
+        if not rows:
             raise BadInput(f"The lake {files.root} has no classifier yet: run python run.py train.")
-        classifier = model_reader.classifier(files.root, version, weights_id=model.weights_id)
-        return cls.by(classifier, model, root=files.root)
+        chosen = model_reader.choose(
+            rows,
+            ModelKind.CLASSIFIER,
+            lake=files.root,
+            version=version,
+            weights_id=model.weights_id,
+        )
+        return cls.by(ClassifierVersion.read(chosen), model, root=files.root)
 
     @classmethod
     def by(cls, classifier: ClassifierVersion, model: InProcessModel, *, root: str) -> Predictor:

@@ -73,7 +73,12 @@ def measures(sums: Sums, settings: Settings) -> list[Measure]:
 
 
 def of_model(model: ModelSums, photos: int, settings: Settings) -> list[Measure]:
-    """Return the numbers of one extractor model in a lake of so many photos."""
+    """Return the numbers of one extractor model in a lake of so many photos, those of its drift last."""
+    return [*of_tables(model, photos, settings), *of_drift(model, settings)]
+
+
+def of_tables(model: ModelSums, photos: int, settings: Settings) -> list[Measure]:
+    """Return the numbers of one extractor model that its tables have, in a lake of so many photos."""
     most = settings.monitoring.refused_share
     share = model.quarantined / photos if photos else 0.0
     silver, gold = "run.py --layer silver takes them", "run.py --layer gold fits a new version"
@@ -106,10 +111,10 @@ def of_model(model: ModelSums, photos: int, settings: Settings) -> list[Measure]
                 is_share=True,
             )
         )
-    return [*found, *_drifts(model, settings)]
+    return found
 
 
-def _drifts(model: ModelSums, settings: Settings) -> list[Measure]:
+def of_drift(model: ModelSums, settings: Settings) -> list[Measure]:
     """Return the measures of drift of the last chunk, none before there is one."""
     if model.drift is None:
         return []

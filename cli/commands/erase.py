@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from cli.command import Words
-from cli.json_console import JsonConsole
+from cli.json_console import subject_on
 from cli.lake_access import existing_lake, reading, writing
 from cli.output.sentences import say
 from cli.step_runner import recorded
@@ -42,7 +42,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 
 def understood(lake: Lake, words: Words, console: Console) -> str:
     """Return whom an erasure removes, in full: it can't be undone. A log names nobody."""
-    who = "(named in no log)" if isinstance(console, JsonConsole) else words.subject
+    who = subject_on(console, words.subject)
     known = request_journal.last(lake).get(words.request)
     begun = f"which is {known.state}" if known else "a new one"
     return f"erasing the subject {who}: request {words.request}, {begun}, mode {words.mode}."

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from cli.command import Words
-from cli.json_console import JsonConsole
+from cli.json_console import subject_on
 from cli.lake_access import existing_lake, writing
 from cli.output.sentences import say
 from cli.step_runner import recorded
@@ -26,7 +26,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     """
     existing_lake(settings)
     with writing(settings, console) as context, recorded(context, "lift"):
-        who = "(named in no log)" if isinstance(console, JsonConsole) else words.subject
+        who = subject_on(console, words.subject)
         say(console, f"lifting what keeps the subject {who} out.")
         subject = context.pseudonyms.tombstone(context.pseudonyms.subject(words.subject))
         requests = request_journal.last(context.lake).values()

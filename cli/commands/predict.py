@@ -99,9 +99,8 @@ def _with_progress(
     """The predictions, with a bar on a terminal meanwhile. Where the output is data, the bar is beside it, on
     the standard error, and only where the data goes elsewhere."""
     screen = Console(stderr=True) if is_data or not console.is_terminal else console
-    is_shown = screen.is_terminal and not isinstance(console, JsonConsole)
-    if is_data and console.is_terminal:
-        is_shown = False
+    is_mixed = is_data and console.is_terminal
+    is_shown = screen.is_terminal and not isinstance(console, JsonConsole) and not is_mixed
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from cli.json_console import JsonConsole
+from cli.json_console import subject_on
 from cli.output import tables
 from cli.output.sentences import say
 from cli.output.tables import NAME, NUMBER, WholeTable
@@ -22,9 +22,7 @@ def show(console: Console, audit: Audit) -> None:
 
     The facts are notes, writers, erasures, photos, models, gates and the storage.
     """
-    question = audit.question
-    if isinstance(console, JsonConsole):
-        question = replace(question, subject="(named in no log)")
+    question = replace(audit.question, subject=subject_on(console, audit.question.subject))
     asked_at = told(audit.asked_at)
     say(console, f"asked at {asked_at}: {_question_text(question)}")
     table = WholeTable(

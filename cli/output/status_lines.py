@@ -13,7 +13,7 @@ from conf.errors import Inconsistent
 from conf.settings import Settings
 from lake.storage.folder import Folder
 from report.lake_counts import sums
-from report.measures import measures, of_model
+from report.measures import measures, of_drift, of_tables
 from report.reconciliation import ModelSums, Sums
 
 
@@ -72,13 +72,11 @@ def _of_model(model: ModelSums, found: Sums, settings: Settings) -> list[str]:
         f"it has looked at {model.coverage(found.photos):.1%} of them",
         f"  gold: {model.features:,} features of {model.champion or 'no version yet'}",
     ]
-    told = of_model(model, found.photos, settings)
-    before = len(told) - (5 if drift else 0)
-    lines += [f"  {each}" for each in told[:before]]
+    lines += [f"  {each}" for each in of_tables(model, found.photos, settings)]
     if drift:
         lines.append(
             f"  drift of the last chunk, {drift.chunk} ({drift.photos:,} photos), where 0 is what chance "
             f"alone explains:"
         )
-        lines += [f"    {each}" for each in told[before:]]
+        lines += [f"    {each}" for each in of_drift(model, settings)]
     return lines

@@ -8,6 +8,7 @@ import pytest
 
 from cli import main
 from cli.commands import status
+from tests.support import signals
 
 GOES_ON = "what was published stays, and the same command goes on from there."
 
@@ -24,13 +25,8 @@ def stopped(monkeypatch):
         monkeypatch.setattr(status, "run", run)
         return main.main(["status", *words], run_layers=None)
 
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
-        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-    }
-    yield call
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with signals.as_in_a_terminal():
+        yield call
 
 
 @pytest.mark.parametrize(

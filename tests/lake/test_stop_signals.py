@@ -13,6 +13,7 @@ import pytest
 
 from lake import stop_signals
 from lake.stop_signals import OWNED, Stopped
+from tests.support import signals
 
 SOON = 10.0
 """Seconds in which a thread of ours has long had its turn."""
@@ -24,16 +25,9 @@ waited_in_vain = []
 
 @pytest.fixture(autouse=True)
 def as_in_a_terminal():
-    """A shell has Ctrl-C ignored by what it runs in the background, and nohup the end of the terminal: so
-    would these tests."""
     waited_in_vain.clear()
-    before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
-        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-    }
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with signals.as_in_a_terminal():
+        yield
 
 
 def obeyed(work):
