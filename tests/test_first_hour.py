@@ -78,11 +78,13 @@ VARIES = (
     (r"\b(a guess|likely|sure)\b", "SURE"),
     (r"\b((a little|hardly) )?alike\b|\bthe same picture\b", "ALIKE"),
     (r"\b\w+:(\s+[A-Za-z][A-Za-z ]*\s+N\s+s\b,?)+", ""),
-    (r"[─━┄╇╈┼┬┴├┤└┘┌┐╮╯╰╭┏┓┡┩│┃\s]+", ""),
+    (r"(^[│┃].*\n)+", lambda rows: " ".join(sorted(re.findall(r"[^│┃\s]+", rows[0])))),
+    (r"[─━┄╇╈┼┬┴├┤└┘┌┐╮╯╰╭┏┓┡┩\s]+", ""),
 )
 """What differs from one machine and day to the next, or with the length of a path, and what stands for it in
 a comparison. Among it are the keys of pseudonyms, and so the photos on which a classifier is tested, and the
-parts of a step, which have a line where they take long."""
+parts of a step, which have a line where they take long. A width of one more digit moves a word of a table's
+cell to another line: of a table, the words count and not their order."""
 
 FOLDER_SHOWN = "/home/you/fruit-lake"
 
@@ -107,7 +109,7 @@ def seen(width, folder):
 def same(screens):
     """The screens of a recording without what differs, by command."""
     for pattern, stands in VARIES:
-        screens = re.sub(pattern, stands, screens)
+        screens = re.sub(pattern, stands, screens, flags=re.MULTILINE)
     return screens.split("$pythonrun.py")
 
 
