@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 from bronze import bronze_rows, object_outcomes
 from bronze.landing import Arrival, Landing, arrival
@@ -15,6 +16,7 @@ from lake.enums import BRONZE, Outcome
 from lake.progress_bar import counted
 from lake.pseudonyms import Pseudonyms
 from lake.publication import ChunkLayer, Contents, TableCommit
+from lake.subject_paths import hidden_names
 from lake.writable_lake import WritableLake
 
 ARRIVED = "arrived"
@@ -116,10 +118,19 @@ def stage(
 def _barred(
     arrivals: Sequence[Arrival], *, pseudonyms: Pseudonyms, tombstones: frozenset[str]
 ) -> Sequence[Arrival]:
-    """The arrivals, with those of erased subjects marked."""
-    subjects = {each.subject for each in arrivals if each.subject}
-    erased = {subject for subject in subjects if pseudonyms.tombstone(subject) in tombstones}
-    return [each.tombstoned() if each.subject in erased else each for each in arrivals]
+    """The arrivals, with those of erased subjects marked, also where a lake of format 4 finds no subject in
+    their path."""
+
+    @cache
+    def is_erased(subject: str) -> bool:
+        return pseudonyms.tombstone(subject) in tombstones
+
+    def subjects(each: Arrival) -> Iterator[str]:
+        if each.subject:
+            yield each.subject
+        yield from map(pseudonyms.subject, hidden_names(each.landing.path, pseudonyms.names))
+
+    return [each.tombstoned() if any(map(is_erased, subjects(each))) else each for each in arrivals]
 
 
 def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
@@ -148,6 +159,12 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
             f"the right to read them, and the next run takes them in."
         )
     arrivals = sorted(new + readable, key=lambda each: each.position)
+    if uncertain := sum(each.is_uncertain for each in arrivals):
+        did.notes.append(
+            f"{uncertain:,} objects are refused as {bronze_rows.UNCERTAIN_SUBJECT}: their paths look like a "
+            f"person's, but it isn't certain whose; name their folders subject=NAME, or name what is no "
+            f"person's in subjects.plain_keys and send them again."
+        )
     did.measure(metric_names.LAG, _age(arrivals[0]) if arrivals else 0.0)
     return arrivals
 

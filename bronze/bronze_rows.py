@@ -36,6 +36,10 @@ ARRIVED = schema(
 """The columns of the object versions that were read, one row each. `position` orders the rows of a chunk, and
 `reason` says why an object is no photo."""
 
+UNCERTAIN_SUBJECT = "uncertain_subject"
+UNCERTAIN_DETAIL = "its path looks like a subject's, but no folder is named subject=NAME"
+"""The reason and the detail of an object whose path only looks like a subject's."""
+
 BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
 """The size of a record batch: it is complete when it has so many bytes or so many rows."""
 
@@ -152,6 +156,8 @@ def read_one(
     }
     if arrival.is_tombstoned:
         return row | {"reason": Outcome.TOMBSTONED}
+    if arrival.is_uncertain:
+        return row | {"reason": UNCERTAIN_SUBJECT, "detail": UNCERTAIN_DETAIL}
     if arrival.landing.size > max_bytes:
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:

@@ -8,7 +8,6 @@ file source is not used: it takes `[1]` and `{a,b}` in a name for globs, skips n
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,9 +16,7 @@ from lake.pseudonyms import Pseudonyms
 from lake.storage.addresses import within
 from lake.storage.folder import Folder, StoredKind, StoredObject
 from lake.storage.locate import folder
-
-SUBJECT = re.compile(r"subject=(.*)", re.DOTALL)
-LABEL = re.compile(r"label=(.*)", re.DOTALL)
+from lake.subject_paths import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,8 @@ class Arrival:
     """A landing object and what its path says. Only `landing.path` holds the original name.
 
     `key` is the keyed hash of the path, `stored_path` is what bronze keeps of the path. `is_tombstoned`: the
-    object's subject was erased, so it is never read, and nothing of its path is kept but that hash.
+    object's subject was erased. `is_uncertain`: the path looks like a subject's, and nobody can say whose.
+    Objects of both kinds are never read, and nothing of their path is kept but that hash.
     """
 
     landing: LandingObject
@@ -56,6 +54,7 @@ class Arrival:
     label: str | None
     stored_path: str
     is_tombstoned: bool = False
+    is_uncertain: bool = False
 
     def tombstoned(self) -> Arrival:
         """The same object, marked as one of an erased subject."""
@@ -142,28 +141,20 @@ class Landing:
 def arrival(landing: LandingObject, *, position: int, pseudonyms: Pseudonyms) -> Arrival:
     """An object at a position of the listing, and what its path says: its subject's pseudonym and its label.
 
-    The subject is what follows `subject=` in the name of a folder. The label follows `label=`; without
-    one, a path with no subject takes the parent folder's name (data sets with one folder a class),
-    while an app's folders (`subject=…/2026/11/`) tell no label.
-    The path of a subject's object is kept as its pseudonym and a keyed hash.
+    The subject is what follows `subject=` in the name of a folder, in any spelling that is certain
+    (`lake.subject_paths`). The label follows `label=`; without one, a path with no subject takes the parent
+    folder's name (data sets with one folder a class), while an app's folders (`subject=…/2026/11/`) tell no
+    label. The path of a subject's object is kept as its pseudonym and a keyed hash.
     """
-    folders = landing.path.split("/")[:-1]
-    subject = _value(SUBJECT, folders)
-    label = _value(LABEL, folders)
+    reading = read(landing.path, pseudonyms.names)
+    label = _text(reading.label)
     key = pseudonyms.path(landing.path)
-    if subject is None:
-        if label is None and folders and "=" not in folders[-1]:
-            label = folders[-1]
-        return Arrival(landing, position, key, None, _text(label), _text(landing.path) or "")
-    pseudonym = pseudonyms.subject(subject)
-    stored = f"subject={pseudonym}/{key}"
-    return Arrival(landing, position, key, pseudonym, _text(label), stored)
-
-
-def _value(pattern: re.Pattern[str], folders: list[str]) -> str | None:
-    """What follows in the innermost folder that matches; None where there is none, or nothing follows."""
-    found = [match[1] for folder in folders if (match := pattern.fullmatch(folder))]
-    return found[-1] or None if found else None
+    if reading.is_uncertain:
+        return Arrival(landing, position, key, None, None, "", is_uncertain=True)
+    if reading.subject is None:
+        return Arrival(landing, position, key, None, label, _text(landing.path) or "")
+    pseudonym = pseudonyms.subject(reading.subject)
+    return Arrival(landing, position, key, pseudonym, label, f"subject={pseudonym}/{key}")
 
 
 def _text(name: str | None) -> str | None:

@@ -17,7 +17,7 @@ from lake.stop_signals import Stopped
 
 DISK_FULL = os.strerror(errno.ENOSPC)
 
-IN_PATH = re.compile(r"subject=[^\s.,;].*", re.DOTALL)
+IN_PATH = re.compile(r"subject\s*(=|＝|%3D)[^\s.,;].*", re.DOTALL | re.IGNORECASE)
 """The folder of a subject in a path, with all that follows it."""
 
 OF_S3 = re.compile(

@@ -17,9 +17,10 @@ from conf.settings import Settings
 from expectations import suite_runner
 from expectations.gate import SuiteGate
 from gold import embedding_removal
-from lake import lake_format, lease, pseudonyms, spark_session
+from lake import lake_format, lease, spark_session
 from lake.context import Context
 from lake.delta_rs_reader import check_address
+from lake.pseudonyms import Pseudonyms
 from lake.readable_lake import Lake
 from lake.run_clock import RunClock
 from lake.run_journal import LayerRun, Run
@@ -51,8 +52,7 @@ def reading(settings: Settings, console: Console) -> Iterator[Lake]:
     Raises BadInput where there is no lake or its key is missing, Refused for another key.
     """
     files = existing_lake(settings)
-    own = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
-    lake_format.check(files, pseudonyms=own)
+    lake_format.pseudonyms_of(files, settings.subjects)
     with ExitStack() as stack:
 
         @cache
@@ -106,11 +106,12 @@ def _opened(
         with console.status("asking for the lease"), clock.part("lease"):
             seconds = settings.lease.seconds
             own = stack.enter_context(lease.held(files, run_id=run.run_id, seconds=seconds))
-        make_key = not lake_format.is_made(files)
-        keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=make_key)
-        lake_format.check(files, pseudonyms=keys)
+        is_new = not lake_format.is_made(files)
+        keys = lake_format.pseudonyms_of(files, settings.subjects)
+        if not is_new:
+            keys = lake_format.with_plain_keys(files, keys, settings.subjects.plain_keys)
 
-        is_converted = needs_model and make_key and not settings.model.flatbuffer
+        is_converted = needs_model and is_new and not settings.model.flatbuffer
         conversion = model_artifact.begin(settings.model) if is_converted else None
 
         @cache
@@ -147,7 +148,7 @@ def _start_if_awaited(start_spark: Callable[[], SparkSession]) -> None:
 def context_of(
     settings: Settings,
     lake: WritableLake,
-    keys: pseudonyms.Pseudonyms,
+    keys: Pseudonyms,
     console: Console,
     *,
     clock: RunClock,

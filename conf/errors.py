@@ -60,6 +60,12 @@ class Pending(FruitLakeError):
     exit_code = 7
 
 
+class NearName(FruitLakeError):
+    """An erasure found something under names that are spelled like the one asked for, and did nothing."""
+
+    exit_code = 8
+
+
 def hint(word: str, known: Iterable[str], *, otherwise: str, cutoff: float = 0.6) -> str:
     """Return the end of an error message: "did you mean …?" with the nearest known word.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from conf.section import AboveZero, Age, Form, Positive, Section, Share
 
@@ -27,12 +27,30 @@ class PathSettings(Section):
         return self.docs.replace("{lake}", self.lake.rstrip("/"))
 
 
+def _plain_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    if any(key.strip().casefold() in ("", "subject", "label") for key in keys):
+        raise ValueError("not a plain key")
+    return keys
+
+
 class SubjectSettings(Section):
-    """The key behind the pseudonyms of the people in the photos."""
+    """The people in the photos: the key behind their pseudonyms, and how their names are read."""
 
     key: str
     """The place of the key, never the key itself: `file:PATH`, `env:NAME` (an environment variable) or
     `aws-secret:ARN`. In the path, `{lake}` stands for the lake's folder."""
+
+    case: Literal["kept", "folded"]
+    """Whether `Anna` and `anna` are two names (`kept`) or one (`folded`), of people and of labels. It is
+    decided when a lake is made, and recorded in its `lake.json`: later values don't change that lake."""
+
+    plain_keys: Annotated[
+        tuple[str, ...],
+        AfterValidator(_plain_keys),
+        Form('a list of keys other than subject and label, such as ["client", "user-guide"]'),
+    ]
+    """Keys of folders, such as `client` in `client=web`, or whole names of folders, that look like a
+    person's and are none. The lake's `lake.json` records them, and keeps those that it has recorded."""
 
 
 class DeltaSettings(Section):

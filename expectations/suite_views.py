@@ -22,12 +22,13 @@ from pyspark.sql.types import DataType, StructType
 from expectations import view_columns
 from expectations.vector_measures import Centre, VectorMeasures
 from expectations.view_columns import Counts, EmbeddingColumns, FeatureColumns, PhotoColumns
-from lake import catalog
+from lake import catalog, lake_format
 from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.enums import BRONZE, ModelKind
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
+from lake.subject_names import NameRule
 
 DRIFTS: Mapping[str, str] = {
     "mean_shift": "mean_shift",
@@ -155,7 +156,8 @@ class Views:
         published yet.
         """
         if table is catalog.PHOTOS:
-            return photos(rows, history=self._labels_before(chunk))
+            names = lake_format.name_rule(self._lake.files)
+            return photos(rows, history=self._labels_before(chunk), names=names)
         if table is catalog.MODELS:
             return models(rows)
         known: list[Mapping[str, Any]] = [*_model_rows(self._lake)]
@@ -243,12 +245,12 @@ def _extractors(models: Iterable[Mapping[str, Any]]) -> list[str]:
     return [row["weights_id"] for row in models if row["kind"] == ModelKind.EXTRACTOR]
 
 
-def photos(rows: RowSource, *, history: Mapping[str | None, int]) -> View:
+def photos(rows: RowSource, *, history: Mapping[str | None, int], names: NameRule) -> View:
     """Return the view of bronze/photos: the rows without `content`, with the columns of PhotoColumns.
 
-    `history` is the number of earlier photos by their label.
+    `history` is the number of earlier photos by their label, and `names` the lake's rule for names.
     """
-    add = PhotoColumns(history)
+    add = PhotoColumns(history, names)
     return View(rows, None, add, counted=view_columns.LABEL, unread=("content",))
 
 

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake.enums import ModelKind, ModelStatus
+from lake.subject_names import NameRule
+from lake.subject_paths import stored_subject
 
 Counts = Mapping[tuple[Any, ...], int]
 """The number of rows for each combination of values in some columns."""
@@ -41,22 +43,28 @@ def looked_up(keys: pa.Array, values: Mapping[Any, Any], kind: pa.DataType) -> p
 
 @dataclass(frozen=True)
 class PhotoColumns:
-    """Adds to bronze/photos: `path_subject`, the pseudonym in the path, or null without one;
-    `day_after_upload`, because a phone's own date may be one day ahead of UTC; and `label_excess`, as the
-    function of that name does with the counts of labels in `history`."""
+    """Adds three columns to bronze/photos.
+
+    `path_subject` is the pseudonym in the path, null without one, and `IN_CLEAR` where a part of the path
+    looks like a subject's under the lake's rule `names`. `day_after_upload` is there because a phone's own
+    date may be one day ahead of UTC. `label_excess` is as the function of that name does with the counts of
+    labels in `history`.
+    """
 
     history: Mapping[str | None, int]
+    names: NameRule
 
     def __call__(self, batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
         """Return the batch with these columns. `counts` are those of all rows by their label."""
-        found = pc.extract_regex(batch.column("path"), r"\Asubject=(?P<pseudonym>[0-9a-f]{64})/")
+        paths = batch.column("path")
+        owners = {path: stored_subject(path, self.names) for path in paths.unique().to_pylist()}
         days = batch.column("uploaded_at").cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
         here = {label: counts[(label,)] for label in batch.column("label").unique().to_pylist()}
         excess = label_excess(here, self.history, rows=sum(counts.values()))
         return with_columns(
             batch,
             {
-                "path_subject": pc.struct_field(found, "pseudonym"),
+                "path_subject": looked_up(paths, owners, pa.string()),
                 "day_after_upload": pc.add(days.cast(pa.int32()), DAY).cast(pa.date32()),
                 "label_excess": looked_up(batch.column("label"), excess, pa.float64()),
             },

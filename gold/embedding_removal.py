@@ -245,7 +245,10 @@ def _remove_made(
 
 
 def _subtract(lake: WritableLake, chunk: Chunk) -> None:
-    """Subtracts what the photos added to the moments, once: they are pinned to silver's new version then."""
+    """Subtracts what the photos added to the moments, once: they are pinned to silver's new version then.
+
+    The shift moves, because the photos may be those that it was made of.
+    """
     stored = moments_table.stored(lake, chunk.model)
     if stored is None:
         return
@@ -255,7 +258,7 @@ def _subtract(lake: WritableLake, chunk: Chunk) -> None:
     weights_id, through = chunk.model, stored.through_chunk
     if row["sum"] is not None:
         gone = Moments.read({**row, "shift": stored.moments.shift.tobytes()})
-        left = stored.moments - gone
+        left = (stored.moments - gone).recentred()
         moments_table.store(lake, left, weights_id=weights_id, through=through)
     elif not moments_table.embeddings(lake, weights_id, 0, through).count():
         lake.delete(catalog.MOMENTS, f"weights_id = '{weights_id}'", chunk=chunk)

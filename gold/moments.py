@@ -1,8 +1,9 @@
 """gold/moments: the sufficient statistics of all embeddings of a model, updated chunk by chunk.
 
 They give the exact covariance, so the cost of a PCA depends on the new embeddings and not on all of the
-lake. They are taken about a fixed shift near the mean. About zero, a nearly constant column would lose all
-its digits (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample variance").
+lake. They are taken about a shift near the mean. About zero, a nearly constant column would lose all its
+digits (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample variance"). The shift stays while
+embeddings are added, and moves when some are subtracted, because it may have been made of them.
 """
 
 from __future__ import annotations
@@ -68,6 +69,27 @@ class Moments:
         return type(self)(
             self.n - other.n, self.shift, self.sum - other.sum, self.gram - other.gram
         )
+
+    def about(self, shift: Matrix) -> Self:
+        """Return the moments of the same embeddings about another shift, float64[d]: no embedding is read.
+
+        With δ = s − shift, Σ(x−shift) = sum + nδ, and the products are gram + sum δᵀ + δ sumᵀ + n δδᵀ.
+        """
+        moved = self.shift - shift
+        cross = np.outer(moved, self.sum)
+        gram = self.gram + (cross + cross.T) + self.n * np.outer(moved, moved)
+        return type(self)(self.n, shift, self.sum + self.n * moved, gram)
+
+    def recentred(self) -> Self:
+        """Return the moments about the mean of their embeddings, rounded to float32.
+
+        Such a shift depends on no embedding that was subtracted, while the one before may be the mean of a
+        few of those, or one of them itself. The mean is calculated by the shift before: rounding leaves none
+        of its last bits. Moments of no embedding get the shift zero.
+        """
+        if not self.n:
+            return self.none(np.zeros_like(self.shift))
+        return self.about(self.mean.astype(np.float32).astype(np.float64))
 
     def _check(self, other: Self) -> None:
         if not np.array_equal(self.shift, other.shift):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow.compute as pc
@@ -50,12 +50,33 @@ def store(lake: WritableLake, moments: Moments, *, weights_id: str, through: int
             f"silver/embeddings holds values of {weights_id[:12]} that are not finite: no PCA can be fitted. "
             f"run.py check --table silver/embeddings says how many; remove those rows."
         )
-    row = {
-        **moments.row(weights_id=weights_id, through_chunk=through),
-        "table_version": lake.version(catalog.EMBEDDINGS),
-    }
-    lake.put(catalog.MOMENTS, [row], keys=["weights_id"], chunk=NoChunk(GOLD, through))
+    held = StoredMoments(moments, through, lake.version(catalog.EMBEDDINGS))
+    _put(lake, held, weights_id=weights_id)
     fault_points.at("gold: moments folded")
+
+
+def leave_shifts(lake: WritableLake) -> None:
+    """Moves the moments of every model to a shift that depends on no embedding which has left them.
+
+    Whatever removes embeddings does that for its model. Earlier code did not, so a shift may have been made
+    of embeddings that left long ago. What the moments are pinned to stays. Raises Busy.
+    """
+    for row in lake.records(catalog.MOMENTS, columns=["weights_id"]):
+        weights_id = row["weights_id"]
+        held = stored(lake, weights_id)
+        assert held is not None
+        moved = held.moments.recentred()
+        if not np.array_equal(moved.shift, held.moments.shift):
+            _put(lake, replace(held, moments=moved), weights_id=weights_id)
+            fault_points.at("gold: moments moved")
+
+
+def _put(lake: WritableLake, held: StoredMoments, *, weights_id: str) -> None:
+    """Writes the row of a model. Raises Busy."""
+    through = held.through_chunk
+    row = held.moments.row(weights_id=weights_id, through_chunk=through)
+    pinned = {**row, "table_version": held.table_version}
+    lake.put(catalog.MOMENTS, [pinned], keys=["weights_id"], chunk=NoChunk(GOLD, through))
 
 
 def bring_up(lake: WritableLake, *, weights_id: str, through: int) -> Moments:

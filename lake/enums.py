@@ -27,6 +27,9 @@ FITTED_PREFIX = "fitted:"
 """What the names of counts in privacy/erasures begin with that count erased photos by the model version that
 was fitted on them."""
 
+POSSIBLY_FITTED_PREFIX = "possibly fitted:"
+"""The same, of model versions for which nobody can exclude that they were fitted on the erased photos."""
+
 
 class Outcome(StrEnum):
     """What became of a version of a landing object: column `outcome` of bronze/objects.

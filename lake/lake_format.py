@@ -1,20 +1,33 @@
-"""lake.json: the file that makes a folder a lake. It tells the format, and the key that it was made with."""
+"""lake.json: the file that makes a folder a lake.
+
+It tells the format, the key that the lake was made with, and the rule by which it reads names.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conf.errors import BadInput, Refused
+from lake import pseudonyms
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
+from lake.subject_names import NameRule
+
+if TYPE_CHECKING:  # a reader of a lake needs no settings, and not what checks them
+    from conf.settings import SubjectSettings
 
 NAME = "lake.json"
 
-FORMAT = 4
-"""The format of a lake's tables and files. A lake of another format is refused."""
+FORMAT = 5
+"""The format of a new lake's tables and files."""
+
+EARLIEST = 4
+"""The earliest format that is known. It has no rule for names, which stay as they are written. Lakes of
+other formats are refused."""
 
 
 def is_made(files: Folder) -> bool:
@@ -25,7 +38,7 @@ def is_made(files: Folder) -> bool:
 def check_format(files: Folder) -> Mapping[str, Any] | None:
     """The values of lake.json; None where there is no lake yet. Raises BadInput for another format."""
     values: Mapping[str, Any] | None = files.read_json(NAME)
-    if values and values["format"] != FORMAT:
+    if values and not EARLIEST <= values["format"] <= FORMAT:
         which, do = "a later", "update the code"
         if values["format"] < FORMAT:
             which, do = "an earlier", "ingest the photos into a new lake"
@@ -36,21 +49,51 @@ def check_format(files: Folder) -> Mapping[str, Any] | None:
     return values
 
 
-def check(files: Folder, *, pseudonyms: Pseudonyms) -> None:
-    """Raises BadInput for a lake of another format, Refused for one that was made with another key."""
+def name_rule(files: Folder) -> NameRule:
+    """Return the rule by which a lake reads names. Raises BadInput for another format."""
     values = check_format(files)
-    if values and values["key"] != pseudonyms.fingerprint:
+    return NameRule() if values is None else NameRule.of_record(values.get("names"))
+
+
+def pseudonyms_of(files: Folder, subjects: SubjectSettings) -> Pseudonyms:
+    """Return the pseudonyms of a lake, under its key and its rule for names.
+
+    Those of a folder that is no lake yet are under the rule of the settings, and a missing key file is made.
+    Raises BadInput for a lake of another format and for a missing key, Refused for another key, BadSettings.
+    """
+    values = check_format(files)
+    known = pseudonyms.load(subjects.key, lake=files.root, make=values is None)
+    if values is None:
+        names = NameRule.of_settings(case=subjects.case, plain_keys=subjects.plain_keys)
+        return replace(known, names=names)
+    if values["key"] != known.fingerprint:
         raise Refused(
             f"The lake {files.root} was made with another key than subjects.key names: pseudonyms would "
             f"not match; give the key that it was made with."
         )
+    return replace(known, names=name_rule(files))
+
+
+def with_plain_keys(files: Folder, known: Pseudonyms, keys: Iterable[str]) -> Pseudonyms:
+    """Return a lake's pseudonyms under a rule with further plain keys. lake.json records it for all readers.
+
+    For the one writer alone. A key that was recorded stays: paths with it may be stored.
+    """
+    names = known.names.with_plain_keys(keys)
+    if names == known.names:
+        return known
+    values = check_format(files)
+    assert values is not None
+    files.write(NAME, json.dumps({**values, "names": names.record()}).encode())
+    return replace(known, names=names)
 
 
 def write(files: Folder, *, pseudonyms: Pseudonyms) -> None:
-    """Makes the folder a lake, of today's format and with this key."""
+    """Make the folder a lake, of today's format, with the key and the rule for names of `pseudonyms`."""
     values = {
         "format": FORMAT,
         "key": pseudonyms.fingerprint,
         "made_at": datetime.now(UTC).isoformat(),
+        "names": pseudonyms.names.record(),
     }
     files.write(NAME, json.dumps(values).encode())

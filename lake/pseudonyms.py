@@ -7,17 +7,18 @@ secret, so that one kind can't be turned into another.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from conf.errors import BadInput, BadSettings, Refused
 from lake import aws
 from lake.storage.addresses import is_s3, within
+from lake.subject_names import NameRule
 
 SMALLEST = 16
 """The fewest bytes that a secret may have."""
@@ -25,13 +26,17 @@ SMALLEST = 16
 
 @dataclass(frozen=True, repr=False)
 class Pseudonyms:
-    """The pseudonyms of subjects, of landing paths and of photos' bytes. Each is 64 hex digits."""
+    """The pseudonyms of subjects, of landing paths and of photos' bytes. Each is 64 hex digits.
+
+    `names` is the lake's rule for names: two spellings of one name have one pseudonym.
+    """
 
     secret: bytes
+    names: NameRule = field(default_factory=NameRule)
 
     def subject(self, name: str) -> str:
-        """Return the pseudonym of a data subject."""
-        return self._hmac("subject", name)
+        """Return the pseudonym of a data subject, by any spelling of the name."""
+        return self._subjects(os.fsencode(self.names.name(name)))
 
     def path(self, path: str) -> str:
         """Return the keyed hash of a path under the landing root."""
@@ -44,15 +49,24 @@ class Pseudonyms:
         """
         return self.tombstones(pseudonym.encode())
 
-    @property
+    @cached_property
     def originals(self) -> KeyedHash:
         """The hash of photos' bytes. Workers get it, because it can make no other pseudonym."""
         return KeyedHash(self._derived("original"))
 
-    @property
+    @cached_property
     def tombstones(self) -> KeyedHash:
         """The hash that makes tombstones. Workers get it, because it can make no other pseudonym."""
         return KeyedHash(self._derived("tombstone"))
+
+    @cached_property
+    def certificates(self) -> KeyedHash:
+        """The hash that authenticates certificates of erasure and the rows of their journal."""
+        return KeyedHash(self._derived("certificate"))
+
+    @cached_property
+    def _subjects(self) -> KeyedHash:
+        return KeyedHash(self._derived("subject"))
 
     @property
     def fingerprint(self) -> str:
@@ -74,7 +88,7 @@ class KeyedHash:
 
     def __call__(self, content: bytes) -> str:
         """Return the hash of bytes, 64 hex digits."""
-        return hmac.new(self.key, content, hashlib.sha256).hexdigest()
+        return hmac.digest(self.key, content, "sha256").hex()
 
 
 def load(

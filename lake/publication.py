@@ -31,8 +31,8 @@ class StagedFiles(Protocol):
         """Copies everything that is staged of a chunk, for another number."""
         ...
 
-    def keep_only(self, chunks: Sequence[Chunk]) -> None:
-        """Removes what is staged of any other chunks than these."""
+    def keep_only(self, chunks: Callable[[], Sequence[Chunk]]) -> None:
+        """Removes what is staged of any other chunks than those that `chunks` gives, once it was listed."""
         ...
 
 
@@ -214,4 +214,4 @@ def abandon(store: Store, chunks: Iterable[Chunk]) -> None:
 
 def drop_abandoned(store: Store) -> None:
     """Removes staged files that belong to no unfinished chunk: files of killed writers."""
-    store.staging.keep_only(store.ledger.unfinished())
+    store.staging.keep_only(store.ledger.unfinished)

@@ -41,7 +41,7 @@ class Lake:
         self._start_spark = start_spark
         self.files = files
         self.run = run
-        self.staging = Staging(lambda: self.spark, files)
+        self.staging = Staging(lambda: self.spark, files, check_lease=_has_no_lease)
         self.ledger = Ledger(ChunksTable(self))
         self._logs: dict[Table, DeltaLog] = {}
 
@@ -175,6 +175,11 @@ def _adds_or_rearranges(commit: Sequence[Mapping[str, Any]] | None) -> bool:
     if operation == "WRITE":
         return bool(info["operationParameters"]["mode"] == "Append")
     return operation in REARRANGES
+
+
+def _has_no_lease() -> None:
+    """Refuses: readers change and delete nothing."""
+    raise RuntimeError("this lake was opened for reading")
 
 
 class ChunksTable:

@@ -23,16 +23,27 @@ WITHOUT_STATISTICS = ("delta.dataSkippingNumIndexedCols", "0")
 
 class Staging:
     """The staged chunks of a lake. Each is a folder with a Delta table for each part, which Spark writes, or
-    delta-rs where the part is small."""
+    delta-rs where the part is small.
 
-    def __init__(self, spark: Callable[[], SparkSession], files: Folder) -> None:
+    `check_lease` is called before anything is deleted: the next holder of the lease finishes chunks that this
+    process staged. Whatever deletes raises Busy.
+    """
+
+    def __init__(
+        self,
+        spark: Callable[[], SparkSession],
+        files: Folder,
+        *,
+        check_lease: Callable[[], None],
+    ) -> None:
         self._spark = spark
         self._files = files
+        self._check_lease = check_lease
 
     def write(self, chunk: Chunk, part: str, frame: DataFrame) -> None:
         """Writes a part of a chunk, in the place of what an earlier try wrote."""
         name = _folder(chunk, part)
-        self._files.delete_folder(name)
+        self._delete(name)
         (frame.write.format("delta").option(*WITHOUT_STATISTICS).save(self._files.uri(name)))
 
     def read(self, chunk: Chunk, part: str) -> DataFrame:
@@ -54,7 +65,7 @@ class Staging:
         from deltalake import write_deltalake
 
         name = _folder(chunk, part)
-        self._files.delete_folder(name)
+        self._delete(name)
         write_deltalake(
             f"{self._files.root}/{name}",
             rows,
@@ -80,18 +91,27 @@ class Staging:
 
     def remove(self, chunk: Chunk, part: str = "") -> None:
         """Removes a part of a chunk, or without a `part` everything that is staged of the chunk."""
-        self._files.delete_folder(_folder(chunk, part))
+        self._delete(_folder(chunk, part))
 
     def copy(self, chunk: Chunk, to: Chunk) -> None:
         """Copies everything that is staged of a chunk, for another number."""
+        self._check_lease()
         self._files.copy_folder(_folder(chunk), _folder(to))
 
-    def keep_only(self, chunks: Sequence[Chunk]) -> None:
-        """Removes what is staged of any other chunks than these."""
-        owned = {_folder(chunk) for chunk in chunks}
-        for name in self._files.folders(FOLDER):
+    def keep_only(self, chunks: Callable[[], Sequence[Chunk]]) -> None:
+        """Removes what is staged of any other chunks than these.
+
+        `chunks` is called after the folders were listed: a chunk that is staged meanwhile is not among them.
+        """
+        names = self._files.folders(FOLDER)
+        owned = {_folder(chunk) for chunk in chunks()}
+        for name in names:
             if f"{FOLDER}/{name}" not in owned:
-                self._files.delete_folder(f"{FOLDER}/{name}")
+                self._delete(f"{FOLDER}/{name}")
+
+    def _delete(self, name: str) -> None:
+        self._check_lease()
+        self._files.delete_folder(name)
 
 
 def _folder(chunk: Chunk, part: str = "") -> str:

@@ -19,7 +19,6 @@ from lake import (
     fault_points,
     lake_format,
     small_tables,
-    spark_session,
     table_creation,
 )
 from lake.catalog import Table
@@ -33,6 +32,7 @@ from lake.pseudonyms import Pseudonyms
 from lake.publication import TableCommit
 from lake.readable_lake import ChunksTable, Lake
 from lake.run_journal import Run
+from lake.staging import Staging
 from lake.storage.folder import Folder
 
 FILE_BYTES = 128 << 20
@@ -49,8 +49,10 @@ class WritableLake(Lake):
         self, start_spark: Callable[[], SparkSession], files: Folder, run: Run, lease: Lease
     ) -> None:
         super().__init__(start_spark, files, run)
+        self.staging = Staging(lambda: self.spark, files, check_lease=lease.check)
         self.ledger = Ledger(WritableChunksTable(self))
         self._commits = NumberedCommits(self, lease)
+        self._lease = lease
 
     @property
     def written(self) -> set[Table]:
@@ -68,8 +70,8 @@ class WritableLake(Lake):
         pseudonyms: Pseudonyms,
         delta: DeltaSettings,
     ) -> WritableLake:
-        """The lake for its one writer, after `lake_format.check`: earlier writers are made harmless, and
-        missing tables are made. Raises Busy."""
+        """The lake for its one writer, whose pseudonyms are those of the lake: earlier writers are made
+        harmless, and missing tables are made. Raises Busy."""
         lake = cls(start_spark, files, run, lease)
         if not lease.is_fenced:
             lake._fence()
@@ -253,17 +255,13 @@ class WritableLake(Lake):
         with self._commits.transaction(table, None, layer="compaction"):
             self._target(table).optimize().executeCompaction()
 
-    def vacuum(self, table: Table, *, hours: float) -> None:
-        """Removes the files that no version younger than so many hours has. Raises Busy.
+    def check_lease(self) -> None:
+        """Renews the lease. Raises Busy.
 
-        Fewer hours than the retention end older versions, also for those who read one now. Delta says
-        nothing of files that it could not delete.
+        Whoever deletes files calls this before each batch, after reading all that says which files to delete:
+        then no file of a later holder is among them.
         """
-        with (
-            self._commits.transaction(table, None, layer="vacuum"),
-            spark_session.any_retention(self.spark),
-        ):
-            self._target(table).vacuum(hours)
+        self._lease.check()
 
     def _target(self, table: Table) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.files.uri(table.name))

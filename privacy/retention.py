@@ -28,7 +28,7 @@ from privacy import photo_removal, tombstones
 from privacy.audit import audit_log
 from privacy.audit.table_findings import TIMES
 from privacy.erasure import request_journal
-from privacy.erasure.unreferenced_files import has_others
+from privacy.erasure.unreferenced_files import has_others, in_batches, remove_unneeded
 from privacy.finish_chunks import finish_half_published
 from privacy.retention_dates import hours_to_keep, time_before
 
@@ -122,8 +122,7 @@ def expire(context: Context) -> list[PastAge]:
         if journal := by_place.get(table.name):
             _delete_older(lake, table, journal.before)
     if audits := by_place.get(audit_log.FOLDER):
-        for name in _audit_records(lake.files, audits.before):
-            lake.files.delete(f"{audit_log.FOLDER}/{name}")
+        _expire_audits(lake, audits.before)
     if catalog.TOMBSTONES.name in by_place:
         tombstones.drop_lapsed(lake, now=context.now)
     return past
@@ -132,7 +131,7 @@ def expire(context: Context) -> list[PastAge]:
 def free(context: Context) -> list[PastAge]:
     """Remove the files that are older than the retention, and return how many were removed of each table.
 
-    Raises LeftBehind where files could not be deleted; the message names them.
+    Raises LeftBehind where files could not be deleted; the message names them. Raises Busy.
     """
     lake = context.lake
     removed: list[PastAge] = []
@@ -141,10 +140,9 @@ def free(context: Context) -> list[PastAge]:
     before = time_before(context.now, age)
     hours = hours_to_keep(context.settings, now=context.now)
     for table, files in _unneeded_files(lake, hours=hours):
-        lake.vacuum(table, hours=hours)
-        still_there = files & lake.files.current(table.name).keys()
-        left += map(lake.files.uri, still_there)
-        count = len(files) - len(still_there)
+        not_removed = {each.name for each in remove_unneeded(lake, table, files)}
+        left += map(lake.files.uri, not_removed)
+        count = len(files - not_removed)
         removed.append(PastAge(table.name, age, before, count, "old files"))
         fault_points.at("retain: a table vacuumed")
     if left:
@@ -170,6 +168,14 @@ def _expire_photos(lake: WritableLake, before: datetime) -> None:
     _delete_older(lake, catalog.PHOTOS, before)
     photo_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("retain: chunks counted")
+
+
+def _expire_audits(lake: WritableLake, before: datetime) -> None:
+    """Delete the records of audits from before a time."""
+    for batch in in_batches(_audit_records(lake.files, before)):
+        lake.check_lease()
+        for name in batch:
+            lake.files.delete(f"{audit_log.FOLDER}/{name}")
 
 
 def _expire_rejected(lake: WritableLake, before: datetime) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import TypeVar
+
+MOST_PARTS = 100_000
+"""The most segments or chunks of a photo. A photo of 50 MB in pieces of 1 KiB has half of them."""
+
+Part = TypeVar("Part")
 
 
 class RejectionReason(StrEnum):
@@ -30,6 +37,17 @@ class NotAPhoto(ValueError):
 def malformed(detail: str) -> NotAPhoto:
     """Return the refusal of a file whose structure is broken in the way that `detail` says."""
     return NotAPhoto(RejectionReason.MALFORMED, detail)
+
+
+def counted(parts: Iterable[Part], name: str) -> Iterator[Part]:
+    """Yield the segments or chunks of a file, which `name` calls so in the refusal of a file of too many.
+
+    Raises NotAPhoto (MALFORMED) behind the first `MOST_PARTS`.
+    """
+    for number, part in enumerate(parts):
+        if number == MOST_PARTS:
+            raise malformed(f"more than {MOST_PARTS:,} {name}")
+        yield part
 
 
 @dataclass(frozen=True)

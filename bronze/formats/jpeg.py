@@ -1,26 +1,47 @@
 """Removal of metadata from JPEG: an allow-list decides which segments stay.
 
-Entropy-coded data is copied unchanged. Hierarchical files are refused, because no common decoder
-reads them. Source: ITU-T T.81, annex B.
+Entropy-coded data is copied unchanged, up to the first marker that a decoder doesn't expect there.
+Where data end that no marker ends, only a decoder can tell: bytes between the last block of a scan
+and the marker behind it stay. Hierarchical files are refused, because no common decoder reads them.
+Source: ITU-T T.81, annex B.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bronze.formats.cleaning_results import CleanPhoto, malformed
+from bronze.formats.cleaning_results import CleanPhoto, counted, malformed
 from bronze.formats.exif import UPRIGHT, capture_facts, orientation_alone
+from bronze.formats.icc_profiles import rebuilt
+from bronze.formats.jpeg_scans import (
+    DAC,
+    DHT,
+    DQT,
+    DRI,
+    SIZES,
+    SOS,
+    Frame,
+    data_end,
+    next_marker,
+    tables,
+    used_tables,
+)
 
 SIGNATURE = b"\xff\xd8\xff"
 START, END = b"\xff\xd8", b"\xff\xd9"
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 JFIF, ICC, ADOBE = b"JFIF\0", b"ICC_PROFILE\0", b"Adobe"
 JFIF_BYTES, ADOBE_BYTES = 14, 12
+ADOBE_ALONE = ADOBE + b"\0\x64" + bytes(4)
+"""Adobe's segment up to its last byte, which alone says what the colours are: version 100, no flags."""
 
-DHT, DAC, EOI, SOS, DQT, DNL, DRI = 0xC4, 0xCC, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD
+PROFILE_PART = 65_519
+"""The most bytes of a colour profile in one segment."""
+
+EOI, DNL = 0xD9, 0xDC
 APP0, APP1, APP2, APP14, COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, DAC}
 NAMES = (
@@ -30,8 +51,6 @@ NAMES = (
 )
 
 _FILL = re.compile(rb"\xff+")
-# The pattern matches one 0xFF and not a run of them, which would take quadratic time in a file of 0xFF only.
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 class Segment(NamedTuple):
@@ -53,50 +72,71 @@ class _CutError(Exception):
 
 @dataclass
 class _JpegFacts:
-    """What the segments read so far say: EXIF and XMP, whether a frame and a scan began, the size."""
+    """What the segments read so far say.
 
+    `kept` are the segments that stay, and `profile` are the parts of the colour profile. `headed`
+    says that a JFIF header stays, `scanned` that a scan began, and `complete` that no other scan can
+    belong to the image.
+    """
+
+    kept: list[Segment] = field(default_factory=list)
     exif: list[bytes] = field(default_factory=list)
     xmp: bytes = b""
-    framed: bool = False
+    profile: list[bytes] = field(default_factory=list)
+    frame: Frame | None = None
+    headed: bool = False
     scanned: bool = False
-    width: int = 0
+    complete: bool = False
     height: int = 0
 
 
 def cleaned(original: bytes) -> CleanPhoto:
-    """Return the JPEG with its tables, frame, scans, JFIF header, ICC profile and Adobe's APP14 alone.
+    """Return the JPEG with its tables, frame, scans, JFIF header, colour profile and APP14 alone.
 
     Raises NotAPhoto (MALFORMED) where the structure is broken.
     """
-    seen, kept = _JpegFacts(), [START]
-    for segment in _segments(original):
+    seen = _JpegFacts()
+    for segment in counted(_segments(original), "segments"):
+        if _stays(segment, seen):
+            seen.kept.append(segment)
+            seen.headed = seen.headed or segment.marker == APP0
         _collect(segment, seen)
-        if piece := _kept(segment):
-            kept.append(piece)
-    if not (seen.width and seen.height):
+    if not (seen.frame and seen.frame.width and seen.height):
         raise malformed("the frame has no width or no height")
     orientation, taken_on = capture_facts(b"".join(seen.exif), seen.xmp)
+    stored = _stored(seen.kept, seen.frame, _profile(seen.profile))
     if orientation != UPRIGHT:
         # A JFIF header must be the first segment, so the EXIF block goes behind it.
-        position = 2 if kept[1].startswith(b"\xff\xe0") else 1
-        kept.insert(position, _encoded(APP1, EXIF + orientation_alone(orientation)))
-    return CleanPhoto(b"".join(kept), "JPEG", seen.width, seen.height, taken_on)
+        position = 2 if stored[1].startswith(b"\xff\xe0") else 1
+        stored.insert(position, _encoded(APP1, EXIF + orientation_alone(orientation)))
+    return CleanPhoto(b"".join(stored), "JPEG", seen.frame.width, seen.height, taken_on)
 
 
 def _segments(original: bytes) -> Iterator[Segment]:
     """Yield every whole segment up to EOI.
 
     A file that is cut off after its first scan began yields the segments that are whole. Raises
-    NotAPhoto (MALFORMED) for a file that is cut off earlier.
+    NotAPhoto (MALFORMED) for a file that is cut off earlier, and for a segment that contradicts its
+    own counts.
     """
-    position, scanned = len(START), False
+    position, scanned, interval = len(START), False, 0
+    frame: Frame | None = None
     try:
         while True:
             segment = _segment(original, position)
+            if not _is_consistent(segment):
+                raise malformed(f"segment {NAMES[segment.marker]} contradicts its own counts")
+            if segment.marker in FRAMES:
+                frame = Frame.of(segment.marker, segment.body)
+            elif segment.marker == DRI:
+                interval = int.from_bytes(segment.body)
+            elif segment.marker == SOS:
+                restarts = frame.restarts(segment.body, interval) if frame else None
+                segment = _with_scan(original, segment, restarts)
+                scanned = True
             yield segment
             if segment.marker == EOI:
                 return
-            scanned = scanned or segment.marker == SOS
             position = segment.end
     except _CutError as cut:
         if not scanned:
@@ -128,45 +168,65 @@ def _segment(original: bytes, position: int) -> Segment:
     end = at + 1 + length
     if end > len(original):
         raise _CutError(f"segment {name}")
-    return _with_scan(original, Segment(marker, original[at + 3 : end], b"", end))
+    return Segment(marker, original[at + 3 : end], b"", end)
 
 
-def _with_scan(original: bytes, segment: Segment) -> Segment:
-    """Return the segment; an SOS gets the scan behind it, up to the next marker or the file's end."""
-    if segment.marker != SOS:
-        return segment
-    following = _NEXT_MARKER.search(original, segment.end)
-    end = following.start() if following else len(original)
-    return segment._replace(scan=original[segment.end : end], end=end)
+def _with_scan(original: bytes, segment: Segment, restarts: int | None) -> Segment:
+    """Return the SOS segment with the data of its scan, which has so many restart markers."""
+    start, end = segment.end, data_end(original, segment.end, restarts)
+    # In front of a marker any number of bytes of 0xFF may stand, which mean nothing.
+    scan = original[start:end].rstrip(b"\xff") if end < len(original) else original[start:]
+    return segment._replace(scan=scan, end=next_marker(original, end))
+
+
+def _stays(segment: Segment, seen: _JpegFacts) -> bool:
+    """Return whether the segment, which comes behind those that were seen, belongs to the image.
+
+    Of the colour profile's segments the first one stays, as the place of the profile.
+    """
+    marker, body = segment.marker, segment.body
+    if marker == EOI:
+        return True
+    if marker == DNL:
+        return not seen.height
+    if seen.complete or (seen.scanned and marker >= APP0):
+        return False
+    if marker == APP0:
+        return body.startswith(JFIF) and len(body) >= JFIF_BYTES and not seen.headed
+    if marker == APP2:
+        return body.startswith(ICC) and not seen.profile
+    if marker == APP14:
+        return body.startswith(ADOBE) and len(body) >= ADOBE_BYTES
+    # The markers below APP0 are tables, frames and scans. The others from APP0 on are removed.
+    return marker < APP0
 
 
 def _collect(segment: Segment, seen: _JpegFacts) -> None:
-    """Add the segment's facts to `seen`.
-
-    Raises NotAPhoto (MALFORMED) for an impossible order of segments, and for a segment that
-    contradicts its own counts.
-    """
+    """Add the segment's facts to `seen`. Raises NotAPhoto (MALFORMED) for an impossible order."""
     marker, body = segment.marker, segment.body
-    if not _is_consistent(segment):
-        raise malformed(f"segment {NAMES[marker]} contradicts its own counts")
     if marker in FRAMES:
-        if seen.framed:
+        if seen.frame:
             raise malformed("a second frame")
-        seen.framed = True
-        seen.height, seen.width = int.from_bytes(body[1:3]), int.from_bytes(body[3:5])
+        seen.frame = Frame.of(marker, body)
+        seen.height = seen.frame.height
     elif marker == SOS:
-        if not seen.framed:
+        if not seen.frame:
             raise malformed("a scan before any frame")
+        seen.complete = seen.complete or (not seen.scanned and seen.frame.holds_one_scan(body))
         seen.scanned = True
     elif marker == EOI and not seen.scanned:
         raise malformed("no scan before the end of the image")
     elif marker == DNL and not seen.height:
         seen.height = int.from_bytes(body)
-    elif marker == APP1 and not seen.scanned and body.startswith(EXIF):
+    elif seen.scanned:
+        return
+    elif marker == APP1 and body.startswith(EXIF):
         # EXIF that is too long for one segment continues in the next ones.
         seen.exif.append(body[len(EXIF) :] if seen.exif else body)
-    elif marker == APP1 and not seen.scanned and body.startswith(XMP):
+    elif marker == APP1 and body.startswith(XMP):
         seen.xmp = body[len(XMP) :]
+    elif marker == APP2 and body.startswith(ICC):
+        seen.profile.append(body[len(ICC) :])
 
 
 def _is_consistent(segment: Segment) -> bool:
@@ -180,40 +240,50 @@ def _is_consistent(segment: Segment) -> bool:
         return len(body) == 2
     if marker == DAC:
         return len(body) % 2 == 0 and all(table < 32 for table in body[::2])
-    if marker == DQT:
-        return _table_end(body, lambda at: 129 if body[at] >> 4 else 65) == len(body)
-    if marker == DHT:
-        return _table_end(body, lambda at: 17 + sum(body[at + 1 : at + 17])) == len(body)
+    if marker in (DQT, DHT):
+        return not body or tables(marker, body)[-1][1] == len(body)
     return True
 
 
-def _table_end(body: bytes, size: Callable[[int], int]) -> int:
-    """Return where the last table of a body ends, which may be beyond the body.
+def _profile(parts: list[bytes]) -> bytes:
+    """Return the segments of the colour profile, rebuilt; empty where there is none that can be.
 
-    `size` returns the length in bytes of the table that begins at an offset.
+    Each part begins with its number, from 1 on, and with the number of all parts.
     """
-    position = 0
-    while position < len(body):
-        position += size(position)
-    return position
+    numbered = sorted(parts, key=lambda part: part[:1])
+    if [tuple(part[:2]) for part in numbered] != [(n + 1, len(parts)) for n in range(len(parts))]:
+        return b""
+    profile = rebuilt(b"".join(part[2:] for part in numbered)) or b""
+    pieces = [profile[at : at + PROFILE_PART] for at in range(0, len(profile), PROFILE_PART)]
+    heads = (ICC + bytes([number + 1, len(pieces)]) for number in range(len(pieces)))
+    return b"".join(_encoded(APP2, head + piece) for head, piece in zip(heads, pieces, strict=True))
 
 
-def _kept(segment: Segment) -> bytes:
-    """Return the bytes of the segment that are stored; they are empty for one that is removed."""
-    marker, body = segment.marker, segment.body
-    if marker == EOI:
-        return END
-    if marker == APP0:
-        whole = body.startswith(JFIF) and len(body) >= JFIF_BYTES
-        # The last two bytes are the width and height of a thumbnail, which is removed.
-        return _encoded(APP0, body[: JFIF_BYTES - 2] + bytes(2)) if whole else b""
-    if marker == APP14:
-        whole = body.startswith(ADOBE) and len(body) >= ADOBE_BYTES
-        return _encoded(APP14, body[:ADOBE_BYTES]) if whole else b""
-    if marker == APP2:
-        return _encoded(APP2, body) if body.startswith(ICC) else b""
-    # The markers below APP0 are tables, frames and scans. The others from APP0 on are removed.
-    return _encoded(marker, body) + segment.scan if marker < APP0 else b""
+def _stored(kept: list[Segment], frame: Frame, profile: bytes) -> list[bytes]:
+    """Return the start of the image and the bytes of the segments that stay, none of them empty.
+
+    Of tables those stay that a scan refers to. `profile` takes the place of the colour profile.
+    """
+    used = sorted(used_tables([(segment.marker, segment.body) for segment in kept], frame))
+    bodies = dict[int, bytes]()
+    for number, start, end in used:
+        bodies[number] = bodies.get(number, b"") + kept[number].body[start:end]
+    stored = [START]
+    for number, (marker, body, scan, _) in enumerate(kept):
+        if marker == EOI:
+            stored.append(END)
+        elif marker == APP0:
+            # The last two bytes are the width and height of a thumbnail, which is removed.
+            stored.append(_encoded(APP0, body[: JFIF_BYTES - 2] + bytes(2)))
+        elif marker == APP14:
+            stored.append(_encoded(APP14, ADOBE_ALONE + body[ADOBE_BYTES - 1 : ADOBE_BYTES]))
+        elif marker == APP2:
+            stored += [profile] if profile else []
+        elif marker not in SIZES:
+            stored.append(_encoded(marker, body) + scan)
+        elif number in bodies:
+            stored.append(_encoded(marker, bodies[number]))
+    return stored
 
 
 def _encoded(marker: int, body: bytes) -> bytes:

@@ -1,8 +1,9 @@
 """Removal of private metadata from photos, by allow-list and without encoding the image again.
 
 `clean` removes EXIF (GPS, serial numbers, owner), XMP, IPTC, comments, embedded thumbnails and
-everything after the end of the image. It keeps the pixels, bit for bit, the colour profile, and
-of the EXIF the orientation alone. It returns the capture date as a date.
+everything that no decoder reads, as far as it can be told without decoding. It keeps the pixels, bit
+for bit, the colours of the colour profile, and of the EXIF the orientation alone. It returns the
+capture date as a date.
 
 A truncated image is cleaned like any other one and stays truncated. A photo whose structure can't
 be followed is refused: bytes that are not understood are never stored.
@@ -10,7 +11,7 @@ be followed is refused: bytes that are not understood are never stored.
 
 from __future__ import annotations
 
-from bronze.formats import jpeg, png, webp
+from bronze.formats import jpeg, png, png_chunks, webp
 from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, RejectionReason
 
 # (offset, signature, name) of file formats that people upload instead of photos.
@@ -34,7 +35,8 @@ OTHER_FORMATS = (
 def clean(original: bytes) -> CleanPhoto:
     """Return the photo without its private metadata. The first bytes decide its format.
 
-    Nothing is decoded, so a header that declares 60,000 x 60,000 pixels costs nothing.
+    No pixel is decoded, so a header that declares 60,000 x 60,000 of them costs nothing. The image data
+    of a PNG are unpacked, in bounded pieces, because nothing else tells where they end.
 
     Raises NotAPhoto with the reason EMPTY where there are no bytes, NOT_A_PHOTO for a format that
     isn't JPEG, PNG or WebP, and MALFORMED where the structure can't be followed up to the image
@@ -44,7 +46,7 @@ def clean(original: bytes) -> CleanPhoto:
         raise NotAPhoto(RejectionReason.EMPTY, "the file holds no bytes")
     if original.startswith(jpeg.SIGNATURE):
         return jpeg.cleaned(original)
-    if original.startswith(png.SIGNATURE):
+    if original.startswith(png_chunks.SIGNATURE):
         return png.cleaned(original)
     if original.startswith(b"RIFF") and original[8:12] == b"WEBP":
         return webp.cleaned(original)

@@ -1,71 +1,58 @@
 """Removal of metadata from PNG: an allow-list decides which chunks stay.
 
-The chunks that stay keep their bytes and checksums. Source: W3C PNG, third edition, with APNG.
+The chunks that stay keep their bytes and checksums, but for what no decoder reads in them: bytes
+behind the image data, entries of the palette that no pixel uses, and the name of the colour profile,
+which is rebuilt. Source: W3C PNG, third edition, with APNG.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from bronze.formats.cleaning_results import CleanPhoto, malformed
+from bronze.formats import icc_profiles
+from bronze.formats.cleaning_results import CleanPhoto, counted, malformed
 from bronze.formats.exif import UPRIGHT, capture_facts, orientation_alone
+from bronze.formats.png_chunks import (
+    KEPT,
+    PICTURE,
+    SIGNATURE,
+    TEXTS,
+    PngChunk,
+    chunks,
+    encoded,
+    name,
+)
+from bronze.formats.png_frames import FRAMES, cut_images, without_lost_frames
+from bronze.formats.png_image_data import PALETTE, PixelLayout
+from bronze.formats.png_palette import PaletteUse
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-LONGEST = 2**31 - 1
 LONGEST_TEXT = 2**20
-
-# The chunks that are kept, with the longest body allowed for each in bytes. Without that limit, a chunk
-# with a wrong length could contain the chunks behind it.
-KEPT = {
-    b"IHDR": 13,
-    b"PLTE": 768,
-    b"IDAT": LONGEST,
-    b"IEND": 0,
-    b"tRNS": 256,
-    b"gAMA": 4,
-    b"cHRM": 32,
-    b"sRGB": 1,
-    b"iCCP": LONGEST,
-    b"sBIT": 4,
-    b"bKGD": 6,
-    b"pHYs": 9,
-    b"cICP": 4,
-    b"mDCV": 24,
-    b"cLLI": 8,
-    b"acTL": 8,
-    b"fcTL": 26,
-    b"fdAT": LONGEST,
-}
-PICTURE = (b"IDAT", b"fdAT")
-TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 RAW_EXIF, XMP = b"Raw profile type exif", b"XML:com.adobe.xmp"
+PROFILE_NAME = b"colours\0"
 
-
-class PngChunk(NamedTuple):
-    """A chunk of a PNG file.
-
-    `whole` is all of its bytes in the file, `body` its data alone. The body of a chunk that is cut
-    off by the end of the file is empty.
-    """
-
-    kind: bytes
-    body: bytes
-    whole: bytes
+COLOUR_BYTES = {
+    b"PLTE": {3: 768},
+    b"tRNS": {0: 2, 2: 6, 3: 256},
+    b"sBIT": {0: 1, 2: 3, 3: 3, 4: 2, 6: 4},
+    b"bKGD": {0: 2, 2: 6, 3: 1, 4: 2, 6: 6},
+}
+"""The most bytes of chunks that have more or fewer by the colour type, or that have none."""
 
 
 @dataclass
 class _PngFacts:
     """What the chunks read so far say.
 
-    `exif` and `texts` hold metadata. `pictured` says that image data began, `first_frame_over` that
-    the first frame of an animation has ended.
+    `kept` are the chunks that stay. `exif` and `texts` hold metadata. `pictured` says that image data
+    began, `first_frame_over` that the first frame of an animation has ended.
     """
 
+    colour: int
+    kept: list[PngChunk]
+    kinds: set[bytes] = field(default_factory=set)
     exif: bytes = b""
     texts: dict[bytes, PngChunk] = field(default_factory=dict)
     pictured: bool = False
@@ -77,79 +64,40 @@ def cleaned(original: bytes) -> CleanPhoto:
 
     Raises NotAPhoto (MALFORMED) where the structure is broken.
     """
-    chunks = _chunks(original)
-    header = next(chunks)
+    found = counted(chunks(original), "chunks")
+    header = next(found)
     if header.kind != b"IHDR" or len(header.body) != KEPT[b"IHDR"]:
         raise malformed("the first chunk is no IHDR")
     width, height = struct.unpack_from(">II", header.body)
     if not (width and height):
         raise malformed("the header has no width or no height")
-    seen, kept = _PngFacts(), [SIGNATURE, header.whole]
-    for chunk in chunks:
+    layout = PixelLayout.of(header.body)
+    seen = _PngFacts(layout.colour, [header])
+    for chunk in found:
         _collect(chunk, seen)
-        if chunk.kind in KEPT:
-            kept.append(chunk.whole)
     orientation, taken_on = capture_facts(seen.exif or _raw_exif(seen.texts), _xmp(seen.texts))
+    kept = without_lost_frames(seen.kept)
+    palette = _palette(kept, layout)
+    kept = _coloured(cut_images(kept, layout, palette), palette)
     if orientation != UPRIGHT:
-        kept.insert(2, _encoded(b"eXIf", orientation_alone(orientation)))
-    return CleanPhoto(b"".join(kept), "PNG", width, height, taken_on)
-
-
-def _chunks(original: bytes) -> Iterator[PngChunk]:
-    """Yield every chunk up to IEND.
-
-    A file that is cut off after its image data began yields the chunks up to there. Raises
-    NotAPhoto (MALFORMED) for a file that is cut off earlier, and for a chunk that is broken.
-    """
-    position, pictured = len(SIGNATURE), False
-    while position + 8 <= len(original):
-        length, kind = struct.unpack_from(">I4s", original, position)
-        _check(kind, length)
-        end = position + 12 + length
-        if end > len(original):
-            if kind in PICTURE:
-                yield _cut_picture(kind, original[position:])
-            elif not pictured:
-                raise malformed(f"chunk {_name(kind)} runs past the end")
-            return
-        chunk = PngChunk(kind, original[position + 8 : end - 4], original[position:end])
-        if kind in KEPT and zlib.crc32(chunk.whole[4:-4]) != int.from_bytes(chunk.whole[-4:]):
-            raise malformed(f"chunk {_name(kind)} fails its checksum")
-        yield chunk
-        if kind == b"IEND":
-            return
-        pictured = pictured or kind in PICTURE
-        position = end
-    if not pictured:
-        raise malformed("the file ends before its image data")
-
-
-def _check(kind: bytes, length: int) -> None:
-    """Check the name and the length of a chunk. Raises NotAPhoto (MALFORMED) where one can't be right."""
-    if not kind.isalpha():
-        raise malformed("garbage in the place of a chunk")
-    if length > KEPT.get(kind, LONGEST):
-        raise malformed(f"chunk {_name(kind)} is too long")
-
-
-def _cut_picture(kind: bytes, rest: bytes) -> PngChunk:
-    """Return the chunk of image data that the file's end cuts off; `rest` is all that is left of it."""
-    # If IEND stands inside, the length is wrong and other chunks would be kept as image data.
-    if b"IEND" in rest:
-        raise malformed(f"chunk {_name(kind)} runs over the end of the image")
-    return PngChunk(kind, b"", rest)
-
-
-def _name(kind: bytes) -> str:
-    """Return the chunk's name for a message. An unknown name is not quoted: it is text of the file."""
-    return kind.decode() if kind in KEPT or kind in (*TEXTS, b"eXIf") else "of an unknown kind"
+        kept.insert(1, encoded(b"eXIf", orientation_alone(orientation)))
+    content = b"".join([SIGNATURE, *(chunk.whole for chunk in kept)])
+    return CleanPhoto(content, "PNG", width, height, taken_on)
 
 
 def _collect(chunk: PngChunk, seen: _PngFacts) -> None:
-    """Add the chunk's facts to `seen`. Raises NotAPhoto (MALFORMED) for an impossible order of chunks."""
+    """Add the chunk and its facts to `seen`. Raises NotAPhoto (MALFORMED) for an impossible order.
+
+    Chunks about colours stay in front of the image data alone, where decoders look for them.
+    """
     kind = chunk.kind
     if kind == b"IHDR":
         raise malformed("a second IHDR")
+    if kind in (*PICTURE, b"IEND") or (kind in KEPT and (kind in FRAMES or not seen.pictured)):
+        if kind in seen.kinds and kind not in (*PICTURE, *FRAMES):
+            raise malformed(f"a second {name(kind)}")
+        seen.kinds.add(kind)
+        seen.kept += _fitted(chunk, seen.colour)
     if kind in PICTURE:
         seen.pictured = True
     elif kind == b"IEND" and not seen.pictured:
@@ -162,6 +110,58 @@ def _collect(chunk: PngChunk, seen: _PngFacts) -> None:
             seen.exif = chunk.body
         elif kind in TEXTS and (key := chunk.body.partition(b"\0")[0]) in (RAW_EXIF, XMP):
             seen.texts[key] = chunk
+
+
+def _fitted(chunk: PngChunk, colour: int) -> list[PngChunk]:
+    """Return the chunk with no more than an image of that colour type has in it; none where it has none."""
+    if chunk.kind not in COLOUR_BYTES:
+        return [chunk]
+    most = COLOUR_BYTES[chunk.kind].get(colour, 0)
+    if len(chunk.body) <= most:
+        return [chunk]
+    return [encoded(chunk.kind, chunk.body[:most])] if most else []
+
+
+def _palette(kept: list[PngChunk], layout: PixelLayout) -> PaletteUse | None:
+    """Return the use of the image's palette, where nothing but the background was noted yet."""
+    bodies = {chunk.kind: chunk.body for chunk in kept if chunk.kind in (b"PLTE", b"bKGD")}
+    if layout.colour != PALETTE or b"PLTE" not in bodies:
+        return None
+    return PaletteUse(bodies[b"PLTE"], layout.depth, background=bodies.get(b"bKGD", b""))
+
+
+def _coloured(kept: list[PngChunk], palette: PaletteUse | None) -> list[PngChunk]:
+    """Return the chunks with a rebuilt colour profile, if it can be, and the palette's entries in use."""
+    coloured = []
+    for chunk in kept:
+        body: bytes | None = chunk.body
+        if chunk.kind == b"iCCP":
+            body = _profile(chunk.body)
+        elif palette and chunk.kind == b"PLTE":
+            body = palette.colours()
+        elif palette and chunk.kind == b"tRNS":
+            body = palette.transparency(chunk.body)
+        if body is not None:
+            coloured.append(chunk if body == chunk.body else encoded(chunk.kind, body))
+    return coloured
+
+
+def _profile(body: bytes) -> bytes | None:
+    """Return the body of iCCP with the profile rebuilt, or None where it can't be.
+
+    Raises NotAPhoto (MALFORMED) for a profile that unpacks to more than any profile has.
+    """
+    packed = body.partition(b"\0")[2]
+    if packed[:1] != b"\0":
+        return None
+    try:
+        profile = zlib.decompressobj().decompress(packed[1:], icc_profiles.LONGEST + 1)
+    except zlib.error:
+        return None
+    if len(profile) > icc_profiles.LONGEST:
+        raise malformed(f"chunk iCCP unpacks to more than {icc_profiles.LONGEST:,} bytes")
+    fresh = icc_profiles.rebuilt(profile)
+    return None if fresh is None else PROFILE_NAME + b"\0" + zlib.compress(fresh)
 
 
 def _raw_exif(texts: dict[bytes, PngChunk]) -> bytes:
@@ -196,8 +196,3 @@ def _text(chunk: PngChunk) -> bytes:
     with suppress(zlib.error):
         return zlib.decompressobj().decompress(value, LONGEST_TEXT)
     return b""
-
-
-def _encoded(kind: bytes, body: bytes) -> bytes:
-    """Return the bytes of a chunk as they stand in a file: length, kind, body and checksum."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

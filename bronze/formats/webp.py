@@ -1,7 +1,9 @@
 """Removal of metadata from WebP: an allow-list decides which RIFF chunks stay.
 
 It holds also inside the frames of an animation. A simple file (VP8 or VP8L alone) can't hold
-metadata; an extended file says in the flags of its VP8X chunk what it holds. Source: RFC 9649.
+metadata; an extended file says in the flags of its VP8X chunk what it holds, and what they don't
+name is removed. A VP8 or VP8L chunk is as long as its size says, and only a decoder can tell
+whether its image ends before: bytes behind that end stay. Source: RFC 9649.
 """
 
 from __future__ import annotations
@@ -11,13 +13,18 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
-from bronze.formats.cleaning_results import CleanPhoto, malformed
+from bronze.formats.cleaning_results import CleanPhoto, counted, malformed
 from bronze.formats.exif import UPRIGHT, capture_facts, orientation_alone
+from bronze.formats.icc_profiles import rebuilt
 
 HEADER_BYTES = 12
 VP8X_BYTES, ANIM_BYTES, FRAME_BYTES = 10, 6, 16
 ICC_FLAG, ALPHA_FLAG, EXIF_FLAG, XMP_FLAG, ANIMATION_FLAG = 0x20, 0x10, 0x08, 0x04, 0x02
 
+ALPHA_BYTES = 1
+"""The bytes of an ALPH chunk before its alphas. The first one says how they are stored."""
+
+ALPHA_COMPRESSION, FRAME_FLAGS = 0x03, 0x03
 IMAGE = (b"VP8 ", b"VP8L", b"ALPH")
 NAMES = (*IMAGE, b"VP8X", b"ICCP", b"ANIM", b"ANMF", b"EXIF", b"XMP ")
 
@@ -42,7 +49,7 @@ def cleaned(original: bytes) -> CleanPhoto:
     where the structure is broken.
     """
     end = 8 + int.from_bytes(original[4:8], "little")
-    chunks = _chunks(original, HEADER_BYTES, end)
+    chunks = counted(_chunks(original, HEADER_BYTES, end), "chunks")
     first = next(chunks, None)
     missing = max(0, end - len(original))
     if first is not None and first.kind == b"VP8X":
@@ -67,51 +74,92 @@ def _extended(header: RiffChunk, chunks: list[RiffChunk], missing: int) -> Clean
         metadata.get(b"EXIF", b"") if flags & EXIF_FLAG else b"",
         metadata.get(b"XMP ", b"") if flags & XMP_FLAG else b"",
     )
-    kept = _kept(chunks)
-    flags &= ICC_FLAG | ALPHA_FLAG | ANIMATION_FLAG
+    _check(chunks)
+    size = header.body[4:]
+    width, height = _size(size)
+    if flags & ANIMATION_FLAG:
+        kept = _animation(chunks)
+    else:
+        kept = _picture(chunks, width * height, alpha=bool(flags & ALPHA_FLAG))
+    if not any(chunk.kind in (*IMAGE, b"ANMF") for chunk in kept):
+        raise malformed("no image data of the kind that the flags name")
+    profile = rebuilt(metadata.get(b"ICCP", b"")) if flags & ICC_FLAG else None
+    flags &= ALPHA_FLAG | ANIMATION_FLAG
+    if profile:
+        kept.insert(0, _chunk(b"ICCP", profile))
+        flags |= ICC_FLAG
     if orientation != UPRIGHT and not missing:
         # EXIF is the last chunk, so a file that is cut off has no place for it.
-        kept.append(_encoded(_chunk(b"EXIF", orientation_alone(orientation))))
+        kept.append(_chunk(b"EXIF", orientation_alone(orientation)))
         flags |= EXIF_FLAG
-    size = header.body[4:]
-    width, height = (1 + int.from_bytes(size[at : at + 3], "little") for at in (0, 3))
-    kept.insert(0, _encoded(_chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size)))
-    return _photo(kept, missing, width, height, taken_on)
+    kept.insert(0, _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size))
+    return _photo(list(map(_encoded, kept)), missing, width, height, taken_on)
 
 
-def _kept(chunks: list[RiffChunk]) -> list[bytes]:
-    """Return the bytes of the chunks that stay.
+def _check(chunks: list[RiffChunk]) -> None:
+    """Check that the chunks can be followed up to the image data, whichever of them stay.
 
-    A chunk that is cut off behind the first image data is left out. Raises NotAPhoto (MALFORMED)
-    where an earlier one is cut off, a frame is too short, or there is no image data.
+    Raises NotAPhoto (MALFORMED) where one is cut off before, a frame is too short, or there are none.
     """
-    kept, pictured = [], False
+    pictured = False
     for chunk in chunks:
-        if chunk.kind in IMAGE:
-            kept.append(_encoded(chunk))
-        elif chunk.kind == b"ANMF" and len(chunk.body) >= FRAME_BYTES:
-            kept.append(_encoded(_frame(chunk)))
-        elif not chunk.whole:
-            if not pictured:
-                raise malformed(f"chunk {_name(chunk.kind)} runs past the end")
-        elif chunk.kind == b"ANMF":
+        frame = chunk.kind == b"ANMF" and len(chunk.body) >= FRAME_BYTES
+        if not (frame or chunk.kind in IMAGE or chunk.whole or pictured):
+            raise malformed(f"chunk {_name(chunk.kind)} runs past the end")
+        if chunk.kind == b"ANMF" and chunk.whole and not frame:
             raise malformed("chunk ANMF is too short")
-        elif chunk.kind == b"ANIM":
-            kept.append(_encoded(_chunk(b"ANIM", chunk.body[:ANIM_BYTES])))
-        elif chunk.kind == b"ICCP":
-            kept.append(_encoded(chunk))
         pictured = pictured or chunk.kind in (*IMAGE, b"ANMF")
     if not pictured:
         raise malformed("the file ends before its image data")
-    return kept
+
+
+def _animation(chunks: list[RiffChunk]) -> list[RiffChunk]:
+    """Return the chunks of an animation that a decoder reads: the first header, and the frames."""
+    headers = [chunk for chunk in chunks if chunk.kind == b"ANIM" and chunk.whole][:1]
+    frames = [_frame(c) for c in chunks if c.kind == b"ANMF" and len(c.body) >= FRAME_BYTES]
+    return [_chunk(b"ANIM", header.body[:ANIM_BYTES]) for header in headers] + frames
 
 
 def _frame(frame: RiffChunk) -> RiffChunk:
     """Return the frame of an animation with its image chunks alone; one that is cut off stays so."""
-    inner = _chunks(frame.body, FRAME_BYTES, frame.size)
-    kept = [_encoded(chunk) for chunk in inner if chunk.kind in IMAGE]
-    body = frame.body[:FRAME_BYTES] + b"".join(kept)
+    inner = counted(_chunks(frame.body, FRAME_BYTES, frame.size), "chunks")
+    width, height = _size(frame.body[6:12])
+    kept = map(_encoded, _picture(list(inner), width * height, alpha=True))
+    head = frame.body[: FRAME_BYTES - 1] + bytes([frame.body[FRAME_BYTES - 1] & FRAME_FLAGS])
+    body = head + b"".join(kept)
     return frame._replace(body=body, size=len(body) + frame.size - len(frame.body))
+
+
+def _picture(chunks: list[RiffChunk], pixels: int, *, alpha: bool) -> list[RiffChunk]:
+    """Return the chunks of one image that a decoder reads: the first VP8 or VP8L, and alphas before a VP8.
+
+    `alpha` says whether the image may have alphas. They are all of one that is cut off before its VP8.
+    """
+    alphas = list[RiffChunk]()
+    for chunk in chunks:
+        if chunk.kind == b"ALPH" and alpha and not alphas:
+            alphas.append(_alphas(chunk, pixels))
+        elif chunk.kind == b"VP8 ":
+            return [*alphas, chunk]
+        elif chunk.kind == b"VP8L":
+            return [chunk]
+    return alphas
+
+
+def _alphas(chunk: RiffChunk, pixels: int) -> RiffChunk:
+    """Return the ALPH chunk without what stands behind its alphas, if they are stored as they are.
+
+    They are a byte for each pixel then. Of compressed alphas only a decoder can tell the end.
+    """
+    if chunk.whole and chunk.body and not chunk.body[0] & ALPHA_COMPRESSION:
+        return _chunk(chunk.kind, chunk.body[: ALPHA_BYTES + pixels])
+    return chunk
+
+
+def _size(size: bytes) -> tuple[int, int]:
+    """Return (width, height) in pixels, each stored as three bytes, one less."""
+    width, height = (1 + int.from_bytes(size[at : at + 3], "little") for at in (0, 3))
+    return width, height
 
 
 def _chunks(data: bytes, start: int, end: int) -> Iterator[RiffChunk]:

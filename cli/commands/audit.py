@@ -16,8 +16,9 @@ from cli.output.sentences import say
 from conf.errors import BadInput
 from conf.identifiers import SHORTEST
 from conf.settings import Settings
-from lake import lake_format, pseudonyms
+from lake import lake_format
 from lake.time_texts import utc_time
+from privacy import near_names
 from privacy.audit import audit_log, auditor
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion
@@ -33,12 +34,14 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     and Refused where the lake was made with another key.
     """
     files = existing_lake(settings)
-    keys = pseudonyms.load(settings.subjects.key, lake=files.root, make=False)
-    lake_format.check(files, pseudonyms=keys)
+    keys = lake_format.pseudonyms_of(files, settings.subjects)
     asked = question(words)
     if asked.photo is not None:
         asked = replace(asked, photo=auditor.photo_named(files.root, asked.photo))
     answer = Auditor(files, keys).answer(asked)
+    if asked.subject is not None:
+        near = near_names.told(files.root, settings.paths.landing, asked.subject, keys)
+        answer = replace(answer, near=near)
     audit_table.show(console, answer)
     name = audit_log.record(files, answer, pseudonyms=keys)
     say(console, f"recorded as {files.uri(f'{audit_log.FOLDER}/{name}.json')}")

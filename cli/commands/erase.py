@@ -12,12 +12,12 @@ from cli.step_runner import recorded
 from conf.errors import BadInput, Pending
 from conf.identifiers import named
 from conf.settings import Settings
-from lake import pseudonyms
+from lake import lake_format
 from lake.context import Context
-from lake.enums import ERASE, FITTED_PREFIX, ErasureMode, ErasureState
+from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureMode, ErasureState
 from lake.readable_lake import Lake
 from privacy import tombstones
-from privacy.erasure import certificate, request_journal, verification
+from privacy.erasure import certificate, certificate_check, request_journal, verification
 from privacy.erasure.erase import check, erase, finish_due
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher
@@ -36,7 +36,9 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     with writing(settings, console) as context, recorded(context, ERASE) as step:
         mode = ErasureMode(words.mode)
         say(console, understood(context.lake, words, console))
-        erasure = erase(step, subject=words.subject, request=words.request, mode=mode)
+        erasure = erase(
+            step, subject=words.subject, request=words.request, mode=mode, is_exact=words.exact
+        )
         show(console, context.lake, erasure)
 
 
@@ -60,15 +62,26 @@ def finish_due_erasures(context: Context) -> None:
 
 def show(console: Console, lake: Lake, erasure: ErasureRequest) -> None:
     """Show what a certified request removed, and where its certificate is."""
-    place = lake.files.uri(f"{certificate.FOLDER}/{erasure.certificate}.json")
+    name = certificate.file_name(erasure, is_whole=True)
+    place = lake.files.uri(f"{certificate.FOLDER}/{name}")
     removed = ", ".join(
         f"{count:,} of {name}"
         for name, count in sorted(erasure.counts.items())
-        if not name.startswith(FITTED_PREFIX)
+        if not name.startswith((FITTED_PREFIX, POSSIBLY_FITTED_PREFIX))
     )
     what = f"erased: {removed}" if removed else "nothing held"
     say(console, f"{erasure.request}: {what}.")
     say(console, f"certificate {erasure.certificate}: {place}")
+    body = certificate.read(lake.files.read(f"{certificate.FOLDER}/{name}") or b"") or {}
+    if undecoded := (body.get("verification") or {}).get("undecoded"):
+        count = sum(each["files"] for each in undecoded)
+        kinds = ", ".join(sorted({each["what"] for each in undecoded}))
+        say(
+            console,
+            f"{count:,} files could not be decoded ({kinds}); erase --verify {erasure.request} names them.",
+        )
+    if erasure.head:
+        say(console, f"It is number {erasure.certificates}, and its SHA-256 is {erasure.head}.")
 
 
 def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep: bool) -> None:
@@ -76,35 +89,42 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
 
     `name` is the id of its request or certificate, or the beginning of one. Raises BadInput where there is no
     erasure of that name or several, or its tombstone no longer holds, Pending where its old files are due
-    later, and LeftBehind where something is found.
+    later, LeftBehind where something is found, and Inconsistent where a certificate of the lake doesn't hold.
     """
     requests = request_journal.last(lake)
     by_name = {each.certificate: each for each in requests.values()} | dict(requests)
     otherwise = f"the requests are {', '.join(sorted(requests)) or 'none'}."
     erasure = by_name[named(name, by_name, what="erasure", otherwise=otherwise)]
+    keys = lake_format.pseudonyms_of(lake.files, settings.subjects)
+    certificates = certificate_check.check(lake, keys.certificates)
     holding = tombstones.holding(lake)
     if erasure.subject not in holding:
+        certificates.raise_faults()
         raise BadInput(
             f"The tombstone of {erasure.request} was lifted or has expired: its subject may have sent photos "
             f"again, so finding some proves nothing. The certificate {erasure.certificate} is still valid."
         )
-    keys = pseudonyms.load(settings.subjects.key, lake=lake.files.root, make=False)
     search = SubjectMatcher(keys, erasure.subject, erasure.photo_ids, holding)
     result = verification.verify(lake, settings, erasure, search, deep=deep)
+    if certificates.made_before:
+        names = ", ".join(certificates.made_before)
+        say(console, f"made before certificates were authenticated: {names}.")
     if erasure.due_at and not erasure.has_reached(ErasureState.PHYSICAL):
+        certificates.raise_faults()
         raise Pending(
             f"{erasure.request} is pending until {certificate.iso_time(erasure.due_at)}: "
             f"{len(result.residues):,} traces of the subject are left until then."
         )
+    if result.residues:
+        for fault in certificates.faults:
+            say(console, f"certificate {fault}.")
     check(result)
-    if broken := certificate.broken_links(lake.files):
-        console.print(
-            f"The certificate before each of these was changed or removed: {', '.join(broken)}.",
-            markup=False,
-        )
+    if result.undecoded:
+        say(console, f"not decoded: {'; '.join(map(str, result.undecoded))}.")
     say(
         console,
         f"{erasure.request}: {sum(result.files.values()):,} files, "
         f"{sum(result.bytes.values()):,} bytes searched{' and decoded' if deep else ''}; nothing of it was "
         f"found.",
     )
+    certificates.raise_faults()

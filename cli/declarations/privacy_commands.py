@@ -7,6 +7,9 @@ from cli.known_names import AUDITED_TABLES, RESTORED_TABLES
 from cli.parameters import PATH, Flag, Option
 from conf.errors import BadInput
 from lake.enums import ErasureMode
+from lake.subject_names import normalised
+from lake.subject_paths import names_a_folder
+from privacy.erasure.name_forms import NameForms
 
 SUBJECT = "as in the name of the folder subject=S"
 
@@ -14,21 +17,29 @@ SUBJECT = "as in the name of the folder subject=S"
 def _check_audit(words: Words) -> None:
     if words.subject is None and words.photo is None:
         raise lacking("audit", "--subject S or --photo ID", "audit --subject anna --history")
+    if words.subject is not None:
+        _check_subject(words.subject)
 
 
 def _check_subject(subject: str) -> None:
-    """Raises BadInput where the name of a folder is given instead of a subject."""
-    if "/" in subject or subject.startswith("subject="):
+    """Raises BadInput where no name is given, or the name of a folder."""
+    if not normalised(subject):
+        raise BadInput(
+            "--subject is empty; give it the part of the folder's name that follows subject=."
+        )
+    if "/" in subject or names_a_folder(subject):
         raise BadInput("Give --subject only the part of the folder's name that follows subject=.")
 
 
 def _check_erase(words: Words) -> None:
     if words.verify is not None:
-        if words.subject or words.request or words.mode:
+        if words.subject is not None or words.request or words.mode or words.exact:
             raise BadInput(
                 "--verify ID goes with no other option but --deep; leave the others out."
             )
         return
+    if words.subject is not None:
+        _check_subject(words.subject)
     if not words.subject or not words.request:
         raise lacking(
             "erase",
@@ -37,8 +48,7 @@ def _check_erase(words: Words) -> None:
         )
     if words.deep:
         raise BadInput("--deep goes with --verify ID; erase first, and verify with a second call.")
-    _check_subject(words.subject)
-    if len(words.subject) > 2 and words.subject in words.request:
+    if len(normalised(words.subject)) > 1 and NameForms(words.subject).in_id(words.request):
         raise BadInput(
             "--request names the subject, and it is kept for good; give it a neutral id."
         )
@@ -76,6 +86,7 @@ COMMANDS = (
         ),
         exclusive=(("subject", "photo"), ("at", "version", "history")),
         check=_check_audit,
+        takes_landing=True,
     ),
     Command(
         name="erase",
@@ -92,6 +103,10 @@ COMMANDS = (
                 "MODE",
                 "deferred: old files go when the retention ends (default); immediate: at once",
                 choices=tuple(ErasureMode),
+            ),
+            Flag(
+                "--exact",
+                "go on though something is near the name, or the bare name stands in files",
             ),
             Option("--verify", "ID", "search again for what a request erased"),
             Flag("--deep", "with --verify: decode every column"),

@@ -34,7 +34,8 @@ def show(console: Console, audit: Audit) -> None:
         table.add(finding.table, finding.status, f"{finding.rows:,}", version, since)
     tables.show(console, table)
     say(console, _conclusion(audit.findings))
-    lines = [f"{finding.table}: {finding.note}" for finding in audit.findings if finding.note]
+    lines = _near(audit)
+    lines += [f"{finding.table}: {finding.note}" for finding in audit.findings if finding.note]
     lines += [line for finding in audit.findings for line in _writers(finding)]
     lines += [
         f"erasure {each.request}: requested at {told(each.since)}, {each.state}, certificate "
@@ -69,6 +70,20 @@ def _conclusion(findings: Sequence[TableFinding]) -> str:
     counts = Counter(finding.status for finding in findings)
     parts = [f"{counts[status]} {text}" for status, text in CONCLUSIONS.items() if counts[status]]
     return f"Tables: {', '.join(parts)}. Not looked into: the landing folder, and Data Docs."
+
+
+def _near(audit: Audit) -> list[str]:
+    """Return lines on what stands near the name of the subject; none where nothing does."""
+    lines = []
+    if audit.near:
+        lines.append(
+            f"near this name: {audit.near} stand under names that differ only in case, Unicode form, spaces "
+            f"or encoding, or in paths that are not certain; audit these spellings too, copied from their "
+            f"folders"
+        )
+    if audit.near is not None and audit.near.landed is None:
+        lines.append("the landing folder could not be looked through for names near this one")
+    return lines
 
 
 def _question_text(question: AuditQuestion) -> str:

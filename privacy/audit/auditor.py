@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,8 @@ from conf import identifiers
 from conf.errors import BadInput, hint
 from lake import catalog, delta_rs_reader
 from lake.catalog import Table
-from lake.enums import FITTED_PREFIX, GateAction, ModelKind
+from lake.chunks import latest
+from lake.enums import FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, GateAction, ModelKind
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
 from privacy import bucket_checks
@@ -28,11 +30,16 @@ from privacy.audit.table_findings import (
     AuditQuestion,
     PastErasure,
     TableFinding,
-    TableSearch,
     told,
 )
+from privacy.audit.table_search import TableSearch
+from privacy.model_lineage import MODEL_COLUMNS, ModelLineage, PhotoLineage
+from privacy.near_names import NearNames
 
 PHOTO_ID_DIGITS = 64
+
+FITTED = {FITTED_PREFIX: "fitted", POSSIBLY_FITTED_PREFIX: "possibly fitted"}
+"""The words for what the journal of erasures counts by model version, by the prefix of the count."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Audit:
 
     `storage` says where the lake lies and how it is encrypted. `models` has one line for each model version
     that had seen the photos. `gates` has one line for each chunk of the rows and each suite that judged it.
+    `near` is what stands near the name of the subject; None where the question is about a photo.
     """
 
     asked_at: datetime
@@ -50,6 +58,7 @@ class Audit:
     erasures: Sequence[PastErasure]
     models: Sequence[str]
     gates: Sequence[str]
+    near: NearNames | None = None
 
 
 @dataclass(frozen=True)
@@ -114,28 +123,54 @@ class Auditor:
         """Return a line for each model version that had seen the photos at the time `until`.
 
         These are the extractors that embedded the photos, and the PCAs and classifiers that were fitted up to
-        the chunk of the embeddings or later. For erased photos the journal of erasures has them.
+        the chunk of the embeddings or later. Then come those that may have seen the photos, by the lineage of
+        chunks: rows of a retired model, or from before a restore, are gone. For erased photos the journal of
+        erasures has them.
         """
+        findings = list(findings)
         embedded = [each for each in findings if each.table == catalog.EMBEDDINGS.name]
         first = min((chunk for each in embedded for chunk in each.chunks), default=None)
         weights_ids = {weights_id for each in embedded for weights_id in each.models}
-        columns = ["version", "kind", "weights_id", "through_chunk", "created_at", "status"]
+        columns = [*MODEL_COLUMNS, "kind", "status"]
         rows = delta_rs_reader.rows(self.files.root, catalog.MODELS, columns=columns)
-        seen = [
-            f"{row['version']} ({row['kind']}, {row['status']})"
-            for row in sorted(rows, key=lambda row: row["created_at"])
+        made = sorted(
+            (row for row in rows if row["created_at"] <= until), key=lambda row: row["created_at"]
+        )
+        certain = [
+            row
+            for row in made
             if row["weights_id"] in weights_ids
-            and row["created_at"] <= until
             and (row["kind"] == ModelKind.EXTRACTOR or (row["through_chunk"] or 0) >= (first or 0))
+        ]
+        others = [row for row in made if row not in certain and row["kind"] != ModelKind.EXTRACTOR]
+        seen = [f"{row['version']} ({row['kind']}, {row['status']})" for row in certain]
+        seen += [
+            f"{row['version']} ({row['kind']}, {row['status']}; possibly, by the lineage of chunks)"
+            for row in self._possibly_fitted(others, findings)
         ]
         for each in erasures:
             state = "wiped" if each.has_freed else f"to be wiped by request {each.request}"
-            names = (name for name in each.rows if name.startswith(FITTED_PREFIX))
-            seen += [
-                f"{name.removeprefix(FITTED_PREFIX)} (fitted on what was erased; {state})"
-                for name in sorted(names)
-            ]
+            for prefix, how in FITTED.items():
+                names = (name for name in each.rows if name.startswith(prefix))
+                seen += [
+                    f"{name.removeprefix(prefix)} ({how} on what was erased; {state})"
+                    for name in sorted(names)
+                ]
         return seen
+
+    def _possibly_fitted(
+        self, models: Sequence[Mapping[str, Any]], findings: Iterable[TableFinding]
+    ) -> list[Mapping[str, Any]]:
+        """Return the rows of gold/models whose versions may have seen the photos that bronze holds."""
+        by_table = {each.table: each for each in findings}
+        photos, refused = (by_table.get(t.name) for t in (catalog.PHOTOS, catalog.QUARANTINE))
+        if not models or photos is None or not photos.chunks:
+            return []
+        refused_in = frozenset(product(refused.models, refused.chunks)) if refused else frozenset()
+        known = [PhotoLineage(chunk, refused_in=refused_in) for chunk in photos.chunks]
+        chunks = latest(delta_rs_reader.rows(self.files.root, catalog.CHUNKS))
+        lineage = ModelLineage(chunks.values())
+        return [row for row in models if lineage.fitted_on([row], known)]
 
     def _gates(self, chunks: set[int]) -> list[str]:
         """Return a line for each chunk and suite, with the results that ops/quality records."""

@@ -2,15 +2,20 @@
 
 A version is a set of files, and a file never changes. So each file is read once, for its key columns, and
 what a version held follows from its files. Where a file is gone, that part of every version is unknown.
+
+The files of a version follow from the entries of the log without a gap, from the table's first entry on or
+from a checkpoint. Behind a gap nobody knows them until the next checkpoint.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +27,9 @@ from lake.catalog import Table
 from lake.storage.folder import Folder
 
 TIME = pa.timestamp("us", "UTC")
+
+CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.")
+"""The beginning of the file name of a checkpoint, or of a part of one. It has the version."""
 
 
 @dataclass(frozen=True)
@@ -63,45 +71,80 @@ class History:
     _rows: dict[str, list[dict[str, Any]] | None] = field(default_factory=dict)
 
     @cached_property
-    def commits(self) -> list[Commit]:
-        """The commits whose entry is there. The retention of the log has removed older entries."""
-        return [commit for commit, _, _ in self._entries]
+    def commits(self) -> Mapping[int, Commit]:
+        """The commits whose entry is there, by their versions. The retention of the log has removed older
+        entries."""
+        return {commit.version: commit for commit, _, _ in self._entries}
 
     @property
     def begins_with_the_table(self) -> bool:
         """True where the log still has the entry of the table's first version."""
-        return bool(self.commits) and self.commits[0].version == 0
+        return 0 in self.commits
+
+    @cached_property
+    def newest(self) -> int:
+        """The current version, by the last entry or checkpoint of the log; -1 where the log has none."""
+        return max([*self._entry_versions, *self._checkpoints], default=-1)
+
+    @cached_property
+    def gaps(self) -> list[tuple[int, int]]:
+        """The stretches of versions, first and last of each, whose entries are gone behind an entry that is
+        there."""
+        order = [*self.commits, self.newest + 1]
+        return [(one + 1, next_ - 1) for one, next_ in pairwise(order) if next_ > one + 1]
 
     def version_at(self, time: datetime) -> int | None:
-        """Return the version that readers saw at a time; None where the log has no entry that old."""
-        before = [commit.version for commit in self.commits if commit.at <= time]
+        """Return the last version before a time that the log has an entry of; None where it has none.
+
+        Readers may have seen a later one where a gap follows (`gaps`).
+        """
+        before = [commit.version for commit in self.commits.values() if commit.at <= time]
         return before[-1] if before else None
 
     @cached_property
     def versions(self) -> Mapping[int, Sequence[DataFile]]:
-        """The files of each version, in the order of their paths."""
+        """The files of each version of which they are known, in the order of their paths."""
         versions: dict[int, Sequence[DataFile]] = {}
         current: dict[str, DataFile] = {}
         for commit, added, removed in self._entries:
-            if not versions and commit.version > 0:
-                current = self._files_of(commit.version)
-            else:
+            version = commit.version
+            if version == 0 or version - 1 in versions:
                 for path in removed:
                     current.pop(path, None)
                 current |= {each.path: each for each in added}
-            versions[commit.version] = [current[path] for path in sorted(current)]
+            elif {version - 1, version} & self._checkpoints:
+                current = self._files_of(version)
+            else:
+                continue
+            versions[version] = [current[path] for path in sorted(current)]
+        if self.newest in self._checkpoints - versions.keys():
+            current = self._files_of(self.newest)
+            versions[self.newest] = [current[path] for path in sorted(current)]
         return versions
 
-    def rows(self, version: int) -> list[dict[str, Any]]:
-        """Return the rows of a version that `keep` selects, from those of its files that are still there."""
-        return [row for each in self.versions[version] for row in self._read(each) or ()]
+    @cached_property
+    def lying_files(self) -> list[DataFile]:
+        """The Parquet files that lie in the table's folder, whether a version has them or not."""
+        names = (
+            name.removeprefix(f"{self.table.name}/")
+            for name in sorted(self.files.current(self.table.name))
+        )
+        return [
+            DataFile(name, _partition_of(name))
+            for name in names
+            if name.endswith(".parquet") and not name.startswith(f"{delta_log.FOLDER}/")
+        ]
 
-    def missing(self, version: int) -> int:
-        """Return how many files of a version are gone."""
-        return sum(self._read(each) is None for each in self.versions[version])
+    def rows(self, files: Iterable[DataFile]) -> list[dict[str, Any]]:
+        """Return the rows of files that `keep` selects, from those files that are still there."""
+        return [row for each in files for row in self._read(each) or ()]
+
+    def missing(self, files: Iterable[DataFile]) -> int:
+        """Return how many of some files are gone or can't be read."""
+        return sum(self._read(each) is None for each in files)
 
     def _read(self, data: DataFile) -> list[dict[str, Any]] | None:
-        """Return the rows of one file that `keep` selects; None where the file is gone."""
+        """Return the rows of one file that `keep` selects; None where it is gone or can't be read."""
         if data.path not in self._rows:
             try:
                 name = f"{self.table.name}/{data.path}"
@@ -110,7 +153,7 @@ class History:
                     rows = _in_utc(file.read(columns=columns))
                     kept = self.keep(_with_partition_columns(rows, data.partition))
                 self._rows[data.path] = kept.to_pylist()
-            except FileNotFoundError:
+            except (FileNotFoundError, pa.ArrowInvalid):
                 self._rows[data.path] = None
         return self._rows[data.path]
 
@@ -124,17 +167,34 @@ class History:
     @cached_property
     def _entries(self) -> list[tuple[Commit, list[DataFile], list[str]]]:
         """The entries of the log, oldest first: see `_entry`."""
-        names = sorted(self.files.names(f"{self.table.name}/{delta_log.FOLDER}", suffix=".json"))
-        entries = (self._entry(name) for name in names if name[:-5].isdecimal())
+        entries = (self._entry(version) for version in sorted(self._entry_versions))
         return [entry for entry in entries if entry is not None]
 
-    def _entry(self, name: str) -> tuple[Commit, list[DataFile], list[str]] | None:
+    @cached_property
+    def _entry_versions(self) -> set[int]:
+        """The versions that the log has an entry of, though it may be one that can't be understood."""
+        stems = (name[:-5] for name in self._log_names if name.endswith(".json"))
+        return {int(stem) for stem in stems if stem.isdecimal()}
+
+    @cached_property
+    def _log_names(self) -> list[str]:
+        return self.files.names(f"{self.table.name}/{delta_log.FOLDER}", suffix="")
+
+    @cached_property
+    def _checkpoints(self) -> set[int]:
+        """The versions that the log has a checkpoint of."""
+        found = (CHECKPOINT.match(name) for name in self._log_names)
+        return {int(each.group(1)) for each in found if each}
+
+    def _entry(self, version: int) -> tuple[Commit, list[DataFile], list[str]] | None:
         """Return a commit, the files that it added, and the paths of the files that it removed.
 
-        It is None where the entry was removed since the log was listed.
+        It is None where the entry was removed since the log was listed, or can't be understood.
         """
-        version = int(name[:-5])
-        actions = delta_log.actions(self.files, self.table, version)
+        try:
+            actions = delta_log.actions(self.files, self.table, version)
+        except ValueError:
+            return None
         if actions is None:
             return None
         info = delta_log.commit_info(actions)
@@ -153,6 +213,12 @@ def _data_file(action: Mapping[str, Any]) -> DataFile:
     """Make a file from an `add` action of the log (`partitionValues`) or of delta-rs (`partition`)."""
     values = action.get("partitionValues") or action.get("partition") or {}
     return DataFile(unquote(action["path"]), dict(values))
+
+
+def _partition_of(path: str) -> dict[str, str]:
+    """Return the values of partition columns that stand in the path of a file."""
+    parts = (part.partition("=") for part in path.split("/")[:-1])
+    return {name: unquote(value) for name, _, value in parts}
 
 
 def _in_utc(rows: pa.Table) -> pa.Table:

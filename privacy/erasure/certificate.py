@@ -1,61 +1,210 @@
 """Certificates of erasure: JSON files under privacy/certificates, each with the hash of the one before it.
 
 A certificate does not say whose erasure it is: it holds no name, pseudonym or photo id, in clear or hashed.
+It bears an HMAC under a key that is derived from the lake's key, and the journal of erasures has its number
+and its hash. `certificate_check` compares the two.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from lake.enums import ErasureState
+from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
+from lake.writable_lake import WritableLake
+from privacy.erasure import request_journal
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.verification import SearchResult
 
 FOLDER = "privacy/certificates"
 ERASED, NOTHING_HELD, PENDING = "erased", "nothing held", "pending"
 
+HMAC = "hmac_sha256"
+"""The key under which a certificate bears its HMAC. It is the last key of the file."""
+
+PARTS = {True: "whole", False: "first: what is still due"}
+"""The words for a whole certificate and for its first part."""
+
+WHOLE, FIRST_PART = ".json", ".pending.json"
+"""The ends of the file names: of a whole certificate, and of its first part, which says what is still due."""
+
 METHOD = (
     "tombstones keep out the subject, and copies of the photos that arrive without a subject",
     "the subject's landing objects and folders were deleted",
     "rows were deleted from every table by MERGE against keys, so that no log of a table holds a value",
-    "what the photos had added to the moments was subtracted; PCA versions that were fitted on them were "
-    "fitted anew, and the parameters of the old versions were wiped",
-    "old files were removed by VACUUM, and files that VACUUM leaves were found by comparing the storage with "
-    "each table's current version, and removed",
-    "the storage was listed; the key columns of every Parquet file were read, whether a version refers to "
-    "the file or not, and the raw bytes of every other file",
+    "what the photos had added to the moments was subtracted, and the moments moved to a new shift",
+    "PCA and classifier versions that were fitted on the photos, by the lineage of chunks, lost their "
+    "parameters, also those of retired models, and champions were fitted anew; so did versions for which the "
+    "lineage can't exclude it, which are counted as possibly fitted",
+    "old files were found by comparing the storage with each table's current version, and removed; in mode "
+    "deferred those that VACUUM says no version within the retention needs, and those that hold anything of "
+    "the subject",
+    "the storage was listed; the columns with keys and with text of every Parquet file were read, whether a "
+    "version refers to the file or not, and the bytes of every other file, also unpacked where it is gzip, "
+    "zstd, LZ4 or a stream of Spark's LZ4 blocks",
+    "in them the photo ids, the pseudonym, and the name behind the word subject were searched, in UTF-8, "
+    "UTF-16 and Latin-1, percent-encoded, and escaped as in JSON and HTML; the bare name as a word, in the "
+    "same forms and in any case, where name_in_clear says that the command knew it",
 )
 NOT_COVERED = (
     "copies outside the stores named here: exports, backups, what a provider keeps",
     "photos that were encoded anew and sent without a subject",
+    "landing objects whose paths look like a person's, but not certainly whose (uncertain_subject)",
 )
 
 
 def write(
-    lake: Lake, erasure: ErasureRequest, result: SearchResult | None, *, places: Mapping[str, str]
+    lake: WritableLake,
+    erasure: ErasureRequest,
+    result: SearchResult | None,
+    *,
+    places: Mapping[str, str],
+    key: KeyedHash,
 ) -> str:
-    """Write the certificate of a request, and return the address of the file.
+    """Write the certificate of a request, and return the SHA-256 of the file, for the journal.
 
     `result` is what the verification found; it is None where old files are still due, and then only the first
     part of the certificate is written. `places` has the address of each store that is searched, by the name
-    of the store. A certificate that exists stays as it is, because a later one may hold its hash.
+    of the store. A certificate that an earlier try wrote, and did not record, stays as it is. What else lies
+    in its place is replaced. No other certificate is read, so that none that is broken is in the way. Raises
+    Busy.
     """
-    name = f"{erasure.certificate}{'' if result else '.pending'}.json"
-    place = lake.files.uri(f"{FOLDER}/{name}")
-    if lake.files.exists(f"{FOLDER}/{name}"):
-        return place
-    previous = _last(lake.files, but=name)
-    content = {
+    journal = request_journal.rows(lake)
+    before = request_journal.last_authentic(journal, key)
+    name = file_name(erasure, is_whole=result is not None)
+    content = content_of(lake.files, name)
+    if content is not None and _continues(content, name, after=before, key=key):
+        return hashlib.sha256(content).hexdigest()
+    number = {
+        "sequence": before.certificates + 1 if before else 1,
+        "previous_sha256": before and before.head,
+        "made_before": None if before and before.head else hashes_of_before(lake.files, journal),
+    }
+    body = _told(lake, erasure, result, places=places) | number
+    content = sealed(body, key)
+    lake.check_lease()
+    lake.files.write(f"{FOLDER}/{name}", content)
+    if result is not None:
+        _drop_unrecorded_first_part(lake.files, erasure, journal, key)
+    return hashlib.sha256(content).hexdigest()
+
+
+def file_name(erasure: ErasureRequest, *, is_whole: bool) -> str:
+    """Return the file name of a request's certificate, or of its first part."""
+    return f"{erasure.certificate}{WHOLE if is_whole else FIRST_PART}"
+
+
+def iso_time(time: datetime) -> str:
+    """Return a time as ISO 8601 writes it, in UTC and to the second."""
+    return time.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def sealed(body: Mapping[str, Any], key: KeyedHash) -> bytes:
+    """Return the file of a certificate: `body` as JSON, with its HMAC under `key` as the last value."""
+    return _text({**body, HMAC: key(_text(body))})
+
+
+def content_of(files: Folder, name: str) -> bytes | None:
+    """Return the bytes of a certificate's file; None where there is none. One that can't be read has none of
+    what it should have, so it counts as empty."""
+    try:
+        return files.read(f"{FOLDER}/{name}")
+    except OSError:
+        return b""
+
+
+def read(content: bytes) -> dict[str, Any] | None:
+    """Return what the file of a certificate says; None where it is no JSON object."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def is_authentic(content: bytes, key: KeyedHash) -> bool:
+    """Return whether a file is, byte by byte, what `sealed` makes of what it says."""
+    body = read(content) or {}
+    body.pop(HMAC, None)
+    return hmac.compare_digest(content, sealed(body, key))
+
+
+def name_of(body: Mapping[str, Any]) -> str:
+    """Return the file name under which a certificate was written, by what an authentic one says."""
+    return f"{body['certificate']}{WHOLE if body['part'] == PARTS[True] else FIRST_PART}"
+
+
+def is_of_before(name: str, journal: Sequence[ErasureRequest]) -> bool:
+    """Return whether the journal says that a certificate was written before certificates were authenticated.
+
+    It says so by a row that bears no HMAC, of the state in which that file was written. Such a row comes
+    before every row that bears one.
+    """
+    first = next((row.entry for row in journal if row.hmac), None)
+    return any(
+        row.hmac is None
+        and (first is None or row.entry < first)
+        and name == file_name(row, is_whole=row.state is ErasureState.CERTIFIED)
+        for row in journal
+        if row.state in (ErasureState.LOGICAL, ErasureState.CERTIFIED)
+    )
+
+
+def hashes_of_before(files: Folder, journal: Sequence[ErasureRequest]) -> dict[str, str]:
+    """Return the SHA-256 of each certificate that `is_of_before` holds for, by its file name."""
+    names = (name for name in files.names(FOLDER, suffix=WHOLE) if is_of_before(name, journal))
+    return {
+        name: hashlib.sha256(content_of(files, name) or b"").hexdigest() for name in sorted(names)
+    }
+
+
+def _continues(content: bytes, name: str, *, after: ErasureRequest | None, key: KeyedHash) -> bool:
+    """Return whether a file is the authentic certificate of that name which follows on a row of the journal.
+
+    A command that died before it recorded a certificate leaves such a file.
+    """
+    if not is_authentic(content, key):
+        return False
+    body = read(content) or {}
+    number, head = (after.certificates, after.head) if after else (0, None)
+    found = (name_of(body), body["sequence"], body["previous_sha256"])
+    return found == (name, number + 1, head)
+
+
+def _drop_unrecorded_first_part(
+    files: Folder, erasure: ErasureRequest, journal: Sequence[ErasureRequest], key: KeyedHash
+) -> None:
+    """Delete the first part of a certificate that a command wrote and died before it recorded it.
+
+    The whole certificate has its number now.
+    """
+    name = file_name(erasure, is_whole=False)
+    is_recorded = request_journal.has_certificate(journal, erasure.request, key)
+    if not is_recorded and not is_of_before(name, journal) and files.exists(f"{FOLDER}/{name}"):
+        files.delete(f"{FOLDER}/{name}")
+
+
+def _text(body: Mapping[str, Any]) -> bytes:
+    """Return JSON as certificates are written."""
+    return json.dumps(body, indent=2).encode() + b"\n"
+
+
+def _told(
+    lake: Lake, erasure: ErasureRequest, result: SearchResult | None, *, places: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what a certificate says of an erasure, of what was searched, and of who wrote it."""
+    return {
         "certificate": erasure.certificate,
         "request": erasure.request,
-        "part": "whole" if result else "first: what is still due",
-        "sequence": previous["sequence"] + 1 if previous else 1,
-        "previous_sha256": previous["sha256"] if previous else None,
+        "part": PARTS[result is not None],
         "result": _outcome(erasure, result),
         "mode": erasure.mode,
         "written_at": iso_time(datetime.now(UTC)),
@@ -68,58 +217,35 @@ def write(
         "versions_after": dict(erasure.versions_after),
         "method": METHOD,
         "due": None if result else _due(erasure),
-        "verification": result
-        and {
-            "deep": result.deep,
-            "files": sum(result.files.values()),
-            "bytes": sum(result.bytes.values()),
-            "residues": len(result.residues),
-        },
+        "verification": result and _verification(result),
         "not_covered": NOT_COVERED,
         "run_id": lake.run.run_id,
         "code_revision": lake.run.code_revision,
         "settings_hash": lake.run.settings_hash,
     }
-    lake.files.write(f"{FOLDER}/{name}", json.dumps(content, indent=2).encode() + b"\n")
-    return place
-
-
-def iso_time(time: datetime) -> str:
-    """Return a time as ISO 8601 writes it, in UTC and to the second."""
-    return time.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def broken_links(files: Folder) -> list[str]:
-    """Return the file names of the certificates whose hash of the one before matches no certificate."""
-    certificates = _all(files)
-    hashes = {each["sha256"] for each in certificates}
-    return [
-        each["name"]
-        for each in certificates
-        if each["previous_sha256"] is not None and each["previous_sha256"] not in hashes
-    ]
-
-
-def _all(files: Folder) -> list[dict[str, Any]]:
-    """Return every certificate by its sequence, with its file `name` and the `sha256` of the file."""
-    certificates = []
-    for name in files.names(FOLDER, suffix=".json"):
-        content = files.read(f"{FOLDER}/{name}") or b"{}"
-        digest = hashlib.sha256(content).hexdigest()
-        certificates.append({**json.loads(content), "name": name, "sha256": digest})
-    return sorted(certificates, key=lambda each: each["sequence"])
-
-
-def _last(files: Folder, *, but: str) -> dict[str, Any] | None:
-    """Return the last certificate; None where there is none but the file `but`."""
-    others = [each for each in _all(files) if each["name"] != but]
-    return others[-1] if others else None
 
 
 def _outcome(erasure: ErasureRequest, result: SearchResult | None) -> str:
     if result is None:
         return PENDING
     return NOTHING_HELD if erasure.is_of_nothing else ERASED
+
+
+def _verification(result: SearchResult) -> dict[str, Any]:
+    """Return what was searched and found. Paths may hold names, so what can't be decoded is told by kind."""
+    undecoded = Counter((each.store, each.what) for each in result.undecoded)
+    return {
+        "deep": result.deep,
+        "files": sum(result.files.values()),
+        "bytes": sum(result.bytes.values()),
+        "residues": len(result.residues),
+        "name_in_clear": result.mentions is not None,
+        "mentions": None if result.mentions is None else len(result.mentions),
+        "undecoded": [
+            {"store": store, "what": what, "files": count}
+            for (store, what), count in sorted(undecoded.items())
+        ],
+    }
 
 
 def _stores(result: SearchResult | None, places: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -140,8 +266,8 @@ def _due(erasure: ErasureRequest) -> dict[str, Any]:
         "at": iso_time(erasure.due_at),
         "what": [
             "files of earlier versions of the tables, which time travel still reads",
-            "the parameters of model versions that were fitted on the photos, and a refit where none was "
-            "made by then",
+            "the parameters of model versions that were, or may have been, fitted on the photos, and a refit "
+            "where none was made by then",
             "verification of every store, and the rest of this certificate",
         ],
     }

@@ -7,17 +7,16 @@ and continues. Keys reach the tables as frames, so that none stands in a log.
 from __future__ import annotations
 
 import secrets
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 
 from conf.errors import BadInput, LeftBehind, Pending
+from gold import moments_table
 from lake import catalog, fault_points, spark_session
 from lake.context import Context
 from lake.enums import ERASE, ErasureMode, ErasureState
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
-from privacy import photo_removal, retention_dates, tombstones
+from privacy import near_names, photo_removal, retention_dates, tombstones
 from privacy.erasure import (
     certificate,
     file_removal,
@@ -33,12 +32,15 @@ from privacy.erasure.subject_matcher import matcher_for
 from privacy.finish_chunks import finish_half_published
 
 
-def erase(context: Context, *, subject: str, request: str, mode: str) -> ErasureRequest:
+def erase(
+    context: Context, *, subject: str, request: str, mode: str, is_exact: bool = False
+) -> ErasureRequest:
     """Take a request as far as it can go now, from the state that it is in, and return it.
 
     `subject` is the name in clear, `request` the id of the request, and `mode` an `ErasureMode`. Raises
     BadInput where the request belongs to another subject, Pending where old files may only be removed later,
-    LeftBehind where something could not be deleted or is still found, and Busy.
+    LeftBehind where something could not be deleted or is still found, and Busy. Raises NearName, before
+    anything is done, where a new request finds something near the name; not with `is_exact`.
     """
     lake = context.lake
     pseudonym = context.pseudonyms.subject(subject)
@@ -49,17 +51,22 @@ def erase(context: Context, *, subject: str, request: str, mode: str) -> Erasure
             f"The request {request} was made for another subject; give this one an id of its own."
         )
     if erasure is None:
+        if not is_exact:
+            near_names.refuse(context, subject)
         erasure = ErasureRequest(
             request, ErasureState.REQUESTED, mode, tombstone, secrets.token_hex(16), context.now, 0
         )
-        erasure = request_journal.reach(lake, erasure, ErasureState.REQUESTED, at=context.now)
+        key = context.pseudonyms.certificates
+        erasure = request_journal.reach(
+            lake, erasure, ErasureState.REQUESTED, at=context.now, key=key
+        )
     elif mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
         due = erasure.due_at and min(erasure.due_at, context.now)
         erasure = replace(erasure, mode=mode, due_at=due)
     if not erasure.has_reached(ErasureState.LOGICAL):
         erasure = _fence(context, erasure, pseudonym)
         erasure = _remove_objects_and_rows(context, erasure, pseudonym)
-    return _complete(context, erasure)
+    return _complete(context, erasure, name=subject, is_exact=is_exact)
 
 
 def finish_due(context: Context) -> list[ErasureRequest]:
@@ -73,14 +80,17 @@ def finish_due(context: Context) -> list[ErasureRequest]:
     ]
 
 
-def _complete(context: Context, erasure: ErasureRequest) -> ErasureRequest:
+def _complete(
+    context: Context, erasure: ErasureRequest, *, name: str | None = None, is_exact: bool = False
+) -> ErasureRequest:
     """Remove the files of a request whose rows are gone, verify the result, and write the certificate.
 
-    Raises as `erase`.
+    `name` is the subject's name in clear, where the command knows it. Raises as `erase`.
     """
+    key = context.pseudonyms.certificates
     if not erasure.has_reached(ErasureState.CERTIFIED) and not erasure.is_due(context.now):
         assert erasure.due_at is not None
-        place = certificate.write(context.lake, erasure, None, places=_places(context))
+        place = _write_first_part(context, erasure)
         raise Pending(
             f"The rows are gone; files of earlier versions hold them until "
             f"{certificate.iso_time(erasure.due_at)}. Run any command that writes after that time, and it "
@@ -91,18 +101,49 @@ def _complete(context: Context, erasure: ErasureRequest) -> ErasureRequest:
         file_removal.remove_files(context, erasure)
         after = {table.name: context.lake.version(table) for table in catalog.TABLES}
         erasure = request_journal.reach(
-            context.lake, erasure, ErasureState.PHYSICAL, at=context.now, versions_after=after
+            context.lake,
+            erasure,
+            ErasureState.PHYSICAL,
+            at=context.now,
+            key=key,
+            versions_after=after,
         )
-        result = _verify(context, erasure)
+        result = _verify(context, erasure, name=name, is_exact=is_exact)
         erasure = request_journal.reach(
-            context.lake, erasure, ErasureState.VERIFIED, at=context.now
+            context.lake, erasure, ErasureState.VERIFIED, at=context.now, key=key
         )
-        certificate.write(context.lake, erasure, result, places=_places(context))
+        sha256 = certificate.write(context.lake, erasure, result, places=_places(context), key=key)
         fault_points.at("erase: certificate written")
         erasure = request_journal.reach(
-            context.lake, erasure, ErasureState.CERTIFIED, at=context.now
+            context.lake,
+            erasure,
+            ErasureState.CERTIFIED,
+            at=context.now,
+            key=key,
+            certificate_sha256=sha256,
         )
     return erasure
+
+
+def _write_first_part(context: Context, erasure: ErasureRequest) -> str:
+    """Write and record the first part of a certificate, unless that is done; return the file's address.
+
+    The row that records it has the state and the time of the row before it.
+    """
+    lake, key = context.lake, context.pseudonyms.certificates
+    name = certificate.file_name(erasure, is_whole=False)
+    place = lake.files.uri(f"{certificate.FOLDER}/{name}")
+    journal = request_journal.rows(lake)
+    is_there = lake.files.exists(f"{certificate.FOLDER}/{name}")
+    if is_there and certificate.is_of_before(name, journal):
+        return place
+    if request_journal.has_certificate(journal, erasure.request, key):
+        return place
+    sha256 = certificate.write(lake, erasure, None, places=_places(context), key=key)
+    request_journal.reach(
+        lake, erasure, erasure.state, at=erasure.at, key=key, certificate_sha256=sha256
+    )
+    return place
 
 
 def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
@@ -112,7 +153,7 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
     """
     lake = context.lake
     finish_half_published(context)
-    data = SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids)
+    data = _data(context, erasure, pseudonym)
     hashes = data.hashes(context.pseudonyms.originals)
     photos = {context.pseudonyms.tombstone(original) for original in hashes}
     fault_points.at("erase: before tombstones")
@@ -135,18 +176,13 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
         erasure,
         ErasureState.FENCED,
         at=context.now,
+        key=context.pseudonyms.certificates,
         photo_ids=data.photo_ids,
-        counts=_largest(erasure.counts, data.rows() | data.fitted() | {"landing": landed}),
+        counts=request_journal.largest(
+            erasure.counts, data.rows() | data.fitted() | {"landing": landed}
+        ),
         versions_before=erasure.versions_before or versions,
     )
-
-
-def _largest(*several: Mapping[str, int]) -> dict[str, int]:
-    """Return the largest value of each count: a step that is repeated finds less than the first time."""
-    largest: Counter[str] = Counter()
-    for counts in several:
-        largest |= Counter(counts)
-    return dict(largest)
 
 
 def _remove_objects_and_rows(
@@ -158,14 +194,20 @@ def _remove_objects_and_rows(
     """
     lake = context.lake
     search = matcher_for(context, erasure)
-    landing_objects.sweep(context.settings.paths.landing, search, KnownObjects.of(lake, search))
+    landing_objects.sweep(
+        context.settings.paths.landing,
+        search,
+        KnownObjects.of(lake, search),
+        check_lease=lake.check_lease,
+    )
     fault_points.at("erase: landing objects gone")
-    _remove_rows(lake, SubjectData.of(lake, pseudonym=pseudonym, photo_ids=erasure.photo_ids))
+    _remove_rows(lake, _data(context, erasure, pseudonym))
     return request_journal.reach(
         lake,
         erasure,
         ErasureState.LOGICAL,
         at=context.now,
+        key=context.pseudonyms.certificates,
         versions_after={table.name: lake.version(table) for table in catalog.TABLES},
         due_at=(
             context.now
@@ -175,13 +217,22 @@ def _remove_objects_and_rows(
     )
 
 
+def _data(context: Context, erasure: ErasureRequest, pseudonym: str) -> SubjectData:
+    """Return what the lake holds of the subject now, with the photos that the request knows of."""
+    return SubjectData.of(
+        context.lake, context.pseudonyms, pseudonym=pseudonym, photo_ids=erasure.photo_ids
+    )
+
+
 def _remove_rows(lake: WritableLake, data: SubjectData) -> None:
     """Remove the rows of a subject, in an order that lets the same call continue after a crash.
 
     No chunk may be half published. Raises BadInput where one is, and Busy.
     """
     photo_removal.remove_photos(lake, data.keys("photo_id"), layer=ERASE)
-    for table, column in data.BRONZE_ORDER:
+    if data.photo_ids:
+        moments_table.leave_shifts(lake)
+    for table, column in data.bronze_keys:
         photo_removal.remove_rows(lake, table, data.keys(column), on=[column], layer=ERASE)
     photo_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("erase: chunks counted")
@@ -201,12 +252,20 @@ def _is_due_at_once(context: Context, erasure: ErasureRequest) -> bool:
     return not verification.verify(context.lake, context.settings, erasure, search).residues
 
 
-def _verify(context: Context, erasure: ErasureRequest) -> verification.SearchResult:
-    """Search every store for what is left of the subject. Raises LeftBehind where something is found."""
-    result = verification.verify(
-        context.lake, context.settings, erasure, matcher_for(context, erasure)
-    )
+def _verify(
+    context: Context, erasure: ErasureRequest, *, name: str | None, is_exact: bool
+) -> verification.SearchResult:
+    """Search every store for what is left of the subject. Raises LeftBehind where something is found; with
+    `is_exact` the bare name is no reason, because it may be another word."""
+    search = matcher_for(context, erasure)
+    result = verification.verify(context.lake, context.settings, erasure, search, name=name)
     check(result)
+    if result.mentions and not is_exact:
+        raise LeftBehind(
+            f"The name itself stands in {len(result.mentions):,} files: {'; '.join(result.mentions)}. Nobody "
+            f"can tell from bytes whether the person is meant. Nothing is certified: remove what is the "
+            f"person's, and run the same command again; where it is another word, give --exact."
+        )
     return result
 
 

@@ -9,10 +9,11 @@ from lake import catalog, fault_points, spark_session
 from lake.context import Context
 from lake.enums import ErasureMode
 from lake.publication import drop_abandoned
-from lake.readable_lake import Lake
 from lake.storage.folder import StoredObject
+from lake.writable_lake import WritableLake
 from privacy.audit import audit_log
 from privacy.erasure import landing_objects, unreferenced_files, verification
+from privacy.erasure.file_search import residue_in
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher, matcher_for
@@ -31,7 +32,10 @@ def remove_files(context: Context, erasure: ErasureRequest) -> None:
     lake = context.lake
     search = matcher_for(context, erasure)
     swept = landing_objects.sweep(
-        context.settings.paths.landing, search, KnownObjects.of(lake, search)
+        context.settings.paths.landing,
+        search,
+        KnownObjects.of(lake, search),
+        check_lease=lake.check_lease,
     )
     left = [str(each) for each in swept if not landing_objects.is_of_others(each)]
     drop_abandoned(lake)
@@ -43,8 +47,11 @@ def remove_files(context: Context, erasure: ErasureRequest) -> None:
         not erasure.is_of_nothing
         or verification.verify(lake, context.settings, erasure, search).residues
     ):
-        left += map(str, _vacuum_tables(context, erasure, search))
-    left += map(str, unreferenced_files.remove_each(lake.files.superseded()))
+        left += map(str, _remove_old_files(context, erasure, search))
+    superseded = unreferenced_files.remove_each(
+        lake.files.superseded(), check_lease=lake.check_lease
+    )
+    left += map(str, superseded)
     fault_points.at("erase: vacuumed")
     if left:
         raise LeftBehind(
@@ -53,7 +60,7 @@ def remove_files(context: Context, erasure: ErasureRequest) -> None:
         )
 
 
-def _vacuum_tables(
+def _remove_old_files(
     context: Context, erasure: ErasureRequest, search: SubjectMatcher
 ) -> Sequence[StoredObject]:
     """Remove old files of every table, and return those that could not be deleted.
@@ -63,25 +70,27 @@ def _vacuum_tables(
     """
 
     def is_of_subject(stored: StoredObject) -> bool:
-        return verification.residue_in(stored, search) is not None
+        return residue_in(stored, search) is not None
 
+    lake = context.lake
     left: list[StoredObject] = []
     hours = hours_to_keep(context.settings, now=context.now)
     for table in catalog.TABLES:
         if erasure.mode == ErasureMode.IMMEDIATE or (table in FITTED_TABLES and erasure.fitted):
-            left += unreferenced_files.remove_old(context.lake, table, hours=0.0)
-        else:
-            left += unreferenced_files.remove_old(
-                context.lake, table, hours=hours, even_younger=is_of_subject
-            )
+            left += unreferenced_files.remove_strays(lake, table)
+        elif unreferenced_files.strays(lake, table):
+            unneeded = lake.unneeded_files(table, hours=hours)
+            left += unreferenced_files.remove_unneeded(lake, table, unneeded)
+            left += unreferenced_files.remove_strays(lake, table, among=is_of_subject)
         fault_points.at("erase: a table vacuumed")
     return left
 
 
-def _redact_audits(lake: Lake, search: SubjectMatcher) -> None:
+def _redact_audits(lake: WritableLake, search: SubjectMatcher) -> None:
     """Cut the subject's ids out of the records of audits. The records themselves stay."""
     for name in lake.files.names(audit_log.FOLDER, suffix=".json"):
         content = lake.files.read(f"{audit_log.FOLDER}/{name}") or b""
         redacted = search.redacted(content)
         if redacted != content:
+            lake.check_lease()
             lake.files.write(f"{audit_log.FOLDER}/{name}", redacted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
@@ -68,12 +68,15 @@ def count(root: str, search: SubjectMatcher, known: KnownObjects) -> int:
     return sum(each.kind is not StoredKind.FOLDER for each in found(root, search, known))
 
 
-def sweep(root: str, search: SubjectMatcher, known: KnownObjects) -> list[StoredObject]:
+def sweep(
+    root: str, search: SubjectMatcher, known: KnownObjects, *, check_lease: Callable[[], None]
+) -> list[StoredObject]:
     """Remove what `found` yields, and return what could not be removed.
 
-    A folder that holds something of another subject can't be removed.
+    A folder that holds something of another subject can't be removed. `check_lease` is called before each
+    batch. Raises Busy.
     """
-    return unreferenced_files.remove_each(found(root, search, known))
+    return unreferenced_files.remove_each(found(root, search, known), check_lease=check_lease)
 
 
 def is_of_others(stored: StoredObject) -> bool:
@@ -87,11 +90,16 @@ def _is_of_subject(
     stored: StoredObject, search: SubjectMatcher, known: KnownObjects, *, deep: bool
 ) -> bool:
     """Return whether an object is the subject's, by its path, or a copy of an erased photo without a
-    subject."""
+    subject.
+
+    An object whose path only looks like a subject's is nobody's: it may be somebody else's copy.
+    """
     arrived = _arrival(stored, search)
     if arrived.subject is not None:
         return search.is_subject(arrived.subject)
-    if not stored.has_content:
+    if search.is_hidden_in(arrived.landing.path):
+        return True
+    if arrived.is_uncertain or not stored.has_content:
         return False
     if arrived.key in known.copies:
         return True

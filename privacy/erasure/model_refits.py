@@ -27,8 +27,8 @@ on the features of a PCA."""
 
 
 def fit_anew_and_wipe(context: Context, erasure: ErasureRequest) -> None:
-    """Replace the champions that were fitted on the erased photos, then wipe the parameters of all versions
-    that were."""
+    """Replace the champions that were, or may have been, fitted on the erased photos, then wipe all such
+    versions, also of retired models."""
     lake = context.lake
     for row in _fitted(context, erasure):
         _publish_staged_gold(context, row["weights_id"])
@@ -44,8 +44,10 @@ def fit_anew_and_wipe(context: Context, erasure: ErasureRequest) -> None:
 
 
 def _fitted(context: Context, erasure: ErasureRequest) -> model_versions.Rows:
-    """Return the row of each model version that was fitted on the erased photos."""
-    where = pc.field("version").isin(pa.array(erasure.fitted, pa.string()))
+    """Return the row of each model version that was, or may have been, fitted on the erased photos, and of
+    each classifier that takes the features of such a version."""
+    names = pa.array(erasure.fitted, pa.string())
+    where = pc.field("version").isin(names) | pc.field("input").isin(names)
     return context.lake.records(catalog.MODELS, where=where)
 
 

@@ -2,18 +2,26 @@
 
 REQUESTED → FENCED (tombstones) → LOGICAL (rows gone) → PHYSICAL (files gone) → VERIFIED → CERTIFIED. A
 request whose process died in any state continues from that state.
+
+Each row bears an HMAC over all that it says, and the number and the hash of the last certificate. So a row
+that another program changed, left out or added is found, and so is a certificate (`certificate_check`). Rows
+that earlier code wrote bear no HMAC. They come before every row that bears one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hmac
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from lake import catalog, fault_points
 from lake.chunks import NoChunk
-from lake.enums import ERASE, FITTED_PREFIX, ErasureState
+from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureState
+from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 
@@ -23,9 +31,11 @@ class ErasureRequest:
     """One request for erasure in one state, which it reached at the time `at`.
 
     `subject` is the tombstone of the subject. `counts` has the number of rows by table, the number of landing
-    objects (`landing`), and by model version (`FITTED_PREFIX`) the number of erased photos that it was fitted
-    on. `due_at` is when old files may be removed. `certificate` is the id of the request's certificate.
-    `entry` numbers the rows of the journal.
+    objects (`landing`), and by model version the number of erased photos that it was fitted on
+    (`FITTED_PREFIX`) or may have been fitted on (`POSSIBLY_FITTED_PREFIX`). `due_at` is when old files may be
+    removed. `certificate` is the id of the request's certificate. `entry` numbers the rows of the journal.
+    `certificates` is the number of the lake's last authenticated certificate, and `head` the SHA-256 of its
+    file, 64 hex digits. `hmac` authenticates the row.
     """
 
     request: str
@@ -40,14 +50,18 @@ class ErasureRequest:
     versions_before: Mapping[str, int] = field(default_factory=dict)
     versions_after: Mapping[str, int] = field(default_factory=dict)
     due_at: datetime | None = None
+    certificates: int = 0
+    head: str | None = None
+    hmac: str | None = None
 
     @property
     def fitted(self) -> list[str]:
-        """The names of the model versions that were fitted on the erased photos."""
+        """The names of the model versions that were fitted on the erased photos, or may have been."""
         return sorted(
-            name.removeprefix(FITTED_PREFIX)
+            name.removeprefix(prefix)
+            for prefix in (FITTED_PREFIX, POSSIBLY_FITTED_PREFIX)
             for name in self.counts
-            if name.startswith(FITTED_PREFIX)
+            if name.startswith(prefix)
         )
 
     @property
@@ -69,6 +83,19 @@ class ErasureRequest:
         )
         return has_old_files and self.due_at is not None and self.due_at <= now
 
+    def is_authentic(self, key: KeyedHash) -> bool:
+        """Return whether the HMAC of this row is the one that `key` makes of all that the row says."""
+        return hmac.compare_digest((self.hmac or "").encode(), self._hmac(key).encode())
+
+    def authenticated(self, key: KeyedHash) -> Self:
+        """Return the same row with its HMAC under `key`."""
+        return replace(self, hmac=self._hmac(key))
+
+    def _hmac(self, key: KeyedHash) -> str:
+        """Return the HMAC of the row. What is empty is left out, as a column that is added later will be."""
+        values = {name: value for name, value in vars(self).items() if name != "hmac" and value}
+        return key(json.dumps(values, sort_keys=True, default=_plain).encode())
+
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """Make a request from a row of privacy/erasures."""
@@ -85,15 +112,57 @@ class ErasureRequest:
             versions_before=dict(row["versions_before"] or []),
             versions_after=dict(row["versions_after"] or []),
             due_at=row["due_at"],
+            certificates=row.get("certificates") or 0,
+            head=row.get("head"),
+            hmac=row.get("hmac"),
         )
+
+
+def largest(*several: Mapping[str, int]) -> dict[str, int]:
+    """Return the largest value of each count: a step that is repeated finds less than the first time.
+
+    A version that was once known to be fitted on the photos is no longer one that only may have been.
+    """
+    counts: Counter[str] = Counter()
+    for each in several:
+        counts |= Counter(each)
+    fitted = {name.removeprefix(FITTED_PREFIX) for name in counts if name.startswith(FITTED_PREFIX)}
+    known = {f"{POSSIBLY_FITTED_PREFIX}{version}" for version in fitted}
+    return {name: count for name, count in counts.items() if name not in known}
+
+
+def rows(lake: Lake) -> list[ErasureRequest]:
+    """Return every row of the journal in the order of the entries."""
+    if not lake.version(catalog.ERASURES):
+        return []
+    return sorted(map(ErasureRequest.of, lake.records(catalog.ERASURES)), key=lambda row: row.entry)
 
 
 def last(lake: Lake) -> Mapping[str, ErasureRequest]:
     """Return every request in its last state, by the id of the request."""
-    if not lake.version(catalog.ERASURES):
-        return {}
-    rows = sorted(lake.records(catalog.ERASURES), key=lambda row: row["entry"])
-    return {row["request"]: ErasureRequest.of(row) for row in rows}
+    return {row.request: row for row in rows(lake)}
+
+
+def last_authentic(journal: Sequence[ErasureRequest], key: KeyedHash) -> ErasureRequest | None:
+    """Return the last row of the journal whose HMAC is right; None where there is none."""
+    return next((row for row in reversed(journal) if row.is_authentic(key)), None)
+
+
+def certified(journal: Iterable[ErasureRequest], key: KeyedHash) -> list[ErasureRequest]:
+    """Return the rows of the journal, in their order, that each record one more certificate.
+
+    A row that isn't authentic records none.
+    """
+    found: list[ErasureRequest] = []
+    for row in journal:
+        if row.is_authentic(key) and row.certificates > (found[-1].certificates if found else 0):
+            found.append(row)
+    return found
+
+
+def has_certificate(journal: Iterable[ErasureRequest], request: str, key: KeyedHash) -> bool:
+    """Return whether the journal records a certificate of a request, or its first part."""
+    return any(row.request == request for row in certified(journal, key))
 
 
 def due(lake: Lake, *, now: datetime) -> list[ErasureRequest]:
@@ -107,14 +176,27 @@ def reach(
     state: ErasureState,
     *,
     at: datetime,
+    key: KeyedHash,
+    certificate_sha256: str | None = None,
     **changes: Any,
 ) -> ErasureRequest:
     """Record that a request reached a state at the time `at`, and return it in that state. Raises Busy.
 
-    `changes` are new values of further fields.
+    `key` authenticates the row. `certificate_sha256` is the hash of the certificate that was written in that
+    state, if any. `changes` are new values of further fields.
     """
-    entry = max((each.entry for each in last(lake).values()), default=0) + 1
-    changed = replace(erasure, state=state, at=at, entry=entry, **changes)
+    journal = rows(lake)
+    before = last_authentic(journal, key)
+    count, head = (before.certificates, before.head) if before else (0, None)
+    changed = replace(
+        erasure,
+        state=state,
+        at=at,
+        entry=journal[-1].entry + 1 if journal else 1,
+        certificates=count + (certificate_sha256 is not None),
+        head=certificate_sha256 or head,
+        **changes,
+    ).authenticated(key)
     row = {
         **vars(changed),
         "state": state.value,
@@ -127,3 +209,12 @@ def reach(
     lake.put(catalog.ERASURES, [row], keys=["request", "entry"], chunk=NoChunk(ERASE))
     fault_points.at(f"erase: {state}")
     return changed
+
+
+def _plain(value: Any) -> Any:
+    """Return a set or a time as JSON writes it: sorted, or in UTC. Raises TypeError for any other value."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"{type(value).__name__} can't be authenticated")

@@ -1,20 +1,22 @@
-"""The data that the lake holds of a subject: rows by table, and model versions that were fitted on them."""
+"""The data that the lake holds of a subject: rows by table, and model versions that saw them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.enums import FITTED_PREFIX, ModelKind
-from lake.pseudonyms import KeyedHash
+from lake.enums import ModelKind
+from lake.pseudonyms import KeyedHash, Pseudonyms
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
+from lake.subject_paths import hidden_names
+from privacy.model_lineage import MODEL_COLUMNS, ModelLineage, PhotoLineage
 
 PHOTO_TABLES = (
     catalog.OBJECTS,
@@ -31,45 +33,64 @@ PHOTO_TABLES = (
 class SubjectData:
     """The photos and rows of one subject, with copies of the same bytes that came without a subject.
 
-    Where Spark reads, the pseudonym and the ids reach it as frames, never as literals in a plan.
+    `objects` are keyed hashes of further objects, which are the subject's by their paths alone: a lake of
+    format 4 rejected them as objects without a subject. Where Spark reads, the pseudonym and the ids reach it
+    as frames, never as literals in a plan.
     """
 
     lake: Lake
     pseudonym: str
     photo_ids: frozenset[str]
-
-    BRONZE_ORDER: ClassVar[Sequence[tuple[Table, str]]] = (
-        (catalog.PHOTOS, "photo_id"),
-        (catalog.REJECTED, "subject"),
-        (catalog.OBJECTS, "photo_id"),
-        (catalog.OBJECTS, "subject"),
-    )
-    """The tables of bronze in the order in which they lose the subject's rows, and the key column for each.
-    Silver and gold come before them; bronze/objects is last."""
+    objects: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, lake: Lake, *, pseudonym: str, photo_ids: Iterable[str] = ()) -> SubjectData:
-        """Find the photos of a subject in the lake as it is now.
+    def of(
+        cls, lake: Lake, pseudonyms: Pseudonyms, *, pseudonym: str, photo_ids: Iterable[str] = ()
+    ) -> SubjectData:
+        """Find the photos of a subject, who has a pseudonym, in the lake as it is now.
 
         `photo_ids` are further photos that are known to be the subject's, though the lake may no longer tell.
         """
         subject = lake.values("subject", [pseudonym])
-        found: set[str | None] = set()
+        hidden = _named_in_paths(lake, pseudonyms, pseudonym, catalog.PHOTOS, "photo_id")
+        objects = _named_in_paths(lake, pseudonyms, pseudonym, catalog.REJECTED, "object")
+        found: set[str | None] = {*hidden}
         for table in PHOTO_TABLES:
             rows = lake.source(table).among(subject, "subject")
             found |= {photo_id for (photo_id,) in rows.distinct("photo_id")}
         photos = lake.source(catalog.PHOTOS)
         hashes = {each for (each,) in photos.among(subject, "subject").distinct("original") if each}
+        if hidden:
+            named = photos.among(lake.values("photo_id", hidden), "photo_id")
+            hashes |= {each for (each,) in named.distinct("original") if each}
         alike = photos.among(lake.values("original", hashes), "original")
         copies = alike.distinct("photo_id", "subject")
         found |= {photo_id for photo_id, owner in copies if owner is None}
         known = frozenset(photo_id for photo_id in found if photo_id is not None)
-        return cls(lake, pseudonym, known | frozenset(photo_ids))
+        return cls(lake, pseudonym, known | frozenset(photo_ids), frozenset(objects))
+
+    @property
+    def bronze_keys(self) -> Sequence[tuple[Table, str]]:
+        """The tables of bronze in the order in which they lose the subject's rows, each with its key column.
+
+        Silver and gold come before them. What is needed to find rows of another table goes after these.
+        """
+        return [
+            (catalog.PHOTOS, "photo_id"),
+            *([(catalog.OBJECTS, "object"), (catalog.REJECTED, "object")] if self.objects else ()),
+            (catalog.REJECTED, "subject"),
+            (catalog.OBJECTS, "photo_id"),
+            (catalog.OBJECTS, "subject"),
+        ]
 
     def keys(self, column: str) -> RowSource:
-        """Return the subject's keys as rows with one column, `photo_id` or `subject`."""
-        values = [self.pseudonym] if column == "subject" else sorted(self.photo_ids)
-        return self.lake.values(column, values)
+        """Return the subject's keys as rows with one column, `photo_id`, `subject` or `object`."""
+        values: Mapping[str, Iterable[str]] = {
+            "photo_id": self.photo_ids,
+            "subject": [self.pseudonym],
+            "object": self.objects,
+        }
+        return self.lake.values(column, sorted(values[column]))
 
     def rows_of(self, table: Table, column: str = "photo_id") -> RowSource:
         """Return the rows of a table that have one of the subject's keys in `column` (see `keys`)."""
@@ -79,29 +100,58 @@ class SubjectData:
         """Return how many rows of the subject each table holds, by the table's name; only counts above 0."""
         total = {table.name: self.rows_of(table).count() for table in PHOTO_TABLES}
         total[catalog.REJECTED.name] = self.rows_of(catalog.REJECTED, "subject").count()
+        for table in (catalog.REJECTED, catalog.OBJECTS) if self.objects else ():
+            total[table.name] += self.rows_of(table, "object").count()
         seen = self.rows_of(catalog.OBJECTS, "subject").counts("photo_id")
         others = (n for photo_id, n in seen.items() if photo_id not in self.photo_ids)
         total[catalog.OBJECTS.name] += sum(others)
         return {name: count for name, count in total.items() if count}
 
     def fitted(self) -> dict[str, int]:
-        """Return on how many of the photos each model version was fitted, by `FITTED_PREFIX` and its name."""
-        grain = ("photo_id", "weights_id", "chunk")
-        embedded = self.rows_of(catalog.EMBEDDINGS).distinct(*grain)
-        rows = self.lake.records(
+        """Return on how many of the photos each model version was or may have been fitted, by its name behind
+        a prefix, as `ModelLineage.fitted_on`.
+
+        Nothing can be told of somebody of whom the lake holds no row: the result is empty.
+        """
+        if not self.photo_ids and not self.rows():
+            return {}
+        models = self.lake.records(
             catalog.MODELS,
-            columns=["version", "weights_id", "through_chunk"],
+            columns=MODEL_COLUMNS,
             where=pc.field("kind") != ModelKind.EXTRACTOR.value,
         )
-        fitted = {}
-        for row in rows:
-            seen = sum(
-                weights_id == row["weights_id"] and chunk <= row["through_chunk"]
-                for _, weights_id, chunk in embedded
+        lineage = ModelLineage(self.lake.ledger.chunks().values())
+        return lineage.fitted_on(models, self._photo_lineages())
+
+    def _photo_lineages(self) -> list[PhotoLineage]:
+        """Return the lineage of each photo of which bronze/photos or silver/embeddings holds a row.
+
+        The time is the first of its chunk, so that photos of one chunk are alike.
+        """
+        arrived = self.rows_of(catalog.PHOTOS).distinct("photo_id", "chunk", "ingested_at")
+        first_of: dict[int, datetime] = {}
+        for _, chunk, at in arrived:
+            if at is not None:  # Spark gives a time of this machine's zone, and Arrow one of UTC
+                first_of[chunk] = min(first_of.get(chunk, at.astimezone(UTC)), at.astimezone(UTC))
+        arrived_in = {photo_id: chunk for photo_id, chunk, _ in arrived}
+        embedded, refused = map(self._silver_chunks, (catalog.EMBEDDINGS, catalog.QUARANTINE))
+        return [
+            PhotoLineage(
+                arrived_in.get(photo_id),
+                first_of.get(arrived_in.get(photo_id, 0)),
+                frozenset(embedded.get(photo_id, ())),
+                frozenset(refused.get(photo_id, ())),
             )
-            if seen:
-                fitted[f"{FITTED_PREFIX}{row['version']}"] = seen
-        return fitted
+            for photo_id in arrived_in.keys() | embedded.keys()
+        ]
+
+    def _silver_chunks(self, table: Table) -> dict[str, set[tuple[str, int]]]:
+        """Return the weights_id and the chunk of each row that a table of silver has of a photo, by photo."""
+        found: dict[str, set[tuple[str, int]]] = {}
+        rows = self.rows_of(table).distinct("photo_id", "weights_id", "chunk")
+        for photo_id, weights_id, chunk in rows:
+            found.setdefault(photo_id, set()).add((weights_id, chunk))
+        return found
 
     def hashes(self, originals: KeyedHash) -> set[str]:
         """Return two keyed hashes of every photo: of its bytes as they arrived, and as bronze keeps them.
@@ -124,3 +174,23 @@ class SubjectData:
         content = photos.select("original", "content")
         rows = content.mapInArrow(hashed, schema("hash string")).collect()
         return {row["hash"] for row in rows if row["hash"]}
+
+
+def _named_in_paths(
+    lake: Lake, pseudonyms: Pseudonyms, pseudonym: str, table: Table, column: str
+) -> set[str]:
+    """Return a column of the rows without a subject whose paths name the subject of a pseudonym.
+
+    Only lakes of format 4 hold such rows, in bronze/photos and bronze/rejected.
+    """
+    if not pseudonyms.names.is_as_written:
+        return set()
+    where = pc.field("subject").is_null()
+    return {
+        value
+        for batch in lake.batches(table, columns=[column, "path"], where=where)
+        for value, path in zip(*(each.to_pylist() for each in batch.columns), strict=True)
+        if any(
+            pseudonyms.subject(name) == pseudonym for name in hidden_names(path, pseudonyms.names)
+        )
+    }

@@ -1,4 +1,4 @@
-"""The search for an erased subject. It compares tombstones and photo ids, and never knows a name in clear."""
+"""The search for an erased subject. It compares tombstones and photo ids, and knows no name in clear."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 
 from lake.context import Context
 from lake.pseudonyms import Pseudonyms
+from lake.subject_paths import hidden_names
 from privacy import tombstones
+from privacy.erasure import keyed_names
 from privacy.erasure.request_journal import ErasureRequest
 
 HEX_RUN = re.compile(rb"[0-9a-fA-F]{64,}")
-SUBJECT_FOLDER = re.compile(rb"subject=([^/\\\x00-\x1f\"'<>]+)")
 ID_LENGTH = 64
 """The number of hex digits of a pseudonym, a photo id or a tombstone."""
+
+DIGITS_ALIKE = bytes(48 if each in b"0123456789abcdefABCDEF" else 32 for each in range(256))
+"""A table that makes a `0` of each hex digit and a space of each other byte, so that runs are found fast."""
+
+MOST_KNOWN = 100_000
+"""The pseudonyms of which is remembered whether they are the subject's."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,8 +43,15 @@ class SubjectMatcher:
         if pseudonym is None:
             return False
         if pseudonym not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
             self._known[pseudonym] = self.pseudonyms.tombstone(pseudonym) == self.subject
         return self._known[pseudonym]
+
+    def is_hidden_in(self, path: str | None) -> bool:
+        """Return whether a path names the subject, though a lake of format 4 found no subject in it."""
+        names = hidden_names(path, self.pseudonyms.names)
+        return any(self.is_subject(self.pseudonyms.subject(name)) for name in names)
 
     def is_erased(self, original: str | None, subject: str | None) -> bool:
         """Return whether bytes were erased and belong to no other subject.
@@ -52,16 +66,21 @@ class SubjectMatcher:
 
     def in_bytes(self, content: bytes) -> str | None:
         """Return what of the subject stands in raw bytes, such as "a photo id"; None where nothing does."""
-        for run in HEX_RUN.findall(content):
+        for run in _hex_runs(content):
             for candidate in _possible_ids(run):
                 if candidate in self.photo_ids:
                     return "a photo id"
                 if self.is_subject(candidate):
                     return "the pseudonym"
-        for name in SUBJECT_FOLDER.findall(content):
-            text = name.decode(errors="surrogateescape")
-            if self.is_subject(self.pseudonyms.subject(text)):
-                return "the subject's name"
+        return self.name_in_bytes(content)
+
+    def name_in_bytes(self, content: bytes) -> str | None:
+        """Return "the subject's name" where it stands in raw bytes behind the word `subject`, else None."""
+        names = keyed_names.candidates(content)
+        pseudonyms = map(self.pseudonyms.subject, names)
+        tombstone = self.pseudonyms.tombstone
+        if any(tombstone(each) == self.subject for each in pseudonyms):
+            return "the subject's name"
         return None
 
     def redacted(self, content: bytes) -> bytes:
@@ -75,6 +94,17 @@ def matcher_for(context: Context, erasure: ErasureRequest) -> SubjectMatcher:
     """Return the search for what a request erased, by the tombstones that hold now."""
     holding = tombstones.holding(context.lake, now=context.now)
     return SubjectMatcher(context.pseudonyms, erasure.subject, erasure.photo_ids, holding)
+
+
+def _hex_runs(content: bytes) -> Iterator[bytes]:
+    """Yield the runs of hex digits that are long enough for an id."""
+    alike = content.translate(DIGITS_ALIKE)
+    start = alike.find(b"0" * ID_LENGTH)
+    while start >= 0:
+        end = alike.find(b" ", start)
+        end = end if end >= 0 else len(content)
+        yield content[start:end]
+        start = alike.find(b"0" * ID_LENGTH, end)
 
 
 def _possible_ids(run: bytes) -> Iterator[str]:

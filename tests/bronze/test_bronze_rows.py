@@ -20,6 +20,7 @@ from bronze.object_outcomes import UNREADABLE, outcomes, unseen
 from conf.settings import Settings
 from lake.chunks import batches
 from lake.pseudonyms import Pseudonyms
+from lake.subject_names import NameRule, NameRuleVersion
 from tests.support.landing_folders import SimultaneousLanding
 
 KEYS = Pseudonyms(b"0123456789abcdef")
@@ -177,6 +178,33 @@ def test_a_worker_reads_as_many_objects_at_once_as_the_landing_folder_says(spark
         rows = frame.orderBy("position").collect()
     assert [row["object"] for row in rows] == [each.key for each in found]
     assert {row["reason"] for row in rows} == {"not_a_photo"}
+
+
+def test_an_uncertain_subjects_object_is_rejected_unread_and_nothing_of_its_path_is_kept(tmp_path):
+    """It isn't even there: an object that were opened would be gone."""
+    path = "user=anna/label=anna/anna.jpg"
+    found = arrival(LandingObject(path, 7, 1), position=0, pseudonyms=KEYS)
+    row = read_one(Landing(str(tmp_path)), found, max_bytes=100, admission=OPEN)
+    assert row["reason"] == "uncertain_subject"
+    [kept] = rejected(pa.Table.from_pylist([row], to_arrow_schema(ARRIVED)))
+    assert (kept["path"], kept["subject"], kept["object"]) == ("", None, KEYS.path(path))
+    assert "anna" not in str([row, kept])
+    rows = pa.Table.from_pylist([row], to_arrow_schema(ARRIVED))
+    assert [each["outcome"] for each in outcomes(rows, []).to_pylist()] == ["rejected"]
+
+
+@pytest.mark.parametrize("spelled", ["Subject=anna", "subject=anna/subject=", "subject%3Danna"])
+@pytest.mark.parametrize("version", NameRuleVersion)
+def test_an_erased_subject_stays_out_in_any_spelling_of_the_folder(spelled, version):
+    """Also in a lake of format 4, which would take the object for one without a subject."""
+    known = Pseudonyms(KEYS.secret, NameRule(version))
+    erased = frozenset([known.tombstone(known.subject("anna"))])
+    found = [
+        arrival(LandingObject(f"{folder}/1.jpg", 1, 1), position=0, pseudonyms=known)
+        for folder in (spelled, spelled.replace("anna", "bert"))
+    ]
+    barred = _barred(found, pseudonyms=known, tombstones=erased)
+    assert [each.is_tombstoned for each in barred] == [True, False]
 
 
 @pytest.mark.parametrize(

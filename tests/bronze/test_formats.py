@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import struct
 import time
@@ -17,11 +16,30 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps, ImageSequence
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, RejectionReason
+from bronze.formats.icc_profiles import rebuilt
 from bronze.formats.metadata_removal import clean
+from tests.support.colour_profiles import display, printer
+from tests.support.photo_files import (
+    animation,
+    before_end,
+    between_scans,
+    changed,
+    chunk,
+    encoded,
+    frames,
+    jpeg,
+    opened,
+    picture,
+    png,
+    riff,
+    riff_chunk,
+    segment,
+    upright,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
@@ -32,19 +50,6 @@ XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 # Photos with a canary in each place that may hold private metadata
-
-
-def picture(mode: str = "RGB", size: tuple[int, int] = (24, 16), seed: int = 0) -> Image.Image:
-    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 4), dtype=np.uint8)
-    if mode == "I;16":
-        return Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
-    return Image.fromarray(pixels, "RGBA" if mode != "CMYK" else "CMYK").convert(mode)
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    target = io.BytesIO()
-    image.save(target, kind, **options)
-    return target.getvalue()
 
 
 def exif(orientation: int | None = None, /, **dates: str) -> bytes:
@@ -79,20 +84,6 @@ def xmp(orientation: int | None = None, *, element: bool = False) -> bytes:
     return b"<x:xmpmeta>%s dc:creator=%s</x:xmpmeta>" % (turn, CANARY)
 
 
-def segment(marker: int, body: bytes) -> bytes:
-    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2) + body
-
-
-def jpeg(*segments: bytes, image: Image.Image | None = None, **options: object) -> bytes:
-    plain = encoded(image or picture(), "JPEG", **options)
-    return plain[:2] + b"".join(segments) + plain[2:]
-
-
-def between_scans(photo: bytes, *segments: bytes) -> bytes:
-    second = photo.index(b"\xff\xda", photo.index(b"\xff\xda") + 2)
-    return photo[:second] + b"".join(segments) + photo[second:]
-
-
 def jfif_with_thumbnail() -> bytes:
     plain = jpeg()
     pixels = CANARY + bytes(-len(CANARY) % 3)
@@ -114,20 +105,6 @@ def adobe_rgb() -> bytes:
 
 def without_jfif(photo: bytes) -> bytes:
     return photo[:2] + photo[20:]
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(*chunks: bytes, image: Image.Image | None = None, **options: object) -> bytes:
-    """A PNG with chunks behind IHDR."""
-    plain = encoded(image or picture(), "PNG", **options)
-    return plain[:33] + b"".join(chunks) + plain[33:]
-
-
-def before_end(photo: bytes, *chunks: bytes) -> bytes:
-    return photo[:-12] + b"".join(chunks) + photo[-12:]
 
 
 def raw_profile(block: bytes) -> bytes:
@@ -164,19 +141,6 @@ def texts() -> PngInfo:
     return info
 
 
-def animation(kind: str, **options: object) -> bytes:
-    frames = [picture("RGBA", seed=seed) for seed in range(3)]
-    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=9, **options)
-
-
-def riff_chunk(kind: bytes, body: bytes) -> bytes:
-    return kind + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
-
-
-def riff(chunks: bytes) -> bytes:
-    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
-
-
 def webp(**options: object) -> bytes:
     return encoded(picture(), "WEBP", **({"exif": exif(), "xmp": xmp()} | options))
 
@@ -201,6 +165,7 @@ def webp_with_long_header() -> bytes:
     )
 
 
+DISPLAY, PRINTER = display(private=CANARY), printer(points=24, private=CANARY)
 EXIF_JPEG = jpeg(segment(0xE1, exif(6)))
 PROGRESSIVE = jpeg(progressive=True, image=picture(size=(64, 48)))
 CASES: dict[str, bytes] = {
@@ -217,7 +182,7 @@ CASES: dict[str, bytes] = {
     "jpeg every app": jpeg(*(segment(0xE0 + number, CANARY) for number in range(16))),
     "jpeg fpxr and mpf": jpeg(segment(0xE2, b"FPXR\0" + CANARY), segment(0xE2, b"MPF\0" + CANARY)),
     "jpeg jfif thumbnail": jfif_with_thumbnail(),
-    "jpeg icc in parts": jpeg(segment(0xFE, CANARY), icc_profile=bytes(range(256)) * 600),
+    "jpeg icc in parts": jpeg(segment(0xFE, CANARY), icc_profile=PRINTER),
     "jpeg adobe rgb": adobe_rgb(),
     "jpeg adobe cmyk": jpeg(segment(0xFE, CANARY), image=picture("CMYK")),
     "jpeg grey": jpeg(segment(0xE1, exif(2)), image=picture("L")),
@@ -243,7 +208,7 @@ CASES: dict[str, bytes] = {
     "png after the end": png() + chunk(b"IDAT", CANARY) + CANARY,
     "png interlaced": interlaced(),
     "png palette": png(
-        pnginfo=texts(), image=picture("P"), transparency=3, icc_profile=b"icc" * 99
+        pnginfo=texts(), image=picture("P"), transparency=3, icc_profile=DISPLAY
     ),
     "png 16 bit": png(pnginfo=texts(), image=picture("I;16"), dpi=(72, 72)),
     "png 1 bit": png(pnginfo=texts(), image=picture("1")),
@@ -253,7 +218,7 @@ CASES: dict[str, bytes] = {
     "png animated, default image": animation("PNG", default_image=True, exif=exif(2)),
     "webp lossy": webp(exif=exif(6)),
     "webp lossless": webp(lossless=True, exif=exif(5)[6:]),
-    "webp alpha": encoded(picture("RGBA"), "WEBP", exif=exif(3), xmp=xmp(), icc_profile=b"icc" * 9),
+    "webp alpha": encoded(picture("RGBA"), "WEBP", exif=exif(3), xmp=xmp(), icc_profile=DISPLAY),
     "webp animated": animation("WEBP", exif=exif(6), xmp=xmp()),
     "webp animated, lossless": animation("WEBP", lossless=True, exif=exif(), xmp=xmp(7)),
     "webp private chunk in a frame": webp_with_private_frame_chunk(),
@@ -265,29 +230,6 @@ CASES: dict[str, bytes] = {
     "webp after the end": webp(lossless=True) + CANARY,
 }  # fmt: skip
 each_case = pytest.mark.parametrize("original", CASES.values(), ids=CASES)
-
-
-def opened(content: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(content))
-
-
-def frames(content: bytes) -> list[tuple[str, tuple[int, int], bytes, object, object]]:
-    """Pixels of every frame, with all that says how to show them."""
-    with opened(content) as image:
-        if image.format == "MPO":
-            image.seek(0)
-            return [shown(image)]
-        return [shown(frame) for frame in ImageSequence.Iterator(image)]
-
-
-def shown(image: Image.Image) -> tuple[str, tuple[int, int], bytes, object, object]:
-    palette = image.getpalette() if image.mode == "P" else None
-    return image.mode, image.size, image.tobytes(), palette, image.info.get("transparency")
-
-
-def upright(content: bytes) -> bytes:
-    with opened(content) as image:
-        return ImageOps.exif_transpose(image).tobytes()
 
 
 def leaks(content: bytes) -> bool:
@@ -341,7 +283,7 @@ def test_size_and_format_are_those_of_the_stored_pixels(original: bytes) -> None
 @pytest.mark.parametrize("name", ["jpeg icc in parts", "png palette", "webp alpha"])
 def test_the_colour_profile_stays(name: str) -> None:
     before, after = opened(CASES[name]), opened(clean(CASES[name]).content)
-    assert after.info["icc_profile"] == before.info["icc_profile"]
+    assert after.info["icc_profile"] == rebuilt(before.info["icc_profile"])
 
 
 def test_resolution_and_animation_timing_stay() -> None:
@@ -359,17 +301,28 @@ def test_plain_photos_stay_byte_for_byte() -> None:
     assert [clean(photo).content for photo in plain] == plain
 
 
-# Kept PNG chunks with the most bytes that each may hold.
-COLOURS = {"tRNS": 256, "gAMA": 4, "cHRM": 32, "sRGB": 1, "sBIT": 4, "bKGD": 6, "pHYs": 9}
-COLOURS |= {"PLTE": 768, "cICP": 4, "mDCV": 24, "cLLI": 8, "acTL": 8, "fcTL": 26}
+# Kept PNG chunks of an RGB image with the bytes that each holds, and the longest body that a reader takes.
+COLOURS = {"tRNS": (6, 256), "gAMA": (4, 4), "cHRM": (32, 32), "sRGB": (1, 1), "sBIT": (3, 4)}
+COLOURS |= {"bKGD": (6, 6), "pHYs": (9, 9), "cICP": (4, 4), "mDCV": (24, 24), "cLLI": (8, 8)}
 
 
-@pytest.mark.parametrize(("kind", "length"), COLOURS.items())
-def test_chunks_that_make_the_colours_stay_and_hold_no_more(kind: str, length: int) -> None:
-    photo = png(chunk(kind.encode(), bytes(length)))
+@pytest.mark.parametrize(("kind", "lengths"), COLOURS.items())
+def test_chunks_that_make_the_colours_stay_and_hold_no_more(
+    kind: str, lengths: tuple[int, int]
+) -> None:
+    held, longest = lengths
+    photo = png(chunk(kind.encode(), bytes(held)))
     assert clean(photo).content == photo
+    assert clean(png(chunk(kind.encode(), bytes(longest)))).content == photo
     with pytest.raises(NotAPhoto, match=f"malformed: chunk {kind} is too long"):
-        clean(png(chunk(kind.encode(), bytes(length + 1))))
+        clean(png(chunk(kind.encode(), bytes(longest + 1))))
+
+
+@pytest.mark.parametrize(("kind", "longest"), [("PLTE", 768), ("acTL", 8), ("fcTL", 26)])
+def test_chunks_of_other_images_go(kind: str, longest: int) -> None:
+    assert clean(png(chunk(kind.encode(), bytes(longest)))).content == png()
+    with pytest.raises(NotAPhoto, match=f"malformed: chunk {kind} is too long"):
+        clean(png(chunk(kind.encode(), bytes(longest + 1))))
 
 
 # Orientation
@@ -569,10 +522,6 @@ def header_cut(photo: bytes, until: bytes) -> bytes:
     return photo[: photo.index(until)]
 
 
-def changed(photo: bytes, at: int, value: bytes) -> bytes:
-    return photo[:at] + value + photo[at + len(value) :]
-
-
 FRAME = jpeg().index(b"\xff\xc0")
 SCAN = jpeg().index(b"\xff\xda")
 REFUSALS: dict[str, tuple[bytes, RejectionReason, str]] = {
@@ -671,6 +620,19 @@ REFUSALS: dict[str, tuple[bytes, RejectionReason, str]] = {
         "chunk iTXt runs past the end"),
     "png: cut before the image": (
         header_cut(png(), b"IDAT"), RejectionReason.MALFORMED, "the file ends before its image data"),
+    "png: no kind of pixels": (
+        png()[:8] + chunk(b"IHDR", png()[16:24] + b"\7\2\0\0\0") + png()[33:], RejectionReason.MALFORMED,
+        "the header names no kind of pixels"),
+    "png: two palettes": (
+        png(chunk(b"PLTE", bytes(3)), image=picture("P")), RejectionReason.MALFORMED, "a second PLTE"),
+    "png: two gammas": (
+        png(chunk(b"gAMA", bytes(4)) * 2), RejectionReason.MALFORMED, "a second gAMA"),
+    "png: image data that can't be unpacked": (
+        png()[: png().index(b"IDAT") - 4] + chunk(b"IDAT", CANARY) + png()[-12:],
+        RejectionReason.MALFORMED, "the image data can't be unpacked"),
+    "png: frames alone": (
+        png()[: png().index(b"IDAT") - 4] + chunk(b"fdAT", bytes(9)) + png()[-12:],
+        RejectionReason.MALFORMED, "no image data but those of frames"),
     "png: no image": (
         png()[:33] + chunk(b"IEND", b""), RejectionReason.MALFORMED,
         "no image data before the end of the image"),
@@ -717,6 +679,12 @@ REFUSALS: dict[str, tuple[bytes, RejectionReason, str]] = {
     "webp: cut private chunk": (
         riff(webp()[12:30] + riff_chunk(b"CnrY", CANARY * 9))[:80], RejectionReason.MALFORMED,
         "chunk of an unknown kind runs past the end"),
+    "webp: a frame without its flag": (
+        riff(changed(animation("WEBP"), 20, b"\0")[12:]), RejectionReason.MALFORMED,
+        "no image data of the kind that the flags name"),
+    "webp: an image with the flag of frames": (
+        changed(webp(), 20, b"\x02"), RejectionReason.MALFORMED,
+        "no image data of the kind that the flags name"),
     "webp: short frame": (
         riff(webp()[12:30] + riff_chunk(b"ANMF", b"1")), RejectionReason.MALFORMED,
         "chunk ANMF is too short"),

@@ -9,6 +9,7 @@ from bronze.landing import Landing, LandingObject, arrival, overlap
 from conf.errors import BadInput
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
+from lake.subject_names import NameRule, NameRuleVersion
 from tests.support.landing_folders import ODD_NAMES
 
 KEYS = Pseudonyms(b"0123456789abcdef")
@@ -101,6 +102,8 @@ def test_a_root_that_is_none_is_refused(tmp_path, root, message):
         ("subject=anna/2026/11/1.jpg", None, True),
         ("subject=/1.jpg", None, False),
         ("1.jpg", None, False),
+        ("SUBJECT%3D%20anna/Label=kiwi/1.jpg", "kiwi", True),
+        ("subject=anna/subject=/1.jpg", None, True),
     ],
 )
 def test_the_path_tells_label_and_subject(path, label, has_subject):
@@ -110,6 +113,31 @@ def test_the_path_tells_label_and_subject(path, label, has_subject):
     assert found.stored_path == (
         f"subject={found.subject}/{KEYS.path(path)}" if has_subject else path
     )
+
+
+@pytest.mark.parametrize("path", ["user=anna/label=kiwi/1.jpg", "subject-anna/1.jpg"])
+def test_of_a_path_that_only_looks_like_a_subjects_nothing_is_kept(path):
+    found = arrival(LandingObject(path, 1, 1), position=0, pseudonyms=KEYS)
+    assert found.is_uncertain
+    assert (found.subject, found.label, found.stored_path) == (None, None, "")
+    assert found.key == KEYS.path(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "subject", "label", "stored"),
+    [
+        ("subject= anna/1.jpg", " anna", None, None),
+        ("Subject=anna/1.jpg", None, None, "Subject=anna/1.jpg"),
+        ("user=anna/1.jpg", None, None, "user=anna/1.jpg"),
+        ("Golden%20One/1.jpg", None, "Golden%20One", "Golden%20One/1.jpg"),
+    ],
+)
+def test_a_lake_of_format_4_reads_paths_as_it_did(path, subject, label, stored):
+    before = Pseudonyms(KEYS.secret, NameRule(NameRuleVersion.AS_WRITTEN))
+    found = arrival(LandingObject(path, 1, 1), position=0, pseudonyms=before)
+    assert (found.label, found.is_uncertain) == (label, False)
+    assert found.subject == (before.subject(subject) if subject else None)
+    assert found.stored_path == (stored or f"subject={found.subject}/{before.path(path)}")
 
 
 @pytest.mark.parametrize(

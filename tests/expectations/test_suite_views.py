@@ -16,6 +16,8 @@ from expectations.validation import judged_rows
 from expectations.vector_measures import Centre, VectorMeasures
 from lake import catalog
 from lake.row_source import RowSource
+from lake.subject_names import NameRule, NameRuleVersion
+from lake.subject_paths import IN_CLEAR
 from tests.support.suite_cases import read_by_spark
 
 ROWS = pa.schema(
@@ -112,14 +114,16 @@ def test_without_a_history_nothing_is_in_excess():
     assert view_columns.label_excess({"kiwi": 1}, {}, rows=1) == {"kiwi": 0}
 
 
-def test_the_pseudonym_is_that_of_the_paths_beginning():
-    pseudonym = "0123456789abcdef" * 4
+def test_the_pseudonym_of_a_path_is_told_from_a_subject_in_clear():
+    pseudonym, key = "0123456789abcdef" * 4, "f" * 64
     paths = {
-        f"subject={pseudonym}/a": pseudonym,
-        f"x/subject={pseudonym}/a": None,
-        f"x\nsubject={pseudonym}/a": None,
-        f"subject={pseudonym}": None,
-        f"subject={pseudonym.upper()}/a": None,
+        f"subject={pseudonym}/{key}": pseudonym,
+        f"x/subject={pseudonym}/{key}": IN_CLEAR,
+        f"subject={pseudonym}/a": IN_CLEAR,
+        "Subject=anna/a": IN_CLEAR,
+        "user=anna/a": IN_CLEAR,
+        "client=web/a": None,
+        "kiwi/a": None,
         "": None,
         None: None,
     }
@@ -129,8 +133,14 @@ def test_the_pseudonym_is_that_of_the_paths_beginning():
         {"path": pa.string(), "uploaded_at": pa.timestamp("us", "UTC"), "label": pa.string()}
     )
     batch = pa.RecordBatch.from_pylist(rows, schema)
-    found = view_columns.PhotoColumns({})(batch, {(None,): len(rows)}).to_pylist()
+    names = NameRule.of_settings(case="kept", plain_keys=["client"])
+    found = view_columns.PhotoColumns({}, names)(batch, {(None,): len(rows)}).to_pylist()
     assert [row["path_subject"] for row in found] == list(paths.values())
+    before = NameRule(NameRuleVersion.AS_WRITTEN)
+    found = view_columns.PhotoColumns({}, before)(batch, {(None,): len(rows)}).to_pylist()
+    assert {row["path"] for row in found if row["path_subject"]} == {
+        path for path in paths if path and "subject=" in path
+    }
     assert {row["day_after_upload"] for row in found} == {date(1970, 1, 1)}
 
 

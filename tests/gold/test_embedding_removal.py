@@ -121,16 +121,22 @@ def test_what_is_left_is_as_if_the_rows_had_never_been(place, fitted):
     assert (np.abs(held_now.mean - x.mean(axis=0)) ** 2).sum() <= 1e-9 * total
 
 
-def test_the_moments_are_subtracted_from_and_not_taken_anew(place):
-    """About the shift that they had, though nothing of silver is read but what goes."""
-    shift = moments(place)[0].shift
+def test_the_moments_are_subtracted_from_and_move_to_the_mean_of_what_is_left(place):
+    """Nothing of silver is read but what goes: taken anew, they would be about the mean of the first chunk.
+
+    Embeddings that come later leave the shift where it is."""
+    before = moments(place)[0].shift
     with place.writing() as context:
         embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME))
-    held, _ = moments(place)
-    np.testing.assert_array_equal(held.shift, shift)
+    held, row = moments(place)
+    assert (held.shift != before).all()
+    np.testing.assert_array_equal(held.shift, held.shift.astype(np.float32))
+    rows = place.lake.read(catalog.EMBEDDINGS).where(F.col("chunk") <= row["through_chunk"])
+    x = np.array([each["embedding"] for each in rows.collect()])
+    np.testing.assert_allclose(held.shift, x.mean(axis=0), rtol=1e-6, atol=1e-6)
     project(place)
     assert agrees_with_silver(place)
-    np.testing.assert_array_equal(moments(place)[0].shift, shift)
+    np.testing.assert_array_equal(moments(place)[0].shift, held.shift)
 
 
 def test_the_next_version_is_fitted_without_them_and_says_so(place):

@@ -19,15 +19,16 @@ from cli.step_runner import run_steps
 from conf.errors import BadInput, LeftBehind, Pending
 from gold import model_reader, model_versions, pca
 from gold.moments import Moments
+from gold.retire_extractor import retire
 from lake import catalog, fault_points, pseudonyms
-from lake.enums import ERASE, ErasureState
+from lake.enums import ERASE, POSSIBLY_FITTED_PREFIX, ErasureState
 from privacy import tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure import request_journal, unreferenced_files
 from privacy.erasure.request_journal import ErasureRequest
 from report.lake_counts import sums
-from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices
+from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices, written
 from tests.support.erasures import REQUEST, erased
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
@@ -71,6 +72,7 @@ def needles(place, *, photo_ids):
     with place.writing() as context:
         keys = context.pseudonyms
     raw = [MARKER.encode(), keys.subject(SUBJECT).encode()]
+    raw += written(MARKER)
     raw += [piece for name, photo in PHOTOS.items() if photo != SHARED for piece in slices(photo)]
     return raw, [photo.encode() for photo in photo_ids]
 
@@ -208,6 +210,42 @@ def test_the_pca_is_the_one_that_never_saw_them(done):
     centred = x - x.mean(axis=0)
     off = np.abs(centred @ kept.basis[:, clear]) - np.abs(centred @ anew.basis[:, clear])
     assert (off**2).max() <= 1e-9 * anew.variance
+
+
+def test_the_moments_are_about_the_mean_of_those_who_stay(done):
+    """Their shift was the mean of the first chunk's embeddings, of which some left."""
+    [row] = done.lake.records(catalog.MOMENTS)
+    x = np.array([each["embedding"] for each in done.lake.records(catalog.EMBEDDINGS)])
+    held = Moments.read(row)
+    assert held.n == len(x)
+    np.testing.assert_array_equal(held.shift, held.shift.astype(np.float32))
+    np.testing.assert_allclose(held.shift, x.mean(axis=0), rtol=1e-6, atol=1e-6)
+
+
+def test_versions_of_a_model_that_was_retired_before_are_wiped_too(held, tmp_path, spark):
+    """Nothing of silver and gold tells any more which versions saw the photos: the chunks' lineage does."""
+    shutil.copytree(held.root, tmp_path, dirs_exist_ok=True)
+    place = Place.of(tmp_path, spark, *OVERRIDES)
+    with place.writing() as context:
+        retire(context.lake, "efficientnet_lite0")
+    before = fitted_versions(place)
+    assert any(before.values())
+    erasure = erased(place)
+    after = fitted_versions(place)
+    assert after == {version: [] for version in before}
+    counts = [name for name in erasure.counts if name.startswith(POSSIBLY_FITTED_PREFIX)]
+    assert sorted(counts) == [f"{POSSIBLY_FITTED_PREFIX}{version}" for version in before]
+    [told] = certificates(place).values()
+    assert set(counts) <= set(told["counts"])
+
+
+def fitted_versions(place):
+    """The columns that hold something of the photos, by the version of a PCA or a classifier."""
+    return {
+        row["version"]: [name for name in model_versions.WIPED if row[name] is not None]
+        for row in sorted(place.lake.records(catalog.MODELS), key=lambda row: row["version"])
+        if row["kind"] != "extractor"
+    }
 
 
 def test_a_version_fitted_on_them_is_empty_and_no_way_leads_back(done):
@@ -506,7 +544,8 @@ def test_on_the_command_line(done, command):
     [
         (("--subject", "anna"), "erase needs --subject S and --request ID"),
         (("--subject", "anna", "--request", "for-anna"), "names the subject"),
-        (("--subject", "subject=anna", "--request", "1"), "the part of the folder"),
+        (("--subject", "subject=anna", "--request", "1"), "that follows subject="),
+        (("--subject", " ", "--request", "1"), "--subject is empty"),
         (("--subject", "anna", "--request", "1", "--mode", "later"), "There is no mode later"),
         (("--subject", "anna", "--request", "1", "--deep"), "--deep goes with --verify"),
         (("--verify", "1", "--subject", "anna"), "--verify ID goes with no other option"),
@@ -515,3 +554,20 @@ def test_on_the_command_line(done, command):
 def test_words_that_make_no_request_are_refused(given, said):
     with pytest.raises(BadInput, match=said):
         parse(("erase", *given))
+
+
+def test_while_another_spelling_is_there_nothing_is_erased_and_exact_goes_on(done, command):
+    """Nothing is journalled or certified, and no sentence names anybody. An audit says it too."""
+    send(done.landing, {"near.jpg": jpeg(60, marker="near")}, subject="NOBODY-NEAR")
+    kept = certificates(done)
+    erase_it = ("erase", "--subject", "nobody-near", "--request", "request-5")
+    code, _, err = command(*words(done, *erase_it))
+    assert (code, "--exact" in err, "nobody-near" in err.lower()) == (8, True, False)
+    assert "request-5" not in request_journal.last(done.lake)
+    assert certificates(done) == kept
+    code, out, _ = command(*words(done, "audit", "--subject", "nobody-near"))
+    assert (code, "near this name" in out) == (0, True)
+    code, out, _ = command(*words(done, *erase_it, "--exact"))
+    assert (code, "request-5: nothing held." in out) == (0, True)
+    assert (done.landing / "subject=NOBODY-NEAR/2026/11/near.jpg").exists()
+    shutil.rmtree(done.landing / "subject=NOBODY-NEAR")

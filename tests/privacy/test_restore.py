@@ -4,6 +4,7 @@ import shutil
 from functools import partial
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from delta import DeltaTable
 from pyspark.sql import functions as F
@@ -12,10 +13,10 @@ from cli.commands.replay import replay_step
 from cli.parser import parse
 from cli.step_runner import run_steps
 from conf.errors import BadInput, Pending
-from gold import moments_table
+from gold import gold_layer, model_versions, moments_table
 from lake import catalog, pseudonyms
 from lake.chunks import ChunkState
-from lake.enums import RESTORE
+from lake.enums import GOLD, RESTORE
 from privacy.restore import KEYS, named, restore
 from report.lake_counts import sums
 from tests.support.canary import SUBJECT, jpeg, send
@@ -177,6 +178,25 @@ def test_erased_rows_do_not_come_back(grown, place, command):
     assert place.run("bronze")["bronze"].counts["stored"] == 1
 
 
+def test_an_erasure_after_a_restore_wipes_the_version_that_saw_them(grown, place):
+    """Silver lost their embeddings with the restore, and none of its rows tells that the version saw them."""
+    [model] = place.lake.records(catalog.MOMENTS, columns=["weights_id"])
+    with place.writing() as context:
+        gold_layer.project(context.step(GOLD), model["weights_id"], reason="request")
+    seen = champion_of(place, model["weights_id"])
+    restored(place, catalog.EMBEDDINGS, grown.before[catalog.EMBEDDINGS])
+    erasure = erased(place)
+    assert seen["version"] in erasure.fitted
+    [row] = place.lake.records(catalog.MODELS, where=pc.field("version") == seen["version"])
+    assert all(row[name] is None for name in model_versions.WIPED)
+    assert champion_of(place, model["weights_id"])["reason"] == "erasure"
+    embedded_once(place)
+
+
+def champion_of(place, weights_id):
+    return model_versions.champion_row(place.lake.records(catalog.MODELS), weights_id=weights_id)
+
+
 def held_of(place, photo_ids):
     """Rows of those photos, in the tables that can be taken back and in bronze/objects."""
     tables = (*TAKEN_BACK, catalog.OBJECTS)
@@ -267,7 +287,7 @@ def test_no_such_version(place):
         (("restore", "--table", "bronze/photos"), "restore needs --version N"),
         (("restore", "--table", "bronze/photos", "--version", "x"), "--version x is no number"),
         (("lift",), "lift needs --subject S"),
-        (("lift", "--subject", "subject=anna"), "the part of the folder"),
+        (("lift", "--subject", "subject=anna"), "that follows subject="),
     ],
 )
 def test_words_that_say_too_little_are_refused(given, said):

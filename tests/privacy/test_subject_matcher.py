@@ -10,7 +10,7 @@ from bronze.landing import LandingObject, arrival
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import StoredObject
 from lake.storage.locate import folder
-from privacy.erasure import landing_objects, verification
+from privacy.erasure import containers, file_search, landing_objects
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.subject_matcher import SubjectMatcher
 
@@ -77,7 +77,7 @@ def landing(tmp_path):
 def test_a_subjects_objects_go_and_everybody_elses_stay(landing):
     known = KnownObjects(frozenset([KEYS.path("kiwi/known.jpg")]), frozenset())
     assert landing_objects.count(str(landing), WANTED, known) == 5
-    swept = landing_objects.sweep(str(landing), WANTED, known)
+    swept = landing_objects.sweep(str(landing), WANTED, known, check_lease=lambda: None)
     left = sorted(str(p.relative_to(landing)) for p in landing.rglob("*") if not p.is_dir())
     assert left == ["kiwi/other.jpg", "subject=anna/subject=bert/b.jpg", "subject=bert/c.jpg"]
     assert swept == []
@@ -128,14 +128,14 @@ def test_objects_that_bronze_knows_are_read_only_when_all_are(landing):
 def test_what_stands_in_a_parquet_file(tmp_path, columns, shallow, deep):
     path = tmp_path / "no-ending"
     pq.write_table(pa.table(columns), path, write_statistics=False)
-    assert verification.residue_in(stored(path), WANTED) == shallow
-    assert verification.residue_in(stored(path), WANTED, deep=True) == deep
+    assert file_search.residue_in(stored(path), WANTED) == shallow
+    assert file_search.residue_in(stored(path), WANTED, deep=True) == deep
     path.write_bytes(path.read_bytes()[:-9])
-    assert "can't be read" in verification.residue_in(stored(path), WANTED)
+    assert "can't be read" in file_search.residue_in(stored(path), WANTED)
 
 
 def test_an_id_across_two_blocks_is_found(tmp_path, monkeypatch):
     path = tmp_path / "log"
     path.write_bytes(b"-" * 90 + PHOTO.encode() + b"-" * 90)
-    monkeypatch.setattr(verification, "BLOCK", 100)
-    assert verification.residue_in(stored(path), WANTED) == "a photo id"
+    monkeypatch.setattr(containers, "BLOCK", 100)
+    assert file_search.residue_in(stored(path), WANTED) == "a photo id"

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from tests.support.hidden_text import FORMS
+
 MARKER = "Quince7319Marker"
 SUBJECT = f"{MARKER}-subject"
 OTHER = "somebody-else"
@@ -35,6 +37,12 @@ def send(landing, photos, *, subject=SUBJECT):
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in photos.items():
         (folder / name).write_bytes(content)
+
+
+def written(text):
+    """The text in every form that it may take in bytes, and in upper and lower case."""
+    forms = {form(text) for form in FORMS.values()}
+    return [*sorted(forms - {text.encode()}), text.upper().encode(), text.lower().encode()]
 
 
 def slices(content):

@@ -114,7 +114,7 @@ class MemoryStaging:
             self._disk.staged[to.number] = dict(self._disk.staged[chunk.number])
 
     def keep_only(self, chunks):
-        kept = {chunk.number for chunk in chunks}
+        kept = {chunk.number for chunk in chunks()}
         for number in set(self._disk.staged) - kept:
             with self._disk.operation():
                 del self._disk.staged[number]

@@ -28,7 +28,10 @@ def make(place):
         "R-1", ErasureState.REQUESTED, ErasureMode.DEFERRED, "tombstone", "certificate", START, 0
     )
     with place.writing() as context:
-        request_journal.reach(context.lake, request, ErasureState.LOGICAL, at=START, due_at=DUE)
+        key = context.pseudonyms.certificates
+        request_journal.reach(
+            context.lake, request, ErasureState.LOGICAL, at=START, key=key, due_at=DUE
+        )
 
 
 def tiny(seed):

@@ -19,6 +19,7 @@ from lake import catalog
 from lake.arrow_scan import Scan
 from lake.row_source import RowSource
 from lake.small_tables import arrow_rows
+from lake.subject_names import NameRule
 
 SHA = "0123456789abcdef" * 4
 OTHER_SHA = "f" * 64
@@ -150,7 +151,13 @@ CAUGHT = {
         "photo-id-unique": [{"photo_id": "d" * 64}, {"photo_id": "d" * 64}],
         "subject-is-pseudonym": {"subject": "anna", "path": "a.jpg", "path_differs": True},
         "path-present": {"path": None, "subject": None},
-        "path-agrees-with-subject": [{"path": "a.jpg"}, {"subject": None}],
+        "path-agrees-with-subject": [
+            {"path": "a.jpg"},
+            {"subject": None},
+            {"subject": None, "path": "Subject=anna/a.jpg"},
+            {"subject": None, "path": "user=anna/a.jpg"},
+            {"path": f"subject={SHA}/subject=anna/a.jpg"},
+        ],
         "label-well-formed": [{"label": "kiwi\n"}, {"label": "  "}, {"label": "k" * 256}],
         "format-present": {"format": None},
         "format-known": {"format": "GIF"},
@@ -326,7 +333,7 @@ def seen(table, differences, *, spark=None, **drift):
     """
     rows = made(table, differences, spark=spark)
     if table is catalog.PHOTOS:
-        return suite_views.photos(rows, history={PHOTO["label"]: 30})
+        return suite_views.photos(rows, history={PHOTO["label"]: 30}, names=NameRule())
     if table is catalog.MODELS:
         return suite_views.models(rows)
     known = [EXTRACTOR, PCA | {"version": "pca-1"}]

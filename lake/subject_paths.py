@@ -1,0 +1,282 @@
+"""What a path under the landing root says: whose photo it is, what it shows, or that it can't be told whose.
+
+A folder `subject=NAME` is certain in any spelling of the key: in any case, percent-encoded, with white space
+around it, with a full-width `=`. What only looks like a subject, such as `user=NAME` or `subject-NAME`, is
+uncertain: nobody can say whose photo it is, and the path may hold a name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import IntEnum
+from functools import lru_cache
+
+from lake.subject_names import NameRule, decoded, near_key, stripped
+
+SUBJECT, LABEL = "subject", "label"
+
+EQUALS, COLONS = "=＝﹦⁼₌", ":：﹕︓"
+"""The characters that stand between a key and its value. Only the first kind is certain."""
+
+KEYED = re.compile(rf"([^{EQUALS}{COLONS}]*)([{EQUALS}{COLONS}])(.*)", re.DOTALL)
+PIECES = re.compile(r"[/\\;,&|]")
+"""What may separate several keys in one name."""
+
+AS_WRITTEN = {name: re.compile(rf"{name}=(.*)", re.DOTALL) for name in (SUBJECT, LABEL)}
+"""How folders were read by the rule of format 4."""
+
+ENDING = re.compile(r"\.(jpe?g|png|webp)\Z", re.IGNORECASE)
+WORD = re.compile(r"[^\W\d_]+|\d+")
+HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+ROOTS = ("user", "person", "people", "patient", "customer")
+SUFFIXES = ("", "s", "id", "ids", "name", "names")
+PERSONS = frozenset(word + suffix for word in ROOTS for suffix in SUFFIXES)
+"""Words that tell of a person wherever a key or the name of a folder or file begins with them."""
+
+OWNERS = frozenset(
+    word + suffix
+    for word in (
+        *("account", "author", "client", "contact", "employee", "guest", "login", "member"),
+        *("owner", "participant", "photographer", "sender", "uploader", "uid"),
+    )
+    for suffix in SUFFIXES
+) | {"email", "mail", "phone"}
+"""Words that tell of a person as the last word of a key alone."""
+
+NAMES = frozenset(
+    {"name", "fullname", "firstname", "lastname", "forename", "givenname", "familyname", "surname"}
+)
+"""Whole keys that tell of a person."""
+
+ALIKE = 0.8
+"""From this ratio on (`difflib`), a key is taken for a misspelled `subject`. `object` has 0.77."""
+
+SUSPICIOUS = re.compile(rf"[^ -~]|[%=:]|{SUBJECT}|{'|'.join(ROOTS)}", re.IGNORECASE)
+"""What a name has in it that must be looked at closely. Most names have nothing of it."""
+
+STORED = re.compile(r"subject=([0-9a-f]{64})/[0-9a-f]{64}")
+"""The path that bronze keeps of a subject's object: the pseudonym and the keyed hash of the path."""
+
+IN_CLEAR = "in clear"
+"""What `stored_subject` returns for a path that names a subject, or may name one."""
+
+
+class Likeness(IntEnum):
+    """How much a name looks like that of a subject's folder, though it is not certain."""
+
+    NONE = 0
+    PERSON = 1
+    SUBJECT = 2
+    """By the word `subject` itself, or a misspelling of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathReading:
+    """What a path says: the names of the `subject` and of the `label` under the lake's rule.
+
+    `written` is the subject's name as the folder has it, without percent-encoding. Where the path
+    `is_uncertain`, both names are None.
+    """
+
+    subject: str | None = None
+    label: str | None = None
+    is_uncertain: bool = False
+    written: str | None = None
+
+
+UNCERTAIN = PathReading(is_uncertain=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """What the name of one folder says. Texts are empty where it says nothing of that kind; `plain` is the
+    name of a folder without a key."""
+
+    subject: str = ""
+    written: str = ""
+    label: str = ""
+    plain: str = ""
+    likeness: Likeness = Likeness.NONE
+
+
+def read(path: str, rule: NameRule) -> PathReading:
+    """Return what a path, with `/` between its parts, says under a rule.
+
+    The innermost folder counts whose value is not empty. A path without a subject and a label has the name
+    of its last folder as its label. Where a subject is certain, only what looks like `subject` itself, in a
+    folder further in, or a label that looks like a person's, makes it uncertain: nothing else of the path is
+    kept.
+    """
+    folders, _, file = path.rpartition("/")
+    reading = _read_folders(folders, rule)
+    is_open = reading.subject is None and not reading.is_uncertain and not rule.is_as_written
+    if is_open and SUSPICIOUS.search(file) and _of_file(file, rule):
+        return UNCERTAIN
+    return reading
+
+
+@lru_cache(maxsize=10_000)
+def _read_folders(path: str, rule: NameRule) -> PathReading:
+    """Return what the folders of a path say, before the name of the file is looked at."""
+    folders = path.split("/") if path else []
+    if rule.is_as_written:
+        return _read_as_written(folders)
+    parts = [_folder(each, rule) for each in folders]
+    labelled = next((part for part in reversed(parts) if part.label), _Folder())
+    place = max((at for at, part in enumerate(parts) if part.subject), default=None)
+    if place is None:
+        label = labelled.label or (parts[-1].plain if parts else "")
+        is_uncertain = any(part.likeness for part in parts)
+        return UNCERTAIN if is_uncertain else PathReading(label=label or None)
+    within = [part.likeness is Likeness.SUBJECT for part in parts[place + 1 :]]
+    if labelled.likeness or any(within):
+        return UNCERTAIN
+    subject = parts[place]
+    return PathReading(subject.subject, labelled.label or None, written=subject.written)
+
+
+def _read_as_written(folders: list[str]) -> PathReading:
+    """Return what folders say by the rule of format 4: keys in one spelling, and an empty value hides those
+    further out."""
+    values = {}
+    for name, pattern in AS_WRITTEN.items():
+        found = [match[1] for folder in folders if (match := pattern.fullmatch(folder))]
+        values[name] = found[-1] or None if found else None
+    subject, label = values[SUBJECT], values[LABEL]
+    if subject is None and label is None and folders and "=" not in folders[-1]:
+        label = folders[-1]
+    return PathReading(subject, label, written=subject)
+
+
+def hidden_names(path: str | None, rule: NameRule) -> frozenset[str]:
+    """Return the spellings of a subject whom a path names, though the lake took it for a path without one.
+
+    Lakes of format 4 hold such paths in clear, such as `Subject=anna/1.jpg`. Under the later rule it is none.
+    """
+    if not path or not rule.is_as_written or read(path, rule).subject:
+        return frozenset()
+    reading = read(path, NameRule())
+    return frozenset(each for each in (reading.subject, reading.written) if each)
+
+
+def stored_subject(path: str | None, rule: NameRule) -> str | None:
+    """Return the pseudonym in a path that bronze keeps; None where it has no part like a subject.
+
+    It is `IN_CLEAR` where the path has such a part other than the pseudonym.
+    """
+    if path is None:
+        return None
+    if match := STORED.fullmatch(path):
+        return match[1]
+    reading = read(path, rule)
+    return IN_CLEAR if reading.subject or reading.is_uncertain else None
+
+
+def mentions(path: str, name: str) -> bool:
+    """Return whether a name, without regard to its spelling, stands in a path as one word or several."""
+    wanted = "".join(_words(decoded(name))) or near_key(name)
+    words = _words(decoded(path))
+    for first in range(len(words)):
+        run = ""
+        for word in words[first:]:
+            run += word
+            if run == wanted:
+                return True
+            if len(run) > len(wanted):
+                break
+    return not words and wanted in near_key(path)
+
+
+def names_a_folder(text: str) -> bool:
+    """Return whether a text is the name of a subject's folder (`subject=anna`) and not of a subject."""
+    match = KEYED.fullmatch(decoded(text))
+    return match is not None and _key(match[1]) == SUBJECT
+
+
+def _folder(name: str, rule: NameRule) -> _Folder:
+    """Return what the name of a folder says under the later rule."""
+    if not SUSPICIOUS.search(name):
+        return _Folder(plain=rule.name(name))
+    text = decoded(name)
+    match = KEYED.fullmatch(text)
+    key, value = (_key(match[1]), match[3]) if match and match[2] in EQUALS else ("", "")
+    if key == SUBJECT and not PIECES.search(match[1] if match else ""):
+        return _subject_folder(value, rule)
+    likeness = _likeness(text, rule.plain_keys, is_folder=True)
+    if key == LABEL:
+        return _Folder(label=rule.name(value), likeness=likeness)
+    has_key = any(each in EQUALS for each in text)
+    return _Folder(plain="" if has_key else rule.name(text), likeness=likeness)
+
+
+def _subject_folder(value: str, rule: NameRule) -> _Folder:
+    """Return what a folder with the key `subject` says. A value with further keys or folders is uncertain."""
+    keys = (KEYED.fullmatch(piece) for piece in PIECES.split(value))
+    has_keys = any(match and _key(match[1]) in (SUBJECT, LABEL, "") for match in keys)
+    if has_keys or "/" in value or "\\" in value:
+        return _Folder(likeness=Likeness.SUBJECT)
+    return _Folder(subject=rule.name(value), written=value)
+
+
+def _of_file(name: str, rule: NameRule) -> Likeness:
+    """Return the likeness of a file's name."""
+    return _likeness(ENDING.sub("", decoded(name)), rule.plain_keys, is_folder=False)
+
+
+def _likeness(text: str, plain_keys: frozenset[str], *, is_folder: bool) -> Likeness:
+    """Return the largest likeness of the pieces of a decoded name.
+
+    In the name of a file a word for a person may stand alone, because it names nobody.
+    """
+    pieces = PIECES.split(text)
+    return max(_of_piece(piece, plain_keys, is_folder=is_folder) for piece in pieces)
+
+
+def _of_piece(piece: str, plain_keys: frozenset[str], *, is_folder: bool) -> Likeness:
+    if near_key(piece) in plain_keys:
+        return Likeness.NONE
+    match = KEYED.fullmatch(piece)
+    if match is None:
+        return _of_words(_words(piece), may_stand_alone=not is_folder)
+    key, value = match[1], match[3]
+    of_value = _of_piece(value, plain_keys, is_folder=False)
+    if near_key(key) in plain_keys:
+        return of_value
+    of_key = _of_key(key) if stripped(value) else _of_words(_words(key), may_stand_alone=True)
+    return max(of_key, of_value)
+
+
+def _of_key(key: str) -> Likeness:
+    """Return the likeness of a key that has a value."""
+    words = _words(key)
+    joined = "".join(words)
+    is_alike = SequenceMatcher(None, joined, SUBJECT).ratio() >= ALIKE
+    if is_alike or any(SUBJECT in word for word in words):
+        return Likeness.SUBJECT
+    is_owner = joined in OWNERS | NAMES or (bool(words) and words[-1] in OWNERS)
+    is_person = is_owner or not PERSONS.isdisjoint([joined, *words])
+    return Likeness.PERSON if is_person else Likeness.NONE
+
+
+def _of_words(words: list[str], *, may_stand_alone: bool) -> Likeness:
+    """Return the likeness of a name without a key."""
+    if may_stand_alone and len(words) == 1 and words[0] in (SUBJECT, f"{SUBJECT}s", *PERSONS):
+        return Likeness.NONE
+    if any(SUBJECT in word for word in words):
+        return Likeness.SUBJECT
+    return Likeness.PERSON if words and words[0] in PERSONS else Likeness.NONE
+
+
+def _key(text: str) -> str:
+    """Return a key in its one spelling."""
+    return stripped(unicodedata.normalize("NFKC", text)).casefold()
+
+
+def _words(text: str) -> list[str]:
+    """Return the words and numbers of a text, folded: `userId-7` has `user`, `id` and `7`."""
+    text = HUMP.sub(" ", unicodedata.normalize("NFKC", text))
+    return WORD.findall(unicodedata.normalize("NFKC", text.casefold()))

@@ -1,0 +1,79 @@
+"""Spellings of a name that people may take for the same, to look up their pseudonyms.
+
+A pseudonym tells nothing of its name, so rows near a name are found by guessing. Near are other cases, forms
+of Unicode, spaces and encodings: not other letters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import chain, combinations
+from urllib.parse import quote, quote_plus
+
+from lake.subject_names import decoded, stripped
+
+PERCENT = re.compile("%[0-9A-F]{2}")
+
+SPACES = (" ", "\t", "\u00a0", "\u200b", "\ufeff")
+"""White space that may stand around a name without being seen."""
+
+MOST_LETTERS = 10
+"""Of a name with so many letters all patterns of capitals are guessed: 1,024."""
+
+
+def spellings(name: str) -> Iterator[str]:
+    """Yield spellings of a name, many of them more than once; the name itself is among them."""
+    plain = stripped(decoded(name))
+    for text in {plain, unicodedata.normalize("NFKC", plain)}:
+        for each in {*_usual_cases(text), *chain.from_iterable(map(_usual_cases, _spaced(text)))}:
+            yield from _encoded(each)
+        for each in _capitals(text.lower()):
+            yield from (each, unicodedata.normalize("NFD", each))
+    yield name
+
+
+def _usual_cases(text: str) -> Iterator[str]:
+    """Yield a text as it is, in lower, upper and title case, and folded."""
+    yield from (text, text.lower(), text.upper(), text.title(), text.capitalize(), text.casefold())
+
+
+def _capitals(lower: str) -> Iterator[str]:
+    """Yield a text in lower case with all patterns of capitals; a long one with those of one or two."""
+    letters = [place for place, each in enumerate(lower) if each.upper() != each]
+    most = len(letters) if len(letters) <= MOST_LETTERS else 2
+    for count in range(1, most + 1):
+        for places in combinations(letters, count):
+            chosen = frozenset(places)
+            yield "".join(
+                each.upper() if place in chosen else each for place, each in enumerate(lower)
+            )
+
+
+def _spaced(text: str) -> Iterator[str]:
+    """Yield a text with other white space between its words, or with a space where it has none."""
+    words = text.split()
+    if len(words) > 1:
+        yield from (space.join(words) for space in ("", "  ", "\u00a0", "+"))
+    else:
+        yield from (f"{text[:place]} {text[place:]}" for place in range(1, len(text)))
+
+
+def _encoded(text: str) -> Iterator[str]:
+    """Yield a text in the forms of Unicode, percent-encoded, in Latin-1, and with white space around it."""
+    for form in ("NFC", "NFD"):
+        written = unicodedata.normalize(form, text)
+        yield written
+        for space in SPACES:
+            yield from (f"{space}{written}", f"{written}{space}", f"{space}{written}{space}")
+        content = written.encode(errors="surrogateescape")
+        percent = quote(content, safe="")
+        yield from (percent, quote_plus(content), PERCENT.sub(_lowered, percent))
+        yield from (f"%{content.hex('%')}", f"%{content.hex('%').upper()}")
+    if any("\x7f" < each <= "\xff" for each in text):
+        yield text.encode("latin-1", errors="ignore").decode(errors="surrogateescape")
+
+
+def _lowered(code: re.Match[str]) -> str:
+    return code[0].lower()
