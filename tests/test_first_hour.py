@@ -66,8 +66,13 @@ extractor = "mobilenet_v2"
 """A settings file with two faults."""
 
 
+WRAPPED_RUN = "\n?".join(
+    [r"\d"] * 8 + ["T"] + [r"\d"] * 6 + ["(?:[.]\n?\\d\n?\\d\n?\\d)?", "Z", "-"] + ["[0-9a-f]"] * 8
+)
+"""The id of a run. It ends a long address, which is wrapped at any character."""
+
 VARIES = (
-    (r"\d{8}T\d{6}(\.\d{3})?Z-[0-9a-f]{8}", "RUN"),
+    (WRAPPED_RUN, "RUN"),
     (r"(?<![0-9a-z])(?=[0-9a-f]*\d)[0-9a-f]{8,64}(?![0-9a-z])", "HASH"),
     (r"classifier-HASH-\d", "CLASSIFIER"),
     (r"\b(champion|candidate)\b", "STATUS"),
