@@ -95,7 +95,7 @@ class Staging:
 
     def copy(self, chunk: Chunk, to: Chunk) -> None:
         """Copies everything that is staged of a chunk, for another number."""
-        self._check_lease()
+        self._files.delete_folder(_folder(to), check=self._check_lease)
         self._files.copy_folder(_folder(chunk), _folder(to))
 
     def keep_only(self, chunks: Callable[[], Sequence[Chunk]]) -> None:
@@ -110,8 +110,7 @@ class Staging:
                 self._delete(f"{FOLDER}/{name}")
 
     def _delete(self, name: str) -> None:
-        self._check_lease()
-        self._files.delete_folder(name)
+        self._files.delete_folder(name, check=self._check_lease)
 
 
 def _folder(chunk: Chunk, part: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, BinaryIO, ClassVar
@@ -119,12 +119,16 @@ class Folder(ABC):
         """Deletes a file that is there."""
 
     @abstractmethod
-    def delete_folder(self, name: str) -> None:
-        """Deletes a folder with all that it holds; does nothing where there is none."""
+    def delete_folder(self, name: str, *, check: Callable[[], None]) -> None:
+        """Deletes what a folder holds when it is listed; does nothing where there is none.
+
+        `check` is called after the listing, before each batch of files, and may raise: what somebody else
+        writes meanwhile stays.
+        """
 
     @abstractmethod
     def copy_folder(self, name: str, to: str) -> None:
-        """Copies a folder with all that it holds; what stood in the place of the copy is deleted first."""
+        """Copies a folder with all that it holds to a place where nothing lies."""
 
     @abstractmethod
     def folders(self, name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -100,12 +100,13 @@ class LocalFolder(Folder):
     def delete(self, name: str) -> None:
         self._fs.delete_file(name)
 
-    def delete_folder(self, name: str) -> None:
-        if self.exists(name):
-            self._fs.delete_dir(name)
+    def delete_folder(self, name: str, *, check: Callable[[], None]) -> None:
+        listed = list(self.stored(name, folders=True))
+        check()
+        for each in [*listed, StoredObject(self, name, kind=StoredKind.FOLDER)]:
+            self.remove(each)
 
     def copy_folder(self, name: str, to: str) -> None:
-        self.delete_folder(to)
         self._fs.create_dir(to)
         fs.copy_files(name, to, source_filesystem=self._fs, destination_filesystem=self._fs)
 

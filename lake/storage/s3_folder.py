@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar
@@ -108,11 +108,12 @@ class S3Folder(Folder):
         with self._calls(name):
             self._s3.delete_object(**self._of(name))
 
-    def delete_folder(self, name: str) -> None:
+    def delete_folder(self, name: str, *, check: Callable[[], None]) -> None:
         keys = [self._key(each) for each in self.current(name)]
         with self._calls(name):
             for first in range(0, len(keys), 1000):
                 batch = [{"Key": key} for key in keys[first : first + 1000]]
+                check()
                 answer = self._s3.delete_objects(Bucket=self.bucket, Delete={"Objects": batch})
                 for failed in answer.get("Errors", []):
                     refusal = FruitLakeError(
@@ -122,7 +123,6 @@ class S3Folder(Folder):
                     raise StorageFailed(refusal, code=failed.get("Code", ""))
 
     def copy_folder(self, name: str, to: str) -> None:
-        self.delete_folder(to)
         for each in self.current(name):
             target = to + each.removeprefix(name)
             with self._calls(each):

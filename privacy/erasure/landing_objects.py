@@ -21,11 +21,11 @@ from privacy.erasure.subject_matcher import SubjectMatcher
 class KnownObjects:
     """What bronze/objects knows of landing objects without a subject.
 
-    `copies` are the keys (keyed hashes of the paths) of objects that hold an erased photo. `settled` are the
-    versions, as (key, etag), that were read and hold no erased photo.
+    Each is a version of an object: its key (the keyed hash of its path) and its etag. `copies` hold an erased
+    photo, and `settled` were read and hold none. An object that was overwritten is in neither.
     """
 
-    copies: frozenset[str]
+    copies: frozenset[tuple[str, str]]
     settled: frozenset[tuple[str, str]]
 
     @classmethod
@@ -42,11 +42,9 @@ class KnownObjects:
             where=pc.field("subject").is_null() & is_known,
         )
         rows = [row for batch in batches for row in batch.to_pylist()]
-        copies = {row["object"] for row in rows if row["photo_id"] in search.photo_ids}
-        settled = {
-            (row["object"], row["etag"]) for row in rows if row["photo_id"] not in search.photo_ids
-        }
-        return cls(frozenset(copies), frozenset(settled))
+        versions = {(row["object"], row["etag"]): row["photo_id"] for row in rows}
+        copies = {each for each, photo_id in versions.items() if photo_id in search.photo_ids}
+        return cls(frozenset(copies), frozenset(versions.keys() - copies))
 
 
 def found(
@@ -101,9 +99,10 @@ def _is_of_subject(
         return True
     if arrived.is_uncertain or not stored.has_content:
         return False
-    if arrived.key in known.copies:
+    version = arrived.key, arrived.landing.etag
+    if version in known.copies:
         return True
-    if not deep and (arrived.key, arrived.landing.etag) in known.settled:
+    if not deep and version in known.settled:
         return False
     try:
         with stored.open() as file:

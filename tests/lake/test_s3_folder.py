@@ -39,10 +39,12 @@ def test_what_a_folder_can_do_a_bucket_can(files):
     assert files.current("a") == {"a/b.json": 8, "a/c/d.json": 2}
     files.copy_folder("a", "e")
     assert files.current("e") == {"e/b.json": 8, "e/c/d.json": 2}
-    files.delete_folder("a")
+    files.delete_folder("a", check=lambda: files.write("a/later.json", b""))
+    assert files.current("a") == {"a/later.json": 0}
+    files.delete("a/later.json")
     files.delete("ab")
     assert sorted(files.current("")) == ["e/b.json", "e/c/d.json"]
-    files.delete_folder("nothing")
+    files.delete_folder("nothing", check=lambda: None)
 
 
 def test_a_name_is_known_again_from_what_spark_tells(files):

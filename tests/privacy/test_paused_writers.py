@@ -281,6 +281,21 @@ def test_staged_rows_stay_after_a_takeover(lake, act):
     assert lake.files.read(f"{STAGING}/{SILVER}-1/rows/part.parquet") == b"PAR1"
 
 
+@pytest.mark.parametrize("act", ON_STAGED)
+def test_a_takeover_while_staged_rows_are_listed_is_noticed(lake, monkeypatch, act):
+    staged(lake, CHUNKS[0])
+    stored = lake.files.stored
+
+    def listed(*names, **how):
+        yield from stored(*names, **how)
+        take_over(lake)
+
+    monkeypatch.setattr(lake.files, "stored", listed)
+    with pytest.raises(Busy):
+        act(lake.staging, CHUNKS[0])
+    assert lake.files.read(f"{STAGING}/{SILVER}-1/rows/part.parquet") == b"PAR1"
+
+
 def test_a_reader_deletes_no_staged_rows(lake):
     staged(lake, CHUNKS[0])
     with pytest.raises(RuntimeError, match="opened for reading"):

@@ -74,8 +74,24 @@ def landing(tmp_path):
     return tmp_path
 
 
+def version_of(path):
+    """The key and the etag by which bronze/objects knows a file of the folder `kiwi`."""
+    facts = path.stat()
+    name = f"kiwi/{path.name}"
+    listed = LandingObject(name, facts.st_size, facts.st_mtime_ns)
+    return KEYS.path(name), arrival(listed, position=0, pseudonyms=KEYS).landing.etag
+
+
+def test_a_file_that_was_written_over_a_copy_is_somebody_elses(landing):
+    path = landing / "kiwi/known.jpg"
+    known = KnownObjects(frozenset([version_of(path)]), frozenset())
+    path.write_bytes(b"another photo, as a camera's numbers begin again")
+    landing_objects.sweep(str(landing), WANTED, known, check_lease=lambda: None)
+    assert path.exists()
+
+
 def test_a_subjects_objects_go_and_everybody_elses_stay(landing):
-    known = KnownObjects(frozenset([KEYS.path("kiwi/known.jpg")]), frozenset())
+    known = KnownObjects(frozenset([version_of(landing / "kiwi/known.jpg")]), frozenset())
     assert landing_objects.count(str(landing), WANTED, known) == 5
     swept = landing_objects.sweep(str(landing), WANTED, known, check_lease=lambda: None)
     left = sorted(str(p.relative_to(landing)) for p in landing.rglob("*") if not p.is_dir())
@@ -93,12 +109,7 @@ def test_a_subjects_objects_go_and_everybody_elses_stay(landing):
 
 def test_objects_that_bronze_knows_are_read_only_when_all_are(landing):
     path = landing / "kiwi/copy.jpg"
-    facts = path.stat()
-    listed = LandingObject("kiwi/copy.jpg", facts.st_size, facts.st_mtime_ns)
-    settled = frozenset(
-        [(KEYS.path("kiwi/copy.jpg"), arrival(listed, position=0, pseudonyms=KEYS).landing.etag)]
-    )
-    known = KnownObjects(frozenset(), settled)
+    known = KnownObjects(frozenset(), frozenset([version_of(path)]))
     assert str(path) not in set(map(str, landing_objects.found(str(landing), WANTED, known)))
     assert str(path) in set(map(str, landing_objects.found(str(landing), WANTED, known, deep=True)))
     path.write_bytes(BYTES)
