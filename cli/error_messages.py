@@ -14,10 +14,13 @@ from cli.json_console import JsonConsole
 from cli.output.sentences import say
 from conf.errors import FruitLakeError, LeftBehind
 from lake.stop_signals import Stopped
+from lake.subject_paths import EQUALS
 
 DISK_FULL = os.strerror(errno.ENOSPC)
 
-IN_PATH = re.compile(r"subject\s*(=|＝|%3D)[^\s.,;].*", re.DOTALL | re.IGNORECASE)
+IN_PATH = re.compile(
+    rf"subject(\s|%(25)*20)*([{EQUALS}]|%(25)*3D)\s*[^\s.,;].*", re.DOTALL | re.IGNORECASE
+)
 """The folder of a subject in a path, with all that follows it."""
 
 OF_S3 = re.compile(

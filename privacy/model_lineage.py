@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pyarrow.compute as pc
+
+from lake import catalog
 from lake.chunks import Chunk, ChunkState
 from lake.enums import (
     FITTED_PREFIX,
@@ -22,7 +25,9 @@ from lake.enums import (
     RESTORE,
     RETAIN,
     SILVER,
+    ModelKind,
 )
+from lake.readable_lake import Lake
 
 MODEL_COLUMNS = ("version", "weights_id", "through_chunk", "created_at", "chunk")
 """The columns of gold/models that `ModelLineage` needs."""
@@ -47,6 +52,14 @@ class PhotoLineage:
         return min(
             (chunk for model, chunk in self.embedded_in if model == weights_id), default=None
         )
+
+
+def fitted_on(lake: Lake, photos: Sequence[PhotoLineage]) -> dict[str, int]:
+    """Return on how many of somebody's photos each version of gold/models was or may have been fitted, by its
+    name behind a prefix, as `ModelLineage.fitted_on`."""
+    is_fitted = pc.field("kind") != ModelKind.EXTRACTOR.value
+    models = lake.records(catalog.MODELS, columns=MODEL_COLUMNS, where=is_fitted)
+    return ModelLineage(lake.ledger.chunks().values()).fitted_on(models, photos)
 
 
 class ModelLineage:

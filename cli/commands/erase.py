@@ -18,7 +18,8 @@ from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureMode
 from lake.readable_lake import Lake
 from privacy import tombstones
 from privacy.erasure import certificate, certificate_check, request_journal, verification
-from privacy.erasure.erase import check, erase, finish_due
+from privacy.erasure.completion import check, finish_due
+from privacy.erasure.erase import erase
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher
 
@@ -53,7 +54,7 @@ def understood(lake: Lake, words: Words, console: Console) -> str:
 def finish_due_erasures(context: Context) -> None:
     """Complete the erasures whose old files may be removed by now, and show each.
 
-    Raises as `privacy.erasure.erase.finish_due`.
+    Raises as `privacy.erasure.completion.finish_due`.
     """
     for erasure in finish_due(context):
         context.did.add({"erasures": 1})

@@ -58,6 +58,8 @@ NOT_COVERED = (
     "copies outside the stores named here: exports, backups, what a provider keeps",
     "photos that were encoded anew and sent without a subject",
     "landing objects whose paths look like a person's, but not certainly whose (uncertain_subject)",
+    "names near this one, and the bare name in files, where exact is true: the command was told that they "
+    "are somebody else's",
 )
 
 
@@ -207,6 +209,7 @@ def _told(
         "part": PARTS[result is not None],
         "result": _outcome(erasure, result),
         "mode": erasure.mode,
+        "exact": erasure.exact,
         "written_at": iso_time(datetime.now(UTC)),
         "times": "UTC",
         "reached": {erasure.state.value: iso_time(erasure.at)},

@@ -9,22 +9,14 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from conf.errors import BadInput, LeftBehind, Pending
+from conf.errors import BadInput
 from gold import moments_table
-from lake import catalog, fault_points, spark_session
+from lake import catalog, fault_points
 from lake.context import Context
 from lake.enums import ERASE, ErasureMode, ErasureState
-from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
 from privacy import near_names, photo_removal, retention_dates, tombstones
-from privacy.erasure import (
-    certificate,
-    file_removal,
-    landing_objects,
-    model_refits,
-    request_journal,
-    verification,
-)
+from privacy.erasure import completion, landing_objects, request_journal, verification
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_data import SubjectData
@@ -54,7 +46,14 @@ def erase(
         if not is_exact:
             near_names.refuse(context, subject)
         erasure = ErasureRequest(
-            request, ErasureState.REQUESTED, mode, tombstone, secrets.token_hex(16), context.now, 0
+            request,
+            ErasureState.REQUESTED,
+            mode,
+            tombstone,
+            secrets.token_hex(16),
+            context.now,
+            0,
+            exact=is_exact,
         )
         key = context.pseudonyms.certificates
         erasure = request_journal.reach(
@@ -63,87 +62,11 @@ def erase(
     elif mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
         due = erasure.due_at and min(erasure.due_at, context.now)
         erasure = replace(erasure, mode=mode, due_at=due)
+    erasure = replace(erasure, exact=erasure.exact or is_exact)
     if not erasure.has_reached(ErasureState.LOGICAL):
         erasure = _fence(context, erasure, pseudonym)
         erasure = _remove_objects_and_rows(context, erasure, pseudonym)
-    return _complete(context, erasure, name=subject, is_exact=is_exact)
-
-
-def finish_due(context: Context) -> list[ErasureRequest]:
-    """Complete every request whose old files may be removed by now, and return them.
-
-    Raises as `erase`, except Pending.
-    """
-    return [
-        _complete(context, erasure)
-        for erasure in request_journal.due(context.lake, now=context.now)
-    ]
-
-
-def _complete(
-    context: Context, erasure: ErasureRequest, *, name: str | None = None, is_exact: bool = False
-) -> ErasureRequest:
-    """Remove the files of a request whose rows are gone, verify the result, and write the certificate.
-
-    `name` is the subject's name in clear, where the command knows it. Raises as `erase`.
-    """
-    key = context.pseudonyms.certificates
-    if not erasure.has_reached(ErasureState.CERTIFIED) and not erasure.is_due(context.now):
-        assert erasure.due_at is not None
-        place = _write_first_part(context, erasure)
-        raise Pending(
-            f"The rows are gone; files of earlier versions hold them until "
-            f"{certificate.iso_time(erasure.due_at)}. Run any command that writes after that time, and it "
-            f"completes the erasure. {place} lists what is still due."
-        )
-    if not erasure.has_reached(ErasureState.CERTIFIED):
-        model_refits.fit_anew_and_wipe(context, erasure)
-        file_removal.remove_files(context, erasure)
-        after = {table.name: context.lake.version(table) for table in catalog.TABLES}
-        erasure = request_journal.reach(
-            context.lake,
-            erasure,
-            ErasureState.PHYSICAL,
-            at=context.now,
-            key=key,
-            versions_after=after,
-        )
-        result = _verify(context, erasure, name=name, is_exact=is_exact)
-        erasure = request_journal.reach(
-            context.lake, erasure, ErasureState.VERIFIED, at=context.now, key=key
-        )
-        sha256 = certificate.write(context.lake, erasure, result, places=_places(context), key=key)
-        fault_points.at("erase: certificate written")
-        erasure = request_journal.reach(
-            context.lake,
-            erasure,
-            ErasureState.CERTIFIED,
-            at=context.now,
-            key=key,
-            certificate_sha256=sha256,
-        )
-    return erasure
-
-
-def _write_first_part(context: Context, erasure: ErasureRequest) -> str:
-    """Write and record the first part of a certificate, unless that is done; return the file's address.
-
-    The row that records it has the state and the time of the row before it.
-    """
-    lake, key = context.lake, context.pseudonyms.certificates
-    name = certificate.file_name(erasure, is_whole=False)
-    place = lake.files.uri(f"{certificate.FOLDER}/{name}")
-    journal = request_journal.rows(lake)
-    is_there = lake.files.exists(f"{certificate.FOLDER}/{name}")
-    if is_there and certificate.is_of_before(name, journal):
-        return place
-    if request_journal.has_certificate(journal, erasure.request, key):
-        return place
-    sha256 = certificate.write(lake, erasure, None, places=_places(context), key=key)
-    request_journal.reach(
-        lake, erasure, erasure.state, at=erasure.at, key=key, certificate_sha256=sha256
-    )
-    return place
+    return completion.complete(context, erasure, name=subject)
 
 
 def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
@@ -250,41 +173,3 @@ def _is_due_at_once(context: Context, erasure: ErasureRequest) -> bool:
         return False
     search = matcher_for(context, erasure)
     return not verification.verify(context.lake, context.settings, erasure, search).residues
-
-
-def _verify(
-    context: Context, erasure: ErasureRequest, *, name: str | None, is_exact: bool
-) -> verification.SearchResult:
-    """Search every store for what is left of the subject. Raises LeftBehind where something is found; with
-    `is_exact` the bare name is no reason, because it may be another word."""
-    search = matcher_for(context, erasure)
-    result = verification.verify(context.lake, context.settings, erasure, search, name=name)
-    check(result)
-    if result.mentions and not is_exact:
-        raise LeftBehind(
-            f"The name itself stands in {len(result.mentions):,} files: {'; '.join(result.mentions)}. Nobody "
-            f"can tell from bytes whether the person is meant. Nothing is certified: remove what is the "
-            f"person's, and run the same command again; where it is another word, give --exact."
-        )
-    return result
-
-
-def check(result: verification.SearchResult) -> None:
-    """Raise LeftBehind, naming what was found, where a verification found anything."""
-    if result.residues:
-        raise LeftBehind(
-            f"{len(result.residues):,} traces of the erased subject were found: "
-            f"{'; '.join(map(str, result.residues))}. Nothing is certified: remove them, and run the same "
-            f"command again."
-        )
-
-
-def _places(context: Context) -> dict[str, str]:
-    """Return the address of each store that a verification searches, by the name of the store."""
-    paths = context.settings.paths
-    return {
-        "landing": folder(paths.landing).root,
-        "lake": context.lake.files.root,
-        "docs": folder(paths.docs_folder).root,
-        "working files": str(spark_session.working_folder().parent),
-    }

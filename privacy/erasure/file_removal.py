@@ -19,10 +19,6 @@ from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher, matcher_for
 from privacy.retention_dates import hours_to_keep
 
-FITTED_TABLES = (catalog.MODELS, catalog.MOMENTS)
-"""Tables whose older versions hold what was fitted on the erased rows. On the due date all their old files
-are removed, whatever their age."""
-
 
 def remove_files(context: Context, erasure: ErasureRequest) -> None:
     """Remove landing objects, old files of the tables, and files of the subject outside the tables.
@@ -66,7 +62,7 @@ def _remove_old_files(
     """Remove old files of every table, and return those that could not be deleted.
 
     In mode DEFERRED a file that is younger than the retention is removed only if it holds something of the
-    subject.
+    subject, or was made of the photos.
     """
 
     def is_of_subject(stored: StoredObject) -> bool:
@@ -76,7 +72,7 @@ def _remove_old_files(
     left: list[StoredObject] = []
     hours = hours_to_keep(context.settings, now=context.now)
     for table in catalog.TABLES:
-        if erasure.mode == ErasureMode.IMMEDIATE or (table in FITTED_TABLES and erasure.fitted):
+        if erasure.mode == ErasureMode.IMMEDIATE or table in erasure.tables_made_of_photos:
             left += unreferenced_files.remove_strays(lake, table)
         elif unreferenced_files.strays(lake, table):
             unneeded = lake.unneeded_files(table, hours=hours)

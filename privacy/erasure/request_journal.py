@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from lake import catalog, fault_points
+from lake.catalog import Table
 from lake.chunks import NoChunk
 from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureState
 from lake.pseudonyms import KeyedHash
@@ -34,8 +35,10 @@ class ErasureRequest:
     objects (`landing`), and by model version the number of erased photos that it was fitted on
     (`FITTED_PREFIX`) or may have been fitted on (`POSSIBLY_FITTED_PREFIX`). `due_at` is when old files may be
     removed. `certificate` is the id of the request's certificate. `entry` numbers the rows of the journal.
-    `certificates` is the number of the lake's last authenticated certificate, and `head` the SHA-256 of its
-    file, 64 hex digits. `hmac` authenticates the row.
+    `exact` says that other spellings of the name, and the bare name in files, are somebody else's. `mentions`
+    is in how many files the verification found the bare name, where it refused to certify. `certificates` is
+    the number of the lake's last authenticated certificate, and `head` the SHA-256 of its file, 64 hex
+    digits. `hmac` authenticates the row.
     """
 
     request: str
@@ -50,6 +53,8 @@ class ErasureRequest:
     versions_before: Mapping[str, int] = field(default_factory=dict)
     versions_after: Mapping[str, int] = field(default_factory=dict)
     due_at: datetime | None = None
+    exact: bool = False
+    mentions: int = 0
     certificates: int = 0
     head: str | None = None
     hmac: str | None = None
@@ -63,6 +68,13 @@ class ErasureRequest:
             for name in self.counts
             if name.startswith(prefix)
         )
+
+    @property
+    def tables_made_of_photos(self) -> list[Table]:
+        """The tables without keys whose older versions hold what was made of the erased photos: parameters
+        of models, and moments, whose shift may be the embedding of one photo."""
+        of_models = [catalog.MODELS] if self.fitted else []
+        return [*of_models, catalog.MOMENTS] if self.fitted or self.photo_ids else []
 
     @property
     def is_of_nothing(self) -> bool:
@@ -112,6 +124,8 @@ class ErasureRequest:
             versions_before=dict(row["versions_before"] or []),
             versions_after=dict(row["versions_after"] or []),
             due_at=row["due_at"],
+            exact=row.get("exact") or False,
+            mentions=row.get("mentions") or 0,
             certificates=row.get("certificates") or 0,
             head=row.get("head"),
             hmac=row.get("hmac"),
@@ -163,6 +177,14 @@ def certified(journal: Iterable[ErasureRequest], key: KeyedHash) -> list[Erasure
 def has_certificate(journal: Iterable[ErasureRequest], request: str, key: KeyedHash) -> bool:
     """Return whether the journal records a certificate of a request, or its first part."""
     return any(row.request == request for row in certified(journal, key))
+
+
+def was_fenced_before(lake: Lake, request: str) -> bool:
+    """Return whether code that authenticated no rows looked for the photos of a request."""
+    fenced = ErasureState.FENCED
+    return any(
+        row.request == request and row.state is fenced and row.hmac is None for row in rows(lake)
+    )
 
 
 def due(lake: Lake, *, now: datetime) -> list[ErasureRequest]:

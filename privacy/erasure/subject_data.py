@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.enums import ModelKind
 from lake.pseudonyms import KeyedHash, Pseudonyms
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.subject_paths import hidden_names
-from privacy.model_lineage import MODEL_COLUMNS, ModelLineage, PhotoLineage
+from privacy import model_lineage
+from privacy.model_lineage import PhotoLineage
 
 PHOTO_TABLES = (
     catalog.OBJECTS,
@@ -115,13 +115,7 @@ class SubjectData:
         """
         if not self.photo_ids and not self.rows():
             return {}
-        models = self.lake.records(
-            catalog.MODELS,
-            columns=MODEL_COLUMNS,
-            where=pc.field("kind") != ModelKind.EXTRACTOR.value,
-        )
-        lineage = ModelLineage(self.lake.ledger.chunks().values())
-        return lineage.fitted_on(models, self._photo_lineages())
+        return model_lineage.fitted_on(self.lake, self._photo_lineages())
 
     def _photo_lineages(self) -> list[PhotoLineage]:
         """Return the lineage of each photo of which bronze/photos or silver/embeddings holds a row.

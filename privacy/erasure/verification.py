@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from conf.settings import Settings
 from gold.model_versions import WIPED
 from lake import catalog, spark_session
+from lake.enums import ErasureState
 from lake.readable_lake import Lake
 from lake.storage.addresses import within
 from lake.storage.folder import StoredKind, StoredObject
@@ -26,9 +27,6 @@ from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.name_forms import NameForms
 from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher
-
-FITTED_TABLES = (catalog.MODELS, catalog.MOMENTS)
-"""Tables whose older versions hold what was fitted on the erased rows, though they hold no key of a photo."""
 
 
 @dataclass(frozen=True)
@@ -165,11 +163,16 @@ def _search_file(
 
 
 def _search_models(lake: Lake, erasure: ErasureRequest, result: SearchResult) -> None:
-    """Search gold/models and older files for parameters that were fitted on the erased rows."""
-    for table in FITTED_TABLES:
+    """Search gold/models and older files for what was made of the erased photos.
+
+    What was written after the certificate was not made of them.
+    """
+    is_done = erasure.has_reached(ErasureState.CERTIFIED)
+    for table in erasure.tables_made_of_photos:
         for stored in unreferenced_files.strays(lake, table):
-            if stored.name.endswith(".parquet") and stored.has_content and erasure.fitted:
-                result.add_residue(stored, "an older version of what was fitted on the photos")
+            is_later = is_done and stored.modified_ns > erasure.at.timestamp() * 1e9
+            if stored.name.endswith(".parquet") and stored.has_content and not is_later:
+                result.add_residue(stored, "an older version of what was made of the photos")
     where = pc.field("version").isin(pa.array(erasure.fitted, pa.string()))
     for row in lake.records(catalog.MODELS, columns=["version", *WIPED], where=where):
         if any(row[name] is not None for name in WIPED):

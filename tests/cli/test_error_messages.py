@@ -9,6 +9,15 @@ NAME = "landing/subject=anna lee/label=kiwi/a, b.jpg"
 
 
 @pytest.mark.parametrize(
+    "key", ["Subject = ", "subject%3D", "subject%253D", "SUBJECT%20=", "subject＝", "subject﹦"]
+)
+def test_no_log_has_a_name_behind_any_spelling_of_the_key(key):
+    logged = error_messages.logged(BadInput(f"landing/{key}anna/b.jpg can't be used."))
+    assert logged.startswith("landing/subject=…")
+    assert "anna" not in logged
+
+
+@pytest.mark.parametrize(
     ("error", "kept"),
     [
         (BadInput("a.jpg can't be used: empty; name another photo."), "a.jpg can't be used"),

@@ -6,6 +6,7 @@ import shutil
 import struct
 import tempfile
 import tracemalloc
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -15,16 +16,24 @@ import pytest
 from conf.errors import LeftBehind
 from conf.settings import Settings
 from lake import catalog
+from lake.enums import ErasureState
 from lake.pseudonyms import Pseudonyms
 from lake.readable_lake import Lake
 from lake.run_journal import Run
 from lake.storage.folder import StoredObject
 from lake.storage.locate import folder
-from privacy.erasure import certificate, containers, erase, verification
+from privacy.erasure import certificate, completion, containers, request_journal, verification
 from privacy.erasure.file_search import FileSearch
 from privacy.erasure.name_forms import NameForms
 from privacy.erasure.subject_matcher import SubjectMatcher
-from tests.support.certified_erasures import KEY, journal_lake, no_spark, requested, verified
+from tests.support.certified_erasures import (
+    KEY,
+    journal_lake,
+    no_spark,
+    requested,
+    take,
+    verified,
+)
 from tests.support.hidden_text import CONTAINERS, FORMS, compressed, spark_blocks
 from tests.support.named_rows import make
 
@@ -288,17 +297,24 @@ def test_the_certificate_counts_what_was_not_decoded_and_names_no_file(place, tm
 
 
 @pytest.fixture
-def verified_by_erase(place):
+def verified_by_erase(place, tmp_path):
     """The last step of an erasure over that lake, as the command does it."""
     root, searched = place
     (root / "lake" / "note").write_bytes(f"of {NAME}, a note".encode())
 
-    def called(monkeypatch, **more):
-        monkeypatch.setattr(erase, "matcher_for", lambda *_: ZOE)
-        result = searched(more["name"])
-        monkeypatch.setattr(erase.verification, "verify", lambda *_, name: result)
-        context = SimpleNamespace(lake=None, settings=None)
-        return erase._verify(context, requested("zoe"), **more)
+    def called(monkeypatch, *, name, is_exact):
+        monkeypatch.setattr(completion, "matcher_for", lambda *_: ZOE)
+        result = searched(name)
+        monkeypatch.setattr(completion.verification, "verify", lambda *_, name: result)
+        with journal_lake(tmp_path / "journal") as lake:
+            context = SimpleNamespace(lake=lake, settings=None, pseudonyms=KEYS)
+            erasure = replace(take(lake, requested("zoe"), ErasureState.PHYSICAL), exact=is_exact)
+            try:
+                return completion._verify(context, erasure, name=name)
+            finally:
+                [erasure] = request_journal.last(lake).values()
+                assert erasure.state is ErasureState.PHYSICAL
+                assert erasure.mentions == (1 if name and not is_exact else 0)
 
     return called
 
