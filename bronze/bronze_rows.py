@@ -3,7 +3,6 @@ folder."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from conf.settings import ChunkSettings
 from lake.catalog import schema
 from lake.chunks import batches
 from lake.enums import Outcome
-from lake.pseudonyms import KeyedHash, Pseudonyms
+from lake.pseudonyms import KeyedHash, PlainHash, Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 
 ARRIVED = schema(
@@ -47,8 +46,9 @@ BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
 @dataclass(frozen=True, repr=False)
 class Admission:
     """The check of a photo's bytes on a worker: `originals` hashes the bytes, `tombstone` makes a tombstone
-    of the hash, and `tombstones` are those that hold now."""
+    of the hash, and `tombstones` are those that hold now. `photo_ids` makes the ids of photos."""
 
+    photo_ids: KeyedHash | PlainHash
     originals: KeyedHash
     tombstone: KeyedHash
     tombstones: frozenset[str]
@@ -56,7 +56,11 @@ class Admission:
     @classmethod
     def of(cls, pseudonyms: Pseudonyms, *, tombstones: frozenset[str]) -> Admission:
         """Return the check under a lake's pseudonyms, with the tombstones that hold now."""
-        return cls(pseudonyms.originals, pseudonyms.tombstones, tombstones)
+        return cls(pseudonyms.photo_ids, pseudonyms.originals, pseudonyms.tombstones, tombstones)
+
+    def photo_id(self, content: bytes, *, subject: str | None) -> str:
+        """Return the hash of the subject's pseudonym (if any) followed by the bytes as they arrived."""
+        return self.photo_ids((subject or "").encode() + content)
 
     def original(self, content: bytes) -> str:
         """Return the keyed hash of a photo's bytes as they arrived."""
@@ -174,7 +178,7 @@ def read_one(
     except NotAPhoto as error:
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
-        "photo_id": photo_id(content, subject=arrival.subject),
+        "photo_id": admission.photo_id(content, subject=arrival.subject),
         "original": original,
         "format": photo.format,
         "width": photo.width,
@@ -182,12 +186,6 @@ def read_one(
         "taken_on": photo.taken_on,
         "content": photo.content,
     }
-
-
-def photo_id(original: bytes, *, subject: str | None) -> str:
-    """Return the SHA-256, in hex, of the subject's pseudonym (if any) followed by the bytes as they
-    arrived."""
-    return hashlib.sha256((subject or "").encode() + original).hexdigest()
 
 
 def _time(landing: LandingObject) -> datetime:

@@ -1,6 +1,7 @@
 """lake.json: the file that makes a folder a lake.
 
-It tells the format, the key that the lake was made with, and the rule by which it reads names.
+It tells the format, the key that the lake was made with, the rule by which it reads names, and whether the
+ids of photos are keyed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ FORMAT = 5
 EARLIEST = 4
 """The earliest format that is known. It has no rule for names, which stay as they are written. Lakes of
 other formats are refused."""
+
+PHOTO_IDS, KEYED = "photo_ids", "keyed"
+"""What lake.json says of the ids of photos. In lakes of format 4, which don't say it, they have no key."""
 
 
 def is_made(files: Folder) -> bool:
@@ -71,7 +75,8 @@ def pseudonyms_of(files: Folder, subjects: SubjectSettings) -> Pseudonyms:
             f"The lake {files.root} was made with another key than subjects.key names: pseudonyms would "
             f"not match; give the key that it was made with."
         )
-    return replace(known, names=name_rule(files))
+    is_keyed = values.get(PHOTO_IDS) == KEYED
+    return replace(known, names=name_rule(files), keys_photo_ids=is_keyed)
 
 
 def with_plain_keys(files: Folder, known: Pseudonyms, keys: Iterable[str]) -> Pseudonyms:
@@ -95,5 +100,6 @@ def write(files: Folder, *, pseudonyms: Pseudonyms) -> None:
         "key": pseudonyms.fingerprint,
         "made_at": datetime.now(UTC).isoformat(),
         "names": pseudonyms.names.record(),
+        PHOTO_IDS: KEYED,
     }
     files.write(NAME, json.dumps(values).encode())

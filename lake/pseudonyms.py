@@ -7,6 +7,7 @@ secret, so that one kind can't be turned into another.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 import secrets
@@ -28,11 +29,13 @@ SMALLEST = 16
 class Pseudonyms:
     """The pseudonyms of subjects, of landing paths and of photos' bytes. Each is 64 hex digits.
 
-    `names` is the lake's rule for names: two spellings of one name have one pseudonym.
+    `names` is the lake's rule for names: two spellings of one name have one pseudonym. `keys_photo_ids` says
+    whether the ids of photos are made under the secret too, or can be calculated by everybody.
     """
 
     secret: bytes
     names: NameRule = field(default_factory=NameRule)
+    keys_photo_ids: bool = True
 
     def subject(self, name: str) -> str:
         """Return the pseudonym of a data subject, by any spelling of the name."""
@@ -53,6 +56,11 @@ class Pseudonyms:
     def originals(self) -> KeyedHash:
         """The hash of photos' bytes. Workers get it, because it can make no other pseudonym."""
         return KeyedHash(self._derived("original"))
+
+    @cached_property
+    def photo_ids(self) -> KeyedHash | PlainHash:
+        """The hash that makes the id of a photo. Workers get it, because it can make no pseudonym."""
+        return KeyedHash(self._derived("photo")) if self.keys_photo_ids else PlainHash()
 
     @cached_property
     def tombstones(self) -> KeyedHash:
@@ -89,6 +97,15 @@ class KeyedHash:
     def __call__(self, content: bytes) -> str:
         """Return the hash of bytes, 64 hex digits."""
         return hmac.digest(self.key, content, "sha256").hex()
+
+
+@dataclass(frozen=True)
+class PlainHash:
+    """A function that returns the SHA-256 of bytes, as 64 hex digits. Everybody can calculate it."""
+
+    def __call__(self, content: bytes) -> str:
+        """Return the hash of bytes, 64 hex digits."""
+        return hashlib.sha256(content).hexdigest()
 
 
 def load(

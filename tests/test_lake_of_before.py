@@ -160,8 +160,10 @@ def test_a_person_leaves_it_and_the_one_who_left_before_stays_away(call, place):
         assert (code, "nothing of it was found" in told) == (0, True), told
     assert set(findings(call, "anna").values()) <= {"ERASED", "NOT_HELD"}
     make.put(place.landing, "subject=bruno/again.jpg", make.photo(1, kind="kiwi"))
+    known = next((place.landing / "kiwi").glob("*.jpg"))
+    make.put(place.landing, "kiwi/sent again.jpg", known.read_bytes())
     code, told = call("--layer", "bronze")
-    assert (code, "1 tombstoned" in told) == (0, True), told
+    assert (code, "1 tombstoned" in told, "1 duplicate" in told) == (0, True, True), told
     assert sums(place.files).disagreements() == []
 
 

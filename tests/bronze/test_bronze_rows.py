@@ -1,5 +1,7 @@
 """What becomes of arrivals: one photo stored, the others counted, in chunks and tasks that are bounded."""
 
+import hashlib
+
 import pyarrow as pa
 import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -9,7 +11,6 @@ from bronze.bronze_layer import _barred
 from bronze.bronze_rows import (
     ARRIVED,
     Admission,
-    photo_id,
     photos,
     read_one,
     rejected,
@@ -49,8 +50,26 @@ def test_batches_keep_both_bounds(sizes, expected):
     assert [[a.position for a in batch] for batch in found] == expected
 
 
-def test_one_photo_of_two_subjects_is_two_photos():
-    assert len({photo_id(b"x", subject=s) for s in (None, "anna", "bert")}) == 3
+@pytest.mark.parametrize("is_keyed", [True, False])
+def test_one_photo_of_two_subjects_is_two_photos(is_keyed):
+    known = Pseudonyms(b"a secret of a lake", keys_photo_ids=is_keyed)
+    admission = Admission.of(known, tombstones=frozenset())
+    ids = {admission.photo_id(b"x", subject=each) for each in (None, "anna", "bert")}
+    assert len(ids) == 3
+    assert all(len(each) == 64 for each in ids)
+
+
+def test_nobody_can_calculate_the_id_of_a_photo_without_the_key():
+    """But in a lake of format 4, whose photos keep their ids when they are sent again."""
+    secrets = (b"the secret of one", b"the secret of two")
+    lakes = [
+        Pseudonyms(each, keys_photo_ids=is_keyed) for is_keyed in (True, False) for each in secrets
+    ]
+    one, two, *before = (
+        Admission.of(each, tombstones=frozenset()).photo_id(b"x", subject="anna") for each in lakes
+    )
+    assert set(before) == {hashlib.sha256(b"annax").hexdigest()}
+    assert len({one, two, *before, lakes[0].originals(b"annax")}) == 4
 
 
 def test_a_film_is_refused_unread(tmp_path):

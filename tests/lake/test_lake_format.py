@@ -44,6 +44,8 @@ def test_a_new_lake_records_its_rule(files):
         "plain_keys": ["client"],
     }
     assert lake_format.name_rule(files) == known.names
+    assert lake_format.pseudonyms_of(files, subjects(files.root)) == known
+    assert known.keys_photo_ids
     assert known.subject("ANNA ") == known.subject("anna")
 
 
@@ -58,11 +60,12 @@ def test_the_rule_of_a_lake_outlives_other_settings(files):
 def test_a_lake_of_format_4_keeps_its_rule(files, case):
     made(files)
     values = files.read_json(NAME)
-    del values["names"]
+    del values["names"], values["photo_ids"]
     files.write(NAME, json.dumps({**values, "format": 4}).encode())
     settings = subjects(files.root, case=case, plain_keys=["client"])
     known = lake_format.pseudonyms_of(files, settings)
     assert known.names == NameRule(NameRuleVersion.AS_WRITTEN)
+    assert not known.keys_photo_ids
     assert known.subject(" anna") != known.subject("anna")
     assert lake_format.with_plain_keys(files, known, settings.plain_keys) == known
     assert files.read_json(NAME) == {**values, "format": 4}
