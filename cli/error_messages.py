@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tempfile
 import traceback
 
 from rich.console import Console
@@ -86,19 +85,19 @@ def logged(error: Exception) -> str:
 def unexpected(error: Exception, *, message: str) -> str:
     """The sentence for an error that isn't ours: what it is, its `message`, and that the same command goes on
     from there."""
+    from lake import working_files  # a wrong word has no need of it
+
     goes_on = "what was published stays, and the same command goes on from there"
     if DISK_FULL in str(error):
         return (
             f"a disk is full ({DISK_FULL}): make space where the lake lies, or where Spark keeps its "
-            f"working files ({tempfile.gettempdir()}); {goes_on}."
+            f"working files ({working_files.place()}); {goes_on}."
         )
     if found := OF_S3.search(str(error)):
         why = (
             found["ours"] or f"S3 did not do what Spark asked for ({found['theirs'].rstrip('.: ')})"
         )
         return f"{why.rstrip('.')}; {goes_on}."
-    from lake import spark_session  # it loads Spark, which a wrong word has no need of
-
-    file = spark_session.log_file()
+    file = working_files.log_file()
     log = f" and {file}" if file.exists() else ""
     return f"unexpected {type(error).__name__} ({message}); {goes_on}. --debug{log} may say more."

@@ -11,6 +11,7 @@ from cli.output.sentences import say
 from cli.registry import BY_NAME
 from cli.setting_flags import overrides
 from conf.settings import Settings
+from lake import working_files
 from lake.enums import BRONZE
 from privacy import bucket_checks
 
@@ -20,6 +21,7 @@ def execute(words: Words, console: Console, run_layers: RunLayers) -> None:
     command = BY_NAME.get(words.command)
     usual = command.settings_name if command else "local"
     settings = Settings.load(getattr(words, "conf", usual), overrides=overrides(words))
+    working_files.use(settings.paths.working)
     check_buckets(words, settings, console)
     if command:
         command.run(words, settings, console)

@@ -21,6 +21,10 @@ class PathSettings(Section):
     docs: str
     """The folder of Data Docs, local or `s3://bucket/prefix`. `{lake}` stands for the lake's folder."""
 
+    working: str
+    """The local folder of working files, which may hold photos and names while a run goes on. An erasure
+    searches it for what killed runs left. Empty: where the system keeps temporary files."""
+
     @property
     def docs_folder(self) -> str:
         """The folder of Data Docs: `docs` with the lake's root filled in."""

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,9 +16,8 @@ from pyspark.sql import SparkSession
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import SparkSettings
-from lake import java_calls, stop_signals
+from lake import java_calls, stop_signals, working_files
 from lake.concurrent_work import beside
-from lake.lease import exists
 from lake.stop_signals import Stopped
 from lake.storage.addresses import is_s3
 from lake.storage.connectors import spark_options
@@ -58,10 +56,6 @@ REQUIRED = {
 }
 
 
-LEFT_BEHIND = "fruit-lake-spark-"
-"""The first part of the names that a process of this product uses in the folder for temporary files. The
-number of the process follows."""
-
 RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
 
@@ -89,9 +83,9 @@ def running(
         raise
     except FruitLakeError as error:
         if not isinstance(error, SparkDidNotStart):
-            log_file().unlink(missing_ok=True)
+            working_files.log_file().unlink(missing_ok=True)
         raise
-    log_file().unlink(missing_ok=True)
+    working_files.log_file().unlink(missing_ok=True)
 
 
 def _end(session: SparkSession) -> None:
@@ -101,54 +95,17 @@ def _end(session: SparkSession) -> None:
     except Exception:
         if not stop_signals.is_asked():
             raise
-    shutil.rmtree(working_folder(), ignore_errors=True)
+    shutil.rmtree(working_files.own_folder(), ignore_errors=True)
 
 
 def _forget() -> None:
     """Remove what a session that was stopped leaves, also one that had not started."""
-    shutil.rmtree(working_folder(), ignore_errors=True)
-    log_file().unlink(missing_ok=True)
+    shutil.rmtree(working_files.own_folder(), ignore_errors=True)
+    working_files.log_file().unlink(missing_ok=True)
 
 
 class SparkDidNotStart(FruitLakeError):
     """Spark did not start. The message names its log."""
-
-
-def log_file() -> Path:
-    """Return the file for the output of this process' Java and Python workers, kept off the terminal."""
-    return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}.log"
-
-
-def working_folder() -> Path:
-    """Return the folder where this process' Spark keeps broadcasts, and data that doesn't fit into memory; a
-    model that is being converted lies there too.
-
-    It is removed with the session. On a cluster, the cluster's manager names another folder.
-    """
-    return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}"
-
-
-def left_behind() -> list[Path]:
-    """Return the logs and working folders that killed processes of this user left on this machine."""
-    found = []
-    for path in Path(tempfile.gettempdir()).glob(f"{LEFT_BEHIND}*"):
-        pid = path.name.removeprefix(LEFT_BEHIND).removesuffix(".log")
-        with contextlib.suppress(FileNotFoundError):
-            is_own = path.lstat().st_uid == os.getuid()
-            if is_own and pid.isdecimal() and not exists(int(pid)):
-                found.append(path)
-    return found
-
-
-def sweep() -> list[Path]:
-    """Remove the logs and folders that killed processes left; return those that could not be removed."""
-    for path in left_behind():
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                path.unlink()
-    return left_behind()
 
 
 @contextlib.contextmanager
@@ -183,7 +140,7 @@ def start(
     builder = SparkSession.builder.appName("fruit-lake")
     if spark.master:
         builder = builder.master(spark.master)
-    own = {"spark.local.dir": str(working_folder())}
+    own = {"spark.local.dir": str(working_files.own_folder())}
     packages = spark.packages
     if is_s3(lake) and spark.s3_packages:
         packages = ",".join(filter(None, (packages, spark.s3_packages)))
@@ -192,7 +149,7 @@ def start(
         builder = builder.config("spark.jars.packages", packages)
     for key, value in {**REQUIRED, **own, **spark.config}.items():
         builder = builder.config(key, value)
-    log = log_file()
+    log = working_files.log_file()
     try:
         quiet = _output_to(log) if launches_java else contextlib.nullcontext()
         with java_calls.starting(), beside(meanwhile), quiet:

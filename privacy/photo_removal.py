@@ -1,4 +1,5 @@
-"""The removal of photos from staging, silver and gold, and of rows from bronze; the chunks' counts follow."""
+"""The removal of photos from staging, silver and gold, and of rows from bronze; the chunks' counts follow,
+and what was measured on the chunks goes."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from lake.publication import abandon
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
+from privacy import chunk_measures
 from silver.silver_layer import EMBEDDED, REFUSED
 
 STAGED_PARTS = (ARRIVED, EMBEDDED, REFUSED, FEATURES, training.HELD_OUT)
@@ -28,21 +30,15 @@ def remove_photos(lake: WritableLake, photos: RowSource, *, layer: str) -> None:
     `layer` is the name that the commits carry. No chunk may be half published. Raises BadInput where one is,
     and Busy.
     """
+    staged = {chunk.number for chunk in _staged_with(lake, photos)}
+    measured_on = staged | chunk_measures.chunks_of(lake, photos)
+    chunk_measures.forget(lake, measured_on, layer=layer)
+    fault_points.at(f"{layer}: measures gone")
     abandon_staged(lake, photos)
     fault_points.at(f"{layer}: staged rows gone")
     embedding_removal.remove_embeddings(lake, dict.fromkeys(_models(lake), photos))
     fault_points.at(f"{layer}: departed")
     remove_rows(lake, catalog.QUARANTINE, photos, on=["photo_id"], layer=layer)
-
-
-def abandon_staged(lake: WritableLake, photos: RowSource) -> None:
-    """Abandon the staged chunks that hold rows of the photos. The next run does their work again."""
-    chunks = [
-        chunk
-        for chunk in lake.ledger.unfinished()
-        if chunk.layer != REMOVAL and _holds_any(lake, chunk, photos)
-    ]
-    abandon(lake, chunks)
 
 
 def remove_rows(
@@ -73,6 +69,20 @@ def published_chunks(lake: Lake, table: Table) -> list[Chunk]:
     """Return the published chunks of the layer that writes a table (one of `LAYER_OF`)."""
     chunks = lake.ledger.chunks().values()
     return [chunk for chunk in chunks if chunk.layer == LAYER_OF[table] and chunk.is_published]
+
+
+def abandon_staged(lake: WritableLake, photos: RowSource) -> None:
+    """Abandon the staged chunks that hold rows of the photos. The next run does their work again."""
+    abandon(lake, _staged_with(lake, photos))
+
+
+def _staged_with(lake: Lake, photos: RowSource) -> list[Chunk]:
+    """Return the staged chunks that hold rows of the photos."""
+    return [
+        chunk
+        for chunk in lake.ledger.unfinished()
+        if chunk.layer != REMOVAL and _holds_any(lake, chunk, photos)
+    ]
 
 
 def _holds_any(lake: Lake, chunk: Chunk, photos: RowSource) -> bool:

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import ModelSettings
-from lake.spark_session import working_folder
+from lake.working_files import own_folder
 from silver import extractors, litert_conversion
 
 PRECISION = "float32"
@@ -60,8 +60,8 @@ class Conversion:
 
     def __init__(self, model: ModelSettings) -> None:
         self._model = model
-        working_folder().mkdir(exist_ok=True)
-        self._folder = TemporaryDirectory(dir=working_folder())
+        own_folder().mkdir(exist_ok=True)
+        self._folder = TemporaryDirectory(dir=own_folder())
         # Without -P, a module in the folder that somebody works in would take the place of one of ours.
         words = [sys.executable, "-P", "-m", "silver.conversion_process", model.model_dump_json()]
         # In a session of its own, it gets no signal of the terminal, which stops this process.
@@ -119,7 +119,7 @@ def _end(process: Popen[bytes], folder: TemporaryDirectory[str]) -> None:
     process.stdin.close()
     folder.cleanup()
     with suppress(OSError):  # Spark has files there
-        working_folder().rmdir()
+        own_folder().rmdir()
 
 
 def begin(model: ModelSettings) -> Conversion:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import run
-from lake import catalog, lease, spark_session, stop_signals
+from lake import catalog, lease, stop_signals, working_files
 from lake.lease import Holder
 from lake.storage.local_folder import LocalFolder
 from tests.support.processes import LEASE_SECONDS, STARTS, is_running, wait_for
@@ -140,7 +140,8 @@ def test_before_spark_has_started_a_stop_leaves_nothing_behind(tmp_path):
 
     (tmp_path / "lake" / lease.NAME).unlink()
     with started(tmp_path) as made:
-        log = f"{spark_session.LEFT_BEHIND}{made.process.pid}.log"
+        pid = made.process.pid
+        log = f"{working_files.PREFIX}{pid}-{lease.start_time(pid)}.log"
         wait_for(Path(tempfile.gettempdir()), log, made.process)
         time.sleep(0.5)
         made.send(signal.SIGTERM)

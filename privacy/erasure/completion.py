@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from conf.errors import LeftBehind, Pending
 from gold import moments_table
-from lake import catalog, fault_points, spark_session
+from lake import catalog, fault_points, working_files
 from lake.context import Context
 from lake.enums import ErasureState
 from lake.storage.locate import folder
@@ -169,5 +169,5 @@ def _places(context: Context) -> dict[str, str]:
         "landing": folder(paths.landing).root,
         "lake": context.lake.files.root,
         "docs": folder(paths.docs_folder).root,
-        "working files": str(spark_session.working_folder().parent),
+        "working files": str(working_files.place()),
     }

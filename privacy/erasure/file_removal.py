@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conf.errors import LeftBehind
-from lake import catalog, fault_points, spark_session
+from lake import catalog, fault_points, working_files
 from lake.context import Context
 from lake.enums import ErasureMode
 from lake.publication import drop_abandoned
@@ -37,7 +37,7 @@ def remove_files(context: Context, erasure: ErasureRequest) -> None:
     drop_abandoned(lake)
     _redact_audits(lake, search)
     lake.spark.catalog.clearCache()
-    left += map(str, spark_session.sweep())
+    left += map(str, working_files.sweep())
     fault_points.at("erase: before vacuum")
     if (
         not erasure.is_of_nothing

@@ -48,16 +48,30 @@ class KnownObjects:
 
 
 def found(
-    root: str, search: SubjectMatcher, known: KnownObjects, *, deep: bool = False
+    root: str,
+    search: SubjectMatcher,
+    known: KnownObjects,
+    *,
+    deep: bool = False,
+    unread: list[StoredObject] | None = None,
 ) -> Iterator[StoredObject]:
     """Yield the subject's objects and folders under the landing root, each folder after what it holds.
 
     In a bucket these are all versions, delete markers and unfinished uploads. Objects without a subject are
     read and compared where bronze doesn't know them; with `deep` all of them are read. Folders that can't be
-    listed are yielded too, because nobody knows what they hold.
+    listed are yielded too, because nobody knows what they hold. An object that can't be read may be
+    anybody's: it is not yielded, but added to `unread`.
     """
     for each in folder(root).stored(folders=True):
-        if each.kind is StoredKind.CLOSED or _is_of_subject(each, search, known, deep=deep):
+        try:
+            is_wanted = each.kind is StoredKind.CLOSED or _is_of_subject(
+                each, search, known, deep=deep
+            )
+        except OSError:
+            is_wanted = False
+            if unread is not None:
+                unread.append(each)
+        if is_wanted:
             yield each
 
 
@@ -90,7 +104,8 @@ def _is_of_subject(
     """Return whether an object is the subject's, by its path, or a copy of an erased photo without a
     subject.
 
-    An object whose path only looks like a subject's is nobody's: it may be somebody else's copy.
+    An object whose path only looks like a subject's is nobody's: it may be somebody else's copy. Raises
+    OSError where the object has to be read, and can't be.
     """
     arrived = _arrival(stored, search)
     if arrived.subject is not None:
@@ -107,7 +122,7 @@ def _is_of_subject(
     try:
         with stored.open() as file:
             content = file.read()
-    except OSError:
+    except FileNotFoundError:
         return False
     return search.is_erased(search.pseudonyms.originals(content), None)
 

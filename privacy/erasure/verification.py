@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from conf.settings import Settings
 from gold.model_versions import WIPED
-from lake import catalog, spark_session
+from lake import catalog, working_files
 from lake.enums import ErasureState
 from lake.readable_lake import Lake
 from lake.storage.addresses import within
@@ -117,21 +117,29 @@ def _search_landing(
     for stored in folder(root).stored():
         if stored.has_content:
             result.count_file("landing", stored.size)
+    unread: list[StoredObject] = []
     for stored in landing_objects.found(
-        root, search, KnownObjects.of(lake, search), deep=result.deep
+        root, search, KnownObjects.of(lake, search), deep=result.deep, unread=unread
     ):
         if not landing_objects.is_of_others(stored):
             result.add_residue(stored, "a landing object or folder of the subject")
+    for stored in unread:
+        result.add_residue(stored, "it can't be read, so it may be a copy")
 
 
 def _working_files() -> Iterator[StoredObject]:
     """Yield the files that killed processes of this product left on this machine."""
-    for path in spark_session.left_behind():
-        place = folder(str(path.parent))
+    place = folder(str(working_files.place()))
+    try:
+        left = working_files.left_behind()
+    except OSError:
+        yield StoredObject(place, "", kind=StoredKind.CLOSED)
+        return
+    for path in left:
         if path.is_dir():
             yield from place.stored(path.name)
         else:
-            yield StoredObject(place, path.name, path.stat().st_size)
+            yield StoredObject(place, path.name, path.lstat().st_size)
 
 
 def _search_file(

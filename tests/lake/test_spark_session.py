@@ -1,14 +1,12 @@
 """Java and the jars: what a machine lacks is said in one sentence."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 from pyarrow import parquet
 
 from conf.errors import BadInput
-from lake import spark_session
+from lake import spark_session, working_files
 
 
 def fake_java(folder, version):
@@ -74,25 +72,8 @@ def test_row_groups_are_bounded_by_bytes_also_where_large_photos_follow_small_on
     assert max(sizes) < (8 + 4 + 1) << 20
 
 
-def test_what_killed_processes_left_behind_is_removed(tmp_path, monkeypatch):
-    monkeypatch.setattr(spark_session.tempfile, "gettempdir", lambda: str(tmp_path))
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    for pid in (dead.pid, os.getpid()):
-        folder = tmp_path / f"{spark_session.LEFT_BEHIND}{pid}"
-        folder.mkdir()
-        (folder / "broadcast").write_bytes(b"subject=canary")
-        (tmp_path / f"{spark_session.LEFT_BEHIND}{pid}.log").write_text("canary")
-    (tmp_path / "fruit-lake-spark-notes").write_text("another's")
-    assert len(spark_session.left_behind()) == 2
-    assert spark_session.sweep() == []
-    left = {path.name for path in tmp_path.iterdir()}
-    own = f"{spark_session.LEFT_BEHIND}{os.getpid()}"
-    assert left == {own, f"{own}.log", "fruit-lake-spark-notes"}
-
-
 def test_broadcasts_lie_in_the_folder_of_the_process(spark):
-    folder = spark_session.working_folder()
+    folder = working_files.own_folder()
     before = set(folder.rglob("*"))
     broadcast = spark.sparkContext.broadcast(b"x" * 100)
     new = set(folder.rglob("*")) - before

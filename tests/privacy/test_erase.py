@@ -22,7 +22,7 @@ from gold.moments import Moments
 from gold.retire_extractor import retire
 from lake import catalog, fault_points, pseudonyms
 from lake.enums import ERASE, POSSIBLY_FITTED_PREFIX, ErasureState
-from privacy import tombstones
+from privacy import chunk_measures, tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure import request_journal, unreferenced_files
@@ -148,6 +148,34 @@ def test_the_canary_is_gone_from_every_byte(done):
     assert {path for path, _ in places(done.wanted, done.root)} <= {THEIRS}
     where = {path.rsplit("/", 1)[0] for path, _ in places(done.wanted_ids, done.root)}
     assert where <= {"lake/privacy/erasures"}
+
+
+def test_what_was_measured_on_the_chunks_of_the_photos_is_gone(held, done):
+    """The verdicts and the counts stay, and so does what was measured on other chunks."""
+    photos = held.lake.values("photo_id", sorted(done.photo_ids))
+    chunks = chunk_measures.chunks_of(held.lake, photos)
+    before, after = (
+        {
+            (row["chunk"], row["judged_at"], row["suite"], row["expectation"]): row
+            for row in place.lake.records(catalog.QUALITY)
+        }
+        for place in (held, done)
+    )
+    measured = [key for key, row in before.items() if row["observed"] and key[0] in chunks]
+    assert len(measured) > 5
+    assert {key: after[key] for key in before} == before | {
+        key: before[key] | {"observed": None} for key in measured
+    }
+    drifts = {row["chunk"]: row["run_id"] for row in held.lake.records(catalog.DRIFT)}
+    assert drifts.keys() & chunks
+    assert not chunks & {row["chunk"] for row in done.lake.records(catalog.DRIFT)}
+    runs = {drifts[chunk] for chunk in drifts.keys() & chunks}
+    assert not {
+        name
+        for row in done.lake.records(catalog.RUNS)
+        for name, _ in row["metrics"] or ()
+        if row["run_id"] in runs and name.startswith("drift_")
+    }
 
 
 def test_everybody_else_is_as_before_and_the_sums_agree(done):
