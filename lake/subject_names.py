@@ -7,6 +7,7 @@ other pseudonyms. Only names are changed: an object is read by the bytes of its 
 
 from __future__ import annotations
 
+import html
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,8 +15,10 @@ from enum import IntEnum
 from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 
-ZERO_WIDTH = "\u200b\u2060\ufeff"
-"""Spaces that have no width, so that nobody sees them: Unicode doesn't count them as white space."""
+from lake.look_alikes import in_latin, is_unseen, without_unseen
+
+AROUND = "\"'`´‘’‚‛“”„‟«»‹›."
+"""Quotes of tools and dots, which may stand around a name and belong to it or not."""
 
 
 class NameRuleVersion(IntEnum):
@@ -80,7 +83,8 @@ class NameRule:
 def normalised(text: str, *, folds_case: bool = False) -> str:
     """Return a name in its one spelling.
 
-    Percent-encoding is decoded, Unicode is in the form NFC, and no white space stands around the name. With
+    Percent-encoding is decoded, Unicode is in the form NFC, and nothing that nobody sees, such as white space
+    and marks of the direction of text, stands around the name. With
     `folds_case`, case is folded as Unicode's canonical caseless matching does. The steps are repeated until
     nothing changes, because each can reveal work for another: so a name is its own one spelling. Bytes that
     are no UTF-8 stay, as surrogates (PEP 383).
@@ -106,22 +110,55 @@ def decoded(text: str) -> str:
 
 
 def stripped(text: str) -> str:
-    """Return a text without the white space around it, also of no width."""
-    before = None
-    while text != before:
-        before, text = text, text.strip().strip(ZERO_WIDTH)
-    return text
+    """Return a text without the white space around it, and without other characters that nobody sees."""
+    text = text.strip()
+    if text.isascii() and text.isprintable():
+        return text
+    start, end = 0, len(text)
+    while start < end and is_unseen(text[start]):
+        start += 1
+    while start < end and is_unseen(text[end - 1]):
+        end -= 1
+    return text[start:end]
 
 
 def near_key(text: str) -> str:
     """Return a text that is equal for names that look alike.
 
-    They differ in case, in Unicode's compatible forms (such as full width), in spaces and in
-    percent-encoding alone. Names that look alike may be different names under the rule.
+    They differ in case, in Unicode's compatible forms (such as full width), in spaces and characters that
+    nobody sees, in quotes and dots around them, in letters of other scripts that look the same, and in the
+    encodings of `readable` alone. Names that look alike may be different names under the rule.
     """
     before = None
     while text != before:
         before = text
-        text = unicodedata.normalize("NFKC", normalised(text, folds_case=True))
-        text = "".join(each for each in text if not each.isspace() and each not in ZERO_WIDTH)
+        text = unicodedata.normalize("NFKC", normalised(readable(text), folds_case=True))
+        text = in_latin(without_unseen(text.replace("+", ""))).strip(AROUND)
+    return text
+
+
+def readable(text: str) -> str:
+    """Return a text as a person reads it whom encodings don't disturb: percent-encoding, the escapes of HTML,
+    bytes of Latin-1, and UTF-8 that was read as Latin-1 or Windows-1252."""
+    before = None
+    while text != before:
+        before = text
+        text = decoded(html.unescape(decoded(text)))
+        if not text.isascii():
+            text = _as_utf_8("".join(map(_of_latin_1, text)))
+    return text
+
+
+def _of_latin_1(character: str) -> str:
+    """Return the character that a byte stands for in Latin-1; others stay."""
+    return chr(ord(character) - 0xDC00) if "\udc80" <= character <= "\udcff" else character
+
+
+def _as_utf_8(text: str) -> str:
+    """Return what a text was before its bytes in UTF-8 were read in another encoding; other texts stay."""
+    for encoding in ("latin-1", "cp1252"):
+        try:
+            return text.encode(encoding).decode()
+        except UnicodeError:
+            continue
     return text

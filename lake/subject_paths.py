@@ -14,11 +14,12 @@ from difflib import SequenceMatcher
 from enum import IntEnum
 from functools import lru_cache
 
-from lake.subject_names import NameRule, decoded, near_key, stripped
+from lake.look_alikes import skeleton
+from lake.subject_names import NameRule, decoded, near_key, readable, stripped
 
 SUBJECT, LABEL = "subject", "label"
 
-EQUALS, COLONS = "=＝﹦⁼₌", ":：﹕︓"
+EQUALS, COLONS = "=＝﹦⁼₌", ":：﹕︓꞉∶ː˸"
 """The characters that stand between a key and its value. Only the first kind is certain."""
 
 KEYED = re.compile(rf"([^{EQUALS}{COLONS}]*)([{EQUALS}{COLONS}])(.*)", re.DOTALL)
@@ -49,13 +50,19 @@ OWNERS = frozenset(
 
 NAMES = frozenset(
     {"name", "fullname", "firstname", "lastname", "forename", "givenname", "familyname", "surname"}
-)
+) | {word + suffix for word in ("sub", "subj") for suffix in SUFFIXES}
 """Whole keys that tell of a person."""
+
+EMAIL = re.compile(r"[^@\s]@(?!\d+x\b)[^@\s]+\.[^\W\d_]{2,}")
+"""An address of e-mail, and no picture for a denser screen (`kiwi@2x.min`)."""
+
+SHORTEST = 3
+"""The letters from which on a subject's name is taken for one where a label has it."""
 
 ALIKE = 0.8
 """From this ratio on (`difflib`), a key is taken for a misspelled `subject`. `object` has 0.77."""
 
-SUSPICIOUS = re.compile(rf"[^ -~]|[%=:]|{SUBJECT}|{'|'.join(ROOTS)}", re.IGNORECASE)
+SUSPICIOUS = re.compile(rf"[^ -~]|[%=:@]|{SUBJECT}|{'|'.join(ROOTS)}", re.IGNORECASE)
 """What a name has in it that must be looked at closely. Most names have nothing of it."""
 
 STORED = re.compile(r"subject=([0-9a-f]{64})/[0-9a-f]{64}")
@@ -107,15 +114,16 @@ def read(path: str, rule: NameRule) -> PathReading:
     """Return what a path, with `/` between its parts, says under a rule.
 
     The innermost folder counts whose value is not empty. A path without a subject and a label has the name
-    of its last folder as its label. Where a subject is certain, only what looks like `subject` itself, in a
-    folder further in, or a label that looks like a person's, makes it uncertain: nothing else of the path is
-    kept.
+    of its last folder as its label. Where a subject is certain, only a folder further in that looks like
+    `subject` itself, or a label that looks like a person's or has the subject's name in it, makes the path
+    uncertain: nothing else of it is kept.
     """
     folders, _, file = path.rpartition("/")
     reading = _read_folders(folders, rule)
     is_open = reading.subject is None and not reading.is_uncertain and not rule.is_as_written
-    if is_open and SUSPICIOUS.search(file) and _of_file(file, rule):
-        return UNCERTAIN
+    if is_open and SUSPICIOUS.search(file):
+        stem = ENDING.sub("", decoded(file))
+        return UNCERTAIN if _likeness(stem, rule.plain_keys, is_file=True) else reading
     return reading
 
 
@@ -133,9 +141,9 @@ def _read_folders(path: str, rule: NameRule) -> PathReading:
         is_uncertain = any(part.likeness for part in parts)
         return UNCERTAIN if is_uncertain else PathReading(label=label or None)
     within = [part.likeness is Likeness.SUBJECT for part in parts[place + 1 :]]
-    if labelled.likeness or any(within):
-        return UNCERTAIN
     subject = parts[place]
+    if labelled.likeness or any(within) or _names(labelled.label, subject.subject):
+        return UNCERTAIN
     return PathReading(subject.subject, labelled.label or None, written=subject.written)
 
 
@@ -178,8 +186,8 @@ def stored_subject(path: str | None, rule: NameRule) -> str | None:
 
 def mentions(path: str, name: str) -> bool:
     """Return whether a name, without regard to its spelling, stands in a path as one word or several."""
-    wanted = "".join(_words(decoded(name))) or near_key(name)
-    words = _words(decoded(path))
+    wanted = "".join(_words(readable(name))) or near_key(name)
+    words = _words(readable(path))
     for first in range(len(words)):
         run = ""
         for word in words[first:]:
@@ -206,7 +214,7 @@ def _folder(name: str, rule: NameRule) -> _Folder:
     key, value = (_key(match[1]), match[3]) if match and match[2] in EQUALS else ("", "")
     if key == SUBJECT and not PIECES.search(match[1] if match else ""):
         return _subject_folder(value, rule)
-    likeness = _likeness(text, rule.plain_keys, is_folder=True)
+    likeness = _likeness(text, rule.plain_keys, is_file=False)
     if key == LABEL:
         return _Folder(label=rule.name(value), likeness=likeness)
     has_key = any(each in EQUALS for each in text)
@@ -215,44 +223,49 @@ def _folder(name: str, rule: NameRule) -> _Folder:
 
 def _subject_folder(value: str, rule: NameRule) -> _Folder:
     """Return what a folder with the key `subject` says. A value with further keys or folders is uncertain."""
-    keys = (KEYED.fullmatch(piece) for piece in PIECES.split(value))
-    has_keys = any(match and _key(match[1]) in (SUBJECT, LABEL, "") for match in keys)
+    first, *others = (KEYED.fullmatch(piece) for piece in PIECES.split(value))
+    has_keys = first and _key(first[1]) in (SUBJECT, LABEL, "")
+    has_keys = has_keys or any(match and match[2] in EQUALS for match in others)
     if has_keys or "/" in value or "\\" in value:
         return _Folder(likeness=Likeness.SUBJECT)
     return _Folder(subject=rule.name(value), written=value)
 
 
-def _of_file(name: str, rule: NameRule) -> Likeness:
-    """Return the likeness of a file's name."""
-    return _likeness(ENDING.sub("", decoded(name)), rule.plain_keys, is_folder=False)
+def _names(label: str, subject: str) -> bool:
+    """Return whether a label has the name of the subject in it, who has not only one or two letters."""
+    return bool(label) and len(near_key(subject)) >= SHORTEST and mentions(label, subject)
 
 
-def _likeness(text: str, plain_keys: frozenset[str], *, is_folder: bool) -> Likeness:
+def _likeness(text: str, plain_keys: frozenset[str], *, is_file: bool) -> Likeness:
     """Return the largest likeness of the pieces of a decoded name.
 
-    In the name of a file a word for a person may stand alone, because it names nobody.
+    In the name of a file a word for a person may stand alone, because it names nobody. So may a value, and a
+    key without one. Beside other pieces they may not, because those may be the name.
     """
     pieces = PIECES.split(text)
-    return max(_of_piece(piece, plain_keys, is_folder=is_folder) for piece in pieces)
+    alone = sum(bool(stripped(each)) for each in pieces) < 2
+    return max(_of_piece(each, plain_keys, is_file=is_file, alone=alone) for each in pieces)
 
 
-def _of_piece(piece: str, plain_keys: frozenset[str], *, is_folder: bool) -> Likeness:
+def _of_piece(piece: str, plain_keys: frozenset[str], *, is_file: bool, alone: bool) -> Likeness:
+    """Return the likeness of a piece of a name, which may be `alone` in it."""
     if near_key(piece) in plain_keys:
         return Likeness.NONE
     match = KEYED.fullmatch(piece)
     if match is None:
-        return _of_words(_words(piece), may_stand_alone=not is_folder)
+        return _of_words(piece, may_stand_alone=is_file and alone)
     key, value = match[1], match[3]
-    of_value = _of_piece(value, plain_keys, is_folder=False)
+    of_value = _of_piece(value, plain_keys, is_file=True, alone=alone)
     if near_key(key) in plain_keys:
         return of_value
-    of_key = _of_key(key) if stripped(value) else _of_words(_words(key), may_stand_alone=True)
+    is_key = stripped(value) or not alone
+    of_key = _of_key(key) if is_key else _of_words(key, may_stand_alone=True)
     return max(of_key, of_value)
 
 
 def _of_key(key: str) -> Likeness:
     """Return the likeness of a key that has a value."""
-    words = _words(key)
+    words = _words(skeleton(key))
     joined = "".join(words)
     is_alike = SequenceMatcher(None, joined, SUBJECT).ratio() >= ALIKE
     if is_alike or any(SUBJECT in word for word in words):
@@ -262,13 +275,15 @@ def _of_key(key: str) -> Likeness:
     return Likeness.PERSON if is_person else Likeness.NONE
 
 
-def _of_words(words: list[str], *, may_stand_alone: bool) -> Likeness:
+def _of_words(text: str, *, may_stand_alone: bool) -> Likeness:
     """Return the likeness of a name without a key."""
+    words = _words(skeleton(text))
     if may_stand_alone and len(words) == 1 and words[0] in (SUBJECT, f"{SUBJECT}s", *PERSONS):
         return Likeness.NONE
     if any(SUBJECT in word for word in words):
         return Likeness.SUBJECT
-    return Likeness.PERSON if words and words[0] in PERSONS else Likeness.NONE
+    is_person = bool(words) and words[0] in PERSONS
+    return Likeness.PERSON if is_person or EMAIL.search(text) else Likeness.NONE
 
 
 def _key(text: str) -> str:

@@ -16,8 +16,11 @@ from lake.subject_names import decoded, stripped
 
 PERCENT = re.compile("%[0-9A-F]{2}")
 
-SPACES = (" ", "\t", "\u00a0", "\u200b", "\ufeff")
-"""White space that may stand around a name without being seen."""
+SPACES = (" ", "\t", "\u00a0", "\u200b", "\ufeff", "\u200e", "\u200f")
+"""White space and marks of direction that may stand around a name without being seen."""
+
+PAIRS = ("\u202a{}\u202c", "\u202d{}\u202c", "\u2068{}\u2069", '"{}"', "'{}'", "{}.")
+"""Marks of direction, as address books put them around a name, quotes, and a dot behind it."""
 
 MOST_LETTERS = 10
 """Of a name with so many letters all patterns of capitals are guessed: 1,024."""
@@ -35,8 +38,12 @@ def spellings(name: str) -> Iterator[str]:
 
 
 def _usual_cases(text: str) -> Iterator[str]:
-    """Yield a text as it is, in lower, upper and title case, and folded."""
-    yield from (text, text.lower(), text.upper(), text.title(), text.capitalize(), text.casefold())
+    """Yield a text as it is, in lower, upper and title case, and folded, also by the Turkish rule for `i`,
+    and with `ß` for `ss`."""
+    turkish = (text.replace("i", "İ"), text.replace("I", "ı"), text.replace("İ", "i"))
+    for each in (text, *turkish, text.replace("ss", "ß")):
+        yield from (each, each.lower(), each.upper(), each.title(), each.capitalize())
+    yield text.casefold()
 
 
 def _capitals(lower: str) -> Iterator[str]:
@@ -61,18 +68,26 @@ def _spaced(text: str) -> Iterator[str]:
 
 
 def _encoded(text: str) -> Iterator[str]:
-    """Yield a text in the forms of Unicode, percent-encoded, in Latin-1, and with white space around it."""
+    """Yield a text in the forms of Unicode, percent-encoded, with escapes of HTML, in Latin-1 and read
+    as such, and with white space, marks or quotes around it."""
     for form in ("NFC", "NFD"):
         written = unicodedata.normalize(form, text)
         yield written
         for space in SPACES:
             yield from (f"{space}{written}", f"{written}{space}", f"{space}{written}{space}")
+        yield from (pair.format(written) for pair in PAIRS)
         content = written.encode(errors="surrogateescape")
         percent = quote(content, safe="")
-        yield from (percent, quote_plus(content), PERCENT.sub(_lowered, percent))
+        yield from (percent, quote(percent), content.decode("latin-1"), _escaped(written))
+        yield from (quote_plus(content), PERCENT.sub(_lowered, percent))
         yield from (f"%{content.hex('%')}", f"%{content.hex('%').upper()}")
     if any("\x7f" < each <= "\xff" for each in text):
         yield text.encode("latin-1", errors="ignore").decode(errors="surrogateescape")
+
+
+def _escaped(text: str) -> str:
+    """Return a text as forms of the web send characters that their encoding doesn't have."""
+    return text.encode("ascii", errors="xmlcharrefreplace").decode()
 
 
 def _lowered(code: re.Match[str]) -> str:

@@ -58,7 +58,7 @@ def refuse(context: Context, name: str) -> None:
     if near:
         raise NearName(
             f"Nothing was erased: {near} stand under names that differ from this one only in case, Unicode "
-            f"form, spaces or encoding, or in paths that are not certain. Name uncertain folders "
+            f"form, spaces, quotes or encoding, or in paths that are not certain. Name uncertain folders "
             f"subject=NAME, and erase each spelling of the same person, copied from its folder, by a request "
             f"of its own with --exact; if the others are somebody else's, give --exact for this name alone."
         )

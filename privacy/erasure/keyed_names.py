@@ -12,7 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from lake.subject_names import ZERO_WIDTH, decoded, stripped
+from lake.look_alikes import INVISIBLE
+from lake.subject_names import decoded, stripped
 from lake.subject_paths import COLONS, EQUALS, SUBJECT
 
 LONGEST = 400
@@ -62,7 +63,7 @@ AROUND = 160
 """The bytes before an encoded letter in which the word may begin."""
 
 PLAIN_KEY = re.compile(SUBJECT.encode())
-BEHIND_KEY = re.compile(rb"""[\s"'\\,:=\[]{0,12}[^\x00-\x1f"/<>]{1,%d}""" % LONGEST)
+BEHIND_KEY = re.compile(rb"""[\s"'\\,:=\[\x00-\x1f]{0,12}[^\x00\n\r"/<>]{1,%d}""" % LONGEST)
 OPTION = re.compile(rb"--subject(%s)" % BEHIND_KEY.pattern)
 UTF_16_KEY = re.compile(rb"\0".join(bytes([each]) for each in SUBJECT.encode()))
 """These two are searched in lower case."""
@@ -70,7 +71,7 @@ UTF_16_KEY = re.compile(rb"\0".join(bytes([each]) for each in SUBJECT.encode()))
 PSEUDONYM = re.compile(rb"[\s\"'\\:=]*[0-9a-f]{64}(?![0-9A-Za-z])")
 PLAIN_NAME = re.compile(rb"=([A-Za-z0-9]+)")
 
-SPACES = rf"[\s{ZERO_WIDTH}]*"
+SPACES = rf"[\s{INVISIBLE}]*"
 SEPARATOR = re.compile(
     rf"""[\\"']*{SPACES}[{EQUALS}{COLONS}]{SPACES}\\*["']?|(?<=--)[\\"',]*[\s,]+[\\"'\[]*"""
 )

@@ -27,6 +27,13 @@ NFC, NFD = "Zo\u00e9", "Zoe\u0301"
         ("\u3000anna\u00a0", "anna"),
         ("\ufeff anna\u200b ", "anna"),
         ("%20anna%20", "anna"),
+        ("\u202aanna\u202c", "anna"),
+        ("\u200fאנה\u200e", "אנה"),
+        ("\u00adanna\u200d", "anna"),
+        ("anna%00", "anna"),
+        ("\u2800anna\u3164", "anna"),
+        ("an\u200dna", "an\u200dna"),
+        ("\u00ad", ""),
         ("anna%20b", "anna b"),
         ("Anna", "Anna"),
         ("a+b", "a+b"),
@@ -86,10 +93,43 @@ def test_cases_are_one_name_where_case_is_folded_and_near_where_it_is_kept(name)
 
 @pytest.mark.parametrize(
     "other",
-    ["ANNA LEE", " annalee", "anna\u00a0lee", "ａｎｎａ　ｌｅｅ", "Anna%20Lee", "an\u200bnalee"],
+    [
+        *(
+            "ANNA LEE",
+            " annalee",
+            "anna\u00a0lee",
+            "ａｎｎａ　ｌｅｅ",
+            "Anna%20Lee",
+            "an\u200bnalee",
+        ),
+        *("an\u00adna lee", "anna+lee", "'Anna Lee'", "“anna lee”", '"anna lee"', "Anna Lee."),
+        *("Anna&nbsp;Lee", "&#65;nna Lee", "Anna%26%2332%3BLee", "Annа Lее", "аnnа lее"),
+    ],
 )
 def test_names_that_look_alike_are_near(other):
     assert near_key(other) == near_key("Anna Lee")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Zoé", "Zo\udce9"),
+        ("Zoé", "ZoÃ©"),
+        ("É", "Ã‰"),
+        ("Zoé", "Zo&eacute;"),
+        ("Zoé", "Zo%26%23233%3B"),
+        ("IŞIK", "ışık"),
+        ("İpek", "ipek"),
+        ("ﬁona", "Fiona"),
+    ],
+)
+def test_names_in_other_encodings_and_by_the_turkish_rule_are_near(one, other):
+    assert near_key(one) == near_key(other)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=12))
+def test_what_looks_alike_has_one_key(text):
+    assert near_key(near_key(text)) == near_key(text)
 
 
 @pytest.mark.parametrize("other", ["anne lee", "anna", "anna-lee"])

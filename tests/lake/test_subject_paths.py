@@ -1,9 +1,10 @@
 """What paths say: whose photo, which label; and that no part of a name stays where that isn't certain."""
 
+import os
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze.landing import LandingObject, arrival
@@ -18,6 +19,7 @@ from lake.subject_paths import (
     stored_subject,
 )
 from tests.support.name_spellings import KEYS, NAMES, UNCERTAIN_KEYS, WAYS
+from tests.support.spelled_paths import CANARY, canary_paths
 
 RULE = NameRule()
 AS_WRITTEN = NameRule(NameRuleVersion.AS_WRITTEN)
@@ -93,6 +95,9 @@ def test_what_only_looks_like_a_subject_is_uncertain(key):
         *("subject%3Danna%2F1.jpg", "kiwi/2026%2Fsubject%3Danna%2F1.jpg", "subject=anna\\1.jpg"),
         *("subject=anna\\2026/1.jpg", "subject=a%2Fb/1.jpg", "subject=subject=anna/1.jpg"),
         *("subject=anna;label=kiwi/1.jpg", "subject=anna/subject:bert/1.jpg"),
+        *("subject=anna;user=bert/1.jpg", "subject=anna&batch=3/1.jpg", "user=;anna/1.jpg"),
+        *("kiwi/users;anna.jpg", "label=user,anna/1.jpg", "anna@example.com/1.jpg"),
+        *("subject=anna/label=Anna/1.jpg", "label=%41nna 3/subject=anna/1.jpg"),
         *("subject=anna/label=user-bert/1.jpg", "kiwi/anna-subject.jpg", "subject-anna"),
     ],
 )
@@ -108,12 +113,31 @@ def test_other_paths_that_are_uncertain(path):
         *("Apple Golden 1/r_0_100.jpg", "Passion Fruit/IMG_2026.JPG", "Pear/3_100.jpg"),
         *("file_name=a/1.jpg", "model=9/1.jpg", "project=x/1.jpg", "source=web/1.jpg"),
         *("2026-11-27T07:00:00/1.jpg", "kiwi/subject.jpg", "kiwi/user.png", "région=sud/été.jpg"),
+        *(
+            "kiwi@2x.jpg",
+            "kiwi@2x.min.png",
+            "kiwi@1.5/1.jpg",
+            "sub-tropical/1.jpg",
+            "type=person/1.jpg",
+        ),
+        *("Субтропики=3/1.jpg", "субтропики/Персик.jpg", "Μήλο/1.jpg", "subset=3,part=4/1.jpg"),
         *("fruits-360/Training/Kiwi/1.jpg", "a b/c,d;e/1.jpg", "100%/1.jpg", "客户/1.jpg"),
     ],
 )
 def test_ordinary_folders_are_plain(path):
     found = read(path, RULE)
     assert (found.subject, found.is_uncertain) == (None, False)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("subject=anna/label=hannah/1.jpg", "subject=anna/label=annabel/1.jpg"),
+        *("subject=Smith, Anna/1.jpg", "subject=ab/label=ab/1.jpg", "subject=anna/Anna/Anna.jpg"),
+    ],
+)
+def test_a_label_without_the_subjects_name_leaves_the_subject_certain(path):
+    assert not read(path, RULE).is_uncertain
 
 
 @pytest.mark.parametrize(
@@ -232,6 +256,15 @@ def test_of_an_uncertain_subject_nothing_is_kept(before, key, word, after, is_fi
     _, found = kept("/".join(parts))
     assert found.is_uncertain
     assert (found.subject, found.label, found.stored_path) == (None, None, "")
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=5)
+def test_between_any_bytes_nothing_is_kept_of_a_name_that_looks_like_a_subjects(seed):
+    for path in canary_paths(seed):
+        text, found = kept(os.fsdecode(path))
+        assert found.subject or found.is_uncertain
+        assert CANARY not in text
 
 
 @given(NAMES, st.sampled_from(KEYS), st.sampled_from(sorted(WAYS)), st.sampled_from(sorted(WAYS)))

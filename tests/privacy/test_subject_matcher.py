@@ -10,9 +10,11 @@ from bronze.landing import LandingObject, arrival
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import StoredObject
 from lake.storage.locate import folder
+from lake.subject_names import NameRule
 from privacy.erasure import containers, file_search, landing_objects
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.subject_matcher import SubjectMatcher
+from tests.support.spelled_paths import people
 
 KEYS = Pseudonyms(b"0123456789abcdef")
 ANNA, BERT = KEYS.subject("anna"), KEYS.subject("bert")
@@ -150,3 +152,15 @@ def test_an_id_across_two_blocks_is_found(tmp_path, monkeypatch):
     path.write_bytes(b"-" * 90 + PHOTO.encode() + b"-" * 90)
     monkeypatch.setattr(containers, "BLOCK", 100)
     assert file_search.residue_in(stored(path), WANTED) == "a photo id"
+
+
+@pytest.mark.parametrize("folds_case", [False, True], ids=["kept", "folded"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_landing_path_in_a_text_is_found_by_every_spelling(seed, folds_case):
+    keys = Pseudonyms(KEYS.secret, NameRule(folds_case=folds_case))
+    for person in people(seed, folds_case=folds_case):
+        tombstone = keys.tombstone(keys.subject(person.name))
+        search = SubjectMatcher(keys, tombstone, frozenset(), frozenset())
+        for path in person.paths:
+            found = search.in_bytes(b"read landing/%s at 07:00" % os.fsencode(path))
+            assert found == "the subject's name", ascii(path)

@@ -1,9 +1,14 @@
 """Names as people write them, and how a tool, a file system or a keyboard may spell one of them."""
 
+import os
 import unicodedata
 from urllib.parse import quote
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 LETTERS = st.characters(categories=("L", "Mn", "Nd"), codec="utf-8")
 NAMES = st.text(
@@ -12,12 +17,13 @@ NAMES = st.text(
 
 
 def _quoted(name):
-    return quote(name, safe="")
+    return quote(name, safe="", errors="surrogateescape")
 
 
 def _quoted_in_part(name):
     """As tools do that leave what a URL allows, and write some hex digits small."""
-    return quote(name, safe="-._~!$'()*+,@").replace("%C3", "%c3")
+    kept = "-._~!$'()*+,@"
+    return quote(name, safe=kept, errors="surrogateescape").replace("%C3", "%c3")
 
 
 WAYS = {
@@ -29,7 +35,12 @@ WAYS = {
     "zero-width space": lambda name: f"\ufeff{name}",
     "percent": _quoted,
     "percent in part": _quoted_in_part,
-    "percent, small": lambda name: "".join(f"%{byte:02x}" for byte in name.encode()),
+    "percent, small": lambda name: "".join(f"%{byte:02x}" for byte in os.fsencode(name)),
+    "percent twice": lambda name: _quoted(_quoted(name)),
+    "marks of direction": lambda name: f"\u202a{name}\u202c",
+    "joiners": lambda name: f"\u200d{name}\u200c",
+    "soft hyphen": lambda name: f"{name}\u00ad",
+    "controls": lambda name: f"\x01{name}\x7f",
 }
 """Ways to spell a name that a person would call the same name."""
 
@@ -57,6 +68,8 @@ UNCERTAIN_KEYS = (
     *("subject_id=", "subjectId=", "data-subject=", "subjects=", "my subject="),
     *("user=", "User=", "USER%3D", "user:", "user_id=", "userId=", "user-", "user_", "app_user="),
     *("person=", "person-", "customer=", "customer ", "patient:", "people="),
+    *("sub=", "subj=", "subj_id=", "name꞉", "userː", "email∶", "üser=", "us\u00ader-", "usеr="),
+    *("user=;", "users;", "subject=bert;user=", "ѕuЬject-"),
     *("owner=", "client=", "client_id=", "name=", "first_name=", "email=", "uploader＝", "uid="),
     *(
         "label=kiwi;subject=",
