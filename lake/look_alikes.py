@@ -15,6 +15,9 @@ INVISIBLE = (
 They are spaces of no width, soft hyphens, marks of the direction of text, joiners, variation selectors.
 """
 
+APOSTROPHES, DASHES = "'’‘ʼ`´", "-‐‑–"
+"""What one keyboard writes for another's apostrophe, or hyphen."""
+
 _UNSEEN = re.compile(rf"[\s{INVISIBLE}]")
 
 _LETTERS = str.maketrans(

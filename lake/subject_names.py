@@ -8,6 +8,7 @@ other pseudonyms. Only names are changed: an object is read by the bytes of its 
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +16,9 @@ from enum import IntEnum
 from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 
-from lake.look_alikes import in_latin, is_unseen, without_unseen
+from lake.look_alikes import APOSTROPHES, DASHES, in_latin, is_unseen, without_unseen
 
+_MARKS = re.compile(f"[{DASHES}{APOSTROPHES}]")
 AROUND = "\"'`´‘’‚‛“”„‟«»‹›."
 """Quotes of tools and dots, which may stand around a name and belong to it or not."""
 
@@ -135,6 +137,11 @@ def near_key(text: str) -> str:
         text = unicodedata.normalize("NFKC", normalised(readable(text), folds_case=True))
         text = in_latin(without_unseen(text.replace("+", ""))).strip(AROUND)
     return text
+
+
+def near_name(text: str) -> str:
+    """Return a text that is equal for names between which only `near_key`, apostrophes and hyphens lie."""
+    return _MARKS.sub("", near_key(text)) or near_key(text)
 
 
 def readable(text: str) -> str:

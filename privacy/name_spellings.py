@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import chain, combinations
 from urllib.parse import quote, quote_plus
 
+from lake.look_alikes import APOSTROPHES, DASHES
 from lake.subject_names import decoded, stripped
 
 PERCENT = re.compile("%[0-9A-F]{2}")
@@ -21,6 +22,8 @@ SPACES = (" ", "\t", "\u00a0", "\u200b", "\ufeff", "\u200e", "\u200f")
 
 PAIRS = ("\u202a{}\u202c", "\u202d{}\u202c", "\u2068{}\u2069", '"{}"', "'{}'", "{}.")
 """Marks of direction, as address books put them around a name, quotes, and a dot behind it."""
+
+_ANY_APOSTROPHE, _ANY_HYPHEN = re.compile(f"[{APOSTROPHES}]"), re.compile(f"[{DASHES}]")
 
 MOST_LETTERS = 10
 """Of a name with so many letters all patterns of capitals are guessed: 1,024."""
@@ -32,6 +35,8 @@ def spellings(name: str) -> Iterator[str]:
     for text in {plain, unicodedata.normalize("NFKC", plain)}:
         for each in {*_usual_cases(text), *chain.from_iterable(map(_usual_cases, _spaced(text)))}:
             yield from _encoded(each)
+        for each in _marked(text):
+            yield from (each, quote(each.encode(errors="surrogateescape"), safe=""))
         for each in _capitals(text.lower()):
             yield from (each, unicodedata.normalize("NFD", each))
     yield name
@@ -65,6 +70,17 @@ def _spaced(text: str) -> Iterator[str]:
         yield from (space.join(words) for space in ("", "  ", "\u00a0", "+"))
     else:
         yield from (f"{text[:place]} {text[place:]}" for place in range(1, len(text)))
+
+
+def _marked(text: str) -> Iterator[str]:
+    """Yield a text in its usual cases with other apostrophes, and with others, spaces or nothing for hyphens,
+    or hyphens for spaces."""
+    for space in (" ", "-") if " " in text else ("",):
+        spaced = text.replace(" ", space)
+        for apostrophe in (*APOSTROPHES, "") if _ANY_APOSTROPHE.search(text) else ("",):
+            for hyphen in (*DASHES, " ", "") if _ANY_HYPHEN.search(spaced) else ("",):
+                marked = _ANY_APOSTROPHE.sub(apostrophe, _ANY_HYPHEN.sub(hyphen, spaced))
+                yield from _usual_cases(marked)
 
 
 def _encoded(text: str) -> Iterator[str]:

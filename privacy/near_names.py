@@ -18,7 +18,7 @@ from lake.context import Context
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import StoredKind
 from lake.storage.locate import folder
-from lake.subject_names import NameRule, near_key
+from lake.subject_names import NameRule, near_name
 from lake.subject_paths import hidden_names, mentions, read
 from privacy.erasure.subject_data import PHOTO_TABLES
 from privacy.name_spellings import spellings
@@ -58,9 +58,10 @@ def refuse(context: Context, name: str) -> None:
     if near:
         raise NearName(
             f"Nothing was erased: {near} stand under names that differ from this one only in case, Unicode "
-            f"form, spaces, quotes or encoding, or in paths that are not certain. Name uncertain folders "
-            f"subject=NAME, and erase each spelling of the same person, copied from its folder, by a request "
-            f"of its own with --exact; if the others are somebody else's, give --exact for this name alone."
+            f"form, spaces, quotes, hyphens or encoding, or in paths that are not certain. Name uncertain "
+            f"folders subject=NAME, and erase each spelling of the same person, copied from its folder, by a "
+            f"request of its own with --exact; if the others are somebody else's, give --exact for this name "
+            f"alone."
         )
 
 
@@ -80,7 +81,7 @@ class NearSearch:
     def __init__(self, name: str, pseudonyms: Pseudonyms) -> None:
         self._name, self._pseudonyms = name, pseudonyms
         self._own = pseudonyms.subject(name)
-        self._key = near_key(name)
+        self._key = near_name(name)
         self._spellings = {*spellings(name)}
 
     def landed(self, root: str) -> int:
@@ -121,7 +122,7 @@ class NearSearch:
         reading = read(path, NameRule(plain_keys=rule.plain_keys))
         if reading.is_uncertain:
             return mentions(path, self._name)
-        if reading.subject is None or near_key(reading.subject) != self._key:
+        if reading.subject is None or near_name(reading.subject) != self._key:
             return False
         self._spellings |= {each for each in names if each}
         return True

@@ -11,10 +11,9 @@ import unicodedata
 from collections.abc import Iterator
 from html.entities import codepoint2name
 
+from lake.look_alikes import APOSTROPHES, DASHES
 from lake.subject_names import decoded, stripped
 
-APOSTROPHES = "'’ʼ`´"
-DASHES = "-‐‑–"
 SPACE_FORMS = (
     *(rb"\s+", rb"\xc2?\xa0", rb"\+", rb"_", rb"%(?:25)*20", rb"%(?:25)*[cC]2%(?:25)*[aA]0"),
     *(rb"\\+u00(?:20|[aA]0)", rb"\\+x20", rb"\\+[tn]"),
