@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import IntEnum
@@ -161,6 +162,16 @@ def hidden_names(path: str | None, rule: NameRule) -> frozenset[str]:
         return frozenset()
     reading = read(path, NameRule())
     return frozenset(each for each in (reading.subject, reading.written) if each)
+
+
+def spellings(path: str, rules: Iterable[NameRule]) -> frozenset[str]:
+    """Return all spellings of the subject whom a path names under any of the rules, also where it is hidden
+    (`hidden_names`). There are none where it names nobody."""
+    found: set[str | None] = set()
+    for rule in rules:
+        reading = read(path, rule)
+        found |= {reading.subject, reading.written, *hidden_names(path, rule)}
+    return frozenset(each for each in found if each)
 
 
 def stored_subject(path: str | None, rule: NameRule) -> str | None:
