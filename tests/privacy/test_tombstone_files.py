@@ -139,6 +139,17 @@ def test_a_lake_that_folds_case_keeps_the_rule_of_the_other_for_its_tombstones(t
     assert lake.keeps_out("subject=ANNA/1.jpg")
 
 
+def test_a_name_counts_as_it_is_written_where_the_other_lake_could_not_read_the_path(tmp_path):
+    """It has no such plain key, and by its rule `Anna` isn't what this lake's rule makes of it."""
+    first = TombstoneLake.make(tmp_path / "first")
+    first.erase("Anna")
+    rule = NameRule(folds_case=True, plain_keys=frozenset(["subjct"]))
+    lake = second(first, names=rule)
+    lake.take_in(first.exported())
+    assert lake.keeps_out("subject=Anna/subjct=1/1.jpg")
+    assert not lake.keeps_out("subject=Bert/subjct=1/1.jpg")
+
+
 def test_tombstones_pass_through_several_lakes(first):
     middle = second(first)
     middle.erase("bert")
