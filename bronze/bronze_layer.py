@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from bronze import bronze_rows, object_outcomes
@@ -16,7 +16,7 @@ from lake.enums import BRONZE, Outcome
 from lake.progress_bar import counted
 from lake.pseudonyms import Pseudonyms
 from lake.publication import ChunkLayer, Contents, TableCommit
-from lake.subject_paths import hidden_names
+from lake.subject_paths import spellings
 from lake.writable_lake import WritableLake
 
 ARRIVED = "arrived"
@@ -119,18 +119,19 @@ def _barred(
     arrivals: Sequence[Arrival], *, pseudonyms: Pseudonyms, tombstones: frozenset[str]
 ) -> Sequence[Arrival]:
     """The arrivals, with those of erased subjects marked, also where a lake of format 4 finds no subject in
-    their path."""
+    their path, and where the tombstone was imported from a lake with another rule for names."""
+    if not tombstones:
+        return arrivals
+    rules = pseudonyms.name_rules
 
     @cache
-    def is_erased(subject: str) -> bool:
-        return pseudonyms.tombstone(subject) in tombstones
+    def is_erased(names: frozenset[str]) -> bool:
+        return not tombstones.isdisjoint(pseudonyms.subject_tombstones(names))
 
-    def subjects(each: Arrival) -> Iterator[str]:
-        if each.subject:
-            yield each.subject
-        yield from map(pseudonyms.subject, hidden_names(each.landing.path, pseudonyms.names))
-
-    return [each.tombstoned() if any(map(is_erased, subjects(each))) else each for each in arrivals]
+    return [
+        each.tombstoned() if is_erased(spellings(each.landing.path, rules)) else each
+        for each in arrivals
+    ]
 
 
 def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:

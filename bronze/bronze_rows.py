@@ -24,7 +24,7 @@ from conf.settings import ChunkSettings
 from lake.catalog import schema
 from lake.chunks import batches
 from lake.enums import Outcome
-from lake.pseudonyms import KeyedHash, PlainHash, Pseudonyms
+from lake.pseudonyms import KeyedHash, PhotoTombstones, PlainHash, Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 
 ARRIVED = schema(
@@ -45,18 +45,20 @@ BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
 
 @dataclass(frozen=True, repr=False)
 class Admission:
-    """The check of a photo's bytes on a worker: `originals` hashes the bytes, `tombstone` makes a tombstone
-    of the hash, and `tombstones` are those that hold now. `photo_ids` makes the ids of photos."""
+    """The check of a photo's bytes on a worker: `photo_ids` makes the ids of photos, `originals` hashes the
+    bytes, `photos` makes the tombstones of bytes, and `tombstones` are those that hold now."""
 
     photo_ids: KeyedHash | PlainHash
     originals: KeyedHash
-    tombstone: KeyedHash
+    photos: PhotoTombstones
     tombstones: frozenset[str]
 
     @classmethod
     def of(cls, pseudonyms: Pseudonyms, *, tombstones: frozenset[str]) -> Admission:
         """Return the check under a lake's pseudonyms, with the tombstones that hold now."""
-        return cls(pseudonyms.photo_ids, pseudonyms.originals, pseudonyms.tombstones, tombstones)
+        return cls(
+            pseudonyms.photo_ids, pseudonyms.originals, pseudonyms.photo_tombstones, tombstones
+        )
 
     def photo_id(self, content: bytes, *, subject: str | None) -> str:
         """Return the hash of the subject's pseudonym (if any) followed by the bytes as they arrived."""
@@ -66,10 +68,10 @@ class Admission:
         """Return the keyed hash of a photo's bytes as they arrived."""
         return self.originals(content)
 
-    def keeps_out(self, original: str, *, subject: str | None) -> bool:
+    def keeps_out(self, content: bytes, *, subject: str | None) -> bool:
         """Return whether these bytes were erased. A photo that has a subject is that subject's own, so its
         bytes never keep it out."""
-        return subject is None and self.tombstone(original.encode()) in self.tombstones
+        return subject is None and not self.tombstones.isdisjoint(self.photos.of(content))
 
 
 def size(arrival: Arrival) -> tuple[int, int]:
@@ -167,7 +169,7 @@ def read_one(
     try:
         content = landing.read(arrival.landing)
         original = admission.original(content)
-        if admission.keeps_out(original, subject=arrival.subject):
+        if admission.keeps_out(content, subject=arrival.subject):
             return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
         photo = clean(content)
     except ObjectGone:

@@ -12,8 +12,8 @@ from rich.console import Console
 from cli.json_console import JsonConsole
 from cli.output.sentences import say
 from conf.errors import FruitLakeError, LeftBehind
+from lake.path_words import EQUALS
 from lake.stop_signals import Stopped
-from lake.subject_paths import EQUALS
 
 DISK_FULL = os.strerror(errno.ENOSPC)
 

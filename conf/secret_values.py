@@ -12,7 +12,7 @@ from typing import Any
 SECRET_KEY = re.compile("(?i)secret|password|token|access[.]?key")
 """What keys of secrets contain, as in Spark's `spark.redaction.regex`."""
 
-SUBJECT_KEY = "subjects.key"
+SUBJECT_KEY, TOMBSTONE_KEYS = "subjects.key", "subjects.tombstone_keys"
 PLACE = re.compile("(env|aws-secret|file):")
 ADDRESS_WITH_PASSWORD = re.compile("://[^/@ ]*:[^/@ ]*@")
 
@@ -20,8 +20,9 @@ ADDRESS_WITH_PASSWORD = re.compile("://[^/@ ]*:[^/@ ]*@")
 def may_be_secret(key: str, value: Any) -> bool:
     """Return whether the value of a setting, named as `section.key`, may be a secret."""
     text = str(value)
-    if key == SUBJECT_KEY:
-        return not PLACE.match(text)
+    if key in (SUBJECT_KEY, TOMBSTONE_KEYS):
+        places = value if isinstance(value, (list, tuple)) else [value]
+        return not all(PLACE.match(str(each)) for each in places)
     if key.startswith("spark.config.") and (SECRET_KEY.search(key) or SECRET_KEY.search(text)):
         return True
     return bool(ADDRESS_WITH_PASSWORD.search(text))

@@ -44,6 +44,13 @@ class SubjectSettings(Section):
     """The place of the key, never the key itself: `file:PATH`, `env:NAME` (an environment variable) or
     `aws-secret:ARN`. In the path, `{lake}` stands for the lake's folder."""
 
+    tombstone_keys: Annotated[
+        tuple[str, ...], Form('a list of places of keys, such as ["file:earlier.key"]')
+    ]
+    """The places of the keys of other lakes whose tombstones this lake imports (`tombstones import`), each
+    written as that of `subjects.key`. Without them nobody of theirs would be recognised, so a command that
+    needs the lake's key needs them too."""
+
     case: Literal["kept", "folded"]
     """Whether `Anna` and `anna` are two names (`kept`) or one (`folded`), of people and of labels. It is
     decided when a lake is made, and recorded in its `lake.json`: later values don't change that lake."""

@@ -18,7 +18,7 @@ from lake import delta_log
 from lake.catalog import TABLES
 
 SECRET_PREFIX = "aws-secret:"
-"""The prefix of `subjects.key` where Secrets Manager keeps the secret."""
+"""The prefix of `subjects.key` and `subjects.tombstone_keys` where Secrets Manager keeps the secret."""
 
 AUDITED = ("ops", "privacy")
 """The folders of the lake that an auditor reads completely. Of other tables an auditor only reads the Delta
@@ -156,9 +156,10 @@ def _node_permissions(
     if emr_settings.certificates:
         certificates = f"arn:aws:s3:::{emr_settings.certificates.partition('://')[2]}"
         statements.append(statement("Certificates", ["s3:GetObject"], [certificates]))
-    if settings.subjects.key.startswith(SECRET_PREFIX):
-        secret = settings.subjects.key.removeprefix(SECRET_PREFIX)
-        statements.append(statement("SubjectsKey", ["secretsmanager:GetSecretValue"], [secret]))
+    keys = (settings.subjects.key, *settings.subjects.tombstone_keys)
+    secrets = [each.removeprefix(SECRET_PREFIX) for each in keys if each.startswith(SECRET_PREFIX)]
+    if secrets:
+        statements.append(statement("SubjectsKey", ["secretsmanager:GetSecretValue"], secrets))
     return statements
 
 

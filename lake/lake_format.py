@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import BadInput, Refused
+from conf.secret_values import TOMBSTONE_KEYS
 from lake import pseudonyms
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
@@ -22,6 +23,9 @@ if TYPE_CHECKING:  # a reader of a lake needs no settings, and not what checks t
     from conf.settings import SubjectSettings
 
 NAME = "lake.json"
+
+IMPORTED = "tombstones_of"
+"""The key under which lake.json, and a file of tombstones, tell of which other lakes there are tombstones."""
 
 FORMAT = 5
 """The format of a new lake's tables and files."""
@@ -63,7 +67,8 @@ def pseudonyms_of(files: Folder, subjects: SubjectSettings) -> Pseudonyms:
     """Return the pseudonyms of a lake, under its key and its rule for names.
 
     Those of a folder that is no lake yet are under the rule of the settings, and a missing key file is made.
-    Raises BadInput for a lake of another format and for a missing key, Refused for another key, BadSettings.
+    Raises BadInput for a lake of another format and for a missing key, Refused for another key and where the
+    key of a lake is not named whose tombstones were imported, BadSettings.
     """
     values = check_format(files)
     known = pseudonyms.load(subjects.key, lake=files.root, make=values is None)
@@ -76,7 +81,66 @@ def pseudonyms_of(files: Folder, subjects: SubjectSettings) -> Pseudonyms:
             f"not match; give the key that it was made with."
         )
     is_keyed = values.get(PHOTO_IDS) == KEYED
-    return replace(known, names=name_rule(files), keys_photo_ids=is_keyed)
+    known = replace(known, names=name_rule(files), keys_photo_ids=is_keyed)
+    records = values.get(IMPORTED, ())
+    others = others_by_key(subjects, lake=files.root) if records else {}
+    imported = of_records(records, {known.fingerprint: known} | others)
+    return replace(known, imported=imported)
+
+
+def others_by_key(subjects: SubjectSettings, *, lake: str) -> dict[str, Pseudonyms]:
+    """Return pseudonyms under the secrets that `subjects.tombstone_keys` names, by their fingerprints.
+
+    Raises as `lake.pseudonyms.load`.
+    """
+    places = subjects.tombstone_keys
+    known = (
+        pseudonyms.load(each, lake=lake, make=False, setting=TOMBSTONE_KEYS) for each in places
+    )
+    return {each.fingerprint: each for each in known}
+
+
+def of_records(
+    records: Iterable[Mapping[str, Any]], by_key: Mapping[str, Pseudonyms]
+) -> tuple[Pseudonyms, ...]:
+    """Return the pseudonyms of lakes of which `record_of` made a record. `by_key` has pseudonyms under all
+    secrets that are known, by their fingerprints. Raises Refused where one is not among them."""
+    found = []
+    for record in records:
+        if record["key"] not in by_key:
+            raise Refused(
+                f"There are tombstones of another lake, whose key (its fingerprint begins with "
+                f"{record['key'][:8]}) is named neither by subjects.key nor by subjects.tombstone_keys: "
+                f"without it, nobody would be kept out by them; name it in subjects.tombstone_keys."
+            )
+        names = NameRule.of_record(record["names"])
+        imported = of_records(record[IMPORTED], by_key)
+        found.append(replace(by_key[record["key"]], names=names, imported=imported))
+    return tuple(found)
+
+
+def record_of(known: Pseudonyms) -> dict[str, Any]:
+    """Return what tells of a lake's pseudonyms where its tombstones are: fingerprint, rule, and the same of
+    the lakes whose tombstones it has imported."""
+    return {
+        "key": known.fingerprint,
+        "names": known.names.record(),
+        IMPORTED: list(map(record_of, known.imported)),
+    }
+
+
+def with_imported(files: Folder, known: Pseudonyms, others: Iterable[Pseudonyms]) -> Pseudonyms:
+    """Return a lake's pseudonyms with those of further lakes whose tombstones it imports. lake.json records
+    them, so that whoever opens the lake needs their keys. For the one writer alone."""
+    new = tuple(each for each in others if each not in known.imported)
+    if not new:
+        return known
+    changed = replace(known, imported=(*known.imported, *new))
+    values = check_format(files)
+    assert values is not None
+    records = list(map(record_of, changed.imported))
+    files.write(NAME, json.dumps({**values, IMPORTED: records}).encode())
+    return changed
 
 
 def with_plain_keys(files: Folder, known: Pseudonyms, keys: Iterable[str]) -> Pseudonyms:

@@ -8,59 +8,30 @@ uncertain: nobody can say whose photo it is, and the path may hold a name.
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from enum import IntEnum
 from functools import lru_cache
 
-from lake.look_alikes import skeleton
-from lake.subject_names import NameRule, decoded, near_key, readable, stripped
+from lake.path_words import (
+    EQUALS,
+    KEYED,
+    LABEL,
+    PIECES,
+    ROOTS,
+    SUBJECT,
+    Likeness,
+    key_of,
+    likeness_of,
+    words_of,
+)
+from lake.subject_names import NameRule, decoded, near_key, readable
 
-SUBJECT, LABEL = "subject", "label"
-
-EQUALS, COLONS = "=＝﹦⁼₌", ":：﹕︓꞉∶ː˸"
-"""The characters that stand between a key and its value. Only the first kind is certain."""
-
-KEYED = re.compile(rf"([^{EQUALS}{COLONS}]*)([{EQUALS}{COLONS}])(.*)", re.DOTALL)
-PIECES = re.compile(r"[/\\;,&|]")
-"""What may separate several keys in one name."""
-
+ENDING = re.compile(r"\.(jpe?g|png|webp)\Z", re.IGNORECASE)
 AS_WRITTEN = {name: re.compile(rf"{name}=(.*)", re.DOTALL) for name in (SUBJECT, LABEL)}
 """How folders were read by the rule of format 4."""
 
-ENDING = re.compile(r"\.(jpe?g|png|webp)\Z", re.IGNORECASE)
-WORD = re.compile(r"[^\W\d_]+|\d+")
-HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-ROOTS = ("user", "person", "people", "patient", "customer")
-SUFFIXES = ("", "s", "id", "ids", "name", "names")
-PERSONS = frozenset(word + suffix for word in ROOTS for suffix in SUFFIXES)
-"""Words that tell of a person wherever a key or the name of a folder or file begins with them."""
-
-OWNERS = frozenset(
-    word + suffix
-    for word in (
-        *("account", "author", "client", "contact", "employee", "guest", "login", "member"),
-        *("owner", "participant", "photographer", "sender", "uploader", "uid"),
-    )
-    for suffix in SUFFIXES
-) | {"email", "mail", "phone"}
-"""Words that tell of a person as the last word of a key alone."""
-
-NAMES = frozenset(
-    {"name", "fullname", "firstname", "lastname", "forename", "givenname", "familyname", "surname"}
-) | {word + suffix for word in ("sub", "subj") for suffix in SUFFIXES}
-"""Whole keys that tell of a person."""
-
-EMAIL = re.compile(r"[^@\s]@(?!\d+x\b)[^@\s]+\.[^\W\d_]{2,}")
-"""An address of e-mail, and no picture for a denser screen (`kiwi@2x.min`)."""
-
 SHORTEST = 3
 """The letters from which on a subject's name is taken for one where a label has it."""
-
-ALIKE = 0.8
-"""From this ratio on (`difflib`), a key is taken for a misspelled `subject`. `object` has 0.77."""
 
 SUSPICIOUS = re.compile(rf"[^ -~]|[%=:@]|{SUBJECT}|{'|'.join(ROOTS)}", re.IGNORECASE)
 """What a name has in it that must be looked at closely. Most names have nothing of it."""
@@ -70,15 +41,6 @@ STORED = re.compile(r"subject=([0-9a-f]{64})/[0-9a-f]{64}")
 
 IN_CLEAR = "in clear"
 """What `stored_subject` returns for a path that names a subject, or may name one."""
-
-
-class Likeness(IntEnum):
-    """How much a name looks like that of a subject's folder, though it is not certain."""
-
-    NONE = 0
-    PERSON = 1
-    SUBJECT = 2
-    """By the word `subject` itself, or a misspelling of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +85,7 @@ def read(path: str, rule: NameRule) -> PathReading:
     is_open = reading.subject is None and not reading.is_uncertain and not rule.is_as_written
     if is_open and SUSPICIOUS.search(file):
         stem = ENDING.sub("", decoded(file))
-        return UNCERTAIN if _likeness(stem, rule.plain_keys, is_file=True) else reading
+        return UNCERTAIN if likeness_of(stem, rule.plain_keys, is_file=True) else reading
     return reading
 
 
@@ -171,6 +133,16 @@ def hidden_names(path: str | None, rule: NameRule) -> frozenset[str]:
     return frozenset(each for each in (reading.subject, reading.written) if each)
 
 
+def spellings(path: str, rules: Iterable[NameRule]) -> frozenset[str]:
+    """Return all spellings of the subject whom a path names under any of the rules, also where it is hidden
+    (`hidden_names`). There are none where it names nobody."""
+    found: set[str | None] = set()
+    for rule in rules:
+        reading = read(path, rule)
+        found |= {reading.subject, reading.written, *hidden_names(path, rule)}
+    return frozenset(each for each in found if each)
+
+
 def stored_subject(path: str | None, rule: NameRule) -> str | None:
     """Return the pseudonym in a path that bronze keeps; None where it has no part like a subject.
 
@@ -186,8 +158,8 @@ def stored_subject(path: str | None, rule: NameRule) -> str | None:
 
 def mentions(path: str, name: str) -> bool:
     """Return whether a name, without regard to its spelling, stands in a path as one word or several."""
-    wanted = "".join(_words(readable(name))) or near_key(name)
-    words = _words(readable(path))
+    wanted = "".join(words_of(readable(name))) or near_key(name)
+    words = words_of(readable(path))
     for first in range(len(words)):
         run = ""
         for word in words[first:]:
@@ -202,7 +174,7 @@ def mentions(path: str, name: str) -> bool:
 def names_a_folder(text: str) -> bool:
     """Return whether a text is the name of a subject's folder (`subject=anna`) and not of a subject."""
     match = KEYED.fullmatch(decoded(text))
-    return match is not None and _key(match[1]) == SUBJECT
+    return match is not None and key_of(match[1]) == SUBJECT
 
 
 def _folder(name: str, rule: NameRule) -> _Folder:
@@ -211,10 +183,10 @@ def _folder(name: str, rule: NameRule) -> _Folder:
         return _Folder(plain=rule.name(name))
     text = decoded(name)
     match = KEYED.fullmatch(text)
-    key, value = (_key(match[1]), match[3]) if match and match[2] in EQUALS else ("", "")
+    key, value = (key_of(match[1]), match[3]) if match and match[2] in EQUALS else ("", "")
     if key == SUBJECT and not PIECES.search(match[1] if match else ""):
         return _subject_folder(value, rule)
-    likeness = _likeness(text, rule.plain_keys, is_file=False)
+    likeness = likeness_of(text, rule.plain_keys, is_file=False)
     if key == LABEL:
         return _Folder(label=rule.name(value), likeness=likeness)
     has_key = any(each in EQUALS for each in text)
@@ -224,7 +196,7 @@ def _folder(name: str, rule: NameRule) -> _Folder:
 def _subject_folder(value: str, rule: NameRule) -> _Folder:
     """Return what a folder with the key `subject` says. A value with further keys or folders is uncertain."""
     first, *others = (KEYED.fullmatch(piece) for piece in PIECES.split(value))
-    has_keys = first and _key(first[1]) in (SUBJECT, LABEL, "")
+    has_keys = first and key_of(first[1]) in (SUBJECT, LABEL, "")
     has_keys = has_keys or any(match and match[2] in EQUALS for match in others)
     if has_keys or "/" in value or "\\" in value:
         return _Folder(likeness=Likeness.SUBJECT)
@@ -234,64 +206,3 @@ def _subject_folder(value: str, rule: NameRule) -> _Folder:
 def _names(label: str, subject: str) -> bool:
     """Return whether a label has the name of the subject in it, who has not only one or two letters."""
     return bool(label) and len(near_key(subject)) >= SHORTEST and mentions(label, subject)
-
-
-def _likeness(text: str, plain_keys: frozenset[str], *, is_file: bool) -> Likeness:
-    """Return the largest likeness of the pieces of a decoded name.
-
-    In the name of a file a word for a person may stand alone, because it names nobody. So may a value, and a
-    key without one. Beside other pieces they may not, because those may be the name.
-    """
-    pieces = PIECES.split(text)
-    alone = sum(bool(stripped(each)) for each in pieces) < 2
-    return max(_of_piece(each, plain_keys, is_file=is_file, alone=alone) for each in pieces)
-
-
-def _of_piece(piece: str, plain_keys: frozenset[str], *, is_file: bool, alone: bool) -> Likeness:
-    """Return the likeness of a piece of a name, which may be `alone` in it."""
-    if near_key(piece) in plain_keys:
-        return Likeness.NONE
-    match = KEYED.fullmatch(piece)
-    if match is None:
-        return _of_words(piece, may_stand_alone=is_file and alone)
-    key, value = match[1], match[3]
-    of_value = _of_piece(value, plain_keys, is_file=True, alone=alone)
-    if near_key(key) in plain_keys:
-        return of_value
-    is_key = stripped(value) or not alone
-    of_key = _of_key(key) if is_key else _of_words(key, may_stand_alone=True)
-    return max(of_key, of_value)
-
-
-def _of_key(key: str) -> Likeness:
-    """Return the likeness of a key that has a value."""
-    words = _words(skeleton(key))
-    joined = "".join(words)
-    is_alike = SequenceMatcher(None, joined, SUBJECT).ratio() >= ALIKE
-    if is_alike or any(SUBJECT in word for word in words):
-        return Likeness.SUBJECT
-    is_owner = joined in OWNERS | NAMES or (bool(words) and words[-1] in OWNERS)
-    is_person = is_owner or not PERSONS.isdisjoint([joined, *words])
-    return Likeness.PERSON if is_person else Likeness.NONE
-
-
-def _of_words(text: str, *, may_stand_alone: bool) -> Likeness:
-    """Return the likeness of a name without a key."""
-    words = _words(skeleton(text))
-    if may_stand_alone and len(words) == 1 and words[0] in (SUBJECT, f"{SUBJECT}s", *PERSONS):
-        return Likeness.NONE
-    if any(SUBJECT in word for word in words):
-        return Likeness.SUBJECT
-    is_person = bool(words) and words[0] in PERSONS
-    return Likeness.PERSON if is_person or EMAIL.search(text) else Likeness.NONE
-
-
-def _key(text: str) -> str:
-    """Return a key in its one spelling."""
-    return stripped(unicodedata.normalize("NFKC", text)).casefold()
-
-
-def _words(text: str) -> list[str]:
-    """Return the words and numbers of a text, folded: `userId-7` has `user`, `id` and `7`."""
-    text = HUMP.sub(" ", unicodedata.normalize("NFKC", text))
-    return WORD.findall(unicodedata.normalize("NFKC", text.casefold()))

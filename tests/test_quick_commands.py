@@ -74,6 +74,18 @@ def test_a_command_with_nothing_to_do_needs_no_spark(call, words, code, told, wr
     assert (got, committed) == (code, written)
 
 
+def test_tombstones_leave_a_lake_and_enter_it_without_spark(call):
+    code, printed, written = call("tombstones", "export", "file")
+    assert (code, "tombstones were exported to file" in printed, written) == (0, True, set())
+    code, printed, written = call("tombstones", "import", "file")
+    assert (code, "0 tombstones were imported" in printed, written) == (0, True, RECORDED)
+    assert call("lift", "--subject", "bruno")[0] == 0
+    code, printed, _ = call("tombstones", "export", "missing/file")
+    assert (code, "missing/file can't be written" in printed) == (2, True)
+    code, printed, _ = call("tombstones", "import", "missing")
+    assert (code, "missing can't be read" in printed) == (2, True)
+
+
 def test_to_promote_the_champion_commits_nothing_to_its_table(call):
     rows = delta_rs_reader.rows("lake", catalog.MODELS)
     for kind in ("pca", "classifier"):

@@ -40,6 +40,8 @@ def run(words: Words, settings: Settings, console: Console) -> None:
                 f"The request {uncertified[0]} is not certified yet, and its verification would find the "
                 f"photos that come again: finish it first with the same erase command."
             )
-        if not tombstones.lift(context.lake, subject, now=datetime.now(UTC)):
+        keeping = sorted(context.pseudonyms.subject_tombstones([words.subject]))
+        now = datetime.now(UTC)
+        if not sum(tombstones.lift(context.lake, each, now=now) for each in keeping):
             raise BadInput("No tombstone keeps that subject out: there is nothing to lift.")
         console.print("lifted: photos that this person sends from now on are taken in again.")

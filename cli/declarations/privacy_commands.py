@@ -1,10 +1,10 @@
-"""The commands of privacy: audit, erase, lift, retain, restore."""
+"""The commands of privacy: audit, erase, lift, tombstones, retain, restore."""
 
 from __future__ import annotations
 
 from cli.command import Command, Words, lacking, whole_number
 from cli.known_names import AUDITED_TABLES, RESTORED_TABLES
-from cli.parameters import PATH, Flag, Option
+from cli.parameters import PATH, Argument, Flag, Option
 from conf.errors import BadInput
 from lake.enums import ErasureMode
 from lake.subject_names import normalised
@@ -62,6 +62,21 @@ def _check_lift(words: Words) -> None:
 def _check_restore(words: Words) -> None:
     whole_number(words, "version")
 
+
+TOMBSTONES = (
+    Command(
+        name="export",
+        help="write the tombstones that hold to a file",
+        example=("tombstones export FILE", "write what keeps erased persons out to a file"),
+        parameters=(Argument("file", "FILE", "where they go", type=PATH),),
+    ),
+    Command(
+        name="import",
+        help="keep out whom another lake has erased",
+        example=("tombstones import FILE", "keep out whom another lake has erased"),
+        parameters=(Argument("file", "FILE", "what export wrote", type=PATH),),
+    ),
+)
 
 COMMANDS = (
     Command(
@@ -121,6 +136,12 @@ COMMANDS = (
         example=("lift --subject anna", "anna may send photos again"),
         parameters=(Option("--subject", "S", SUBJECT, required=True),),
         check=_check_lift,
+    ),
+    Command(
+        name="tombstones",
+        help="what keeps erased persons out, from one lake into another",
+        example=("tombstones export FILE", "what keeps erased persons out, for another lake"),
+        subcommands=TOMBSTONES,
     ),
     Command(
         name="retain",

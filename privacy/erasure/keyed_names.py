@@ -13,8 +13,8 @@ import unicodedata
 from collections.abc import Iterator
 
 from lake.look_alikes import INVISIBLE
+from lake.path_words import COLONS, EQUALS, SUBJECT
 from lake.subject_names import decoded, stripped
-from lake.subject_paths import COLONS, EQUALS, SUBJECT
 
 LONGEST = 400
 """The bytes behind the word that may belong to a name. The name of a folder has 255, and encodings more."""

@@ -25,11 +25,13 @@ from lake import aws
 
 KEY = "arn:aws:kms:eu-west-3:123456789012:key/11111111-2222-3333-4444-555555555555"
 SECRET = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:fruit-AbCdEf"
+EARLIER_SECRET = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:earlier-GhIjKl"
 CERTIFICATES = "s3://fruit-lake-artifacts/emr/certificates.zip"
 SETTINGS = (
     'emr.subnets=["subnet-1"]',
     f"emr.certificates={CERTIFICATES}",
     f"subjects.key=aws-secret:{SECRET}",
+    f'subjects.tombstone_keys=["aws-secret:{EARLIER_SECRET}"]',
 )
 LANDING = "arn:aws:s3:::fruit-lake-landing"
 LAKE = "arn:aws:s3:::fruit-lake-tables"
@@ -132,6 +134,7 @@ MAY = [
     ("nodes", "s3:PutObject", f"{ARTIFACTS}/emr/logs/j-1/node/x.gz", {}),
     ("nodes", "kms:GenerateDataKey", KEY, {}),
     ("nodes", "secretsmanager:GetSecretValue", SECRET, {}),
+    ("nodes", "secretsmanager:GetSecretValue", EARLIER_SECRET, {}),
     ("nodes", "cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "FruitLake"}),
     ("operator", "cloudwatch:DescribeAlarms", f"{ALARM}-lag", {}),
     ("operator", "elasticmapreduce:RunJobFlow", "*", ASKED),
