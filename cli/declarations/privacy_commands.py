@@ -8,7 +8,7 @@ from cli.parameters import PATH, Flag, Option
 from conf.errors import BadInput
 from lake.enums import ErasureMode
 from lake.subject_names import normalised
-from lake.subject_paths import names_a_folder
+from lake.subject_paths import EMPTY, NAME_ALONE
 from privacy.erasure.name_forms import NameForms
 
 SUBJECT = "as in the name of the folder subject=S"
@@ -22,18 +22,18 @@ def _check_audit(words: Words) -> None:
 
 
 def _check_subject(subject: str) -> None:
-    """Raises BadInput where no name is given, or the name of a folder."""
-    if not normalised(subject):
-        raise BadInput(
-            "--subject is empty; give it the part of the folder's name that follows subject=."
-        )
-    if "/" in subject or names_a_folder(subject):
-        raise BadInput("Give --subject only the part of the folder's name that follows subject=.")
+    """Raises BadInput where no lake could have such a name. The command itself
+    asks the lake's rule."""
+    if not subject:
+        raise BadInput(EMPTY)
+    if "/" in subject:
+        raise BadInput(NAME_ALONE)
 
 
 def _check_erase(words: Words) -> None:
     if words.verify is not None:
-        if words.subject is not None or words.request or words.mode or words.exact:
+        others = (words.request, words.mode, words.exact, words.acknowledge)
+        if words.subject is not None or any(others):
             raise BadInput(
                 "--verify ID goes with no other option but --deep; leave the others out."
             )
@@ -107,6 +107,10 @@ COMMANDS = (
             Flag(
                 "--exact",
                 "go on though something is near the name, or the bare name stands in files",
+            ),
+            Flag(
+                "--acknowledge",
+                "go on though another program changed certificates or their journal, which keeps that",
             ),
             Option("--verify", "ID", "search again for what a request erased"),
             Flag("--deep", "with --verify: decode every column"),

@@ -19,6 +19,7 @@ from lake.writable_lake import WritableLake
 from privacy import near_names, photo_removal, retention_dates, tombstones
 from privacy.erasure import (
     certificate,
+    certificate_check,
     file_removal,
     landing_objects,
     model_refits,
@@ -33,19 +34,30 @@ from privacy.finish_chunks import finish_half_published
 
 
 def erase(
-    context: Context, *, subject: str, request: str, mode: str, is_exact: bool = False
+    context: Context,
+    *,
+    subject: str,
+    request: str,
+    mode: str,
+    is_exact: bool = False,
+    acknowledges: bool = False,
 ) -> ErasureRequest:
     """Take a request as far as it can go now, from the state that it is in, and return it.
 
     `subject` is the name in clear, `request` the id of the request, and `mode` an `ErasureMode`. Raises
     BadInput where the request belongs to another subject, Pending where old files may only be removed later,
-    LeftBehind where something could not be deleted or is still found, and Busy. Raises NearName, before
-    anything is done, where a new request finds something near the name; not with `is_exact`.
+    LeftBehind where something could not be deleted or is still found, and Busy. Before anything is done, it
+    raises NearName where a new request finds something near the name, not with `is_exact`, and Inconsistent
+    where another program wrote of the request in the journal, not with `acknowledges`: that is recorded.
     """
-    lake = context.lake
+    lake, key = context.lake, context.pseudonyms.certificates
     pseudonym = context.pseudonyms.subject(subject)
     tombstone = context.pseudonyms.tombstone(pseudonym)
-    erasure = request_journal.last(lake).get(request)
+    journal = request_journal.read(lake, key)
+    if not acknowledges:
+        certificate_check.refuse(journal, request)
+    faults = certificate_check.to_acknowledge(lake, key, now=context.now) if acknowledges else []
+    erasure = journal.last.get(request)
     if erasure is not None and erasure.subject != tombstone:
         raise BadInput(
             f"The request {request} was made for another subject; give this one an id of its own."
@@ -56,11 +68,10 @@ def erase(
         erasure = ErasureRequest(
             request, ErasureState.REQUESTED, mode, tombstone, secrets.token_hex(16), context.now, 0
         )
-        key = context.pseudonyms.certificates
-        erasure = request_journal.reach(
-            lake, erasure, ErasureState.REQUESTED, at=context.now, key=key
-        )
-    elif mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
+    if not erasure.entry or faults:
+        told = {"at": erasure.at, "key": key, "acknowledged": faults}
+        erasure = request_journal.reach(lake, erasure, erasure.state, **told)
+    if mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
         due = erasure.due_at and min(erasure.due_at, context.now)
         erasure = replace(erasure, mode=mode, due_at=due)
     if not erasure.has_reached(ErasureState.LOGICAL):
@@ -74,10 +85,9 @@ def finish_due(context: Context) -> list[ErasureRequest]:
 
     Raises as `erase`, except Pending.
     """
-    return [
-        _complete(context, erasure)
-        for erasure in request_journal.due(context.lake, now=context.now)
-    ]
+    key = context.pseudonyms.certificates
+    due = request_journal.due(context.lake, key, now=context.now)
+    return [_complete(context, erasure) for erasure in due]
 
 
 def _complete(
@@ -133,11 +143,11 @@ def _write_first_part(context: Context, erasure: ErasureRequest) -> str:
     lake, key = context.lake, context.pseudonyms.certificates
     name = certificate.file_name(erasure, is_whole=False)
     place = lake.files.uri(f"{certificate.FOLDER}/{name}")
-    journal = request_journal.rows(lake)
+    journal = request_journal.read(lake, key)
     is_there = lake.files.exists(f"{certificate.FOLDER}/{name}")
     if is_there and certificate.is_of_before(name, journal):
         return place
-    if request_journal.has_certificate(journal, erasure.request, key):
+    if journal.has_certificate(erasure.request):
         return place
     sha256 = certificate.write(lake, erasure, None, places=_places(context), key=key)
     request_journal.reach(

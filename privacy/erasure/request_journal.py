@@ -4,25 +4,28 @@ REQUESTED → FENCED (tombstones) → LOGICAL (rows gone) → PHYSICAL (files go
 request whose process died in any state continues from that state.
 
 Each row bears an HMAC over all that it says, and the number and the hash of the last certificate. So a row
-that another program changed, left out or added is found, and so is a certificate (`certificate_check`). Rows
-that earlier code wrote bear no HMAC. They come before every row that bears one.
+that another program changed, left out or added is found, and so is a certificate (`certificate_check`). No
+state is taken from such a row. Rows that earlier code wrote, in a lake of format 4, bear no HMAC. They come
+before every row that bears one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Self
 
-from lake import catalog, fault_points
-from lake.chunks import NoChunk
+from lake import catalog, fault_points, lake_format
 from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureState
 from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
+from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
 
 
@@ -35,7 +38,8 @@ class ErasureRequest:
     (`FITTED_PREFIX`) or may have been fitted on (`POSSIBLY_FITTED_PREFIX`). `due_at` is when old files may be
     removed. `certificate` is the id of the request's certificate. `entry` numbers the rows of the journal.
     `certificates` is the number of the lake's last authenticated certificate, and `head` the SHA-256 of its
-    file, 64 hex digits. `hmac` authenticates the row.
+    file, 64 hex digits. `acknowledged` has the faults of journal and certificates with which `erase
+    --acknowledge` went on. `hmac` authenticates the row.
     """
 
     request: str
@@ -52,6 +56,7 @@ class ErasureRequest:
     due_at: datetime | None = None
     certificates: int = 0
     head: str | None = None
+    acknowledged: Sequence[str] = ()
     hmac: str | None = None
 
     @property
@@ -91,10 +96,23 @@ class ErasureRequest:
         """Return the same row with its HMAC under `key`."""
         return replace(self, hmac=self._hmac(key))
 
+    @property
+    def is_of_earlier_code(self) -> bool:
+        """True where the row has nothing of what today's code adds to each."""
+        return not (self.hmac or self.certificates or self.head or self.acknowledged)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of all that the row says, with its HMAC: 64 hex digits."""
+        return hashlib.sha256(self._text() + (self.hmac or "").encode()).hexdigest()
+
     def _hmac(self, key: KeyedHash) -> str:
-        """Return the HMAC of the row. What is empty is left out, as a column that is added later will be."""
+        return key(self._text())
+
+    def _text(self) -> bytes:
+        """Return the row as JSON. What is empty is left out, as a column that is added later will be."""
         values = {name: value for name, value in vars(self).items() if name != "hmac" and value}
-        return key(json.dumps(values, sort_keys=True, default=_plain).encode())
+        return json.dumps(values, sort_keys=True, default=_plain).encode()
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
@@ -114,8 +132,86 @@ class ErasureRequest:
             due_at=row["due_at"],
             certificates=row.get("certificates") or 0,
             head=row.get("head"),
+            acknowledged=tuple(row.get("acknowledged") or ()),
             hmac=row.get("hmac"),
         )
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The rows of the journal in the order of their entries, and what of them counts.
+
+    `key` is the one that authenticates rows. `has_earlier_code` says that the lake may hold rows that earlier
+    code wrote. `unreadable` has the SHA-256 of each row that says nothing that a request can say.
+    """
+
+    rows: Sequence[ErasureRequest]
+    key: KeyedHash
+    has_earlier_code: bool
+    unreadable: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]], key: KeyedHash, files: Folder) -> Self:
+        """Make the journal of the lake under `files` from the rows of privacy/erasures, in any order."""
+        found, unreadable = [], []
+        for row in rows:
+            try:
+                request = ErasureRequest.of(row)
+                found.append((request.entry + 0, request.sha256, request))
+            except (AttributeError, TypeError, ValueError):
+                unreadable.append(hashlib.sha256(repr(row).encode()).hexdigest())
+        ordered = [request for _, _, request in sorted(found, key=lambda each: each[:2])]
+        known = lake_format.check_format(files) or {}
+        has_earlier_code = known.get("format") == lake_format.EARLIEST
+        return cls(ordered, key, has_earlier_code, sorted(unreadable))
+
+    @cached_property
+    def authentic(self) -> Sequence[ErasureRequest]:
+        """The rows whose HMAC is right."""
+        return [row for row in self.rows if row.is_authentic(self.key)]
+
+    @cached_property
+    def of_earlier_code(self) -> Sequence[ErasureRequest]:
+        """The rows that earlier code wrote. They come before every row that is authentic."""
+        rows = self.rows if self.has_earlier_code else ()
+        first = self.authentic[0].entry if self.authentic else None
+        own = (row for row in rows if row.is_of_earlier_code)
+        return [row for row in own if first is None or row.entry < first]
+
+    @cached_property
+    def trusted(self) -> Sequence[ErasureRequest]:
+        """The rows that this product wrote: those of earlier code, and the authentic ones."""
+        return [*self.of_earlier_code, *self.authentic]
+
+    @cached_property
+    def foreign(self) -> Sequence[ErasureRequest]:
+        """The rows that another program changed or added."""
+        own = set(map(id, self.trusted))
+        return [row for row in self.rows if id(row) not in own]
+
+    @cached_property
+    def last(self) -> Mapping[str, ErasureRequest]:
+        """Every request in its last state, by the id of the request."""
+        return {row.request: row for row in self.trusted}
+
+    @property
+    def number_and_head(self) -> tuple[int, str | None]:
+        """The number of the last authenticated certificate and the SHA-256 of its file."""
+        last = self.authentic[-1] if self.authentic else None
+        return (last.certificates, last.head) if last else (0, None)
+
+    @cached_property
+    def certified(self) -> Sequence[ErasureRequest]:
+        """The authentic rows, in their order, that each record one more certificate."""
+        found: list[ErasureRequest] = []
+        for row in self.authentic:
+            if row.certificates > (found[-1].certificates if found else 0):
+                found.append(row)
+        return found
+
+    def has_certificate(self, request: str) -> bool:
+        """Return whether the journal records a certificate of a request, or its first part."""
+        return any(row.request == request for row in self.certified)
 
 
 def largest(*several: Mapping[str, int]) -> dict[str, int]:
@@ -131,43 +227,23 @@ def largest(*several: Mapping[str, int]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if name not in known}
 
 
-def rows(lake: Lake) -> list[ErasureRequest]:
-    """Return every row of the journal in the order of the entries."""
-    if not lake.version(catalog.ERASURES):
-        return []
-    return sorted(map(ErasureRequest.of, lake.records(catalog.ERASURES)), key=lambda row: row.entry)
+def read(lake: Lake, key: KeyedHash) -> Journal:
+    """Return the journal of a lake. `key` is the one that authenticates its rows."""
+    is_empty = not lake.version(catalog.ERASURES)
+    return Journal.of([] if is_empty else lake.records(catalog.ERASURES), key, lake.files)
 
 
-def last(lake: Lake) -> Mapping[str, ErasureRequest]:
-    """Return every request in its last state, by the id of the request."""
-    return {row.request: row for row in rows(lake)}
+def last(lake: Lake, key: KeyedHash) -> Mapping[str, ErasureRequest]:
+    """Return every request in its last state, by the id of the request, as `Journal.last`."""
+    return read(lake, key).last
 
 
-def last_authentic(journal: Sequence[ErasureRequest], key: KeyedHash) -> ErasureRequest | None:
-    """Return the last row of the journal whose HMAC is right; None where there is none."""
-    return next((row for row in reversed(journal) if row.is_authentic(key)), None)
+def due(lake: Lake, key: KeyedHash, *, now: datetime) -> list[ErasureRequest]:
+    """Return the requests whose old files may be removed at the time `now`, oldest first.
 
-
-def certified(journal: Iterable[ErasureRequest], key: KeyedHash) -> list[ErasureRequest]:
-    """Return the rows of the journal, in their order, that each record one more certificate.
-
-    A row that isn't authentic records none.
+    A row that another program changed or added makes none due, and keeps none from being due.
     """
-    found: list[ErasureRequest] = []
-    for row in journal:
-        if row.is_authentic(key) and row.certificates > (found[-1].certificates if found else 0):
-            found.append(row)
-    return found
-
-
-def has_certificate(journal: Iterable[ErasureRequest], request: str, key: KeyedHash) -> bool:
-    """Return whether the journal records a certificate of a request, or its first part."""
-    return any(row.request == request for row in certified(journal, key))
-
-
-def due(lake: Lake, *, now: datetime) -> list[ErasureRequest]:
-    """Return the requests whose old files may be removed at the time `now`, oldest first."""
-    return [erasure for erasure in last(lake).values() if erasure.is_due(now)]
+    return [erasure for erasure in last(lake, key).values() if erasure.is_due(now)]
 
 
 def reach(
@@ -178,23 +254,25 @@ def reach(
     at: datetime,
     key: KeyedHash,
     certificate_sha256: str | None = None,
+    acknowledged: Sequence[str] = (),
     **changes: Any,
 ) -> ErasureRequest:
     """Record that a request reached a state at the time `at`, and return it in that state. Raises Busy.
 
-    `key` authenticates the row. `certificate_sha256` is the hash of the certificate that was written in that
-    state, if any. `changes` are new values of further fields.
+    `key` authenticates the row, which follows on the last one that counts. `certificate_sha256` is the hash
+    of the certificate that was written in that state, if any. `acknowledged` are the faults that the row
+    acknowledges. `changes` are new values of further fields. Rows of other programs stay, as evidence.
     """
-    journal = rows(lake)
-    before = last_authentic(journal, key)
-    count, head = (before.certificates, before.head) if before else (0, None)
+    journal = read(lake, key)
+    count, head = journal.number_and_head
     changed = replace(
         erasure,
         state=state,
         at=at,
-        entry=journal[-1].entry + 1 if journal else 1,
+        entry=journal.trusted[-1].entry + 1 if journal.trusted else 1,
         certificates=count + (certificate_sha256 is not None),
         head=certificate_sha256 or head,
+        acknowledged=tuple(acknowledged),
         **changes,
     ).authenticated(key)
     row = {
@@ -204,9 +282,11 @@ def reach(
         "counts": dict(changed.counts),
         "versions_before": dict(changed.versions_before),
         "versions_after": dict(changed.versions_after),
+        "run_id": lake.run.run_id,
+        "chunk": 0,
     }
     fault_points.at(f"erase: before {state}")
-    lake.put(catalog.ERASURES, [row], keys=["request", "entry"], chunk=NoChunk(ERASE))
+    lake.record(catalog.ERASURES, [row], layer=ERASE)
     fault_points.at(f"erase: {state}")
     return changed
 

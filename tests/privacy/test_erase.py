@@ -25,11 +25,11 @@ from lake.enums import ERASE, POSSIBLY_FITTED_PREFIX, ErasureState
 from privacy import tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
-from privacy.erasure import request_journal, unreferenced_files
+from privacy.erasure import unreferenced_files
 from privacy.erasure.request_journal import ErasureRequest
 from report.lake_counts import sums
 from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices, written
-from tests.support.erasures import REQUEST, erased
+from tests.support.erasures import REQUEST, erased, requests_of
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
 from tests.support.processes import undeletable
@@ -341,7 +341,7 @@ def test_a_planted_residue_is_found_and_named(done, case, deep):
 def test_the_same_request_again_changes_nothing(done):
     before = {table.name: done.lake.version(table) for table in catalog.TABLES}
     kept = certificates(done)
-    assert erased(done) == request_journal.last(done.lake)[REQUEST]
+    assert erased(done) == requests_of(done)[REQUEST]
     assert certificates(done) == kept
     assert {table.name: done.lake.version(table) for table in catalog.TABLES} == before
     with pytest.raises(BadInput, match="made for another subject"):
@@ -376,9 +376,7 @@ def test_what_is_half_done_is_finished_and_certified_once(held, done, tmp_path, 
         with dies(point), pytest.raises(Killed, match=point):
             erased(place)
         place.bury()
-    assert certificates(place).keys() == {
-        f"{request_journal.last(place.lake)[REQUEST].certificate}.json"
-    }
+    assert certificates(place).keys() == {f"{requests_of(place)[REQUEST].certificate}.json"}
     [(name, told)] = certificates(place).items()
     assert erased(place).state is ErasureState.CERTIFIED
     assert certificates(place) == {name: told}
@@ -409,7 +407,7 @@ def test_nothing_is_certified_while_something_is_left(done):
     path = done.landing / "subject=ghost/2026/11/ghost.jpg"
     with undeletable(path), pytest.raises(LeftBehind, match=r"could not be deleted: .*ghost\.jpg"):
         erased(done, subject="ghost", request="request-2")
-    held = request_journal.last(done.lake)["request-2"]
+    held = requests_of(done)["request-2"]
     assert not held.has_reached(ErasureState.PHYSICAL)
 
     def plants(point):
@@ -456,7 +454,7 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
     wanted, _ = needles(place, photo_ids=photo_ids)
     with pytest.raises(Pending, match="files of earlier versions hold them until"):
         erased(place, mode="deferred")
-    erasure = request_journal.last(place.lake)[REQUEST]
+    erasure = requests_of(place)[REQUEST]
     days = (erasure.due_at - erasure.at).total_seconds() / 86_400
     assert days == pytest.approx(7, abs=0.01)
     [(name, told)] = certificates(place).items()
@@ -487,11 +485,11 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
     assert "request-1 is not certified: it is logical, and files are due at" in line
     with place.writing() as context:
         finish_due_erasures(context.step(ERASE))
-    assert request_journal.last(place.lake)[REQUEST].state is ErasureState.LOGICAL
+    assert requests_of(place)[REQUEST].state is ErasureState.LOGICAL
     with place.writing() as context:
         later = erasure.due_at + timedelta(hours=1)
         finish_due_erasures(context.step(ERASE, now=later))
-    finished = request_journal.last(place.lake)[REQUEST]
+    finished = requests_of(place)[REQUEST]
     assert (finished.state, finished.certificate) == (ErasureState.CERTIFIED, erasure.certificate)
     assert {path for path, _ in places(wanted, place.root)} <= {THEIRS}
     assert rows_of_others(place, photo_ids) == before
@@ -563,7 +561,7 @@ def test_while_another_spelling_is_there_nothing_is_erased_and_exact_goes_on(don
     erase_it = ("erase", "--subject", "nobody-near", "--request", "request-5")
     code, _, err = command(*words(done, *erase_it))
     assert (code, "--exact" in err, "nobody-near" in err.lower()) == (8, True, False)
-    assert "request-5" not in request_journal.last(done.lake)
+    assert "request-5" not in requests_of(done)
     assert certificates(done) == kept
     code, out, _ = command(*words(done, "audit", "--subject", "nobody-near"))
     assert (code, "near this name" in out) == (0, True)
