@@ -72,7 +72,7 @@ COMMANDS = (
             "what was held on anna, since when and until when",
         ),
         parameters=(
-            Option("--subject", "S", SUBJECT),
+            Option("--subject", "S", SUBJECT, takes_blanks=True),
             Option("--photo", "ID", "a photo_id"),
             Option("--at", "TIME", "a time in ISO 8601, UTC; a date alone means its end"),
             Option(
@@ -96,7 +96,7 @@ COMMANDS = (
             "the person's data is removed, with a certificate",
         ),
         parameters=(
-            Option("--subject", "S", SUBJECT),
+            Option("--subject", "S", SUBJECT, takes_blanks=True),
             Option("--request", "ID", "an id for the request, which names nobody"),
             Option(
                 "--mode",
@@ -123,7 +123,7 @@ COMMANDS = (
         name="lift",
         help="let a subject that was erased send photos again",
         example=("lift --subject anna", "anna may send photos again"),
-        parameters=(Option("--subject", "S", SUBJECT, required=True),),
+        parameters=(Option("--subject", "S", SUBJECT, required=True, takes_blanks=True),),
         check=_check_lift,
     ),
     Command(

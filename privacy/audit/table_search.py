@@ -132,8 +132,8 @@ class TableSearch:
         """Return the status and the note of a version that held nothing, though all its files are there.
 
         It is ERASED where an erasure was requested before the time in question: now, or else `time`. Files
-        that no entry of the log names are told. Where they hold such rows, and no entry is known to be gone that
-        named them, nobody can say.
+        that no entry of the log names are told. Where they hold such rows, and no entry that may have named
+        them is known to be gone, nobody can say.
         """
         is_now = self.question.at is None and self.question.version is None
         moment = self.now if is_now else time
@@ -145,12 +145,12 @@ class TableSearch:
         if not unnamed:
             return HoldingStatus.NOT_HELD, ""
         note = f"{len(unnamed):,} files in the table's folder are named by no entry of the log"
-        if rows := history.rows(unnamed):
-            return (
-                HoldingStatus.OUT_OF_RETENTION,
-                f"{note}, and {len(rows):,} such rows are in them",
-            )
-        return HoldingStatus.NOT_HELD, f"{note}; no such row was read in them"
+        rows = history.rows(unnamed)
+        note += f", and {len(rows):,} such rows were read in them"
+        # Behind entries that are gone, files of earlier versions may lie there.
+        is_whole = history.begins_with_the_table and not history.gaps
+        is_lost = bool(rows) and is_whole
+        return HoldingStatus.OUT_OF_RETENTION if is_lost else HoldingStatus.NOT_HELD, note
 
     def _before_the_log(self, history: History) -> TableFinding:
         """Return what the table held at a time before the log's first entry, by the rows' own times."""

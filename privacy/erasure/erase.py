@@ -69,8 +69,9 @@ def erase(
             request, ErasureState.REQUESTED, mode, tombstone, secrets.token_hex(16), context.now, 0
         )
     if not erasure.entry or faults:
-        told = {"at": erasure.at, "key": key, "acknowledged": faults}
-        erasure = request_journal.reach(lake, erasure, erasure.state, **told)
+        erasure = request_journal.reach(
+            lake, erasure, erasure.state, at=erasure.at, key=key, acknowledged=faults
+        )
     if mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
         due = erasure.due_at and min(erasure.due_at, context.now)
         erasure = replace(erasure, mode=mode, due_at=due)
@@ -85,8 +86,7 @@ def finish_due(context: Context) -> list[ErasureRequest]:
 
     Raises as `erase`, except Pending.
     """
-    key = context.pseudonyms.certificates
-    due = request_journal.due(context.lake, key, now=context.now)
+    due = request_journal.due(context.lake, context.pseudonyms.certificates, now=context.now)
     return [_complete(context, erasure) for erasure in due]
 
 

@@ -11,9 +11,10 @@ import pytest
 
 import run
 from conf.errors import Inconsistent
-from lake import catalog, delta_rs_reader
+from lake import catalog, delta_rs_reader, lake_format
 from lake.enums import ErasureState
 from lake.pseudonyms import Pseudonyms
+from lake.storage.locate import folder
 from privacy.erasure import certificate, certificate_check, request_journal
 from tests.support import driver_lake
 from tests.support.certified_erasures import (
@@ -681,3 +682,24 @@ def test_a_certificate_that_is_recorded_meanwhile_is_no_fault(root, monkeypatch)
         monkeypatch.setattr(certificate_check.request_journal, "read", meanwhile)
         assert certificate_check.check(writer, KEY).faults == []
     assert done
+
+
+# What a lake's rule for names takes after --subject
+
+
+@pytest.mark.parametrize("name", ["%20", " ", "subject=anna", "Subject%3Danna", "subject:anna"])
+@pytest.mark.parametrize("words", [["audit"], ["erase", "--request", "r"], ["lift"]])
+def test_what_is_no_name_under_the_rule_of_a_new_lake_is_refused(tmp_path, capsys, words, name):
+    keys = Pseudonyms(b"the secret of this lake")
+    lake_format.write(folder(str(tmp_path)), pseudonyms=keys)
+    key = f"subjects.key=file:{tmp_path.parent}/{tmp_path.name}-key"
+    (tmp_path.parent / f"{tmp_path.name}-key").write_bytes(keys.secret)
+    place = ["--lake", str(tmp_path), "--set", key]
+    assert run.main([*words, "--subject", name, *place]) == 2
+    assert "part of the folder's name that follows" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("name", ["%20", " ", "subject:anna"])
+def test_names_of_a_lake_of_format_4_can_be_audited(verify, capsys, name):
+    assert run.main(["audit", "--subject", name, *WORDS]) == 0
+    assert "NOT_HELD" in capsys.readouterr().out

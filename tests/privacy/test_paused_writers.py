@@ -303,7 +303,7 @@ def test_a_certificate_that_the_successor_wrote_after_the_check_is_not_replaced(
     lake, monkeypatch, is_whole
 ):
     """The writer is paused between the check of its lease and the writing."""
-    erasure = requested("two")
+    erasure = replace(requested("two"), due_at=datetime.now(UTC))
     name = f"{certificate.FOLDER}/{certificate.file_name(erasure, is_whole=is_whole)}"
     check = lake.check_lease
 
@@ -329,7 +329,7 @@ def once_then(first, later):
 
 
 def test_a_first_part_that_changed_after_it_was_read_is_not_deleted(lake, monkeypatch):
-    erasure = requested("two")
+    erasure = replace(requested("two"), due_at=datetime.now(UTC))
     written(lake, erasure, is_whole=False)
     part = f"{certificate.FOLDER}/{certificate.file_name(erasure, is_whole=False)}"
     swap = LocalFolder.swap
