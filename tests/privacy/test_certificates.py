@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +18,7 @@ from lake.enums import ErasureState
 from lake.pseudonyms import Pseudonyms
 from lake.storage.locate import folder
 from privacy.erasure import certificate, certificate_check, request_journal
+from privacy.erasure.erase import erase
 from tests.support import driver_lake
 from tests.support.certified_erasures import (
     KEY,
@@ -682,6 +685,25 @@ def test_a_certificate_that_is_recorded_meanwhile_is_no_fault(root, monkeypatch)
         monkeypatch.setattr(certificate_check.request_journal, "read", meanwhile)
         assert certificate_check.check(writer, KEY).faults == []
     assert done
+
+
+def test_an_erasure_refuses_a_row_of_another_program_until_it_is_acknowledged(root):
+    keys = Pseudonyms(b"the secret of this lake")
+    with journal_lake(root) as lake:
+        anna = replace(requested("six"), subject=keys.tombstone(keys.subject("anna")))
+        for state in (ErasureState.REQUESTED, ErasureState.VERIFIED):
+            anna = take(lake, anna, state)
+        take(lake, anna, ErasureState.CERTIFIED, certificate_sha256=written(lake, anna))
+    rewrite_journal(root, other_certified)
+    more = {"subject": "anna", "request": "six", "mode": "immediate"}
+    with journal_lake(root) as lake:
+        context = SimpleNamespace(lake=lake, pseudonyms=keys, now=datetime.now(UTC))
+        with pytest.raises(Inconsistent, match=r"Nothing was done for six: .*--acknowledge"):
+            erase(context, **more)
+        assert erase(context, **more, acknowledges=True).state is ErasureState.CERTIFIED
+        assert len(request_journal.read(lake, KEY).authentic[-1].acknowledged) == 1
+        assert erase(context, **more).state is ErasureState.CERTIFIED
+    assert told(root) == ""
 
 
 # What a lake's rule for names takes after --subject
