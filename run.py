@@ -88,7 +88,8 @@ def run_layers(context: Context, layers: Sequence[str]) -> list[LayerRun]:
     from privacy.erasure import request_journal
 
     steps = [(layer, FLOW[layer]) for layer in layers]
-    if request_journal.due(context.lake, now=datetime.now(UTC)):
+    key = context.pseudonyms.certificates
+    if request_journal.due(context.lake, key, now=datetime.now(UTC)):
         steps.append((ERASE, finish_due_erasures))
     return run_steps(context, steps)
 

@@ -21,7 +21,8 @@ class Option(click.Option):
     """An option with a value.
 
     `choices` are the only values that it takes, and `what` says what they are; `offered` are those that a
-    shell offers. `stored_as` is its name among the parsed words, where that is not its own.
+    shell offers. `stored_as` is its name among the parsed words, where that is not its own. `takes_blanks`: a
+    value may be white space alone.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Option(click.Option):
         what: str = "",
         offered: Offered | None = None,
         stored_as: str | None = None,
+        takes_blanks: bool = False,
         **more: Any,
     ) -> None:
         names = [name, stored_as] if stored_as else [name]
@@ -41,6 +43,7 @@ class Option(click.Option):
         self.choices = tuple(choices)
         self.what = what or name.lstrip("-")
         self.offered = offered or self.choices
+        self.takes_blanks = takes_blanks
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         """The value. Raises BadInput where another option stands in its place, where it is empty, and where
@@ -56,7 +59,7 @@ class Option(click.Option):
             raise BadInput(
                 f"{name} needs a value, and {text} stands in its place; write {written(self)}."
             )
-        if not text.strip():
+        if not (text if self.takes_blanks else text.strip()):
             raise BadInput(f"The value of {name} is empty; write {written(self)}.")
         if self.choices and text not in self.choices:
             otherwise = f"name {listed(self.choices, joined_by='or')}."

@@ -105,7 +105,8 @@ def record(context: Context, layers: Sequence[LayerRun], *, is_last: bool) -> No
     """Writes rows of ops/runs in one commit. A run's last row tells how many erasures are due after it."""
     lake = context.lake
     if is_last:
-        due = request_journal.due(lake, now=datetime.now(UTC))
+        key = context.pseudonyms.certificates
+        due = request_journal.due(lake, key, now=datetime.now(UTC))
         layers[-1].measure(metric_names.ERASURES_DUE, len(due))
     rows = [did.row(lake.run) for did in layers]
     with stop_signals.deferred():

@@ -51,6 +51,8 @@ def versions(lake: Address, table: str = catalog.FEATURES.name) -> pa.Table:
     rows = []
     for version in _logged(files, tables[table]):
         info = _commit_info(files, tables[table], version)
+        if not info:
+            continue
         rows.append(
             {
                 "version": version,
@@ -125,7 +127,14 @@ def _logged(files: Folder, table: Table) -> list[int]:
 
 
 def _made_at(files: Folder, table: Table, version: int) -> datetime:
-    return delta_log.commit_time(_commit_info(files, table, version))
+    """The time at which a version was committed. Raises BadInput where its entry can't be understood."""
+    info = _commit_info(files, table, version)
+    if not info:
+        raise BadInput(
+            f"The log of {table.name} in {files.root} has no whole entry of version {version}, so nobody "
+            f"knows when it was made; give the number of a version."
+        )
+    return delta_log.commit_time(info)
 
 
 def _commit_info(files: Folder, table: Table, version: int) -> Mapping[str, Any]:

@@ -80,13 +80,21 @@ class DeltaLog:
 
 
 def actions(files: Folder, table: Table, version: int) -> list[dict[str, Any]] | None:
-    """Return the actions of a table's commit, from its entry in the log; None where the log has it no more.
+    """Return the actions of a table's commit, from its entry in the log.
+
+    It is None where the log has the entry no more, or where the entry can't be understood: it is empty, torn,
+    or lacks what a commit says of itself. Spark and delta-rs never write such an entry.
 
     delta-rs' own history would stop all threads of this process while it waits for S3: also the one that
     renews the lease.
     """
     content = files.read(f"{table.name}/{FOLDER}/{version:020}.json")
-    return None if content is None else [json.loads(line) for line in content.splitlines()]
+    try:
+        found = [json.loads(line) for line in (content or b"").splitlines()]
+    except (ValueError, RecursionError):
+        return None
+    is_whole = all(isinstance(action, dict) for action in found) and commit_info(found)
+    return found if is_whole else None
 
 
 def commit_info(commit: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from conf.errors import BadInput
 from lake.path_words import (
     EQUALS,
     KEYED,
@@ -25,6 +26,10 @@ from lake.path_words import (
     words_of,
 )
 from lake.subject_names import NameRule, decoded, near_key, readable
+
+EMPTY = "--subject is empty; give it the part of the folder's name that follows subject=."
+NAME_ALONE = "Give --subject only the part of the folder's name that follows subject=."
+"""What is told of a text after `--subject` that is no name."""
 
 ENDING = re.compile(r"\.(jpe?g|png|webp)\Z", re.IGNORECASE)
 AS_WRITTEN = {name: re.compile(rf"{name}=(.*)", re.DOTALL) for name in (SUBJECT, LABEL)}
@@ -169,6 +174,16 @@ def mentions(path: str, name: str) -> bool:
             if len(run) > len(wanted):
                 break
     return not words and wanted in near_key(path)
+
+
+def check_subject(text: str, rule: NameRule) -> None:
+    """Raise BadInput where a text is no name of a subject under a lake's rule: it is empty, or the name of a
+    subject's folder."""
+    if not rule.name(text):
+        raise BadInput(EMPTY)
+    is_folder = AS_WRITTEN[SUBJECT].fullmatch(text) if rule.is_as_written else names_a_folder(text)
+    if is_folder:
+        raise BadInput(NAME_ALONE)
 
 
 def names_a_folder(text: str) -> bool:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from conf.errors import FruitLakeError, NearName
@@ -31,11 +32,13 @@ WITH_PATHS = (catalog.PHOTOS, catalog.REJECTED)
 class NearNames:
     """How many `rows`, by table, and landing objects and folders (`landed`) stand near a name.
 
-    `landed` is None where the landing folder could not be looked through.
+    `landed` is None where the landing folder could not be looked through. `has_unread` says that files of
+    tables can't be read, so that `rows` may lack some.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
     landed: int | None = 0
+    has_unread: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.landed)
@@ -72,7 +75,10 @@ def told(root: str, landing: str, name: str, pseudonyms: Pseudonyms) -> NearName
         landed = search.landed(landing) if folder(landing).is_there() else None
     except (OSError, FruitLakeError):
         landed = None
-    return NearNames(search.rows(root), landed)
+    try:
+        return NearNames(search.rows(root), landed)
+    except (OSError, pa.ArrowException):
+        return NearNames({}, landed, has_unread=True)
 
 
 class NearSearch:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from conf.errors import LeftBehind
 from conf.settings import Settings
-from lake import catalog, fault_points
+from lake import catalog, fault_points, lake_format
 from lake.catalog import Table
 from lake.chunks import ChunkPlan
 from lake.context import Context
@@ -85,7 +85,8 @@ def past_age(lake: Lake, settings: Settings, *, now: datetime) -> list[PastAge]:
         past.append(PastAge(audit_log.FOLDER, ages.audits, before, records, "files"))
     lapsed = len(tombstones.lapsed(lake, now=now))
     past.append(PastAge(catalog.TOMBSTONES.name, "expired or lifted", now, lapsed))
-    due = len(request_journal.due(lake, now=now))
+    key = lake_format.pseudonyms_of(lake.files, settings.subjects).certificates
+    due = len(request_journal.due(lake, key, now=now))
     past.append(PastAge(catalog.ERASURES.name, "due", now, due, "requests"))
     return past
 

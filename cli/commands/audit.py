@@ -17,6 +17,7 @@ from conf.errors import BadInput
 from conf.identifiers import SHORTEST
 from conf.settings import Settings
 from lake import lake_format
+from lake.subject_paths import check_subject
 from lake.time_texts import utc_time
 from privacy import near_names
 from privacy.audit import audit_log, auditor
@@ -35,6 +36,8 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     """
     files = existing_lake(settings)
     keys = lake_format.pseudonyms_of(files, settings.subjects)
+    if words.subject is not None:
+        check_subject(words.subject, keys.names)
     asked = question(words)
     if asked.photo is not None:
         asked = replace(asked, photo=auditor.photo_named(files.root, asked.photo))

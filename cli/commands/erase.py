@@ -16,11 +16,12 @@ from lake import lake_format
 from lake.context import Context
 from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureMode, ErasureState
 from lake.readable_lake import Lake
+from lake.subject_paths import check_subject
 from privacy import tombstones
 from privacy.erasure import certificate, certificate_check, request_journal, verification
 from privacy.erasure.completion import check, finish_due
 from privacy.erasure.erase import erase
-from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher
 
 
@@ -33,20 +34,26 @@ def run(words: Words, settings: Settings, console: Console) -> None:
         with reading(settings, console) as lake:
             verify(lake, settings, console, words.verify, deep=words.deep)
         return
-    existing_lake(settings)
+    check_subject(words.subject, lake_format.name_rule(existing_lake(settings)))
     with writing(settings, console) as context, recorded(context, ERASE) as step:
         mode = ErasureMode(words.mode)
-        say(console, understood(context.lake, words, console))
+        say(console, understood(context, words, console))
         erasure = erase(
-            step, subject=words.subject, request=words.request, mode=mode, is_exact=words.exact
+            step,
+            subject=words.subject,
+            request=words.request,
+            mode=mode,
+            is_exact=words.exact,
+            acknowledges=words.acknowledge,
         )
         show(console, context.lake, erasure)
 
 
-def understood(lake: Lake, words: Words, console: Console) -> str:
+def understood(context: Context, words: Words, console: Console) -> str:
     """Return whom an erasure removes, in full: it can't be undone. A log names nobody."""
     who = subject_on(console, words.subject)
-    known = request_journal.last(lake).get(words.request)
+    key = context.pseudonyms.certificates
+    known = request_journal.last(context.lake, key).get(words.request)
     begun = f"which is {known.state}" if known else "a new one"
     return f"erasing the subject {who}: request {words.request}, {begun}, mode {words.mode}."
 
@@ -92,12 +99,14 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
     erasure of that name or several, or its tombstone no longer holds, Pending where its old files are due
     later, LeftBehind where something is found, and Inconsistent where a certificate of the lake doesn't hold.
     """
-    requests = request_journal.last(lake)
+    keys = lake_format.pseudonyms_of(lake.files, settings.subjects)
+    requests = request_journal.last(lake, keys.certificates)
     by_name = {each.certificate: each for each in requests.values()} | dict(requests)
     otherwise = f"the requests are {', '.join(sorted(requests)) or 'none'}."
     erasure = by_name[named(name, by_name, what="erasure", otherwise=otherwise)]
-    keys = lake_format.pseudonyms_of(lake.files, settings.subjects)
     certificates = certificate_check.check(lake, keys.certificates)
+    for fault in certificates.acknowledged:
+        say(console, f"{fault}.")
     holding = tombstones.holding(lake)
     if erasure.subject not in holding:
         certificates.raise_faults()

@@ -13,7 +13,9 @@ from cli.output.sentences import say
 from cli.step_runner import recorded
 from conf.errors import BadInput
 from conf.settings import Settings
+from lake import lake_format
 from lake.enums import ErasureState
+from lake.subject_paths import check_subject
 from privacy import tombstones
 from privacy.erasure import request_journal
 
@@ -24,12 +26,13 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     Raises BadInput where no tombstone keeps the subject out, or a request of the subject is not certified
     yet.
     """
-    existing_lake(settings)
+    check_subject(words.subject, lake_format.name_rule(existing_lake(settings)))
     with writing(settings, console) as context, recorded(context, "lift"):
         who = subject_on(console, words.subject)
         say(console, f"lifting what keeps the subject {who} out.")
         subject = context.pseudonyms.tombstone(context.pseudonyms.subject(words.subject))
-        requests = request_journal.last(context.lake).values()
+        key = context.pseudonyms.certificates
+        requests = request_journal.last(context.lake, key).values()
         uncertified = [
             each.request
             for each in requests

@@ -8,7 +8,7 @@ from cli.parameters import PATH, Argument, Flag, Option
 from conf.errors import BadInput
 from lake.enums import ErasureMode
 from lake.subject_names import normalised
-from lake.subject_paths import names_a_folder
+from lake.subject_paths import EMPTY, NAME_ALONE
 from privacy.erasure.name_forms import NameForms
 
 SUBJECT = "as in the name of the folder subject=S"
@@ -22,18 +22,18 @@ def _check_audit(words: Words) -> None:
 
 
 def _check_subject(subject: str) -> None:
-    """Raises BadInput where no name is given, or the name of a folder."""
-    if not normalised(subject):
-        raise BadInput(
-            "--subject is empty; give it the part of the folder's name that follows subject=."
-        )
-    if "/" in subject or names_a_folder(subject):
-        raise BadInput("Give --subject only the part of the folder's name that follows subject=.")
+    """Raises BadInput where no lake could have such a name. The command itself
+    asks the lake's rule."""
+    if not subject:
+        raise BadInput(EMPTY)
+    if "/" in subject:
+        raise BadInput(NAME_ALONE)
 
 
 def _check_erase(words: Words) -> None:
     if words.verify is not None:
-        if words.subject is not None or words.request or words.mode or words.exact:
+        others = (words.request, words.mode, words.exact, words.acknowledge)
+        if words.subject is not None or any(others):
             raise BadInput(
                 "--verify ID goes with no other option but --deep; leave the others out."
             )
@@ -87,7 +87,7 @@ COMMANDS = (
             "what was held on anna, since when and until when",
         ),
         parameters=(
-            Option("--subject", "S", SUBJECT),
+            Option("--subject", "S", SUBJECT, takes_blanks=True),
             Option("--photo", "ID", "a photo_id"),
             Option("--at", "TIME", "a time in ISO 8601, UTC; a date alone means its end"),
             Option(
@@ -111,7 +111,7 @@ COMMANDS = (
             "the person's data is removed, with a certificate",
         ),
         parameters=(
-            Option("--subject", "S", SUBJECT),
+            Option("--subject", "S", SUBJECT, takes_blanks=True),
             Option("--request", "ID", "an id for the request, which names nobody"),
             Option(
                 "--mode",
@@ -122,6 +122,10 @@ COMMANDS = (
             Flag(
                 "--exact",
                 "go on though something is near the name, or the bare name stands in files",
+            ),
+            Flag(
+                "--acknowledge",
+                "go on though another program changed certificates or their journal, which keeps that",
             ),
             Option("--verify", "ID", "search again for what a request erased"),
             Flag("--deep", "with --verify: decode every column"),
@@ -134,7 +138,7 @@ COMMANDS = (
         name="lift",
         help="let a subject that was erased send photos again",
         example=("lift --subject anna", "anna may send photos again"),
-        parameters=(Option("--subject", "S", SUBJECT, required=True),),
+        parameters=(Option("--subject", "S", SUBJECT, required=True, takes_blanks=True),),
         check=_check_lift,
     ),
     Command(

@@ -83,6 +83,8 @@ def _near(audit: Audit) -> list[str]:
         )
     if audit.near is not None and audit.near.landed is None:
         lines.append("the landing folder could not be looked through for names near this one")
+    if audit.near is not None and audit.near.has_unread:
+        lines.append("files of tables can't be read, so rows near this name may be missing here")
     return lines
 
 

@@ -92,8 +92,9 @@ class LocalFolder(Folder):
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
-        """Holds a lock on a file of that name. The operating system releases it when its holder dies."""
-        with Path(self.root, f".{name}.lock").open("wb") as file:
+        """Holds a lock on a file beside that name, or beside the outermost folder that it lies in. The
+        operating system releases it when its holder dies."""
+        with Path(self.root, f".{name.partition('/')[0]}.lock").open("wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -33,6 +33,8 @@ from privacy.audit.table_findings import (
     told,
 )
 from privacy.audit.table_search import TableSearch
+from privacy.erasure.erasure_request import ErasureRequest
+from privacy.erasure.request_journal import Journal
 from privacy.model_lineage import MODEL_COLUMNS, ModelLineage, PhotoLineage
 from privacy.near_names import NearNames
 
@@ -96,24 +98,26 @@ class Auditor:
         )
 
     def _erasures(self, question: AuditQuestion) -> list[PastErasure]:
-        """Return the erasures of the subject or the photo that the journal records, oldest first."""
+        """Return the erasures of the subject or the photo that the journal records, oldest first.
+
+        Rows that another program changed or added don't count.
+        """
         rows = delta_rs_reader.rows(self.files.root, catalog.ERASURES)
-        by_request: dict[str, list[dict[str, Any]]] = {}
-        for row in sorted(rows, key=lambda row: row["entry"]):
-            by_request.setdefault(row["request"], []).append(row)
+        journal = Journal.of(rows, self.pseudonyms.certificates, self.files)
+        by_request: dict[str, list[ErasureRequest]] = {}
+        for row in journal.trusted:
+            by_request.setdefault(row.request, []).append(row)
         erasures = []
         for request, states in by_request.items():
             last = states[-1]
             if question.subject is not None:
                 pseudonym = self.pseudonyms.subject(question.subject)
-                matches = last["subject"] == self.pseudonyms.tombstone(pseudonym)
+                matches = last.subject == self.pseudonyms.tombstone(pseudonym)
             else:
-                matches = question.photo in (last["photo_ids"] or ())
+                matches = question.photo in last.photo_ids
             if matches:
-                counts = dict(last["counts"] or [])
-                since = states[0]["at"]
                 erasures.append(
-                    PastErasure(request, last["state"], since, last["certificate"], counts)
+                    PastErasure(request, last.state, states[0].at, last.certificate, last.counts)
                 )
         return erasures
 

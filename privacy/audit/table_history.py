@@ -16,15 +16,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from conf.errors import BadInput
 from lake import delta_log, delta_rs_reader
 from lake.catalog import Table
 from lake.storage.folder import Folder
+from lake.storage.s3_requests import UNREADABLE, StorageFailed
 
 TIME = pa.timestamp("us", "UTC")
 
@@ -112,14 +114,17 @@ class History:
                 for path in removed:
                     current.pop(path, None)
                 current |= {each.path: each for each in added}
-            elif {version - 1, version} & self._checkpoints:
-                current = self._files_of(version)
             else:
-                continue
+                is_told = {version - 1, version} & self._checkpoints
+                known = self._files_of(version) if is_told else None
+                if known is None:
+                    continue
+                current = known
             versions[version] = [current[path] for path in sorted(current)]
         if self.newest in self._checkpoints - versions.keys():
-            current = self._files_of(self.newest)
-            versions[self.newest] = [current[path] for path in sorted(current)]
+            known = self._files_of(self.newest)
+            if known is not None:
+                versions[self.newest] = [known[path] for path in sorted(known)]
         return versions
 
     @cached_property
@@ -135,6 +140,15 @@ class History:
             if name.endswith(".parquet") and not name.startswith(f"{delta_log.FOLDER}/")
         ]
 
+    @cached_property
+    def unnamed_files(self) -> list[DataFile]:
+        """The lying files that no entry names, and no version of which the files are known. A killed writer
+        leaves some, and so do entries that are gone."""
+        named = {each.path for _, added, _ in self._entries for each in added}
+        named.update(path for _, _, removed in self._entries for path in removed)
+        named.update(each.path for files in self.versions.values() for each in files)
+        return [each for each in self.lying_files if each.path not in named]
+
     def rows(self, files: Iterable[DataFile]) -> list[dict[str, Any]]:
         """Return the rows of files that `keep` selects, from those files that are still there."""
         return [row for each in files for row in self._read(each) or ()]
@@ -148,19 +162,30 @@ class History:
         if data.path not in self._rows:
             try:
                 name = f"{self.table.name}/{data.path}"
-                with self.files.open(name) as raw, pq.ParquetFile(raw) as file:
+                with self.files.open(name) as raw, _checked(raw) as file:
                     columns = [name for name in self.columns if name in file.schema_arrow.names]
                     rows = _in_utc(file.read(columns=columns))
                     kept = self.keep(_with_partition_columns(rows, data.partition))
                 self._rows[data.path] = kept.to_pylist()
-            except (FileNotFoundError, pa.ArrowInvalid):
+            except StorageFailed as error:
+                if error.code not in UNREADABLE:
+                    raise
+                self._rows[data.path] = None
+            except (OSError, ValueError, OverflowError, pa.ArrowException):
                 self._rows[data.path] = None
         return self._rows[data.path]
 
-    def _files_of(self, version: int) -> dict[str, DataFile]:
-        """Return the files of a version, by path, from a checkpoint: older entries of the log are gone."""
-        table = delta_rs_reader.delta_table(self.files.root, self.table, version=version)
-        actions = table.get_add_actions()
+    def _files_of(self, version: int) -> dict[str, DataFile] | None:
+        """Return the files of a version, by path, from a checkpoint: older entries of the log are gone. They
+        are None where Delta can't read them."""
+        # The import stands here because few audits need it.
+        from deltalake.exceptions import DeltaError
+
+        try:
+            table = delta_rs_reader.delta_table(self.files.root, self.table, version=version)
+            actions = table.get_add_actions()
+        except (BadInput, DeltaError, OSError, ValueError, pa.ArrowException):
+            return None
         files = (_data_file(row) for row in pa.table(actions).to_pylist())
         return {each.path: each for each in files}
 
@@ -191,10 +216,7 @@ class History:
 
         It is None where the entry was removed since the log was listed, or can't be understood.
         """
-        try:
-            actions = delta_log.actions(self.files, self.table, version)
-        except ValueError:
-            return None
+        actions = delta_log.actions(self.files, self.table, version)
         if actions is None:
             return None
         info = delta_log.commit_info(actions)
@@ -207,6 +229,11 @@ class History:
         added = [_data_file(action["add"]) for action in actions if "add" in action]
         removed = [unquote(action["remove"]["path"]) for action in actions if "remove" in action]
         return commit, added, removed
+
+
+def _checked(raw: BinaryIO) -> pq.ParquetFile:
+    """Open a Parquet file whose pages are compared with their checksums, where it has them."""
+    return pq.ParquetFile(raw, page_checksum_verification=True)
 
 
 def _data_file(action: Mapping[str, Any]) -> DataFile:

@@ -117,7 +117,7 @@ class TableSearch:
             status = HoldingStatus.OUT_OF_RETENTION
         else:
             time = self.question.at or (commit.at if commit else self.now)
-            status, note = self._absent(history.table, time)
+            status, note = self._absent(history, time)
         return _finding(
             history.table,
             status,
@@ -128,18 +128,29 @@ class TableSearch:
             note=note,
         )
 
-    def _absent(self, table: Table, time: datetime) -> tuple[HoldingStatus, str]:
+    def _absent(self, history: History, time: datetime) -> tuple[HoldingStatus, str]:
         """Return the status and the note of a version that held nothing, though all its files are there.
 
-        It is ERASED where an erasure was requested before the time in question: now, or else `time`.
+        It is ERASED where an erasure was requested before the time in question: now, or else `time`. Files
+        that no entry of the log names are told. Where they hold such rows, and no entry that may have named
+        them is known to be gone, nobody can say.
         """
         is_now = self.question.at is None and self.question.version is None
         moment = self.now if is_now else time
         for each in reversed(self.erasures):
-            if each.since <= moment and each.rows.get(table.name):
+            if each.since <= moment and each.rows.get(history.table.name):
                 note = f"request {each.request}, certificate {each.certificate}"
                 return HoldingStatus.ERASED, note
-        return HoldingStatus.NOT_HELD, ""
+        unnamed = history.unnamed_files
+        if not unnamed:
+            return HoldingStatus.NOT_HELD, ""
+        note = f"{len(unnamed):,} files in the table's folder are named by no entry of the log"
+        rows = history.rows(unnamed)
+        note += f", and {len(rows):,} such rows were read in them"
+        # Behind entries that are gone, files of earlier versions may lie there.
+        is_whole = history.begins_with_the_table and not history.gaps
+        is_lost = bool(rows) and is_whole
+        return HoldingStatus.OUT_OF_RETENTION if is_lost else HoldingStatus.NOT_HELD, note
 
     def _before_the_log(self, history: History) -> TableFinding:
         """Return what the table held at a time before the log's first entry, by the rows' own times."""
@@ -167,7 +178,7 @@ class TableSearch:
         if held:
             status = HoldingStatus.HELD
         else:
-            status, note = self._absent(history.table, self.now)
+            status, note = self._absent(history, self.now)
             if status is HoldingStatus.NOT_HELD and notes:
                 status = HoldingStatus.OUT_OF_RETENTION
             notes += [note] if note else []

@@ -11,17 +11,19 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from conf.errors import FruitLakeError
 from lake.enums import ErasureState
 from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
 from privacy.erasure import request_journal
-from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.erasure_request import ErasureRequest
+from privacy.erasure.request_journal import Journal
 from privacy.erasure.verification import SearchResult
 
 FOLDER = "privacy/certificates"
@@ -75,28 +77,40 @@ def write(
 
     `result` is what the verification found; it is None where old files are still due, and then only the first
     part of the certificate is written. `places` has the address of each store that is searched, by the name
-    of the store. A certificate that an earlier try wrote, and did not record, stays as it is. What else lies
-    in its place is replaced. No other certificate is read, so that none that is broken is in the way. Raises
-    Busy.
+    of the store. A certificate that an earlier try wrote, and did not record, stays as it is. What else lay
+    in its place when the journal was read is replaced, and nothing that came later: a writer that was paused
+    replaces no file of its successor. No other certificate is read, so that none that is broken is in the
+    way. Raises Busy.
     """
-    journal = request_journal.rows(lake)
-    before = request_journal.last_authentic(journal, key)
     name = file_name(erasure, is_whole=result is not None)
-    content = content_of(lake.files, name)
-    if content is not None and _continues(content, name, after=before, key=key):
-        return hashlib.sha256(content).hexdigest()
-    number = {
-        "sequence": before.certificates + 1 if before else 1,
-        "previous_sha256": before and before.head,
-        "made_before": None if before and before.head else hashes_of_before(lake.files, journal),
+    found = content_of(lake.files, name)
+    journal = request_journal.read(lake, key)
+    number, head = journal.number_and_head
+    if found is not None and _continues(found, name, number=number, head=head, key=key):
+        return hashlib.sha256(found).hexdigest()
+    numbered = {
+        "sequence": number + 1,
+        "previous_sha256": head,
+        "made_before": None if head else hashes_of_before(lake.files, journal),
     }
-    body = _told(lake, erasure, result, places=places) | number
-    content = sealed(body, key)
-    lake.check_lease()
-    lake.files.write(f"{FOLDER}/{name}", content)
+    content = sealed(_told(lake, erasure, result, places=places) | numbered, key)
+    _replace(lake, name, content, expected=found)
     if result is not None:
-        _drop_unrecorded_first_part(lake.files, erasure, journal, key)
+        _drop_unrecorded_first_part(lake, erasure, journal)
     return hashlib.sha256(content).hexdigest()
+
+
+def _replace(
+    lake: WritableLake, name: str, content: bytes | None, *, expected: bytes | None
+) -> None:
+    """Put a file in the place of what was found there (`expected`), or remove it. Raises Busy where this
+    process has lost the lake, and FruitLakeError where another program wrote there meanwhile."""
+    lake.check_lease()
+    if not lake.files.swap(f"{FOLDER}/{name}", content, expected=expected):
+        lake.check_lease()
+        raise FruitLakeError(
+            f"{FOLDER}/{name} was changed by another program while this run wrote it; run again."
+        )
 
 
 def file_name(erasure: ErasureRequest, *, is_whole: bool) -> str:
@@ -144,23 +158,19 @@ def name_of(body: Mapping[str, Any]) -> str:
     return f"{body['certificate']}{WHOLE if body['part'] == PARTS[True] else FIRST_PART}"
 
 
-def is_of_before(name: str, journal: Sequence[ErasureRequest]) -> bool:
+def is_of_before(name: str, journal: Journal) -> bool:
     """Return whether the journal says that a certificate was written before certificates were authenticated.
 
-    It says so by a row that bears no HMAC, of the state in which that file was written. Such a row comes
-    before every row that bears one.
+    It says so by a row of earlier code, of the state in which that file was written.
     """
-    first = next((row.entry for row in journal if row.hmac), None)
     return any(
-        row.hmac is None
-        and (first is None or row.entry < first)
-        and name == file_name(row, is_whole=row.state is ErasureState.CERTIFIED)
-        for row in journal
+        name == file_name(row, is_whole=row.state is ErasureState.CERTIFIED)
+        for row in journal.of_earlier_code
         if row.state in (ErasureState.LOGICAL, ErasureState.CERTIFIED)
     )
 
 
-def hashes_of_before(files: Folder, journal: Sequence[ErasureRequest]) -> dict[str, str]:
+def hashes_of_before(files: Folder, journal: Journal) -> dict[str, str]:
     """Return the SHA-256 of each certificate that `is_of_before` holds for, by its file name."""
     names = (name for name in files.names(FOLDER, suffix=WHOLE) if is_of_before(name, journal))
     return {
@@ -168,30 +178,31 @@ def hashes_of_before(files: Folder, journal: Sequence[ErasureRequest]) -> dict[s
     }
 
 
-def _continues(content: bytes, name: str, *, after: ErasureRequest | None, key: KeyedHash) -> bool:
-    """Return whether a file is the authentic certificate of that name which follows on a row of the journal.
+def _continues(content: bytes, name: str, *, number: int, head: str | None, key: KeyedHash) -> bool:
+    """Return whether a file is the authentic certificate of that name which follows on the one of a number
+    and hash, the last that the journal records.
 
     A command that died before it recorded a certificate leaves such a file.
     """
     if not is_authentic(content, key):
         return False
     body = read(content) or {}
-    number, head = (after.certificates, after.head) if after else (0, None)
     found = (name_of(body), body["sequence"], body["previous_sha256"])
     return found == (name, number + 1, head)
 
 
 def _drop_unrecorded_first_part(
-    files: Folder, erasure: ErasureRequest, journal: Sequence[ErasureRequest], key: KeyedHash
+    lake: WritableLake, erasure: ErasureRequest, journal: Journal
 ) -> None:
     """Delete the first part of a certificate that a command wrote and died before it recorded it.
 
     The whole certificate has its number now.
     """
     name = file_name(erasure, is_whole=False)
-    is_recorded = request_journal.has_certificate(journal, erasure.request, key)
-    if not is_recorded and not is_of_before(name, journal) and files.exists(f"{FOLDER}/{name}"):
-        files.delete(f"{FOLDER}/{name}")
+    found = content_of(lake.files, name)
+    is_recorded = journal.has_certificate(erasure.request)
+    if found is not None and not is_recorded and not is_of_before(name, journal):
+        _replace(lake, name, None, expected=found)
 
 
 def _text(body: Mapping[str, Any]) -> bytes:

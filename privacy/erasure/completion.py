@@ -13,7 +13,7 @@ from lake.enums import ErasureState
 from lake.storage.locate import folder
 from privacy import model_lineage
 from privacy.erasure import certificate, file_removal, model_refits, request_journal, verification
-from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.subject_matcher import matcher_for
 from privacy.model_lineage import PhotoLineage
 
@@ -25,7 +25,8 @@ def finish_due(context: Context) -> Iterator[ErasureRequest]:
     `erase`, except Pending and NearName.
     """
     failures = []
-    for erasure in request_journal.due(context.lake, now=context.now):
+    key = context.pseudonyms.certificates
+    for erasure in request_journal.due(context.lake, key, now=context.now):
         try:
             completed = complete(context, erasure)
         except LeftBehind as error:
@@ -97,7 +98,8 @@ def _as_of_today(context: Context, erasure: ErasureRequest) -> ErasureRequest:
     lake = context.lake
     if erasure.photo_ids:
         moments_table.leave_shifts(lake)
-    if not request_journal.was_fenced_before(lake, erasure.request):
+    journal = request_journal.read(lake, context.pseudonyms.certificates)
+    if not journal.was_fenced_before(erasure.request):
         return erasure
     fitted = model_lineage.fitted_on(lake, [PhotoLineage()] * len(erasure.photo_ids))
     return replace(erasure, counts=request_journal.largest(erasure.counts, fitted))
@@ -111,11 +113,11 @@ def _write_first_part(context: Context, erasure: ErasureRequest) -> str:
     lake, key = context.lake, context.pseudonyms.certificates
     name = certificate.file_name(erasure, is_whole=False)
     place = lake.files.uri(f"{certificate.FOLDER}/{name}")
-    journal = request_journal.rows(lake)
+    journal = request_journal.read(lake, key)
     is_there = lake.files.exists(f"{certificate.FOLDER}/{name}")
     if is_there and certificate.is_of_before(name, journal):
         return place
-    if request_journal.has_certificate(journal, erasure.request, key):
+    if journal.has_certificate(erasure.request):
         return place
     sha256 = certificate.write(lake, erasure, None, places=_places(context), key=key)
     request_journal.reach(

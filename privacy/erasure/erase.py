@@ -16,50 +16,66 @@ from lake.context import Context
 from lake.enums import ERASE, ErasureMode, ErasureState
 from lake.writable_lake import WritableLake
 from privacy import near_names, photo_removal, retention_dates, tombstones
-from privacy.erasure import completion, landing_objects, request_journal, verification
+from privacy.erasure import (
+    certificate_check,
+    completion,
+    landing_objects,
+    request_journal,
+    verification,
+)
+from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.landing_objects import KnownObjects
-from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_data import SubjectData
 from privacy.erasure.subject_matcher import matcher_for
 from privacy.finish_chunks import finish_half_published
 
 
 def erase(
-    context: Context, *, subject: str, request: str, mode: str, is_exact: bool = False
+    context: Context,
+    *,
+    subject: str,
+    request: str,
+    mode: str,
+    is_exact: bool = False,
+    acknowledges: bool = False,
 ) -> ErasureRequest:
     """Take a request as far as it can go now, from the state that it is in, and return it.
 
     `subject` is the name in clear, `request` the id of the request, and `mode` an `ErasureMode`. Raises
     BadInput where the request belongs to another subject, Pending where old files may only be removed later,
-    LeftBehind where something could not be deleted or is still found, and Busy. Raises NearName, before
-    anything is done, where a new request finds something near the name; not with `is_exact`.
+    LeftBehind where something could not be deleted or is still found, and Busy. Before anything is done, it
+    raises NearName where a new request finds something near the name, not with `is_exact`, and Inconsistent
+    where another program wrote of the request in the journal, not with `acknowledges`: that is recorded.
     """
-    lake = context.lake
+    lake, key = context.lake, context.pseudonyms.certificates
     pseudonym = context.pseudonyms.subject(subject)
     tombstone = context.pseudonyms.tombstone(pseudonym)
-    erasure = request_journal.last(lake).get(request)
-    if erasure is not None and erasure.subject != tombstone:
+    journal = request_journal.read(lake, key)
+    if not acknowledges:
+        certificate_check.refuse(journal, request)
+    faults = certificate_check.to_acknowledge(lake, key, now=context.now) if acknowledges else []
+    known = journal.last.get(request)
+    if known is not None and known.subject != tombstone:
         raise BadInput(
             f"The request {request} was made for another subject; give this one an id of its own."
         )
-    if erasure is None:
-        if not is_exact:
-            near_names.refuse(context, subject)
-        erasure = ErasureRequest(
-            request,
-            ErasureState.REQUESTED,
-            mode,
-            tombstone,
-            secrets.token_hex(16),
-            context.now,
-            0,
-            exact=is_exact,
-        )
-        key = context.pseudonyms.certificates
+    if known is None and not is_exact:
+        near_names.refuse(context, subject)
+    erasure = known or ErasureRequest(
+        request,
+        ErasureState.REQUESTED,
+        mode,
+        tombstone,
+        secrets.token_hex(16),
+        context.now,
+        0,
+        exact=is_exact,
+    )
+    if not erasure.entry or faults:
         erasure = request_journal.reach(
-            lake, erasure, ErasureState.REQUESTED, at=context.now, key=key
+            lake, erasure, erasure.state, at=erasure.at, key=key, acknowledged=faults
         )
-    elif mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
+    if mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
         due = erasure.due_at and min(erasure.due_at, context.now)
         erasure = replace(erasure, mode=mode, due_at=due)
     erasure = replace(erasure, exact=erasure.exact or is_exact)

@@ -13,9 +13,9 @@ from lake.storage.folder import StoredObject
 from lake.writable_lake import WritableLake
 from privacy.audit import audit_log
 from privacy.erasure import landing_objects, unreferenced_files, verification
+from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.file_search import residue_in
 from privacy.erasure.landing_objects import KnownObjects
-from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher, matcher_for
 from privacy.retention_dates import hours_to_keep
 

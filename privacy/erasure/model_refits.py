@@ -16,7 +16,7 @@ from lake import catalog, fault_points
 from lake.chunks import NoChunk
 from lake.context import Context
 from lake.enums import ERASE, ModelKind, ModelStatus
-from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.erasure_request import ErasureRequest
 
 MAKERS: Mapping[ModelKind, Callable[..., None]] = {
     ModelKind.PCA: project,

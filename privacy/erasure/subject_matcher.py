@@ -11,7 +11,7 @@ from lake.pseudonyms import Pseudonyms
 from lake.subject_paths import hidden_names
 from privacy import tombstones
 from privacy.erasure import keyed_names
-from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.erasure_request import ErasureRequest
 
 HEX_RUN = re.compile(rb"[0-9a-fA-F]{64,}")
 ID_LENGTH = 64

@@ -21,11 +21,12 @@ from lake.readable_lake import Lake
 from lake.storage.addresses import within
 from lake.storage.folder import StoredKind, StoredObject
 from lake.storage.locate import folder
+from lake.subject_names import normalised
 from privacy.erasure import landing_objects, unreferenced_files
+from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.file_search import FileSearch
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.name_forms import NameForms
-from privacy.erasure.request_journal import ErasureRequest
 from privacy.erasure.subject_matcher import SubjectMatcher
 
 
@@ -93,8 +94,10 @@ def verify(
 
     `search` identifies the subject of the request `erasure`. `name` is the subject's name in clear, where the
     command knows it: then it is also searched where no word `subject` stands before it. The landing folder is
-    searched by its paths, because the photos in it are other people's.
+    searched by its paths, because the photos in it are other people's. A name of white space alone, as a lake
+    of format 4 may have, stands everywhere and is not searched bare.
     """
+    name = name if normalised(name or "") else None
     result = SearchResult(deep, mentions=None if name is None else [])
     _search_landing(lake, settings, search, result)
     stores: dict[str, Iterable[StoredObject]] = {"lake": lake.files.stored()}

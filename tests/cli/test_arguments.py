@@ -150,28 +150,19 @@ TOGETHER = [
     ("models --refit --rollback", "--refit and --rollback don't go together; give one of them."),
     ("audit --subject=", "The value of --subject is empty; write --subject S."),
     (
-        "audit --subject=%20",
-        "--subject is empty; give it the part of the folder's name that follows",
-    ),
-    (
         "audit --subject anna/",
         "Give --subject only the part of the folder's name that follows subject=.",
     ),
-    (
-        "audit --subject subject=anna",
-        "Give --subject only the part of the folder's name that follows",
-    ),
-    ("audit --subject Subject%3Danna", "Give --subject only the part of the folder's name that"),
     ("erase --subject anna --request R-ANNA", "--request names the subject, and it is kept for"),
     ("erase --subject Zoé --request Zo%C3%A9-1", "--request names the subject, and it is kept for"),
     ("erase --subject Li --request li.1", "--request names the subject, and it is kept for"),
     ("erase --subject= --request r", "The value of --subject is empty; write --subject S."),
     ("erase --subject anna/ --request r", "Give --subject only the part of the folder's name that"),
-    (
-        "erase --subject subject:anna --request r",
-        "Give --subject only the part of the folder's name",
-    ),
     ("lift --subject=", "The value of --subject is empty; write --subject S."),
+    (
+        "erase --verify r --acknowledge",
+        "--verify ID goes with no other option but --deep; leave the others",
+    ),
     (
         "erase --verify r --exact",
         "--verify ID goes with no other option but --deep; leave the others",

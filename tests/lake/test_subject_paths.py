@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bronze.landing import LandingObject, arrival
+from conf.errors import BadInput
 from lake.pseudonyms import Pseudonyms
 from lake.subject_names import NameRule, NameRuleVersion, near_key
 from lake.subject_paths import (
     IN_CLEAR,
+    check_subject,
     hidden_names,
     mentions,
     names_a_folder,
@@ -291,3 +293,25 @@ def test_any_path_can_be_read_and_canonical_forms_read_the_same(path, folds_case
             found.is_uncertain,
         )
     read(path, AS_WRITTEN)
+
+
+@pytest.mark.parametrize("name", ["%20", " ", "subject:anna", "Subject=anna", "anna"])
+def test_every_name_of_a_lake_of_format_4_can_be_asked_for(name):
+    assert read(f"subject={name}/1.jpg", AS_WRITTEN).subject == name
+    check_subject(name, AS_WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", AS_WRITTEN),
+        ("subject=anna", AS_WRITTEN),
+        ("%20", NameRule()),
+        (" ", NameRule()),
+        ("subject:anna", NameRule()),
+        ("Subject=anna", NameRule()),
+    ],
+)
+def test_what_is_no_name_under_the_rule_of_the_lake_is_refused(text, rule):
+    with pytest.raises(BadInput, match=r"--subject is empty|Give --subject only the part"):
+        check_subject(text, rule)

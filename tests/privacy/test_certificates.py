@@ -5,22 +5,29 @@ import json
 import re
 import shutil
 import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 import run
 from conf.errors import Inconsistent
-from lake import catalog, delta_rs_reader
+from lake import catalog, delta_rs_reader, lake_format
 from lake.enums import ErasureState
 from lake.pseudonyms import Pseudonyms
+from lake.storage.locate import folder
 from privacy.erasure import certificate, certificate_check, request_journal
+from privacy.erasure.erase import erase
 from tests.support import driver_lake
 from tests.support.certified_erasures import (
     KEY,
     NEW_COLUMNS,
+    START,
     certified,
     journal_lake,
     made_by_earlier_code,
+    of_format,
     requested,
     rewrite_journal,
     small_rows,
@@ -71,7 +78,7 @@ def file(root, name):
 
 def finish(lake):
     """Write and record the certificate of the request that waits for its own."""
-    erasure = request_journal.last(lake)["five"]
+    erasure = request_journal.last(lake, KEY)["five"]
     sha256 = written(lake, erasure)
     return take(lake, erasure, ErasureState.CERTIFIED, certificate_sha256=sha256)
 
@@ -350,7 +357,7 @@ def test_a_row_of_another_history_is_found(root, tmp_path):
 
 def test_a_certificate_that_was_written_and_not_recorded_is_recorded_by_the_next_try(root):
     with journal_lake(root) as lake:
-        erasure = request_journal.last(lake)["five"]
+        erasure = request_journal.last(lake, KEY)["five"]
         first = written(lake, erasure)
     assert told(root).startswith("certificate-five.json is recorded by no row")
     with journal_lake(root) as lake:
@@ -362,7 +369,7 @@ def test_a_certificate_that_was_written_and_not_recorded_is_recorded_by_the_next
 @pytest.mark.parametrize("attack", [truncated, rewritten, stripped, swapped])
 def test_what_lies_in_the_place_of_a_certificate_is_replaced(root, attack):
     with journal_lake(root) as lake:
-        erasure = request_journal.last(lake)["five"]
+        erasure = request_journal.last(lake, KEY)["five"]
         written(lake, erasure)
         kept = file(root, "one").read_bytes()
         shutil.copy(file(root, "five"), file(root, "one"))
@@ -378,7 +385,7 @@ def test_what_lies_in_the_place_of_a_certificate_is_replaced(root, attack):
 
 def test_one_that_was_not_recorded_gets_another_number_where_its_own_was_taken(root):
     with journal_lake(root) as lake:
-        erasure = request_journal.last(lake)["five"]
+        erasure = request_journal.last(lake, KEY)["five"]
         written(lake, erasure)
         certified(lake, "six")
         finish(lake)
@@ -388,7 +395,7 @@ def test_one_that_was_not_recorded_gets_another_number_where_its_own_was_taken(r
 
 def test_a_first_part_that_was_not_recorded_goes_with_the_whole_certificate(root):
     with journal_lake(root) as lake:
-        erasure = request_journal.last(lake)["five"]
+        erasure = request_journal.last(lake, KEY)["five"]
         written(lake, erasure, is_whole=False)
         sha256 = written(lake, erasure)
         take(lake, erasure, ErasureState.CERTIFIED, certificate_sha256=sha256)
@@ -430,7 +437,7 @@ def test_a_request_of_before_is_finished_with_an_authenticated_certificate(tmp_p
     made_by_earlier_code(tmp_path)
     with journal_lake(tmp_path) as lake:
         for name in ("one", "two"):
-            erasure = verified_of(lake, request_journal.last(lake)[name])
+            erasure = verified_of(lake, request_journal.last(lake, KEY)[name])
             sha256 = written(lake, erasure)
             take(lake, erasure, ErasureState.CERTIFIED, certificate_sha256=sha256)
     found = checked(tmp_path)
@@ -529,3 +536,192 @@ def test_a_certificate_of_a_lifted_erasure_is_called_valid_only_where_it_holds(v
     path.write_bytes(path.read_bytes()[:100])
     code, said = verify()
     assert (code, f"{path.name} can't be read" in said) == (6, True)
+
+
+# Rows and certificates of another program, and the way on
+
+
+def other_certified(rows):
+    """A row that says that the request `five`, which waits for its certificate, has it."""
+    return [*rows, rows[-1] | {"state": "certified", "entry": rows[-1]["entry"] + 1, "hmac": None}]
+
+
+def test_a_row_of_another_program_gives_no_state_and_stops_its_request(root):
+    rewrite_journal(root, other_certified)
+    with journal_lake(root) as lake:
+        journal = request_journal.read(lake, KEY)
+        assert journal.last["five"].state is ErasureState.VERIFIED
+        with pytest.raises(Inconsistent, match="about certificate-five was changed or added"):
+            certificate_check.refuse(journal, "five")
+        certificate_check.refuse(journal, "one")
+
+
+def test_the_journal_goes_on_past_a_row_of_another_program_which_stays_and_may_go(root):
+    rewrite_journal(root, other_certified)
+    with journal_lake(root) as lake:
+        certified(lake, "six")
+    [fault] = checked(root).faults
+    assert "about certificate-five was changed or added" in fault
+    rewrite_journal(root, lambda rows: [row for row in rows if row["hmac"]])
+    assert told(root) == ""
+
+
+def test_no_row_of_another_program_is_replaced(root):
+    rewrite_journal(root, other_certified)
+    with journal_lake(root) as lake:
+        finish(lake)
+    last = small_rows(root)[-2:]
+    assert {row["entry"] for row in last} == {last[0]["entry"]}
+    assert [bool(row["hmac"]) for row in last].count(False) == 1
+
+
+def acknowledge(root, name="three"):
+    """Do to the journal what `erase --acknowledge` of a request does."""
+    with journal_lake(root) as lake:
+        now = datetime(2026, 11, 28, tzinfo=UTC)
+        faults = certificate_check.to_acknowledge(lake, KEY, now=now)
+        erasure = request_journal.last(lake, KEY)[name]
+        request_journal.reach(
+            lake, erasure, erasure.state, at=erasure.at, key=KEY, acknowledged=faults
+        )
+
+
+def without_a_row(rows):
+    return [row for row in rows if row["entry"] != 2]
+
+
+@pytest.mark.parametrize("change", [other_certified, without_a_row])
+def test_what_was_acknowledged_is_told_and_no_longer_counts(root, change):
+    rewrite_journal(root, change)
+    faults = checked(root).faults
+    assert faults
+    acknowledge(root)
+    found = checked(root)
+    assert found.faults == []
+    [said] = found.acknowledged
+    assert faults[0] in said
+    assert said.endswith("acknowledged at 2026-11-28T00:00:00+00:00")
+    with journal_lake(root) as lake:
+        finish(lake)
+        certificate_check.refuse(request_journal.read(lake, KEY), "five")
+    assert (told(root), len(checked(root).acknowledged)) == ("", 1)
+
+
+def test_an_acknowledgement_is_of_what_lay_there_alone(root):
+    rewrite_journal(root, other_certified)
+    acknowledge(root)
+    rewrite_journal(
+        root, lambda rows: [row | ({} if row["hmac"] else {"mode": "deferred"}) for row in rows]
+    )
+    assert "about certificate-five was changed or added" in told(root)
+
+
+def test_an_acknowledgement_by_another_program_counts_for_nothing(root):
+    rewrite_journal(root, other_certified)
+    [fault] = [str(each) for each in checked(root).unacknowledged]
+    changed(root, entry_of(root, "three"), acknowledged=[f"2026-11-28T00:00:00+00:00 {fault}"])
+    assert "about certificate-five was changed or added" in told(root)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"state": "unknown"}, {"entry": None}, {"photo_ids": [None, "a"]}]
+)
+def test_a_row_that_can_not_be_understood_stops_nothing(root, broken):
+    rewrite_journal(root, lambda rows: [*rows, rows[0] | {"hmac": None} | broken])
+    with journal_lake(root) as lake:
+        assert set(request_journal.last(lake, KEY)) == {"one", "two", "three", "five"}
+        assert request_journal.due(lake, KEY, now=START + timedelta(days=900))
+        finish(lake)
+    assert "a row of privacy/erasures can't be understood" in told(root)
+
+
+def test_a_row_of_earlier_code_that_comes_later_can_be_acknowledged(before):
+    """The code of before goes on to write to a lake of format 4."""
+    with journal_lake(before) as lake:
+        finish(lake)
+    rewrite_journal(before, other_certified)
+    with journal_lake(before) as lake:
+        certified(lake, "six")
+    assert "about certificate-five was changed or added" in told(before)
+    acknowledge(before, "six")
+    assert told(before) == ""
+
+
+def test_a_lake_of_format_5_has_no_rows_of_before(root):
+    def without_hmacs(rows):
+        return [row | dict.fromkeys(NEW_COLUMNS) for row in rows]
+
+    for name in ("one", "two.pending", "two", "three"):
+        body = json.loads(file(root, name).read_text())
+        del body[certificate.HMAC], body["made_before"]
+        file(root, name).write_text(json.dumps(body | {"previous_sha256": None}))
+    rewrite_journal(root, without_hmacs)
+    of_format(root, 5)
+    found = checked(root)
+    assert "about certificate-one was changed or added" in "; ".join(found.faults)
+    assert found.made_before == []
+    of_format(root, 4)
+    assert checked(root).faults == []
+
+
+@pytest.mark.parametrize("key", [certificate.HMAC, "made_before"])
+def test_a_certificate_of_before_has_nothing_of_authenticated_ones(before, key):
+    edited(file(before, "one"), **{key: None})
+    assert "certificate-one.json has what only authenticated certificates have" in told(before)
+
+
+def test_a_certificate_that_is_recorded_meanwhile_is_no_fault(root, monkeypatch):
+    """An erasure in another process writes and records it between two readings."""
+    read, done = request_journal.read, []
+
+    def meanwhile(lake, key):
+        journal = read(lake, key)
+        if not done:
+            done.append(True)
+            finish(writer)
+        return journal
+
+    with journal_lake(root) as writer:
+        monkeypatch.setattr(certificate_check.request_journal, "read", meanwhile)
+        assert certificate_check.check(writer, KEY).faults == []
+    assert done
+
+
+def test_an_erasure_refuses_a_row_of_another_program_until_it_is_acknowledged(root):
+    keys = Pseudonyms(b"the secret of this lake")
+    with journal_lake(root) as lake:
+        anna = replace(requested("six"), subject=keys.tombstone(keys.subject("anna")))
+        for state in (ErasureState.REQUESTED, ErasureState.VERIFIED):
+            anna = take(lake, anna, state)
+        take(lake, anna, ErasureState.CERTIFIED, certificate_sha256=written(lake, anna))
+    rewrite_journal(root, other_certified)
+    more = {"subject": "anna", "request": "six", "mode": "immediate"}
+    with journal_lake(root) as lake:
+        context = SimpleNamespace(lake=lake, pseudonyms=keys, now=datetime.now(UTC))
+        with pytest.raises(Inconsistent, match=r"Nothing was done for six: .*--acknowledge"):
+            erase(context, **more)
+        assert erase(context, **more, acknowledges=True).state is ErasureState.CERTIFIED
+        assert len(request_journal.read(lake, KEY).authentic[-1].acknowledged) == 1
+        assert erase(context, **more).state is ErasureState.CERTIFIED
+    assert told(root) == ""
+
+
+# What a lake's rule for names takes after --subject
+
+
+@pytest.mark.parametrize("name", ["%20", " ", "subject=anna", "Subject%3Danna", "subject:anna"])
+@pytest.mark.parametrize("words", [["audit"], ["erase", "--request", "r"], ["lift"]])
+def test_what_is_no_name_under_the_rule_of_a_new_lake_is_refused(tmp_path, capsys, words, name):
+    keys = Pseudonyms(b"the secret of this lake")
+    lake_format.write(folder(str(tmp_path)), pseudonyms=keys)
+    key = f"subjects.key=file:{tmp_path.parent}/{tmp_path.name}-key"
+    (tmp_path.parent / f"{tmp_path.name}-key").write_bytes(keys.secret)
+    place = ["--lake", str(tmp_path), "--set", key]
+    assert run.main([*words, "--subject", name, *place]) == 2
+    assert "part of the folder's name that follows" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("name", ["%20", " ", "subject:anna"])
+def test_names_of_a_lake_of_format_4_can_be_audited(verify, capsys, name):
+    assert run.main(["audit", "--subject", name, *WORDS]) == 0
+    assert "NOT_HELD" in capsys.readouterr().out

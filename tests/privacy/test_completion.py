@@ -51,7 +51,9 @@ def due(lake, name, **more):
 
 
 def states(lake):
-    return {name: each.state for name, each in request_journal.last(lake).items()}
+    return {
+        name: each.state for name, each in request_journal.last(lake, KEYS.certificates).items()
+    }
 
 
 def test_a_request_whose_bare_name_was_found_is_completed_by_no_command_that_does_not_know_it(
@@ -65,7 +67,7 @@ def test_a_request_whose_bare_name_was_found_is_completed_by_no_command_that_doe
         with pytest.raises(LeftBehind, match=r"^found: The name itself stood in 2 files"):
             next(completed)
         assert states(lake) == {"found": ErasureState.LOGICAL, "other": ErasureState.CERTIFIED}
-        found = request_journal.last(lake)["found"]
+        found = request_journal.last(lake, KEYS.certificates)["found"]
         done = completion.complete(context_of(lake), found, name="anna")
         assert (done.state, done.mentions) == (ErasureState.CERTIFIED, 0)
 
@@ -114,8 +116,9 @@ def test_a_request_that_earlier_code_fenced_asks_the_lineage_too(
         erasure = due(lake, "a", photo_ids=frozenset({"b" * 64}))
         if is_of_before:
             nothing = dict.fromkeys(("certificates", "head", "hmac"))
+            (root / "lake.json").write_text('{"format": 4}')
             rewrite_journal(root, lambda rows: [row | nothing for row in rows])
-            erasure = request_journal.last(lake)["a"]
+            erasure = request_journal.last(lake, KEYS.certificates)["a"]
         monkeypatch.setattr(completion.moments_table, "leave_shifts", moved.append)
         today = completion._as_of_today(context_of(lake), erasure)
     expected = {f"{POSSIBLY_FITTED_PREFIX}pca-1": 1} if is_of_before else {}

@@ -25,11 +25,11 @@ from lake.enums import ERASE, POSSIBLY_FITTED_PREFIX, ErasureState
 from privacy import chunk_measures, tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
-from privacy.erasure import request_journal, unreferenced_files
-from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure import unreferenced_files
+from privacy.erasure.erasure_request import ErasureRequest
 from report.lake_counts import sums
 from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices, written
-from tests.support.erasures import REQUEST, erased
+from tests.support.erasures import REQUEST, erased, requests_of
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
 from tests.support.processes import undeletable
@@ -369,7 +369,7 @@ def test_a_planted_residue_is_found_and_named(done, case, deep):
 def test_the_same_request_again_changes_nothing(done):
     before = {table.name: done.lake.version(table) for table in catalog.TABLES}
     kept = certificates(done)
-    assert erased(done) == request_journal.last(done.lake)[REQUEST]
+    assert erased(done) == requests_of(done)[REQUEST]
     assert certificates(done) == kept
     assert {table.name: done.lake.version(table) for table in catalog.TABLES} == before
     with pytest.raises(BadInput, match="made for another subject"):
@@ -404,9 +404,7 @@ def test_what_is_half_done_is_finished_and_certified_once(held, done, tmp_path, 
         with dies(point), pytest.raises(Killed, match=point):
             erased(place)
         place.bury()
-    assert certificates(place).keys() == {
-        f"{request_journal.last(place.lake)[REQUEST].certificate}.json"
-    }
+    assert certificates(place).keys() == {f"{requests_of(place)[REQUEST].certificate}.json"}
     [(name, told)] = certificates(place).items()
     assert erased(place).state is ErasureState.CERTIFIED
     assert certificates(place) == {name: told}
@@ -437,7 +435,7 @@ def test_nothing_is_certified_while_something_is_left(done):
     path = done.landing / "subject=ghost/2026/11/ghost.jpg"
     with undeletable(path), pytest.raises(LeftBehind, match=r"could not be deleted: .*ghost\.jpg"):
         erased(done, subject="ghost", request="request-2")
-    held = request_journal.last(done.lake)["request-2"]
+    held = requests_of(done)["request-2"]
     assert not held.has_reached(ErasureState.PHYSICAL)
 
     def plants(point):
@@ -484,7 +482,7 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
     wanted, _ = needles(place, photo_ids=photo_ids)
     with pytest.raises(Pending, match="files of earlier versions hold them until"):
         erased(place, mode="deferred")
-    erasure = request_journal.last(place.lake)[REQUEST]
+    erasure = requests_of(place)[REQUEST]
     days = (erasure.due_at - erasure.at).total_seconds() / 86_400
     assert days == pytest.approx(7, abs=0.01)
     [(name, told)] = certificates(place).items()
@@ -515,11 +513,11 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
     assert "request-1 is not certified: it is logical, and files are due at" in line
     with place.writing() as context:
         finish_due_erasures(context.step(ERASE))
-    assert request_journal.last(place.lake)[REQUEST].state is ErasureState.LOGICAL
+    assert requests_of(place)[REQUEST].state is ErasureState.LOGICAL
     with place.writing() as context:
         later = erasure.due_at + timedelta(hours=1)
         finish_due_erasures(context.step(ERASE, now=later))
-    finished = request_journal.last(place.lake)[REQUEST]
+    finished = requests_of(place)[REQUEST]
     assert (finished.state, finished.certificate) == (ErasureState.CERTIFIED, erasure.certificate)
     assert {path for path, _ in places(wanted, place.root)} <= {THEIRS}
     assert rows_of_others(place, photo_ids) == before
@@ -552,6 +550,9 @@ def test_on_the_command_line(done, command):
     stone = key.tombstone(key.subject("nobody-here"))
     assert stone in tombstones.holding(done.lake)
     assert command(*words(done, "erase", "--verify", "request-3"))[0] == 0
+    for verb in (("erase", "--request", "request-5"), ("lift",), ("audit",)):
+        code, _, err = command(*words(done, *verb, "--subject", "Subject%3Danna"))
+        assert (code, "that follows subject=" in err) == (2, True)
     code, _, err = command(*words(done, "erase", "--verify", "request-4"))
     assert (code, "There is no erasure request-4" in err) == (2, True)
     with done.writing():
@@ -572,8 +573,8 @@ def test_on_the_command_line(done, command):
     [
         (("--subject", "anna"), "erase needs --subject S and --request ID"),
         (("--subject", "anna", "--request", "for-anna"), "names the subject"),
-        (("--subject", "subject=anna", "--request", "1"), "that follows subject="),
-        (("--subject", " ", "--request", "1"), "--subject is empty"),
+        (("--subject", "anna/", "--request", "1"), "that follows subject="),
+        (("--subject", "", "--request", "1"), "The value of --subject is empty"),
         (("--subject", "anna", "--request", "1", "--mode", "later"), "There is no mode later"),
         (("--subject", "anna", "--request", "1", "--deep"), "--deep goes with --verify"),
         (("--verify", "1", "--subject", "anna"), "--verify ID goes with no other option"),
@@ -591,7 +592,7 @@ def test_while_another_spelling_is_there_nothing_is_erased_and_exact_goes_on(don
     erase_it = ("erase", "--subject", "nobody-near", "--request", "request-5")
     code, _, err = command(*words(done, *erase_it))
     assert (code, "--exact" in err, "nobody-near" in err.lower()) == (8, True, False)
-    assert "request-5" not in request_journal.last(done.lake)
+    assert "request-5" not in requests_of(done)
     assert certificates(done) == kept
     code, out, _ = command(*words(done, "audit", "--subject", "nobody-near"))
     assert (code, "near this name" in out) == (0, True)

@@ -307,12 +307,14 @@ def verified_by_erase(place, tmp_path):
         result = searched(name)
         monkeypatch.setattr(completion.verification, "verify", lambda *_, name: result)
         with journal_lake(tmp_path / "journal") as lake:
-            context = SimpleNamespace(lake=lake, settings=None, pseudonyms=KEYS)
+            context = SimpleNamespace(
+                lake=lake, settings=None, pseudonyms=SimpleNamespace(certificates=KEY)
+            )
             erasure = replace(take(lake, requested("zoe"), ErasureState.PHYSICAL), exact=is_exact)
             try:
                 return completion._verify(context, erasure, name=name)
             finally:
-                [erasure] = request_journal.last(lake).values()
+                [erasure] = request_journal.last(lake, KEY).values()
                 assert erasure.state is ErasureState.PHYSICAL
                 assert erasure.mentions == (1 if name and not is_exact else 0)
 

@@ -141,7 +141,8 @@ def test_now_comes_from_the_current_snapshot(cut, gone):
     root = cut(*gone)
     for who, status in ((ANNA, HELD), (BRUNO, NOT_HELD), (CARLA, HELD), (NOBODY, NOT_HELD)):
         found = asked(root, who)
-        assert (found.status, found.version, found.note) == (status, 6, "")
+        assert (found.status, found.version) == (status, 6)
+        assert not found.note or "are named by no entry of the log" in found.note
         assert found.since == START + 6 * HOUR
 
 
@@ -183,3 +184,80 @@ def test_a_version_of_which_a_checkpoint_alone_is_left_is_the_current_one(cut):
     assert asked(root, ANNA).version == CHECKPOINT
     assert asked(root, ANNA, version=CHECKPOINT).status is HELD
     assert asked(root, ANNA, hours=3.5).status is LOST
+
+
+# Entries and files that can't be read
+
+
+def torn(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def without_its_commit_info(path):
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if not line.startswith('{"commitInfo"')))
+
+
+DAMAGES = [torn, emptied, without_its_commit_info]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_an_entry_that_lost_lines_is_a_gap(cut, damage, checkpoint):
+    root = cut(checkpoint=checkpoint)
+    damage(log(root) / f"{2:020}.json")
+    assert answers(root, BRUNO, [{"version": 2}, {"hours": 2.5}]) == [LOST] * 2
+    assert asked(root, NOBODY, history=True).status is LOST
+    assert asked(root, CARLA).status is HELD
+    now = asked(root, NOBODY)
+    assert now.status is (NOT_HELD if checkpoint else LOST)
+
+
+def test_files_that_no_entry_names_are_told_where_nothing_was_found(cut):
+    """The newest entries are gone: nobody can tell that from the log."""
+    root = cut(5, 6)
+    found = asked(root, CARLA)
+    assert found.status is LOST
+    assert "1 files in the table's folder are named by no entry of the log" in found.note
+    assert "1 such rows were read in them" in found.note
+    for question in ({}, {"history": True}):
+        found = asked(root, NOBODY, **question)
+        assert "are named by no entry of the log" in found.note
+    assert asked(root, NOBODY).status is NOT_HELD
+
+
+def test_an_entry_that_lost_the_file_that_it_added_is_told(cut):
+    root = cut()
+    entry = log(root) / f"{5:020}.json"
+    lines = entry.read_text().splitlines()
+    entry.write_text("\n".join(line for line in lines if not line.startswith('{"add"')))
+    assert asked(root, CARLA).status is LOST
+    assert "are named by no entry" in asked(root, BRUNO).note
+
+
+def overwritten(path):
+    content = bytearray(path.read_bytes())
+    content[4:60] = bytes(56)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [torn, emptied, overwritten])
+def test_a_file_that_can_not_be_read_stops_no_audit(cut, damage):
+    root = cut()
+    for path in (root / TABLE.name).glob("*.parquet"):
+        damage(path)
+    for question in ({}, {"history": True}, {"version": 2}, {"hours": 5.5}):
+        assert asked(root, CARLA, **question).status is LOST
+    assert "are gone or can't be read" in asked(root, CARLA).note
+
+
+@pytest.mark.parametrize("damage", [torn, emptied, overwritten])
+def test_a_broken_checkpoint_beside_a_gap_stops_no_audit(cut, damage):
+    root = cut(1)
+    damage(log(root) / f"{CHECKPOINT:020}.checkpoint.parquet")
+    assert asked(root, CARLA).status is HELD
+    assert answers(root, NOBODY, [{}, {"history": True}, {"version": 5}]) == [LOST] * 3

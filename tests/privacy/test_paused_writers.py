@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from conf.errors import Busy
+from conf.errors import Busy, FruitLakeError
 from conf.settings import Settings
 from lake import catalog, delta_rs_reader, lease
 from lake.chunks import ChunkPlan
@@ -311,3 +311,50 @@ def test_a_certificate_of_the_successor_is_not_replaced(lake):
     with pytest.raises(Busy):
         written(lake, erasure)
     assert lake.files.read(name) == b"theirs"
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_certificate_that_the_successor_wrote_after_the_check_is_not_replaced(
+    lake, monkeypatch, is_whole
+):
+    """The writer is paused between the check of its lease and the writing."""
+    erasure = replace(requested("two"), due_at=datetime.now(UTC))
+    name = f"{certificate.FOLDER}/{certificate.file_name(erasure, is_whole=is_whole)}"
+    check = lake.check_lease
+
+    def paused():
+        check()
+        lake.files.write(name, b"theirs")
+        take_over(lake)
+
+    monkeypatch.setattr(lake, "check_lease", once_then(paused, check))
+    with pytest.raises(Busy, match="was taken over by run successor"):
+        written(lake, erasure, is_whole=is_whole)
+    assert lake.files.read(name) == b"theirs"
+
+
+def once_then(first, later):
+    """A function that does one thing when it is first called, and another later."""
+    acts = [first]
+
+    def called():
+        (acts.pop() if acts else later)()
+
+    return called
+
+
+def test_a_first_part_that_changed_after_it_was_read_is_not_deleted(lake, monkeypatch):
+    erasure = replace(requested("two"), due_at=datetime.now(UTC))
+    written(lake, erasure, is_whole=False)
+    part = f"{certificate.FOLDER}/{certificate.file_name(erasure, is_whole=False)}"
+    swap = LocalFolder.swap
+
+    def swapping(self, name, content, *, expected):
+        if name == part and content is None:
+            self.write(part, b"theirs")
+        return swap(self, name, content, expected=expected)
+
+    monkeypatch.setattr(LocalFolder, "swap", swapping)
+    with pytest.raises(FruitLakeError, match="was changed by another program"):
+        written(lake, erasure)
+    assert lake.files.read(part) == b"theirs"

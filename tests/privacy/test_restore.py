@@ -287,7 +287,7 @@ def test_no_such_version(place):
         (("restore", "--table", "bronze/photos"), "restore needs --version N"),
         (("restore", "--table", "bronze/photos", "--version", "x"), "--version x is no number"),
         (("lift",), "lift needs --subject S"),
-        (("lift", "--subject", "subject=anna"), "that follows subject="),
+        (("lift", "--subject", "anna/"), "that follows subject="),
     ],
 )
 def test_words_that_say_too_little_are_refused(given, said):

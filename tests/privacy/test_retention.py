@@ -21,12 +21,11 @@ from privacy import retention, tombstones
 from privacy.audit import audit_log
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion
-from privacy.erasure import request_journal
 from privacy.restore import restore
 from report.lake_counts import sums
 from report.reconciliation import Sums
 from tests.support.canary import jpeg, places, send
-from tests.support.erasures import erased
+from tests.support.erasures import erased, requests_of
 from tests.support.grown_lake import everything
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
@@ -169,17 +168,17 @@ def test_erasures_that_are_due_and_tombstones_that_lapse(place):
     place = place.set("retention.tombstones=1 month", "refit.growth=9")
     with pytest.raises(Pending):
         erased(place, mode="deferred")
-    asked = request_journal.last(place.lake)["request-1"]
+    asked = requests_of(place)["request-1"]
     held = tombstones.holding(place.lake)
     assert asked.subject in held
     [row] = place.lake.read(catalog.TOMBSTONES).where(f"tombstone = '{asked.subject}'").collect()
     assert 28 <= (row["expires_at"] - row["made_at"]).days <= 31
     retained(place, now=asked.at + timedelta(days=6))
-    assert request_journal.last(place.lake)["request-1"].state is ErasureState.LOGICAL
+    assert requests_of(place)["request-1"].state is ErasureState.LOGICAL
     due = [p for p in passed(place, asked.at + 8 * DAY) if p.unit == "requests"]
     assert [each.held for each in due] == [1]
     retained(place, now=asked.at + 8 * DAY)
-    assert request_journal.last(place.lake)["request-1"].state is ErasureState.CERTIFIED
+    assert requests_of(place)["request-1"].state is ErasureState.CERTIFIED
     assert tombstones.holding(place.lake) == held
     retained(place, now=asked.at + 32 * DAY)
     assert place.lake.source(catalog.TOMBSTONES).count() == 0

@@ -13,7 +13,7 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from conf.settings import Settings
-from lake import catalog, delta_rs_reader, lease, small_tables
+from lake import catalog, delta_rs_reader, lake_format, lease, small_tables
 from lake.enums import ErasureMode, ErasureState
 from lake.pseudonyms import Pseudonyms
 from lake.run_journal import Run
@@ -21,12 +21,12 @@ from lake.small_tables import arrow_rows
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
 from privacy.erasure import certificate, request_journal
-from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.verification import SearchResult
 
 KEY = Pseudonyms(b"the secret of this lake").certificates
 START = datetime(2026, 11, 1, 6, tzinfo=UTC)
-NEW_COLUMNS = ("certificates", "head", "hmac")
+NEW_COLUMNS = ("certificates", "head", "acknowledged", "hmac")
 """The columns that the journal of a lake of earlier code lacks."""
 
 
@@ -126,3 +126,9 @@ def made_by_earlier_code(root):
         lambda rows: [{**row, **dict.fromkeys(NEW_COLUMNS)} for row in rows],
         without=NEW_COLUMNS,
     )
+    of_format(root, lake_format.EARLIEST)
+
+
+def of_format(root, number):
+    """Say in lake.json of which format the lake is."""
+    Path(root, lake_format.NAME).write_text(json.dumps({"format": number, "key": "fingerprint"}))

@@ -8,7 +8,7 @@ from PIL import Image
 import run
 from lake.enums import ErasureMode, ErasureState
 from privacy.erasure import request_journal
-from privacy.erasure.request_journal import ErasureRequest
+from privacy.erasure.erasure_request import ErasureRequest
 from tests.support import canary
 from tests.support.journal_rows import START
 
