@@ -323,7 +323,8 @@ ON_ROWS = [
 def test_an_attack_on_the_journal_is_found(root, attack, said):
     attack(root)
     with journal_lake(root) as lake:
-        finish(lake)
+        if "five" in request_journal.last(lake, KEY):  # another number makes each row a foreign one
+            finish(lake)
         faults = certificate_check.check(lake, KEY).faults
     assert re.search(said, "; ".join(faults)), faults
     assert file(root, "five").name not in " ".join(faults)
