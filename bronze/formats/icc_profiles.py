@@ -3,6 +3,8 @@
 A profile may name its owner's display with its serial number, a person, a machine and a time. The
 profile that is written has a fresh header and neutral texts. It keeps white point, primaries,
 curves and LUTs, and the rendering intent. The numbers that make the colours stay as they are.
+Colours are made by the LUT `A2B0` where a profile has one, else by primaries and curves; these must
+be readable. Any other tag that can't be read is left out, as readers do.
 Source: ICC.1:2022; the types of version 2 are those of ICC.1:2001-04.
 """
 
@@ -27,6 +29,8 @@ CHANNELS = {b"GRAY": 1, b"RGB ": 3, b"CMYK": 4}
 CONNECTIONS = (b"XYZ ", b"Lab ")
 
 VERSIONS = {2: bytes.fromhex("02400000"), 4: bytes.fromhex("04400000")}
+"""The version that is written: 4 for profiles of version 4, and 2 for older ones, which have its types."""
+
 CREATED = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
 D50 = bytes.fromhex("0000f6d6 00010000 0000d32d")
 DESCRIPTION, COPYRIGHT = "Colours of a photo", "None"
@@ -34,6 +38,9 @@ DESCRIPTION, COPYRIGHT = "Colours of a photo", "None"
 COLOURANTS = (b"rXYZ", b"gXYZ", b"bXYZ")
 CURVES = (b"rTRC", b"gTRC", b"bTRC")
 TO_CONNECTION, FROM_CONNECTION = (b"A2B0", b"A2B1", b"A2B2"), (b"B2A0", b"B2A1", b"B2A2")
+
+DECIDING = (*COLOURANTS, *CURVES, b"kTRC", TO_CONNECTION[0])
+"""The tags from which a reader falls back to no other, and which are never left out."""
 
 Reader = Callable[[memoryview], bytes]
 
@@ -55,10 +62,11 @@ def _rebuilt(profile: memoryview) -> bytes:
     header = bytes(part(profile, 0, HEADER_BYTES))
     version, kind, space, connection = header[8], header[12:16], header[16:20], header[20:24]
     known = kind in CLASSES and space in CHANNELS and connection in CONNECTIONS
-    if not known or version not in VERSIONS or header[36:40] != b"acsp" or len(profile) > LONGEST:
+    if not known or version > max(VERSIONS) or header[36:40] != b"acsp" or len(profile) > LONGEST:
         raise UnusableProfile
+    version = 4 if version == 4 else 2
     tags = _tags(profile[: int.from_bytes(header[:4])], _readers(space))
-    if not _makes_colours(tags, space, connection):
+    if not _makes_colours(tags, space):
         raise UnusableProfile
     intent = int.from_bytes(header[66:68])
     fresh = VERSIONS[version] + kind + space + connection + CREATED + b"acsp" + bytes(24)
@@ -67,25 +75,33 @@ def _rebuilt(profile: memoryview) -> bytes:
 
 
 def _tags(profile: memoryview, readers: dict[bytes, Reader]) -> dict[bytes, bytes]:
-    """Return the tags of a profile that have a reader, written anew, by name.
+    """Return the tags of a profile that have a reader and can be read, written anew, by name.
 
-    Raises UnusableProfile where the table has too many tags or one of them twice, and where a tag that
-    is needed is broken.
+    Entries of the table that point past the end, or to nothing, count as absent, as in LittleCMS.
+    Raises UnusableProfile where the table has too many tags or one of them twice, and where one of
+    `DECIDING` is there and can't be read: beside a LUT, primaries still decide about the black point.
     """
     (count,) = struct.unpack(">I", part(profile, HEADER_BYTES, 4))
     if count > MOST_TAGS:
         raise UnusableProfile
     table = struct.iter_unpack(">4sII", part(profile, HEADER_BYTES + 4, count * ENTRY_BYTES))
-    places = {name: (start, length) for name, start, length in table}
-    if len(places) < count:
+    there = [each for each in table if each[1] and each[2] and each[1] + each[2] <= len(profile)]
+    places = {name: (start, length) for name, start, length in there}
+    if len(places) < len(there):
         raise UnusableProfile
     tags, total = dict[bytes, bytes](), 0
     for name, written_anew in readers.items():
-        if name in places:
+        if name not in places:
+            continue
+        try:
             tags[name] = written_anew(part(profile, *places[name]))
-            total += len(tags[name])
-            if total > LONGEST:
-                raise UnusableProfile
+        except UnusableProfile:
+            if name in DECIDING:
+                raise
+            continue
+        total += len(tags[name])
+        if total > LONGEST:
+            raise UnusableProfile
     return tags
 
 
@@ -102,11 +118,14 @@ def _readers(space: bytes) -> dict[bytes, Reader]:
     return readers | dict.fromkeys(FROM_CONNECTION, partial(lut, channels=(3, channels)))
 
 
-def _makes_colours(tags: dict[bytes, bytes], space: bytes, connection: bytes) -> bool:
-    """Return whether the tags say how a photo's numbers become colours."""
+def _makes_colours(tags: dict[bytes, bytes], space: bytes) -> bool:
+    """Return whether the tags say how a photo's numbers become colours.
+
+    Primaries and curves do so also in a profile that connects to Lab: LittleCMS converts them.
+    """
     if TO_CONNECTION[0] in tags or (space == b"GRAY" and b"kTRC" in tags):
         return True
-    return connection == b"XYZ " and all(name in tags for name in (*COLOURANTS, *CURVES))
+    return all(name in tags for name in (*COLOURANTS, *CURVES))
 
 
 def _texts(version: int) -> dict[bytes, bytes]:

@@ -115,11 +115,12 @@ def cleaned(original: bytes) -> CleanPhoto:
 def _segments(original: bytes) -> Iterator[Segment]:
     """Yield every whole segment up to EOI.
 
-    A file that is cut off after its first scan began yields the segments that are whole. Raises
+    A file that is cut off after its first scan began yields the segments that are whole, and EOI where
+    its only scan ended at a marker: decoders read the rows that lack as grey then, without an error. Raises
     NotAPhoto (MALFORMED) for a file that is cut off earlier, and for a segment that contradicts its
     own counts.
     """
-    position, scanned, interval = len(START), False, 0
+    position, scanned, ended, interval = len(START), False, False, 0
     frame: Frame | None = None
     try:
         while True:
@@ -132,7 +133,11 @@ def _segments(original: bytes) -> Iterator[Segment]:
                 interval = int.from_bytes(segment.body)
             elif segment.marker == SOS:
                 restarts = frame.restarts(segment.body, interval) if frame else None
+                start, whole = segment.end, frame and frame.holds_one_scan(segment.body)
                 segment = _with_scan(original, segment, restarts)
+                ended = ended or bool(
+                    whole and not scanned and start + len(segment.scan) < len(original)
+                )
                 scanned = True
             yield segment
             if segment.marker == EOI:
@@ -141,6 +146,8 @@ def _segments(original: bytes) -> Iterator[Segment]:
     except _CutError as cut:
         if not scanned:
             raise malformed(f"{cut} runs past the end") from None
+    if ended:
+        yield Segment(EOI, b"", b"", len(original))
 
 
 def _segment(original: bytes, position: int) -> Segment:

@@ -97,6 +97,8 @@ class ImageData:
         for _ in pieces:
             pass
         if stream.unpacked > expected:
+            # The same bytes are unpacked once more, and count once.
+            self.unpacked -= stream.unpacked
             return [self._packed(bodies, expected)]
         if stream.end is None:
             return bodies
@@ -116,7 +118,8 @@ class _Stream:
     """A zlib stream in the bodies of chunks.
 
     `unpacked` counts the bytes that came out. `end` is (body, offset) behind the stream once its end
-    was read. It is None before, and where the stream goes on to the end of the last body.
+    was read. It is None before, and where the stream goes on to the end of the last body. Behind the
+    first byte that passes the image nothing is unpacked or checked, because decoders end before it.
     """
 
     def __init__(self, bodies: list[bytes], image_data: ImageData) -> None:
@@ -126,28 +129,32 @@ class _Stream:
         self._unpacker = zlib.decompressobj()
 
     def pieces(self, expected: int) -> Iterator[bytes]:
-        """Yield what comes out, up to the stream's end or the first piece that passes `expected` bytes."""
+        """Yield what comes out, up to the stream's end or the first byte behind `expected` ones."""
         for number, body in enumerate(self.bodies):
             for start in range(0, len(body), PACKED_BYTES):
                 packed = body[start : start + PACKED_BYTES]
                 behind = start + len(packed)
                 while packed and self.end is None and self.unpacked <= expected:
-                    yield self._piece(packed)
+                    yield self._piece(packed, expected)
                     packed = self._unpacker.unconsumed_tail
                     if self._unpacker.eof:
                         self.end = number, behind - len(self._unpacker.unused_data)
             if self.end or self.unpacked > expected:
                 return
         # What was read may wait for room in the output.
-        while self.unpacked <= expected and (piece := self._piece(b"")):
+        while self.unpacked <= expected and (piece := self._piece(b"", expected)):
             yield piece
 
-    def _piece(self, packed: bytes) -> bytes:
+    def _piece(self, packed: bytes, expected: int) -> bytes:
         """Return what comes out of these bytes, at most `UNPACKED_BYTES`; the rest waits."""
+        room = min(UNPACKED_BYTES, max(1, expected - self.unpacked))
         try:
-            piece = self._unpacker.decompress(packed, UNPACKED_BYTES)
+            piece = self._unpacker.decompress(packed, room)
         except zlib.error:
-            raise malformed("the image data can't be unpacked") from None
+            if self.unpacked < expected:
+                raise malformed("the image data can't be unpacked") from None
+            # What is broken behind the image is more than the image, as a byte that can be unpacked is.
+            piece = b"\0"
         self.unpacked += len(piece)
         self.image_data.unpacked += len(piece)
         if self.image_data.unpacked > LONGEST:

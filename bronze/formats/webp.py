@@ -77,10 +77,7 @@ def _extended(header: RiffChunk, chunks: list[RiffChunk], missing: int) -> Clean
     _check(chunks)
     size = header.body[4:]
     width, height = _size(size)
-    if flags & ANIMATION_FLAG:
-        kept = _animation(chunks)
-    else:
-        kept = _picture(chunks, width * height, alpha=bool(flags & ALPHA_FLAG))
+    kept = _animation(chunks) if flags & ANIMATION_FLAG else _picture(chunks, width * height)
     if not any(chunk.kind in (*IMAGE, b"ANMF") for chunk in kept):
         raise malformed("no image data of the kind that the flags name")
     profile = rebuilt(metadata.get(b"ICCP", b"")) if flags & ICC_FLAG else None
@@ -124,20 +121,21 @@ def _frame(frame: RiffChunk) -> RiffChunk:
     """Return the frame of an animation with its image chunks alone; one that is cut off stays so."""
     inner = counted(_chunks(frame.body, FRAME_BYTES, frame.size), "chunks")
     width, height = _size(frame.body[6:12])
-    kept = map(_encoded, _picture(list(inner), width * height, alpha=True))
+    kept = map(_encoded, _picture(list(inner), width * height))
     head = frame.body[: FRAME_BYTES - 1] + bytes([frame.body[FRAME_BYTES - 1] & FRAME_FLAGS])
     body = head + b"".join(kept)
     return frame._replace(body=body, size=len(body) + frame.size - len(frame.body))
 
 
-def _picture(chunks: list[RiffChunk], pixels: int, *, alpha: bool) -> list[RiffChunk]:
+def _picture(chunks: list[RiffChunk], pixels: int) -> list[RiffChunk]:
     """Return the chunks of one image that a decoder reads: the first VP8 or VP8L, and alphas before a VP8.
 
-    `alpha` says whether the image may have alphas. They are all of one that is cut off before its VP8.
+    Alphas count whatever the flags say: libwebp's simple decoder shows them without asking. They are
+    all of an image that is cut off before its VP8.
     """
     alphas = list[RiffChunk]()
     for chunk in chunks:
-        if chunk.kind == b"ALPH" and alpha and not alphas:
+        if chunk.kind == b"ALPH" and not alphas:
             alphas.append(_alphas(chunk, pixels))
         elif chunk.kind == b"VP8 ":
             return [*alphas, chunk]

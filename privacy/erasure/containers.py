@@ -162,7 +162,10 @@ def _gzip(opener: Opener) -> Iterator[bytes]:
                 feed = member.unconsumed_tail or (b"" if member.eof else file.read(PIECE))
                 if not feed and not piece and not member.eof:
                     raise Undecoded("gzip, cut off")
-            feed = (member.unused_data + file.read(PIECE)).lstrip(b"\0")
+            feed = member.unused_data.lstrip(b"\0")
+            while len(feed) < 2 and (more := file.read(PIECE)):
+                # Zeros of any length may stand before the next member.
+                feed = (feed + more).lstrip(b"\0")
             if feed and not feed.startswith(b"\x1f\x8b"):
                 raise Undecoded("gzip, with other bytes behind its end")
 

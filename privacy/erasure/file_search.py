@@ -27,7 +27,7 @@ PATH = "path"
 KEY_COLUMNS = ("photo_id", "subject", "original", PATH)
 
 LARGEST_COLUMN = 1 << 30
-"""The bytes to which one column of a row group may unfold. No table here has a tenth of them."""
+"""The bytes to which a column of a row group that is read may unfold. No text here has a tenth of them."""
 
 LENGTH = 8
 """The last bytes of a Parquet file: the length of its footer, and the magic."""
@@ -102,9 +102,9 @@ class FileSearch:
         deep = deep and not is_journal(stored)
         with stored.open() as raw, pq.ParquetFile(raw) as file:
             schema = file.schema_arrow
-            _check_sizes(file.metadata)
             if not is_journal(stored):
                 key_columns = [name for name in KEY_COLUMNS if name in schema.names]
+                _check_sizes(file.metadata, key_columns)
                 for batch in file.iter_batches(columns=key_columns) if key_columns else ():
                     found.residue = found.residue or _in_keys(batch.to_pydict(), self.subject)
         if found.residue and not self.name:
@@ -115,6 +115,7 @@ class FileSearch:
         if has_clear_paths:
             columns.remove(PATH)
         with stored.open() as raw, pq.ParquetFile(raw, read_dictionary=plain) as file:
+            _check_sizes(file.metadata, columns)
             sizes = 64 if deep else 65_536
             for batch in file.iter_batches(sizes, columns=columns) if columns else ():
                 if deep and not found.residue:
@@ -138,11 +139,13 @@ def is_journal(stored: StoredObject) -> bool:
     return stored.name.rpartition("/")[0].endswith(catalog.ERASURES.name)
 
 
-def _check_sizes(metadata: pq.FileMetaData) -> None:
-    """Raise ArrowInvalid where a column unfolds to more than any of a table's would."""
+def _check_sizes(metadata: pq.FileMetaData, columns: list[str]) -> None:
+    """Raise ArrowInvalid where one of the columns that are read unfolds to more than any of a table's."""
+    paths = tuple(f"{name}." for name in columns)
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         for column in map(group.column, range(group.num_columns)):
-            if column.total_uncompressed_size > LARGEST_COLUMN:
+            is_read = f"{column.path_in_schema}.".startswith(paths)
+            if is_read and column.total_uncompressed_size > LARGEST_COLUMN:
                 raise pa.ArrowInvalid("a column unfolds to more than 1 GB")
 
 

@@ -82,7 +82,7 @@ BREAK = r"\s!-/:-@\[-`{-~\u2000-\u206f\u3000-\u303f\ufffd\ud800-\udfff"
 LAST = re.compile(rf"(?<=[^{BREAK}])(?=[{BREAK}])|(?<=[^{BREAK}][.')])")
 """The places where a name may end: behind a word, and behind a mark that may belong to it."""
 
-ESCAPED = re.compile(r"((?:\\+u[0-9a-fA-F]{4})+)|((?:\\+x[0-9a-fA-F]{2})+)|\\+(['\"])")
+ESCAPED = re.compile(r"((?:(?:\\+|%)u[0-9a-fA-F]{4})+)|((?:\\+x[0-9a-fA-F]{2})+)|\\+(['\"])")
 DIGITS = re.compile(r"[ux]([0-9a-fA-F]{2,4})")
 
 
@@ -112,8 +112,8 @@ def _behind_keys(content: bytes, lower: bytes) -> set[bytes]:
 
 
 def unescaped(text: str) -> str:
-    """Return a text without one layer of the escapes of JSON, of Python's `repr` and of HTML."""
-    if "\\" in text:
+    """Return a text without one layer of the escapes of JSON, JavaScript, Python's `repr` and HTML."""
+    if "\\" in text or "%u" in text:
         text = ESCAPED.sub(_character, text)
     return html.unescape(text) if "&" in text else text
 
@@ -148,7 +148,7 @@ def _names(behind: bytes) -> Iterator[str]:
 
 
 def _beginnings(text: str) -> Iterator[str]:
-    """Yield each beginning of a text that ends where a name may end, also of bytes in Latin-1."""
+    """Yield each beginning of a text that ends where a name may end, also of bytes in Windows-1252."""
     end = ENDING.search(text)
     text = text[: end.start()] if end else text
     if not text.isascii():
@@ -159,7 +159,7 @@ def _beginnings(text: str) -> Iterator[str]:
         if name:
             yield name
             if any("\udc80" <= each <= "\udcff" for each in name):
-                yield name.encode(errors="surrogateescape").decode("latin-1")
+                yield name.encode(errors="surrogateescape").decode("cp1252", "replace")
 
 
 def _character(escape: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 """The forms that one name, which is known in clear, may take in bytes.
 
-They are each case and form of Unicode, in UTF-8, UTF-16 and Latin-1, percent-encoded, and with the escapes of
-JSON, Python and HTML.
+They are each case and form of Unicode, in UTF-8, UTF-16 and Windows-1252 (which holds Latin-1's letters),
+percent-encoded, and with the escapes of JSON, JavaScript, Python and HTML.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from html.entities import codepoint2name
 
 from lake.look_alikes import APOSTROPHES, DASHES
@@ -22,7 +23,7 @@ SPACE_FORMS = (
 
 BEFORE = (
     rb"(?:(?<![A-Za-z])|(?<=%[0-9A-Fa-f]{2})|(?<=%25[0-9A-Fa-f]{2})|(?<=\\[nrtbf])"
-    rb"|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2}))"
+    rb"|(?<=[\\%]u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2}))"
 )
 BEHIND = rb"(?![A-Za-z])"
 BEFORE_WIDE = {"utf-16-le": rb"(?<![A-Za-z]\x00)", "utf-16-be": rb"(?<!\x00[A-Za-z])"}
@@ -33,6 +34,9 @@ SURE = 5
 
 NEIGHBOURS = 8
 """The bytes on each side of a shorter match of which most must be text."""
+
+LATIN = "\u024f"
+"""The last letter of the Latin alphabets in Unicode."""
 
 SHORTEST = 3
 """A name of fewer letters is taken for one only where it stands as a word, also in an id of a request."""
@@ -106,8 +110,8 @@ def _plain_beginnings(letters: str) -> list[bytes]:
         found |= {text.encode(errors="surrogateescape").lower(): None}
         found |= {text.encode("utf-16-le", "surrogatepass").lower().rstrip(b"\0"): None}
         found |= {text.encode("utf-16-be", "surrogatepass").lower().lstrip(b"\0"): None}
-        if all(each <= "\xff" for each in text):
-            found |= {text.encode("latin-1").lower(): None}
+        if western := _western(text):
+            found |= {western.lower(): None}
     return list(found)
 
 
@@ -116,20 +120,20 @@ def _escapes(letters: str) -> list[re.Pattern[bytes]]:
     so that it is fast."""
     texts = [text for letter in letters for text in _variants(letter)]
     contents = [text.encode(errors="surrogateescape") for text in texts]
-    contents += [text.encode("latin-1") for text in texts if text[0] <= "\xff" and len(text) == 1]
+    contents += [western for text in texts if len(text) == 1 and (western := _western(text))]
     codes = b"|".join({_hex(content[0], 2) for content in contents})
     units = b"|".join(
         {_hex(int.from_bytes(text.encode("utf-16-be", "surrogatepass")[:2]), 4) for text in texts}
     )
     return [
-        re.compile(rb"%%(?:25)*(?:%s)" % codes),
+        re.compile(rb"%%(?:25)*(?:%s|u(?:%s))" % (codes, units)),
         re.compile(rb"\\(?:x(?:%s)|u(?:%s)|['\"])" % (codes, units)),
         re.compile(rb"&(?:#[xX0-9]|[A-Za-z]{2,8};)"),
     ]
 
 
 def _forms(letter: str) -> bytes:
-    """Return the pattern of one character in bytes of ASCII, UTF-8 or Latin-1."""
+    """Return the pattern of one character in bytes of ASCII, UTF-8 or Windows-1252."""
     if letter.isspace():
         return b"(?:" + b"|".join(SPACE_FORMS) + b")"
     patterns = []
@@ -168,20 +172,28 @@ def _encoded(text: str) -> list[bytes]:
     content = text.encode(errors="surrogateescape")
     patterns = [re.escape(content)]
     contents = [content]
-    if "\x7f" < text <= "\xff":
-        latin = text.encode("latin-1")
-        patterns.append(re.escape(latin))
-        contents.append(latin)
+    if text > "\x7f" and (western := _western(text)):
+        patterns.append(re.escape(western))
+        contents.append(western)
     for each in contents:
         patterns.append(b"".join(rb"%%(?:25)*%s" % _hex(byte, 2) for byte in each))
         patterns.append(b"".join(rb"\\+x%s" % _hex(byte, 2) for byte in each))
     units = text.encode("utf-16-be", "surrogatepass")
-    pairs = (int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2))
-    patterns.append(b"".join(rb"\\+u%s" % _hex(unit, 4) for unit in pairs))
+    pairs = [_hex(int.from_bytes(units[at : at + 2]), 4) for at in range(0, len(units), 2)]
+    patterns.append(b"".join(rb"\\+u%s" % unit for unit in pairs))
+    patterns.append(b"".join(rb"%%(?:25)*u%s" % unit for unit in pairs))
     patterns.append(_entity(text))
     if text in ("'", '"', "\\"):
         patterns.append(rb"\\+" + re.escape(content))
     return patterns
+
+
+def _western(text: str) -> bytes:
+    """Return a text in Windows-1252, or in Latin-1; empty where neither has all of its characters."""
+    for encoding in ("cp1252", "latin-1"):
+        with suppress(UnicodeEncodeError):
+            return text.encode(encoding)
+    return b""
 
 
 def _entity(letter: str) -> bytes:
@@ -201,8 +213,16 @@ def _hex(number: int, digits: int) -> bytes:
 
 
 def _is_text_around(content: bytes, match: re.Match[bytes]) -> bool:
-    """Return whether most of the bytes around a match are text, in UTF-8 or Latin-1 with few accents."""
-    around = content[max(match.start() - NEIGHBOURS, 0) : match.end() + NEIGHBOURS]
+    """Return whether most of the bytes around a match are text: UTF-8, Latin-1 with few accents, or UTF-16
+    of Latin letters."""
+    start, end = match.span()
+    around = content[max(start - NEIGHBOURS, 0) : end + NEIGHBOURS]
+    if b"\0" in match[0]:
+        wide = content[max(start - NEIGHBOURS, start % 2) : end + NEIGHBOURS]
+        texts = [wide.decode(encoding, "replace") for encoding in BEFORE_WIDE]
+        latin = [[each for each in text if each.isprintable() and each <= LATIN] for text in texts]
+        if 4 * max(map(len, latin)) >= 3 * len(texts[0]):
+            return True
     letters = [
         each for each in around.decode(errors="ignore") if each.isprintable() or each in "\t\r\n"
     ]

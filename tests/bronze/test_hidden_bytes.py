@@ -451,7 +451,9 @@ IN_WEBP = {
         webp(LOSSY, (b"VP8 ", LOSSY[1] + NEEDLE), flags=0), webp(LOSSY, flags=0)),
     "in another kind of second image": (
         webp(LOSSLESS, (b"VP8L", NEEDLE), flags=SEEN), webp(LOSSLESS, flags=SEEN)),
-    "in alphas without their flag": (webp((b"ALPH", NEEDLE), LOSSY, flags=0), webp(LOSSY, flags=0)),
+    "behind alphas without their flag": (
+        webp((b"ALPH", ALPHAS + NEEDLE), LOSSY, flags=0),
+        webp((b"ALPH", ALPHAS), LOSSY, flags=0)),
     "in alphas beside VP8L": (
         webp((b"ALPH", NEEDLE), LOSSLESS, flags=SEEN), webp(LOSSLESS, flags=SEEN)),
     "behind the alphas": (
@@ -493,9 +495,65 @@ def test_reserved_bits_of_a_frame_go() -> None:
     assert clean(original).content == webp(HEAD, framed(LOSSY, flags=b"\3"), flags=MOVED)
 
 
+def test_alphas_without_their_flag_keep_the_mode_that_pillow_shows() -> None:
+    original = webp((b"ALPH", ALPHAS), LOSSY, flags=0)
+    content = clean(original).content
+    assert content == original
+    assert frames(content) == frames(original)
+    assert opened(content).mode == "RGBA"
+
+
 def test_alphas_keep_their_pixels() -> None:
     base = webp((b"ALPH", ALPHAS), LOSSY, flags=SEEN)
     assert opened(base).getchannel("A").tobytes() == ALPHAS[1:]
+
+
+# Photos that Pillow reads although they are broken
+
+
+NOISE = picture("RGB", size=(160, 120))
+NOISY = encoded(NOISE, "JPEG")
+
+
+def stray(end: int) -> bytes:
+    """A photo with a restart marker in its scan where none belongs, and bytes of its end left out."""
+    at = len(NOISY) // 2
+    while 0xFF in NOISY[at - 1 : at + 1]:
+        at += 1
+    return NOISY[:at] + b"\xff\xd3" + NOISY[at : len(NOISY) - end]
+
+
+@pytest.mark.parametrize("end", [0, 2, 100])
+def test_a_scan_that_is_cut_at_a_marker_is_read_as_before(end: int) -> None:
+    content = clean(stray(end)).content
+    assert frames(content) == frames(stray(end))
+    assert content.endswith(EOI)
+    assert content.count(EOI) == 1
+    assert len(content) < len(stray(end)) - 100 + end
+    assert clean(content).content == content
+
+
+def test_a_photo_that_is_cut_off_without_a_marker_stays_cut() -> None:
+    original = NOISY[: len(NOISY) // 2]
+    assert seen(original) is None
+    assert seen(clean(original).content) is None
+    assert EOI not in clean(original).content
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "RGB"])
+def test_image_data_with_a_wrong_checksum_are_cut_where_pillow_reads_them(mode: str) -> None:
+    photo = png(image=picture(mode))
+    packed = zlib.compress(zlib.decompress(data_of(photo)[1]) + b"\0")
+    original = with_data(photo, packed[:-4] + b"abcd")
+    assert frames(original) == frames(photo)
+    assert frames(clean(original).content) == frames(photo)
+
+
+def test_image_data_that_are_packed_anew_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = zlib.decompress(DATA)
+    monkeypatch.setattr(png_image_data, "LONGEST", len(rows) + 1)
+    longer = with_data(STILL, zlib.compress(rows + NEEDLE))
+    assert zlib.decompress(data_of(clean(longer).content)[1]) == rows
 
 
 # Hostile sizes

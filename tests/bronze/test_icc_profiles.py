@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 import zlib
 from functools import cache
@@ -136,7 +137,7 @@ ELEMENTS = element_lut(b"mAB ", (3, 3), points=3, gap=b"")
 BROKEN = {
     "nothing": b"",
     "no profile": NEEDLE * 40,
-    "cut off": PLAIN[:-1],
+    "cut off": PLAIN[:300],
     "no signature": PLAIN[:36] + b"none" + PLAIN[40:],
     "version 5": PLAIN[:8] + b"\5" + PLAIN[9:],
     "a device link": profile(matrix_tags(), kind=b"link"),
@@ -144,7 +145,8 @@ BROKEN = {
     "another connection": profile(matrix_tags(), connection=b"RGB "),
     "no tags": profile({}),
     "no blue": profile(WITHOUT_BLUE),
-    "primaries that connect to Lab": profile(matrix_tags(), connection=b"Lab "),
+    "a curve broken beside a LUT": profile(matrix_tags() | {b"A2B0": LUT, b"rTRC": xyz(1, 1, 1)}),
+    "a broken LUT before primaries": profile(matrix_tags() | {b"A2B0": b"mft2" + bytes(12)}),
     "a tag twice": NAMED[:132] + NAMED[144:156] + NAMED[144:],
     "too many tags": profile(matrix_tags() | {b"%04d" % n: b"" for n in range(100)}),
     "another type": profile(matrix_tags() | {b"rXYZ": b"text" + bytes(16)}),
@@ -176,15 +178,70 @@ def test_the_broken_profiles_would_be_whole_otherwise() -> None:
     assert rebuilt(profile({b"A2B0": ELEMENTS}))
 
 
-def test_a_tag_that_no_colour_depends_on_may_be_broken() -> None:
-    entry = PLAIN.index(b"chad")
-    lost = PLAIN[:entry] + b"priv" + struct.pack(">II", 2**31, 99) + PLAIN[entry + 12 :]
-    assert rebuilt(lost)
+def outside(icc: bytes, tag: bytes, start: int = 2**31, length: int = 99) -> bytes:
+    """The profile with that entry of its table pointing past the end."""
+    entry = icc.index(tag, 128)
+    return icc[: entry + 4] + struct.pack(">II", start, length) + icc[entry + 12 :]
+
+
+SWAPPED = matrix_tags() | {b"rXYZ": matrix_tags()[b"gXYZ"], b"gXYZ": matrix_tags()[b"rXYZ"]}
+EXTRA = SWAPPED | {b"A2B0": LUT, b"B2A2": LUT}
+OPTIONAL = {
+    "B2A0 broken": profile(SWAPPED | {b"B2A0": b"mft2" + bytes(12)}),
+    "A2B2 of an unknown type": profile(SWAPPED | {b"A2B2": b"mpet" + bytes(40)}),
+    "B2A2 outside": outside(profile(EXTRA), b"B2A2"),
+    "A2B0 outside": outside(profile(EXTRA), b"A2B0"),
+    "A2B0 at nothing": outside(profile(EXTRA), b"A2B0", 0, 0),
+    "chad short": profile(SWAPPED | {b"chad": SWAPPED[b"chad"][:20]}),
+    "chad of another type": profile(SWAPPED | {b"chad": xyz(1, 1, 1)}),
+    "chad outside": outside(profile(SWAPPED), b"chad"),
+    "wtpt of another type": profile(SWAPPED | {b"wtpt": b"sf32" + bytes(40)}),
+    "cicp short": profile(SWAPPED | {b"cicp": b"cicp" + bytes(4)}),
+    "version 3": profile(SWAPPED, version=3),
+    "a matrix that connects to Lab": profile(SWAPPED, connection=b"Lab "),
+}
+
+
+def shown(icc: bytes, intent: int, flags: int = 0) -> bytes | None:
+    """What LittleCMS shows of a photo with that profile, or None where it can't read it."""
+    try:
+        return ImageCms.profileToProfile(
+            picture("RGB", size=(64, 48)),
+            io.BytesIO(icc),
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=intent,
+            flags=flags,
+        ).tobytes()
+    except ImageCms.PyCMSError:
+        return None
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_a_tag_that_decides_no_colours_may_be_broken(name: str) -> None:
+    fresh = rebuilt(OPTIONAL[name])
+    assert fresh
+    assert rebuilt(fresh) == fresh
+    read = [intent for intent in range(4) if shown(OPTIONAL[name], intent)]
+    assert len(read) >= 3
+    for intent, flags in itertools.product(read, (0, 0x2000)):
+        assert shown(fresh, intent, flags) == shown(OPTIONAL[name], intent, flags), intent
+    assert shown(fresh, 0) != picture("RGB", size=(64, 48)).tobytes()
+
+
+@pytest.mark.parametrize("tag", [b"wtpt", b"A2B1"])
+def test_a_tag_of_one_intent_is_left_out_and_the_other_intents_stay(tag: bytes) -> None:
+    """LittleCMS reads a white point on behind the tag's end, where private bytes may stand."""
+    broken = {b"wtpt": SWAPPED[b"wtpt"][:12], b"A2B1": b"mpet" + bytes(40)}[tag]
+    original = profile(SWAPPED | {tag: broken})
+    fresh = rebuilt(original)
+    assert tag not in fresh
+    for intent in (0, 2):
+        assert shown(fresh, intent) == shown(original, intent) is not None
 
 
 def test_a_longer_file_than_the_profile_says_counts_up_to_there() -> None:
     assert rebuilt(PLAIN + NEEDLE) == rebuilt(PLAIN)
-    assert rebuilt(struct.pack(">I", len(PLAIN) - 4) + PLAIN[4:]) is None
+    assert rebuilt(struct.pack(">I", 300) + PLAIN[4:]) is None
 
 
 def test_a_profile_longer_than_any_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

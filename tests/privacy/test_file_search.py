@@ -100,6 +100,17 @@ def test_the_last_bytes_before_a_gzip_file_breaks_are_searched(tmp_path):
     assert search(path).residue == "the subject's name"
 
 
+@pytest.mark.parametrize("zeros", [0, 1, 2**16 - 1, 2**16, 2**17, 300_001])
+@pytest.mark.parametrize("behind", [b"", b"junk"])
+def test_a_member_behind_zeros_is_searched_and_other_bytes_are_told(tmp_path, zeros, behind):
+    path = tmp_path / "log.gz"
+    hidden = behind or gzip.compress(HIDDEN["the subject's name"])
+    path.write_bytes(gzip.compress(LINES) + bytes(zeros) + hidden)
+    found = search(path)
+    assert found.residue == (None if behind else "the subject's name")
+    assert found.undecoded == (["gzip, with other bytes behind its end"] if behind else [])
+
+
 @pytest.mark.parametrize("size", [100, 40_000])
 def test_a_piece_of_sparks_blocks_is_searched_from_its_first_whole_block(tmp_path, size):
     path = tmp_path / "broadcast_0_piece1"
@@ -209,6 +220,19 @@ def test_a_column_that_unfolds_too_far_can_not_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr("privacy.erasure.file_search.LARGEST_COLUMN", 1000)
     path = tmp_path / "part"
     pq.write_table(pa.table({"note": [str(n) for n in range(1000)]}), path)
+    assert search(path).residue == "a Parquet file that can't be read: ArrowInvalid"
+
+
+def test_a_column_that_is_not_read_may_unfold_to_any_size(tmp_path, monkeypatch):
+    monkeypatch.setattr("privacy.erasure.file_search.LARGEST_COLUMN", 1000)
+    path = tmp_path / "part"
+    photos = [b"photo %d" % n for n in range(1000)]
+    nested = [{"note": "x", "photo": photo} for photo in photos[:1]] + [None] * 999
+    pq.write_table(pa.table({"photo": photos, "about": nested}), path)
+    assert search(path).residue is None
+    assert search(path, deep=True).residue == "a Parquet file that can't be read: ArrowInvalid"
+    nested = [{"note": str(n)} for n in range(1000)]
+    pq.write_table(pa.table({"about": nested}), path)
     assert search(path).residue == "a Parquet file that can't be read: ArrowInvalid"
 
 

@@ -89,6 +89,51 @@ def test_a_bare_name_is_found_in_each_form(name, form, around):
     assert not NameForms("bert").in_bytes(content)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_short_name_in_utf_16_is_found_in_text_alone(encoding, start):
+    odd = b"\x01" * start
+    assert NameForms("Lé").in_bytes(odd + "hello Lé you".encode(encoding))
+    assert not NameForms("Lé").in_bytes(odd + "hello Léa, you".encode(encoding))
+    noise = bytes(range(128, 160))
+    assert not NameForms("Lé").in_bytes(odd + noise + "Lé".encode(encoding) + noise)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("O'Brien", b"O\x92Brien"),
+        ("O'Brien", b"O%92Brien"),
+        ("Šárka", b"\x8a\xe1rka"),
+        ("Anna-Lena", b"anna\x96lena"),
+        ("Zoé", b"Zo%u00e9"),
+        ("Zoé", b"Zo%u00C9"),
+        ("Zoé", b"Zo%25u00e9"),
+        ("Šárka", b"%u0160%E1rka"),
+        ("Šárka", b"name=%u0161%u00e1rka"),
+        ("anna", b"%u00efanna"),
+    ],
+)
+def test_a_bare_name_is_found_in_windows_1252_and_in_javascripts_escapes(name, content):
+    assert NameForms(name).in_bytes(b"of " + content + b" and more")
+    assert not NameForms("bert").in_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "behind"),
+    [
+        ("O’Brien", b"=O\x92Brien/1.jpg"),
+        ("Šárka", b"=\x8a\xe1rka/1.jpg"),
+        ("Zoé", b"=Zo%u00e9/1.jpg"),
+        ("Zoé", b"=Zo%25u00E9/1.jpg"),
+        ("Šárka", b"%3D%u0160%u00E1rka/1.jpg"),
+        ("😀", b"=%uD83D%uDE00/1.jpg"),
+    ],
+)
+def test_a_name_behind_the_key_is_found_in_those_too(name, behind):
+    assert matcher(name).in_bytes(b"landing/subject" + behind) == "the subject's name"
+
+
 @pytest.mark.parametrize("case", [str.upper, str.lower, str.title, str.swapcase])
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_a_bare_name_is_found_in_each_case(case, form):
