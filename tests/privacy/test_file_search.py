@@ -1,6 +1,7 @@
 """Residues hidden in containers are found, a lake without any is clean, and what can't be decoded is told."""
 
 import gzip
+import itertools
 import json
 import shutil
 import struct
@@ -137,6 +138,7 @@ def test_a_piece_of_sparks_blocks_is_searched_from_its_first_whole_block(tmp_pat
         ("a", gzip.compress(b"PAR1" + b"x" * 9), "Parquet in another container, or encrypted, "),
         ("a", gzip.compress(gzip.compress(gzip.compress(gzip.compress(b"x")))), "gzip in 3 other"),
     ],
+    ids=itertools.count(),
 )
 def test_what_can_not_be_decoded_is_told(tmp_path, name, content, told):
     (tmp_path / name).write_bytes(content)
