@@ -66,10 +66,14 @@ class Admission:
         """Return the keyed hash of a photo's bytes as they arrived."""
         return self.originals(content)
 
-    def keeps_out(self, original: str, *, subject: str | None) -> bool:
-        """Return whether these bytes were erased. A photo that has a subject is that subject's own, so its
-        bytes never keep it out."""
-        return subject is None and self.tombstone(original.encode()) in self.tombstones
+    def keeps_out(self, content: bytes, *, subject: str | None) -> bool:
+        """Return whether these bytes were erased. A photo that has a subject is that subject's own: only the
+        erasure of this very photo of the subject keeps it out, by its photo_id, and no erasure of a photo
+        with the same bytes."""
+        known = [self.photo_id(content, subject=subject)]
+        if subject is None:
+            known.append(self.original(content))
+        return any(self.tombstone(each.encode()) in self.tombstones for each in known)
 
 
 def size(arrival: Arrival) -> tuple[int, int]:
@@ -166,8 +170,7 @@ def read_one(
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
         content = landing.read(arrival.landing)
-        original = admission.original(content)
-        if admission.keeps_out(original, subject=arrival.subject):
+        if admission.keeps_out(content, subject=arrival.subject):
             return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
         photo = clean(content)
     except ObjectGone:
@@ -179,7 +182,7 @@ def read_one(
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
         "photo_id": admission.photo_id(content, subject=arrival.subject),
-        "original": original,
+        "original": admission.original(content),
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,

@@ -179,7 +179,8 @@ def _may_return(
 def _not_erased(photos: DataFrame, pseudonyms: Pseudonyms, barred: frozenset[str]) -> DataFrame:
     """Return the photos that no tombstone in `barred` keeps out.
 
-    A photo with a subject is kept out by the subject's tombstone, one without by the tombstone of its bytes.
+    A photo with a subject is kept out by the subject's tombstone, one without by the tombstone of its bytes;
+    both are by the tombstone of their photo_id.
     """
     tombstone = pseudonyms.tombstones
 
@@ -190,6 +191,7 @@ def _not_erased(photos: DataFrame, pseudonyms: Pseudonyms, barred: frozenset[str
                 row["photo_id"]
                 for row in rows
                 if tombstone((row["subject"] or row["original"] or "").encode()) in barred
+                or tombstone(row["photo_id"].encode()) in barred
             ]
             yield pa.RecordBatch.from_pydict({"photo_id": pa.array(ids, pa.string())})
 

@@ -1,4 +1,4 @@
-"""The command `erase`: it removes a subject from every store with a certificate, or searches for traces."""
+"""The command `erase`: it removes a subject or a photo from every store, or searches for traces."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from lake.context import Context
 from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureMode, ErasureState
 from lake.readable_lake import Lake
 from privacy import tombstones
+from privacy.audit import auditor
 from privacy.erasure import certificate, certificate_check, request_journal, verification
 from privacy.erasure.completion import check, finish_due
 from privacy.erasure.erase import erase
 from privacy.erasure.request_journal import ErasureRequest
-from privacy.erasure.subject_matcher import SubjectMatcher
+from privacy.erasure.subject_matcher import matcher_of
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Erase a subject, or search again for what an erasure may have left.
+    """Erase a subject or a photo, or search again for what an erasure may have left.
 
     Raises as `privacy.erasure.erase.erase` and as `verify`.
     """
@@ -33,22 +34,29 @@ def run(words: Words, settings: Settings, console: Console) -> None:
         with reading(settings, console) as lake:
             verify(lake, settings, console, words.verify, deep=words.deep)
         return
-    existing_lake(settings)
+    files = existing_lake(settings)
+    photo = words.photo and auditor.photo_named(files.root, words.photo)
     with writing(settings, console) as context, recorded(context, ERASE) as step:
         mode = ErasureMode(words.mode)
-        say(console, understood(context.lake, words, console))
+        say(console, understood(context.lake, words, console, photo=photo))
         erasure = erase(
-            step, subject=words.subject, request=words.request, mode=mode, is_exact=words.exact
+            step,
+            subject=words.subject,
+            photo=photo,
+            request=words.request,
+            mode=mode,
+            is_exact=words.exact,
         )
         show(console, context.lake, erasure)
 
 
-def understood(lake: Lake, words: Words, console: Console) -> str:
-    """Return whom an erasure removes, in full: it can't be undone. A log names nobody."""
-    who = subject_on(console, words.subject)
+def understood(lake: Lake, words: Words, console: Console, *, photo: str | None = None) -> str:
+    """Return what an erasure removes, in full: it can't be undone. A log names nobody, and no photo."""
+    what = "the photo" if photo else "the subject"
+    who = subject_on(console, photo or words.subject)
     known = request_journal.last(lake).get(words.request)
     begun = f"which is {known.state}" if known else "a new one"
-    return f"erasing the subject {who}: request {words.request}, {begun}, mode {words.mode}."
+    return f"erasing {what} {who}: request {words.request}, {begun}, mode {words.mode}."
 
 
 def finish_due_erasures(context: Context) -> None:
@@ -102,10 +110,10 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
     if erasure.subject not in holding:
         certificates.raise_faults()
         raise BadInput(
-            f"The tombstone of {erasure.request} was lifted or has expired: its subject may have sent photos "
-            f"again, so finding some proves nothing. The certificate {erasure.certificate} is still valid."
+            f"The tombstone of {erasure.request} was lifted or has expired: what it kept out may have "
+            f"been sent again, so what is found proves nothing. The certificate {erasure.certificate} is still valid."
         )
-    search = SubjectMatcher(keys, erasure.subject, erasure.photo_ids, holding)
+    search = matcher_of(keys, erasure, holding)
     result = verification.verify(lake, settings, erasure, search, deep=deep)
     if certificates.made_before:
         names = ", ".join(certificates.made_before)
@@ -114,7 +122,7 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
         certificates.raise_faults()
         raise Pending(
             f"{erasure.request} is pending until {certificate.iso_time(erasure.due_at)}: "
-            f"{len(result.residues):,} traces of the subject are left until then."
+            f"{len(result.residues):,} traces of what was erased are left until then."
         )
     if result.residues:
         for fault in certificates.faults:

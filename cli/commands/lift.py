@@ -1,4 +1,4 @@
-"""The command `lift`: it lets a subject that was erased send photos again."""
+"""The command `lift`: it lets a subject or a photo that was erased be sent again."""
 
 from __future__ import annotations
 
@@ -15,31 +15,38 @@ from conf.errors import BadInput
 from conf.settings import Settings
 from lake.enums import ErasureState
 from privacy import tombstones
+from privacy.audit import auditor
 from privacy.erasure import request_journal
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Lift the tombstone of a subject.
+    """Lift the tombstone of a subject or of a photo.
 
-    Raises BadInput where no tombstone keeps the subject out, or a request of the subject is not certified
-    yet.
+    Raises BadInput where no tombstone keeps it out, or a request for it is not certified yet.
     """
-    existing_lake(settings)
+    files = existing_lake(settings)
+    photo = words.photo and auditor.photo_named(files.root, words.photo)
     with writing(settings, console) as context, recorded(context, "lift"):
-        who = subject_on(console, words.subject)
-        say(console, f"lifting what keeps the subject {who} out.")
-        subject = context.pseudonyms.tombstone(context.pseudonyms.subject(words.subject))
+        what = "photo" if photo else "subject"
+        who = subject_on(console, photo or words.subject)
+        say(console, f"lifting what keeps the {what} {who} out.")
+        keys = context.pseudonyms
+        tombstone = keys.tombstone(photo or keys.subject(words.subject))
         requests = request_journal.last(context.lake).values()
         uncertified = [
             each.request
             for each in requests
-            if each.subject == subject and not each.has_reached(ErasureState.CERTIFIED)
+            if each.subject == tombstone and not each.has_reached(ErasureState.CERTIFIED)
         ]
         if uncertified:
             raise BadInput(
                 f"The request {uncertified[0]} is not certified yet, and its verification would find the "
                 f"photos that come again: finish it first with the same erase command."
             )
-        if not tombstones.lift(context.lake, subject, now=datetime.now(UTC)):
-            raise BadInput("No tombstone keeps that subject out: there is nothing to lift.")
-        console.print("lifted: photos that this person sends from now on are taken in again.")
+        lift = tombstones.lift_photo if photo else tombstones.lift
+        if not lift(context.lake, tombstone, now=datetime.now(UTC)):
+            raise BadInput(f"No tombstone keeps that {what} out: there is nothing to lift.")
+        sent = "this photo, when it is sent from now on, is"
+        if not photo:
+            sent = "photos that this person sends from now on are"
+        console.print(f"lifted: {sent} taken in again.")

@@ -31,7 +31,8 @@ from lake.writable_lake import WritableLake
 class ErasureRequest:
     """One request for erasure in one state, which it reached at the time `at`.
 
-    `subject` is the tombstone of the subject. `counts` has the number of rows by table, the number of landing
+    `subject` is the tombstone of the subject, or with `of_photo` that of the one photo that was asked for.
+    `counts` has the number of rows by table, the number of landing
     objects (`landing`), and by model version the number of erased photos that it was fitted on
     (`FITTED_PREFIX`) or may have been fitted on (`POSSIBLY_FITTED_PREFIX`). `due_at` is when old files may be
     removed. `certificate` is the id of the request's certificate. `entry` numbers the rows of the journal.
@@ -58,6 +59,7 @@ class ErasureRequest:
     certificates: int = 0
     head: str | None = None
     hmac: str | None = None
+    of_photo: bool = False
 
     @property
     def fitted(self) -> list[str]:
@@ -129,6 +131,7 @@ class ErasureRequest:
             certificates=row.get("certificates") or 0,
             head=row.get("head"),
             hmac=row.get("hmac"),
+            of_photo=row.get("of_photo") or False,
         )
 
 
