@@ -69,8 +69,14 @@ class Admission:
         return self.originals(content)
 
     def keeps_out(self, content: bytes, *, subject: str | None) -> bool:
-        """Return whether these bytes were erased. A photo that has a subject is that subject's own, so its
-        bytes never keep it out."""
+        """Return whether these bytes were erased. A photo that has a subject is that subject's own: only the
+        erasure of this very photo of the subject keeps it out, by its photo_id, and no erasure of a photo
+        with the same bytes."""
+        if not self.tombstones:
+            return False
+        own = self.photo_id(content, subject=subject)
+        if self.photos.tombstones(own.encode()) in self.tombstones:
+            return True
         return subject is None and not self.tombstones.isdisjoint(self.photos.of(content))
 
 
@@ -168,7 +174,6 @@ def read_one(
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
         content = landing.read(arrival.landing)
-        original = admission.original(content)
         if admission.keeps_out(content, subject=arrival.subject):
             return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
         photo = clean(content)
@@ -181,7 +186,7 @@ def read_one(
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
         "photo_id": admission.photo_id(content, subject=arrival.subject),
-        "original": original,
+        "original": admission.original(content),
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,

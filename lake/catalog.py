@@ -205,7 +205,7 @@ ERASURES = Table(
     """request string, state string, mode string, subject string, photo_ids array<string>,
     counts map<string-bigint>, versions_before map<string-bigint>,
     versions_after map<string-bigint>, due_at timestamp, certificate string, at timestamp,
-    entry bigint, exact boolean, mentions bigint, certificates bigint, head string,
+    entry bigint, exact boolean, mentions bigint, of_photo boolean, certificates bigint, head string,
     acknowledged array<string>, hmac string""",
     numbers="count",
 )

@@ -30,7 +30,7 @@ def remove_photos(lake: WritableLake, photos: RowSource, *, layer: str) -> None:
     `layer` is the name that the commits carry. No chunk may be half published. Raises BadInput where one is,
     and Busy.
     """
-    staged = {chunk.number for chunk in _staged_with(lake, photos)}
+    staged = {chunk.number for chunk in staged_with(lake, photos)}
     measured_on = staged | chunk_measures.chunks_of(lake, photos)
     chunk_measures.forget(lake, measured_on, layer=layer)
     fault_points.at(f"{layer}: measures gone")
@@ -73,10 +73,10 @@ def published_chunks(lake: Lake, table: Table) -> list[Chunk]:
 
 def abandon_staged(lake: WritableLake, photos: RowSource) -> None:
     """Abandon the staged chunks that hold rows of the photos. The next run does their work again."""
-    abandon(lake, _staged_with(lake, photos))
+    abandon(lake, staged_with(lake, photos))
 
 
-def _staged_with(lake: Lake, photos: RowSource) -> list[Chunk]:
+def staged_with(lake: Lake, photos: RowSource) -> list[Chunk]:
     """Return the staged chunks that hold rows of the photos."""
     return [
         chunk

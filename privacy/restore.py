@@ -179,18 +179,18 @@ def _may_return(
 def _not_erased(photos: DataFrame, pseudonyms: Pseudonyms, barred: frozenset[str]) -> DataFrame:
     """Return the photos that no tombstone in `barred` keeps out.
 
-    A photo with a subject is kept out by the subject's tombstone, one without by the tombstone of its bytes.
+    A photo with a subject is kept out by the subject's tombstone, one without by the tombstone of its bytes;
+    both are by the tombstone of their photo_id.
     """
     tombstone = pseudonyms.tombstones
 
+    def is_barred(row: Mapping[str, str | None]) -> bool:
+        known = (row["subject"] or row["original"] or "", row["photo_id"] or "")
+        return any(tombstone(each.encode()) in barred for each in known)
+
     def erased(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rows = batch.to_pylist()
-            ids = [
-                row["photo_id"]
-                for row in rows
-                if tombstone((row["subject"] or row["original"] or "").encode()) in barred
-            ]
+            ids = [row["photo_id"] for row in batch.to_pylist() if is_barred(row)]
             yield pa.RecordBatch.from_pydict({"photo_id": pa.array(ids, pa.string())})
 
     erased_ids = photos.select("photo_id", "subject", "original").mapInArrow(

@@ -1,8 +1,11 @@
 """Tombstones: the subjects and photos that an erasure keeps out, until a tombstone is lifted or expires.
 
-The tombstone of a subject is a keyed hash of the pseudonym. The tombstone of a photo is a keyed hash of the
-keyed hash of its bytes. Tombstones have a key of their own, so neither a pseudonym nor a hash can be computed
-from one: a tombstone identifies a person only when that person sends photos again.
+The tombstone of a subject is a keyed hash of the pseudonym. A photo has two kinds of tombstones: keyed hashes
+of the keyed hash of its bytes keep the bytes out where they arrive without a subject, and keyed hashes of its
+photo_id keep them out where the same subject sends them. A subject's erasure makes the first kind only,
+because the subject's own tombstone keeps out all that the subject sends. Tombstones have a key of their own,
+so neither a pseudonym nor a hash can be computed from one: a tombstone identifies a person only when that
+person sends photos again.
 """
 
 from __future__ import annotations
@@ -53,18 +56,18 @@ def make(
     lake: WritableLake,
     request: str,
     *,
-    subject: str,
+    subjects: Iterable[str],
     photos: Iterable[str],
     now: datetime,
     expires_at: datetime | None,
 ) -> None:
-    """Make the tombstones `subject` and `photos`. They hold until `expires_at`; None means for good.
+    """Make the tombstones of `subjects` and `photos`. They hold until `expires_at`; None means for good.
 
     A tombstone that holds already stays as it is. One that was lifted or has expired holds again. Raises
     Busy.
     """
     holding_now = holding(lake, now=now)
-    kinds = dict.fromkeys(photos, PHOTO) | {subject: SUBJECT}
+    kinds = dict.fromkeys(photos, PHOTO) | dict.fromkeys(subjects, SUBJECT)
     rows = [
         {
             "tombstone": tombstone,
@@ -92,3 +95,17 @@ def lift(lake: WritableLake, subject: str, *, now: datetime) -> bool:
     lifted = {**row, "lifted_at": now}
     lake.put(catalog.TOMBSTONES, [lifted], keys=["tombstone"], chunk=NoChunk(ERASE))
     return True
+
+
+def lift_photo(lake: WritableLake, photo: str, *, now: datetime) -> bool:
+    """End the tombstone `photo` of a photo_id and those that the same request made; return whether it held.
+
+    So the photo may come again from its subject, and without a subject. Raises Busy.
+    """
+    rows = lake.records(catalog.TOMBSTONES)
+    held = [row for row in rows if row["of"] == PHOTO and not _has_lapsed(row, now)]
+    requests = {row["request"] for row in held if row["tombstone"] == photo}
+    lifted = [{**row, "lifted_at": now} for row in held if row["request"] in requests]
+    if lifted:
+        lake.put(catalog.TOMBSTONES, lifted, keys=["tombstone"], chunk=NoChunk(ERASE))
+    return bool(lifted)

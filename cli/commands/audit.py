@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,6 @@ from cli.lake_access import existing_lake
 from cli.output import audit_table
 from cli.output.sentences import say
 from conf.errors import BadInput
-from conf.identifiers import SHORTEST
 from conf.settings import Settings
 from lake import lake_format
 from lake.subject_paths import check_subject
@@ -23,9 +21,6 @@ from privacy import near_names
 from privacy.audit import audit_log, auditor
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion
-
-PHOTO_ID = re.compile(f"[0-9a-f]{{{SHORTEST},64}}")
-"""A photo_id, or the beginning of one."""
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
@@ -59,10 +54,6 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 
 def question(words: Words) -> AuditQuestion:
     """Return the question that the words of the command line ask. Raises BadInput."""
-    if words.photo is not None and not PHOTO_ID.fullmatch(words.photo):
-        raise BadInput(
-            f"--photo {words.photo} is no photo_id: give its 64 hex digits, or the first {SHORTEST} or more."
-        )
     table, version = None, None
     if words.version is not None:
         name, version = _parsed_version(words.version)

@@ -1,4 +1,4 @@
-"""The command `erase`: it removes a subject from every store with a certificate, or searches for traces."""
+"""The command `erase`: it removes a subject or a photo from every store, or searches for traces."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureMode
 from lake.readable_lake import Lake
 from lake.subject_paths import check_subject
 from privacy import tombstones
+from privacy.audit import auditor
 from privacy.erasure import certificate, certificate_check, request_journal, verification
 from privacy.erasure.completion import check, finish_due
 from privacy.erasure.erase import erase
 from privacy.erasure.erasure_request import ErasureRequest
-from privacy.erasure.subject_matcher import SubjectMatcher
+from privacy.erasure.subject_matcher import matcher_of
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Erase a subject, or search again for what an erasure may have left.
+    """Erase a subject or a photo, or search again for what an erasure may have left.
 
     Raises as `privacy.erasure.erase.erase` and as `verify`.
     """
@@ -34,13 +35,17 @@ def run(words: Words, settings: Settings, console: Console) -> None:
         with reading(settings, console) as lake:
             verify(lake, settings, console, words.verify, deep=words.deep)
         return
-    check_subject(words.subject, lake_format.name_rule(existing_lake(settings)))
+    files = existing_lake(settings)
+    if words.subject is not None:
+        check_subject(words.subject, lake_format.name_rule(files))
+    photo = words.photo and auditor.photo_named(files.root, words.photo)
     with writing(settings, console) as context, recorded(context, ERASE) as step:
         mode = ErasureMode(words.mode)
-        say(console, understood(context, words, console))
+        say(console, understood(context, words, console, photo=photo))
         erasure = erase(
             step,
             subject=words.subject,
+            photo=photo,
             request=words.request,
             mode=mode,
             is_exact=words.exact,
@@ -49,13 +54,16 @@ def run(words: Words, settings: Settings, console: Console) -> None:
         show(console, context.lake, erasure)
 
 
-def understood(context: Context, words: Words, console: Console) -> str:
-    """Return whom an erasure removes, in full: it can't be undone. A log names nobody."""
-    who = subject_on(console, words.subject)
+def understood(
+    context: Context, words: Words, console: Console, *, photo: str | None = None
+) -> str:
+    """Return what an erasure removes, in full: it can't be undone. A log names nobody, and no photo."""
+    what = "the photo" if photo else "the subject"
+    who = subject_on(console, photo or words.subject)
     key = context.pseudonyms.certificates
     known = request_journal.last(context.lake, key).get(words.request)
     begun = f"which is {known.state}" if known else "a new one"
-    return f"erasing the subject {who}: request {words.request}, {begun}, mode {words.mode}."
+    return f"erasing {what} {who}: request {words.request}, {begun}, mode {words.mode}."
 
 
 def finish_due_erasures(context: Context) -> None:
@@ -111,10 +119,11 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
     if erasure.subject not in holding:
         certificates.raise_faults()
         raise BadInput(
-            f"The tombstone of {erasure.request} was lifted or has expired: its subject may have sent photos "
-            f"again, so finding some proves nothing. The certificate {erasure.certificate} is still valid."
+            f"The tombstone of {erasure.request} was lifted or has expired: what it kept out may have been "
+            f"sent again, so what is found proves nothing. The certificate {erasure.certificate} is still "
+            f"valid."
         )
-    search = SubjectMatcher(keys, erasure.subject, erasure.photo_ids, holding)
+    search = matcher_of(keys, erasure, holding)
     result = verification.verify(lake, settings, erasure, search, deep=deep)
     if certificates.made_before:
         names = ", ".join(certificates.made_before)
@@ -123,7 +132,7 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
         certificates.raise_faults()
         raise Pending(
             f"{erasure.request} is pending until {certificate.iso_time(erasure.due_at)}: "
-            f"{len(result.residues):,} traces of the subject are left until then."
+            f"{len(result.residues):,} traces of what was erased are left until then."
         )
     if result.residues:
         for fault in certificates.faults:

@@ -1,4 +1,4 @@
-"""The command `lift`: it lets a subject that was erased send photos again."""
+"""The command `lift`: it lets a subject or a photo that was erased be sent again."""
 
 from __future__ import annotations
 
@@ -17,34 +17,45 @@ from lake import lake_format
 from lake.enums import ErasureState
 from lake.subject_paths import check_subject
 from privacy import tombstones
+from privacy.audit import auditor
 from privacy.erasure import request_journal
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Lift the tombstone of a subject.
+    """Lift the tombstone of a subject or of a photo.
 
-    Raises BadInput where no tombstone keeps the subject out, or a request of the subject is not certified
-    yet.
+    Raises BadInput where no tombstone keeps it out, or a request for it is not certified yet.
     """
-    check_subject(words.subject, lake_format.name_rule(existing_lake(settings)))
+    files = existing_lake(settings)
+    if words.subject is not None:
+        check_subject(words.subject, lake_format.name_rule(files))
+    photo = words.photo and auditor.photo_named(files.root, words.photo)
     with writing(settings, console) as context, recorded(context, "lift"):
-        who = subject_on(console, words.subject)
-        say(console, f"lifting what keeps the subject {who} out.")
-        subject = context.pseudonyms.tombstone(context.pseudonyms.subject(words.subject))
-        key = context.pseudonyms.certificates
-        requests = request_journal.last(context.lake, key).values()
+        what = "photo" if photo else "subject"
+        who = subject_on(console, photo or words.subject)
+        say(console, f"lifting what keeps the {what} {who} out.")
+        keys = context.pseudonyms
+        tombstone = keys.tombstone(photo or keys.subject(words.subject))
+        requests = request_journal.last(context.lake, keys.certificates).values()
         uncertified = [
             each.request
             for each in requests
-            if each.subject == subject and not each.has_reached(ErasureState.CERTIFIED)
+            if each.subject == tombstone and not each.has_reached(ErasureState.CERTIFIED)
         ]
         if uncertified:
             raise BadInput(
                 f"The request {uncertified[0]} is not certified yet, and its verification would find the "
                 f"photos that come again: finish it first with the same erase command."
             )
-        keeping = sorted(context.pseudonyms.subject_tombstones([words.subject]))
         now = datetime.now(UTC)
-        if not sum(tombstones.lift(context.lake, each, now=now) for each in keeping):
-            raise BadInput("No tombstone keeps that subject out: there is nothing to lift.")
-        console.print("lifted: photos that this person sends from now on are taken in again.")
+        if photo:
+            is_lifted = tombstones.lift_photo(context.lake, tombstone, now=now)
+        else:
+            keeping = sorted(keys.subject_tombstones([words.subject]))
+            is_lifted = sum(tombstones.lift(context.lake, each, now=now) for each in keeping) > 0
+        if not is_lifted:
+            raise BadInput(f"No tombstone keeps that {what} out: there is nothing to lift.")
+        sent = "this photo, when it is sent from now on, is"
+        if not photo:
+            sent = "photos that this person sends from now on are"
+        console.print(f"lifted: {sent} taken in again.")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from cli.command import Command, Words, lacking, whole_number
 from cli.known_names import AUDITED_TABLES, RESTORED_TABLES
 from cli.parameters import PATH, Argument, Flag, Option
 from conf.errors import BadInput
+from conf.identifiers import SHORTEST, SHOWN
 from lake.enums import ErasureMode
 from lake.subject_names import normalised
 from lake.subject_paths import EMPTY, NAME_ALONE
 from privacy.erasure.name_forms import NameForms
+
+PHOTO_ID = re.compile(f"[0-9a-f]{{{SHORTEST},64}}")
+"""A photo_id, or the beginning of one."""
 
 SUBJECT = "as in the name of the folder subject=S"
 
@@ -19,6 +25,7 @@ def _check_audit(words: Words) -> None:
         raise lacking("audit", "--subject S or --photo ID", "audit --subject anna --history")
     if words.subject is not None:
         _check_subject(words.subject)
+    _check_photo(words.photo)
 
 
 def _check_subject(subject: str) -> None:
@@ -30,33 +37,62 @@ def _check_subject(subject: str) -> None:
         raise BadInput(NAME_ALONE)
 
 
+def _check_photo(photo: str | None) -> None:
+    """Raises BadInput where a text is neither a photo_id nor the beginning of one."""
+    if photo is not None and not PHOTO_ID.fullmatch(photo):
+        raise BadInput(
+            f"--photo {photo} is no photo_id: give its 64 hex digits, or the first {SHORTEST} or more."
+        )
+
+
 def _check_erase(words: Words) -> None:
     if words.verify is not None:
+        given = (words.subject, words.photo)
         others = (words.request, words.mode, words.exact, words.acknowledge)
-        if words.subject is not None or any(others):
+        if any(each is not None for each in given) or any(others):
             raise BadInput(
                 "--verify ID goes with no other option but --deep; leave the others out."
             )
         return
     if words.subject is not None:
         _check_subject(words.subject)
-    if not words.subject or not words.request:
+    _check_photo(words.photo)
+    if not (words.subject or words.photo) or not words.request:
         raise lacking(
             "erase",
-            "--subject S and --request ID, or --verify ID",
+            "--subject S or --photo ID, and --request ID, or --verify ID",
             "erase --subject anna --request R-17",
         )
     if words.deep:
         raise BadInput("--deep goes with --verify ID; erase first, and verify with a second call.")
-    if len(normalised(words.subject)) > 1 and NameForms(words.subject).in_id(words.request):
+    if words.photo is not None:
+        _check_erase_of_photo(words)
+    elif len(normalised(words.subject)) > 1 and NameForms(words.subject).in_id(words.request):
         raise BadInput(
             "--request names the subject, and it is kept for good; give it a neutral id."
         )
     words.mode = words.mode or ErasureMode.DEFERRED
 
 
+def _check_erase_of_photo(words: Words) -> None:
+    """Raises BadInput where a photo's erasure is asked for with what goes with a name alone, or the request
+    holds the photo's id."""
+    if words.exact:
+        raise BadInput(
+            "--exact goes with --subject S; a photo has no name that others may stand near."
+        )
+    if len(words.photo) >= SHOWN and words.photo[:SHOWN] in words.request.lower():
+        raise BadInput(
+            "--request holds the photo's id, and it is kept for good; give it a neutral id."
+        )
+
+
 def _check_lift(words: Words) -> None:
-    _check_subject(words.subject)
+    if words.subject is None and words.photo is None:
+        raise lacking("lift", "--subject S or --photo ID", "lift --subject anna")
+    _check_photo(words.photo)
+    if words.subject is not None:
+        _check_subject(words.subject)
 
 
 def _check_restore(words: Words) -> None:
@@ -105,13 +141,14 @@ COMMANDS = (
     ),
     Command(
         name="erase",
-        help="remove a subject from every place, and certify it",
+        help="remove a subject or one photo from every place, and certify it",
         example=(
             "erase --subject anna --request R-17",
             "the person's data is removed, with a certificate",
         ),
         parameters=(
             Option("--subject", "S", SUBJECT, takes_blanks=True),
+            Option("--photo", "ID", "a photo_id: erase this one photo, with or without a subject"),
             Option("--request", "ID", "an id for the request, which names nobody"),
             Option(
                 "--mode",
@@ -130,15 +167,20 @@ COMMANDS = (
             Option("--verify", "ID", "search again for what a request erased"),
             Flag("--deep", "with --verify: decode every column"),
         ),
+        exclusive=(("subject", "photo"),),
         check=_check_erase,
         takes_landing=True,
         erases=True,
     ),
     Command(
         name="lift",
-        help="let a subject that was erased send photos again",
+        help="let a subject or a photo that was erased come again",
         example=("lift --subject anna", "anna may send photos again"),
-        parameters=(Option("--subject", "S", SUBJECT, required=True, takes_blanks=True),),
+        parameters=(
+            Option("--subject", "S", SUBJECT, takes_blanks=True),
+            Option("--photo", "ID", "a photo_id that was erased with erase --photo"),
+        ),
+        exclusive=(("subject", "photo"),),
         check=_check_lift,
     ),
     Command(

@@ -56,6 +56,15 @@ METHOD = (
     "UTF-16 and Latin-1, percent-encoded, and escaped as in JSON and HTML; the bare name as a word, in the "
     "same forms and in any case, where name_in_clear says that the command knew it",
 )
+PHOTO_METHOD = (
+    "tombstones keep out the photo where the same subject, or nobody, sends it, and copies without a subject",
+    "landing objects with the photo's bytes, of the same subject or of none, were deleted; the same bytes "
+    "under another subject are that subject's photo, and stayed",
+)
+"""The first lines of the method where one photo was erased."""
+
+ASKED_SUBJECT, ASKED_PHOTO = "a subject", "one photo, with copies of its bytes without a subject"
+
 NOT_COVERED = (
     "copies outside the stores named here: exports, backups, what a provider keeps",
     "photos that were encoded anew and sent without a subject",
@@ -217,6 +226,7 @@ def _told(
     return {
         "certificate": erasure.certificate,
         "request": erasure.request,
+        "asked": ASKED_PHOTO if erasure.of_photo else ASKED_SUBJECT,
         "part": PARTS[result is not None],
         "result": _outcome(erasure, result),
         "mode": erasure.mode,
@@ -229,7 +239,7 @@ def _told(
         "photos": len(erasure.photo_ids),
         "versions_before": dict(erasure.versions_before),
         "versions_after": dict(erasure.versions_after),
-        "method": METHOD,
+        "method": (*PHOTO_METHOD, *METHOD[2:]) if erasure.of_photo else METHOD,
         "due": None if result else _due(erasure),
         "verification": result and _verification(result),
         "not_covered": NOT_COVERED,

@@ -129,7 +129,7 @@ def _write_first_part(context: Context, erasure: ErasureRequest) -> str:
 def _verify(
     context: Context, erasure: ErasureRequest, *, name: str | None
 ) -> verification.SearchResult:
-    """Search every store for what is left of the subject. Raises LeftBehind where something is found.
+    """Search every store for what is left of what was erased. Raises LeftBehind where something is found.
 
     The bare name is no reason where the request is `exact`, because it may be another word. Where it is one,
     the journal records it: a command that doesn't know the name may not certify the request.
@@ -158,7 +158,7 @@ def check(result: verification.SearchResult) -> None:
     """Raise LeftBehind, naming what was found, where a verification found anything."""
     if result.residues:
         raise LeftBehind(
-            f"{len(result.residues):,} traces of the erased subject were found: "
+            f"{len(result.residues):,} traces of what was erased were found: "
             f"{'; '.join(map(str, result.residues))}. Nothing is certified: remove them, and run the same "
             f"command again."
         )

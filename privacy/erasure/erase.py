@@ -1,4 +1,4 @@
-"""Erasure: a subject is removed from every store, state by state, and a certificate confirms it.
+"""Erasure: a subject or a photo is removed from every store, state by state, and a certificate confirms it.
 
 `privacy.erasure.request_journal` records the states. Each step can be repeated: it finds what is left to do
 and continues. Keys reach the tables as frames, so that none stands in a log.
@@ -14,6 +14,7 @@ from gold import moments_table
 from lake import catalog, fault_points
 from lake.context import Context
 from lake.enums import ERASE, ErasureMode, ErasureState
+from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 from privacy import near_names, photo_removal, retention_dates, tombstones
 from privacy.erasure import (
@@ -33,23 +34,26 @@ from privacy.finish_chunks import finish_half_published
 def erase(
     context: Context,
     *,
-    subject: str,
     request: str,
     mode: str,
+    subject: str | None = None,
+    photo: str | None = None,
     is_exact: bool = False,
     acknowledges: bool = False,
 ) -> ErasureRequest:
     """Take a request as far as it can go now, from the state that it is in, and return it.
 
-    `subject` is the name in clear, `request` the id of the request, and `mode` an `ErasureMode`. Raises
-    BadInput where the request belongs to another subject, Pending where old files may only be removed later,
-    LeftBehind where something could not be deleted or is still found, and Busy. Before anything is done, it
-    raises NearName where a new request finds something near the name, not with `is_exact`, and Inconsistent
-    where another program wrote of the request in the journal, not with `acknowledges`: that is recorded.
+    `subject` is the name in clear; or else one photo is erased, and `photo` is its photo_id. `request` is the
+    id of the request, and `mode` an `ErasureMode`. Raises BadInput where the request was made for something
+    else, and where a new one is for a photo that the lake doesn't hold; Pending where old files may only be
+    removed later; LeftBehind where something could not be deleted or is still found; and Busy. Before
+    anything is done, it raises NearName where a new request finds something near the name, not with
+    `is_exact`, and Inconsistent where another program wrote of the request in the journal, not with
+    `acknowledges`: that is recorded.
     """
     lake, key = context.lake, context.pseudonyms.certificates
-    pseudonym = context.pseudonyms.subject(subject)
-    tombstone = context.pseudonyms.tombstone(pseudonym)
+    own = photo or context.pseudonyms.subject(subject or "")
+    tombstone = context.pseudonyms.tombstone(own)
     journal = request_journal.read(lake, key)
     if not acknowledges:
         certificate_check.refuse(journal, request)
@@ -57,10 +61,12 @@ def erase(
     known = journal.last.get(request)
     if known is not None and known.subject != tombstone:
         raise BadInput(
-            f"The request {request} was made for another subject; give this one an id of its own."
+            f"The request {request} was made for another subject or photo; give this one an id of its own."
         )
-    if known is None and not is_exact:
-        near_names.refuse(context, subject)
+    if known is None and photo is not None:
+        _check_held(lake, photo)
+    elif known is None and not is_exact:
+        near_names.refuse(context, subject or "")
     erasure = known or ErasureRequest(
         request,
         ErasureState.REQUESTED,
@@ -70,6 +76,7 @@ def erase(
         context.now,
         0,
         exact=is_exact,
+        of_photo=photo is not None,
     )
     if not erasure.entry or faults:
         erasure = request_journal.reach(
@@ -80,27 +87,38 @@ def erase(
         erasure = replace(erasure, mode=mode, due_at=due)
     erasure = replace(erasure, exact=erasure.exact or is_exact)
     if not erasure.has_reached(ErasureState.LOGICAL):
-        erasure = _fence(context, erasure, pseudonym)
-        erasure = _remove_objects_and_rows(context, erasure, pseudonym)
+        erasure = _fence(context, erasure, own)
+        erasure = _remove_objects_and_rows(context, erasure, own)
     return completion.complete(context, erasure, name=subject)
 
 
-def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> ErasureRequest:
+def _check_held(lake: Lake, photo: str) -> None:
+    """Raise BadInput where neither a table nor a staged chunk holds a row of a photo."""
+    data = SubjectData.of_photo(lake, photo)
+    if not data.rows() and not photo_removal.staged_with(lake, data.keys("photo_id")):
+        raise BadInput(
+            "The lake doesn't hold that photo, so nothing was erased: it never had it, or it has left. "
+            "audit --photo ID says what was held when; to go on with a request, give the id of that request."
+        )
+
+
+def _fence(context: Context, erasure: ErasureRequest, key: str) -> ErasureRequest:
     """Take a request from REQUESTED to FENCED: make tombstones of the subject and of every photo's bytes.
 
-    Chunks that are half published are finished first, so that no photo of the subject is missed.
+    `key` is the pseudonym of the subject, or the photo_id where the request is of one photo. Chunks that are
+    half published are finished first, so that no photo is missed.
     """
     lake = context.lake
     finish_half_published(context)
-    data = _data(context, erasure, pseudonym)
-    hashes = data.hashes(context.pseudonyms.originals)
+    data = _data(context, erasure, key)
+    hashes = data.hashes(context.pseudonyms.originals, context.pseudonyms.photo_ids)
     photos = {context.pseudonyms.tombstone(original) for original in hashes}
     fault_points.at("erase: before tombstones")
     tombstones.make(
         lake,
         erasure.request,
-        subject=erasure.subject,
-        photos=photos,
+        subjects=[] if erasure.of_photo else [erasure.subject],
+        photos=photos | {erasure.subject} if erasure.of_photo else photos,
         now=context.now,
         expires_at=retention_dates.tombstone_expiry(context),
     )
@@ -124,9 +142,7 @@ def _fence(context: Context, erasure: ErasureRequest, pseudonym: str) -> Erasure
     )
 
 
-def _remove_objects_and_rows(
-    context: Context, erasure: ErasureRequest, pseudonym: str
-) -> ErasureRequest:
+def _remove_objects_and_rows(context: Context, erasure: ErasureRequest, key: str) -> ErasureRequest:
     """Take a request from FENCED to LOGICAL: remove the landing objects, and then the rows of every table.
 
     Landing objects are removed first, because bronze/objects is needed to tell which of them are copies.
@@ -140,7 +156,7 @@ def _remove_objects_and_rows(
         check_lease=lake.check_lease,
     )
     fault_points.at("erase: landing objects gone")
-    _remove_rows(lake, _data(context, erasure, pseudonym))
+    _remove_rows(lake, _data(context, erasure, key))
     return request_journal.reach(
         lake,
         erasure,
@@ -156,10 +172,12 @@ def _remove_objects_and_rows(
     )
 
 
-def _data(context: Context, erasure: ErasureRequest, pseudonym: str) -> SubjectData:
-    """Return what the lake holds of the subject now, with the photos that the request knows of."""
+def _data(context: Context, erasure: ErasureRequest, key: str) -> SubjectData:
+    """Return what the lake holds now of what is erased, with the photos that the request knows of."""
+    if erasure.of_photo:
+        return SubjectData.of_photo(context.lake, key, photo_ids=erasure.photo_ids)
     return SubjectData.of(
-        context.lake, context.pseudonyms, pseudonym=pseudonym, photo_ids=erasure.photo_ids
+        context.lake, context.pseudonyms, pseudonym=key, photo_ids=erasure.photo_ids
     )
 
 

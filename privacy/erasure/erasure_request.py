@@ -20,7 +20,8 @@ from lake.pseudonyms import KeyedHash
 class ErasureRequest:
     """One request for erasure in one state, which it reached at the time `at`.
 
-    `subject` is the tombstone of the subject. `counts` has the number of rows by table, the number of landing
+    `subject` is the tombstone of the subject, or with `of_photo` that of the one photo that was asked for.
+    `counts` has the number of rows by table, the number of landing
     objects (`landing`), and by model version the number of erased photos that it was fitted on
     (`FITTED_PREFIX`) or may have been fitted on (`POSSIBLY_FITTED_PREFIX`). `due_at` is when old files may be
     removed. `certificate` is the id of the request's certificate. `entry` numbers the rows of the journal.
@@ -45,6 +46,7 @@ class ErasureRequest:
     due_at: datetime | None = None
     exact: bool = False
     mentions: int = 0
+    of_photo: bool = False
     certificates: int = 0
     head: str | None = None
     acknowledged: Sequence[str] = ()
@@ -130,6 +132,7 @@ class ErasureRequest:
             due_at=row["due_at"],
             exact=row.get("exact") or False,
             mentions=row.get("mentions") or 0,
+            of_photo=row.get("of_photo") or False,
             certificates=row.get("certificates") or 0,
             head=row.get("head"),
             acknowledged=tuple(row.get("acknowledged") or ()),

@@ -1,4 +1,4 @@
-"""Landing objects of an erased subject: how they are found, by their paths and bytes, and removed."""
+"""Landing objects of what is erased: how they are found, by their paths and bytes, and removed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from privacy.erasure.subject_matcher import SubjectMatcher
 
 @dataclass(frozen=True)
 class KnownObjects:
-    """What bronze/objects knows of landing objects without a subject.
+    """What bronze/objects knows of landing objects without a subject; where one photo was erased, of all.
 
     Each is a version of an object: its key (the keyed hash of its path) and its etag. `copies` hold an erased
     photo, and `settled` were read and hold none. An object that was overwritten is in neither.
@@ -39,7 +39,7 @@ class KnownObjects:
         batches = lake.batches(
             catalog.OBJECTS,
             columns=["object", "etag", "photo_id"],
-            where=pc.field("subject").is_null() & is_known,
+            where=is_known if search.of_photo else is_known & pc.field("subject").is_null(),
         )
         rows = [row for batch in batches for row in batch.to_pylist()]
         versions = {(row["object"], row["etag"]): row["photo_id"] for row in rows}
@@ -102,13 +102,13 @@ def _is_of_subject(
     stored: StoredObject, search: SubjectMatcher, known: KnownObjects, *, deep: bool
 ) -> bool:
     """Return whether an object is the subject's, by its path, or a copy of an erased photo without a
-    subject.
+    subject. Where one photo was erased, it is that photo by its bytes, from the same subject or from nobody.
 
     An object whose path only looks like a subject's is nobody's: it may be somebody else's copy. Raises
     OSError where the object has to be read, and can't be.
     """
     arrived = _arrival(stored, search)
-    if arrived.subject is not None:
+    if arrived.subject is not None and not search.of_photo:
         return search.is_subject(arrived.subject)
     if search.is_hidden_in(arrived.landing.path):
         return True
@@ -124,7 +124,7 @@ def _is_of_subject(
             content = file.read()
     except FileNotFoundError:
         return False
-    return search.is_erased(search.pseudonyms.originals(content), None)
+    return search.are_erased(content, arrived.subject)
 
 
 def _arrival(stored: StoredObject, search: SubjectMatcher) -> Arrival:

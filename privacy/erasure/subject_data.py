@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.pseudonyms import KeyedHash, Pseudonyms
+from lake.pseudonyms import KeyedHash, PlainHash, Pseudonyms
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.subject_paths import hidden_names
@@ -33,13 +33,15 @@ PHOTO_TABLES = (
 class SubjectData:
     """The photos and rows of one subject, with copies of the same bytes that came without a subject.
 
+    `pseudonym` is None where one photo is asked for: then only the rows of that photo and of such copies are.
+
     `objects` are keyed hashes of further objects, which are the subject's by their paths alone: a lake of
     format 4 rejected them as objects without a subject. Where Spark reads, the pseudonym and the ids reach it
     as frames, never as literals in a plan.
     """
 
     lake: Lake
-    pseudonym: str
+    pseudonym: str | None
     photo_ids: frozenset[str]
     objects: frozenset[str] = frozenset()
 
@@ -60,14 +62,18 @@ class SubjectData:
             found |= {photo_id for (photo_id,) in rows.distinct("photo_id")}
         photos = lake.source(catalog.PHOTOS)
         hashes = {each for (each,) in photos.among(subject, "subject").distinct("original") if each}
-        if hidden:
-            named = photos.among(lake.values("photo_id", hidden), "photo_id")
-            hashes |= {each for (each,) in named.distinct("original") if each}
-        alike = photos.among(lake.values("original", hashes), "original")
-        copies = alike.distinct("photo_id", "subject")
-        found |= {photo_id for photo_id, owner in copies if owner is None}
+        found |= _copies(lake, hashes | _originals(lake, hidden))
         known = frozenset(photo_id for photo_id in found if photo_id is not None)
         return cls(lake, pseudonym, known | frozenset(photo_ids), frozenset(objects))
+
+    @classmethod
+    def of_photo(cls, lake: Lake, photo_id: str, *, photo_ids: Iterable[str] = ()) -> SubjectData:
+        """Find one photo, and its copies without a subject, in the lake as it is now.
+
+        `photo_ids` are further photos that a request for it knows of.
+        """
+        found = frozenset([photo_id, *photo_ids])
+        return cls(lake, None, found | _copies(lake, _originals(lake, found)))
 
     @property
     def bronze_keys(self) -> Sequence[tuple[Table, str]]:
@@ -78,16 +84,16 @@ class SubjectData:
         return [
             (catalog.PHOTOS, "photo_id"),
             *([(catalog.OBJECTS, "object"), (catalog.REJECTED, "object")] if self.objects else ()),
-            (catalog.REJECTED, "subject"),
+            *([(catalog.REJECTED, "subject")] if self.pseudonym else ()),
             (catalog.OBJECTS, "photo_id"),
-            (catalog.OBJECTS, "subject"),
+            *([(catalog.OBJECTS, "subject")] if self.pseudonym else ()),
         ]
 
     def keys(self, column: str) -> RowSource:
         """Return the subject's keys as rows with one column, `photo_id`, `subject` or `object`."""
         values: Mapping[str, Iterable[str]] = {
             "photo_id": self.photo_ids,
-            "subject": [self.pseudonym],
+            "subject": [self.pseudonym] if self.pseudonym else [],
             "object": self.objects,
         }
         return self.lake.values(column, sorted(values[column]))
@@ -99,6 +105,8 @@ class SubjectData:
     def rows(self) -> dict[str, int]:
         """Return how many rows of the subject each table holds, by the table's name; only counts above 0."""
         total = {table.name: self.rows_of(table).count() for table in PHOTO_TABLES}
+        if self.pseudonym is None:
+            return {name: count for name, count in total.items() if count}
         total[catalog.REJECTED.name] = self.rows_of(catalog.REJECTED, "subject").count()
         for table in (catalog.REJECTED, catalog.OBJECTS) if self.objects else ():
             total[table.name] += self.rows_of(table, "object").count()
@@ -147,27 +155,46 @@ class SubjectData:
             found.setdefault(photo_id, set()).add((weights_id, chunk))
         return found
 
-    def hashes(self, originals: KeyedHash) -> set[str]:
+    def hashes(self, originals: KeyedHash, ids: KeyedHash | PlainHash) -> set[str]:
         """Return two keyed hashes of every photo: of its bytes as they arrived, and as bronze keeps them.
 
+        Where one photo is asked for that has a subject, its photo_id as bronze keeps the bytes is added.
         Spark reads the bytes, however few photos they are of, and only the chunks that hold them.
         """
         held_in = self.rows_of(catalog.PHOTOS).counts("chunk")
         if not held_in:
             return set()
 
+        has_ids = self.pseudonym is None
+
         def hashed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                as_kept = [originals(content) for content in batch.column("content").to_pylist()]
-                yield pa.RecordBatch.from_pydict(
-                    {"hash": [*batch.column("original").to_pylist(), *as_kept]}
-                )
+                contents = batch.column("content").to_pylist()
+                hashes = batch.column("original").to_pylist() + list(map(originals, contents))
+                if has_ids:
+                    owners = batch.column("subject").to_pylist()
+                    owned = zip(owners, contents, strict=True)
+                    hashes += [ids(owner.encode() + each) for owner, each in owned if owner]
+                yield pa.RecordBatch.from_pydict({"hash": hashes})
 
         chunks = self.lake.source(catalog.PHOTOS, chunks=(min(held_in), max(held_in)))
         photos = chunks.among(self.keys("photo_id"), "photo_id").frame()
-        content = photos.select("original", "content")
+        content = photos.select("original", "content", "subject")
         rows = content.mapInArrow(hashed, schema("hash string")).collect()
         return {row["hash"] for row in rows if row["hash"]}
+
+
+def _originals(lake: Lake, photo_ids: Iterable[str]) -> set[str]:
+    """Return the keyed hashes of the bytes of photos, as they arrived."""
+    photos = lake.source(catalog.PHOTOS).among(lake.values("photo_id", photo_ids), "photo_id")
+    return {each for (each,) in photos.distinct("original") if each}
+
+
+def _copies(lake: Lake, originals: Iterable[str]) -> set[str]:
+    """Return the ids of the photos without a subject whose bytes have one of these hashes."""
+    photos = lake.source(catalog.PHOTOS).among(lake.values("original", originals), "original")
+    copies = photos.distinct("photo_id", "subject")
+    return {photo_id for photo_id, owner in copies if owner is None}
 
 
 def _named_in_paths(

@@ -26,16 +26,17 @@ MOST_KNOWN = 100_000
 
 @dataclass(frozen=True, repr=False)
 class SubjectMatcher:
-    """What identifies one erased subject.
+    """What identifies one erased subject, or one erased photo (`of_photo`).
 
-    `subject` is the tombstone of the subject and `photo_ids` are its photos. `tombstones` are all tombstones
-    that hold, which include those of the photos' bytes.
+    `subject` is the tombstone of the subject or of the photo's id, and `photo_ids` are the photos that were
+    erased. `tombstones` are all tombstones that hold, which include those of the photos' bytes.
     """
 
     pseudonyms: Pseudonyms
     subject: str
     photo_ids: frozenset[str]
     tombstones: frozenset[str]
+    of_photo: bool = False
     _known: dict[str, bool] = field(default_factory=dict)
 
     def is_subject(self, pseudonym: str | None) -> bool:
@@ -63,6 +64,14 @@ class SubjectMatcher:
             and subject is None
             and self.pseudonyms.tombstone(original) in self.tombstones
         )
+
+    def are_erased(self, content: bytes, subject: str | None) -> bool:
+        """Return whether bytes are an erased photo: one without a subject, or where a photo was erased also
+        one of the pseudonym `subject`. The same bytes of another subject are that subject's photo."""
+        if subject is None or not self.of_photo:
+            return self.is_erased(self.pseudonyms.originals(content), subject)
+        photo_id = self.pseudonyms.photo_ids(subject.encode() + content)
+        return self.pseudonyms.tombstone(photo_id) in self.tombstones
 
     def in_bytes(self, content: bytes) -> str | None:
         """Return what of the subject stands in raw bytes, such as "a photo id"; None where nothing does."""
@@ -93,7 +102,16 @@ class SubjectMatcher:
 def matcher_for(context: Context, erasure: ErasureRequest) -> SubjectMatcher:
     """Return the search for what a request erased, by the tombstones that hold now."""
     holding = tombstones.holding(context.lake, now=context.now)
-    return SubjectMatcher(context.pseudonyms, erasure.subject, erasure.photo_ids, holding)
+    return matcher_of(context.pseudonyms, erasure, holding)
+
+
+def matcher_of(
+    pseudonyms: Pseudonyms, erasure: ErasureRequest, holding: frozenset[str]
+) -> SubjectMatcher:
+    """Return the search for what a request erased, by the tombstones `holding`."""
+    return SubjectMatcher(
+        pseudonyms, erasure.subject, erasure.photo_ids, holding, of_photo=erasure.of_photo
+    )
 
 
 def _hex_runs(content: bytes) -> Iterator[bytes]:
