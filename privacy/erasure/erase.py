@@ -14,7 +14,6 @@ from gold import moments_table
 from lake import catalog, fault_points
 from lake.context import Context
 from lake.enums import ERASE, ErasureMode, ErasureState
-from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 from privacy import near_names, photo_removal, retention_dates, tombstones
 from privacy.erasure import (
@@ -58,16 +57,7 @@ def erase(
     if not acknowledges:
         certificate_check.refuse(journal, request)
     faults = certificate_check.to_acknowledge(lake, key, now=context.now) if acknowledges else []
-    known = journal.last.get(request)
-    if known is not None and known.subject != tombstone:
-        raise BadInput(
-            f"The request {request} was made for another subject or photo; give this one an id of its own."
-        )
-    if known is None and photo is not None:
-        _check_held(lake, photo)
-    elif known is None and not is_exact:
-        near_names.refuse(context, subject or "")
-    erasure = known or ErasureRequest(
+    erasure = journal.last.get(request) or ErasureRequest(
         request,
         ErasureState.REQUESTED,
         mode,
@@ -78,6 +68,12 @@ def erase(
         exact=is_exact,
         of_photo=photo is not None,
     )
+    if erasure.subject != tombstone:
+        raise BadInput(
+            f"The request {request} was made for another subject or photo; give this one an id of its own."
+        )
+    if not erasure.entry:
+        _check_new(context, subject=subject, photo=photo, is_exact=is_exact)
     if not erasure.entry or faults:
         erasure = request_journal.reach(
             lake, erasure, erasure.state, at=erasure.at, key=key, acknowledged=faults
@@ -92,10 +88,15 @@ def erase(
     return completion.complete(context, erasure, name=subject)
 
 
-def _check_held(lake: Lake, photo: str) -> None:
-    """Raise BadInput where neither a table nor a staged chunk holds a row of a photo."""
-    data = SubjectData.of_photo(lake, photo)
-    if not data.rows() and not photo_removal.staged_with(lake, data.keys("photo_id")):
+def _check_new(context: Context, *, subject: str | None, photo: str | None, is_exact: bool) -> None:
+    """Raise NearName where something stands near the name of a subject, not with `is_exact`; and BadInput
+    where neither a table nor a staged chunk holds a row of a photo."""
+    if photo is None:
+        if not is_exact:
+            near_names.refuse(context, subject or "")
+        return
+    data = SubjectData.of_photo(context.lake, photo)
+    if not data.rows() and not photo_removal.staged_with(context.lake, data.keys("photo_id")):
         raise BadInput(
             "The lake doesn't hold that photo, so nothing was erased: it never had it, or it has left. "
             "audit --photo ID says what was held when; to go on with a request, give the id of that request."

@@ -137,13 +137,13 @@ NUMBERS = [
         "predict needs PHOTO… (files of photos, and folders with all photos below them); for example",
     ),
     ("retire", "retire needs MODEL (its number as status shows it, or its name); for example"),
-    ("lift", "lift needs --subject S (as in the name of the folder subject=S); for example"),
+    ("lift", "lift needs --subject S or --photo ID; for example python run.py lift"),
     ("restore", "restore needs --table TABLE and --version N; for example python run.py restore"),
     ("restore --version 3", "restore needs --table TABLE (such as silver/embeddings); for example"),
     ("audit", "audit needs --subject S or --photo ID; for example python run.py audit --subject"),
     (
         "erase --subject anna",
-        "erase needs --subject S and --request ID, or --verify ID; for example",
+        "erase needs --subject S or --photo ID, and --request ID, or --verify ID; for example",
     ),
 ]
 TOGETHER = [
@@ -159,6 +159,19 @@ TOGETHER = [
     ("erase --subject= --request r", "The value of --subject is empty; write --subject S."),
     ("erase --subject anna/ --request r", "Give --subject only the part of the folder's name that"),
     ("lift --subject=", "The value of --subject is empty; write --subject S."),
+    (
+        "erase --photo abc --request r",
+        "--photo abc is no photo_id: give its 64 hex digits, or the first",
+    ),
+    (
+        "erase --photo 0123456789abcdef --request for-0123456789abcdef",
+        "--request holds the photo's id, and it is kept for good; give it a neutral id.",
+    ),
+    (
+        "erase --photo 01234567 --request r --exact",
+        "--exact goes with --subject S; a photo has no name that others may stand near.",
+    ),
+    ("lift --photo abc", "--photo abc is no photo_id: give its 64 hex digits, or the first"),
     (
         "erase --verify r --acknowledge",
         "--verify ID goes with no other option but --deep; leave the others",

@@ -571,7 +571,7 @@ def test_on_the_command_line(done, command):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--subject", "anna"), "erase needs --subject S and --request ID"),
+        (("--subject", "anna"), "erase needs --subject S or --photo ID, and --request ID"),
         (("--subject", "anna", "--request", "for-anna"), "names the subject"),
         (("--subject", "anna/", "--request", "1"), "that follows subject="),
         (("--subject", "", "--request", "1"), "The value of --subject is empty"),

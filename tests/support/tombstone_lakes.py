@@ -85,7 +85,7 @@ class TombstoneLake:
         subject = keys.tombstone(keys.subject(name))
         with self.writing() as lake:
             tombstones.make(
-                lake, "R-1", subject=subject, photos=made, now=now, expires_at=expires_at
+                lake, "R-1", subjects=[subject], photos=made, now=now, expires_at=expires_at
             )
 
     def lift(self, name, *, now):
