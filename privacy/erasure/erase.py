@@ -50,34 +50,20 @@ def erase(
     `is_exact`, and Inconsistent where another program wrote of the request in the journal, not with
     `acknowledges`: that is recorded.
     """
-    lake, key = context.lake, context.pseudonyms.certificates
     own = photo or context.pseudonyms.subject(subject or "")
-    tombstone = context.pseudonyms.tombstone(own)
-    journal = request_journal.read(lake, key)
+    journal = request_journal.read(context.lake, context.pseudonyms.certificates)
     if not acknowledges:
         certificate_check.refuse(journal, request)
-    faults = certificate_check.to_acknowledge(lake, key, now=context.now) if acknowledges else []
-    erasure = journal.last.get(request) or ErasureRequest(
-        request,
-        ErasureState.REQUESTED,
-        mode,
-        tombstone,
-        secrets.token_hex(16),
-        context.now,
-        0,
-        exact=is_exact,
-        of_photo=photo is not None,
-    )
+    tombstone = context.pseudonyms.tombstone(own)
+    erasure = journal.last.get(request) or _new(context, request, mode, tombstone)
     if erasure.subject != tombstone:
         raise BadInput(
             f"The request {request} was made for another subject or photo; give this one an id of its own."
         )
     if not erasure.entry:
         _check_new(context, subject=subject, photo=photo, is_exact=is_exact)
-    if not erasure.entry or faults:
-        erasure = request_journal.reach(
-            lake, erasure, erasure.state, at=erasure.at, key=key, acknowledged=faults
-        )
+        erasure = replace(erasure, exact=is_exact, of_photo=photo is not None)
+    erasure = _recorded(context, erasure, acknowledges=acknowledges)
     if mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
         due = erasure.due_at and min(erasure.due_at, context.now)
         erasure = replace(erasure, mode=mode, due_at=due)
@@ -86,6 +72,25 @@ def erase(
         erasure = _fence(context, erasure, own)
         erasure = _remove_objects_and_rows(context, erasure, own)
     return completion.complete(context, erasure, name=subject)
+
+
+def _new(context: Context, request: str, mode: str, tombstone: str) -> ErasureRequest:
+    """Return a request that is in no journal yet. Its certificate has a random id."""
+    name = secrets.token_hex(16)
+    return ErasureRequest(
+        request, ErasureState.REQUESTED, mode, tombstone, name, context.now, entry=0
+    )
+
+
+def _recorded(context: Context, erasure: ErasureRequest, *, acknowledges: bool) -> ErasureRequest:
+    """Record a new request, and with `acknowledges` what another program wrote; return the request."""
+    lake, key = context.lake, context.pseudonyms.certificates
+    faults = certificate_check.to_acknowledge(lake, key, now=context.now) if acknowledges else []
+    if erasure.entry and not faults:
+        return erasure
+    return request_journal.reach(
+        lake, erasure, erasure.state, at=erasure.at, key=key, acknowledged=faults
+    )
 
 
 def _check_new(context: Context, *, subject: str | None, photo: str | None, is_exact: bool) -> None:
