@@ -65,7 +65,7 @@ class Holder:
     def here(cls, *, run_id: str, seconds: float, is_fenced: bool) -> Self:
         """Return this process as a holder from now on."""
         now = time.time()
-        processes = {str(os.getpid()): _started(os.getpid())}
+        processes = {str(os.getpid()): started(os.getpid())}
         token = secrets.token_hex(16)
         host = socket.gethostname()
         return cls(token, run_id, host, machine(), processes, now, now, seconds, is_fenced)
@@ -98,7 +98,7 @@ class Holder:
 
     def living(self) -> list[str]:
         """Return the numbers of its processes that still live. The holder must be on this machine."""
-        return [pid for pid, started in self.processes.items() if _started(int(pid)) == started]
+        return [pid for pid, began in self.processes.items() if started(int(pid)) == began]
 
 
 def machine() -> str:
@@ -113,7 +113,7 @@ def machine() -> str:
         return f"{sys.platform} {socket.gethostname()}"
 
 
-def _started(pid: int) -> str:
+def started(pid: int) -> str:
     """Return when a process was started, in the kernel's unit.
 
     The text is empty where there is no such process, or where it is dead and not yet reaped. It is `unknown`
@@ -169,7 +169,7 @@ class Lease:
 
         Raises Busy and OSError like `check`.
         """
-        self._change(processes={**self._holder.processes, str(pid): _started(pid)})
+        self._change(processes={**self._holder.processes, str(pid): started(pid)})
 
     def _change(self, **changes: object) -> None:
         with stop_signals.deferred(), self._lock:

@@ -19,7 +19,7 @@ from conf.errors import BadInput, FruitLakeError
 from conf.settings import SparkSettings
 from lake import java_calls, stop_signals
 from lake.concurrent_work import beside
-from lake.lease import exists
+from lake.lease import started
 from lake.stop_signals import Stopped
 from lake.storage.addresses import is_s3
 from lake.storage.connectors import spark_options
@@ -60,7 +60,10 @@ REQUIRED = {
 
 LEFT_BEHIND = "fruit-lake-spark-"
 """The first part of the names that a process of this product uses in the folder for temporary files. The
-number of the process follows."""
+number of the process follows, and when it was started: another process may get its number."""
+
+NAME = re.compile(rf"{LEFT_BEHIND}(\d+)(?:-(\w+))?(?:\.log)?")
+"""The name of a working folder or a log: the number of its process, and when it was started."""
 
 RETENTION_CHECK = "spark.databricks.delta.retentionDurationCheck.enabled"
 
@@ -116,7 +119,7 @@ class SparkDidNotStart(FruitLakeError):
 
 def log_file() -> Path:
     """Return the file for the output of this process' Java and Python workers, kept off the terminal."""
-    return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}.log"
+    return working_folder().with_suffix(".log")
 
 
 def working_folder() -> Path:
@@ -125,19 +128,25 @@ def working_folder() -> Path:
 
     It is removed with the session. On a cluster, the cluster's manager names another folder.
     """
-    return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{os.getpid()}"
+    pid = os.getpid()
+    return Path(tempfile.gettempdir()) / f"{LEFT_BEHIND}{pid}-{started(pid)}"
 
 
 def left_behind() -> list[Path]:
     """Return the logs and working folders that killed processes of this user left on this machine."""
     found = []
     for path in Path(tempfile.gettempdir()).glob(f"{LEFT_BEHIND}*"):
-        pid = path.name.removeprefix(LEFT_BEHIND).removesuffix(".log")
+        named = NAME.fullmatch(path.name)
         with contextlib.suppress(FileNotFoundError):
-            is_own = path.lstat().st_uid == os.getuid()
-            if is_own and pid.isdecimal() and not exists(int(pid)):
+            if named and path.lstat().st_uid == os.getuid() and not _lives(*named.groups()):
                 found.append(path)
     return found
+
+
+def _lives(pid: str, began: str | None) -> bool:
+    """Return whether the process of that number lives that was started then. Earlier code wrote no time."""
+    now = started(int(pid))
+    return bool(now) and began in (None, now)
 
 
 def sweep() -> list[Path]:
@@ -172,9 +181,11 @@ def start(
     """Return the session of this process, for a lake under the root `lake`.
 
     The function `meanwhile` runs in a thread while Java starts, and has ended on return. What it raises
-    becomes a warning. Raises BadInput where there is no Java, or one that Spark 4 doesn't run on, and
-    SparkDidNotStart, for example where the Delta jars can't be downloaded.
+    becomes a warning. What killed processes left is removed first. Raises BadInput where there is no Java, or
+    one that Spark 4 doesn't run on, and SparkDidNotStart, for example where the Delta jars can't be
+    downloaded.
     """
+    sweep()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     _let_workers_import_this_project()
     launches_java = not is_submitted()

@@ -140,7 +140,7 @@ def test_before_spark_has_started_a_stop_leaves_nothing_behind(tmp_path):
 
     (tmp_path / "lake" / lease.NAME).unlink()
     with started(tmp_path) as made:
-        log = f"{spark_session.LEFT_BEHIND}{made.process.pid}.log"
+        log = f"{spark_session.LEFT_BEHIND}{made.process.pid}-*.log"
         wait_for(Path(tempfile.gettempdir()), log, made.process)
         time.sleep(0.5)
         made.send(signal.SIGTERM)

@@ -36,7 +36,7 @@ def write(files, **changes):
 def ended():
     """A process number that was in use, and the time that it was started."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    started = lease._started(child.pid)
+    started = lease.started(child.pid)
     child.communicate(b"\n")
     return {str(child.pid): started}
 
@@ -104,7 +104,7 @@ def test_a_number_that_another_process_got_since_is_nobody(files):
 
 def test_the_java_of_a_dead_holder_is_waited_for(files):
     java = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1.2)"])
-    write(files, processes=ended() | {str(java.pid): lease._started(java.pid)})
+    write(files, processes=ended() | {str(java.pid): lease.started(java.pid)})
     began = time.monotonic()
     with held(files):
         assert 0.5 < time.monotonic() - began < 10

@@ -74,21 +74,41 @@ def test_row_groups_are_bounded_by_bytes_also_where_large_photos_follow_small_on
     assert max(sizes) < (8 + 4 + 1) << 20
 
 
-def test_what_killed_processes_left_behind_is_removed(tmp_path, monkeypatch):
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The folder for temporary files."""
     monkeypatch.setattr(spark_session.tempfile, "gettempdir", lambda: str(tmp_path))
+    return tmp_path
+
+
+def written(place, name):
+    """A working folder with a broadcast, and a log, of a process."""
+    (place / name).mkdir()
+    (place / name / "broadcast").write_bytes(b"subject=canary")
+    (place / f"{name}.log").write_text("canary")
+    return {name, f"{name}.log"}
+
+
+def test_what_killed_processes_left_behind_is_removed(place):
+    """Also where another process got the number since. Of earlier code's names the number alone tells."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    for pid in (dead.pid, os.getpid()):
-        folder = tmp_path / f"{spark_session.LEFT_BEHIND}{pid}"
-        folder.mkdir()
-        (folder / "broadcast").write_bytes(b"subject=canary")
-        (tmp_path / f"{spark_session.LEFT_BEHIND}{pid}.log").write_text("canary")
-    (tmp_path / "fruit-lake-spark-notes").write_text("another's")
-    assert len(spark_session.left_behind()) == 2
+    first, pid = spark_session.LEFT_BEHIND, os.getpid()
+    gone = [f"{first}{dead.pid}-123", f"{first}{dead.pid}", f"{first}{pid}-1"]
+    kept = [spark_session.working_folder().name, f"{first}{pid}", f"{first}notes"]
+    assert spark_session.log_file().name == f"{kept[0]}.log"
+    removed = set().union(*(written(place, name) for name in gone))
+    left = set().union(*(written(place, name) for name in kept))
+    assert {path.name for path in spark_session.left_behind()} == removed
     assert spark_session.sweep() == []
-    left = {path.name for path in tmp_path.iterdir()}
-    own = f"{spark_session.LEFT_BEHIND}{os.getpid()}"
-    assert left == {own, f"{own}.log", "fruit-lake-spark-notes"}
+    assert {path.name for path in place.iterdir()} == left
+
+
+def test_what_can_not_be_removed_of_a_killed_process_is_told(place, monkeypatch):
+    name = f"{spark_session.LEFT_BEHIND}{os.getpid()}-1"
+    written(place, name)
+    monkeypatch.setattr(spark_session.shutil, "rmtree", lambda path, ignore_errors: None)
+    assert spark_session.sweep() == [place / name]
 
 
 def test_broadcasts_lie_in_the_folder_of_the_process(spark):
