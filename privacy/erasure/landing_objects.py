@@ -47,17 +47,34 @@ class KnownObjects:
         return cls(frozenset(copies), frozenset(versions.keys() - copies))
 
 
+Unread = Callable[[StoredObject, OSError], object]
+"""Is told of an object that may be a copy of an erased photo, and can't be read."""
+
+
 def found(
-    root: str, search: SubjectMatcher, known: KnownObjects, *, deep: bool = False
+    root: str,
+    search: SubjectMatcher,
+    known: KnownObjects,
+    *,
+    deep: bool = False,
+    unread: Unread = lambda stored, error: None,
 ) -> Iterator[StoredObject]:
     """Yield the subject's objects and folders under the landing root, each folder after what it holds.
 
     In a bucket these are all versions, delete markers and unfinished uploads. Objects without a subject are
     read and compared where bronze doesn't know them; with `deep` all of them are read. Folders that can't be
-    listed are yielded too, because nobody knows what they hold.
+    listed are yielded too, because nobody knows what they hold. An object that can't be read is not, as it
+    may be somebody else's: `unread` is called with it.
     """
     for each in folder(root).stored(folders=True):
-        if each.kind is StoredKind.CLOSED or _is_of_subject(each, search, known, deep=deep):
+        try:
+            is_found = each.kind is StoredKind.CLOSED or _is_of_subject(
+                each, search, known, deep=deep
+            )
+        except OSError as error:
+            unread(each, error)
+            continue
+        if is_found:
             yield each
 
 
@@ -90,7 +107,8 @@ def _is_of_subject(
     """Return whether an object is the subject's, by its path, or a copy of an erased photo without a
     subject.
 
-    An object whose path only looks like a subject's is nobody's: it may be somebody else's copy.
+    An object whose path only looks like a subject's is nobody's: it may be somebody else's copy. Raises
+    OSError where an object has to be read and can't be.
     """
     arrived = _arrival(stored, search)
     if arrived.subject is not None:
@@ -107,8 +125,8 @@ def _is_of_subject(
     try:
         with stored.open() as file:
             content = file.read()
-    except OSError:
-        return False
+    except FileNotFoundError:
+        return False  # it went since it was listed
     return search.is_erased(search.pseudonyms.originals(content), None)
 
 

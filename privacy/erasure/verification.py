@@ -112,14 +112,19 @@ def verify(
 def _search_landing(
     lake: Lake, settings: Settings, search: SubjectMatcher, result: SearchResult
 ) -> None:
-    """Count every landing object, and add those of the subject to the residues."""
+    """Count every landing object, and add those of the subject, and those that can't be read, to the
+    residues."""
     root = settings.paths.landing
     for stored in folder(root).stored():
         if stored.has_content:
             result.count_file("landing", stored.size)
-    for stored in landing_objects.found(
-        root, search, KnownObjects.of(lake, search), deep=result.deep
-    ):
+
+    def unread(stored: StoredObject, error: OSError) -> None:
+        why = f"a landing object that can't be read: {error.strerror or error}"
+        result.add_residue(stored, why)
+
+    known = KnownObjects.of(lake, search)
+    for stored in landing_objects.found(root, search, known, deep=result.deep, unread=unread):
         if not landing_objects.is_of_others(stored):
             result.add_residue(stored, "a landing object or folder of the subject")
 
