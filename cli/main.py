@@ -13,7 +13,7 @@ from rich.console import Console
 
 from cli import completion, error_messages, parser
 from cli.json_console import JsonConsole
-from lake import run_clock, stop_signals
+from lake import core_files, run_clock, stop_signals
 
 if TYPE_CHECKING:
     from cli.layers import RunLayers
@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None, run_layers: RunLayers) -> int:
     """
     if completion.is_asked_for():
         return completion.answer(parser.whole())
+    core_files.forbid()
     words = sys.argv[1:] if argv is None else argv
     # Where the words are those of the process, it does nothing but this call.
     run_clock.call_began(run_clock.process_began() if argv is None else datetime.now(UTC))
