@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bronze.bronze_layer import ARRIVED
 from gold import embedding_removal, training
 from gold.gold_layer import FEATURES
-from lake import catalog, fault_points
+from lake import catalog, fault_points, measured_values
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkPlan
 from lake.enums import REMOVAL
@@ -21,13 +21,25 @@ from silver.silver_layer import EMBEDDED, REFUSED
 STAGED_PARTS = (ARRIVED, EMBEDDED, REFUSED, FEATURES, training.HELD_OUT)
 """The parts of staged chunks that have a column `photo_id`."""
 
+HOLD_PHOTOS = (
+    catalog.OBJECTS,
+    catalog.PHOTOS,
+    catalog.EMBEDDINGS,
+    catalog.QUARANTINE,
+    catalog.FEATURES,
+    catalog.HELD_OUT,
+)
+"""The tables whose rows tell by `photo_id` and `chunk` which chunks held a photo."""
+
 
 def remove_photos(lake: WritableLake, photos: RowSource, *, layer: str) -> None:
     """Remove photos from staging, silver and gold. `photos` have the column `photo_id`.
 
+    What was measured over chunks that held them goes first, as the rows that leave tell which these are.
     `layer` is the name that the commits carry. No chunk may be half published. Raises BadInput where one is,
     and Busy.
     """
+    measured_values.forget(lake, _chunks_that_held(lake, photos), layer=layer)
     abandon_staged(lake, photos)
     fault_points.at(f"{layer}: staged rows gone")
     embedding_removal.remove_embeddings(lake, dict.fromkeys(_models(lake), photos))
@@ -73,6 +85,16 @@ def published_chunks(lake: Lake, table: Table) -> list[Chunk]:
     """Return the published chunks of the layer that writes a table (one of `LAYER_OF`)."""
     chunks = lake.ledger.chunks().values()
     return [chunk for chunk in chunks if chunk.layer == LAYER_OF[table] and chunk.is_published]
+
+
+def _chunks_that_held(lake: Lake, photos: RowSource) -> set[int]:
+    """Return the numbers of all chunks that hold or held any of the photos, by rows and by lineage."""
+    held = {
+        number
+        for table in HOLD_PHOTOS
+        for number in lake.source(table).among(photos, "photo_id").counts("chunk")
+    }
+    return measured_values.chunks_made_of(lake.ledger.chunks().values(), held) if held else held
 
 
 def _holds_any(lake: Lake, chunk: Chunk, photos: RowSource) -> bool:

@@ -212,6 +212,31 @@ def test_the_pca_is_the_one_that_never_saw_them(done):
     assert (off**2).max() <= 1e-9 * anew.variance
 
 
+def measured(place):
+    """The observed values of ops/quality by chunk, and the chunks of ops/drift."""
+    observed = {}
+    for row in place.lake.records(catalog.QUALITY):
+        observed.setdefault(row["chunk"], []).append(row["observed"])
+    return observed, {row["chunk"] for row in place.lake.records(catalog.DRIFT)}
+
+
+def test_what_was_measured_over_chunks_that_held_them_is_gone(done, held):
+    """All chunks that the first two runs made held a photo of theirs; the verdicts on them stay."""
+    before, drifts = measured(held)
+    after, still = measured(done)
+    assert any(value is not None for values in before.values() for value in values)
+    assert drifts
+    assert {chunk: len(after[chunk]) for chunk in before} == {c: len(v) for c, v in before.items()}
+    assert {value for chunk in before for value in after[chunk]} == {None}
+    assert still.isdisjoint(drifts)
+    runs = {row["run_id"] for row in held.lake.records(catalog.DRIFT)}
+    kept = [row for row in done.lake.records(catalog.RUNS) if row["run_id"] in runs]
+    assert kept
+    for row in kept:
+        assert not [name for name, _ in row["metrics"] if name.startswith("drift_")]
+        assert "photos_in" in dict(row["metrics"])
+
+
 def test_the_moments_are_about_the_mean_of_those_who_stay(done):
     """Their shift was the mean of the first chunk's embeddings, of which some left."""
     [row] = done.lake.records(catalog.MOMENTS)
