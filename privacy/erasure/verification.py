@@ -132,7 +132,7 @@ def _search_landing(
 
 
 def _files_of(root: Folder, under: str = "") -> Iterator[StoredObject]:
-    """Yield what lies under a folder, without folders. A link to a folder is not followed: it can't be read."""
+    """Yield what lies under a folder, but no folders. A link to one is not followed: it can't be read."""
     for stored in root.stored(under, folders=True):
         if stored.kind is not StoredKind.FOLDER:
             yield stored
