@@ -49,6 +49,12 @@ class FileRows:
         rows = self._rows(table, ["subject", *names], lambda found: found.filter(nobodys))
         yield from (tuple(row.get(name) for name in names) for row in rows)
 
+    def are_whole(self, table: Table) -> bool:
+        """Return whether every file of the current version of a table can be read."""
+        history = History(self.files, table, ["photo_id"], lambda found: found.slice(0, 0))
+        files = history.versions.get(history.newest)
+        return files is not None and not history.missing(files)
+
     def _rows(
         self, table: Table, columns: Sequence[str], keep: Callable[[pa.Table], pa.Table]
     ) -> list[dict[str, Any]]:

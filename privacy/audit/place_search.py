@@ -5,7 +5,7 @@ Neither has a history, so only questions about now are answered from them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,9 @@ from privacy.owned_rows import OwnedKeys, hashes
 
 HASHED = ("photo_id", "original", "content", "subject")
 """The columns from which copies of a photo are known."""
+
+MAY_LACK_COPIES = "photos of the lake can't be read, so copies of them may be missing"
+"""The note on a landing folder that was compared with fewer photos than the lake has."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,17 @@ class PlaceSearch:
                 return TableFinding(
                     LANDED, HoldingStatus.UNKNOWN, note="there is no such folder here"
                 )
-            found, unread = self._objects(root)
+            hashes_of_copies, is_whole = self._hashes()
+            found, unread = self._objects(root, self._matcher(hashes_of_copies))
         except (OSError, FruitLakeError):
             return TableFinding(LANDED, HoldingStatus.UNKNOWN, note="it can't be looked through")
-        note = f"{unread:,} objects or folders in it can't be read, and may be copies"
-        status = _status(found, is_whole=not unread)
-        return TableFinding(LANDED, status, rows=found, note=note if unread else "")
+        notes = [f"{unread:,} objects or folders in it can't be read, and may be copies"]
+        notes = (notes if unread else []) + ([] if is_whole else [MAY_LACK_COPIES])
+        status = _status(found, is_whole=not notes)
+        return TableFinding(LANDED, status, rows=found, note="; ".join(notes))
 
-    def _objects(self, root: str) -> tuple[int, int]:
+    def _objects(self, root: str, search: SubjectMatcher) -> tuple[int, int]:
         """Return how many landing objects an erasure would remove, and how many places can't be read."""
-        search = self._matcher()
         try:
             known = KnownObjects.under(self.files.root, search)
         except (OSError, pa.ArrowException, BadInput):
@@ -84,32 +88,36 @@ class PlaceSearch:
         closed = kinds.count(StoredKind.CLOSED)
         return len(kinds) - kinds.count(StoredKind.FOLDER) - closed, closed + len(unread)
 
-    def _matcher(self) -> SubjectMatcher:
+    def _matcher(self, hashes_of_copies: Iterable[str]) -> SubjectMatcher:
         """Return the search that an erasure would make, with the tombstones that it would have by then."""
-        keys = self.pseudonyms
         of_photo = self.owned.pseudonym is None
-        tombstone = keys.tombstone(self.own)
+        tombstone = self.pseudonyms.tombstone(self.own)
         rows = delta_rs_reader.rows(self.files.root, catalog.TOMBSTONES)
         known = tombstones.made_by(rows, self.requests, now=self.now)
-        ids = keys.photo_ids if of_photo else None
-        of_copies = {
-            keys.tombstone(each)
-            for batch in self._photos()
-            for each in hashes(batch, keys.originals, ids)
-        }
+        known |= set(map(self.pseudonyms.tombstone, hashes_of_copies))
         return SubjectMatcher(
-            keys,
+            self.pseudonyms,
             tombstone,
             self.owned.photo_ids,
-            known | of_copies | ({tombstone} if of_photo else frozenset()),
+            known | {tombstone} if of_photo else known,
             of_photo=of_photo,
         )
 
-    def _photos(self) -> Iterator[pa.RecordBatch]:
-        """Yield the photos in question with their bytes: published ones, and those that bronze has staged.
+    def _hashes(self) -> tuple[set[str], bool]:
+        """Return the hashes by which copies of the photos in question are known, and whether all photos could
+        be read for that. Where bytes can't be read, hashes of them as they arrived may still be there."""
+        ids = self.pseudonyms.photo_ids if self.owned.pseudonym is None else None
+        found: set[str] = set()
+        try:
+            for batch in self._photos():
+                found.update(hashes(batch, self.pseudonyms.originals, ids))
+        except (OSError, pa.ArrowException, BadInput):
+            return found, False
+        return found, FileRows(self.files).are_whole(catalog.PHOTOS)
 
-        Where files can't be read, the hashes that can be read are there without the bytes.
-        """
+    def _photos(self) -> Iterator[pa.RecordBatch]:
+        """Yield the photos in question: first their hashes, then those that bronze has staged, and published
+        ones with their bytes. Raises OSError, ArrowException or BadInput where bytes can't be read."""
         ids = pa.array(self.owned.values("photo_id"), pa.string())
         if not ids:
             return
@@ -122,11 +130,8 @@ class PlaceSearch:
         yield _hashed(staged)
         if chunks:
             within = (pc.field("chunk") >= min(chunks)) & (pc.field("chunk") <= max(chunks))
-            try:
-                table = delta_rs_reader.delta_table(self.files.root, catalog.PHOTOS)
-                yield from delta_rs_reader.batches(table, columns=HASHED, where=within & wanted)
-            except (OSError, pa.ArrowException, BadInput):
-                return
+            table = delta_rs_reader.delta_table(self.files.root, catalog.PHOTOS)
+            yield from delta_rs_reader.batches(table, columns=HASHED, where=within & wanted)
 
 
 def _hashed(rows: Sequence[dict[str, object]]) -> pa.RecordBatch:

@@ -12,17 +12,18 @@ from deltalake import DeltaTable
 from bronze.bronze_layer import ARRIVED
 from bronze.landing import LandingObject, arrival
 from conf.errors import BadInput
-from lake import catalog
+from lake import catalog, delta_rs_reader
 from lake.chunks import ChunkPlan, ChunkState
 from lake.enums import BRONZE, SILVER, ErasureState
 from lake.pseudonyms import Pseudonyms
 from lake.readable_lake import Lake
 from lake.run_journal import Run
-from lake.storage.folder import StoredObject
+from lake.storage.folder import StoredKind, StoredObject
 from lake.storage.local_folder import LocalFolder
 from lake.storage.locate import folder
 from privacy import photo_removal
 from privacy.audit.auditor import Auditor, photo_named
+from privacy.audit.place_search import MAY_LACK_COPIES
 from privacy.audit.table_findings import LANDED, STAGED, AuditQuestion, HoldingStatus
 from privacy.erasure import erase, landing_objects, request_journal
 from privacy.erasure.erasure_request import ErasureRequest
@@ -270,6 +271,13 @@ def test_copies_of_a_staged_photo_are_found(made, asked):
     assert held(place, **QUESTIONS[asked]) == {STAGED: 1, "bronze/photos": 1, LANDED: 2}
 
 
+@pytest.mark.parametrize("asked", QUESTIONS)
+def test_copies_of_bytes_that_are_staged_alone_are_found(made, asked):
+    landed = [("kiwi/1.jpg", BYTES), ("kiwi/2.jpg", KEPT), ("kiwi/3.jpg", OTHERS)]
+    place = made({}, staged=[(BRONZE, ARRIVED, [photo(PHOTO, ANNA)])], landed=landed)
+    assert held(place, **QUESTIONS[asked]) == {STAGED: 1, LANDED: 2}
+
+
 def test_a_staged_chunk_that_was_given_up_has_rows_and_makes_no_copies(made):
     rows = {catalog.PHOTOS: [photo(COPY, None)]}
     staged = [(BRONZE, ARRIVED, [photo(PHOTO, ANNA)])]
@@ -326,6 +334,53 @@ def test_a_landing_folder_that_is_not_there_is_unknown(made):
     assert (found.status, found.note) == (HoldingStatus.UNKNOWN, "there is no such folder here")
 
 
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_folder_that_can_not_be_listed_is_not_said_to_be_unheld(made, monkeypatch, is_held):
+    place = made(HERS, landed=[("subject=anna/1.jpg", OTHERS)] if is_held else [])
+    listed = LocalFolder.stored
+
+    def stored(self, under="", **more):
+        yield from listed(self, under, **more)
+        if self.root == str(place.landing):
+            yield StoredObject(self, "closed", kind=StoredKind.CLOSED)
+
+    monkeypatch.setattr(LocalFolder, "stored", stored)
+    found = audited(place, subject="anna")[LANDED]
+    status = HoldingStatus.HELD if is_held else HoldingStatus.UNKNOWN
+    assert (found.status, found.rows) == (status, int(is_held))
+    assert found.note == "1 objects or folders in it can't be read, and may be copies"
+
+
+def test_a_landing_folder_that_fails_stops_no_audit(made, monkeypatch):
+    place = made(HERS)
+    listed = LocalFolder.stored
+
+    def stored(self, under="", **more):
+        if self.root == str(place.landing):
+            raise PermissionError(13, "Permission denied")
+        return listed(self, under, **more)
+
+    monkeypatch.setattr(LocalFolder, "stored", stored)
+    found = audited(place, subject="anna")
+    assert found["bronze/photos"].status is HoldingStatus.HELD
+    assert found[LANDED].status is HoldingStatus.UNKNOWN
+    assert found[LANDED].note == "it can't be looked through"
+
+
+def test_photos_whose_bytes_alone_can_not_be_read_are_known_by_their_hashes(made, monkeypatch):
+    place = made(HERS, landed=[("kiwi/1.jpg", BYTES), ("kiwi/2.jpg", KEPT)])
+    read = delta_rs_reader.batches
+
+    def batches(table, *, columns, where=None):
+        if "content" in columns:
+            raise OSError("the pages of that column are damaged")
+        return read(table, columns=columns, where=where)
+
+    monkeypatch.setattr(delta_rs_reader, "batches", batches)
+    found = audited(place, subject="anna")[LANDED]
+    assert (found.rows, found.note) == (1, MAY_LACK_COPIES)
+
+
 def test_damaged_tables_leave_what_the_landing_folder_holds(made):
     """Where bronze/objects can't be read every object is, and where photos can't be, folders still tell."""
     landed = [("subject=anna/1.jpg", OTHERS), ("kiwi/1.jpg", BYTES)]
@@ -335,7 +390,10 @@ def test_damaged_tables_leave_what_the_landing_folder_holds(made):
     assert audited(place, subject="anna")[LANDED].rows == 2
     for file in (place.root / "bronze/photos").glob("*.parquet"):
         file.write_bytes(b"no Parquet file")
-    assert audited(place, subject="anna")[LANDED].rows == 1
+    found = audited(place, subject="anna")[LANDED]
+    assert (found.status, found.rows, found.note) == (HoldingStatus.HELD, 1, MAY_LACK_COPIES)
+    (place.landing / "subject=anna/1.jpg").unlink()
+    assert audited(place, subject="anna")[LANDED].status is HoldingStatus.UNKNOWN
 
 
 @pytest.mark.parametrize("question", [{"at": AFTER}, {"table": catalog.PHOTOS, "version": 1}])
@@ -354,8 +412,10 @@ def test_a_copy_is_found_in_a_version_whose_own_photo_has_left(made):
 
 
 def test_the_beginning_of_a_staged_photos_id_is_understood(made):
-    place = made({}, staged=[(BRONZE, ARRIVED, [photo(PHOTO, ANNA), photo(None, ANNA)])])
-    assert photo_named(str(place.root), PHOTO[:10]) == PHOTO
+    staged = [(BRONZE, ARRIVED, [photo(PHOTO, ANNA), photo(None, ANNA)])]
+    place = made({catalog.OBJECTS: [{"object": "a", "photo_id": BERTS}]}, staged=staged)
+    for photo_id in (PHOTO, BERTS):
+        assert photo_named(str(place.root), photo_id[:10]) == photo_id
     with pytest.raises(BadInput):
         photo_named(str(place.root), "0000" if PHOTO[:4] != "0000" else "1111")
 
@@ -390,6 +450,10 @@ def test_an_erased_photo_that_was_sent_again_is_held_and_can_be_erased(made, is_
     write(place.root, catalog.ERASURES, journal)
     landed = 1 if is_lifted else 2
     assert held(place, photo=PHOTO) == {LANDED: landed}
+    auditor = Auditor(folder(str(place.root)), KEYS)
+    for question in (AuditQuestion(photo=PHOTO), AuditQuestion(photo=OTHER)):
+        erasures = auditor.answer(question).erasures
+        assert [each.request for each in erasures] == (["P-1"] if question.photo == PHOTO else [])
     nowhere = KEYS.photo_ids(b"a photo that nobody sent")
     assert held(place, photo=nowhere) == {}
     assert [has_landed(place, each) for each in (PHOTO, nowhere)] == [True, False]
