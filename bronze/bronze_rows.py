@@ -24,7 +24,7 @@ from conf.settings import ChunkSettings
 from lake.catalog import schema
 from lake.chunks import batches
 from lake.enums import Outcome
-from lake.pseudonyms import KeyedHash, PhotoTombstones, PlainHash, Pseudonyms
+from lake.pseudonyms import KeyedHash, PhotoIds, PhotoTombstones, Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 
 ARRIVED = schema(
@@ -48,7 +48,7 @@ class Admission:
     """The check of a photo's bytes on a worker: `photo_ids` makes the ids of photos, `originals` hashes the
     bytes, `photos` makes the tombstones of bytes, and `tombstones` are those that hold now."""
 
-    photo_ids: KeyedHash | PlainHash
+    photo_ids: PhotoIds
     originals: KeyedHash
     photos: PhotoTombstones
     tombstones: frozenset[str]
@@ -61,23 +61,26 @@ class Admission:
         )
 
     def photo_id(self, content: bytes, *, subject: str | None) -> str:
-        """Return the hash of the subject's pseudonym (if any) followed by the bytes as they arrived."""
-        return self.photo_ids((subject or "").encode() + content)
+        """Return the id of a photo, by its subject's pseudonym (if any) and its bytes as they arrived."""
+        return self.photo_ids.of(content, subject=subject)
 
     def original(self, content: bytes) -> str:
         """Return the keyed hash of a photo's bytes as they arrived."""
         return self.originals(content)
 
-    def keeps_out(self, content: bytes, *, subject: str | None) -> bool:
-        """Return whether these bytes were erased. A photo that has a subject is that subject's own: only the
-        erasure of this very photo of the subject keeps it out, by its photo_id, and no erasure of a photo
-        with the same bytes."""
+    def keeps_out(
+        self, content: bytes, *, subject: str | None, photo_id: str, original: str
+    ) -> bool:
+        """Return whether these bytes were erased, of which the two hashes were made before.
+
+        A photo that has a subject is that subject's own: only the erasure of this very photo of the subject
+        keeps it out, by its photo_id, and no erasure of a photo with the same bytes.
+        """
         if not self.tombstones:
             return False
-        own = self.photo_id(content, subject=subject)
-        if self.photos.tombstones(own.encode()) in self.tombstones:
+        if self.photos.tombstones(photo_id.encode()) in self.tombstones:
             return True
-        return subject is None and not self.tombstones.isdisjoint(self.photos.of(content))
+        return subject is None and not self.tombstones.isdisjoint(self.photos.of(content, original))
 
 
 def size(arrival: Arrival) -> tuple[int, int]:
@@ -174,7 +177,11 @@ def read_one(
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
         content = landing.read(arrival.landing)
-        if admission.keeps_out(content, subject=arrival.subject):
+        photo_id = admission.photo_id(content, subject=arrival.subject)
+        original = admission.original(content)
+        if admission.keeps_out(
+            content, subject=arrival.subject, photo_id=photo_id, original=original
+        ):
             return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
         photo = clean(content)
     except ObjectGone:
@@ -185,8 +192,8 @@ def read_one(
     except NotAPhoto as error:
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
-        "photo_id": admission.photo_id(content, subject=arrival.subject),
-        "original": admission.original(content),
+        "photo_id": photo_id,
+        "original": original,
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,

@@ -80,8 +80,8 @@ def pseudonyms_of(files: Folder, subjects: SubjectSettings) -> Pseudonyms:
             f"The lake {files.root} was made with another key than subjects.key names: pseudonyms would "
             f"not match; give the key that it was made with."
         )
-    is_keyed = values.get(PHOTO_IDS) == KEYED
-    known = replace(known, names=name_rule(files), keys_photo_ids=is_keyed)
+    names, is_keyed = NameRule.of_record(values.get("names")), values.get(PHOTO_IDS) == KEYED
+    known = replace(known, names=names, keys_photo_ids=is_keyed)
     records = values.get(IMPORTED, ())
     others = others_by_key(subjects, lake=files.root) if records else {}
     imported = of_records(records, {known.fingerprint: known} | others)

@@ -93,9 +93,9 @@ class Pseudonyms:
         return KeyedHash(self._derived("original"))
 
     @cached_property
-    def photo_ids(self) -> KeyedHash | PlainHash:
-        """The hash that makes the id of a photo. Workers get it, because it can make no pseudonym."""
-        return KeyedHash(self._derived("photo")) if self.keys_photo_ids else PlainHash()
+    def photo_ids(self) -> PhotoIds:
+        """What makes the ids of photos. Workers get it, because it can make no pseudonym."""
+        return PhotoIds(self._derived("photo") if self.keys_photo_ids else None)
 
     @cached_property
     def tombstones(self) -> KeyedHash:
@@ -139,13 +139,19 @@ class KeyedHash:
         return hmac.digest(self.key, content, "sha256").hex()
 
 
-@dataclass(frozen=True)
-class PlainHash:
-    """A function that returns the SHA-256 of bytes, as 64 hex digits. Everybody can calculate it."""
+@dataclass(frozen=True, repr=False)
+class PhotoIds:
+    """What makes the ids of photos. Without a `key`, everybody can calculate them."""
 
-    def __call__(self, content: bytes) -> str:
-        """Return the hash of bytes, 64 hex digits."""
-        return hashlib.sha256(content).hexdigest()
+    key: bytes | None
+
+    def of(self, content: bytes, *, subject: str | None) -> str:
+        """Return the hash of the subject's pseudonym (if any) and the bytes as they arrived, 64 hex
+        digits."""
+        named = (subject or "").encode() + content
+        if self.key is None:
+            return hashlib.sha256(named).hexdigest()
+        return KeyedHash(self.key)(named)
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,11 +162,15 @@ class PhotoTombstones:
     tombstones: KeyedHash
     imported: tuple[PhotoTombstones, ...] = ()
 
-    def of(self, content: bytes) -> Iterator[str]:
-        """Yield every tombstone that keeps these bytes out: the lake's own, and those that were imported."""
-        yield self.tombstones(self.originals(content).encode())
+    def of(self, content: bytes, original: str) -> Iterator[str]:
+        """Yield every tombstone that keeps these bytes out: the lake's own, and those that were imported.
+
+        `original` is the hash of the bytes by `originals`.
+        """
+        yield self.tombstones(original.encode())
         for each in self.imported:
-            yield from (self.tombstones(tombstone.encode()) for tombstone in each.of(content))
+            for tombstone in each.of(content, each.originals(content)):
+                yield self.tombstones(tombstone.encode())
 
 
 def load(

@@ -27,6 +27,12 @@ from privacy.name_spellings import spellings
 WITH_PATHS = (catalog.PHOTOS, catalog.REJECTED)
 """The tables that keep the paths of objects without a subject."""
 
+STANDS = (
+    "stand under names that differ from this one only in case, Unicode form, spaces, quotes, hyphens or "
+    "encoding, or in paths that are not certain"
+)
+"""What an erasure and an audit say of what is near."""
+
 
 @dataclass(frozen=True)
 class NearNames:
@@ -60,11 +66,9 @@ def refuse(context: Context, name: str) -> None:
     near = NearNames(search.rows(context.lake.files.root), landed)
     if near:
         raise NearName(
-            f"Nothing was erased: {near} stand under names that differ from this one only in case, Unicode "
-            f"form, spaces, quotes, hyphens or encoding, or in paths that are not certain. Name uncertain "
-            f"folders subject=NAME, and erase each spelling of the same person, copied from its folder, by a "
-            f"request of its own with --exact; if the others are somebody else's, give --exact for this name "
-            f"alone."
+            f"Nothing was erased: {near} {STANDS}. Name uncertain folders subject=NAME, and erase each "
+            f"spelling of the same person, copied from its folder, by a request of its own with --exact; if "
+            f"the others are somebody else's, give --exact for this name alone."
         )
 
 

@@ -30,11 +30,11 @@ def remove_photos(lake: WritableLake, photos: RowSource, *, layer: str) -> None:
     `layer` is the name that the commits carry. No chunk may be half published. Raises BadInput where one is,
     and Busy.
     """
-    staged = {chunk.number for chunk in staged_with(lake, photos)}
-    measured_on = staged | chunk_measures.chunks_of(lake, photos)
+    staged = staged_with(lake, photos)
+    measured_on = chunk_measures.chunks_of(lake, photos) | {chunk.number for chunk in staged}
     chunk_measures.forget(lake, measured_on, layer=layer)
     fault_points.at(f"{layer}: measures gone")
-    abandon_staged(lake, photos)
+    abandon(lake, staged)
     fault_points.at(f"{layer}: staged rows gone")
     embedding_removal.remove_embeddings(lake, dict.fromkeys(_models(lake), photos))
     fault_points.at(f"{layer}: departed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from cli.command import Words
+from cli.erasable import photo_of
 from cli.json_console import subject_on
 from cli.lake_access import existing_lake, reading, writing
 from cli.output.sentences import say
@@ -16,9 +17,7 @@ from lake import lake_format
 from lake.context import Context
 from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureMode, ErasureState
 from lake.readable_lake import Lake
-from lake.subject_paths import check_subject
 from privacy import tombstones
-from privacy.audit import auditor
 from privacy.erasure import certificate, certificate_check, request_journal, verification
 from privacy.erasure.completion import check, finish_due
 from privacy.erasure.erase import erase
@@ -35,10 +34,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
         with reading(settings, console) as lake:
             verify(lake, settings, console, words.verify, deep=words.deep)
         return
-    files = existing_lake(settings)
-    if words.subject is not None:
-        check_subject(words.subject, lake_format.name_rule(files))
-    photo = words.photo and auditor.photo_named(files.root, words.photo)
+    photo = photo_of(words, existing_lake(settings))
     with writing(settings, console) as context, recorded(context, ERASE) as step:
         mode = ErasureMode(words.mode)
         say(console, understood(context, words, console, photo=photo))

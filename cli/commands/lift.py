@@ -7,17 +7,15 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from cli.command import Words
+from cli.erasable import photo_of
 from cli.json_console import subject_on
 from cli.lake_access import existing_lake, writing
 from cli.output.sentences import say
 from cli.step_runner import recorded
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake import lake_format
 from lake.enums import ErasureState
-from lake.subject_paths import check_subject
 from privacy import tombstones
-from privacy.audit import auditor
 from privacy.erasure import request_journal
 
 
@@ -26,10 +24,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
 
     Raises BadInput where no tombstone keeps it out, or a request for it is not certified yet.
     """
-    files = existing_lake(settings)
-    if words.subject is not None:
-        check_subject(words.subject, lake_format.name_rule(files))
-    photo = words.photo and auditor.photo_named(files.root, words.photo)
+    photo = photo_of(words, existing_lake(settings))
     with writing(settings, console) as context, recorded(context, "lift"):
         what = "photo" if photo else "subject"
         who = subject_on(console, photo or words.subject)

@@ -29,8 +29,7 @@ def _check_audit(words: Words) -> None:
 
 
 def _check_subject(subject: str) -> None:
-    """Raises BadInput where no lake could have such a name. The command itself
-    asks the lake's rule."""
+    """Raises BadInput where no lake could have such a name. The command itself asks the lake's rule."""
     if not subject:
         raise BadInput(EMPTY)
     if "/" in subject:

@@ -15,6 +15,7 @@ from cli.output.tables import NAME, NUMBER, WholeTable
 from privacy.audit.auditor import Audit
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus, TableFinding, told
 from privacy.audit.table_history import Commit
+from privacy.near_names import STANDS
 
 
 def show(console: Console, audit: Audit) -> None:
@@ -77,9 +78,7 @@ def _near(audit: Audit) -> list[str]:
     lines = []
     if audit.near:
         lines.append(
-            f"near this name: {audit.near} stand under names that differ only in case, Unicode form, spaces "
-            f"or encoding, or in paths that are not certain; audit these spellings too, copied from their "
-            f"folders"
+            f"near this name: {audit.near} {STANDS}; audit these spellings too, copied from their folders"
         )
     if audit.near is not None and audit.near.landed is None:
         lines.append("the landing folder could not be looked through for names near this one")

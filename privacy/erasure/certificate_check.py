@@ -2,8 +2,8 @@
 
 Whoever can write to the lake, but doesn't know its key, can't forge, change, exchange, renumber or remove a
 certificate without being found. A fault that an authentic row of the journal acknowledges is told and no
-longer counts. Whoever takes the journal and all certificates back to one earlier moment is
-found by nobody inside the lake: for that, the number and the hash that `erase` shows must be kept elsewhere.
+longer counts. Whoever takes the journal and all certificates back to one earlier moment is found by nobody
+inside the lake: for that, the number and the hash that `erase` shows must be kept elsewhere.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from conf.errors import LeftBehind, Pending
 from gold import moments_table
@@ -64,28 +65,13 @@ def complete(
         model_refits.fit_anew_and_wipe(context, erasure)
         file_removal.remove_files(context, erasure)
         after = {table.name: context.lake.version(table) for table in catalog.TABLES}
-        erasure = request_journal.reach(
-            context.lake,
-            erasure,
-            ErasureState.PHYSICAL,
-            at=context.now,
-            key=key,
-            versions_after=after,
-        )
+        reach = partial(request_journal.reach, context.lake, at=context.now, key=key)
+        erasure = reach(erasure, ErasureState.PHYSICAL, versions_after=after)
         result = _verify(context, erasure, name=name)
-        erasure = request_journal.reach(
-            context.lake, erasure, ErasureState.VERIFIED, at=context.now, key=key, mentions=0
-        )
+        erasure = reach(erasure, ErasureState.VERIFIED, mentions=0)
         sha256 = certificate.write(context.lake, erasure, result, places=_places(context), key=key)
         fault_points.at("erase: certificate written")
-        erasure = request_journal.reach(
-            context.lake,
-            erasure,
-            ErasureState.CERTIFIED,
-            at=context.now,
-            key=key,
-            certificate_sha256=sha256,
-        )
+        erasure = reach(erasure, ErasureState.CERTIFIED, certificate_sha256=sha256)
     return erasure
 
 

@@ -21,15 +21,14 @@ class ErasureRequest:
     """One request for erasure in one state, which it reached at the time `at`.
 
     `subject` is the tombstone of the subject, or with `of_photo` that of the one photo that was asked for.
-    `counts` has the number of rows by table, the number of landing
-    objects (`landing`), and by model version the number of erased photos that it was fitted on
-    (`FITTED_PREFIX`) or may have been fitted on (`POSSIBLY_FITTED_PREFIX`). `due_at` is when old files may be
-    removed. `certificate` is the id of the request's certificate. `entry` numbers the rows of the journal.
-    `exact` says that other spellings of the name, and the bare name in files, are somebody else's. `mentions`
-    is in how many files the verification found the bare name, where it refused to certify. `certificates` is
-    the number of the lake's last authenticated certificate, and `head` the SHA-256 of its file, 64 hex
-    digits. `acknowledged` has the faults of journal and certificates with which `erase --acknowledge` went
-    on. `hmac` authenticates the row.
+    `counts` has the number of rows by table, the number of landing objects (`landing`), and by model version
+    the number of erased photos that it was fitted on (`FITTED_PREFIX`) or may have been fitted on
+    (`POSSIBLY_FITTED_PREFIX`). `due_at` is when old files may be removed. `certificate` is the id of the
+    request's certificate. `entry` numbers the rows of the journal. `exact` says that other spellings of the
+    name, and the bare name in files, are somebody else's. `mentions` is in how many files the verification
+    found the bare name, where it refused to certify. `certificates` is the number of the lake's last
+    authenticated certificate, and `head` the SHA-256 of its file, 64 hex digits. `acknowledged` has the
+    faults of journal and certificates with which `erase --acknowledge` went on. `hmac` authenticates the row.
     """
 
     request: str

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.pseudonyms import KeyedHash, PlainHash, Pseudonyms
+from lake.pseudonyms import KeyedHash, PhotoIds, Pseudonyms
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.subject_paths import hidden_names
@@ -155,7 +155,7 @@ class SubjectData:
             found.setdefault(photo_id, set()).add((weights_id, chunk))
         return found
 
-    def hashes(self, originals: KeyedHash, ids: KeyedHash | PlainHash) -> set[str]:
+    def hashes(self, originals: KeyedHash, ids: PhotoIds) -> set[str]:
         """Return two keyed hashes of every photo: of its bytes as they arrived, and as bronze keeps them.
 
         Where one photo is asked for that has a subject, its photo_id as bronze keeps the bytes is added.
@@ -174,7 +174,7 @@ class SubjectData:
                 if has_ids:
                     owners = batch.column("subject").to_pylist()
                     owned = zip(owners, contents, strict=True)
-                    hashes += [ids(owner.encode() + each) for owner, each in owned if owner]
+                    hashes += [ids.of(each, subject=owner) for owner, each in owned if owner]
                 yield pa.RecordBatch.from_pydict({"hash": hashes})
 
         chunks = self.lake.source(catalog.PHOTOS, chunks=(min(held_in), max(held_in)))

@@ -70,7 +70,7 @@ class SubjectMatcher:
         one of the pseudonym `subject`. The same bytes of another subject are that subject's photo."""
         if subject is None or not self.of_photo:
             return self.is_erased(self.pseudonyms.originals(content), subject)
-        photo_id = self.pseudonyms.photo_ids(subject.encode() + content)
+        photo_id = self.pseudonyms.photo_ids.of(content, subject=subject)
         return self.pseudonyms.tombstone(photo_id) in self.tombstones
 
     def in_bytes(self, content: bytes) -> str | None:

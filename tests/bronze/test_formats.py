@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,10 +39,10 @@ from tests.support.photo_files import (
     segment,
     upright,
 )
+from tests.support.real_photos import PHOTOS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
-PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "photos"
 CANARY = b"Jeanne-Canari-48.8566N"
 ORIENTATIONS = range(1, 9)
 XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"

@@ -7,7 +7,6 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,10 +34,10 @@ from tests.support.photo_files import (
     riff_chunk,
     segment,
 )
+from tests.support.real_photos import PHOTOS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
-PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "photos"
 NEEDLE = b"Jeanne-Canari-48.8566N"
 EOI = b"\xff\xd9"
 

@@ -63,7 +63,7 @@ def test_the_file_names_nobody_and_has_what_holds_alone(first):
     body = json.loads(content)
     assert {row["tombstone"] for row in body["tombstones"]} == {
         *first.keys.subject_tombstones(["anna"]),
-        *first.keys.photo_tombstones.of(b"her photo"),
+        *first.keys.photo_tombstones.of(b"her photo", first.keys.originals(b"her photo")),
     }
     assert {tuple(row) for row in body["tombstones"]} == {tombstone_files.COLUMNS}
     assert first.keys.subject("anna").encode() not in content
@@ -209,7 +209,7 @@ def test_the_other_key_alone_makes_nothing_that_stands_in_the_lake(first):
     assert lake.rows.keys().isdisjoint(theirs.subject_tombstones(["anna"]))
     assert lake.rows.keys() == {
         *lake.keys.subject_tombstones(["anna"]),
-        *lake.keys.photo_tombstones.of(b"her photo"),
+        *lake.keys.photo_tombstones.of(b"her photo", lake.keys.originals(b"her photo")),
     } - {
         lake.keys.tombstone(lake.keys.subject("anna")),
         lake.keys.tombstone(lake.keys.originals(b"her photo")),
