@@ -21,8 +21,8 @@ from lake.storage.folder import StoredKind
 from lake.storage.locate import folder
 from lake.subject_names import NameRule, near_name
 from lake.subject_paths import hidden_names, mentions, read
-from privacy.erasure.subject_data import PHOTO_TABLES
 from privacy.name_spellings import spellings
+from privacy.owned_rows import PHOTO_TABLES
 
 WITH_PATHS = (catalog.PHOTOS, catalog.REJECTED)
 """The tables that keep the paths of objects without a subject."""

@@ -10,7 +10,7 @@ person sends photos again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,15 @@ def holding(lake: Lake, *, now: datetime | None = None) -> frozenset[str]:
     time = now or datetime.now(UTC)
     rows = lake.records(catalog.TOMBSTONES)
     return frozenset(row["tombstone"] for row in rows if not _has_lapsed(row, time))
+
+
+def made_by(
+    rows: Iterable[Mapping[str, Any]], requests: Collection[str], *, now: datetime
+) -> frozenset[str]:
+    """Return those tombstones of some rows that certain requests made and that hold at the time `now`."""
+    return frozenset(
+        row["tombstone"] for row in rows if row["request"] in requests and not _has_lapsed(row, now)
+    )
 
 
 def lapsed(lake: Lake, *, now: datetime) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     asked = question(words)
     if asked.photo is not None:
         asked = replace(asked, photo=auditor.photo_named(files.root, asked.photo))
-    answer = Auditor(files, keys).answer(asked)
+    answer = Auditor(files, keys, settings.paths.landing).answer(asked)
     if asked.subject is not None:
         near = near_names.told(files.root, settings.paths.landing, asked.subject, keys)
         answer = replace(answer, near=near)

@@ -13,7 +13,14 @@ from cli.output import tables
 from cli.output.sentences import say
 from cli.output.tables import NAME, NUMBER, WholeTable
 from privacy.audit.auditor import Audit
-from privacy.audit.table_findings import AuditQuestion, HoldingStatus, TableFinding, told
+from privacy.audit.table_findings import (
+    LANDED,
+    STAGED,
+    AuditQuestion,
+    HoldingStatus,
+    TableFinding,
+    told,
+)
 from privacy.audit.table_history import Commit
 from privacy.near_names import STANDS
 
@@ -66,11 +73,18 @@ CONCLUSIONS = {
 """What the tables with each status are, in the order in which it is said."""
 
 
+PLACES = {LANDED: "the landing folder", STAGED: "staged rows"}
+"""The words for what is no table."""
+
+
 def _conclusion(findings: Sequence[TableFinding]) -> str:
-    """Return how many tables have each status, and what an audit doesn't look into."""
-    counts = Counter(finding.status for finding in findings)
+    """Return how many tables have each status, and what this audit didn't look into."""
+    counts = Counter(finding.status for finding in findings if finding.table not in PLACES)
     parts = [f"{counts[status]} {text}" for status, text in CONCLUSIONS.items() if counts[status]]
-    return f"Tables: {', '.join(parts)}. Not looked into: the landing folder, and Data Docs."
+    found = {finding.table for finding in findings}
+    left_out = [f"{text}, " for place, text in PLACES.items() if place not in found]
+    left_out += ["and Data Docs" if left_out else "Data Docs"]
+    return f"Tables: {', '.join(parts)}. Not looked into: {''.join(left_out)}."
 
 
 def _near(audit: Audit) -> list[str]:

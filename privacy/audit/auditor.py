@@ -24,7 +24,11 @@ from lake.chunks import latest
 from lake.enums import FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, GateAction, ModelKind
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
+from lake.storage.locate import folder
 from privacy import bucket_checks
+from privacy.audit.key_rows import FileRows
+from privacy.audit.place_search import PlaceSearch
+from privacy.audit.staged_rows import StagedRows
 from privacy.audit.table_findings import (
     TIMES,
     AuditQuestion,
@@ -37,6 +41,7 @@ from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.request_journal import Journal
 from privacy.model_lineage import MODEL_COLUMNS, ModelLineage, PhotoLineage
 from privacy.near_names import NearNames
+from privacy.owned_rows import OwnedKeys
 
 PHOTO_ID_DIGITS = 64
 
@@ -48,9 +53,11 @@ FITTED = {FITTED_PREFIX: "fitted", POSSIBLY_FITTED_PREFIX: "possibly fitted"}
 class Audit:
     """The answer to a question.
 
-    `storage` says where the lake lies and how it is encrypted. `models` has one line for each model version
-    that had seen the photos. `gates` has one line for each chunk of the rows and each suite that judged it.
-    `near` is what stands near the name of the subject; None where the question is about a photo.
+    `findings` are those of the tables, and for a question about now or the whole history also of staged rows
+    and of the landing folder (`table_findings.STAGED`, `LANDED`). `storage` says where the lake lies and how
+    it is encrypted. `models` has one line for each model version that had seen the photos. `gates` has one
+    line for each chunk of the rows and each suite that judged it. `near` is what stands near the name of the
+    subject; None where the question is about a photo.
     """
 
     asked_at: datetime
@@ -65,10 +72,14 @@ class Audit:
 
 @dataclass(frozen=True)
 class Auditor:
-    """Answers questions about the lake under `files`. The key of `pseudonyms` is the one of that lake."""
+    """Answers questions about the lake under `files`. The key of `pseudonyms` is the one of that lake.
+
+    `landing` is the address of the landing folder; it is None where that is not to be looked into.
+    """
 
     files: Folder
     pseudonyms: Pseudonyms
+    landing: str | None = None
 
     def answer(self, question: AuditQuestion, *, now: datetime | None = None) -> Audit:
         """Answer a question at the time `now` (default: the current time).
@@ -81,8 +92,11 @@ class Auditor:
                 f"--at {told(question.at)} lies in the future: it is {told(asked_at)} now; name an earlier "
                 f"time."
             )
-        erasures = self._erasures(question)
-        search = TableSearch(self.files, self.pseudonyms, question, erasures, asked_at)
+        own = question.photo or self.pseudonyms.subject(question.subject or "")
+        requests = self._requests()
+        erasures = self._erasures(question, own, requests)
+        owned = self._owned(question, own)
+        search = TableSearch(self.files, owned, question, erasures, asked_at)
         tables = [question.table] if question.table else list(TIMES)
         if question.photo is not None:  # rows of bronze/rejected have no photo_id
             tables = [table for table in tables if table is not catalog.REJECTED]
@@ -91,14 +105,14 @@ class Auditor:
             asked_at=asked_at,
             question=question,
             storage=bucket_checks.storage_facts(self.files.root),
-            findings=findings,
+            findings=[*findings, *self._places(question, own, owned, requests, now=asked_at)],
             erasures=erasures,
             models=self._models(findings, erasures, until=question.at or asked_at),
             gates=self._gates({chunk for finding in findings for chunk in finding.chunks}),
         )
 
-    def _erasures(self, question: AuditQuestion) -> list[PastErasure]:
-        """Return the erasures of the subject or the photo that the journal records, oldest first.
+    def _requests(self) -> Mapping[str, Sequence[ErasureRequest]]:
+        """Return the states of every erasure that the journal records, by request, oldest first.
 
         Rows that another program changed or added don't count.
         """
@@ -107,19 +121,48 @@ class Auditor:
         by_request: dict[str, list[ErasureRequest]] = {}
         for row in journal.trusted:
             by_request.setdefault(row.request, []).append(row)
-        erasures = []
-        for request, states in by_request.items():
-            last = states[-1]
-            if question.subject is not None:
-                pseudonym = self.pseudonyms.subject(question.subject)
-                matches = last.subject == self.pseudonyms.tombstone(pseudonym)
-            else:
-                matches = question.photo in last.photo_ids
-            if matches:
-                erasures.append(
-                    PastErasure(request, last.state, states[0].at, last.certificate, last.counts)
-                )
-        return erasures
+        return by_request
+
+    def _erasures(
+        self,
+        question: AuditQuestion,
+        own: str,
+        requests: Mapping[str, Sequence[ErasureRequest]],
+    ) -> list[PastErasure]:
+        """Return the erasures of the subject or the photo in question, oldest first."""
+        tombstone = self.pseudonyms.tombstone(own)
+        return [
+            PastErasure(request, last.state, first.at, last.certificate, last.counts)
+            for request, states in requests.items()
+            for first, last in [(states[0], states[-1])]
+            if last.subject == tombstone or question.photo in last.photo_ids
+        ]
+
+    def _owned(self, question: AuditQuestion, own: str) -> OwnedKeys:
+        """Return the keys of the rows in question: of now, or for the past those that any version had."""
+        is_past = question.history or question.at is not None or question.version is not None
+        rows = FileRows(self.files, is_past=is_past)
+        if question.photo is not None:
+            return OwnedKeys.of_photo(rows, question.photo)
+        return OwnedKeys.of_subject(rows, self.pseudonyms, pseudonym=own)
+
+    def _places(
+        self,
+        question: AuditQuestion,
+        own: str,
+        owned: OwnedKeys,
+        requests: Mapping[str, Sequence[ErasureRequest]],
+        *,
+        now: datetime,
+    ) -> list[TableFinding]:
+        """Return what lies outside the tables now; nothing for a question about a time or about one table."""
+        if question.at is not None or question.table is not None:
+            return []
+        tombstone = self.pseudonyms.tombstone(own)
+        made = {request for request, states in requests.items() if states[-1].subject == tombstone}
+        search = PlaceSearch(self.files, self.pseudonyms, own, owned, made, now)
+        landed = [] if self.landing is None else [search.landed(self.landing)]
+        return [search.staged(), *landed]
 
     def _models(
         self, findings: Iterable[TableFinding], erasures: Iterable[PastErasure], *, until: datetime
@@ -201,7 +244,7 @@ def _failures(results: Iterable[Mapping[str, Any]]) -> str:
 
 
 def photo_named(root: str, text: str) -> str:
-    """Return the photo_id that begins with a text, of the photos that the lake holds or has erased.
+    """Return the photo_id that begins with a text, of photos that the lake holds, has staged or has erased.
 
     A whole photo_id, of 64 digits, is returned as it is: the lake may have held it once. Raises BadInput
     where no photo_id begins with the text, or several.
@@ -216,6 +259,7 @@ def photo_named(root: str, text: str) -> str:
     ]  # those of one beginning are enough for an error to name one of
     for batch in delta_rs_reader.batches(objects, columns=["photo_id"]):
         known |= {each for each in batch.column(0).to_pylist() if each and each.startswith(near)}
+    known |= StagedRows(folder(root)).photo_ids(near)
     otherwise = f"one that left the lake is found by all of its {PHOTO_ID_DIGITS} digits."
     return identifiers.named(text, known, what="photo", otherwise=otherwise)
 

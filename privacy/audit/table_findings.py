@@ -24,13 +24,19 @@ TIMES: Mapping[Table, str | None] = {
 """The tables with rows of photos, and the column with the time at which a row was written, if any."""
 
 
+STAGED, LANDED = "staging", "landing"
+"""The places that are no tables and that an audit of now looks into; a finding names them as its table."""
+
+
 class HoldingStatus(StrEnum):
-    """What an audit says about a table. It never says NOT_HELD where history is gone."""
+    """What an audit says about a table or another place. It never says NOT_HELD where history is gone, or
+    where something can't be read (UNKNOWN, which only a place that is no table has)."""
 
     HELD = "HELD"
     NOT_HELD = "NOT_HELD"
     ERASED = "ERASED"
     OUT_OF_RETENTION = "OUT_OF_RETENTION"
+    UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,10 @@ class Span:
 class TableFinding:
     """What one table held, at the `version` that was made at the time `since`, or over its history (`spans`).
 
-    `rows` is a number, `photos` are the ids of the photos, and `models` has the number of rows by weights_id
-    or model version. `written_by` are the commits that brought the rows. `note` says why the status is what
-    it is, where the rows alone don't show it.
+    Of a place that is no table it is what lies there now: staged rows, or landing objects. `rows` is a
+    number, `photos` are the ids of the photos, and `models` has the number of rows by weights_id or model
+    version. `written_by` are the commits that brought the rows. `note` says why the status is what it is,
+    where the rows alone don't show it.
     """
 
     table: str

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from conf.errors import BadInput
 from lake.catalog import Table
-from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
-from privacy.audit import subject_rows
 from privacy.audit.table_findings import (
     TIMES,
     AuditQuestion,
@@ -27,6 +21,7 @@ from privacy.audit.table_findings import (
     told,
 )
 from privacy.audit.table_history import Commit, DataFile, History, spans
+from privacy.owned_rows import OwnedKeys, key_columns
 
 BEHIND_A_GAP = "earlier entries of the log are gone, and no checkpoint follows that has the files"
 """The note on a version whose files nobody knows."""
@@ -38,27 +33,22 @@ KEYS = ("photo_id", "object", "subject", "weights_id", "model_version", "run_id"
 class TableSearch:
     """The search for the answer to one question, in one table at a time.
 
-    `erasures` are the past erasures of the subject or photo, oldest first.
+    `owned` are the keys of the rows in question. `erasures` are the past erasures of the subject or photo,
+    oldest first.
     """
 
     files: Folder
-    pseudonyms: Pseudonyms
+    owned: OwnedKeys
     question: AuditQuestion
     erasures: Sequence[PastErasure]
     now: datetime
-
-    @cached_property
-    def _matching(self) -> Callable[[pa.Table], pa.Table]:
-        """The filter that keeps the rows of the subject or the photo in question."""
-        if self.question.subject is not None:
-            return subject_rows.filter_of(self.files, self.pseudonyms, self.question.subject)
-        return lambda rows: rows.filter(pc.field("photo_id") == self.question.photo)
 
     def finding(self, table: Table) -> TableFinding:
         """Return what the table held. Raises BadInput where it never had the version in question."""
         time = TIMES[table]
         columns = [*KEYS, time] if time else list(KEYS)
-        history = History(self.files, table, columns, self._matching)
+        keys = key_columns(table)
+        history = History(self.files, table, columns, lambda rows: self.owned.among(rows, keys))
         if self.question.history:
             return self._over_history(history)
         if self.question.version is not None:

@@ -25,8 +25,9 @@ from privacy.erasure import (
 )
 from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.landing_objects import KnownObjects
+from privacy.erasure.request_journal import Journal
 from privacy.erasure.subject_data import SubjectData
-from privacy.erasure.subject_matcher import matcher_for
+from privacy.erasure.subject_matcher import SubjectMatcher, matcher_for
 from privacy.finish_chunks import finish_half_published
 
 
@@ -61,7 +62,7 @@ def erase(
             f"The request {request} was made for another subject or photo; give this one an id of its own."
         )
     if not erasure.entry:
-        _check_new(context, subject=subject, photo=photo, is_exact=is_exact)
+        _check_new(context, journal, subject=subject, photo=photo, is_exact=is_exact)
         erasure = replace(erasure, exact=is_exact, of_photo=photo is not None)
     erasure = _recorded(context, erasure, acknowledges=acknowledges)
     if mode == ErasureMode.IMMEDIATE and not erasure.has_reached(ErasureState.CERTIFIED):
@@ -93,19 +94,42 @@ def _recorded(context: Context, erasure: ErasureRequest, *, acknowledges: bool) 
     )
 
 
-def _check_new(context: Context, *, subject: str | None, photo: str | None, is_exact: bool) -> None:
+def _check_new(
+    context: Context,
+    journal: Journal,
+    *,
+    subject: str | None,
+    photo: str | None,
+    is_exact: bool,
+) -> None:
     """Raise NearName where something stands near the name of a subject, not with `is_exact`; and BadInput
-    where neither a table nor a staged chunk holds a row of a photo."""
+    where neither a table nor a staged chunk holds a row of a photo, and it doesn't lie in the landing folder.
+    """
     if photo is None:
         if not is_exact:
             near_names.refuse(context, subject or "")
         return
     data = SubjectData.of_photo(context.lake, photo)
-    if not data.rows() and not photo_removal.staged_with(context.lake, data.keys("photo_id")):
+    is_held = data.rows() or photo_removal.staged_with(context.lake, data.keys("photo_id"))
+    if not is_held and not _has_landed(context, journal, photo):
         raise BadInput(
             "The lake doesn't hold that photo, so nothing was erased: it never had it, or it has left. "
             "audit --photo ID says what was held when; to go on with a request, give the id of that request."
         )
+
+
+def _has_landed(context: Context, journal: Journal, photo: str) -> bool:
+    """Return whether a photo that no row tells of lies in the landing folder: it is not taken in yet, or was
+    erased and sent again."""
+    tombstone = context.pseudonyms.tombstone(photo)
+    requests = {each.request for each in journal.last.values() if each.subject == tombstone}
+    made = tombstones.made_by(context.lake.records(catalog.TOMBSTONES), requests, now=context.now)
+    search = SubjectMatcher(
+        context.pseudonyms, tombstone, frozenset([photo]), made | {tombstone}, of_photo=True
+    )
+    known = KnownObjects.of(context.lake, search)
+    landed = landing_objects.found(context.settings.paths.landing, search, known)
+    return any(each.has_content for each in landed)
 
 
 def _fence(context: Context, erasure: ErasureRequest, key: str) -> ErasureRequest:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from bronze.landing import Arrival, LandingObject, arrival
-from lake import catalog
+from lake import catalog, delta_rs_reader
 from lake.enums import Outcome
 from lake.readable_lake import Lake
 from lake.storage.folder import StoredKind, StoredObject
@@ -35,9 +35,14 @@ class KnownObjects:
         Once the rows of the erased photos are gone, their copies are no longer in `copies`. They are not in
         `settled` either, so they are read again.
         """
+        return cls.under(lake.files.root, search)
+
+    @classmethod
+    def under(cls, root: str, search: SubjectMatcher) -> KnownObjects:
+        """Read bronze/objects of the lake under a root, as `of`, without a lease."""
         is_known = ~pc.field("outcome").isin([Outcome.TOMBSTONED.value, Outcome.EXPIRED.value])
-        batches = lake.batches(
-            catalog.OBJECTS,
+        batches = delta_rs_reader.batches(
+            delta_rs_reader.delta_table(root, catalog.OBJECTS),
             columns=["object", "etag", "photo_id"],
             where=is_known if search.of_photo else is_known & pc.field("subject").is_null(),
         )

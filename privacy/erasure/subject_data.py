@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,19 +15,9 @@ from lake.catalog import Table, schema
 from lake.pseudonyms import KeyedHash, PhotoIds, Pseudonyms
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
-from lake.subject_paths import hidden_names
 from privacy import model_lineage
 from privacy.model_lineage import PhotoLineage
-
-PHOTO_TABLES = (
-    catalog.OBJECTS,
-    catalog.PHOTOS,
-    catalog.EMBEDDINGS,
-    catalog.QUARANTINE,
-    catalog.FEATURES,
-    catalog.HELD_OUT,
-)
-"""The tables that have both columns `photo_id` and `subject`."""
+from privacy.owned_rows import BRONZE_KEYS, PHOTO_TABLES, OwnedKeys, hashes
 
 
 @dataclass(frozen=True)
@@ -49,54 +40,30 @@ class SubjectData:
     def of(
         cls, lake: Lake, pseudonyms: Pseudonyms, *, pseudonym: str, photo_ids: Iterable[str] = ()
     ) -> SubjectData:
-        """Find the photos of a subject, who has a pseudonym, in the lake as it is now.
-
-        `photo_ids` are further photos that are known to be the subject's, though the lake may no longer tell.
-        """
-        subject = lake.values("subject", [pseudonym])
-        hidden = _named_in_paths(lake, pseudonyms, pseudonym, catalog.PHOTOS, "photo_id")
-        objects = _named_in_paths(lake, pseudonyms, pseudonym, catalog.REJECTED, "object")
-        found: set[str | None] = {*hidden}
-        for table in PHOTO_TABLES:
-            rows = lake.source(table).among(subject, "subject")
-            found |= {photo_id for (photo_id,) in rows.distinct("photo_id")}
-        photos = lake.source(catalog.PHOTOS)
-        hashes = {each for (each,) in photos.among(subject, "subject").distinct("original") if each}
-        found |= _copies(lake, hashes | _originals(lake, hidden))
-        known = frozenset(photo_id for photo_id in found if photo_id is not None)
-        return cls(lake, pseudonym, known | frozenset(photo_ids), frozenset(objects))
+        """Find the photos of a subject, as `OwnedKeys.of_subject`, in the lake as it is now."""
+        rows = LakeRows(lake)
+        owned = OwnedKeys.of_subject(rows, pseudonyms, pseudonym=pseudonym, photo_ids=photo_ids)
+        return cls(lake, owned.pseudonym, owned.photo_ids, owned.objects)
 
     @classmethod
     def of_photo(cls, lake: Lake, photo_id: str, *, photo_ids: Iterable[str] = ()) -> SubjectData:
-        """Find one photo, and its copies without a subject, in the lake as it is now.
-
-        `photo_ids` are further photos that a request for it knows of.
-        """
-        found = frozenset([photo_id, *photo_ids])
-        return cls(lake, None, found | _copies(lake, _originals(lake, found)))
+        """Find one photo, as `OwnedKeys.of_photo`, in the lake as it is now."""
+        owned = OwnedKeys.of_photo(LakeRows(lake), photo_id, photo_ids=photo_ids)
+        return cls(lake, None, owned.photo_ids)
 
     @property
     def bronze_keys(self) -> Sequence[tuple[Table, str]]:
         """The tables of bronze in the order in which they lose the subject's rows, each with its key column.
 
-        Silver and gold come before them. What is needed to find rows of another table goes after these.
+        Silver and gold come before them.
         """
-        return [
-            (catalog.PHOTOS, "photo_id"),
-            *([(catalog.OBJECTS, "object"), (catalog.REJECTED, "object")] if self.objects else ()),
-            *([(catalog.REJECTED, "subject")] if self.pseudonym else ()),
-            (catalog.OBJECTS, "photo_id"),
-            *([(catalog.OBJECTS, "subject")] if self.pseudonym else ()),
-        ]
+        owned = OwnedKeys(self.pseudonym, self.photo_ids, self.objects)
+        return [(table, column) for table, column in BRONZE_KEYS if owned.values(column)]
 
     def keys(self, column: str) -> RowSource:
         """Return the subject's keys as rows with one column, `photo_id`, `subject` or `object`."""
-        values: Mapping[str, Iterable[str]] = {
-            "photo_id": self.photo_ids,
-            "subject": [self.pseudonym] if self.pseudonym else [],
-            "object": self.objects,
-        }
-        return self.lake.values(column, sorted(values[column]))
+        owned = OwnedKeys(self.pseudonym, self.photo_ids, self.objects)
+        return self.lake.values(column, owned.values(column))
 
     def rows_of(self, table: Table, column: str = "photo_id") -> RowSource:
         """Return the rows of a table that have one of the subject's keys in `column` (see `keys`)."""
@@ -165,53 +132,35 @@ class SubjectData:
         if not held_in:
             return set()
 
-        has_ids = self.pseudonym is None
+        known_ids = ids if self.pseudonym is None else None
 
         def hashed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                contents = batch.column("content").to_pylist()
-                hashes = batch.column("original").to_pylist() + list(map(originals, contents))
-                if has_ids:
-                    owners = batch.column("subject").to_pylist()
-                    owned = zip(owners, contents, strict=True)
-                    hashes += [ids.of(each, subject=owner) for owner, each in owned if owner]
-                yield pa.RecordBatch.from_pydict({"hash": hashes})
+                found = hashes(batch, originals, known_ids)
+                yield pa.RecordBatch.from_pydict({"hash": pa.array(found, pa.string())})
 
         chunks = self.lake.source(catalog.PHOTOS, chunks=(min(held_in), max(held_in)))
         photos = chunks.among(self.keys("photo_id"), "photo_id").frame()
         content = photos.select("original", "content", "subject")
         rows = content.mapInArrow(hashed, schema("hash string")).collect()
-        return {row["hash"] for row in rows if row["hash"]}
+        return {row["hash"] for row in rows}
 
 
-def _originals(lake: Lake, photo_ids: Iterable[str]) -> set[str]:
-    """Return the keyed hashes of the bytes of photos, as they arrived."""
-    photos = lake.source(catalog.PHOTOS).among(lake.values("photo_id", photo_ids), "photo_id")
-    return {each for (each,) in photos.distinct("original") if each}
+@dataclass(frozen=True)
+class LakeRows:
+    """The rows of a lake as it is now, as `privacy.owned_rows.KeyRows`."""
 
+    lake: Lake
 
-def _copies(lake: Lake, originals: Iterable[str]) -> set[str]:
-    """Return the ids of the photos without a subject whose bytes have one of these hashes."""
-    photos = lake.source(catalog.PHOTOS).among(lake.values("original", originals), "original")
-    copies = photos.distinct("photo_id", "subject")
-    return {photo_id for photo_id, owner in copies if owner is None}
+    def distinct(
+        self, table: Table, column: str, values: Collection[str], *names: str
+    ) -> set[tuple[Any, ...]]:
+        """Return combinations of values, as `KeyRows.distinct`."""
+        keys = self.lake.values(column, values)
+        return self.lake.source(table).among(keys, column).distinct(*names)
 
-
-def _named_in_paths(
-    lake: Lake, pseudonyms: Pseudonyms, pseudonym: str, table: Table, column: str
-) -> set[str]:
-    """Return a column of the rows without a subject whose paths name the subject of a pseudonym.
-
-    Only lakes of format 4 hold such rows, in bronze/photos and bronze/rejected.
-    """
-    if not pseudonyms.names.is_as_written:
-        return set()
-    where = pc.field("subject").is_null()
-    return {
-        value
-        for batch in lake.batches(table, columns=[column, "path"], where=where)
-        for value, path in zip(*(each.to_pylist() for each in batch.columns), strict=True)
-        if any(
-            pseudonyms.subject(name) == pseudonym for name in hidden_names(path, pseudonyms.names)
-        )
-    }
+    def of_nobody(self, table: Table, *names: str) -> Iterator[tuple[Any, ...]]:
+        """Yield values of rows without a subject, as `KeyRows.of_nobody`."""
+        where = pc.field("subject").is_null()
+        for batch in self.lake.batches(table, columns=names, where=where):
+            yield from zip(*(each.to_pylist() for each in batch.columns), strict=True)

@@ -300,7 +300,8 @@ def test_an_audit_names_the_versions_that_an_erasure_would_wipe(tmp_path, case):
 
 @pytest.mark.parametrize("stage", ["refused", "another's"])
 def test_an_audit_knows_refusals(tmp_path, stage):
-    refused = {"photo_id": PHOTO, "subject": ANNA if stage == "refused" else BERT, "chunk": 2}
+    photo_id, whose = (PHOTO, ANNA) if stage == "refused" else ("2" * 64, BERT)
+    refused = {"photo_id": photo_id, "subject": whose, "chunk": 2}
     refused |= {"weights_id": MODEL, "stage": "silver", "quarantined_at": BEFORE}
     rows = rows_of_a_lake(BEGINNING) | {catalog.QUARANTINE: [refused]}
     with small_lake(tmp_path / "lake", rows):
