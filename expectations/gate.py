@@ -17,8 +17,8 @@ from expectations import rule_warnings, suites
 from expectations.judged_rows import REASON
 from expectations.suite_views import Views
 from expectations.validation import Verdict, judge, judged_rows
-from lake import catalog
-from lake.catalog import Table
+from lake import catalog, measured_values
+from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkState
 from lake.enums import GateAction
 from lake.layer_interfaces import NO_REFUSALS, GateOutcome
@@ -76,7 +76,10 @@ class SuiteGate:
         is_released = self.release and bool(verdict.blocked)
         passes = not verdict.blocked and expected > verdict.refused
         version = self._version(table, chunk, passes=passes)
-        self._record(verdict, chunk=chunk, version=version, is_released=is_released)
+        is_small = table in LAYER_OF and expected < measured_values.FEWEST
+        self._record(
+            verdict, chunk=chunk, version=version, is_released=is_released, is_small=is_small
+        )
         self.did.warnings += rule_warnings.warnings(
             map(vars, verdict.findings), suite, table, photos=expected, chunk=chunk.number
         )
@@ -114,9 +117,16 @@ class SuiteGate:
         return self.lake.version(table) + 1 if passes else None
 
     def _record(
-        self, verdict: Verdict, *, chunk: Chunk, version: int | None, is_released: bool
+        self,
+        verdict: Verdict,
+        *,
+        chunk: Chunk,
+        version: int | None,
+        is_released: bool,
+        is_small: bool,
     ) -> None:
-        """Records the results in ops/quality, pinned to that version of their table."""
+        """Records the results in ops/quality, pinned to that version of their table. Those of a small chunk
+        are recorded without the values that were observed, as these tell of single photos."""
         now = datetime.now(UTC)
         rows: list[dict[str, Any]] = [
             {
@@ -132,6 +142,8 @@ class SuiteGate:
         for row in rows:
             if is_released and row["action"] == GateAction.BLOCKED:
                 row["action"] = GateAction.RELEASED
+            if is_small:
+                row["observed"] = None
         if rows:
             self.lake.record(catalog.QUALITY, rows, layer=chunk.layer, chunk=chunk.number)
             blocked = () if is_released else tuple(verdict.blocked)

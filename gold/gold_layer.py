@@ -11,7 +11,7 @@ import numpy as np
 
 from gold import drift, feature_rows, model_versions, moments_table, pca_refit
 from gold.model_versions import PcaVersion, Rows
-from lake import catalog, fault_points, metric_names
+from lake import catalog, fault_points, measured_values, metric_names
 from lake.chunks import Chunk, ChunkPlan, ChunkState, NoChunk, not_yet_taken, published
 from lake.context import Context
 from lake.enums import GOLD, SILVER, ModelStatus
@@ -244,8 +244,13 @@ def finish(context: Context, weights_id: str) -> None:
 
 
 def _measure_drift(context: Context, chunk: Chunk, projected: RowSource) -> None:
-    """Records in ops/drift how far a chunk is from what its version was fitted on, for its gate to judge."""
+    """Records in ops/drift how far a chunk is from what its version was fitted on, for its gate to judge.
+
+    A chunk of few photos is not measured (`lake.measured_values.FEWEST`).
+    """
     lake = context.lake
+    if chunk.photos < measured_values.FEWEST:
+        return
     assert chunk.model_version is not None
     version = model_versions.version(lake.records(catalog.MODELS), chunk.model_version)
     assert isinstance(version, PcaVersion)

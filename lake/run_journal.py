@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import subprocess
 from collections.abc import Mapping
@@ -115,6 +116,15 @@ class RuleWarning:
     chunk: int | None = None
 
 
+OBSERVED = re.compile(r"\bobserved -?(?:\d[\d.e+-]*|inf|nan)(?<![.])")
+"""A measured value in the sentence of a gate that blocked a chunk."""
+
+
+def without_values(text: str) -> str:
+    """Return a gate's sentence without the values that it observed, as ops/runs keeps it."""
+    return OBSERVED.sub("observed a value that this journal doesn't keep", text)
+
+
 @dataclass
 class LayerRun:
     """What one layer did in one run. It is gathered while the layer works, for ops/runs and for the screen.
@@ -202,5 +212,5 @@ class LayerRun:
             "metrics": self.numbers,
             "settings_hash": run.settings_hash,
             "code_revision": run.code_revision,
-            "error": self.error,
+            "error": self.error and without_values(self.error),
         }

@@ -6,12 +6,13 @@ metadata of the commit (`lake.idempotent_commits`). Each takes milliseconds and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from lake import delta_rs_reader
 from lake.catalog import Table
 from lake.storage.connectors import delta_rs_options
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
 
 Rows = Sequence[Mapping[str, Any]]
+Change = Callable[[pa.Table], pa.Table]
 
 
 def arrow_rows(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -71,6 +73,30 @@ def put(
         commit_properties=properties,
     )
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def changes(known: DeltaTable, change: Change) -> bool:
+    """Whether a function makes something else of the rows of a table."""
+    rows = delta_rs_reader.read(known)
+    return not change(rows).equals(rows)
+
+
+def rewrite(
+    known: DeltaTable, properties: CommitProperties, *, table: Table, change: Change
+) -> None:
+    """Puts what a function makes of all rows in their place."""
+    from deltalake import write_deltalake
+
+    rows = change(delta_rs_reader.read(known))
+    write_deltalake(
+        known,
+        rows.cast(
+            pa.schema([to_arrow_schema(table.schema).field(name) for name in rows.schema.names])
+        ),
+        mode="overwrite",
+        schema_mode="merge",
+        commit_properties=properties,
+    )
 
 
 def take_over(known: DeltaTable, properties: CommitProperties) -> None:

@@ -71,14 +71,18 @@ def left_behind() -> list[Path]:
 
 
 def sweep() -> list[Path]:
-    """Remove the logs and folders that killed processes left; return those that could not be removed."""
-    for path in left_behind():
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                path.unlink()
-    return left_behind()
+    """Remove the logs and folders that killed processes left; return those that could not be removed, or the
+    place where it can't be listed."""
+    try:
+        for path in left_behind():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        return left_behind()
+    except OSError:
+        return [place()]
 
 
 def _own_name() -> str:

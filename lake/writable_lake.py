@@ -14,13 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.settings import DeltaSettings
-from lake import (
-    catalog,
-    fault_points,
-    lake_format,
-    small_tables,
-    table_creation,
-)
+from lake import catalog, fault_points, lake_format, small_tables, table_creation
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
 from lake.delta_log import has_commit
@@ -204,6 +198,12 @@ class WritableLake(Lake):
         put = partial(small_tables.put, table=table, rows=own, keys=keys)
         self._commits.commit_small(table, put, number=number, layer=chunk.layer, chunk=chunk.number)
         return self.version(table)
+
+    def rewrite(self, table: Table, change: small_tables.Change, *, layer: str) -> None:
+        """Puts what `change` makes of all rows of a journal in their place, if it differs. Raises Busy."""
+        if small_tables.changes(self.log(table).table(), change):
+            write = partial(small_tables.rewrite, table=table, change=change)
+            self._commits.commit_small(table, write, number=None, layer=layer)
 
     # Removing rows and files
 

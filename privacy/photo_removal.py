@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bronze.bronze_layer import ARRIVED
 from gold import embedding_removal, training
 from gold.gold_layer import FEATURES
-from lake import catalog, fault_points
+from lake import catalog, fault_points, measured_values
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkPlan
 from lake.enums import REMOVAL
@@ -17,7 +17,7 @@ from lake.publication import abandon
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
-from privacy import chunk_measures
+from privacy.owned_rows import PHOTO_TABLES
 from silver.silver_layer import EMBEDDED, REFUSED
 
 STAGED_PARTS = (ARRIVED, EMBEDDED, REFUSED, FEATURES, training.HELD_OUT)
@@ -31,9 +31,7 @@ def remove_photos(lake: WritableLake, photos: RowSource, *, layer: str) -> None:
     and Busy.
     """
     staged = staged_with(lake, photos)
-    measured_on = chunk_measures.chunks_of(lake, photos) | {chunk.number for chunk in staged}
-    chunk_measures.forget(lake, measured_on, layer=layer)
-    fault_points.at(f"{layer}: measures gone")
+    measured_values.forget(lake, _chunks_that_held(lake, photos, staged), layer=layer)
     abandon(lake, staged)
     fault_points.at(f"{layer}: staged rows gone")
     embedding_removal.remove_embeddings(lake, dict.fromkeys(_models(lake), photos))
@@ -74,6 +72,14 @@ def published_chunks(lake: Lake, table: Table) -> list[Chunk]:
 def abandon_staged(lake: WritableLake, photos: RowSource) -> None:
     """Abandon the staged chunks that hold rows of the photos. The next run does their work again."""
     abandon(lake, staged_with(lake, photos))
+
+
+def _chunks_that_held(lake: Lake, photos: RowSource, staged: Sequence[Chunk]) -> set[int]:
+    """Return the numbers of all chunks that hold or held any of the photos, by rows and by lineage."""
+    held = {chunk.number for chunk in staged}
+    for table in PHOTO_TABLES:
+        held |= lake.source(table).among(photos, "photo_id").counts("chunk").keys()
+    return measured_values.chunks_made_of(lake.ledger.chunks().values(), held) if held else held
 
 
 def staged_with(lake: Lake, photos: RowSource) -> list[Chunk]:

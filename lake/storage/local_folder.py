@@ -187,9 +187,9 @@ class LocalFolder(Folder):
                     facts = os.lstat(path)
                 except FileNotFoundError:
                     continue  # it went meanwhile
-                except OSError:  # the folder may be listed and not entered
-                    closed.append(self._name(path))
-                    continue
+                except OSError as error:  # its folder may be listed, and not entered
+                    note(PermissionError(error.errno, error.strerror, place))
+                    break
                 size = facts.st_size if stat.S_ISREG(facts.st_mode) else 0
                 yield StoredObject(self, self._name(path), size, modified_ns=facts.st_mtime_ns)
             if folders and place != top:

@@ -8,6 +8,7 @@ it is a container. With `deep` every column is decoded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from lake import catalog, working_files
 from lake.enums import ErasureState
 from lake.readable_lake import Lake
 from lake.storage.addresses import within
-from lake.storage.folder import StoredKind, StoredObject
+from lake.storage.folder import Folder, StoredKind, StoredObject
 from lake.storage.locate import folder
 from lake.subject_names import normalised
 from privacy.erasure import landing_objects, unreferenced_files
@@ -100,9 +101,9 @@ def verify(
     name = name if normalised(name or "") else None
     result = SearchResult(deep, mentions=None if name is None else [])
     _search_landing(lake, settings, search, result)
-    stores: dict[str, Iterable[StoredObject]] = {"lake": lake.files.stored()}
+    stores: dict[str, Iterable[StoredObject]] = {"lake": _files_of(lake.files)}
     if not within(settings.paths.docs_folder, lake.files.root):
-        stores["docs"] = folder(settings.paths.docs_folder).stored()
+        stores["docs"] = _files_of(folder(settings.paths.docs_folder))
     stores["working files"] = _working_files()
     files = FileSearch(search, NameForms(name) if name is not None else None, deep)
     for store, every in stores.items():
@@ -130,6 +131,13 @@ def _search_landing(
         result.add_residue(stored, "it can't be read, so it may be a copy")
 
 
+def _files_of(root: Folder, under: str = "") -> Iterator[StoredObject]:
+    """Yield what lies under a folder, but no folders. A link to one is not followed: it can't be read."""
+    for stored in root.stored(under, folders=True):
+        if stored.kind is not StoredKind.FOLDER:
+            yield stored
+
+
 def _working_files() -> Iterator[StoredObject]:
     """Yield the files that killed processes of this product left on this machine."""
     place = folder(str(working_files.place()))
@@ -140,9 +148,10 @@ def _working_files() -> Iterator[StoredObject]:
         return
     for path in left:
         if path.is_dir():
-            yield from place.stored(path.name)
+            yield from _files_of(place, path.name)
         else:
-            yield StoredObject(place, path.name, path.lstat().st_size)
+            with suppress(FileNotFoundError):  # a run has removed it meanwhile
+                yield StoredObject(place, path.name, path.lstat().st_size)
 
 
 def _search_file(

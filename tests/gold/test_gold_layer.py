@@ -5,6 +5,7 @@ import shutil
 from operator import itemgetter
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from delta import DeltaTable
 from pyspark.sql import functions as F
@@ -15,6 +16,7 @@ from gold import promote as by_hand
 from gold.gold_layer import published_embeddings
 from lake import catalog
 from lake.enums import GOLD
+from lake.measured_values import FEWEST
 from report.lake_counts import sums
 from tests.support.generated_embeddings import DIMENSIONS, EMBEDDER, add
 from tests.support.gold_runs import agrees_with_silver, embeddings, project, promote
@@ -166,6 +168,26 @@ def test_drift_is_measured_and_past_its_bound_a_reason(place, shift):
         assert found["mean_shift"] < 0.1
         assert why == ["first"]
         assert {row["action"] for row in quality} == {"passed"}
+
+
+def test_of_a_chunk_of_few_photos_no_measured_value_is_kept(place):
+    """They would be the photos' own. The verdicts stand, and a larger chunk is measured."""
+    add(place, FEWEST - 1, seed=2, shift=3.0)
+    did = project(place)
+    assert place.lake.records(catalog.DRIFT) == []
+    rows = place.lake.records(catalog.QUALITY)
+    last = max(row["chunk"] for row in rows)
+    judged = [row for row in rows if row["chunk"] == last and row["suite"] == "gold_features"]
+    assert judged
+    assert {row["observed"] for row in judged} == {None}
+    assert {row["action"] for row in judged} == {"passed"}
+    assert [name for name in did.measured if name.startswith("drift_")] == []
+    add(place, FEWEST, seed=3)
+    project(place)
+    [measured] = place.lake.records(catalog.DRIFT)
+    assert measured["photos"] == FEWEST
+    rows = place.lake.records(catalog.QUALITY, where=pc.field("chunk") == measured["chunk"])
+    assert any(row["observed"] is not None for row in rows)
 
 
 def test_moments_behind_or_ahead_of_silver_are_taken_anew(place):

@@ -22,7 +22,7 @@ from gold.moments import Moments
 from gold.retire_extractor import retire
 from lake import catalog, fault_points, pseudonyms
 from lake.enums import ERASE, POSSIBLY_FITTED_PREFIX, ErasureState
-from privacy import chunk_measures, tombstones
+from privacy import tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure import unreferenced_files
@@ -34,7 +34,7 @@ from tests.support.kills import Killed, dies
 from tests.support.place import Place
 from tests.support.processes import undeletable
 
-PHOTOS = {f"{MARKER}-{n}.jpg": jpeg(n) for n in range(6)}
+PHOTOS = {f"{MARKER}-{n}.jpg": jpeg(n) for n in range(7)}
 OVERRIDES = ("refit.growth=9", "training.folds=2")
 SHARED = PHOTOS[f"{MARKER}-0.jpg"]
 TABLES_OF_PHOTOS = (
@@ -150,34 +150,6 @@ def test_the_canary_is_gone_from_every_byte(done):
     assert where <= {"lake/privacy/erasures"}
 
 
-def test_what_was_measured_on_the_chunks_of_the_photos_is_gone(held, done):
-    """The verdicts and the counts stay, and so does what was measured on other chunks."""
-    photos = held.lake.values("photo_id", sorted(done.photo_ids))
-    chunks = chunk_measures.chunks_of(held.lake, photos)
-    before, after = (
-        {
-            (row["chunk"], row["judged_at"], row["suite"], row["expectation"]): row
-            for row in place.lake.records(catalog.QUALITY)
-        }
-        for place in (held, done)
-    )
-    measured = [key for key, row in before.items() if row["observed"] and key[0] in chunks]
-    assert len(measured) > 5
-    assert {key: after[key] for key in before} == before | {
-        key: before[key] | {"observed": None} for key in measured
-    }
-    drifts = {row["chunk"]: row["run_id"] for row in held.lake.records(catalog.DRIFT)}
-    assert drifts.keys() & chunks
-    assert not chunks & {row["chunk"] for row in done.lake.records(catalog.DRIFT)}
-    runs = {drifts[chunk] for chunk in drifts.keys() & chunks}
-    assert not {
-        name
-        for row in done.lake.records(catalog.RUNS)
-        for name, _ in row["metrics"] or ()
-        if row["run_id"] in runs and name.startswith("drift_")
-    }
-
-
 def test_everybody_else_is_as_before_and_the_sums_agree(done):
     assert rows_of_others(done, done.photo_ids) == done.before
     held = sums(done.files)
@@ -238,6 +210,31 @@ def test_the_pca_is_the_one_that_never_saw_them(done):
     centred = x - x.mean(axis=0)
     off = np.abs(centred @ kept.basis[:, clear]) - np.abs(centred @ anew.basis[:, clear])
     assert (off**2).max() <= 1e-9 * anew.variance
+
+
+def measured(place):
+    """The observed values of ops/quality by chunk, and the chunks of ops/drift."""
+    observed = {}
+    for row in place.lake.records(catalog.QUALITY):
+        observed.setdefault(row["chunk"], []).append(row["observed"])
+    return observed, {row["chunk"] for row in place.lake.records(catalog.DRIFT)}
+
+
+def test_what_was_measured_over_chunks_that_held_them_is_gone(done, held):
+    """All chunks that the first two runs made held a photo of theirs; the verdicts on them stay."""
+    before, drifts = measured(held)
+    after, still = measured(done)
+    assert any(value is not None for values in before.values() for value in values)
+    assert drifts
+    assert {chunk: len(after[chunk]) for chunk in before} == {c: len(v) for c, v in before.items()}
+    assert {value for chunk in before for value in after[chunk]} == {None}
+    assert still.isdisjoint(drifts)
+    runs = {row["run_id"] for row in held.lake.records(catalog.DRIFT)}
+    kept = [row for row in done.lake.records(catalog.RUNS) if row["run_id"] in runs]
+    assert kept
+    for row in kept:
+        assert not [name for name, _ in row["metrics"] if name.startswith("drift_")]
+        assert "photos_in" in dict(row["metrics"])
 
 
 def test_the_moments_are_about_the_mean_of_those_who_stay(done):

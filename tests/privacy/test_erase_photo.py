@@ -1,31 +1,26 @@
 """One photo leaves every place, by its id; the subject's other photos and the same bytes of others stay."""
 
+from datetime import timedelta
+
+import pyarrow.compute as pc
 import pytest
 
-from cli.commands.erase import verify
+from bronze.samples.sample_photos import write_samples
+from cli.commands.erase import finish_due_erasures, verify
 from cli.commands.lift import run as lift
 from cli.parser import parse
-from conf.errors import BadInput
+from conf.errors import BadInput, Pending
 from lake import catalog
-from lake.enums import ErasureMode, ErasureState
+from lake.enums import ERASE, RESTORE, ErasureMode, ErasureState
 from privacy.erasure import certificate
-from privacy.erasure.erase import erase
+from privacy.restore import restore
+from report.lake_counts import sums
 from tests.support.canary import OTHER, SUBJECT, jpeg, send
+from tests.support.erasures import REQUEST, erased, requests_of
 from tests.support.place import Place
 
 SHARED = jpeg(1)
 """Bytes that two subjects and nobody sent."""
-
-
-def erased(place, photo, *, request="P-1", subject=None):
-    with place.writing() as context:
-        return erase(
-            context.step("erase"),
-            photo=photo,
-            subject=subject,
-            request=request,
-            mode=ErasureMode.IMMEDIATE,
-        )
 
 
 def held(place):
@@ -50,10 +45,10 @@ def test_one_photo_of_a_subject_leaves_every_place(tmp_path, spark):
     before = held(place)
 
     with pytest.raises(BadInput, match="doesn't hold that photo"):
-        erased(place, "0" * 64)
+        erased(place, photo="0" * 64)
     assert place.lake.records(catalog.ERASURES) == []
 
-    erasure = erased(place, same[own])
+    erasure = erased(place, photo=same[own])
     assert (erasure.state, erasure.of_photo) == (ErasureState.CERTIFIED, True)
     assert erasure.photo_ids == {same[own], same[None]}
     assert erasure.counts["landing"] == 3
@@ -71,9 +66,9 @@ def test_one_photo_of_a_subject_leaves_every_place(tmp_path, spark):
     )
     assert told["asked"] == certificate.ASKED_PHOTO
     assert told["verification"]["residues"] == 0
-    verify(place.lake, place.settings, place.console, "P-1", deep=True)
-    assert erased(place, same[own]).state is ErasureState.CERTIFIED
-    for other in ({"photo": same[theirs]}, {"photo": None, "subject": SUBJECT}):
+    verify(place.lake, place.settings, place.console, REQUEST, deep=True)
+    assert erased(place, photo=same[own]).state is ErasureState.CERTIFIED
+    for other in ({"photo": same[theirs]}, {"subject": SUBJECT}):
         with pytest.raises(BadInput, match="made for another subject or photo"):
             erased(place, **other)
 
@@ -85,3 +80,56 @@ def test_one_photo_of_a_subject_leaves_every_place(tmp_path, spark):
     send(place.landing, {"later.jpg": SHARED})
     place.run("bronze")
     assert same[own] in {row[2] for row in held(place)}
+
+
+PHOTO_TABLES = (catalog.OBJECTS, catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES)
+
+
+def rows(place):
+    """The photo_ids of each table of photos, in their order."""
+    return {
+        table.name: sorted(row["photo_id"] or "" for row in place.lake.records(table))
+        for table in PHOTO_TABLES
+    }
+
+
+def without(held, photo):
+    return {name: [each for each in ids if each != photo] for name, ids in held.items()}
+
+
+def test_a_photo_without_a_subject_leaves_each_layer_and_its_old_files_later(tmp_path, spark):
+    place = Place.of(tmp_path, spark, "pca.components=3")
+    write_samples(place.landing, 30)
+    place.run()
+    features = place.lake.records(catalog.FEATURES)
+    photo = min(row["photo_id"] for row in features if row["subject"] is None)
+    [row] = place.lake.records(catalog.PHOTOS, where=pc.field("photo_id") == photo)
+    content = (place.landing / row["path"]).read_bytes()
+    before, version = rows(place), place.lake.version(catalog.PHOTOS)
+    assert all(photo in ids for ids in before.values())
+    with pytest.raises(Pending):
+        erased(place, photo=photo, mode=ErasureMode.DEFERRED)
+    assert rows(place) == without(before, photo)
+    assert not (place.landing / row["path"]).exists()
+    [pending] = requests_of(place).values()
+    assert any(name.startswith("fitted:pca-") for name in pending.counts)
+
+    with place.writing() as context:
+        finish_due_erasures(context.step(ERASE, now=pending.due_at + timedelta(hours=1)))
+    [finished] = requests_of(place).values()
+    assert finished.state is ErasureState.CERTIFIED
+    verify(place.lake, place.settings, place.console, REQUEST, deep=True)
+    kept = {name: ids for name, ids in rows(place).items() if name != catalog.FEATURES.name}
+    assert kept == {name: without(before, photo)[name] for name in kept}
+    [moments] = place.lake.records(catalog.MOMENTS, columns=["n"])
+    assert moments["n"] == len(kept[catalog.EMBEDDINGS.name])
+    wiped = {row["version"]: row["basis"] for row in place.lake.records(catalog.MODELS)}
+    assert [wiped[version] for version in finished.fitted] == [None] * len(finished.fitted)
+    assert sums(place.files).disagreements() == []
+
+    (place.landing / "sent again.jpg").write_bytes(content)
+    place.run()
+    assert photo not in rows(place)[catalog.PHOTOS.name]
+    assert "1 tombstoned" in place.screen
+    with place.writing() as context, pytest.raises(BadInput, match="can't be read any more"):
+        restore(context.step(RESTORE), catalog.PHOTOS, version)

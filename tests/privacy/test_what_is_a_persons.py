@@ -41,10 +41,10 @@ BYTES, OTHERS, KEPT = (
     b"the bytes as bronze keeps them",
 )
 ANNA, BERT = KEYS.subject("anna"), KEYS.subject("bert")
-PHOTO = KEYS.photo_ids(ANNA.encode() + BYTES)
-BERTS = KEYS.photo_ids(BERT.encode() + BYTES)
-COPY = KEYS.photo_ids(BYTES)
-OTHER = KEYS.photo_ids(OTHERS)
+PHOTO = KEYS.photo_ids.of(BYTES, subject=ANNA)
+BERTS = KEYS.photo_ids.of(BYTES, subject=BERT)
+COPY = KEYS.photo_ids.of(BYTES, subject=None)
+OTHER = KEYS.photo_ids.of(OTHERS, subject=None)
 QUESTIONS = {"subject": {"subject": "anna"}, "photo": {"photo": PHOTO}}
 
 
@@ -179,7 +179,7 @@ def removed(place, *, subject=None, photo=None, tombstones=()):
 HASHES = (
     KEYS.originals(BYTES),
     KEYS.originals(KEPT),
-    KEYS.photo_ids(ANNA.encode() + KEPT),
+    KEYS.photo_ids.of(KEPT, subject=ANNA),
 )
 """Of what an erasure of her or of her photo makes tombstones, beside her own or the photo's."""
 
@@ -220,7 +220,7 @@ def test_objects_that_bronze_knows(made, monkeypatch, what, asked):
     [stored] = (each for each in folder(str(place.landing)).stored() if each.has_content)
     listed = LandingObject(path, stored.size, stored.modified_ns, stored.tag)
     arrived = arrival(listed, position=0, pseudonyms=KEYS)
-    photo_id = KEYS.photo_ids((arrived.subject or "").encode() + content)
+    photo_id = KEYS.photo_ids.of(content, subject=arrived.subject)
     row = {"object": arrived.key, "etag": listed.etag, "photo_id": photo_id, "outcome": "stored"}
     write(place.root, catalog.OBJECTS, [row | {"subject": arrived.subject}])
     own = photo(PHOTO, ANNA)
@@ -454,7 +454,7 @@ def test_an_erased_photo_that_was_sent_again_is_held_and_can_be_erased(made, is_
     for question in (AuditQuestion(photo=PHOTO), AuditQuestion(photo=OTHER)):
         erasures = auditor.answer(question).erasures
         assert [each.request for each in erasures] == (["P-1"] if question.photo == PHOTO else [])
-    nowhere = KEYS.photo_ids(b"a photo that nobody sent")
+    nowhere = KEYS.photo_ids.of(b"a photo that nobody sent", subject=None)
     assert held(place, photo=nowhere) == {}
     assert [has_landed(place, each) for each in (PHOTO, nowhere)] == [True, False]
 

@@ -9,11 +9,14 @@ from tests.support.canary import SUBJECT
 REQUEST = "request-1"
 
 
-def erased(place, *, mode=ErasureMode.IMMEDIATE, request=REQUEST, subject=SUBJECT, now=None):
-    """Erases a subject, in a run of its own, by the time `now`: what the command does."""
+def erased(
+    place, *, mode=ErasureMode.IMMEDIATE, request=REQUEST, subject=SUBJECT, photo=None, now=None
+):
+    """Erases a subject, or one photo, in a run of its own, by the time `now`: what the command does."""
+    whom = {"photo": photo} if photo else {"subject": subject}
     with place.writing() as context:
         step = context.step(ERASE, **({"now": now} if now else {}))
-        return erase(step, subject=subject, request=request, mode=ErasureMode(mode))
+        return erase(step, **whom, request=request, mode=ErasureMode(mode))
 
 
 def requests_of(place):
