@@ -76,10 +76,10 @@ def file(root, name):
     return root / certificate.FOLDER / f"certificate-{name}.json"
 
 
-def finish(lake):
+def finish(lake, **more):
     """Write and record the certificate of the request that waits for its own."""
     erasure = request_journal.last(lake, KEY)["five"]
-    sha256 = written(lake, erasure)
+    sha256 = written(lake, erasure, **more)
     return take(lake, erasure, ErasureState.CERTIFIED, certificate_sha256=sha256)
 
 
@@ -346,7 +346,7 @@ def test_a_row_of_another_history_is_found(root, tmp_path):
         finish(lake)
         certified(lake, "six")
     with journal_lake(tmp_path / "again") as lake:
-        finish(lake)
+        finish(lake, place="/again")
     other = small_rows(tmp_path / "again")[-1]
     shutil.copy(file(tmp_path / "again", "five"), file(root, "five"))
     rewrite_journal(root, lambda rows: [other if r["entry"] == other["entry"] else r for r in rows])

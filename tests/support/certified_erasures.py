@@ -80,10 +80,10 @@ def verified_of(lake, erasure):
     return erasure
 
 
-def written(lake, erasure, *, is_whole=True):
-    """Write the certificate of a request, or its first part; return its hash."""
+def written(lake, erasure, *, is_whole=True, place="/lake"):
+    """Write the certificate of a request, or its first part, about a lake at a place; return its hash."""
     result = SearchResult(False, {"lake": 3}, {"lake": 300}) if is_whole else None
-    return certificate.write(lake, erasure, result, places={"lake": "/lake"}, key=KEY)
+    return certificate.write(lake, erasure, result, places={"lake": place}, key=KEY)
 
 
 def certified(lake, name):
