@@ -60,9 +60,9 @@ class Admission:
             pseudonyms.photo_ids, pseudonyms.originals, pseudonyms.photo_tombstones, tombstones
         )
 
-    def photo_id(self, content: bytes, *, subject: str | None) -> str:
-        """Return the id of a photo, by its subject's pseudonym (if any) and its bytes as they arrived."""
-        return self.photo_ids.of(content, subject=subject)
+    def photo_id(self, content: bytes, *, original: str, subject: str | None) -> str:
+        """Return the id of a photo, as `PhotoIds.of`."""
+        return self.photo_ids.of(content, original=original, subject=subject)
 
     def original(self, content: bytes) -> str:
         """Return the keyed hash of a photo's bytes as they arrived."""
@@ -177,8 +177,8 @@ def read_one(
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
         content = landing.read(arrival.landing)
-        photo_id = admission.photo_id(content, subject=arrival.subject)
         original = admission.original(content)
+        photo_id = admission.photo_id(content, original=original, subject=arrival.subject)
         if admission.keeps_out(
             content, subject=arrival.subject, photo_id=photo_id, original=original
         ):

@@ -1,7 +1,7 @@
 """lake.json: the file that makes a folder a lake.
 
-It tells the format, the key that the lake was made with, the rule by which it reads names, and whether the
-ids of photos are keyed.
+It tells the format, the key that the lake has, the rule by which it reads names, and how the ids of photos
+are made.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from conf.errors import BadInput, Refused
 from conf.secret_values import TOMBSTONE_KEYS
 from lake import pseudonyms
-from lake.pseudonyms import Pseudonyms
+from lake.pseudonyms import PhotoIdRule, Pseudonyms
 from lake.storage.folder import Folder
 from lake.subject_names import NameRule
 
@@ -27,15 +27,18 @@ NAME = "lake.json"
 IMPORTED = "tombstones_of"
 """The key under which lake.json, and a file of tombstones, tell of which other lakes there are tombstones."""
 
-FORMAT = 5
+FORMAT = 6
 """The format of a new lake's tables and files."""
 
 EARLIEST = 4
 """The earliest format that is known. It has no rule for names, which stay as they are written. Lakes of
 other formats are refused."""
 
-PHOTO_IDS, KEYED = "photo_ids", "keyed"
-"""What lake.json says of the ids of photos. In lakes of format 4, which don't say it, they have no key."""
+PHOTO_IDS = "photo_ids"
+"""The key under which lake.json has the rule for ids of photos (`PhotoIdRule`). Format 4 doesn't say it."""
+
+EARLIER = "earlier_key"
+"""The key under which lake.json tells of the key that the lake had before, where it got a new one."""
 
 
 def is_made(files: Folder) -> bool:
@@ -67,8 +70,8 @@ def pseudonyms_of(files: Folder, subjects: SubjectSettings) -> Pseudonyms:
     """Return the pseudonyms of a lake, under its key and its rule for names.
 
     Those of a folder that is no lake yet are under the rule of the settings, and a missing key file is made.
-    Raises BadInput for a lake of another format and for a missing key, Refused for another key and where the
-    key of a lake is not named whose tombstones were imported, BadSettings.
+    Raises BadInput for a lake of another format and for a missing key, Refused for another key and where a
+    key is not named that the lake had before, or of a lake whose tombstones were imported, BadSettings.
     """
     values = check_format(files)
     known = pseudonyms.load(subjects.key, lake=files.root, make=values is None)
@@ -77,15 +80,15 @@ def pseudonyms_of(files: Folder, subjects: SubjectSettings) -> Pseudonyms:
         return replace(known, names=names)
     if values["key"] != known.fingerprint:
         raise Refused(
-            f"The lake {files.root} was made with another key than subjects.key names: pseudonyms would "
-            f"not match; give the key that it was made with."
+            f"The lake {files.root} was made with another key than subjects.key names, or has got a new one "
+            f"since (rekey): pseudonyms would not match; give the key that it has."
         )
-    names, is_keyed = NameRule.of_record(values.get("names")), values.get(PHOTO_IDS) == KEYED
-    known = replace(known, names=names, keys_photo_ids=is_keyed)
-    records = values.get(IMPORTED, ())
-    others = others_by_key(subjects, lake=files.root) if records else {}
-    imported = of_records(records, {known.fingerprint: known} | others)
-    return replace(known, imported=imported)
+    rule = PhotoIdRule(values.get(PHOTO_IDS, PhotoIdRule.PLAIN))
+    record = {"names": values.get("names"), IMPORTED: values.get(IMPORTED, ())}
+    needs_others = record[IMPORTED] or values.get(EARLIER)
+    others = others_by_key(subjects, lake=files.root) if needs_others else {}
+    [found] = of_records([{**values, **record}], {known.fingerprint: known} | others)
+    return replace(found, photo_id_rule=rule)
 
 
 def others_by_key(subjects: SubjectSettings, *, lake: str) -> dict[str, Pseudonyms]:
@@ -109,24 +112,28 @@ def of_records(
     for record in records:
         if record["key"] not in by_key:
             raise Refused(
-                f"There are tombstones of another lake, whose key (its fingerprint begins with "
-                f"{record['key'][:8]}) is named neither by subjects.key nor by subjects.tombstone_keys: "
-                f"without it, nobody would be kept out by them; name it in subjects.tombstone_keys."
+                f"There are tombstones of another key (its fingerprint begins with {record['key'][:8]}), an "
+                f"earlier one or another lake's, which is named neither by subjects.key nor by "
+                f"subjects.tombstone_keys: without it, nobody would be kept out by them; name it in "
+                f"subjects.tombstone_keys."
             )
         names = NameRule.of_record(record["names"])
         imported = of_records(record[IMPORTED], by_key)
-        found.append(replace(by_key[record["key"]], names=names, imported=imported))
+        earlier = of_records([record[EARLIER]], by_key) if record.get(EARLIER) else (None,)
+        known = by_key[record["key"]]
+        found.append(replace(known, names=names, imported=imported, earlier=earlier[0]))
     return tuple(found)
 
 
 def record_of(known: Pseudonyms) -> dict[str, Any]:
     """Return what tells of a lake's pseudonyms where its tombstones are: fingerprint, rule, and the same of
-    the lakes whose tombstones it has imported."""
+    the key that it had before, if any, and of the lakes whose tombstones it has imported."""
+    earlier = {EARLIER: record_of(known.earlier)} if known.earlier else {}
     return {
         "key": known.fingerprint,
         "names": known.names.record(),
         IMPORTED: list(map(record_of, known.imported)),
-    }
+    } | earlier
 
 
 def with_imported(files: Folder, known: Pseudonyms, others: Iterable[Pseudonyms]) -> Pseudonyms:
@@ -164,6 +171,6 @@ def write(files: Folder, *, pseudonyms: Pseudonyms) -> None:
         "key": pseudonyms.fingerprint,
         "made_at": datetime.now(UTC).isoformat(),
         "names": pseudonyms.names.record(),
-        PHOTO_IDS: KEYED,
+        PHOTO_IDS: pseudonyms.photo_id_rule.value,
     }
     files.write(NAME, json.dumps(values).encode())

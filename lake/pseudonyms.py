@@ -6,6 +6,11 @@ secret, so that one kind can't be turned into another.
 
 A lake may have imported the tombstones of another lake, which has another secret. It keeps each as a
 tombstone of that tombstone: whoever asks whether a person is kept out makes the other lake's tombstone first.
+
+A lake that got a new secret keeps its pseudonyms by hashing them once more. A pseudonym under the new secret
+is the hash of the tombstone under the earlier secret of the earlier pseudonym. So tombstones, of which nobody
+can tell the pseudonym, follow their pseudonyms to the new secret, and no name is needed. Whoever knows the
+earlier secret alone can calculate no pseudonym of today, and whoever wants to calculate one needs both.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -29,19 +35,38 @@ SMALLEST = 16
 """The fewest bytes that a secret may have."""
 
 
+class Kind(StrEnum):
+    """What a pseudonym is of: a data subject, a landing path, the bytes of a photo, or a photo (its id)."""
+
+    SUBJECT = "subject"
+    PATH = "path"
+    ORIGINAL = "original"
+    PHOTO = "photo"
+
+
+class PhotoIdRule(StrEnum):
+    """How a lake makes the ids of photos: by SHA-256, which everybody can calculate (format 4); by an HMAC of
+    the bytes (format 5); or by an HMAC of the keyed hash of the bytes, which follows to a new secret."""
+
+    PLAIN = ""
+    KEYED = "keyed"
+    OF_ORIGINAL = "of_original"
+
+
 @dataclass(frozen=True, repr=False)
 class Pseudonyms:
     """The pseudonyms of subjects, of landing paths and of photos' bytes. Each is 64 hex digits.
 
-    `names` is the lake's rule for names: two spellings of one name have one pseudonym. `keys_photo_ids` says
-    whether the ids of photos are made under the secret too, or can be calculated by everybody. `imported` are
-    the pseudonyms of the lakes whose tombstones the lake has imported.
+    `names` is the lake's rule for names: two spellings of one name have one pseudonym. `photo_id_rule` says
+    how the ids of photos are made. `imported` are the pseudonyms of the lakes whose tombstones the lake has
+    imported. `earlier` are those of the secret before this one, where the lake got a new one.
     """
 
     secret: bytes
     names: NameRule = field(default_factory=NameRule)
-    keys_photo_ids: bool = True
+    photo_id_rule: PhotoIdRule = PhotoIdRule.OF_ORIGINAL
     imported: tuple[Pseudonyms, ...] = ()
+    earlier: Pseudonyms | None = None
 
     def subject(self, name: str) -> str:
         """Return the pseudonym of a data subject, by any spelling of the name."""
@@ -49,7 +74,17 @@ class Pseudonyms:
 
     def path(self, path: str) -> str:
         """Return the keyed hash of a path under the landing root."""
-        return self._hmac("path", path)
+        return self._paths(os.fsencode(path))
+
+    def moved(self, kind: Kind) -> KeyedHash:
+        """Return what makes a pseudonym of a kind from the one under the `earlier` secret, as bytes. Workers
+        get it: it can make no pseudonym of a name."""
+        assert self.earlier is not None
+        return KeyedHash(self._derived(kind), after=self.earlier.tombstones)
+
+    def moved_tombstone(self, kind: Kind, tombstone: str) -> str:
+        """Return the tombstone of a pseudonym of a kind by its tombstone under the `earlier` secret."""
+        return self.tombstone(KeyedHash(self._derived(kind))(tombstone.encode()))
 
     def tombstone(self, pseudonym: str) -> str:
         """Return the tombstone of a subject's pseudonym, or of the hash `original` of a photo's bytes.
@@ -68,34 +103,50 @@ class Pseudonyms:
             for each in self.imported
             for tombstone in each.subject_tombstones(spellings)
         }
-        return frozenset(own | imported)
+        earlier = self.earlier.subject_tombstones(spellings) if self.earlier else ()
+        moved = {self.moved_tombstone(Kind.SUBJECT, tombstone) for tombstone in earlier}
+        return frozenset(own | imported | moved)
 
     @cached_property
     def photo_tombstones(self) -> PhotoTombstones:
         """What makes the tombstones of photos' bytes. Workers get it."""
         imported = tuple(each.photo_tombstones for each in self.imported)
-        return PhotoTombstones(self.originals, self.tombstones, imported)
+        moves = KeyedHash(self._derived(Kind.ORIGINAL))
+        earlier = self.earlier.photo_tombstones if self.earlier else None
+        return PhotoTombstones(self.originals, self.tombstones, imported, moves, earlier)
 
     @property
     def name_rules(self) -> frozenset[NameRule]:
         """The lake's rule for names, and those of the lakes whose tombstones it has imported."""
-        return frozenset([self.names]).union(*(each.name_rules for each in self.imported))
+        others = (*self.imported, *([self.earlier] if self.earlier else []))
+        return frozenset([self.names]).union(*(each.name_rules for each in others))
 
     def makes_tombstones_of(self, other: Pseudonyms) -> bool:
         """Return whether tombstones of these pseudonyms and of the others are the same."""
         own, theirs = self.names, other.names
         is_one_rule = (own.version, own.folds_case) == (theirs.version, theirs.folds_case)
-        return self.secret == other.secret and is_one_rule
+        if self.secret != other.secret or not is_one_rule:
+            return False
+        if self.earlier is None or other.earlier is None:
+            return self.earlier is other.earlier
+        return self.earlier.makes_tombstones_of(other.earlier)
+
+    @property
+    def secrets(self) -> Iterator[bytes]:
+        """The secret, and those before it, the newest first."""
+        yield self.secret
+        if self.earlier is not None:
+            yield from self.earlier.secrets
 
     @cached_property
     def originals(self) -> KeyedHash:
         """The hash of photos' bytes. Workers get it, because it can make no other pseudonym."""
-        return KeyedHash(self._derived("original"))
+        return self._kind(Kind.ORIGINAL)
 
     @cached_property
     def photo_ids(self) -> PhotoIds:
         """What makes the ids of photos. Workers get it, because it can make no pseudonym."""
-        return PhotoIds(self._derived("photo") if self.keys_photo_ids else None)
+        return PhotoIds(self.photo_id_rule, KeyedHash(self._derived(Kind.PHOTO)))
 
     @cached_property
     def tombstones(self) -> KeyedHash:
@@ -114,15 +165,23 @@ class Pseudonyms:
 
     @cached_property
     def _subjects(self) -> KeyedHash:
-        return KeyedHash(self._derived("subject"))
+        return self._kind(Kind.SUBJECT)
+
+    @cached_property
+    def _paths(self) -> KeyedHash:
+        return self._kind(Kind.PATH)
 
     @property
     def fingerprint(self) -> str:
         """A text that differs between two secrets and reveals nothing about them."""
-        return self._hmac("fingerprint", "")
+        return KeyedHash(self._derived("fingerprint"))(b"")
 
-    def _hmac(self, purpose: str, text: str) -> str:
-        return KeyedHash(self._derived(purpose))(os.fsencode(text))
+    def _kind(self, kind: Kind) -> KeyedHash:
+        """Return the hash that makes pseudonyms of a kind from what they are of."""
+        if self.earlier is None:
+            return KeyedHash(self._derived(kind))
+        before = KeyedHash(self.earlier.tombstones.key, after=self.earlier._kind(kind))
+        return KeyedHash(self._derived(kind), after=before)
 
     def _derived(self, purpose: str) -> bytes:
         return hmac.digest(self.secret, purpose.encode(), "sha256")
@@ -130,37 +189,53 @@ class Pseudonyms:
 
 @dataclass(frozen=True, repr=False)
 class KeyedHash:
-    """A function that returns the HMAC-SHA256 of bytes under one key, as 64 hex digits."""
+    """A function that returns the HMAC-SHA256 of bytes under one key, as 64 hex digits. With `after`, it is
+    the HMAC of what that function returns of the bytes."""
 
     key: bytes
+    after: KeyedHash | None = None
 
     def __call__(self, content: bytes) -> str:
         """Return the hash of bytes, 64 hex digits."""
-        return hmac.digest(self.key, content, "sha256").hex()
+        hashed = self.after(content).encode() if self.after else content
+        return hmac.digest(self.key, hashed, "sha256").hex()
 
 
 @dataclass(frozen=True, repr=False)
 class PhotoIds:
-    """What makes the ids of photos. Without a `key`, everybody can calculate them."""
+    """What makes the ids of photos by a rule, of which two need a `key`."""
 
-    key: bytes | None
+    rule: PhotoIdRule
+    key: KeyedHash
 
-    def of(self, content: bytes, *, subject: str | None) -> str:
-        """Return the hash of the subject's pseudonym (if any) and the bytes as they arrived, 64 hex
-        digits."""
+    def of(self, content: bytes, *, original: str, subject: str | None) -> str:
+        """Return the id of a photo, 64 hex digits, by its subject's pseudonym, if any, and its bytes as they
+        arrived, of which `original` is the keyed hash."""
+        if self.rule is PhotoIdRule.OF_ORIGINAL:
+            return self.of_original(original, subject=subject)
         named = (subject or "").encode() + content
-        if self.key is None:
-            return hashlib.sha256(named).hexdigest()
-        return KeyedHash(self.key)(named)
+        return (
+            hashlib.sha256(named).hexdigest() if self.rule is PhotoIdRule.PLAIN else self.key(named)
+        )
+
+    def of_original(self, original: str, *, subject: str | None) -> str:
+        """Return the id of a photo by the newest rule, which needs no bytes."""
+        return self.key(f"{subject or ''}{original}".encode())
 
 
 @dataclass(frozen=True, repr=False)
 class PhotoTombstones:
-    """What makes the tombstones of photos' bytes, and can make no pseudonym of a person."""
+    """What makes the tombstones of photos' bytes, and can make no pseudonym of a person.
+
+    `moves` makes the hash of bytes from its tombstone under the earlier secret, of which `earlier` makes the
+    tombstones.
+    """
 
     originals: KeyedHash
     tombstones: KeyedHash
-    imported: tuple[PhotoTombstones, ...] = ()
+    imported: tuple[PhotoTombstones, ...]
+    moves: KeyedHash
+    earlier: PhotoTombstones | None
 
     def of(self, content: bytes, original: str) -> Iterator[str]:
         """Yield every tombstone that keeps these bytes out: the lake's own, and those that were imported.
@@ -168,9 +243,15 @@ class PhotoTombstones:
         `original` is the hash of the bytes by `originals`.
         """
         yield self.tombstones(original.encode())
+        yield from self._imported(content)
+
+    def _imported(self, content: bytes) -> Iterator[str]:
+        """Yield the tombstones of bytes that were imported, under this secret or an earlier one."""
         for each in self.imported:
             for tombstone in each.of(content, each.originals(content)):
                 yield self.tombstones(tombstone.encode())
+        for tombstone in self.earlier._imported(content) if self.earlier else ():
+            yield self.tombstones(self.moves(tombstone.encode()).encode())
 
 
 def load(

@@ -143,8 +143,9 @@ def hashes(photos: pa.RecordBatch, originals: KeyedHash, ids: PhotoIds | None) -
     for original, content, owner in zip(*rows, strict=True):
         found.append(original)
         if content is not None:
-            found.append(originals(content))
-            found.append(ids.of(content, subject=owner) if ids and owner else None)
+            kept = originals(content)
+            found.append(kept)
+            found.append(ids.of(content, original=kept, subject=owner) if ids and owner else None)
     return [each for each in found if each]
 
 

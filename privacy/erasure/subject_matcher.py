@@ -68,11 +68,12 @@ class SubjectMatcher:
     def are_erased(self, content: bytes, subject: str | None) -> bool:
         """Return whether bytes are an erased photo: one without a subject, or where a photo was erased also
         one of the pseudonym `subject`. The same bytes of another subject are that subject's photo."""
+        original = self.pseudonyms.originals(content)
         if self.of_photo:
-            photo_id = self.pseudonyms.photo_ids.of(content, subject=subject)
+            photo_id = self.pseudonyms.photo_ids.of(content, original=original, subject=subject)
             if self.pseudonyms.tombstone(photo_id) in self.tombstones:
                 return True
-        return self.is_erased(self.pseudonyms.originals(content), subject)
+        return self.is_erased(original, subject)
 
     def in_bytes(self, content: bytes) -> str | None:
         """Return what of the subject stands in raw bytes, such as "a photo id"; None where nothing does."""

@@ -1,6 +1,7 @@
 """What becomes of arrivals: one photo stored, the others counted, in chunks and tasks that are bounded."""
 
 import hashlib
+import hmac
 
 import pyarrow as pa
 import pytest
@@ -20,7 +21,7 @@ from bronze.landing import Landing, LandingObject, arrival
 from bronze.object_outcomes import UNREADABLE, outcomes, unseen
 from conf.settings import Settings
 from lake.chunks import batches
-from lake.pseudonyms import Pseudonyms
+from lake.pseudonyms import KeyedHash, PhotoIdRule, Pseudonyms
 from lake.subject_names import NameRule, NameRuleVersion
 from tests.support.landing_folders import SimultaneousLanding
 
@@ -50,11 +51,15 @@ def test_batches_keep_both_bounds(sizes, expected):
     assert [[a.position for a in batch] for batch in found] == expected
 
 
-@pytest.mark.parametrize("is_keyed", [True, False])
-def test_one_photo_of_two_subjects_is_two_photos(is_keyed):
-    known = Pseudonyms(b"a secret of a lake", keys_photo_ids=is_keyed)
+def id_of(known, content, subject):
     admission = Admission.of(known, tombstones=frozenset())
-    ids = {admission.photo_id(b"x", subject=each) for each in (None, "anna", "bert")}
+    return admission.photo_id(content, original=admission.original(content), subject=subject)
+
+
+@pytest.mark.parametrize("rule", PhotoIdRule)
+def test_one_photo_of_two_subjects_is_two_photos(rule):
+    known = Pseudonyms(b"a secret of a lake", photo_id_rule=rule)
+    ids = {id_of(known, b"x", each) for each in (None, "anna", "bert")}
     assert len(ids) == 3
     assert all(len(each) == 64 for each in ids)
 
@@ -62,14 +67,13 @@ def test_one_photo_of_two_subjects_is_two_photos(is_keyed):
 def test_nobody_can_calculate_the_id_of_a_photo_without_the_key():
     """But in a lake of format 4, whose photos keep their ids when they are sent again."""
     secrets = (b"the secret of one", b"the secret of two")
-    lakes = [
-        Pseudonyms(each, keys_photo_ids=is_keyed) for is_keyed in (True, False) for each in secrets
-    ]
-    one, two, *before = (
-        Admission.of(each, tombstones=frozenset()).photo_id(b"x", subject="anna") for each in lakes
-    )
-    assert set(before) == {hashlib.sha256(b"annax").hexdigest()}
-    assert len({one, two, *before, lakes[0].originals(b"annax")}) == 4
+    lakes = [Pseudonyms(each, photo_id_rule=rule) for rule in PhotoIdRule for each in secrets]
+    ids = [id_of(each, b"x", "anna") for each in lakes]
+    plain, *others = dict.fromkeys(ids)
+    assert plain == hashlib.sha256(b"annax").hexdigest()
+    assert ids[:2] == [plain, plain]
+    assert ids[2] == KeyedHash(hmac.digest(secrets[0], b"photo", "sha256"))(b"annax")
+    assert len({*others, lakes[0].originals(b"annax")}) == 5
 
 
 def test_a_film_is_refused_unread(tmp_path):

@@ -8,6 +8,7 @@ from conf.errors import BadInput, Refused
 from conf.settings import Settings
 from lake import lake_format
 from lake.lake_format import NAME
+from lake.pseudonyms import PhotoIdRule
 from lake.storage.locate import folder
 from lake.subject_names import NameRule, NameRuleVersion
 
@@ -45,7 +46,7 @@ def test_a_new_lake_records_its_rule(files):
     }
     assert lake_format.name_rule(files) == known.names
     assert lake_format.pseudonyms_of(files, subjects(files.root)) == known
-    assert known.keys_photo_ids
+    assert known.photo_id_rule is PhotoIdRule.OF_ORIGINAL
     assert known.subject("ANNA ") == known.subject("anna")
 
 
@@ -65,10 +66,18 @@ def test_a_lake_of_format_4_keeps_its_rule(files, case):
     settings = subjects(files.root, case=case, plain_keys=["client"])
     known = lake_format.pseudonyms_of(files, settings)
     assert known.names == NameRule(NameRuleVersion.AS_WRITTEN)
-    assert not known.keys_photo_ids
+    assert known.photo_id_rule is PhotoIdRule.PLAIN
     assert known.subject(" anna") != known.subject("anna")
     assert lake_format.with_plain_keys(files, known, settings.plain_keys) == known
     assert files.read_json(NAME) == {**values, "format": 4}
+
+
+def test_a_lake_of_format_5_keeps_its_ids_of_photos(files):
+    made(files)
+    values = {**files.read_json(NAME), "format": 5, "photo_ids": "keyed"}
+    files.write(NAME, json.dumps(values).encode())
+    known = lake_format.pseudonyms_of(files, subjects(files.root))
+    assert known.photo_id_rule is PhotoIdRule.KEYED
 
 
 def test_plain_keys_are_added_for_all_readers_and_stay(files):
@@ -91,7 +100,11 @@ def test_the_keys_of_subjects_and_labels_are_never_plain(tmp_path, key):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"format": 6}, BadInput, "written by a later version of this product"),
+        (
+            {"format": lake_format.FORMAT + 1},
+            BadInput,
+            "written by a later version of this product",
+        ),
         ({"format": 3}, BadInput, "written by an earlier version of this product"),
         ({"key": "0" * 64}, Refused, "made with another key"),
     ],

@@ -41,10 +41,17 @@ BYTES, OTHERS, KEPT = (
     b"the bytes as bronze keeps them",
 )
 ANNA, BERT = KEYS.subject("anna"), KEYS.subject("bert")
-PHOTO = KEYS.photo_ids.of(BYTES, subject=ANNA)
-BERTS = KEYS.photo_ids.of(BYTES, subject=BERT)
-COPY = KEYS.photo_ids.of(BYTES, subject=None)
-OTHER = KEYS.photo_ids.of(OTHERS, subject=None)
+
+
+def id_of(content, subject):
+    """The photo_id of bytes that a subject sent, or nobody."""
+    return KEYS.photo_ids.of(content, original=KEYS.originals(content), subject=subject)
+
+
+PHOTO = id_of(BYTES, ANNA)
+BERTS = id_of(BYTES, BERT)
+COPY = id_of(BYTES, None)
+OTHER = id_of(OTHERS, None)
 QUESTIONS = {"subject": {"subject": "anna"}, "photo": {"photo": PHOTO}}
 
 
@@ -179,7 +186,7 @@ def removed(place, *, subject=None, photo=None, tombstones=()):
 HASHES = (
     KEYS.originals(BYTES),
     KEYS.originals(KEPT),
-    KEYS.photo_ids.of(KEPT, subject=ANNA),
+    id_of(KEPT, ANNA),
 )
 """Of what an erasure of her or of her photo makes tombstones, beside her own or the photo's."""
 
@@ -220,7 +227,7 @@ def test_objects_that_bronze_knows(made, monkeypatch, what, asked):
     [stored] = (each for each in folder(str(place.landing)).stored() if each.has_content)
     listed = LandingObject(path, stored.size, stored.modified_ns, stored.tag)
     arrived = arrival(listed, position=0, pseudonyms=KEYS)
-    photo_id = KEYS.photo_ids.of(content, subject=arrived.subject)
+    photo_id = id_of(content, arrived.subject)
     row = {"object": arrived.key, "etag": listed.etag, "photo_id": photo_id, "outcome": "stored"}
     write(place.root, catalog.OBJECTS, [row | {"subject": arrived.subject}])
     own = photo(PHOTO, ANNA)
@@ -454,7 +461,7 @@ def test_an_erased_photo_that_was_sent_again_is_held_and_can_be_erased(made, is_
     for question in (AuditQuestion(photo=PHOTO), AuditQuestion(photo=OTHER)):
         erasures = auditor.answer(question).erasures
         assert [each.request for each in erasures] == (["P-1"] if question.photo == PHOTO else [])
-    nowhere = KEYS.photo_ids.of(b"a photo that nobody sent", subject=None)
+    nowhere = id_of(b"a photo that nobody sent", None)
     assert held(place, photo=nowhere) == {}
     assert [has_landed(place, each) for each in (PHOTO, nowhere)] == [True, False]
 

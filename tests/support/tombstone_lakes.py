@@ -115,11 +115,11 @@ class TombstoneLake:
         found = arrival(LandingObject(path, len(content), 1), position=0, pseudonyms=keys)
         [found] = _barred([found], pseudonyms=keys, tombstones=holding)
         admission = Admission.of(keys, tombstones=holding)
-        hashes = {
-            "photo_id": admission.photo_id(content, subject=found.subject),
-            "original": admission.original(content),
-        }
-        return found.is_tombstoned or admission.keeps_out(content, subject=found.subject, **hashes)
+        original = admission.original(content)
+        photo_id = admission.photo_id(content, original=original, subject=found.subject)
+        return found.is_tombstoned or admission.keeps_out(
+            content, subject=found.subject, photo_id=photo_id, original=original
+        )
 
 
 FORMAT_4 = NameRule.of_record(None)
