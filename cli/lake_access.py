@@ -70,11 +70,12 @@ def writing(
     console: Console,
     *,
     needs_model: bool = False,
+    is_moving: bool = False,
     clock: RunClock | None = None,
 ) -> Iterator[Context]:
     """Opens the lake for a while in the name of a new run that alone may write; makes it where there is none.
 
-    Where the run `needs_model`, the model of a new lake is converted while Spark starts and makes the tables.
+    With `is_moving` the lake may be on its way to a new key. Where the run `needs_model`, the model of a new lake is converted while Spark starts and makes the tables.
     `clock` is that of the run, where something was done before. What it has `afterwards` is done when Spark
     has stopped and the lease is free. Raises Busy, naming the holder, where another process
     writes.
@@ -83,7 +84,9 @@ def writing(
     clock.add_rest("Python and settings")
     try:
         with ExitStack() as stack:
-            opened = _opened(settings, console, needs_model=needs_model, clock=clock)
+            opened = _opened(
+                settings, console, needs_model=needs_model, is_moving=is_moving, clock=clock
+            )
             yield stack.enter_context(opened)
             with clock.part("stopping Spark"):
                 stack.close()
@@ -94,7 +97,7 @@ def writing(
 
 @contextmanager
 def _opened(
-    settings: Settings, console: Console, *, needs_model: bool, clock: RunClock
+    settings: Settings, console: Console, *, needs_model: bool, is_moving: bool, clock: RunClock
 ) -> Iterator[Context]:
     """Opens the lake as `writing` says, until Spark has stopped and the lease is given back."""
     files = folder(settings.paths.lake)
@@ -107,8 +110,8 @@ def _opened(
             seconds = settings.lease.seconds
             own = stack.enter_context(lease.held(files, run_id=run.run_id, seconds=seconds))
         is_new = not lake_format.is_made(files)
-        keys = lake_format.pseudonyms_of(files, settings.subjects)
-        if not is_new:
+        keys = lake_format.pseudonyms_of(files, settings.subjects, is_moving=is_moving)
+        if not is_new and not is_moving:
             keys = lake_format.with_plain_keys(files, keys, settings.subjects.plain_keys)
 
         is_converted = needs_model and is_new and not settings.model.flatbuffer

@@ -13,7 +13,7 @@ from cli.lake_access import writing
 from cli.output import next_steps
 from conf.errors import BadInput
 from conf.settings import Settings
-from lake import lake_format, pseudonyms
+from lake import lake_format, secret_places
 from lake.context import Context
 from lake.enums import BRONZE, GOLD, LAYERS, SILVER
 from lake.run_clock import RunClock
@@ -37,7 +37,7 @@ def run(words: Words, settings: Settings, console: Console, run_layers: RunLayer
     with writing(settings, console, needs_model=SILVER in layers, clock=clock) as context:
         run_layers(context, layers)
     if is_first:
-        key_file = pseudonyms.key_file(settings.subjects.key, lake=settings.paths.lake)
+        key_file = secret_places.key_file(settings.subjects.key, lake=settings.paths.lake)
         next_steps.show(console, words, key_file=key_file)
 
 

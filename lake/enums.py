@@ -16,7 +16,7 @@ TRAINING, REMOVAL = "training", "departure"
 """Further layers of chunks in ops/chunks: classifiers that were trained, and rows that leave
 silver/embeddings."""
 
-RETIRE, ERASE, RETAIN, RESTORE = "retire", "erase", "retain", "restore"
+RETIRE, ERASE, RETAIN, RESTORE, REKEY = "retire", "erase", "retain", "restore", "rekey"
 """Commands by which rows leave tables, or come back. Their chunks and commits carry the command's name as
 their layer."""
 

@@ -40,6 +40,12 @@ PHOTO_IDS = "photo_ids"
 EARLIER = "earlier_key"
 """The key under which lake.json tells of the key that the lake had before, where it got a new one."""
 
+REKEY = "rekey"
+"""The key under which lake.json tells of a new key while the lake moves to it, and of how far it has come."""
+
+MADE_AS = "made_as_format"
+"""The key under which lake.json has the format that a lake had before it got today's with a new key."""
+
 
 def is_made(files: Folder) -> bool:
     """Whether there is a lake under the folder."""
@@ -47,7 +53,20 @@ def is_made(files: Folder) -> bool:
 
 
 def check_format(files: Folder) -> Mapping[str, Any] | None:
-    """The values of lake.json; None where there is no lake yet. Raises BadInput for another format."""
+    """The values of lake.json; None where there is no lake yet. Raises BadInput for another format, and
+    Refused while the lake moves to a new key: until then, its tables don't agree."""
+    values = values_of(files)
+    if values and REKEY in values:
+        raise Refused(
+            f"The lake {files.root} is half way to a new key, and its tables don't agree until it is there; "
+            f"run the same rekey command again."
+        )
+    return values
+
+
+def values_of(files: Folder) -> Mapping[str, Any] | None:
+    """The values of lake.json, also while the lake moves to a new key; None where there is no lake yet.
+    Raises BadInput for another format."""
     values: Mapping[str, Any] | None = files.read_json(NAME)
     if values and not EARLIEST <= values["format"] <= FORMAT:
         which, do = "a later", "update the code"
@@ -66,14 +85,17 @@ def name_rule(files: Folder) -> NameRule:
     return NameRule() if values is None else NameRule.of_record(values.get("names"))
 
 
-def pseudonyms_of(files: Folder, subjects: SubjectSettings) -> Pseudonyms:
+def pseudonyms_of(
+    files: Folder, subjects: SubjectSettings, *, is_moving: bool = False
+) -> Pseudonyms:
     """Return the pseudonyms of a lake, under its key and its rule for names.
 
     Those of a folder that is no lake yet are under the rule of the settings, and a missing key file is made.
-    Raises BadInput for a lake of another format and for a missing key, Refused for another key and where a
+    With `is_moving` the lake may be on its way to a new key, and these are those under the one before. Raises
+    as `check_format`, BadInput for a missing key, Refused for another key and where a
     key is not named that the lake had before, or of a lake whose tombstones were imported, BadSettings.
     """
-    values = check_format(files)
+    values = values_of(files) if is_moving else check_format(files)
     known = pseudonyms.load(subjects.key, lake=files.root, make=values is None)
     if values is None:
         names = NameRule.of_settings(case=subjects.case, plain_keys=subjects.plain_keys)
@@ -162,6 +184,33 @@ def with_plain_keys(files: Folder, known: Pseudonyms, keys: Iterable[str]) -> Ps
     assert values is not None
     files.write(NAME, json.dumps({**values, "names": names.record()}).encode())
     return replace(known, names=names)
+
+
+def is_made_before_certificates(files: Folder) -> bool:
+    """Return whether the lake may hold what code of format 4 wrote, which authenticated no certificates."""
+    values = values_of(files) or {}
+    return values.get(MADE_AS, values.get("format")) == EARLIEST
+
+
+def rekey_of(files: Folder) -> Mapping[str, Any] | None:
+    """Return what `begin_rekey` recorded; None where the lake is on its way to no new key."""
+    found: Mapping[str, Any] | None = (values_of(files) or {}).get(REKEY)
+    return found
+
+
+def begin_rekey(files: Folder, record: Mapping[str, Any]) -> None:
+    """Record that the lake moves to a new key. From then on every other command refuses it."""
+    files.write(NAME, json.dumps({**(values_of(files) or {}), REKEY: dict(record)}).encode())
+
+
+def finish_rekey(files: Folder, known: Pseudonyms) -> None:
+    """Record that the lake has moved to a new key, and is of today's format, with the pseudonyms `known`."""
+    values = dict(values_of(files) or {})
+    del values[REKEY]
+    of_today = {"format": FORMAT, PHOTO_IDS: known.photo_id_rule.value}
+    made_as = {MADE_AS: values.get(MADE_AS, values["format"])}
+    content = {**values, **of_today, **made_as, **record_of(known)}
+    files.write(NAME, json.dumps(content).encode())
 
 
 def write(files: Folder, *, pseudonyms: Pseudonyms) -> None:

@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from lake import catalog, delta_log, delta_rs_reader, spark_session
+from lake import delta_log, delta_rs_reader, spark_session
 from lake.catalog import Table
+from lake.chunks_table import ChunksTable
 from lake.delta_log import TAKEOVER, DeltaLog
 from lake.ledger import Ledger
 from lake.row_source import RowSource
@@ -180,28 +181,3 @@ def _adds_or_rearranges(commit: Sequence[Mapping[str, Any]] | None) -> bool:
 def _has_no_lease() -> None:
     """Refuses: readers change and delete nothing."""
     raise RuntimeError("this lake was opened for reading")
-
-
-class ChunksTable:
-    """The table ops/chunks as the journal of a ledger (`lake.ledger.ChunkJournal`)."""
-
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
-
-    @property
-    def run_id(self) -> str:
-        """The id of the run in whose name the lake was opened."""
-        return self._lake.run.run_id
-
-    def read(self) -> Sequence[Mapping[str, Any]]:
-        """Every row of the table."""
-        return self._lake.records(catalog.CHUNKS)
-
-    def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
-        """Refuses: readers record nothing."""
-        raise RuntimeError("this lake was opened for reading")
-
-    def last_number(self) -> int:
-        """The highest number of a chunk that any table took."""
-        chunked = [table for table in catalog.TABLES if table.numbers == "chunk"]
-        return max(map(self._lake.last_chunk, chunked))

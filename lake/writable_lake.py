@@ -17,6 +17,7 @@ from conf.settings import DeltaSettings
 from lake import catalog, fault_points, lake_format, small_tables, table_creation
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
+from lake.chunks_table import WritableChunksTable
 from lake.delta_log import has_commit
 from lake.enums import REMOVAL
 from lake.idempotent_commits import NumberedCommits
@@ -24,7 +25,7 @@ from lake.lease import Lease
 from lake.ledger import Ledger
 from lake.pseudonyms import Pseudonyms
 from lake.publication import TableCommit
-from lake.readable_lake import ChunksTable, Lake
+from lake.readable_lake import Lake
 from lake.run_journal import Run
 from lake.staging import Staging
 from lake.storage.folder import Folder
@@ -99,6 +100,22 @@ class WritableLake(Lake):
             rows = rows.coalesce(self._files_for(chunk.bytes))
             with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
                 rows.write.format("delta").mode("append").save(self.files.uri(table.name))
+        return self.version(table)
+
+    def replace(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> int:
+        """Puts the rows of a frame, which keep their `run_id` and `chunk`, in the place of all rows of a
+        table, ordered by chunk and once however often it is called; returns the version of the table. Raises
+        as `append`."""
+        number = self._commits.number(table, chunk)
+        if number is not None:
+            _, size = self.log(table).size()
+            rows = self._conform(frame, table, chunk, keep_origin=True)
+            rows = rows.repartitionByRange(self._files_for(size), "chunk")
+            with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                place = self.files.uri(table.name)
+                rows.sortWithinPartitions("chunk").write.format("delta").mode("overwrite").save(
+                    place
+                )
         return self.version(table)
 
     def append_commit(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> TableCommit:
@@ -200,10 +217,11 @@ class WritableLake(Lake):
         return self.version(table)
 
     def rewrite(self, table: Table, change: small_tables.Change, *, layer: str) -> None:
-        """Puts what `change` makes of all rows of a journal in their place, if it differs. Raises Busy."""
+        """Puts what `change` makes of a small table's rows in their place, if it differs. Raises Busy."""
         if small_tables.changes(self.log(table).table(), change):
+            number = self._commits.number(table, NoChunk(layer)) if table.numbers else None
             write = partial(small_tables.rewrite, table=table, change=change)
-            self._commits.commit_small(table, write, number=None, layer=layer)
+            self._commits.commit_small(table, write, number=number, layer=layer)
 
     # Removing rows and files
 
@@ -277,18 +295,6 @@ class WritableLake(Lake):
         return frame.select(
             *(F.col(column.name).cast(column.dataType) for column in table.schema.fields)
         )
-
-
-class WritableChunksTable(ChunksTable):
-    """The table ops/chunks as the journal of a ledger that records."""
-
-    def __init__(self, lake: WritableLake) -> None:
-        super().__init__(lake)
-        self._writable = lake
-
-    def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
-        """Appends rows in one commit. Raises Busy."""
-        self._writable.record(catalog.CHUNKS, rows, layer=layer, chunk=chunk)
 
 
 def _check_it_may_go(table: Table, chunk: Chunk | NoChunk) -> None:

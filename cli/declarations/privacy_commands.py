@@ -1,4 +1,4 @@
-"""The commands of privacy: audit, erase, lift, tombstones, retain, restore."""
+"""The commands of privacy: audit, erase, lift, tombstones, rekey, retain, restore."""
 
 from __future__ import annotations
 
@@ -187,6 +187,20 @@ COMMANDS = (
         help="what keeps erased persons out, from one lake into another",
         example=("tombstones export FILE", "what keeps erased persons out, for another lake"),
         subcommands=TOMBSTONES,
+    ),
+    Command(
+        name="rekey",
+        help="give the lake a new key, and move all that was made under the earlier one",
+        example=("rekey --new-key file:next.key", "every pseudonym and tombstone under a new key"),
+        parameters=(
+            Option(
+                "--new-key",
+                "PLACE",
+                "its place, as in subjects.key: file:PATH (made if missing), env:NAME, aws-secret:ARN",
+                required=True,
+            ),
+        ),
+        erases=True,
     ),
     Command(
         name="retain",

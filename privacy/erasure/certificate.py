@@ -16,18 +16,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conf.errors import FruitLakeError
-from lake.enums import ErasureState
+from lake.enums import REKEY, ErasureState
 from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
-from privacy.erasure import request_journal
+from privacy.erasure import certificate_texts, request_journal
 from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.request_journal import Journal
 from privacy.erasure.verification import SearchResult
 
 FOLDER = "privacy/certificates"
-ERASED, NOTHING_HELD, PENDING = "erased", "nothing held", "pending"
+ERASED, NOTHING_HELD, PENDING, REKEYED = "erased", "nothing held", "pending", "rekeyed"
 
 HMAC = "hmac_sha256"
 """The key under which a certificate bears its HMAC. It is the last key of the file."""
@@ -37,41 +37,6 @@ PARTS = {True: "whole", False: "first: what is still due"}
 
 WHOLE, FIRST_PART = ".json", ".pending.json"
 """The ends of the file names: of a whole certificate, and of its first part, which says what is still due."""
-
-METHOD = (
-    "tombstones keep out the subject, and copies of the photos that arrive without a subject",
-    "the subject's landing objects and folders were deleted",
-    "rows were deleted from every table by MERGE against keys, so that no log of a table holds a value",
-    "what the photos had added to the moments was subtracted, and the moments moved to a new shift",
-    "PCA and classifier versions that were fitted on the photos, by the lineage of chunks, lost their "
-    "parameters, also those of retired models, and champions were fitted anew; so did versions for which the "
-    "lineage can't exclude it, which are counted as possibly fitted",
-    "old files were found by comparing the storage with each table's current version, and removed; in mode "
-    "deferred those that VACUUM says no version within the retention needs, and those that hold anything of "
-    "the subject",
-    "the storage was listed; the columns with keys and with text of every Parquet file were read, whether a "
-    "version refers to the file or not, and the bytes of every other file, also unpacked where it is gzip, "
-    "zstd, LZ4 or a stream of Spark's LZ4 blocks",
-    "in them the photo ids, the pseudonym, and the name behind the word subject were searched, in UTF-8, "
-    "UTF-16 and Latin-1, percent-encoded, and escaped as in JSON and HTML; the bare name as a word, in the "
-    "same forms and in any case, where name_in_clear says that the command knew it",
-)
-PHOTO_METHOD = (
-    "tombstones keep out the photo where the same subject, or nobody, sends it, and copies without a subject",
-    "landing objects with the photo's bytes, of the same subject or of none, were deleted; the same bytes "
-    "under another subject are that subject's photo, and stayed",
-)
-"""The first lines of the method where one photo was erased."""
-
-ASKED_SUBJECT, ASKED_PHOTO = "a subject", "one photo, with copies of its bytes without a subject"
-
-NOT_COVERED = (
-    "copies outside the stores named here: exports, backups, what a provider keeps",
-    "photos that were encoded anew and sent without a subject",
-    "landing objects whose paths look like a person's, but not certainly whose (uncertain_subject)",
-    "names near this one, and the bare name in files, where exact is true: the command was told that they "
-    "are somebody else's",
-)
 
 
 def write(
@@ -226,7 +191,7 @@ def _told(
     return {
         "certificate": erasure.certificate,
         "request": erasure.request,
-        "asked": ASKED_PHOTO if erasure.of_photo else ASKED_SUBJECT,
+        "asked": certificate_texts.asked(erasure),
         "part": PARTS[result is not None],
         "result": _outcome(erasure, result),
         "mode": erasure.mode,
@@ -239,10 +204,10 @@ def _told(
         "photos": len(erasure.photo_ids),
         "versions_before": dict(erasure.versions_before),
         "versions_after": dict(erasure.versions_after),
-        "method": (*PHOTO_METHOD, *METHOD[2:]) if erasure.of_photo else METHOD,
+        "method": certificate_texts.method(erasure),
         "due": None if result else _due(erasure),
         "verification": result and _verification(result),
-        "not_covered": NOT_COVERED,
+        "not_covered": certificate_texts.not_covered(erasure),
         "run_id": lake.run.run_id,
         "code_revision": lake.run.code_revision,
         "settings_hash": lake.run.settings_hash,
@@ -250,6 +215,8 @@ def _told(
 
 
 def _outcome(erasure: ErasureRequest, result: SearchResult | None) -> str:
+    if erasure.mode == REKEY:
+        return REKEYED
     if result is None:
         return PENDING
     return NOTHING_HELD if erasure.is_of_nothing else ERASED

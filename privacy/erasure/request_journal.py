@@ -52,8 +52,7 @@ class Journal:
             except (AttributeError, TypeError, ValueError):
                 unreadable.append(hashlib.sha256(repr(row).encode()).hexdigest())
         ordered = [request for _, _, request in sorted(found, key=lambda each: each[:2])]
-        known = lake_format.check_format(files) or {}
-        has_earlier_code = known.get("format") == lake_format.EARLIEST
+        has_earlier_code = lake_format.is_made_before_certificates(files)
         return cls(ordered, key, has_earlier_code, sorted(unreadable))
 
     @cached_property

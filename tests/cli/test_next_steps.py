@@ -10,7 +10,7 @@ from rich.console import Console
 from cli.output import next_steps, places
 from cli.parser import parse
 from conf.settings import Settings
-from lake import pseudonyms
+from lake import pseudonyms, secret_places
 
 
 def shown(*words, program="run.py", monkeypatch):
@@ -31,7 +31,7 @@ def test_a_lake_in_its_usual_place_needs_no_options(monkeypatch):
 def test_the_key_file_that_must_not_be_lost_is_named(tmp_path):
     printed = io.StringIO()
     settings = Settings.load("local", environment={}, overrides=[f"paths.lake={tmp_path}/lake"])
-    key_file = pseudonyms.key_file(settings.subjects.key, lake=settings.paths.lake)
+    key_file = secret_places.key_file(settings.subjects.key, lake=settings.paths.lake)
     words = parse(["--layer", "all"])
     next_steps.show(Console(file=printed, width=80), words, key_file=key_file)
     line, head, *_ = printed.getvalue().splitlines()
@@ -39,7 +39,7 @@ def test_the_key_file_that_must_not_be_lost_is_named(tmp_path):
     assert key_file.is_file()
     assert f"key of this lake is in {key_file}: keep a copy of it" in line
     assert head == "Try next:"
-    assert pseudonyms.key_file("env:KEY", lake="lake") is None
+    assert secret_places.key_file("env:KEY", lake="lake") is None
 
 
 def test_the_options_that_a_lake_elsewhere_needs_can_be_copied(monkeypatch):

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from conf.errors import BadInput, Busy, FruitLakeError, Refused
 from lake import catalog, lease, ledger, small_tables
 from lake.chunks import Chunk, ChunkPlan, ChunkState
+from lake.chunks_table import WritableChunksTable
 from lake.compaction import compact
 from lake.delta_log import TAKEOVER
 from lake.enums import BRONZE
@@ -27,7 +28,6 @@ from lake.publication import ChunkLayer, Contents, Publication, drop_abandoned
 from lake.run_journal import LayerRun
 from lake.small_tables import arrow_rows
 from lake.staging import FOLDER
-from lake.writable_lake import WritableChunksTable
 from tests.support.place import Place
 
 

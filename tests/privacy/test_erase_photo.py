@@ -12,7 +12,7 @@ from cli.parser import parse
 from conf.errors import BadInput, Pending
 from lake import catalog
 from lake.enums import ERASE, RESTORE, ErasureMode, ErasureState
-from privacy.erasure import certificate
+from privacy.erasure import certificate, certificate_texts
 from privacy.restore import restore
 from report.lake_counts import sums
 from tests.support.canary import OTHER, SUBJECT, jpeg, send
@@ -64,7 +64,7 @@ def test_one_photo_of_a_subject_leaves_every_place(tmp_path, spark):
             f"{certificate.FOLDER}/{certificate.file_name(erasure, is_whole=True)}"
         )
     )
-    assert told["asked"] == certificate.ASKED_PHOTO
+    assert told["asked"] == certificate_texts.ASKED_PHOTO
     assert told["verification"]["residues"] == 0
     verify(place.lake, place.settings, place.console, REQUEST, deep=True)
     assert erased(place, photo=same[own]).state is ErasureState.CERTIFIED

@@ -1,0 +1,47 @@
+"""The command `rekey`: a new key for a lake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rich.console import Console
+
+from cli.command import Words
+from cli.lake_access import existing_lake, writing
+from cli.output.sentences import say
+from cli.step_runner import recorded
+from conf.settings import Settings
+from lake import pseudonyms
+from privacy import rekey
+from privacy.erasure import certificate
+
+OPTION = "--new-key"
+
+
+def run(words: Words, settings: Settings, console: Console) -> None:
+    """Move the lake to a new key, or go on where that was begun. Raises as `privacy.rekey.rekey`, and as
+    `lake.secret_places.load` for the new key."""
+    files = existing_lake(settings)
+    new = pseudonyms.load(words.new_key, lake=files.root, make=True, setting=OPTION)
+    with writing(settings, console, is_moving=True) as context:
+        context = replace(context, pseudonyms=rekey.under(context.pseudonyms, new))
+        with recorded(context, "rekey") as step:
+            say(
+                console, f"moving the lake from the key {settings.subjects.key} to {words.new_key}."
+            )
+            done = rekey.rekey(step)
+            step.did.add({"rows": sum(done.rows.values())})
+    moved = ", ".join(f"{count:,} of {name}" for name, count in done.rows.items() if count)
+    name = certificate.file_name(done.request, is_whole=True)
+    place = files.uri(f"{certificate.FOLDER}/{name}")
+    say(console, f"moved: {moved or 'no rows'}.")
+    say(console, f"certificate {done.request.certificate}: {place}")
+    number, head = done.request.certificates, done.request.head
+    say(console, f"It is number {number:,}, and its SHA-256 is {head}.")
+    earlier = [settings.subjects.key, *settings.subjects.tombstone_keys]
+    say(
+        console,
+        f"Before the next command, set subjects.key to {words.new_key} and subjects.tombstone_keys to "
+        f"{earlier}: the lake needs both keys from now on. Reports and exports of before have earlier ids of "
+        f"photos: make them again.",
+    )

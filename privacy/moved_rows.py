@@ -1,0 +1,194 @@
+"""Rows with pseudonyms, moved to a lake's new secret: tables of photos on the workers, small ones here.
+
+Subjects, paths and the hashes of photos' bytes move by `Pseudonyms.moved`. The id of a photo is made anew of
+the row of bronze/photos, as for a photo that arrives, so that the photo is known when it is sent again. An id
+of which bronze has no such row, as of an erased photo, moves as the others do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lake import catalog
+from lake.catalog import Table, schema
+from lake.pseudonyms import KeyedHash, Kind, PhotoIds, Pseudonyms
+from lake.readable_lake import Lake
+from privacy import tombstones
+from privacy.erasure.erasure_request import ErasureRequest
+
+TABLES = (
+    catalog.OBJECTS,
+    catalog.REJECTED,
+    catalog.EMBEDDINGS,
+    catalog.QUARANTINE,
+    catalog.FEATURES,
+    catalog.HELD_OUT,
+    catalog.PHOTOS,
+)
+"""The tables of photos in the order in which they move. The ids of all are found in bronze/photos, which is
+therefore the last."""
+
+KINDS = {"subject": Kind.SUBJECT, "object": Kind.PATH, "original": Kind.ORIGINAL}
+"""The columns with pseudonyms, but ids of photos, and what they are of."""
+
+MOVED = "moved_id"
+"""The column that has a photo's new id beside its earlier one."""
+
+OF = {
+    tombstones.SUBJECT: Kind.SUBJECT,
+    tombstones.PHOTO: Kind.ORIGINAL,
+}
+"""What a tombstone is of, by the column `of` of privacy/tombstones."""
+
+
+@dataclass(frozen=True, repr=False)
+class Moves:
+    """The hashes that move pseudonyms, by their kind, and what makes ids of photos. Workers get it."""
+
+    hashes: Mapping[Kind, KeyedHash]
+    photo_ids: PhotoIds
+
+    @classmethod
+    def to(cls, pseudonyms: Pseudonyms) -> Moves:
+        """Return the moves from the earlier secret of a lake to its newest."""
+        return cls({kind: pseudonyms.moved(kind) for kind in Kind}, pseudonyms.photo_ids)
+
+    def pseudonym(self, kind: Kind, value: str | None) -> str | None:
+        """Return the pseudonym under the newest secret."""
+        return None if value is None else self.hashes[kind](value.encode())
+
+    def photo_id(self, row: Mapping[str, Any]) -> str | None:
+        """Return the new id of a photo, by its row of bronze/photos."""
+        original = self.pseudonym(Kind.ORIGINAL, row["original"])
+        if original is None:
+            return self.pseudonym(Kind.PHOTO, row["photo_id"])
+        subject = self.pseudonym(Kind.SUBJECT, row["subject"])
+        return self.photo_ids.of_original(original, subject=subject)
+
+
+def moved_frame(lake: Lake, table: Table, moves: Moves) -> DataFrame:
+    """Return all rows of a table of photos with their pseudonyms under the newest secret.
+
+    bronze/photos must not have moved yet.
+    """
+    rows = lake.read(table)
+    columns = schema(f"{_columns(table)}, {MOVED} string")
+    if table is catalog.PHOTOS:
+        rows = rows.withColumn(MOVED, F.lit(None).cast("string"))
+    elif "photo_id" in table.column_names:
+        rows = rows.join(_ids(lake, moves), on="photo_id", how="left")
+    else:
+        rows = rows.withColumn(MOVED, F.lit(None).cast("string"))
+
+    def move(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        is_photos = table is catalog.PHOTOS
+        for batch in batches:
+            yield _moved(batch, moves, is_photos=is_photos)
+
+    known = rows.select(*columns.fieldNames())
+    return known.mapInArrow(move, columns).drop(MOVED)
+
+
+def _columns(table: Table) -> str:
+    """Return the columns of a table as `schema` reads them."""
+    return f"run_id string, chunk bigint, {table.columns}"
+
+
+def _ids(lake: Lake, moves: Moves) -> DataFrame:
+    """Return the id of each photo of bronze/photos with its new one (MOVED)."""
+
+    def move(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            rows = batch.to_pylist()
+            moved = {MOVED: [moves.photo_id(row) for row in rows]}
+            yield pa.RecordBatch.from_pydict({"photo_id": batch.column("photo_id"), **moved})
+
+    photos = lake.read(catalog.PHOTOS).select("photo_id", "subject", "original")
+    return photos.mapInArrow(move, schema(f"photo_id string, {MOVED} string"))
+
+
+def _moved(batch: pa.RecordBatch, moves: Moves, *, is_photos: bool) -> pa.RecordBatch:
+    """Return a batch with moved pseudonyms: those of subjects are many times the same."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    if "photo_id" in columns:
+        names = ("photo_id", "subject", "original") if is_photos else ("photo_id", MOVED)
+        rows = batch.select(list(names)).to_pylist()
+        if is_photos:
+            ids = [moves.photo_id(row) for row in rows]
+        else:
+            ids = [row[MOVED] or moves.pseudonym(Kind.PHOTO, row["photo_id"]) for row in rows]
+        columns["photo_id"] = pa.array(ids, pa.string())
+    for name in KINDS.keys() & columns.keys():
+        values = columns[name]
+        new = {each: moves.pseudonym(KINDS[name], each) for each in pc.unique(values).to_pylist()}
+        columns[name] = pa.array([new[each] for each in values.to_pylist()], pa.string())
+    return pa.RecordBatch.from_pydict(columns, batch.schema)
+
+
+def moved_tombstones(rows: pa.Table, pseudonyms: Pseudonyms) -> pa.Table:
+    """Return rows of privacy/tombstones whose tombstones are those under the newest secret."""
+
+    def moved(of: str, tombstone: str) -> str:
+        return pseudonyms.moved_tombstone(OF[of], tombstone)
+
+    pairs = zip(rows["of"].to_pylist(), rows["tombstone"].to_pylist(), strict=True)
+    return _with(rows, "tombstone", [moved(of, tombstone) for of, tombstone in pairs])
+
+
+def moved_requests(
+    rows: pa.Table, pseudonyms: Pseudonyms, ids: Callable[[Collection[str]], Mapping[str, str]]
+) -> pa.Table:
+    """Return rows of privacy/erasures whose tombstones and ids of photos are those under the newest secret.
+
+    A row that is authentic under the earlier secret is so under the newest. `ids` gives the new ids of photos
+    by the earlier ones.
+    """
+    earlier = pseudonyms.earlier
+    assert earlier is not None
+    new_ids = ids({each for row in rows["photo_ids"].to_pylist() for each in row or ()})
+    moved = []
+    for row in rows.to_pylist():
+        kind = Kind.PHOTO if row.get("of_photo") else Kind.SUBJECT
+        own = {
+            "subject": row["subject"] and pseudonyms.moved_tombstone(kind, row["subject"]),
+            "photo_ids": row["photo_ids"] and sorted(new_ids[each] for each in row["photo_ids"]),
+        }
+        moved.append(row | own | _authenticated(row, own, pseudonyms))
+    return pa.Table.from_pylist(moved, rows.schema)
+
+
+def _authenticated(
+    row: Mapping[str, Any], own: Mapping[str, Any], pseudonyms: Pseudonyms
+) -> dict[str, Any]:
+    """Return the HMAC of a moved row; nothing where another program wrote it, or earlier code."""
+    assert pseudonyms.earlier is not None
+    try:
+        request = ErasureRequest.of(row)
+        if not request.is_authentic(pseudonyms.earlier.certificates):
+            return {}
+    except (AttributeError, TypeError, ValueError):
+        return {}
+    moved = replace(request, subject=own["subject"], photo_ids=frozenset(own["photo_ids"] or ()))
+    return {"hmac": moved.authenticated(pseudonyms.certificates).hmac}
+
+
+def new_ids(lake: Lake, moves: Moves, ids: Collection[str]) -> dict[str, str]:
+    """Return the new ids of photos, by the earlier ones. bronze/photos must not have moved yet."""
+    held = lake.source(catalog.PHOTOS).among(lake.values("photo_id", sorted(ids)), "photo_id")
+    names = ("photo_id", "subject", "original")
+    rows = (dict(zip(names, row, strict=True)) for row in held.distinct(*names))
+    known = {row["photo_id"]: moves.photo_id(row) for row in rows}
+    return {each: known.get(each) or moves.hashes[Kind.PHOTO](each.encode()) for each in ids}
+
+
+def _with(rows: pa.Table, name: str, values: Iterable[Any]) -> pa.Table:
+    """Return rows with other values in a column of texts."""
+    place = rows.schema.get_field_index(name)
+    return rows.set_column(place, rows.schema.field(name), [pa.array(values, pa.string())])
