@@ -75,10 +75,10 @@ def writing(
 ) -> Iterator[Context]:
     """Opens the lake for a while in the name of a new run that alone may write; makes it where there is none.
 
-    With `is_moving` the lake may be on its way to a new key. Where the run `needs_model`, the model of a new lake is converted while Spark starts and makes the tables.
-    `clock` is that of the run, where something was done before. What it has `afterwards` is done when Spark
-    has stopped and the lease is free. Raises Busy, naming the holder, where another process
-    writes.
+    With `is_moving` the lake may be on its way to a new key. Where the run `needs_model`, the model of a new
+    lake is converted while Spark starts and makes the tables. `clock` is that of the run, where something was
+    done before. What it has `afterwards` is done when Spark has stopped and the lease is free. Raises Busy,
+    naming the holder, where another process writes.
     """
     clock = clock or RunClock()
     clock.add_rest("Python and settings")

@@ -7,6 +7,7 @@ of which bronze has no such row, as of an erased photo, moves as the others do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,6 +39,9 @@ therefore the last."""
 KINDS = {"subject": Kind.SUBJECT, "object": Kind.PATH, "original": Kind.ORIGINAL}
 """The columns with pseudonyms, but ids of photos, and what they are of."""
 
+STORED_PATH = re.compile(r"subject=([0-9a-f]{64})/([0-9a-f]{64})")
+"""What bronze keeps of the path of a subject's object: the pseudonym, and the keyed hash of the path."""
+
 MOVED = "moved_id"
 """The column that has a photo's new id beside its earlier one."""
 
@@ -64,6 +68,15 @@ class Moves:
         """Return the pseudonym under the newest secret."""
         return None if value is None else self.hashes[kind](value.encode())
 
+    def stored_path(self, path: str | None) -> str | None:
+        """Return what bronze keeps of a path, under the newest secret: that of a subject's object has its
+        pseudonyms in it."""
+        known = STORED_PATH.fullmatch(path or "")
+        if known is None:
+            return path
+        subject, key = map(self.pseudonym, (Kind.SUBJECT, Kind.PATH), known.groups())
+        return f"subject={subject}/{key}"
+
     def photo_id(self, row: Mapping[str, Any]) -> str | None:
         """Return the new id of a photo, by its row of bronze/photos."""
         original = self.pseudonym(Kind.ORIGINAL, row["original"])
@@ -80,15 +93,13 @@ def moved_frame(lake: Lake, table: Table, moves: Moves) -> DataFrame:
     """
     rows = lake.read(table)
     columns = schema(f"{_columns(table)}, {MOVED} string")
-    if table is catalog.PHOTOS:
-        rows = rows.withColumn(MOVED, F.lit(None).cast("string"))
-    elif "photo_id" in table.column_names:
+    is_photos = table is catalog.PHOTOS
+    if "photo_id" in table.column_names and not is_photos:
         rows = rows.join(_ids(lake, moves), on="photo_id", how="left")
     else:
         rows = rows.withColumn(MOVED, F.lit(None).cast("string"))
 
     def move(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        is_photos = table is catalog.PHOTOS
         for batch in batches:
             yield _moved(batch, moves, is_photos=is_photos)
 
@@ -129,6 +140,9 @@ def _moved(batch: pa.RecordBatch, moves: Moves, *, is_photos: bool) -> pa.Record
         values = columns[name]
         new = {each: moves.pseudonym(KINDS[name], each) for each in pc.unique(values).to_pylist()}
         columns[name] = pa.array([new[each] for each in values.to_pylist()], pa.string())
+    if "path" in columns:
+        paths = columns["path"].to_pylist()
+        columns["path"] = pa.array(map(moves.stored_path, paths), pa.string())
     return pa.RecordBatch.from_pydict(columns, batch.schema)
 
 

@@ -44,7 +44,7 @@ NOT_COVERED = (
 
 REKEY_METHOD = (
     "no name was needed: a pseudonym under the new key is the hash of the tombstone, under the earlier key, "
-    "of the earlier pseudonym; tombstones follow by the same hashes, and ids of photos are made anew of their "
+    "of the earlier pseudonym; tombstones follow by the same hashes, and ids of photos are made anew of the "
     "rows of bronze/photos",
     "every table with pseudonyms, ids of photos or tombstones was written anew in one commit; counts has the "
     "rows of each",
