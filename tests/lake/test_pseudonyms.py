@@ -1,12 +1,13 @@
 """The key behind the pseudonyms: where it may live, and what it gives."""
 
 import stat
+from dataclasses import replace
 
 import pytest
 
 from conf.errors import BadInput, BadSettings, Refused
 from lake import pseudonyms
-from lake.pseudonyms import Pseudonyms
+from lake.pseudonyms import Kind, Pseudonyms
 
 SECRET = b"0123456789abcdef"
 
@@ -76,3 +77,47 @@ def test_a_missing_key_of_a_lake_that_exists_is_not_made_anew(tmp_path):
 
 def test_a_secret_is_not_shown():
     assert SECRET.decode() not in repr(Pseudonyms(SECRET))
+
+
+FIRST, SECOND, THIRD = (Pseudonyms(name * 16) for name in (b"a", b"b", b"c"))
+MOVED = replace(SECOND, earlier=FIRST)
+MOVED_TWICE = replace(THIRD, earlier=MOVED)
+
+
+@pytest.mark.parametrize("now", [MOVED, MOVED_TWICE])
+def test_pseudonyms_of_a_lake_follow_to_its_new_secret(now):
+    before = now.earlier
+    pairs = {
+        Kind.SUBJECT: (before.subject("anna"), now.subject("anna")),
+        Kind.PATH: (before.path("a/1.jpg"), now.path("a/1.jpg")),
+        Kind.ORIGINAL: (before.originals(b"photo"), now.originals(b"photo")),
+    }
+    for kind, (earlier, newest) in pairs.items():
+        assert now.moved(kind)(earlier.encode()) == newest
+        assert now.moved_tombstone(kind, before.tombstone(earlier)) == now.tombstone(newest)
+    values = [each for pair in pairs.values() for each in pair]
+    assert len({*values, SECOND.subject("anna"), SECOND.originals(b"photo")}) == 8
+
+
+def test_a_lake_that_moved_keeps_out_whom_it_and_others_had_erased():
+    """Of three lakes, the second had imported the tombstones of the first, and got a new secret then; it
+    imports those of a fourth after that."""
+    fourth = Pseudonyms(b"d" * 16)
+    before = replace(SECOND, imported=(FIRST,))
+    now = replace(THIRD, earlier=before, imported=(fourth,))
+    held = {now.moved_tombstone(Kind.SUBJECT, each) for each in before.subject_tombstones(["anna"])}
+    assert len(held) == 2
+    found = now.subject_tombstones([" anna", "anna"])
+    assert found == held | {now.tombstone(fourth.tombstone(fourth.subject("anna")))}
+    photos = before.photo_tombstones.of(b"photo", before.originals(b"photo"))
+    held = {now.moved_tombstone(Kind.ORIGINAL, each) for each in photos}
+    assert len(held) == 2
+    found = set(now.photo_tombstones.of(b"photo", now.originals(b"photo")))
+    assert found == held | {now.tombstone(fourth.tombstone(fourth.originals(b"photo")))}
+
+
+def test_only_lakes_with_the_same_secrets_make_the_same_tombstones():
+    lakes = [FIRST, SECOND, MOVED, MOVED_TWICE, replace(THIRD, earlier=FIRST)]
+    same = {(a, b) for a in range(5) for b in range(5) if lakes[a].makes_tombstones_of(lakes[b])}
+    assert same == {(a, a) for a in range(5)}
+    assert MOVED.makes_tombstones_of(replace(MOVED, imported=(THIRD,)))
