@@ -259,7 +259,7 @@ def test_a_changed_file_is_refused(first, change):
         (b"", "is no file of tombstones"),
         (b"[1]", "is no file of tombstones"),
         (b'{"certificate": "1"}', "is no file of tombstones"),
-        (b'{"tombstones_file": 2}', "by a later version"),
+        (b'{"tombstones_file": 3}', "by a later version"),
     ],
 )
 def test_another_file_is_refused(first, content, message):
