@@ -135,17 +135,29 @@ class TombstoneLake:
 
     def keeps_out(self, path, content=b"", *, now=NOW):
         """Whether an object that arrives is kept out, by its path, or by its bytes."""
+        return bool(self.kept_out([(path, content)], now=now))
+
+    def kept_out(self, objects, *, now=NOW):
+        """Those objects, each a path and bytes, that are kept out when they arrive."""
         keys = self.keys
         with self.writing() as lake:
             holding = tombstones.holding(lake, now=now)
-        found = arrival(LandingObject(path, len(content), 1), position=0, pseudonyms=keys)
-        [found] = _barred([found], pseudonyms=keys, tombstones=holding)
         admission = Admission.of(keys, tombstones=holding)
-        original = admission.original(content)
-        photo_id = admission.photo_id(content, original=original, subject=found.subject)
-        return found.is_tombstoned or admission.keeps_out(
-            content, found, photo_id=photo_id, original=original
-        )
+        listed = [LandingObject(path, len(content), 1) for path, content in objects]
+        found = [arrival(each, position=0, pseudonyms=keys) for each in listed]
+        found = _barred(found, pseudonyms=keys, tombstones=holding)
+        return [
+            each
+            for each, arrived in zip(objects, found, strict=True)
+            if arrived.is_tombstoned or is_refused(admission, arrived, each[1])
+        ]
+
+
+def is_refused(admission, arrived, content):
+    """Whether a worker refuses the bytes of an object that arrived."""
+    original = admission.original(content)
+    photo_id = admission.photo_id(content, original=original, subject=arrived.subject)
+    return admission.keeps_out(content, arrived, photo_id=photo_id, original=original)
 
 
 FORMAT_4 = NameRule.of_record(None)
