@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from bronze import bronze_rows, object_outcomes
@@ -14,7 +15,7 @@ from lake.chunks import Chunk, ChunkPlan, batches
 from lake.context import Context
 from lake.enums import BRONZE, Outcome
 from lake.progress_bar import counted
-from lake.pseudonyms import Pseudonyms
+from lake.pseudonyms import Pseudonyms, halves
 from lake.publication import ChunkLayer, Contents, TableCommit
 from lake.subject_paths import spellings
 from lake.writable_lake import WritableLake
@@ -119,19 +120,28 @@ def _barred(
     arrivals: Sequence[Arrival], *, pseudonyms: Pseudonyms, tombstones: frozenset[str]
 ) -> Sequence[Arrival]:
     """The arrivals, with those of erased subjects marked, also where a lake of format 4 finds no subject in
-    their path, and where the tombstone was imported from a lake with another rule for names."""
+    their path, and where the tombstone was imported from a lake with another rule for names. Those of
+    subjects of whom single photos were erased get the tombstones of the bytes."""
     if not tombstones:
         return arrivals
     rules = pseudonyms.name_rules
+    photos: dict[str, set[str]] = {}
+    for subject, photo in filter(all, map(halves, tombstones)):
+        photos.setdefault(subject, set()).add(photo)
 
     @cache
-    def is_erased(names: frozenset[str]) -> bool:
-        return not tombstones.isdisjoint(pseudonyms.subject_tombstones(names))
+    def kept_out(names: frozenset[str]) -> tuple[bool, frozenset[str]]:
+        own = pseudonyms.subject_tombstones(names)
+        erased = (photos[each] for each in photos.keys() & own)
+        return not tombstones.isdisjoint(own), frozenset().union(*erased)
 
-    return [
-        each.tombstoned() if is_erased(spellings(each.landing.path, rules)) else each
-        for each in arrivals
-    ]
+    def barred(each: Arrival) -> Arrival:
+        is_erased, erased_photos = kept_out(spellings(each.landing.path, rules))
+        if is_erased:
+            return each.tombstoned()
+        return replace(each, erased_photos=erased_photos) if erased_photos else each
+
+    return list(map(barred, arrivals))
 
 
 def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:

@@ -68,19 +68,18 @@ class Admission:
         """Return the keyed hash of a photo's bytes as they arrived."""
         return self.originals(content)
 
-    def keeps_out(
-        self, content: bytes, *, subject: str | None, photo_id: str, original: str
-    ) -> bool:
-        """Return whether these bytes were erased, of which the two hashes were made before.
+    def keeps_out(self, content: bytes, arrival: Arrival, *, photo_id: str, original: str) -> bool:
+        """Return whether these bytes of an arrival were erased, of which the two hashes were made before.
 
         A photo that has a subject is that subject's own: only the erasure of this very photo of the subject
-        keeps it out, by its photo_id, and no erasure of a photo with the same bytes.
+        keeps it out, by its photo_id or by its bytes, and no erasure of a photo with the same bytes.
         """
         if not self.tombstones:
             return False
         if self.photos.tombstones(photo_id.encode()) in self.tombstones:
             return True
-        return subject is None and not self.tombstones.isdisjoint(self.photos.of(content, original))
+        erased = self.tombstones if arrival.subject is None else arrival.erased_photos
+        return bool(erased) and not erased.isdisjoint(self.photos.of(content, original))
 
 
 def size(arrival: Arrival) -> tuple[int, int]:
@@ -179,9 +178,7 @@ def read_one(
         content = landing.read(arrival.landing)
         original = admission.original(content)
         photo_id = admission.photo_id(content, original=original, subject=arrival.subject)
-        if admission.keeps_out(
-            content, subject=arrival.subject, photo_id=photo_id, original=original
-        ):
+        if admission.keeps_out(content, arrival, photo_id=photo_id, original=original):
             return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
         photo = clean(content)
     except ObjectGone:

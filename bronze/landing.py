@@ -44,7 +44,8 @@ class Arrival:
 
     `key` is the keyed hash of the path, `stored_path` is what bronze keeps of the path. `is_tombstoned`: the
     object's subject was erased. `is_uncertain`: the path looks like a subject's, and nobody can say whose.
-    Objects of both kinds are never read, and nothing of their path is kept but that hash.
+    Objects of both kinds are never read, and nothing of their path is kept but that hash. `erased_photos`
+    are tombstones of the bytes of single photos of the subject that were erased.
     """
 
     landing: LandingObject
@@ -55,6 +56,7 @@ class Arrival:
     stored_path: str
     is_tombstoned: bool = False
     is_uncertain: bool = False
+    erased_photos: frozenset[str] = frozenset()
 
     def tombstoned(self) -> Arrival:
         """The same object, marked as one of an erased subject."""

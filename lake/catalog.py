@@ -194,7 +194,7 @@ QUALITY = Table(
 
 TOMBSTONES = Table(
     "privacy/tombstones",
-    "one tombstone: a subject, or a photo's bytes, that may not come again",
+    "one tombstone that one request made: a subject, or a photo, that may not come again",
     """tombstone string, of string, request string, reason string, made_at timestamp,
     expires_at timestamp, lifted_at timestamp""",
     numbers="count",

@@ -86,6 +86,14 @@ class Pseudonyms:
         """
         return self.tombstones(pseudonym.encode())
 
+    def subjects_photo_tombstone(self, subject: str, original: str) -> str:
+        """Return the tombstone of one photo of a subject, by the subject's pseudonym and the hash `original`.
+
+        It is the subject's tombstone and that of the bytes, one behind the other: 128 hex digits. So each
+        half follows to another lake or another secret as such a tombstone does.
+        """
+        return self.tombstone(subject) + self.tombstone(original)
+
     def subject_tombstones(self, spellings: Iterable[str]) -> frozenset[str]:
         """Return every tombstone that keeps out a subject of one of these spellings, imported ones too."""
         spellings = frozenset(spellings)
@@ -245,6 +253,12 @@ class PhotoTombstones:
                 yield self.tombstones(tombstone.encode())
         for tombstone in self.earlier._imported(content) if self.earlier else ():
             yield self.tombstones(self.moves(tombstone.encode()).encode())
+
+
+def halves(tombstone: str) -> tuple[str, str]:
+    """Return both halves of the tombstone of one photo of a subject. The second half of any other tombstone
+    is empty."""
+    return tombstone[:64], tombstone[64:]
 
 
 def load(

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.pseudonyms import KeyedHash, Kind, PhotoIds, Pseudonyms
+from lake.pseudonyms import KeyedHash, Kind, PhotoIds, Pseudonyms, halves
 from lake.readable_lake import Lake
 from privacy import tombstones
 from privacy.erasure.erasure_request import ErasureRequest
@@ -46,10 +46,12 @@ MOVED = "moved_id"
 """The column that has a photo's new id beside its earlier one."""
 
 OF = {
-    tombstones.SUBJECT: Kind.SUBJECT,
-    tombstones.PHOTO: Kind.ORIGINAL,
+    tombstones.SUBJECT: (Kind.SUBJECT,),
+    tombstones.PHOTO: (Kind.ORIGINAL,),
+    tombstones.PHOTO_ID: (Kind.PHOTO,),
+    tombstones.SUBJECTS_PHOTO: (Kind.SUBJECT, Kind.ORIGINAL),
 }
-"""What a tombstone is of, by the column `of` of privacy/tombstones."""
+"""What a tombstone is of, each half of it, by the column `of` of privacy/tombstones."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -150,7 +152,7 @@ def moved_tombstones(rows: pa.Table, pseudonyms: Pseudonyms) -> pa.Table:
     """Return rows of privacy/tombstones whose tombstones are those under the newest secret."""
 
     def moved(of: str, tombstone: str) -> str:
-        return pseudonyms.moved_tombstone(OF[of], tombstone)
+        return "".join(map(pseudonyms.moved_tombstone, OF[of], halves(tombstone)))
 
     pairs = zip(rows["of"].to_pylist(), rows["tombstone"].to_pylist(), strict=True)
     return _with(rows, "tombstone", [moved(of, tombstone) for of, tombstone in pairs])

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from lake import catalog
 from lake.catalog import Table
-from lake.pseudonyms import KeyedHash, PhotoIds, Pseudonyms
+from lake.pseudonyms import KeyedHash, Pseudonyms
 from lake.subject_paths import hidden_names
 
 PHOTO_TABLES = (
@@ -132,21 +132,19 @@ def key_columns(table: Table) -> Sequence[str]:
     return sorted(columns | {"photo_id", "subject"})
 
 
-def hashes(photos: pa.RecordBatch, originals: KeyedHash, ids: PhotoIds | None) -> list[str]:
-    """Return the keyed hashes by which copies of photos are known: of their bytes as they arrived, and as
-    bronze keeps them. With `ids`, photos that have a subject add their photo_id as bronze keeps the bytes.
+def hashes(photos: pa.RecordBatch, originals: KeyedHash) -> set[tuple[str | None, str]]:
+    """Return the keyed hashes by which copies of photos are known, of their bytes as they arrived and as
+    bronze keeps them, each behind the pseudonym of the photo's subject, if any.
 
     `photos` have the columns `original`, `content` and `subject`.
     """
     rows = [photos.column(name).to_pylist() for name in ("original", "content", "subject")]
-    found: list[str | None] = []
-    for original, content, owner in zip(*rows, strict=True):
-        found.append(original)
-        if content is not None:
-            kept = originals(content)
-            found.append(kept)
-            found.append(ids.of(content, original=kept, subject=owner) if ids and owner else None)
-    return [each for each in found if each]
+    return {
+        (owner, hashed)
+        for original, content, owner in zip(*rows, strict=True)
+        for hashed in (original, None if content is None else originals(content))
+        if hashed
+    }
 
 
 def _originals(rows: KeyRows, photo_ids: Collection[str]) -> set[str]:

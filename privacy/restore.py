@@ -179,23 +179,22 @@ def _may_return(
 def _not_erased(photos: DataFrame, pseudonyms: Pseudonyms, barred: frozenset[str]) -> DataFrame:
     """Return the photos that no tombstone in `barred` keeps out.
 
-    A photo with a subject is kept out by the subject's tombstone, one without by the tombstone of its bytes;
-    both are by the tombstone of their photo_id.
+    A photo with a subject is kept out by the subject's tombstone and that of this photo of the subject, one
+    without by the tombstone of its bytes; both are by the tombstone of their photo_id.
     """
-    tombstone = pseudonyms.tombstones
+    make, names = pseudonyms.tombstones, ("subject", "original", "photo_id")
 
     def is_barred(row: Mapping[str, str | None]) -> bool:
-        known = (row["subject"] or row["original"] or "", row["photo_id"] or "")
-        return any(tombstone(each.encode()) in barred for each in known)
+        subject, original, photo_id = (make((row[name] or "").encode()) for name in names)
+        own = {subject, subject + original} if row["subject"] else {original}
+        return not barred.isdisjoint({*own, photo_id})
 
     def erased(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             ids = [row["photo_id"] for row in batch.to_pylist() if is_barred(row)]
             yield pa.RecordBatch.from_pydict({"photo_id": pa.array(ids, pa.string())})
 
-    erased_ids = photos.select("photo_id", "subject", "original").mapInArrow(
-        erased, schema("photo_id string")
-    )
+    erased_ids = photos.select(*names).mapInArrow(erased, schema("photo_id string"))
     return photos.join(erased_ids, "photo_id", "left_anti")
 
 

@@ -8,7 +8,7 @@ therefore it needs the exporting lake's key for as long as it has the tombstones
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -19,7 +19,7 @@ from conf.settings import SubjectSettings
 from lake import catalog, fault_points, lake_format, pseudonyms
 from lake.chunks import NoChunk
 from lake.enums import ERASE
-from lake.pseudonyms import Pseudonyms
+from lake.pseudonyms import Pseudonyms, halves
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
@@ -27,8 +27,9 @@ from privacy import tombstones
 from privacy.erasure import certificate
 
 KIND = "tombstones_file"
-FORM = 1
-"""The key that tells a file of tombstones, and the number of its form."""
+FORM, FORMS = 2, (1, 2)
+"""The key that tells a file of tombstones, the number of the form that is written, and those that are read. A
+file of form 1 has no tombstones of one photo of a subject."""
 
 TIMES = ("made_at", "expires_at")
 COLUMNS = ("tombstone", "of", "request", "reason", *TIMES)
@@ -53,11 +54,10 @@ class TombstoneFile:
 
 def exported(lake: Lake, known: Pseudonyms, *, now: datetime) -> tuple[bytes, int]:
     """Return the file of the tombstones of a lake that hold at the time `now`, and their number."""
-    holding = tombstones.holding(lake, now=now)
+    holding = tombstones.holding_rows(lake, now=now)
     rows = [
         {name: row[name] for name in COLUMNS} | {name: _text(row[name]) for name in TIMES}
-        for row in sorted(lake.records(catalog.TOMBSTONES), key=itemgetter("tombstone"))
-        if row["tombstone"] in holding
+        for row in sorted(holding, key=_key)
     ]
     body = {KIND: FORM, "exported_at": _text(now), **lake_format.record_of(known)}
     return certificate.sealed({**body, "tombstones": rows}, known.exports), len(rows)
@@ -72,7 +72,7 @@ def opened(content: bytes, *, name: str, files: Folder, subjects: SubjectSetting
     body = certificate.read(content)
     if body is None or KIND not in body:
         raise BadInput(f"{name} is no file of tombstones; name one that tombstones export wrote.")
-    if body[KIND] != FORM:
+    if body[KIND] not in FORMS:
         raise BadInput(f"{name} was written by a later version of this product; update the code.")
     by_key = lake_format.others_by_key(subjects, lake=files.root)
     own = _own(files, subjects)
@@ -96,29 +96,63 @@ def take_in(
 ) -> Imported:
     """Import tombstones into a lake, which has the pseudonyms `known`. The same file twice changes nothing.
 
-    A tombstone that the lake lifted stays lifted, unless its person was erased again after that. One that has
-    expired by `now` is left out. Raises Busy.
+    A tombstone that the lake lifted stays lifted, unless its person was erased again after that. What a lift
+    of a subject ended is also what other requests made before. A tombstone that has expired by `now` is left
+    out. Raises Busy.
     """
     is_same = known.makes_tombstones_of(file.exporter)
     others = file.exporter.imported if is_same else (file.exporter,)
-    held = {row["tombstone"]: row for row in lake.records(catalog.TOMBSTONES)}
+    records = lake.records(catalog.TOMBSTONES)
+    held = {_key(row): row for row in records}
+    lifts = _lifts(records)
     rows = [
-        row if is_same else {**row, "tombstone": known.tombstone(row["tombstone"])}
+        row if is_same else {**row, "tombstone": _of_tombstone(known, row["tombstone"])}
         for row in file.rows
         if row["expires_at"] is None or row["expires_at"] > now
     ]
-    new = [row for row in rows if _is_new(row, held.get(row["tombstone"]), now=now)]
+    new = [
+        row
+        for row in rows
+        if _is_new(row, held.get(_key(row)), lifts.get(row["tombstone"]), now=now)
+    ]
     # First the record: from then on, nobody ingests without the key that tells who is kept out.
     lake.check_lease()
     lake_format.with_imported(lake.files, known, others)
     fault_points.at("import: recorded")
     if new:
-        lake.put(catalog.TOMBSTONES, new, keys=["tombstone"], chunk=NoChunk(ERASE))
+        lake.put(catalog.TOMBSTONES, new, keys=tombstones.KEYS, chunk=NoChunk(ERASE))
     return Imported(len(new), len(rows) - len(new))
 
 
-def _is_new(row: Mapping[str, Any], held: Mapping[str, Any] | None, *, now: datetime) -> bool:
-    """Return whether a tombstone is not among those of the lake, or was made after `held` came to its end."""
+def _of_tombstone(known: Pseudonyms, tombstone: str) -> str:
+    """Return what a lake keeps of the tombstone of another lake: its own tombstone of each half."""
+    return "".join(known.tombstone(half) for half in halves(tombstone) if half)
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a row is known by, of the lake or of a file."""
+    return tuple(row[name] for name in tombstones.KEYS)
+
+
+def _lifts(rows: Iterable[Mapping[str, Any]]) -> dict[str, datetime]:
+    """Return when the tombstone of each subject was lifted last."""
+    lifted = [row for row in rows if row["of"] == tombstones.SUBJECT and row["lifted_at"]]
+    return {
+        row["tombstone"]: row["lifted_at"] for row in sorted(lifted, key=itemgetter("lifted_at"))
+    }
+
+
+def _is_new(
+    row: Mapping[str, Any],
+    held: Mapping[str, Any] | None,
+    lifted_at: datetime | None,
+    *,
+    now: datetime,
+) -> bool:
+    """Return whether a row is not among those of the lake, or was made after `held` came to its end; and was
+    made after its subject's tombstone was lifted, if it was."""
+    if lifted_at is not None and row["made_at"] <= lifted_at:
+        return False
     if held is None:
         return True
     ends = [each for each in (held["lifted_at"], held["expires_at"]) if each is not None]

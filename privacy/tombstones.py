@@ -1,16 +1,21 @@
 """Tombstones: the subjects and photos that an erasure keeps out, until a tombstone is lifted or expires.
 
-The tombstone of a subject is a keyed hash of the pseudonym. A photo has two kinds of tombstones: keyed hashes
-of the keyed hash of its bytes keep the bytes out where they arrive without a subject, and keyed hashes of its
-photo_id keep them out where the same subject sends them. A subject's erasure makes the first kind only,
-because the subject's own tombstone keeps out all that the subject sends. Tombstones have a key of their own,
-so neither a pseudonym nor a hash can be computed from one: a tombstone identifies a person only when that
-person sends photos again.
+The tombstone of a subject is a keyed hash of the pseudonym, and that of a photo's bytes is a keyed hash of
+the keyed hash of the bytes: it keeps the bytes out where they arrive without a subject. Where one photo of a
+subject was erased, the two of them, one behind the other, are the tombstone that keeps the bytes out where
+the same subject sends them. A subject's erasure makes none of that kind, because the subject's own tombstone
+keeps out all that the subject sends. The erasure of one photo also makes a tombstone of the photo_id that was
+asked for, by which the request is found when it is lifted. It holds in this lake under this key alone; the
+other kinds can follow to another lake or another key.
+
+Tombstones have a key of their own, so neither a pseudonym nor a hash can be computed from one: a tombstone
+identifies a person only when that person sends photos again. Each request has its own rows (`KEYS`), so that
+lifting what one request keeps out leaves what another one does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,11 +24,17 @@ import pyarrow.compute as pc
 from lake import catalog
 from lake.chunks import NoChunk
 from lake.enums import ERASE
+from lake.pseudonyms import Pseudonyms
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 
 SUBJECT, PHOTO = "subject", "photo"
-"""The kinds of things that a tombstone keeps out: column `of` of privacy/tombstones."""
+PHOTO_ID, SUBJECTS_PHOTO = "photo_id", "subjects_photo"
+"""What a tombstone is of: a subject, a photo's bytes, a photo_id that was asked for, or the bytes of one
+photo of a subject. This is column `of` of privacy/tombstones. Earlier code made `PHOTO` of photo_ids, too."""
+
+KEYS = ("tombstone", "request")
+"""The columns by which a row of privacy/tombstones is known."""
 
 REASON = "erasure"
 
@@ -31,9 +42,16 @@ REASON = "erasure"
 def holding(lake: Lake, *, now: datetime | None = None) -> frozenset[str]:
     """Return the tombstones that are neither lifted nor expired at the time `now` (default: the current
     time)."""
-    time = now or datetime.now(UTC)
-    rows = lake.records(catalog.TOMBSTONES)
-    return frozenset(row["tombstone"] for row in rows if not _has_lapsed(row, time))
+    rows = holding_rows(lake, now=now or datetime.now(UTC))
+    return frozenset(row["tombstone"] for row in rows)
+
+
+def holding_rows(
+    lake: Lake, *, now: datetime, where: pc.Expression | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows that meet a condition and are neither lifted nor expired at the time `now`."""
+    rows = lake.records(catalog.TOMBSTONES, where=where)
+    return [row for row in rows if not _has_lapsed(row, now)]
 
 
 def made_by(
@@ -53,7 +71,7 @@ def lapsed(lake: Lake, *, now: datetime) -> list[dict[str, Any]]:
 def drop_lapsed(lake: WritableLake, *, now: datetime) -> None:
     """Remove the tombstones that are lifted or expired at the time `now`. Raises Busy."""
     rows = lake.rows(catalog.TOMBSTONES, lapsed(lake, now=now))
-    lake.remove(catalog.TOMBSTONES, rows, on=["tombstone"], chunk=NoChunk(ERASE))
+    lake.remove(catalog.TOMBSTONES, rows, on=KEYS, chunk=NoChunk(ERASE))
 
 
 def _has_lapsed(row: Mapping[str, Any], now: datetime) -> bool:
@@ -61,22 +79,38 @@ def _has_lapsed(row: Mapping[str, Any], now: datetime) -> bool:
     return row["lifted_at"] is not None or has_expired
 
 
+def of_photos(
+    pseudonyms: Pseudonyms, hashes: Iterable[tuple[str | None, str]], *, with_subjects: bool
+) -> dict[str, str]:
+    """Return the tombstones of photos, each with its kind, by the keyed hashes of their bytes.
+
+    Each hash stands behind the pseudonym of its photo's subject, if any. `with_subjects`, where one photo is
+    erased, adds those that keep the bytes out where the same subject sends them.
+    """
+    made: dict[str, str] = {}
+    for subject, original in hashes:
+        made[pseudonyms.tombstone(original)] = PHOTO
+        if with_subjects and subject is not None:
+            made[pseudonyms.subjects_photo_tombstone(subject, original)] = SUBJECTS_PHOTO
+    return made
+
+
 def make(
     lake: WritableLake,
     request: str,
     *,
-    subjects: Iterable[str],
-    photos: Iterable[str],
+    kinds: Mapping[str, str],
     now: datetime,
     expires_at: datetime | None,
 ) -> None:
-    """Make the tombstones of `subjects` and `photos`. They hold until `expires_at`; None means for good.
+    """Make the tombstones of a request, of which `kinds` says what each is of. They hold until `expires_at`;
+    None means for good.
 
-    A tombstone that holds already stays as it is. One that was lifted or has expired holds again. Raises
-    Busy.
+    A tombstone of this request that holds already stays as it is. One that was lifted or has expired holds
+    again. Raises Busy.
     """
-    holding_now = holding(lake, now=now)
-    kinds = dict.fromkeys(photos, PHOTO) | dict.fromkeys(subjects, SUBJECT)
+    own = holding_rows(lake, now=now, where=pc.field("request") == request)
+    held = {row["tombstone"] for row in own}
     rows = [
         {
             "tombstone": tombstone,
@@ -87,34 +121,34 @@ def make(
             "expires_at": expires_at,
         }
         for tombstone, kind in sorted(kinds.items())
-        if tombstone not in holding_now
+        if tombstone not in held
     ]
     if rows:
-        lake.put(catalog.TOMBSTONES, rows, keys=["tombstone"], chunk=NoChunk(ERASE))
+        lake.put(catalog.TOMBSTONES, rows, keys=KEYS, chunk=NoChunk(ERASE))
 
 
 def lift(lake: WritableLake, subject: str, *, now: datetime) -> bool:
-    """End the tombstone of a subject, and return whether it held. Raises Busy.
+    """End the tombstone of a subject, whatever requests made it, and return whether it held. Raises Busy.
 
     The tombstones of the photos' bytes stay: they keep out copies that arrive without a subject.
     """
-    if subject not in holding(lake, now=now):
-        return False
-    [row] = lake.records(catalog.TOMBSTONES, where=pc.field("tombstone") == subject)
-    lifted = {**row, "lifted_at": now}
-    lake.put(catalog.TOMBSTONES, [lifted], keys=["tombstone"], chunk=NoChunk(ERASE))
-    return True
+    return _lifted(lake, holding_rows(lake, now=now, where=pc.field("tombstone") == subject), now)
 
 
 def lift_photo(lake: WritableLake, photo: str, *, now: datetime) -> bool:
-    """End the tombstone `photo` of a photo_id and those that the same request made; return whether it held.
+    """End the tombstone `photo` of a photo_id and those that the same requests made; return whether it held.
 
-    So the photo may come again from its subject, and without a subject. Raises Busy.
+    So the photo may come again from its subject, and without a subject, unless another request erased the
+    same bytes. Raises Busy.
     """
-    rows = lake.records(catalog.TOMBSTONES)
-    held = [row for row in rows if row["of"] == PHOTO and not _has_lapsed(row, now)]
+    held = [row for row in holding_rows(lake, now=now) if row["of"] != SUBJECT]
     requests = {row["request"] for row in held if row["tombstone"] == photo}
-    lifted = [{**row, "lifted_at": now} for row in held if row["request"] in requests]
-    if lifted:
-        lake.put(catalog.TOMBSTONES, lifted, keys=["tombstone"], chunk=NoChunk(ERASE))
-    return bool(lifted)
+    return _lifted(lake, [row for row in held if row["request"] in requests], now)
+
+
+def _lifted(lake: WritableLake, rows: Sequence[Mapping[str, Any]], now: datetime) -> bool:
+    """End the tombstones of some rows, and return whether there are any. Raises Busy."""
+    if rows:
+        lifted = [{**row, "lifted_at": now} for row in rows]
+        lake.put(catalog.TOMBSTONES, lifted, keys=KEYS, chunk=NoChunk(ERASE))
+    return bool(rows)

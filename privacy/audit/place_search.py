@@ -68,8 +68,8 @@ class PlaceSearch:
                 return TableFinding(
                     LANDED, HoldingStatus.UNKNOWN, note="there is no such folder here"
                 )
-            hashes_of_copies, is_whole = self._hashes()
-            found, unread = self._objects(root, self._matcher(hashes_of_copies))
+            found_hashes, is_whole = self._hashes()
+            found, unread = self._objects(root, self._matcher(found_hashes))
         except (OSError, FruitLakeError):
             return TableFinding(LANDED, HoldingStatus.UNKNOWN, note="it can't be looked through")
         notes = [f"{unread:,} objects or folders in it can't be read, and may be copies"]
@@ -88,13 +88,13 @@ class PlaceSearch:
         closed = kinds.count(StoredKind.CLOSED)
         return len(kinds) - kinds.count(StoredKind.FOLDER) - closed, closed + len(unread)
 
-    def _matcher(self, hashes_of_copies: Iterable[str]) -> SubjectMatcher:
+    def _matcher(self, found: Iterable[tuple[str | None, str]]) -> SubjectMatcher:
         """Return the search that an erasure would make, with the tombstones that it would have by then."""
         of_photo = self.owned.pseudonym is None
         tombstone = self.pseudonyms.tombstone(self.own)
         rows = delta_rs_reader.rows(self.files.root, catalog.TOMBSTONES)
         known = tombstones.made_by(rows, self.requests, now=self.now)
-        known |= set(map(self.pseudonyms.tombstone, hashes_of_copies))
+        known |= tombstones.of_photos(self.pseudonyms, found, with_subjects=of_photo).keys()
         return SubjectMatcher(
             self.pseudonyms,
             tombstone,
@@ -103,14 +103,14 @@ class PlaceSearch:
             of_photo=of_photo,
         )
 
-    def _hashes(self) -> tuple[set[str], bool]:
-        """Return the hashes by which copies of the photos in question are known, and whether all photos could
-        be read for that. Where bytes can't be read, hashes of them as they arrived may still be there."""
-        ids = self.pseudonyms.photo_ids if self.owned.pseudonym is None else None
-        found: set[str] = set()
+    def _hashes(self) -> tuple[set[tuple[str | None, str]], bool]:
+        """Return the hashes by which copies of the photos in question are known, as `hashes`, and whether all
+        photos could be read for that. Where bytes can't be read, hashes of them as they arrived may still be
+        there."""
+        found: set[tuple[str | None, str]] = set()
         try:
             for batch in self._photos():
-                found.update(hashes(batch, self.pseudonyms.originals, ids))
+                found.update(hashes(batch, self.pseudonyms.originals))
         except (OSError, pa.ArrowException, BadInput):
             return found, False
         return found, FileRows(self.files).are_whole(catalog.PHOTOS)

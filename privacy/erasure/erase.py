@@ -133,7 +133,7 @@ def _has_landed(context: Context, journal: Journal, photo: str) -> bool:
 
 
 def _fence(context: Context, erasure: ErasureRequest, key: str) -> ErasureRequest:
-    """Take a request from REQUESTED to FENCED: make tombstones of the subject and of every photo's bytes.
+    """Take a request from REQUESTED to FENCED: make the tombstones of what was asked for and of every photo.
 
     `key` is the pseudonym of the subject, or the photo_id where the request is of one photo. Chunks that are
     half published are finished first, so that no photo is missed.
@@ -141,14 +141,14 @@ def _fence(context: Context, erasure: ErasureRequest, key: str) -> ErasureReques
     lake = context.lake
     finish_half_published(context)
     data = _data(context, erasure, key)
-    hashes = data.hashes(context.pseudonyms.originals, context.pseudonyms.photo_ids)
-    photos = {context.pseudonyms.tombstone(original) for original in hashes}
+    hashes = data.hashes(context.pseudonyms.originals)
+    photos = tombstones.of_photos(context.pseudonyms, hashes, with_subjects=erasure.of_photo)
+    asked = tombstones.PHOTO_ID if erasure.of_photo else tombstones.SUBJECT
     fault_points.at("erase: before tombstones")
     tombstones.make(
         lake,
         erasure.request,
-        subjects=[] if erasure.of_photo else [erasure.subject],
-        photos=photos | {erasure.subject} if erasure.of_photo else photos,
+        kinds={**photos, erasure.subject: asked},
         now=context.now,
         expires_at=retention_dates.tombstone_expiry(context),
     )

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.pseudonyms import KeyedHash, PhotoIds, Pseudonyms
+from lake.pseudonyms import KeyedHash, Pseudonyms
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from privacy import model_lineage
@@ -122,28 +122,30 @@ class SubjectData:
             found.setdefault(photo_id, set()).add((weights_id, chunk))
         return found
 
-    def hashes(self, originals: KeyedHash, ids: PhotoIds) -> set[str]:
-        """Return two keyed hashes of every photo: of its bytes as they arrived, and as bronze keeps them.
+    def hashes(self, originals: KeyedHash) -> set[tuple[str | None, str]]:
+        """Return two keyed hashes of every photo: of its bytes as they arrived, and as bronze keeps them,
+        each behind the pseudonym of the photo's subject, if any.
 
-        Where one photo is asked for that has a subject, its photo_id as bronze keeps the bytes is added.
         Spark reads the bytes, however few photos they are of, and only the chunks that hold them.
         """
         held_in = self.rows_of(catalog.PHOTOS).counts("chunk")
         if not held_in:
             return set()
 
-        known_ids = ids if self.pseudonym is None else None
+        columns = pa.schema([("subject", pa.string()), ("hash", pa.string())])
 
         def hashed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                found = hashes(batch, originals, known_ids)
-                yield pa.RecordBatch.from_pydict({"hash": pa.array(found, pa.string())})
+                found = [
+                    {"subject": owner, "hash": each} for owner, each in hashes(batch, originals)
+                ]
+                yield pa.RecordBatch.from_pylist(found, columns)
 
         chunks = self.lake.source(catalog.PHOTOS, chunks=(min(held_in), max(held_in)))
         photos = chunks.among(self.keys("photo_id"), "photo_id").frame()
         content = photos.select("original", "content", "subject")
-        rows = content.mapInArrow(hashed, schema("hash string")).collect()
-        return {row["hash"] for row in rows}
+        rows = content.mapInArrow(hashed, schema("subject string, hash string")).collect()
+        return {(row["subject"], row["hash"]) for row in rows}
 
 
 @dataclass(frozen=True)

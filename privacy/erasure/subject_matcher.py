@@ -70,8 +70,12 @@ class SubjectMatcher:
         one of the pseudonym `subject`. The same bytes of another subject are that subject's photo."""
         original = self.pseudonyms.originals(content)
         if self.of_photo:
-            photo_id = self.pseudonyms.photo_ids.of(content, original=original, subject=subject)
-            if self.pseudonyms.tombstone(photo_id) in self.tombstones:
+            keys = self.pseudonyms
+            photo_id = keys.photo_ids.of(content, original=original, subject=subject)
+            known = {keys.tombstone(photo_id)}
+            if subject is not None:
+                known.add(keys.subjects_photo_tombstone(subject, original))
+            if not known.isdisjoint(self.tombstones):
                 return True
         return self.is_erased(original, subject)
 

@@ -230,6 +230,31 @@ def test_an_erased_subject_stays_out_in_any_spelling_of_the_folder(spelled, vers
     assert [each.is_tombstoned for each in barred] == [True, False]
 
 
+def test_an_arrival_has_the_tombstones_of_its_subjects_erased_photos_alone(monkeypatch):
+    """They are made once for each name, and for nobody, however many photos arrive under it."""
+    asked = []
+    make = Pseudonyms.subject_tombstones
+    monkeypatch.setattr(
+        Pseudonyms, "subject_tombstones", lambda *given: (asked.append(1), make(*given))[1]
+    )
+    anna, bert = KEYS.subject("anna"), KEYS.subject("bert")
+    erased = {KEYS.subjects_photo_tombstone(anna, each) for each in ("one", "two")}
+    erased |= {KEYS.subjects_photo_tombstone(bert, "three"), KEYS.tombstone("four")}
+    folders = ["subject=anna", "Subject=an%6Ea", "subject=bert", "subject=carl", "kiwi"]
+    found = [
+        arrival(LandingObject(f"{folder}/{n}.jpg", 1, 1), position=n, pseudonyms=KEYS)
+        for folder in folders
+        for n in range(3)
+    ]
+    barred = _barred(found, pseudonyms=KEYS, tombstones=frozenset(erased))
+    annas, berts = {KEYS.tombstone("one"), KEYS.tombstone("two")}, {KEYS.tombstone("three")}
+    expected = [each for each in (annas, annas, berts, set(), set()) for _ in range(3)]
+    assert [each.erased_photos for each in barred] == expected
+    assert [each.landing for each in barred] == [each.landing for each in found]
+    assert not any(each.is_tombstoned for each in barred)
+    assert len(asked) == 4
+
+
 @pytest.mark.parametrize(
     ("subject", "content", "reason"),
     [
@@ -237,12 +262,20 @@ def test_an_erased_subject_stays_out_in_any_spelling_of_the_folder(spelled, vers
         (None, b"erased", "tombstoned"),
         (None, b"other", "not_a_photo"),
         ("another", b"erased", "not_a_photo"),
+        ("chooser", b"chosen", "tombstoned"),
+        ("chooser", b"other", "not_a_photo"),
+        ("chooser", b"erased", "not_a_photo"),
+        ("another", b"chosen", "not_a_photo"),
+        (None, b"chosen", "not_a_photo"),
     ],
 )
 def test_what_tombstones_keep_out_leaves_nothing(tmp_path, subject, content, reason):
-    """An erased subject's objects are not even opened; erased bytes are refused without a subject alone."""
+    """An erased subject's objects are not even opened; erased bytes are refused without a subject alone, and
+    those of one photo of a subject from that subject alone."""
     known = KEYS.originals(b"erased")
+    chosen = KEYS.subject("chooser"), KEYS.originals(b"chosen")
     erased = frozenset(map(KEYS.tombstone, (known, KEYS.subject("erased"))))
+    erased |= {KEYS.subjects_photo_tombstone(*chosen)}
     name = f"subject={subject}/kiwi.jpg" if subject else "kiwi.jpg"
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(content)
@@ -264,5 +297,5 @@ def test_what_tombstones_keep_out_leaves_nothing(tmp_path, subject, content, rea
             "uploaded_at",
             "size_bytes",
             "reason",
-        }
+        } | ({"subject"} if subject == "chooser" else set())
         assert (kept["path"], kept["object"]) == ("", KEYS.path(name))

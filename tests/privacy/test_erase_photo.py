@@ -1,6 +1,6 @@
 """One photo leaves every place, by its id; the subject's other photos and the same bytes of others stay."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.compute as pc
 import pytest
@@ -12,6 +12,7 @@ from cli.parser import parse
 from conf.errors import BadInput, Pending
 from lake import catalog
 from lake.enums import ERASE, RESTORE, ErasureMode, ErasureState
+from privacy import tombstones
 from privacy.erasure import certificate, certificate_texts
 from privacy.restore import restore
 from report.lake_counts import sums
@@ -43,6 +44,9 @@ def test_one_photo_of_a_subject_leaves_every_place(tmp_path, spark):
     same = {s: i for s, original, i in held(place) if original == keys.originals(SHARED)}
     assert set(same) == {own, theirs, None}
     before = held(place)
+    [row] = place.lake.records(catalog.PHOTOS, where=pc.field("photo_id") == same[own])
+    kept = row["content"]
+    assert kept != SHARED
 
     with pytest.raises(BadInput, match="doesn't hold that photo"):
         erased(place, photo="0" * 64)
@@ -72,14 +76,27 @@ def test_one_photo_of_a_subject_leaves_every_place(tmp_path, spark):
         with pytest.raises(BadInput, match="made for another subject or photo"):
             erased(place, **other)
 
-    send(place.landing, {"back.jpg": SHARED})
-    send(place.landing, {"back.jpg": SHARED}, subject=None)
+    send(place.landing, {"back.jpg": SHARED, "back as kept.jpg": kept})
+    send(place.landing, {"back.jpg": SHARED, "back as kept.jpg": kept}, subject=None)
     place.run("bronze")
-    assert held(place) == {row for row in before if row[2] not in gone}
+    left = {row for row in before if row[2] not in gone}
+    assert held(place) == left
+
+    assert erased(place, photo=same[theirs], request="request-2").photo_ids == {same[theirs]}
     lift(parse(["lift", "--photo", same[own]]), place.settings, place.console)
-    send(place.landing, {"later.jpg": SHARED})
+    with place.writing() as context:
+        tombstones.drop_lapsed(context.lake, now=datetime.now(UTC))
+    requests = {row["request"] for row in place.lake.records(catalog.TOMBSTONES)}
+    assert requests == {"request-2"}
+    send(place.landing, {"later.jpg": SHARED, "later as kept.jpg": kept})
+    send(place.landing, {"later.jpg": SHARED, "later as kept.jpg": kept}, subject=None)
+    send(place.landing, {"later.jpg": SHARED}, subject=OTHER)
     place.run("bronze")
-    assert same[own] in {row[2] for row in held(place)}
+    came = held(place) - left
+    assert {(row[0], row[1]) for row in came} == {
+        (own, keys.originals(each)) for each in (SHARED, kept)
+    }
+    assert held(place) == left - {row for row in left if row[2] == same[theirs]} | came
 
 
 PHOTO_TABLES = (catalog.OBJECTS, catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES)

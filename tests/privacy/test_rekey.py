@@ -31,9 +31,10 @@ from tests.support.place import Place
 
 ID = re.compile(r"[0-9a-f]{64}")
 ERASED = "somebody-erased"
-PENDING = "request-2"
-GONE = jpeg(7)
-"""The bytes of the photo of whom was erased."""
+PENDING, OF_PHOTO = "request-2", "request-of-photo"
+STAYS = "somebody-who-stays"
+GONE, ONE = jpeg(7), jpeg(3)
+"""The bytes of the photo of whom was erased, and those of an erased photo of somebody who stays."""
 
 OVERRIDES = ("refit.growth=9", "pca.components=3")
 
@@ -44,16 +45,21 @@ def keys_of(place):
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory, spark):
-    """A lake of samples, of a subject's photos, and of two erased subjects: one whose erasure is certified,
-    and one whose old files are due later. Somebody has asked about the subject."""
+    """A lake of samples, of a subject's photos, of two erased subjects, and of an erased photo of another one
+    who stays. One erasure's old files are due later. Somebody has asked about the subject."""
     root = tmp_path_factory.mktemp("held") / "place"
     write_samples(root / "landing", 12)
     place = Place.of(root, spark, *OVERRIDES)
     send(place.landing, {"1.jpg": jpeg(1), "2.jpg": jpeg(2), "broken.jpg": b"x"})
     send(place.landing, {"gone.jpg": GONE}, subject=ERASED)
     send(place.landing, {"theirs.jpg": jpeg(1), "due.jpg": jpeg(8)}, subject=OTHER)
+    send(place.landing, {"one.jpg": ONE, "kept.jpg": jpeg(4)}, subject=STAYS)
     place.run()
     erased(place, subject=ERASED)
+    ids = keys_of(place)
+    original, stays = ids.originals(ONE), ids.subject(STAYS)
+    photo = ids.photo_ids.of(ONE, original=original, subject=stays)
+    erased(place, subject=None, photo=photo, request=OF_PHOTO)
     with pytest.raises(Pending):
         erased(place, subject=OTHER, request=PENDING, mode=ErasureMode.DEFERRED)
     auditor = Auditor(place.files, keys_of(place))
@@ -207,10 +213,14 @@ def test_photos_are_known_again_and_the_erased_stay_out(place):
     assert outcomes(place) == before
     send(place.landing, {"again.jpg": jpeg(1)})
     send(place.landing, {"back.jpg": GONE}, subject=ERASED)
-    send(place.landing, {"nobody.jpg": GONE}, subject=None)
+    send(place.landing, {"nobody.jpg": GONE, "nobody's one.jpg": ONE}, subject=None)
+    send(place.landing, {"one again.jpg": ONE}, subject=STAYS)
     place.run()
-    assert outcomes(place) - before == {Outcome.DUPLICATE: 1, Outcome.TOMBSTONED: 2}
-    assert len(place.lake.records(catalog.PHOTOS)) == photos
+    assert outcomes(place) - before == {Outcome.DUPLICATE: 1, Outcome.TOMBSTONED: 4}
+    send(place.landing, {"theirs.jpg": ONE}, subject="somebody-new")
+    place.run("bronze")
+    assert len(place.lake.records(catalog.PHOTOS)) == photos + 1
+    verify(place.lake, place.settings, place.console, REQUEST, deep=False)
     assert sums(place.files).disagreements() == []
 
 
@@ -282,12 +292,11 @@ def test_tombstones_of_single_photos_by_earlier_code_must_be_lifted_first(place)
     erased(place, subject=None, photo=photo, request="P-1")
     with place.writing() as context:
         rows = [{**row, "of": tombstones.PHOTO} for row in context.lake.records(catalog.TOMBSTONES)]
-        anchors = [row for row in rows if row["tombstone"] == keys_of(place).tombstone(photo)]
-        assert anchors
+        assert keys_of(place).tombstone(photo) in {row["tombstone"] for row in rows}
         context.lake.rewrite(
             catalog.TOMBSTONES,
             lambda known: known.set_column(
-                known.schema.get_field_index("of"), "of", [["photo"] * len(known)]
+                known.schema.get_field_index("of"), "of", [[tombstones.PHOTO] * len(known)]
             ),
             layer="test",
         )

@@ -10,7 +10,7 @@ from conf.errors import BadInput, Inconsistent, Refused
 from conf.secret_values import may_be_secret
 from lake import catalog, lake_format, lease
 from lake.subject_names import NameRule
-from privacy import tombstone_files
+from privacy import tombstone_files, tombstones
 from tests.support.canary import jpeg, send
 from tests.support.kills import Killed, dies
 from tests.support.tombstone_lakes import FORMAT_4, NOW, TombstoneLake
@@ -221,6 +221,145 @@ def test_a_key_that_would_be_shown_is_taken_for_a_secret():
     assert not may_be_secret("subjects.tombstone_keys", ("file:a.key", "env:KEY"))
 
 
+HERS, KEPT = b"one photo of anna's", b"that photo as bronze keeps it"
+BARRED = [
+    ("subject=anna/1.jpg", HERS),
+    ("Subject= an%6Ea/2026/1.jpg", HERS),
+    ("subject=anna/1.jpg", KEPT),
+    ("kiwi/1.jpg", HERS),
+    ("kiwi/1.jpg", KEPT),
+]
+OBJECTS = [
+    *BARRED,
+    ("subject=anna/1.jpg", b"another photo"),
+    ("subject=bert/1.jpg", HERS),
+    ("subject=bert/1.jpg", KEPT),
+    ("kiwi/1.jpg", b"another photo"),
+]
+"""What arrives where one photo of anna's was erased; the photo itself, from her or from nobody, is barred."""
+
+
+@pytest.fixture
+def of_photo(tmp_path):
+    """A lake that has erased one photo of anna's, and nothing else."""
+    lake = TombstoneLake.make(tmp_path / "first")
+    lake.erase_photo("anna", HERS, KEPT, expires_at=NOW + 30 * DAY)
+    return lake
+
+
+def test_one_photo_of_a_subject_stays_out_of_every_lake_that_imports_it(of_photo):
+    """Of one with another key, of the next one after that, and of one with the same key."""
+    middle = second(of_photo)
+    assert middle.kept_out(OBJECTS) == []
+    assert middle.take_in(of_photo.exported()).added == 5
+    last = TombstoneLake.make(of_photo.root.with_name("last"), others=(middle, of_photo))
+    last.take_in(middle.exported())
+    same = TombstoneLake.make(of_photo.root.with_name("same"), key_of=of_photo)
+    same.take_in(of_photo.exported())
+    for lake in (of_photo, middle, last, same):
+        assert lake.kept_out(OBJECTS, now=NOW + 29 * DAY) == BARRED
+        assert lake.kept_out(OBJECTS, now=NOW + 30 * DAY) == []
+    assert middle.rows.keys().isdisjoint(of_photo.rows)
+    assert last.rows.keys().isdisjoint(middle.rows)
+    kinds = sorted(row["of"] for row in last.rows.values())
+    assert kinds == ["photo", "photo", "photo_id", "subjects_photo", "subjects_photo"]
+
+
+def test_one_photo_is_known_by_the_rule_for_names_of_the_lake_that_erased_it(tmp_path):
+    first = TombstoneLake.make(tmp_path / "first", names=NameRule(folds_case=True))
+    first.erase_photo("Anna", HERS)
+    lake = second(first)
+    lake.take_in(first.exported())
+    paths = ("subject=ANNA/1.jpg", "subject=anna/1.jpg", "subject=bert/1.jpg")
+    assert [lake.keeps_out(path, HERS) for path in paths] == [True, True, False]
+
+
+def test_one_photo_that_is_lifted_comes_again_until_it_is_erased_again(of_photo):
+    same = TombstoneLake.make(of_photo.root.with_name("same"), key_of=of_photo)
+    other = second(of_photo)
+    for lake in (same, other):
+        lake.take_in(of_photo.exported())
+    assert not other.lift_photo("anna", HERS)
+    assert other.kept_out(OBJECTS) == BARRED
+    assert not same.lift_photo("bert", HERS)
+    assert same.lift_photo("anna", HERS, now=NOW + DAY)
+    assert not same.lift_photo("anna", HERS, now=NOW + DAY)
+    assert same.take_in(of_photo.exported(), now=NOW + 2 * DAY).added == 0
+    assert same.kept_out(OBJECTS) == []
+    of_photo.lift_photo("anna", HERS, now=NOW + 3 * DAY)
+    of_photo.erase_photo("anna", HERS, KEPT, now=NOW + 4 * DAY)
+    later = NOW + 5 * DAY
+    assert same.take_in(of_photo.exported(now=later), now=later).added == 5
+    assert same.kept_out(OBJECTS, now=later) == BARRED
+
+
+def test_what_one_request_erased_stays_out_when_another_one_is_lifted(of_photo):
+    of_photo.erase_photo("bert", HERS, request="P-2")
+    of_photo.erase("carl", HERS, request="R-1")
+    of_photo.erase("carl", request="R-2")
+    assert len(json.loads(of_photo.exported())["tombstones"]) == 5 + 3 + 2 + 1
+    assert of_photo.lift_photo("anna", HERS)
+    left = json.loads(of_photo.exported())["tombstones"]
+    assert sorted(row["request"] for row in left) == ["P-2"] * 3 + ["R-1"] * 2 + ["R-2"]
+    assert of_photo.kept_out(OBJECTS) == [("kiwi/1.jpg", HERS), ("subject=bert/1.jpg", HERS)]
+    assert of_photo.lift_photo("bert", HERS)
+    assert of_photo.kept_out(OBJECTS) == [("kiwi/1.jpg", HERS)]
+    assert of_photo.lift("carl", now=NOW) == 1
+    assert not of_photo.keeps_out("subject=carl/1.jpg")
+    assert of_photo.keeps_out("kiwi/1.jpg", HERS)
+
+
+def test_a_request_that_makes_its_tombstones_again_changes_nothing(of_photo):
+    before = of_photo.rows
+    of_photo.erase_photo("anna", HERS, KEPT, now=NOW + DAY)
+    assert of_photo.rows == before
+
+
+def test_each_request_for_one_photo_is_imported(of_photo):
+    """Lifting the own one leaves what the other lake's request for somebody else's photo keeps out."""
+    same = TombstoneLake.make(of_photo.root.with_name("same"), key_of=of_photo)
+    same.erase_photo(None, HERS, request="own")
+    assert same.take_in(of_photo.exported()) == tombstone_files.Imported(added=5, known=0)
+    assert same.lift_photo(None, HERS)
+    assert same.kept_out(OBJECTS) == BARRED
+
+
+def test_what_a_lift_of_a_subject_ended_is_also_what_other_requests_made_before(first):
+    first.erase("anna", request="R-2")
+    lake = TombstoneLake.make(first.root.with_name("second"), key_of=first)
+    lake.erase("anna", request="own")
+    assert lake.lift("anna", now=NOW + DAY) == 1
+    # What is new are the bytes: they stay out without a subject, and a lift of a subject leaves them.
+    assert lake.take_in(first.exported(), now=NOW + DAY).added == 1
+    assert not lake.keeps_out("subject=anna/1.jpg", b"her photo")
+    later = NOW + 2 * DAY
+    first.erase("anna", request="R-3", now=later)
+    assert lake.take_in(first.exported(now=later), now=later).added == 1
+    assert lake.keeps_out("subject=anna/1.jpg")
+
+
+def test_tombstones_that_earlier_code_made_of_one_photo_hold_and_are_lifted(tmp_path):
+    """It made them of the photo_ids of both forms of the bytes, and called them all tombstones of a photo."""
+    lake = TombstoneLake.make(tmp_path / "lake")
+    keys = lake.keys
+    made = [lake.photo_id("anna", HERS), lake.photo_id("anna", KEPT)]
+    made += [keys.originals(HERS), keys.originals(KEPT)]
+    with lake.writing() as writable:
+        kinds = dict.fromkeys(map(keys.tombstone, made), tombstones.PHOTO)
+        tombstones.make(writable, "P-1", kinds=kinds, now=NOW, expires_at=None)
+    assert lake.kept_out(OBJECTS) == BARRED
+    assert lake.lift_photo("anna", HERS)
+    assert lake.kept_out(OBJECTS) == []
+
+
+def test_a_file_of_the_earlier_form_is_imported(first, monkeypatch):
+    monkeypatch.setattr(tombstone_files, "FORM", 1)
+    content = first.exported()
+    monkeypatch.undo()
+    assert json.loads(content)["tombstones_file"] == 1
+    assert second(first).take_in(content).added == 2
+
+
 def body_changes():
     def dropped(body):
         body["tombstones"].pop()
@@ -259,7 +398,7 @@ def test_a_changed_file_is_refused(first, change):
         (b"", "is no file of tombstones"),
         (b"[1]", "is no file of tombstones"),
         (b'{"certificate": "1"}', "is no file of tombstones"),
-        (b'{"tombstones_file": 2}', "by a later version"),
+        (b'{"tombstones_file": 3}', "by a later version"),
     ],
 )
 def test_another_file_is_refused(first, content, message):

@@ -21,15 +21,16 @@ from lake.run_journal import Run
 from lake.storage.folder import StoredKind, StoredObject
 from lake.storage.local_folder import LocalFolder
 from lake.storage.locate import folder
-from privacy import photo_removal
+from privacy import photo_removal, tombstones
 from privacy.audit.auditor import Auditor, photo_named
-from privacy.audit.place_search import MAY_LACK_COPIES
+from privacy.audit.place_search import HASHED, MAY_LACK_COPIES
 from privacy.audit.table_findings import LANDED, STAGED, AuditQuestion, HoldingStatus
 from privacy.erasure import erase, landing_objects, request_journal
 from privacy.erasure.erasure_request import ErasureRequest
 from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.subject_data import SubjectData
 from privacy.erasure.subject_matcher import SubjectMatcher
+from privacy.owned_rows import hashes
 from silver.silver_layer import EMBEDDED
 from tests.support.photo_tables import AFTER, BEFORE, WEIGHTS, write
 from tests.support.small_lake import small_lake
@@ -165,7 +166,7 @@ def held(place, **question):
     return counts
 
 
-def removed(place, *, subject=None, photo=None, tombstones=()):
+def removed(place, *, subject=None, photo=None, of=()):
     """What the steps of an erasure select: the number of rows by table, with landing objects."""
     lake = Lake(
         lambda: pytest.fail("Spark was started"), folder(str(place.root)), Run.begin("digest")
@@ -175,7 +176,8 @@ def removed(place, *, subject=None, photo=None, tombstones=()):
     else:
         data = SubjectData.of(lake, KEYS, pseudonym=KEYS.subject(subject))
     tombstone = KEYS.tombstone(photo or KEYS.subject(subject))
-    holding = frozenset([tombstone, *map(KEYS.tombstone, tombstones)])
+    made = tombstones.of_photos(KEYS, of, with_subjects=bool(photo))
+    holding = frozenset([tombstone, *made])
     search = SubjectMatcher(KEYS, tombstone, data.photo_ids, holding, of_photo=bool(photo))
     landed = landing_objects.count(str(place.landing), search, KnownObjects.of(lake, search))
     staged = len(photo_removal.staged_with(lake, data.keys("photo_id")))
@@ -183,12 +185,23 @@ def removed(place, *, subject=None, photo=None, tombstones=()):
     return {name: count for name, count in counts.items() if count}
 
 
-HASHES = (
-    KEYS.originals(BYTES),
-    KEYS.originals(KEPT),
-    id_of(KEPT, ANNA),
-)
+HASHES = {(ANNA, KEYS.originals(BYTES)), (ANNA, KEYS.originals(KEPT))}
 """Of what an erasure of her or of her photo makes tombstones, beside her own or the photo's."""
+
+
+def test_the_hashes_of_photos_stand_behind_their_subjects():
+    rows = [photo(PHOTO, ANNA), photo(OTHER, None, content=OTHERS), photo(None, BERT)]
+    rows[2]["content"] = None
+    batch = pa.RecordBatch.from_pylist([{name: row[name] for name in HASHED} for row in rows])
+    others = (None, KEYS.originals(OTHERS))
+    found = HASHES | {others, (BERT, KEYS.originals(BYTES))}
+    assert hashes(batch, KEYS.originals) == found
+    made = tombstones.of_photos(KEYS, HASHES | {others}, with_subjects=True)
+    pairs = {KEYS.subjects_photo_tombstone(*each) for each in HASHES}
+    of_bytes = {KEYS.tombstone(each) for _, each in HASHES | {others}}
+    assert made == dict.fromkeys(pairs, "subjects_photo") | dict.fromkeys(of_bytes, "photo")
+    made = tombstones.of_photos(KEYS, HASHES | {others}, with_subjects=False)
+    assert made == dict.fromkeys(of_bytes, "photo")
 
 
 @pytest.mark.parametrize("asked", QUESTIONS)
@@ -215,7 +228,7 @@ def test_objects_of_the_landing_folder(made, what, asked):
     place = made(HERS, landed=[(path, content)])
     expected = {"bronze/photos": 1} | ({LANDED: 1} if asked in belongs_to else {})
     assert held(place, **QUESTIONS[asked]) == expected
-    assert removed(place, **QUESTIONS[asked], tombstones=HASHES) == expected
+    assert removed(place, **QUESTIONS[asked], of=HASHES) == expected
 
 
 @pytest.mark.parametrize("asked", QUESTIONS)
@@ -236,7 +249,7 @@ def test_objects_that_bronze_knows(made, monkeypatch, what, asked):
     if photo_id not in (PHOTO, COPY) and arrived.subject != ANNA and not arrived.is_uncertain:
         monkeypatch.setattr(StoredObject, "open", lambda *_: pytest.fail("it was read again"))
     found = held(place, **QUESTIONS[asked])
-    assert found == removed(place, **QUESTIONS[asked], tombstones=HASHES)
+    assert found == removed(place, **QUESTIONS[asked], of=HASHES)
     is_copy = photo_id in (PHOTO, COPY) and content is BYTES and belongs_to
     is_in_her_folder = asked == "subject" and arrived.subject == ANNA
     assert found.get(LANDED, 0) == int(bool(is_copy or is_in_her_folder))
@@ -430,14 +443,24 @@ def test_the_beginning_of_a_staged_photos_id_is_understood(made):
 @pytest.mark.parametrize("is_lifted", [False, True])
 def test_an_erased_photo_that_was_sent_again_is_held_and_can_be_erased(made, is_lifted):
     """Its tombstones know it in the landing folder, where they hold; those of other requests don't count."""
-    place = made(
-        {}, landed=[("subject=anna/1.jpg", BYTES), ("kiwi/1.jpg", BYTES), ("kiwi/2.jpg", OTHERS)]
-    )
+    landed = [
+        (f"subject={name}/{n}.jpg", each)
+        for n, each in enumerate([BYTES, KEPT, OTHERS])
+        for name in ("anna", "bert")
+    ]
+    place = made({}, landed=[*landed, ("kiwi/1.jpg", BYTES), ("kiwi/2.jpg", OTHERS)])
     tombstone = KEYS.tombstone(PHOTO)
     ends = {"lifted_at": AFTER} if is_lifted else {}
     made_by = {
-        "P-1": [tombstone, KEYS.tombstone(KEYS.originals(BYTES))],
-        "P-2": [KEYS.tombstone(KEYS.originals(OTHERS))],
+        "P-1": [
+            tombstone,
+            KEYS.tombstone(KEYS.originals(BYTES)),
+            KEYS.subjects_photo_tombstone(ANNA, KEYS.originals(KEPT)),
+        ],
+        "P-2": [
+            KEYS.tombstone(KEYS.originals(OTHERS)),
+            KEYS.subjects_photo_tombstone(ANNA, KEYS.originals(OTHERS)),
+        ],
     }
     rows = [
         {"tombstone": each, "of": "photo", "request": request, "made_at": BEFORE} | ends
@@ -455,7 +478,7 @@ def test_an_erased_photo_that_was_sent_again_is_held_and_can_be_erased(made, is_
         {**vars(each), "state": each.state.value, "photo_ids": []} for each in requests.values()
     ]
     write(place.root, catalog.ERASURES, journal)
-    landed = 1 if is_lifted else 2
+    landed = 1 if is_lifted else 3
     assert held(place, photo=PHOTO) == {LANDED: landed}
     auditor = Auditor(folder(str(place.root)), KEYS)
     for question in (AuditQuestion(photo=PHOTO), AuditQuestion(photo=OTHER)):

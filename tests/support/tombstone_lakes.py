@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 
 from bronze.bronze_layer import _barred
@@ -74,19 +75,44 @@ class TombstoneLake:
 
     @property
     def rows(self):
-        """The rows of privacy/tombstones, by tombstone."""
+        """The rows of privacy/tombstones, by tombstone; of several requests for one, the last one's."""
         with self.writing() as lake:
-            return {row["tombstone"]: row for row in lake.records(catalog.TOMBSTONES)}
+            found = lake.records(catalog.TOMBSTONES)
+        return {row["tombstone"]: row for row in sorted(found, key=itemgetter("request"))}
 
-    def erase(self, name, *photos, now=NOW, expires_at=None):
+    def erase(self, name, *photos, request="R-1", **when):
         """Make the tombstones of a subject and of photos' bytes, as an erasure does."""
         keys = self.keys
-        made = {keys.tombstone(keys.originals(each)) for each in photos}
-        subject = keys.tombstone(keys.subject(name))
+        own = keys.subject(name)
+        hashes = {(own, keys.originals(each)) for each in photos}
+        made = tombstones.of_photos(keys, hashes, with_subjects=False)
+        self._make(request, made | {keys.tombstone(own): tombstones.SUBJECT}, **when)
+
+    def erase_photo(self, name, *forms, request="P-1", **when):
+        """Make the tombstones of one photo of a subject, or of nobody, as an erasure does: of its bytes as
+        they arrived, and then as bronze keeps them."""
+        keys = self.keys
+        own = name and keys.subject(name)
+        hashes = {(own, keys.originals(each)) for each in forms}
+        made = tombstones.of_photos(keys, hashes, with_subjects=True)
+        asked = keys.tombstone(self.photo_id(name, forms[0]))
+        self._make(request, made | {asked: tombstones.PHOTO_ID}, **when)
+
+    def _make(self, request, kinds, *, now=NOW, expires_at=None):
         with self.writing() as lake:
-            tombstones.make(
-                lake, "R-1", subjects=[subject], photos=made, now=now, expires_at=expires_at
-            )
+            tombstones.make(lake, request, kinds=kinds, now=now, expires_at=expires_at)
+
+    def photo_id(self, name, content):
+        """The id that a photo has here, of a subject or of nobody."""
+        keys = self.keys
+        own = name and keys.subject(name)
+        return keys.photo_ids.of(content, original=keys.originals(content), subject=own)
+
+    def lift_photo(self, name, content, *, now=NOW):
+        """Lift what keeps one photo out, by its id; return whether anything did."""
+        anchor = self.keys.tombstone(self.photo_id(name, content))
+        with self.writing() as lake:
+            return tombstones.lift_photo(lake, anchor, now=now)
 
     def lift(self, name, *, now):
         """Lift what keeps a subject out; return how many tombstones that were."""
@@ -109,17 +135,29 @@ class TombstoneLake:
 
     def keeps_out(self, path, content=b"", *, now=NOW):
         """Whether an object that arrives is kept out, by its path, or by its bytes."""
+        return bool(self.kept_out([(path, content)], now=now))
+
+    def kept_out(self, objects, *, now=NOW):
+        """Those objects, each a path and bytes, that are kept out when they arrive."""
         keys = self.keys
         with self.writing() as lake:
             holding = tombstones.holding(lake, now=now)
-        found = arrival(LandingObject(path, len(content), 1), position=0, pseudonyms=keys)
-        [found] = _barred([found], pseudonyms=keys, tombstones=holding)
         admission = Admission.of(keys, tombstones=holding)
-        original = admission.original(content)
-        photo_id = admission.photo_id(content, original=original, subject=found.subject)
-        return found.is_tombstoned or admission.keeps_out(
-            content, subject=found.subject, photo_id=photo_id, original=original
-        )
+        listed = [LandingObject(path, len(content), 1) for path, content in objects]
+        found = [arrival(each, position=0, pseudonyms=keys) for each in listed]
+        found = _barred(found, pseudonyms=keys, tombstones=holding)
+        return [
+            each
+            for each, arrived in zip(objects, found, strict=True)
+            if arrived.is_tombstoned or is_refused(admission, arrived, each[1])
+        ]
+
+
+def is_refused(admission, arrived, content):
+    """Whether a worker refuses the bytes of an object that arrived."""
+    original = admission.original(content)
+    photo_id = admission.photo_id(content, original=original, subject=arrived.subject)
+    return admission.keeps_out(content, arrived, photo_id=photo_id, original=original)
 
 
 FORMAT_4 = NameRule.of_record(None)
