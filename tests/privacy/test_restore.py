@@ -17,7 +17,8 @@ from gold import gold_layer, model_versions, moments_table
 from lake import catalog, pseudonyms
 from lake.chunks import ChunkState
 from lake.enums import GOLD, RESTORE
-from privacy.restore import KEYS, named, restore
+from lake.pseudonyms import Pseudonyms
+from privacy.restore import KEYS, _not_erased, named, restore
 from report.lake_counts import sums
 from tests.support.canary import SUBJECT, jpeg, send
 from tests.support.erasures import erased
@@ -176,6 +177,29 @@ def test_erased_rows_do_not_come_back(grown, place, command):
     assert (code, "can't be read any more" in err) == (2, True)
     send(place.landing, {"again.jpg": jpeg(0)})
     assert place.run("bronze")["bronze"].counts["stored"] == 1
+
+
+def test_each_kind_of_tombstone_keeps_rows_of_photos_from_coming_back(spark):
+    keys = Pseudonyms(b"0123456789abcdef")
+    rows = {
+        "an erased subject's": ("anna", "1"),
+        "one erased photo of a subject": ("bert", "2"),
+        "another photo of that subject": ("bert", "3"),
+        "the same bytes of another subject": ("carl", "2"),
+        "erased bytes without a subject": (None, "3"),
+        "other bytes without a subject": (None, "2"),
+        "an erased id": ("carl", "4"),
+    }
+    barred = set(map(keys.tombstone, ("anna", "3", "an erased id")))
+    barred.add(keys.subjects_photo_tombstone("bert", "2"))
+    values = [(photo_id, *row) for photo_id, row in rows.items()]
+    photos = spark.createDataFrame(values, "photo_id string, subject string, original string")
+    left = _not_erased(photos, keys, frozenset(barred)).collect()
+    assert {row["photo_id"] for row in left} == {
+        "another photo of that subject",
+        "the same bytes of another subject",
+        "other bytes without a subject",
+    }
 
 
 def test_an_erasure_after_a_restore_wipes_the_version_that_saw_them(grown, place):
