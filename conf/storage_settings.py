@@ -47,9 +47,9 @@ class SubjectSettings(Section):
     tombstone_keys: Annotated[
         tuple[str, ...], Form('a list of places of keys, such as ["file:earlier.key"]')
     ]
-    """The places of the keys of other lakes whose tombstones this lake imports (`tombstones import`), each
-    written as that of `subjects.key`. Without them nobody of theirs would be recognised, so a command that
-    needs the lake's key needs them too."""
+    """The places of the keys that this lake had before (`rekey`), and of the keys of other lakes whose
+    tombstones it imports (`tombstones import`), each written as that of `subjects.key`. Without them nobody
+    whom they keep out would be recognised, so a command that needs the lake's key needs them too."""
 
     case: Literal["kept", "folded"]
     """Whether `Anna` and `anna` are two names (`kept`) or one (`folded`), of people and of labels. It is

@@ -25,7 +25,7 @@ from lake.catalog import Table
 from lake.chunks import ChunkPlan
 from lake.context import Context
 from lake.delta_log import TAKEOVER
-from lake.enums import REKEY, ErasureState
+from lake.enums import BRONZE, REKEY, ErasureState
 from lake.pseudonyms import Kind, PhotoIdRule, Pseudonyms
 from lake.publication import abandon, drop_abandoned
 from lake.writable_lake import WritableLake
@@ -70,10 +70,10 @@ def under(known: Pseudonyms, new: Pseudonyms) -> Pseudonyms:
 def rekey(context: Context) -> Rekeyed:
     """Move the lake to the newest secret of the context's pseudonyms, from the one before it.
 
-    A move that was begun goes on where it ended. Raises Refused where it was begun to another key, and where
-    tombstones of earlier code can't move; Inconsistent where a certificate or the journal of erasures doesn't
-    hold; LeftBehind where a file of before could not be deleted; Blocked where a gate stops a half published
-    chunk; and Busy.
+    A move that was begun goes on where it ended. Raises Refused where it was begun to another key, where
+    tombstones of earlier code can't move, and where bronze has staged photos; Inconsistent where a
+    certificate or the journal of erasures doesn't hold; LeftBehind where a file of before could not be
+    deleted; Blocked where a gate stops a half published chunk; and Busy.
     """
     lake, known = context.lake, context.pseudonyms
     record = lake_format.rekey_of(lake.files) or _begin(context)
@@ -101,6 +101,11 @@ def _begin(context: Context) -> Mapping[str, Any]:
     certificate_check.check(lake, earlier.certificates).raise_faults()
     _check_tombstones(context)
     finish_half_published(replace(context, pseudonyms=earlier))
+    if staged := [each for each in lake.ledger.unfinished() if each.layer == BRONZE]:
+        raise Refused(
+            f"{len(staged):,} chunks of bronze are staged and not published, and their objects may be gone "
+            f"from the landing folder; run --layer bronze first, so that no photo is lost."
+        )
     abandon(lake, lake.ledger.unfinished())
     drop_abandoned(lake)
     [chunk] = lake.ledger.plan([ChunkPlan(layer=REKEY)])

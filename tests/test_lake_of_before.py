@@ -1,4 +1,5 @@
-"""A lake that earlier code made (format 4) goes on: audits, erasures, a blocked chunk, new photos, suites.
+"""A lake that earlier code made (format 4, or 5) goes on: audits, erasures, a blocked chunk, new photos,
+suites, a new key.
 
 What it went through stands in tests/lakes/README.md.
 """
@@ -19,13 +20,17 @@ from lake.enums import (
     Outcome,
     RunStatus,
 )
+from privacy import moved_rows
 from report.lake_counts import sums
 from tests.lakes import make
 from tests.support.archives import unpack
 from tests.support.place import Place
 from tests.support.table_contents import repeated
 
-ARCHIVE = Path(__file__).parent / "lakes" / "format-4.tar.gz"
+LAKES = Path(__file__).parent / "lakes"
+FORMATS = pytest.mark.parametrize("place", [4, 5], indirect=True)
+"""For a test of both lakes; the others are of the lake of format 4."""
+
 SETTINGS = ("pca.components=3", "training.folds=2", "gates.counted_from=10")
 MODEL = ("model.extractor=tflite", "model.weights=model.tflite")
 BLOCKED = 14
@@ -33,8 +38,8 @@ BLOCKED = 14
 
 
 @pytest.fixture
-def place(tmp_path, spark):
-    unpack(ARCHIVE, tmp_path)
+def place(request, tmp_path, spark):
+    unpack(LAKES / f"format-{getattr(request, 'param', 4)}.tar.gz", tmp_path)
     return Place.of(tmp_path, spark, *SETTINGS, *MODEL)
 
 
@@ -150,6 +155,7 @@ def test_the_chunk_that_it_left_blocked_is_judged_again_and_released(call, place
     assert place.files.folders("staging") == []
 
 
+@FORMATS
 def test_a_person_leaves_it_and_the_one_who_left_before_stays_away(call, place):
     """The chunk that is blocked holds photos of hers too: it is given up with them."""
     erase = ("erase", "--subject", "anna", "--request", "R-2", "--mode", "immediate")
@@ -164,6 +170,36 @@ def test_a_person_leaves_it_and_the_one_who_left_before_stays_away(call, place):
     make.put(place.landing, "kiwi/sent again.jpg", known.read_bytes())
     code, told = call("--layer", "bronze")
     assert (code, "1 tombstoned" in told, "1 duplicate" in told) == (0, True, True), told
+    assert sums(place.files).disagreements() == []
+
+
+@FORMATS
+def test_it_gets_a_new_key_and_knows_everybody_again(call, place):
+    """The chunk that is blocked is given up, and made again without a photo that was taken in already."""
+    before = {table.name: place.lake.source(table).count() for table in moved_rows.TABLES}
+    code, told = call("rekey", "--new-key", "file:next.key")
+    assert code == 0, told
+    code, told = call("audit", "--subject", "anna")
+    assert (code, "made with another key" in told) == (5, True), told
+    earlier = '["file:{lake}.key"]'
+    keys = ("--set", "subjects.key=file:next.key", "--set", f"subjects.tombstone_keys={earlier}")
+    assert {table.name: place.lake.source(table).count() for table in moved_rows.TABLES} == before
+    code, told = call("erase", "--verify", "R-1", "--deep", *keys)
+    assert (code, "nothing of it was found" in told) == (0, True), told
+    make.put(place.landing, "subject=bruno/again.jpg", make.photo(1, kind="kiwi"))
+    make.put(place.landing, "subject=anna/again.jpg", make.photo(0, kind="apple"))
+    known = next((place.landing / "kiwi").glob("*.jpg"))
+    make.put(place.landing, "kiwi/sent again.jpg", known.read_bytes())
+    code, told = call("--layer", "bronze", *keys)
+    assert (code, "1 tombstoned" in told, "2 duplicate" in told) == (0, True, True), told
+    assert call("--layer", "all", *keys)[0] == 3
+    code, told = call("check", *keys)
+    assert code == 0, told
+    code, told = call(
+        "erase", "--subject", "anna", "--request", "R-2", "--mode", "immediate", *keys
+    )
+    assert code == 0, told
+    assert repeated(place.lake) == {}
     assert sums(place.files).disagreements() == []
 
 
