@@ -28,7 +28,7 @@ from lake import secret_places
 from lake.subject_names import NameRule
 
 
-class Kind(StrEnum):
+class PseudonymKind(StrEnum):
     """What a pseudonym is of: a data subject, a landing path, the bytes of a photo, or a photo (its id)."""
 
     SUBJECT = "subject"
@@ -69,13 +69,13 @@ class Pseudonyms:
         """Return the keyed hash of a path under the landing root."""
         return self._paths(os.fsencode(path))
 
-    def moved(self, kind: Kind) -> KeyedHash:
+    def moved(self, kind: PseudonymKind) -> KeyedHash:
         """Return what makes a pseudonym of a kind from the one under the `earlier` secret, as bytes. Workers
         get it: it can make no pseudonym of a name."""
         assert self.earlier is not None
         return KeyedHash(self._derived(kind), after=self.earlier.tombstones)
 
-    def moved_tombstone(self, kind: Kind, tombstone: str) -> str:
+    def moved_tombstone(self, kind: PseudonymKind, tombstone: str) -> str:
         """Return the tombstone of a pseudonym of a kind by its tombstone under the `earlier` secret."""
         return self.tombstone(KeyedHash(self._derived(kind))(tombstone.encode()))
 
@@ -105,14 +105,14 @@ class Pseudonyms:
             for tombstone in each.subject_tombstones(spellings)
         }
         earlier = self.earlier.subject_tombstones(spellings) if self.earlier else ()
-        moved = {self.moved_tombstone(Kind.SUBJECT, tombstone) for tombstone in earlier}
+        moved = {self.moved_tombstone(PseudonymKind.SUBJECT, tombstone) for tombstone in earlier}
         return frozenset(own | imported | moved)
 
     @cached_property
     def photo_tombstones(self) -> PhotoTombstones:
         """What makes the tombstones of photos' bytes. Workers get it."""
         imported = tuple(each.photo_tombstones for each in self.imported)
-        moves = KeyedHash(self._derived(Kind.ORIGINAL))
+        moves = KeyedHash(self._derived(PseudonymKind.ORIGINAL))
         earlier = self.earlier.photo_tombstones if self.earlier else None
         return PhotoTombstones(self.originals, self.tombstones, imported, moves, earlier)
 
@@ -142,12 +142,12 @@ class Pseudonyms:
     @cached_property
     def originals(self) -> KeyedHash:
         """The hash of photos' bytes. Workers get it, because it can make no other pseudonym."""
-        return self._kind(Kind.ORIGINAL)
+        return self._kind(PseudonymKind.ORIGINAL)
 
     @cached_property
     def photo_ids(self) -> PhotoIds:
         """What makes the ids of photos. Workers get it, because it can make no pseudonym."""
-        return PhotoIds(self.photo_id_rule, KeyedHash(self._derived(Kind.PHOTO)))
+        return PhotoIds(self.photo_id_rule, KeyedHash(self._derived(PseudonymKind.PHOTO)))
 
     @cached_property
     def tombstones(self) -> KeyedHash:
@@ -166,18 +166,18 @@ class Pseudonyms:
 
     @cached_property
     def _subjects(self) -> KeyedHash:
-        return self._kind(Kind.SUBJECT)
+        return self._kind(PseudonymKind.SUBJECT)
 
     @cached_property
     def _paths(self) -> KeyedHash:
-        return self._kind(Kind.PATH)
+        return self._kind(PseudonymKind.PATH)
 
     @property
     def fingerprint(self) -> str:
         """A text that differs between two secrets and reveals nothing about them."""
         return KeyedHash(self._derived("fingerprint"))(b"")
 
-    def _kind(self, kind: Kind) -> KeyedHash:
+    def _kind(self, kind: PseudonymKind) -> KeyedHash:
         """Return the hash that makes pseudonyms of a kind from what they are of."""
         if self.earlier is None:
             return KeyedHash(self._derived(kind))

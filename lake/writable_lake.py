@@ -120,11 +120,10 @@ class WritableLake(Lake):
 
     def append_commit(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> TableCommit:
         """The commit that `append` makes, for later."""
-        return TableCommit(table, lambda: self.append(table, frame, chunk=chunk))
+        return TableCommit(table, partial(self.append, table, frame, chunk=chunk))
 
     def _files_for(self, size: int) -> int:
-        """How many files so many bytes are written to: one for each core or each FILE_BYTES, and a single
-        one for a few small photos."""
+        """How many files hold so many bytes: one a core or a FILE_BYTES, and a single one for little."""
         cores = self.spark.sparkContext.defaultParallelism
         return max(1, min(cores, size // SHARED_BYTES), size // FILE_BYTES)
 
@@ -264,8 +263,7 @@ class WritableLake(Lake):
     def compact(self, table: Table) -> None:
         """Joins small files to larger ones. Raises Busy.
 
-        It needs no number: rows that went meanwhile stay away, because Delta refuses to replace a file that
-        is gone.
+        It needs no number: Delta refuses to replace a file that is gone, so rows that went stay away.
         """
         if table.is_small:
             self._commits.commit_small(table, small_tables.compact, number=None, layer="compaction")

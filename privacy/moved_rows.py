@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.catalog import Table, schema
-from lake.pseudonyms import KeyedHash, Kind, PhotoIds, Pseudonyms, halves
+from lake.pseudonyms import KeyedHash, PhotoIds, PseudonymKind, Pseudonyms, halves
 from lake.readable_lake import Lake
 from privacy import tombstones
 from privacy.erasure.erasure_request import ErasureRequest
@@ -36,7 +36,11 @@ TABLES = (
 """The tables of photos in the order in which they move. The ids of all are found in bronze/photos, which is
 therefore the last."""
 
-KINDS = {"subject": Kind.SUBJECT, "object": Kind.PATH, "original": Kind.ORIGINAL}
+KINDS = {
+    "subject": PseudonymKind.SUBJECT,
+    "object": PseudonymKind.PATH,
+    "original": PseudonymKind.ORIGINAL,
+}
 """The columns with pseudonyms, but ids of photos, and what they are of."""
 
 STORED_PATH = re.compile(r"subject=([0-9a-f]{64})/([0-9a-f]{64})")
@@ -46,10 +50,10 @@ MOVED = "moved_id"
 """The column that has a photo's new id beside its earlier one."""
 
 OF = {
-    tombstones.SUBJECT: (Kind.SUBJECT,),
-    tombstones.PHOTO: (Kind.ORIGINAL,),
-    tombstones.PHOTO_ID: (Kind.PHOTO,),
-    tombstones.SUBJECTS_PHOTO: (Kind.SUBJECT, Kind.ORIGINAL),
+    tombstones.SUBJECT: (PseudonymKind.SUBJECT,),
+    tombstones.PHOTO: (PseudonymKind.ORIGINAL,),
+    tombstones.PHOTO_ID: (PseudonymKind.PHOTO,),
+    tombstones.SUBJECTS_PHOTO: (PseudonymKind.SUBJECT, PseudonymKind.ORIGINAL),
 }
 """What a tombstone is of, each half of it, by the column `of` of privacy/tombstones."""
 
@@ -58,15 +62,15 @@ OF = {
 class Moves:
     """The hashes that move pseudonyms, by their kind, and what makes ids of photos. Workers get it."""
 
-    hashes: Mapping[Kind, KeyedHash]
+    hashes: Mapping[PseudonymKind, KeyedHash]
     photo_ids: PhotoIds
 
     @classmethod
     def to(cls, pseudonyms: Pseudonyms) -> Moves:
         """Return the moves from the earlier secret of a lake to its newest."""
-        return cls({kind: pseudonyms.moved(kind) for kind in Kind}, pseudonyms.photo_ids)
+        return cls({kind: pseudonyms.moved(kind) for kind in PseudonymKind}, pseudonyms.photo_ids)
 
-    def pseudonym(self, kind: Kind, value: str | None) -> str | None:
+    def pseudonym(self, kind: PseudonymKind, value: str | None) -> str | None:
         """Return the pseudonym under the newest secret."""
         return None if value is None else self.hashes[kind](value.encode())
 
@@ -76,15 +80,17 @@ class Moves:
         known = STORED_PATH.fullmatch(path or "")
         if known is None:
             return path
-        subject, key = map(self.pseudonym, (Kind.SUBJECT, Kind.PATH), known.groups())
+        subject, key = map(
+            self.pseudonym, (PseudonymKind.SUBJECT, PseudonymKind.PATH), known.groups()
+        )
         return f"subject={subject}/{key}"
 
     def photo_id(self, row: Mapping[str, Any]) -> str | None:
         """Return the new id of a photo, by its row of bronze/photos."""
-        original = self.pseudonym(Kind.ORIGINAL, row["original"])
+        original = self.pseudonym(PseudonymKind.ORIGINAL, row["original"])
         if original is None:
-            return self.pseudonym(Kind.PHOTO, row["photo_id"])
-        subject = self.pseudonym(Kind.SUBJECT, row["subject"])
+            return self.pseudonym(PseudonymKind.PHOTO, row["photo_id"])
+        subject = self.pseudonym(PseudonymKind.SUBJECT, row["subject"])
         return self.photo_ids.of_original(original, subject=subject)
 
 
@@ -136,7 +142,9 @@ def _moved(batch: pa.RecordBatch, moves: Moves, *, is_photos: bool) -> pa.Record
         if is_photos:
             ids = [moves.photo_id(row) for row in rows]
         else:
-            ids = [row[MOVED] or moves.pseudonym(Kind.PHOTO, row["photo_id"]) for row in rows]
+            ids = [
+                row[MOVED] or moves.pseudonym(PseudonymKind.PHOTO, row["photo_id"]) for row in rows
+            ]
         columns["photo_id"] = pa.array(ids, pa.string())
     for name in KINDS.keys() & columns.keys():
         values = columns[name]
@@ -171,7 +179,7 @@ def moved_requests(
     new_ids = ids({each for row in rows["photo_ids"].to_pylist() for each in row or ()})
     moved = []
     for row in rows.to_pylist():
-        kind = Kind.PHOTO if row.get("of_photo") else Kind.SUBJECT
+        kind = PseudonymKind.PHOTO if row.get("of_photo") else PseudonymKind.SUBJECT
         own = {
             "subject": row["subject"] and pseudonyms.moved_tombstone(kind, row["subject"]),
             "photo_ids": row["photo_ids"] and sorted(new_ids[each] for each in row["photo_ids"]),
@@ -201,7 +209,9 @@ def new_ids(lake: Lake, moves: Moves, ids: Collection[str]) -> dict[str, str]:
     names = ("photo_id", "subject", "original")
     rows = (dict(zip(names, row, strict=True)) for row in held.distinct(*names))
     known = {row["photo_id"]: moves.photo_id(row) for row in rows}
-    return {each: known.get(each) or moves.hashes[Kind.PHOTO](each.encode()) for each in ids}
+    return {
+        each: known.get(each) or moves.hashes[PseudonymKind.PHOTO](each.encode()) for each in ids
+    }
 
 
 def _with(rows: pa.Table, name: str, values: Iterable[Any]) -> pa.Table:

@@ -26,7 +26,7 @@ from lake.chunks import ChunkPlan
 from lake.context import Context
 from lake.delta_log import TAKEOVER
 from lake.enums import BRONZE, REKEY, ErasureState
-from lake.pseudonyms import Kind, PhotoIdRule, Pseudonyms
+from lake.pseudonyms import PhotoIdRule, PseudonymKind, Pseudonyms
 from lake.publication import abandon, drop_abandoned
 from lake.writable_lake import WritableLake
 from privacy import moved_rows, tombstones
@@ -175,7 +175,7 @@ def _move_audits(lake: WritableLake, known: Pseudonyms) -> None:
         if body is None or body.get(AUDIT_KEY) == known.fingerprint:
             continue
         about = {
-            kind: known.moved_tombstone(Kind(kind), tombstone)
+            kind: known.moved_tombstone(PseudonymKind(kind), tombstone)
             for kind, tombstone in body["about"].items()
         }
         moved = {**body, "about": about, AUDIT_KEY: known.fingerprint}

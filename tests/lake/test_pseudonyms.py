@@ -7,7 +7,7 @@ import pytest
 
 from conf.errors import BadInput, BadSettings, Refused
 from lake import pseudonyms
-from lake.pseudonyms import Kind, Pseudonyms
+from lake.pseudonyms import PseudonymKind, Pseudonyms
 
 SECRET = b"0123456789abcdef"
 
@@ -88,9 +88,9 @@ MOVED_TWICE = replace(THIRD, earlier=MOVED)
 def test_pseudonyms_of_a_lake_follow_to_its_new_secret(now):
     before = now.earlier
     pairs = {
-        Kind.SUBJECT: (before.subject("anna"), now.subject("anna")),
-        Kind.PATH: (before.path("a/1.jpg"), now.path("a/1.jpg")),
-        Kind.ORIGINAL: (before.originals(b"photo"), now.originals(b"photo")),
+        PseudonymKind.SUBJECT: (before.subject("anna"), now.subject("anna")),
+        PseudonymKind.PATH: (before.path("a/1.jpg"), now.path("a/1.jpg")),
+        PseudonymKind.ORIGINAL: (before.originals(b"photo"), now.originals(b"photo")),
     }
     for kind, (earlier, newest) in pairs.items():
         assert now.moved(kind)(earlier.encode()) == newest
@@ -105,12 +105,15 @@ def test_a_lake_that_moved_keeps_out_whom_it_and_others_had_erased():
     fourth = Pseudonyms(b"d" * 16)
     before = replace(SECOND, imported=(FIRST,))
     now = replace(THIRD, earlier=before, imported=(fourth,))
-    held = {now.moved_tombstone(Kind.SUBJECT, each) for each in before.subject_tombstones(["anna"])}
+    held = {
+        now.moved_tombstone(PseudonymKind.SUBJECT, each)
+        for each in before.subject_tombstones(["anna"])
+    }
     assert len(held) == 2
     found = now.subject_tombstones([" anna", "anna"])
     assert found == held | {now.tombstone(fourth.tombstone(fourth.subject("anna")))}
     photos = before.photo_tombstones.of(b"photo", before.originals(b"photo"))
-    held = {now.moved_tombstone(Kind.ORIGINAL, each) for each in photos}
+    held = {now.moved_tombstone(PseudonymKind.ORIGINAL, each) for each in photos}
     assert len(held) == 2
     found = set(now.photo_tombstones.of(b"photo", now.originals(b"photo")))
     assert found == held | {now.tombstone(fourth.tombstone(fourth.originals(b"photo")))}
