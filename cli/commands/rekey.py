@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from rich.console import Console
@@ -38,7 +39,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     say(console, f"certificate {done.request.certificate}: {place}")
     number, head = done.request.certificates, done.request.head
     say(console, f"It is number {number:,}, and its SHA-256 is {head}.")
-    earlier = [settings.subjects.key, *settings.subjects.tombstone_keys]
+    earlier = json.dumps([settings.subjects.key, *settings.subjects.tombstone_keys])
     say(
         console,
         f"Before the next command, set subjects.key to {words.new_key} and subjects.tombstone_keys to "

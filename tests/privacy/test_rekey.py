@@ -310,5 +310,5 @@ def test_the_command_says_what_to_set_from_then_on(place):
     assert key.exists()
     screen = " ".join(place.screen.split())
     assert f"set subjects.key to file:{key}" in screen
-    assert "['file:{lake}.key']" in screen
+    assert 'subjects.tombstone_keys to ["file:{lake}.key"]' in screen
     assert "certificate" in screen
