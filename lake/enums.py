@@ -17,8 +17,8 @@ TRAINING, REMOVAL = "training", "departure"
 silver/embeddings."""
 
 RETIRE, ERASE, RETAIN, RESTORE, REKEY = "retire", "erase", "retain", "restore", "rekey"
-"""Commands by which rows leave tables, or come back. Their chunks and commits carry the command's name as
-their layer."""
+"""Commands by which rows leave tables, come back, or get other pseudonyms. Their chunks and commits carry
+the command's name as their layer."""
 
 REFUSED_PREFIX = "refused:"
 """What the names of counts in ops/runs begin with that count refused photos by their reason."""
@@ -108,7 +108,7 @@ class ErasureState(StrEnum):
 
 class ErasureMode(StrEnum):
     """When the files of an erased person go: when the retention ends, or at once. Column `mode` of
-    privacy/erasures."""
+    privacy/erasures, where the row of a lake's new key has REKEY."""
 
     DEFERRED = "deferred"
     IMMEDIATE = "immediate"
