@@ -199,17 +199,18 @@ def rekey_of(files: Folder) -> Mapping[str, Any] | None:
 
 
 def begin_rekey(files: Folder, record: Mapping[str, Any]) -> None:
-    """Record that the lake moves to a new key. From then on every other command refuses it."""
-    files.write(NAME, json.dumps({**(values_of(files) or {}), REKEY: dict(record)}).encode())
+    """Record that the lake moves to a new key, and is of today's format, which earlier code refuses. From
+    then on every other command refuses it."""
+    values = values_of(files) or {}
+    of_today = {"format": FORMAT, MADE_AS: values.get(MADE_AS, values.get("format"))}
+    files.write(NAME, json.dumps({**values, **of_today, REKEY: dict(record)}).encode())
 
 
 def finish_rekey(files: Folder, known: Pseudonyms) -> None:
-    """Record that the lake has moved to a new key, and is of today's format, with the pseudonyms `known`."""
+    """Record that the lake has moved to a new key, with the pseudonyms `known`."""
     values = dict(values_of(files) or {})
     del values[REKEY]
-    of_today = {"format": FORMAT, PHOTO_IDS: known.photo_id_rule.value}
-    made_as = {MADE_AS: values.get(MADE_AS, values["format"])}
-    content = {**values, **of_today, **made_as, **record_of(known)}
+    content = {**values, PHOTO_IDS: known.photo_id_rule.value, **record_of(known)}
     files.write(NAME, json.dumps(content).encode())
 
 

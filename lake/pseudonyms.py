@@ -75,6 +75,13 @@ class Pseudonyms:
         assert self.earlier is not None
         return KeyedHash(self._derived(kind), after=self.earlier.tombstones)
 
+    def ids_since(self, photo_id: str) -> Iterator[str]:
+        """Yield the id of a photo, and what became of it if it is one of an earlier secret, of a photo that
+        the lake no longer held when it moved."""
+        yield photo_id
+        for each in self.earlier.ids_since(photo_id) if self.earlier else ():
+            yield self.moved(PseudonymKind.PHOTO)(each.encode())
+
     def moved_tombstone(self, kind: PseudonymKind, tombstone: str) -> str:
         """Return the tombstone of a pseudonym of a kind by its tombstone under the `earlier` secret."""
         return self.tombstone(KeyedHash(self._derived(kind))(tombstone.encode()))
@@ -130,7 +137,16 @@ class Pseudonyms:
             return False
         if self.earlier is None or other.earlier is None:
             return self.earlier is other.earlier
-        return self.earlier.makes_tombstones_of(other.earlier)
+        return self.earlier.has_taken(other.earlier) and other.earlier.has_taken(self.earlier)
+
+    def has_taken(self, exporter: Pseudonyms) -> bool:
+        """Return whether every tombstone of a lake that these pseudonyms are of, or will have by an import,
+        is known by these pseudonyms: they are the same, or were imported under this secret or before."""
+        if exporter in self.imported:
+            return True
+        if self.makes_tombstones_of(exporter) and set(exporter.imported) <= set(self.imported):
+            return True
+        return self.earlier is not None and self.earlier.has_taken(exporter)
 
     @property
     def secrets(self) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from lake.catalog import Table, schema
 from lake.pseudonyms import KeyedHash, PhotoIds, PseudonymKind, Pseudonyms, halves
 from lake.readable_lake import Lake
 from privacy import tombstones
+from privacy.erasure.certificate_check import link_hash
 from privacy.erasure.erasure_request import ErasureRequest
 
 TABLES = (
@@ -158,49 +159,99 @@ def _moved(batch: pa.RecordBatch, moves: Moves, *, is_photos: bool) -> pa.Record
 
 def moved_tombstones(rows: pa.Table, pseudonyms: Pseudonyms) -> pa.Table:
     """Return rows of privacy/tombstones whose tombstones are those under the newest secret."""
-
-    def moved(of: str, tombstone: str) -> str:
-        return "".join(map(pseudonyms.moved_tombstone, OF[of], halves(tombstone)))
-
     pairs = zip(rows["of"].to_pylist(), rows["tombstone"].to_pylist(), strict=True)
-    return _with(rows, "tombstone", [moved(of, tombstone) for of, tombstone in pairs])
+    moved = [moved_tombstone(pseudonyms, of, tombstone) for of, tombstone in pairs]
+    return _with(rows, "tombstone", moved)
+
+
+def moved_tombstone(pseudonyms: Pseudonyms, of: str, tombstone: str | None) -> str | None:
+    """Return a tombstone under the newest secret, by the one under the secret before it, and by what it is
+    of: column `of` of privacy/tombstones. What this product doesn't write stays as it is."""
+    parts = halves(tombstone or "")[: len(OF.get(of, ()))]
+    if tombstone is None or "".join(parts) != tombstone:
+        return tombstone
+    return "".join(map(pseudonyms.moved_tombstone, OF[of], parts))
 
 
 def moved_requests(
-    rows: pa.Table, pseudonyms: Pseudonyms, ids: Callable[[Collection[str]], Mapping[str, str]]
+    rows: pa.Table,
+    pseudonyms: Pseudonyms,
+    ids: Callable[[Collection[str]], Mapping[str, str]],
+    *,
+    has_earlier_code: bool,
 ) -> pa.Table:
     """Return rows of privacy/erasures whose tombstones and ids of photos are those under the newest secret.
 
-    A row that is authentic under the earlier secret is so under the newest. `ids` gives the new ids of photos
-    by the earlier ones.
+    A row that is authentic under the earlier secret is so under the newest. A row that another program wrote
+    stays as it is, as evidence. `has_earlier_code` says that rows of earlier code, which bear no HMAC, are
+    no such rows. `ids` gives the new ids of photos by the earlier ones.
     """
-    earlier = pseudonyms.earlier
-    assert earlier is not None
+    assert pseudonyms.earlier is not None
     new_ids = ids({each for row in rows["photo_ids"].to_pylist() for each in row or ()})
-    moved = []
-    for row in rows.to_pylist():
-        kind = PseudonymKind.PHOTO if row.get("of_photo") else PseudonymKind.SUBJECT
-        own = {
-            "subject": row["subject"] and pseudonyms.moved_tombstone(kind, row["subject"]),
-            "photo_ids": row["photo_ids"] and sorted(new_ids[each] for each in row["photo_ids"]),
-        }
-        moved.append(row | own | _authenticated(row, own, pseudonyms))
-    return pa.Table.from_pylist(moved, rows.schema)
+    known = rows.to_pylist()
+    own: list[tuple[int, ErasureRequest]] = []
+    for place, request in enumerate(map(_request, known)):
+        if request is None:
+            continue
+        if request.is_authentic(pseudonyms.earlier.certificates):
+            own.append((place, request))
+        elif has_earlier_code and request.is_of_earlier_code:
+            known[place] |= _changes(_moved_request(request, pseudonyms, new_ids))
+    for place, request in _authenticated(own, pseudonyms, new_ids):
+        known[place] |= _changes(request)
+    return pa.Table.from_pylist(known, rows.schema)
+
+
+def _moved_request(
+    request: ErasureRequest, pseudonyms: Pseudonyms, new_ids: Mapping[str, str]
+) -> ErasureRequest:
+    """Return a request with its tombstone and ids of photos under the newest secret."""
+    kind = PseudonymKind.PHOTO if request.of_photo else PseudonymKind.SUBJECT
+    subject = request.subject and pseudonyms.moved_tombstone(kind, request.subject)
+    photos = frozenset(new_ids[each] for each in request.photo_ids)
+    return replace(request, subject=subject, photo_ids=photos)
 
 
 def _authenticated(
-    row: Mapping[str, Any], own: Mapping[str, Any], pseudonyms: Pseudonyms
-) -> dict[str, Any]:
-    """Return the HMAC of a moved row; nothing where another program wrote it, or earlier code."""
-    assert pseudonyms.earlier is not None
+    own: Iterable[tuple[int, ErasureRequest]],
+    pseudonyms: Pseudonyms,
+    new_ids: Mapping[str, str],
+) -> Iterator[tuple[int, ErasureRequest]]:
+    """Yield authentic rows, each behind its place, with an HMAC under the newest secret.
+
+    A fault between two rows is acknowledged by a hash of their HMACs. Rows that acknowledge one come later,
+    so the hash of their new HMACs is known by then.
+    """
+    links: dict[str, str] = {}
+    before = now = ""
+    for place, request in sorted(own, key=lambda each: each[1].entry):
+        texts = list(request.acknowledged)
+        for earlier, newest in links.items():
+            texts = [text.replace(earlier, newest) for text in texts]
+        moved = replace(
+            _moved_request(request, pseudonyms, new_ids), acknowledged=tuple(texts)
+        ).authenticated(pseudonyms.certificates)
+        links[link_hash(before, request)] = link_hash(now, moved)
+        before, now = request.hmac or "", moved.hmac or ""
+        yield place, moved
+
+
+def _request(row: Mapping[str, Any]) -> ErasureRequest | None:
+    """Return what a row of privacy/erasures says; None where it says nothing that a request can say."""
     try:
-        request = ErasureRequest.of(row)
-        if not request.is_authentic(pseudonyms.earlier.certificates):
-            return {}
+        return ErasureRequest.of(row)
     except (AttributeError, TypeError, ValueError):
-        return {}
-    moved = replace(request, subject=own["subject"], photo_ids=frozenset(own["photo_ids"] or ()))
-    return {"hmac": moved.authenticated(pseudonyms.certificates).hmac}
+        return None
+
+
+def _changes(request: ErasureRequest) -> dict[str, Any]:
+    """Return the columns of a request that a move changes."""
+    return {
+        "subject": request.subject,
+        "photo_ids": sorted(request.photo_ids),
+        "acknowledged": list(request.acknowledged),
+        "hmac": request.hmac,
+    }
 
 
 def new_ids(lake: Lake, moves: Moves, ids: Collection[str]) -> dict[str, str]:

@@ -99,7 +99,7 @@ def _begin(context: Context) -> Mapping[str, Any]:
     lake, earlier = context.lake, context.pseudonyms.earlier
     assert earlier is not None
     certificate_check.check(lake, earlier.certificates).raise_faults()
-    _check_tombstones(context)
+    _check_requests(context)
     finish_half_published(replace(context, pseudonyms=earlier))
     if staged := [each for each in lake.ledger.unfinished() if each.layer == BRONZE]:
         raise Refused(
@@ -121,16 +121,22 @@ def _begin(context: Context) -> Mapping[str, Any]:
     return record
 
 
-def _check_tombstones(context: Context) -> None:
-    """Raise Refused where earlier code made tombstones of single photos, which hold by an id that can't
-    move."""
+def _check_requests(context: Context) -> None:
+    """Raise Refused where a request for one photo is half done, and where earlier code made the tombstones of
+    single photos: both know the photo by an id that can't move."""
     lake, known = context.lake, context.pseudonyms.earlier
     assert known is not None
-    requests = request_journal.last(lake, known.certificates).values()
-    anchors = {each.subject for each in requests if each.of_photo}
-    holding = tombstones.holding(lake, now=context.now)
-    rows = lake.records(catalog.TOMBSTONES)
-    if any(row["of"] == tombstones.PHOTO and row["tombstone"] in anchors & holding for row in rows):
+    asked = [r for r in request_journal.last(lake, known.certificates).values() if r.of_photo]
+    if half_done := [r.request for r in asked if not r.has_reached(ErasureState.LOGICAL)]:
+        raise Refused(
+            f"The request {half_done[0]} for one photo is half done; finish it with the same erase command, "
+            f"and run rekey again."
+        )
+    rows = tombstones.holding_rows(lake, now=context.now)
+    movable = {row["request"] for row in rows if row["of"] == tombstones.PHOTO_ID}
+    movable &= {row["request"] for row in rows if row["of"] == tombstones.PHOTO}
+    holding = {row["tombstone"] for row in rows if row["request"] not in movable}
+    if any(each.subject in holding for each in asked):
         raise Refused(
             "Earlier code made tombstones of single photos, and they can't move to another key: lift them "
             "(lift --photo), run rekey, and erase again what is sent again."
@@ -157,6 +163,7 @@ def _move_tables(
             moved_rows.moved_requests,
             pseudonyms=known,
             ids=partial(moved_rows.new_ids, lake, moves),
+            has_earlier_code=lake_format.is_made_before_certificates(lake.files),
         ),
     }
     for table in SMALL:
@@ -174,11 +181,11 @@ def _move_audits(lake: WritableLake, known: Pseudonyms) -> None:
         body = certificate.read(content)
         if body is None or body.get(AUDIT_KEY) == known.fingerprint:
             continue
-        about = {
-            kind: known.moved_tombstone(PseudonymKind(kind), tombstone)
-            for kind, tombstone in body["about"].items()
-        }
-        moved = {**body, "about": about, AUDIT_KEY: known.fingerprint}
+        if not isinstance(body.get("about"), dict):
+            continue  # no record of an audit
+        kinds = [kind for kind in PseudonymKind if isinstance(body["about"].get(kind), str)]
+        about = {kind: known.moved_tombstone(kind, body["about"][kind]) for kind in kinds}
+        moved = {**body, "about": {**body["about"], **about}, AUDIT_KEY: known.fingerprint}
         lake.check_lease()
         lake.files.write(
             f"{audit_log.FOLDER}/{name}", (json.dumps(moved, indent=2) + "\n").encode()
@@ -211,22 +218,13 @@ def _remove_old_files(lake: WritableLake) -> None:
 def _certify(
     context: Context, record: Mapping[str, Any], rows: Mapping[str, int]
 ) -> ErasureRequest:
-    """Write and record the certificate of the move, unless that is done; return its row of the journal.
-
-    The journal was moved row by row, so a fault that somebody acknowledged before is another one now. It is
-    acknowledged once more: nobody could begin with one that was not.
-    """
+    """Write and record the certificate of the move, unless that is done; return its row of the journal."""
     lake, key = context.lake, context.pseudonyms.certificates
     name = record[CERTIFICATE]
     journal = request_journal.read(lake, key)
     request = f"{REKEY}-{name[:8]}"
     if request in journal.last:
         return journal.last[request]
-    faults = [
-        each
-        for each in certificate_check.to_acknowledge(lake, key, now=context.now)
-        if name not in each
-    ]
     moved = ErasureRequest(
         request, ErasureState.CERTIFIED, REKEY, "", name, context.now, entry=0, counts=dict(rows)
     )
@@ -243,5 +241,4 @@ def _certify(
         at=context.now,
         key=key,
         certificate_sha256=sha256,
-        acknowledged=faults,
     )

@@ -25,6 +25,7 @@ from lake.storage.folder import Folder
 from lake.writable_lake import WritableLake
 from privacy import tombstones
 from privacy.erasure import certificate
+from privacy.moved_rows import moved_tombstone
 
 KIND = "tombstones_file"
 FORM, FORMS = 2, (1, 2)
@@ -100,13 +101,14 @@ def take_in(
     of a subject ended is also what other requests made before. A tombstone that has expired by `now` is left
     out. Raises Busy.
     """
-    is_same = known.makes_tombstones_of(file.exporter)
-    others = file.exporter.imported if is_same else (file.exporter,)
+    exporter = file.exporter
+    others = exporter.imported if known.makes_tombstones_of(exporter) else (exporter,)
+    others = () if known.has_taken(exporter) else others
     records = lake.records(catalog.TOMBSTONES)
     held = {_key(row): row for row in records}
     lifts = _lifts(records)
     rows = [
-        row if is_same else {**row, "tombstone": _of_tombstone(known, row["tombstone"])}
+        {**row, "tombstone": _of_tombstone(known, exporter, row["of"], row["tombstone"])}
         for row in file.rows
         if row["expires_at"] is None or row["expires_at"] > now
     ]
@@ -124,8 +126,14 @@ def take_in(
     return Imported(len(new), len(rows) - len(new))
 
 
-def _of_tombstone(known: Pseudonyms, tombstone: str) -> str:
-    """Return what a lake keeps of the tombstone of another lake: its own tombstone of each half."""
+def _of_tombstone(known: Pseudonyms, exporter: Pseudonyms, of: str, tombstone: str) -> str | None:
+    """Return what a lake keeps of the tombstone of another lake: the same where it makes the same; what it
+    got under an earlier key, moved since; or else its own tombstone of each half."""
+    if known.makes_tombstones_of(exporter):
+        return tombstone
+    if exporter not in known.imported and known.earlier and known.earlier.has_taken(exporter):
+        taken = _of_tombstone(known.earlier, exporter, of, tombstone)
+        return moved_tombstone(known, of, taken)
     return "".join(known.tombstone(half) for half in halves(tombstone) if half)
 
 

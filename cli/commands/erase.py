@@ -15,7 +15,14 @@ from conf.identifiers import named
 from conf.settings import Settings
 from lake import lake_format
 from lake.context import Context
-from lake.enums import ERASE, FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, ErasureMode, ErasureState
+from lake.enums import (
+    ERASE,
+    FITTED_PREFIX,
+    POSSIBLY_FITTED_PREFIX,
+    REKEY,
+    ErasureMode,
+    ErasureState,
+)
 from lake.readable_lake import Lake
 from privacy import tombstones
 from privacy.erasure import certificate, certificate_check, request_journal, verification
@@ -104,8 +111,9 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
     later, LeftBehind where something is found, and Inconsistent where a certificate of the lake doesn't hold.
     """
     keys = lake_format.pseudonyms_of(lake.files, settings.subjects)
-    requests = request_journal.last(lake, keys.certificates)
-    by_name = {each.certificate: each for each in requests.values()} | dict(requests)
+    last = request_journal.last(lake, keys.certificates)
+    requests = {name: each for name, each in last.items() if each.mode != REKEY}
+    by_name = {each.certificate: each for each in requests.values()} | requests
     otherwise = f"the requests are {', '.join(sorted(requests)) or 'none'}."
     erasure = by_name[named(name, by_name, what="erasure", otherwise=otherwise)]
     certificates = certificate_check.check(lake, keys.certificates)

@@ -44,7 +44,8 @@ def run(words: Words, settings: Settings, console: Console) -> None:
             )
         now = datetime.now(UTC)
         if photo:
-            is_lifted = tombstones.lift_photo(context.lake, tombstone, now=now)
+            ids = map(keys.tombstone, keys.ids_since(photo))
+            is_lifted = any(tombstones.lift_photo(context.lake, each, now=now) for each in ids)
         else:
             keeping = sorted(keys.subject_tombstones([words.subject]))
             is_lifted = sum(tombstones.lift(context.lake, each, now=now) for each in keeping) > 0

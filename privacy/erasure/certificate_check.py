@@ -168,8 +168,13 @@ def _of_journal(journal: Journal) -> Iterator[Fault]:
             said = (
                 f"{_where(row)} doesn't follow on the entry {entry}: rows were removed or exchanged"
             )
-            yield Fault(said, _sha256(f"{before} {row.hmac}".encode()))
+            yield Fault(said, link_hash(before, row))
         entry, count, head, before = row.entry, row.certificates, row.head, row.hmac or ""
+
+
+def link_hash(before: str, row: ErasureRequest) -> str:
+    """Return the hash by which a fault between two rows is known: of the HMAC `before`, and the row's own."""
+    return _sha256(f"{before} {row.hmac}".encode())
 
 
 def _of_foreign(row: ErasureRequest) -> Fault:

@@ -7,6 +7,7 @@ and continues. Keys reach the tables as frames, so that none stands in a log.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from conf.errors import BadInput
@@ -142,21 +143,15 @@ def _fence(context: Context, erasure: ErasureRequest, key: str) -> ErasureReques
     finish_half_published(context)
     data = _data(context, erasure, key)
     hashes = data.hashes(context.pseudonyms.originals)
-    photos = tombstones.of_photos(context.pseudonyms, hashes, with_subjects=erasure.of_photo)
     asked = tombstones.PHOTO_ID if erasure.of_photo else tombstones.SUBJECT
     fault_points.at("erase: before tombstones")
-    tombstones.make(
-        lake,
-        erasure.request,
-        kinds={**photos, erasure.subject: asked},
-        now=context.now,
-        expires_at=retention_dates.tombstone_expiry(context),
-    )
+    _make_tombstones(context, erasure, hashes, asked={erasure.subject: asked})
     fault_points.at("erase: tombstones made")
     search = matcher_for(context, replace(erasure, photo_ids=data.photo_ids))
-    landed = landing_objects.count(
-        context.settings.paths.landing, search, KnownObjects.of(lake, search)
-    )
+    place, known = context.settings.paths.landing, KnownObjects.of(lake, search)
+    landed = landing_objects.count(place, search, known)
+    if erasure.of_photo and not hashes:
+        _make_tombstones(context, erasure, landing_objects.hashes(place, search, known))
     versions = {table.name: lake.version(table) for table in catalog.TABLES}
     return request_journal.reach(
         lake,
@@ -169,6 +164,25 @@ def _fence(context: Context, erasure: ErasureRequest, key: str) -> ErasureReques
             erasure.counts, data.rows() | data.fitted() | {"landing": landed}
         ),
         versions_before=erasure.versions_before or versions,
+    )
+
+
+def _make_tombstones(
+    context: Context,
+    erasure: ErasureRequest,
+    hashes: Iterable[tuple[str | None, str]],
+    *,
+    asked: Mapping[str, str] | None = None,
+) -> None:
+    """Make the tombstones of photos, by the keyed hashes of their bytes, each behind the pseudonym of its
+    subject, if any; and those of what was `asked` for, each with its kind."""
+    photos = tombstones.of_photos(context.pseudonyms, hashes, with_subjects=erasure.of_photo)
+    tombstones.make(
+        context.lake,
+        erasure.request,
+        kinds={**photos, **(asked or {})},
+        now=context.now,
+        expires_at=retention_dates.tombstone_expiry(context),
     )
 
 

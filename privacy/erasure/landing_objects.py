@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
@@ -83,6 +84,21 @@ def found(
 def count(root: str, search: SubjectMatcher, known: KnownObjects) -> int:
     """Return how many objects `found` yields, without folders."""
     return sum(each.kind is not StoredKind.FOLDER for each in found(root, search, known))
+
+
+def hashes(
+    root: str, search: SubjectMatcher, known: KnownObjects
+) -> Iterator[tuple[str | None, str]]:
+    """Yield the pseudonym of the subject, if any, and the keyed hash of the bytes of each object that `found`
+    yields: a photo that lies in the landing folder alone has no row that tells them."""
+    for stored in found(root, search, known):
+        if stored.has_content:
+            with (
+                suppress(OSError),
+                stored.open() as file,
+            ):  # the verification tells what can't be read
+                original = search.pseudonyms.originals(file.read())
+                yield _arrival(stored, search).subject, original
 
 
 def sweep(

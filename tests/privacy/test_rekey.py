@@ -23,6 +23,7 @@ from privacy.audit import audit_log
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure import certificate, certificate_check
+from privacy.erasure.erase import erase
 from report.lake_counts import sums
 from tests.support.canary import OTHER, SUBJECT, jpeg, places, send
 from tests.support.erasures import REQUEST, erased, requests_of
@@ -188,6 +189,8 @@ def test_the_certificates_of_before_and_the_new_one_hold(done):
     assert told["counts"]["bronze/photos"] == len(done.lake.records(catalog.PHOTOS))
     assert told["verification"]["files"] > 20
     verify(done.lake, done.settings, done.console, REQUEST, deep=True)
+    with pytest.raises(BadInput, match="There is no erasure"):
+        verify(done.lake, done.settings, done.console, own.request, deep=True)
 
 
 def test_an_audit_finds_the_subject_and_the_erased_one(done):
@@ -263,6 +266,80 @@ def test_a_move_that_died_is_refused_by_others_and_goes_on(place, held, point):
     test_nothing_under_the_earlier_key_is_left_in_the_lake(held, done)
     test_all_rows_are_there_with_the_pseudonyms_of_the_new_key(held, done)
     test_the_certificates_of_before_and_the_new_one_hold(done)
+
+
+@pytest.mark.parametrize("point", ["erase: fenced", "removal: silver/embeddings committed"])
+def test_a_half_done_erasure_of_a_subject_goes_on_after_a_move(place, point):
+    with pytest.raises(Killed), dies(point):
+        erased(place, request="request-3")
+    place.bury()
+    before = ids_in(place)
+    place = moved(place)
+    assert places([each.encode() for each in before], place.root / "lake") == []
+    assert erased(place, request="request-3").state is ErasureState.CERTIFIED
+    ids = {row["photo_id"] for row in place.lake.records(catalog.PHOTOS)}
+    assert not ids & requests_of(place)["request-3"].photo_ids
+    verify(place.lake, place.settings, place.console, "request-3", deep=True)
+    assert keys_of(place).subject(SUBJECT) not in ids_in(place)
+
+
+def test_a_half_done_erasure_of_a_photo_is_finished_first(place):
+    keys = keys_of(place)
+    photo = keys.photo_ids.of(
+        jpeg(4), original=keys.originals(jpeg(4)), subject=keys.subject(STAYS)
+    )
+    with pytest.raises(Killed), dies("erase: fenced"):
+        erased(place, subject=None, photo=photo, request="request-3")
+    place.bury()
+    with (
+        pytest.raises(Refused, match="request-3 for one photo is half done"),
+        moving(place) as context,
+    ):
+        rekey.rekey(context)
+    erased(place, subject=None, photo=photo, request="request-3")
+    moved(place)
+
+
+def test_a_photo_that_was_erased_from_the_landing_folder_alone_stays_out(place):
+    keys = keys_of(place)
+    send(place.landing, {"new.jpg": jpeg(9)}, subject=STAYS)
+    photo = keys.photo_ids.of(
+        jpeg(9), original=keys.originals(jpeg(9)), subject=keys.subject(STAYS)
+    )
+    erased(place, subject=None, photo=photo, request="request-3")
+    photos = len(place.lake.records(catalog.PHOTOS))
+    place = moved(place)
+    send(place.landing, {"new again.jpg": jpeg(9)}, subject=STAYS)
+    place.run("bronze")
+    assert len(place.lake.records(catalog.PHOTOS)) == photos
+
+
+def test_what_others_wrote_stops_no_move_and_is_found_after_it(place):
+    """A note among the records of audits, tombstones that say nothing, and a row of the journal, of which
+    somebody has acknowledged that it is foreign; and a certificate that is changed half way."""
+    place.files.write(f"{audit_log.FOLDER}/notes.json", b'{"why": "a note"}')
+    with place.writing() as context:
+        lake = context.lake
+        foreign = [{"tombstone": "a" * 64, "of": "something"}, {"tombstone": None, "of": "subject"}]
+        lake.record(catalog.TOMBSTONES, foreign, layer="test")
+        row = lake.records(catalog.ERASURES)[0]
+        lake.record(catalog.ERASURES, [{**row, "entry": 99, "request": "forged"}], layer="test")
+        key = context.pseudonyms.certificates
+        assert len(certificate_check.check(lake, key).faults) == 1
+    with pytest.raises(Inconsistent), moving(place) as context:
+        rekey.rekey(context)
+    with place.writing() as context:
+        step = context.step(ERASE)
+        erase(step, subject="nobody", request="R-9", mode=ErasureMode.IMMEDIATE, acknowledges=True)
+    with pytest.raises(Killed), dies("rekey: privacy/erasures moved"), moving(place) as context:
+        rekey.rekey(context)
+    place.bury()
+    name = sorted(place.files.names(certificate.FOLDER, suffix=".json"))[0]
+    place.files.write(f"{certificate.FOLDER}/{name}", b"{}")
+    place = moved(place)
+    found = certificate_check.check(place.lake, keys_of(place).certificates)
+    assert [fault.partition(" ")[0] for fault in found.faults] == [name]
+    assert len(found.acknowledged) >= 1
 
 
 def test_a_lake_moves_twice_and_never_back(place):
