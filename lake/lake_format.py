@@ -7,12 +7,12 @@ are made.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from conf.errors import BadInput, Refused
+from conf.errors import BadInput, Busy, Refused
 from conf.secret_values import TOMBSTONE_KEYS
 from lake import pseudonyms
 from lake.pseudonyms import PhotoIdRule, Pseudonyms
@@ -100,17 +100,28 @@ def pseudonyms_of(
     if values is None:
         names = NameRule.of_settings(case=subjects.case, plain_keys=subjects.plain_keys)
         return replace(known, names=names)
-    if values["key"] != known.fingerprint:
-        raise Refused(
-            f"The lake {files.root} was made with another key than subjects.key names, or has got a new one "
-            f"since (rekey): pseudonyms would not match; give the key that it has."
-        )
-    rule = PhotoIdRule(values.get(PHOTO_IDS, PhotoIdRule.PLAIN))
-    record = {"names": values.get("names"), IMPORTED: values.get(IMPORTED, ())}
-    needs_others = record[IMPORTED] or values.get(EARLIER)
+    wrong_key = Refused(
+        f"The lake {files.root} was made with another key than subjects.key names, or has got a new one "
+        f"since (rekey): pseudonyms would not match; give the key that it has."
+    )
+    has_moved = EARLIER in values
+    if not has_moved and values["key"] != known.fingerprint:
+        raise wrong_key
+    needs_others = has_moved or values.get(IMPORTED)
     others = others_by_key(subjects, lake=files.root) if needs_others else {}
-    [found] = of_records([{**values, **record}], {known.fingerprint: known} | others)
-    return replace(found, photo_id_rule=rule)
+    own = {IMPORTED: (), **values, "key": known.fingerprint, "names": values.get("names")}
+    [found] = of_records([own], {known.fingerprint: known} | others)
+    if has_moved and values["key"] != fingerprint(found):
+        raise wrong_key
+    return replace(found, photo_id_rule=PhotoIdRule(values.get(PHOTO_IDS, PhotoIdRule.PLAIN)))
+
+
+def fingerprint(known: Pseudonyms) -> str:
+    """Return the fingerprint that lake.json has of a lake's key. Where the lake had another key before, it is
+    also one of what lake.json says of that, so that nothing of it can get lost."""
+    if known.earlier is None:
+        return known.fingerprint
+    return known.fingerprint_with(json.dumps(record_of(known.earlier), sort_keys=True))
 
 
 def others_by_key(subjects: SubjectSettings, *, lake: str) -> dict[str, Pseudonyms]:
@@ -158,6 +169,16 @@ def record_of(known: Pseudonyms) -> dict[str, Any]:
     } | earlier
 
 
+def _change(files: Folder, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+    """Put what a function makes of the values of lake.json in their place. Raises Busy where another process
+    changed them meanwhile, and as `check_format`."""
+    known = files.read(NAME)
+    values = values_of(files)
+    content = json.dumps(change(dict(values or {}))).encode()
+    if not files.swap(NAME, content, expected=known):
+        raise Busy(f"Another process changed {NAME} of the lake {files.root} meanwhile; run again.")
+
+
 def with_imported(files: Folder, known: Pseudonyms, others: Iterable[Pseudonyms]) -> Pseudonyms:
     """Return a lake's pseudonyms with those of further lakes whose tombstones it imports. lake.json records
     them, so that whoever opens the lake needs their keys. For the one writer alone."""
@@ -165,10 +186,9 @@ def with_imported(files: Folder, known: Pseudonyms, others: Iterable[Pseudonyms]
     if not new:
         return known
     changed = replace(known, imported=(*known.imported, *new))
-    values = check_format(files)
-    assert values is not None
     records = list(map(record_of, changed.imported))
-    files.write(NAME, json.dumps({**values, IMPORTED: records}).encode())
+    check_format(files)
+    _change(files, lambda values: {**values, IMPORTED: records})
     return changed
 
 
@@ -180,9 +200,8 @@ def with_plain_keys(files: Folder, known: Pseudonyms, keys: Iterable[str]) -> Ps
     names = known.names.with_plain_keys(keys)
     if names == known.names:
         return known
-    values = check_format(files)
-    assert values is not None
-    files.write(NAME, json.dumps({**values, "names": names.record()}).encode())
+    check_format(files)
+    _change(files, lambda values: {**values, "names": names.record()})
     return replace(known, names=names)
 
 
@@ -200,18 +219,27 @@ def rekey_of(files: Folder) -> Mapping[str, Any] | None:
 
 def begin_rekey(files: Folder, record: Mapping[str, Any]) -> None:
     """Record that the lake moves to a new key, and is of today's format, which earlier code refuses. From
-    then on every other command refuses it."""
-    values = values_of(files) or {}
-    of_today = {"format": FORMAT, MADE_AS: values.get(MADE_AS, values.get("format"))}
-    files.write(NAME, json.dumps({**values, **of_today, REKEY: dict(record)}).encode())
+    then on every other command refuses it. Raises Busy where another process changed lake.json meanwhile."""
+
+    def begun(values: dict[str, Any]) -> dict[str, Any]:
+        made_as = values.get(MADE_AS, values["format"])
+        return {**values, "format": FORMAT, MADE_AS: made_as, REKEY: dict(record)}
+
+    check_format(files)
+    _change(files, begun)
 
 
-def finish_rekey(files: Folder, known: Pseudonyms) -> None:
-    """Record that the lake has moved to a new key, with the pseudonyms `known`."""
-    values = dict(values_of(files) or {})
-    del values[REKEY]
-    content = {**values, PHOTO_IDS: known.photo_id_rule.value, **record_of(known)}
-    files.write(NAME, json.dumps(content).encode())
+def finish_rekey(files: Folder, known: Pseudonyms, record: Mapping[str, Any]) -> None:
+    """Record that the lake has moved to a new key, with the pseudonyms `known`. Raises Busy where it is not
+    on the way that `record` tells of."""
+
+    def finished(values: dict[str, Any]) -> dict[str, Any]:
+        if values.pop(REKEY, None) != dict(record):
+            raise Busy(f"Another process moved the lake {files.root} on meanwhile; run again.")
+        rule = {PHOTO_IDS: known.photo_id_rule.value}
+        return {**values, **rule, **record_of(known), "key": fingerprint(known)}
+
+    _change(files, finished)
 
 
 def write(files: Folder, *, pseudonyms: Pseudonyms) -> None:

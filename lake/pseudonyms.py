@@ -191,7 +191,11 @@ class Pseudonyms:
     @property
     def fingerprint(self) -> str:
         """A text that differs between two secrets and reveals nothing about them."""
-        return KeyedHash(self._derived("fingerprint"))(b"")
+        return self.fingerprint_with("")
+
+    def fingerprint_with(self, text: str) -> str:
+        """Return a fingerprint of the secret that also differs where a text does."""
+        return KeyedHash(self._derived("fingerprint"))(text.encode())
 
     def _kind(self, kind: PseudonymKind) -> KeyedHash:
         """Return the hash that makes pseudonyms of a kind from what they are of."""

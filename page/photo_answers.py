@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from conf.errors import BadInput, FruitLakeError
+from conf.errors import BadInput, FruitLakeError, Refused
 from conf.settings import Settings
 from gold import model_reader as models
 from gold.model_versions import PcaVersion
@@ -152,7 +152,12 @@ class Answers:
 
     def _versions(self) -> dict[str, int]:
         """The newest version of each watched table, by name. Raises LakeGone where the lake is gone."""
-        if not lake_format.is_made(self._files):
+        try:
+            is_there = lake_format.check_format(self._files) is not None
+        except Refused as error:  # it is half way to a new key
+            self._snapshot = None
+            raise LakeGone(str(error)) from None
+        if not is_there:
             self._logs.clear()
             self._snapshot = None
             raise LakeGone(

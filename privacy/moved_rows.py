@@ -187,7 +187,7 @@ def moved_requests(
     no such rows. `ids` gives the new ids of photos by the earlier ones.
     """
     assert pseudonyms.earlier is not None
-    new_ids = ids({each for row in rows["photo_ids"].to_pylist() for each in row or ()})
+    new_ids = ids({each for row in rows["photo_ids"].to_pylist() for each in row or () if each})
     known = rows.to_pylist()
     own: list[tuple[int, ErasureRequest]] = []
     for place, request in enumerate(map(_request, known)):

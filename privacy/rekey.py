@@ -20,11 +20,11 @@ from functools import partial
 from typing import Any
 
 from conf.errors import BadInput, LeftBehind, Refused
-from lake import catalog, fault_points, lake_format, working_files
+from lake import catalog, delta_log, fault_points, lake_format, working_files
 from lake.catalog import Table
 from lake.chunks import ChunkPlan
 from lake.context import Context
-from lake.delta_log import TAKEOVER
+from lake.delta_log import commit_info
 from lake.enums import BRONZE, REKEY, ErasureState
 from lake.pseudonyms import PhotoIdRule, PseudonymKind, Pseudonyms
 from lake.publication import abandon, drop_abandoned
@@ -40,12 +40,9 @@ from privacy.moved_rows import Moves
 SMALL = (catalog.TOMBSTONES, catalog.ERASURES)
 """The small tables with tombstones and ids of photos. They move before bronze/photos, which has the ids."""
 
-TO, CHUNK, NUMBERS, CERTIFICATE = "to", "chunk", "numbers", "certificate"
+TO, CHUNK, VERSIONS, CERTIFICATE = "to", "chunk", "versions", "certificate"
 """The keys of what lake.json records of a move: the fingerprint of the new key, the number of the chunk under
-which the tables of photos move, the numbers of the small tables before, and the id of the certificate."""
-
-AUDIT_KEY = "key"
-"""The key under which a moved record of an audit has the fingerprint of the key that it moved to."""
+which the tables of photos move, the versions of the small tables before, and the id of the certificate."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,8 @@ def rekey(context: Context) -> Rekeyed:
     _remove_old_files(lake)
     rows = {table.name: lake.source(table).count() for table in (*moved_rows.TABLES, *SMALL)}
     request = _certify(context, record, rows)
-    lake_format.finish_rekey(lake.files, known)
+    lake.check_lease()
+    lake_format.finish_rekey(lake.files, known, record)
     fault_points.at("rekey: finished")
     return Rekeyed(rows, request)
 
@@ -112,7 +110,7 @@ def _begin(context: Context) -> Mapping[str, Any]:
     record = {
         TO: context.pseudonyms.fingerprint,
         CHUNK: chunk.number,
-        NUMBERS: {table.name: _number(lake, table) for table in SMALL},
+        VERSIONS: {table.name: lake.version(table) for table in SMALL},
         CERTIFICATE: secrets.token_hex(16),
     }
     lake.check_lease()
@@ -143,9 +141,13 @@ def _check_requests(context: Context) -> None:
         )
 
 
-def _number(lake: WritableLake, table: Table) -> int:
-    """Return the number of the last commit to a small table, without takeovers."""
-    return lake.log(table).number() % TAKEOVER
+def _has_moved(lake: WritableLake, table: Table, record: Mapping[str, Any]) -> bool:
+    """Return whether a small table has a commit of this move."""
+    for version in range(record[VERSIONS][table.name] + 1, lake.version(table) + 1):
+        info = commit_info(delta_log.actions(lake.files, table, version) or [])
+        if json.loads(info.get("userMetadata") or "{}").get("layer") == REKEY:
+            return True
+    return False
 
 
 def _move_tables(
@@ -167,7 +169,7 @@ def _move_tables(
         ),
     }
     for table in SMALL:
-        if _number(lake, table) == record[NUMBERS][table.name]:
+        if not _has_moved(lake, table, record):
             lake.rewrite(table, changes[table], layer=REKEY)
             fault_points.at(f"rekey: {table.name} moved")
     lake.replace(photos, moved_rows.moved_frame(lake, photos, moves), chunk=chunk)
@@ -179,13 +181,13 @@ def _move_audits(lake: WritableLake, known: Pseudonyms) -> None:
     for name in lake.files.names(audit_log.FOLDER, suffix=".json"):
         content = lake.files.read(f"{audit_log.FOLDER}/{name}") or b""
         body = certificate.read(content)
-        if body is None or body.get(AUDIT_KEY) == known.fingerprint:
+        if body is None or body.get(audit_log.KEY) == known.fingerprint:
             continue
         if not isinstance(body.get("about"), dict):
             continue  # no record of an audit
         kinds = [kind for kind in PseudonymKind if isinstance(body["about"].get(kind), str)]
         about = {kind: known.moved_tombstone(kind, body["about"][kind]) for kind in kinds}
-        moved = {**body, "about": {**body["about"], **about}, AUDIT_KEY: known.fingerprint}
+        moved = {**body, "about": {**body["about"], **about}, audit_log.KEY: known.fingerprint}
         lake.check_lease()
         lake.files.write(
             f"{audit_log.FOLDER}/{name}", (json.dumps(moved, indent=2) + "\n").encode()

@@ -12,7 +12,7 @@ from cli.lake_access import existing_lake, writing
 from cli.output.sentences import say
 from cli.step_runner import recorded
 from conf.settings import Settings
-from lake import pseudonyms
+from lake import lake_format, pseudonyms
 from privacy import rekey
 from privacy.erasure import certificate
 
@@ -23,7 +23,9 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     """Move the lake to a new key, or go on where that was begun. Raises as `privacy.rekey.rekey`, and as
     `lake.secret_places.load` for the new key."""
     files = existing_lake(settings)
-    new = pseudonyms.load(words.new_key, lake=files.root, make=True, setting=OPTION)
+    lake_format.pseudonyms_of(files, settings.subjects, is_moving=True)
+    is_new = lake_format.rekey_of(files) is None
+    new = pseudonyms.load(words.new_key, lake=files.root, make=is_new, setting=OPTION)
     with writing(settings, console, is_moving=True) as context:
         context = replace(context, pseudonyms=rekey.under(context.pseudonyms, new))
         with recorded(context, "rekey") as step:

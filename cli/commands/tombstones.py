@@ -32,6 +32,7 @@ def export(name: str, settings: Settings, console: Console) -> None:
     keys = lake_format.pseudonyms_of(files, settings.subjects)
     with reading(settings, console) as lake:
         content, count = tombstone_files.exported(lake, keys, now=datetime.now(UTC))
+    lake_format.pseudonyms_of(files, settings.subjects)  # a lake that moved has other ones
     try:
         Path(name).write_bytes(content)
     except OSError as error:
@@ -40,7 +41,8 @@ def export(name: str, settings: Settings, console: Console) -> None:
     say(
         console,
         f"A lake with another key takes them by {CALL} tombstones import {name}, with this lake's key "
-        f"({settings.subjects.key}) among its subjects.tombstone_keys: keep that key as long as that lake.",
+        f"({settings.subjects.key}), and those among its subjects.tombstone_keys, among its own "
+        f"subjects.tombstone_keys: keep them as long as that lake.",
     )
 
 

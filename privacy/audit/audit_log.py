@@ -16,6 +16,9 @@ from privacy.audit.auditor import Audit
 from privacy.audit.table_findings import AuditQuestion
 
 FOLDER = "privacy/audits"
+KEY = "key"
+"""The key under which a record has the fingerprint of the lake's key, under which its tombstone was made."""
+
 TIME = "%Y%m%dT%H%M%SZ"
 """The format of the time (UTC) with which the file name of a record begins."""
 
@@ -61,6 +64,7 @@ def record(files: Folder, audit: Audit, *, pseudonyms: Pseudonyms) -> str:
         "id": name,
         "asked_at": audit.asked_at,
         "about": {kind: pseudonyms.tombstone(subject_or_photo)},
+        KEY: pseudonyms.fingerprint,
         "when": {
             key: value
             for key, value in _question(question).items()

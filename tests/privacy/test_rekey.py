@@ -330,7 +330,8 @@ def test_what_others_wrote_stops_no_move_and_is_found_after_it(place):
         rekey.rekey(context)
     with place.writing() as context:
         step = context.step(ERASE)
-        erase(step, subject="nobody", request="R-9", mode=ErasureMode.IMMEDIATE, acknowledges=True)
+        whom = {"subject": "nobody-here", "request": "R-9", "mode": ErasureMode.IMMEDIATE}
+        erase(step, **whom, acknowledges=True)
     with pytest.raises(Killed), dies("rekey: privacy/erasures moved"), moving(place) as context:
         rekey.rekey(context)
     place.bury()

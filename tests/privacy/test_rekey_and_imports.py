@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from conf.errors import Busy, Refused
 from conf.settings import Settings
 from lake import catalog, lake_format, pseudonyms
 from lake.enums import REKEY
@@ -45,14 +46,15 @@ class Moving(TombstoneLake):
         place = f"file:{self.root}.{name}"
         new = pseudonyms.load(place, lake=str(self.root), make=True)
         known = rekey.under(self.keys, new)
-        lake_format.begin_rekey(self.files, {"to": known.fingerprint})
+        record = {"to": known.fingerprint}
+        lake_format.begin_rekey(self.files, record)
         with self.writing() as lake:
             lake.rewrite(
                 catalog.TOMBSTONES,
                 lambda rows: moved_rows.moved_tombstones(rows, known),
                 layer=REKEY,
             )
-        lake_format.finish_rekey(self.files, known)
+        lake_format.finish_rekey(self.files, known, record)
         self.before = (self.key, *self.before)
         self.current = place
 
@@ -147,3 +149,26 @@ def test_lakes_of_one_key_that_both_moved_to_another_one_share_what_one_had_impo
     there.take_in(here.exported())
     assert there.keeps_out("subject=anna/1.jpg")
     assert there.keeps_out("kiwi/1.jpg", b"her photo")
+
+
+def test_a_lake_json_that_lost_the_earlier_key_is_refused(first):
+    first.move("next")
+    assert first.keeps_out("subject=anna/1.jpg")
+    values = dict(lake_format.values_of(first.files))
+    del values[lake_format.EARLIER]
+    first.files.write(lake_format.NAME, json.dumps(values).encode())
+    with pytest.raises(Refused, match="made with another key"):
+        first.keeps_out("subject=anna/1.jpg")
+
+
+def test_only_who_began_a_move_ends_it(first):
+    known = rekey.under(first.keys, pseudonyms.Pseudonyms(b"another secret of it"))
+    lake_format.begin_rekey(first.files, {"to": "one"})
+    before = first.files.read(lake_format.NAME)
+    with pytest.raises(Refused, match="half way"):
+        lake_format.begin_rekey(first.files, {"to": "other"})
+    with pytest.raises(Busy):
+        lake_format.finish_rekey(first.files, known, {"to": "other"})
+    with pytest.raises(Refused, match="half way"):
+        lake_format.with_plain_keys(first.files, known.earlier, ["client"])
+    assert first.files.read(lake_format.NAME) == before
