@@ -268,7 +268,7 @@ def test_a_move_that_died_is_refused_by_others_and_goes_on(place, held, point):
     test_the_certificates_of_before_and_the_new_one_hold(done)
 
 
-@pytest.mark.parametrize("point", ["erase: fenced", "removal: silver/embeddings committed"])
+@pytest.mark.parametrize("point", ["erase: fenced", "erase: chunks counted"])
 def test_a_half_done_erasure_of_a_subject_goes_on_after_a_move(place, point):
     with pytest.raises(Killed), dies(point):
         erased(place, request="request-3")
