@@ -137,12 +137,10 @@ class LocalFolder(Folder):
                         name = f"{folder}{entry.name}"
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(f"{name}/")
-                        elif entry.is_file():
-                            with suppress(FileNotFoundError):  # it went meanwhile
-                                facts = entry.stat()
-                                yield StoredObject(
-                                    self, name, facts.st_size, modified_ns=facts.st_mtime_ns
-                                )
+                        elif facts := _facts(entry):
+                            yield StoredObject(
+                                self, name, facts.st_size, modified_ns=facts.st_mtime_ns
+                            )
             except FileNotFoundError:
                 continue  # it went meanwhile
             except OSError:
@@ -211,3 +209,19 @@ class LocalFolder(Folder):
                 os.rmdir(path)
         except FileNotFoundError:
             return
+
+
+def _facts(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Return the facts about a file, also behind a link; None for what is no file, or went meanwhile.
+
+    Those of a link that leads nowhere that this process may look, such as one to itself, are the link's own:
+    it is listed, and can't be read.
+    """
+    try:
+        return entry.stat() if entry.is_file() else None
+    except FileNotFoundError:
+        return None
+    except OSError:
+        with suppress(FileNotFoundError):
+            return entry.stat(follow_symlinks=False)
+        return None
