@@ -70,13 +70,20 @@ class LocalFolder(Folder):
             return None
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes the file under another name, then moves it: readers see the whole file or none."""
+        """Writes the file under another name, then moves it: readers see the whole file or none.
+
+        Both reach the disk before this returns, so a machine that loses power leaves no empty file.
+        """
         path = Path(self.root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
         try:
-            part.write_bytes(content)
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(part, path)
+            _sync_folder(path.parent)
         finally:
             part.unlink(missing_ok=True)
 
@@ -225,3 +232,12 @@ def _facts(entry: os.DirEntry[str]) -> os.stat_result | None:
         with suppress(FileNotFoundError):
             return entry.stat(follow_symlinks=False)
         return None
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the names in a folder reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
