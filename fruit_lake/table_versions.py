@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -58,7 +57,7 @@ def versions(lake: Address, table: str = catalog.FEATURES.name) -> pa.Table:
                 "version": version,
                 "made_at": delta_log.commit_time(info),
                 "operation": info.get("operation"),
-                "run_id": json.loads(info.get("userMetadata") or "{}").get("run_id"),
+                "run_id": delta_log.written_by(info).get("run_id"),
             }
         )
     return pa.Table.from_pylist(rows, VERSIONS)

@@ -102,6 +102,13 @@ def commit_info(commit: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return next((action["commitInfo"] for action in commit if "commitInfo" in action), {})
 
 
+def written_by(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a commit says of the run that made it (`Run.metadata`), by what it says of itself; nothing
+    where another program made it."""
+    said: Mapping[str, Any] = json.loads(info.get("userMetadata") or "{}")
+    return said
+
+
 def commit_time(info: Mapping[str, Any]) -> datetime:
     """Return when a commit was made (UTC), by what it says of itself; the year 1970 where it doesn't say."""
     milliseconds = info.get(IN_COMMIT_TIMESTAMP) or info.get("timestamp") or 0

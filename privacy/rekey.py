@@ -24,7 +24,6 @@ from lake import catalog, delta_log, fault_points, lake_format, working_files
 from lake.catalog import Table
 from lake.chunks import ChunkPlan
 from lake.context import Context
-from lake.delta_log import commit_info
 from lake.enums import BRONZE, REKEY, ErasureState
 from lake.pseudonyms import PhotoIdRule, PseudonymKind, Pseudonyms
 from lake.publication import abandon, drop_abandoned
@@ -144,8 +143,8 @@ def _check_requests(context: Context) -> None:
 def _has_moved(lake: WritableLake, table: Table, record: Mapping[str, Any]) -> bool:
     """Return whether a small table has a commit of this move."""
     for version in range(record[VERSIONS][table.name] + 1, lake.version(table) + 1):
-        info = commit_info(delta_log.actions(lake.files, table, version) or [])
-        if json.loads(info.get("userMetadata") or "{}").get("layer") == REKEY:
+        info = delta_log.commit_info(delta_log.actions(lake.files, table, version) or [])
+        if delta_log.written_by(info).get("layer") == REKEY:
             return True
     return False
 

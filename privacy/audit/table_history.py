@@ -9,7 +9,6 @@ from a checkpoint. Behind a gap nobody knows them until the next checkpoint.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -224,7 +223,7 @@ class History:
             version=version,
             at=delta_log.commit_time(info),
             operation=info.get("operation", "unknown"),
-            written_by=json.loads(info.get("userMetadata") or "{}"),
+            written_by=delta_log.written_by(info),
         )
         added = [_data_file(action["add"]) for action in actions if "add" in action]
         removed = [unquote(action["remove"]["path"]) for action in actions if "remove" in action]
