@@ -24,17 +24,12 @@ from privacy.owned_rows import BRONZE_KEYS, PHOTO_TABLES, OwnedKeys, hashes
 class SubjectData:
     """The photos and rows of one subject, with copies of the same bytes that came without a subject.
 
-    `pseudonym` is None where one photo is asked for: then only the rows of that photo and of such copies are.
-
-    `objects` are keyed hashes of further objects, which are the subject's by their paths alone: a lake of
-    format 4 rejected them as objects without a subject. Where Spark reads, the pseudonym and the ids reach it
-    as frames, never as literals in a plan.
+    `owned` are their keys; where one photo is asked for, those of that photo and of such copies. Where Spark
+    reads, the pseudonym and the ids reach it as frames, never as literals in a plan.
     """
 
     lake: Lake
-    pseudonym: str | None
-    photo_ids: frozenset[str]
-    objects: frozenset[str] = frozenset()
+    owned: OwnedKeys
 
     @classmethod
     def of(
@@ -43,13 +38,17 @@ class SubjectData:
         """Find the photos of a subject, as `OwnedKeys.of_subject`, in the lake as it is now."""
         rows = LakeRows(lake)
         owned = OwnedKeys.of_subject(rows, pseudonyms, pseudonym=pseudonym, photo_ids=photo_ids)
-        return cls(lake, owned.pseudonym, owned.photo_ids, owned.objects)
+        return cls(lake, owned)
 
     @classmethod
     def of_photo(cls, lake: Lake, photo_id: str, *, photo_ids: Iterable[str] = ()) -> SubjectData:
         """Find one photo, as `OwnedKeys.of_photo`, in the lake as it is now."""
-        owned = OwnedKeys.of_photo(LakeRows(lake), photo_id, photo_ids=photo_ids)
-        return cls(lake, None, owned.photo_ids)
+        return cls(lake, OwnedKeys.of_photo(LakeRows(lake), photo_id, photo_ids=photo_ids))
+
+    @property
+    def photo_ids(self) -> frozenset[str]:
+        """The ids of the photos."""
+        return self.owned.photo_ids
 
     @property
     def bronze_keys(self) -> Sequence[tuple[Table, str]]:
@@ -57,13 +56,11 @@ class SubjectData:
 
         Silver and gold come before them.
         """
-        owned = OwnedKeys(self.pseudonym, self.photo_ids, self.objects)
-        return [(table, column) for table, column in BRONZE_KEYS if owned.values(column)]
+        return [(table, column) for table, column in BRONZE_KEYS if self.owned.values(column)]
 
     def keys(self, column: str) -> RowSource:
         """Return the subject's keys as rows with one column, `photo_id`, `subject` or `object`."""
-        owned = OwnedKeys(self.pseudonym, self.photo_ids, self.objects)
-        return self.lake.values(column, owned.values(column))
+        return self.lake.values(column, self.owned.values(column))
 
     def rows_of(self, table: Table, column: str = "photo_id") -> RowSource:
         """Return the rows of a table that have one of the subject's keys in `column` (see `keys`)."""
@@ -72,10 +69,10 @@ class SubjectData:
     def rows(self) -> dict[str, int]:
         """Return how many rows of the subject each table holds, by the table's name; only counts above 0."""
         total = {table.name: self.rows_of(table).count() for table in PHOTO_TABLES}
-        if self.pseudonym is None:
+        if self.owned.pseudonym is None:
             return {name: count for name, count in total.items() if count}
         total[catalog.REJECTED.name] = self.rows_of(catalog.REJECTED, "subject").count()
-        for table in (catalog.REJECTED, catalog.OBJECTS) if self.objects else ():
+        for table in (catalog.REJECTED, catalog.OBJECTS) if self.owned.objects else ():
             total[table.name] += self.rows_of(table, "object").count()
         seen = self.rows_of(catalog.OBJECTS, "subject").counts("photo_id")
         others = (n for photo_id, n in seen.items() if photo_id not in self.photo_ids)

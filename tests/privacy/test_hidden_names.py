@@ -63,7 +63,7 @@ def test_an_erasure_takes_them_in(lake):
     held = Lake(lambda: pytest.fail("Spark was started"), folder(root), Run.begin("digest"))
     data = SubjectData.of(held, FORMAT_4, pseudonym=FORMAT_4.subject("anna"))
     assert data.photo_ids == {ids[path] for path in HERS}
-    assert data.objects == {FORMAT_4.path(REJECTED[0])}
+    assert data.owned.objects == {FORMAT_4.path(REJECTED[0])}
     assert data.rows() == {
         "bronze/objects": len(HERS) + 1,
         "bronze/photos": len(HERS),

@@ -30,6 +30,7 @@ from privacy.audit.table_findings import AuditQuestion
 from privacy.erasure import model_refits, request_journal
 from privacy.erasure.subject_data import SubjectData
 from privacy.model_lineage import ModelLineage, PhotoLineage
+from privacy.owned_rows import OwnedKeys
 from tests.support.certified_erasures import requested
 from tests.support.photo_tables import AFTER, BEFORE, FITTED
 from tests.support.small_lake import small_lake
@@ -258,9 +259,9 @@ LAKES = {
 def test_versions_are_found_in_a_lake_whatever_became_of_the_rows(tmp_path, case):
     rows, prefix = LAKES[case]
     with small_lake(tmp_path / "lake", rows) as lake:
-        data = SubjectData(lake, ANNA, frozenset({PHOTO}))
+        data = SubjectData(lake, OwnedKeys(ANNA, frozenset({PHOTO})))
         assert data.fitted() == {f"{prefix}pca-1": 1, f"{prefix}classifier-1": 1}
-        nobody = SubjectData(lake, "pseudonym of nobody", frozenset())
+        nobody = SubjectData(lake, OwnedKeys("pseudonym of nobody", frozenset()))
         assert nobody.fitted() == {}
 
 
@@ -270,13 +271,13 @@ def test_a_version_without_a_number_is_judged_by_times(tmp_path, at, is_possible
     rows[catalog.MODELS] = [{**row, "through_chunk": None} for row in rows[catalog.MODELS][:1]]
     with small_lake(tmp_path / "lake", rows) as lake:
         expected = {f"{POSSIBLY_FITTED_PREFIX}pca-1": 1} if is_possible else {}
-        assert SubjectData(lake, ANNA, frozenset({PHOTO})).fitted() == expected
+        assert SubjectData(lake, OwnedKeys(ANNA, frozenset({PHOTO}))).fitted() == expected
 
 
 @pytest.mark.parametrize("case", ["as it was", "retired", "restored, and embedded anew"])
 def test_versions_of_before_somebody_came_stay(tmp_path, case):
     with small_lake(tmp_path / "lake", LAKES[case][0]) as lake:
-        assert SubjectData(lake, BERT, frozenset({"2" * 64})).fitted() == {}
+        assert SubjectData(lake, OwnedKeys(BERT, frozenset({"2" * 64}))).fitted() == {}
 
 
 SURE, POSSIBLE = "(pca, retired)", "(pca, retired; possibly, by the lineage of chunks)"
@@ -313,7 +314,7 @@ def test_a_refusal_tells_that_a_photo_was_not_seen(tmp_path):
     rows = rows_of_a_lake(BEGINNING)
     refused = {"photo_id": PHOTO, "subject": ANNA, "weights_id": MODEL, "chunk": 2}
     with small_lake(tmp_path / "lake", rows | {catalog.QUARANTINE: [refused]}) as lake:
-        assert SubjectData(lake, ANNA, frozenset({PHOTO})).fitted() == {}
+        assert SubjectData(lake, OwnedKeys(ANNA, frozenset({PHOTO}))).fitted() == {}
 
 
 def test_somebody_with_a_rejected_row_alone_may_have_had_photos_that_were_lost(tmp_path):
@@ -321,7 +322,7 @@ def test_somebody_with_a_rejected_row_alone_may_have_had_photos_that_were_lost(t
     rows[catalog.REJECTED] = [{"object": "o", "subject": "carla", "rejected_at": BEFORE}]
     with small_lake(tmp_path / "lake", rows) as lake:
         expected = {f"{POSSIBLY_FITTED_PREFIX}{name}": 1 for name in ("pca-1", "classifier-1")}
-        assert SubjectData(lake, "carla", frozenset()).fitted() == expected
+        assert SubjectData(lake, OwnedKeys("carla", frozenset())).fitted() == expected
 
 
 def parameters(**more):
@@ -345,7 +346,7 @@ def test_versions_that_rows_of_today_do_not_tell_of_lose_their_parameters(tmp_pa
     models = [*rows[catalog.MODELS], {**features, "through_chunk": 0}, before]
     rows[catalog.MODELS] = [row | parameters() for row in models]
     with small_lake(tmp_path / "lake", rows) as lake:
-        fitted = SubjectData(lake, ANNA, frozenset({PHOTO})).fitted()
+        fitted = SubjectData(lake, OwnedKeys(ANNA, frozenset({PHOTO}))).fitted()
         erasure = replace(requested("one"), counts=fitted)
         context = SimpleNamespace(lake=lake, did=LayerRun(ERASE))
         model_refits.fit_anew_and_wipe(context, erasure)
