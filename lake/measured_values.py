@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from lake import catalog, fault_points, metric_names
 from lake.chunks import Chunk
 from lake.run_journal import without_values
+from lake.small_tables import with_column
 from lake.writable_lake import WritableLake
 
 FEWEST = 5
@@ -76,7 +77,7 @@ def _not_of(rows: pa.Table, chunks: pa.Array) -> pa.ChunkedArray:
 def _unobserved(rows: pa.Table, chunks: pa.Array) -> pa.Table:
     """Return rows of ops/quality, in which those of the chunks have no observed value."""
     kept = pc.if_else(_not_of(rows, chunks), rows["observed"], pa.scalar(None, pa.string()))
-    return rows.set_column(rows.schema.get_field_index("observed"), "observed", kept)
+    return with_column(rows, "observed", kept)
 
 
 def _unmeasured_runs(rows: pa.Table, runs: Collection[str]) -> pa.Table:
@@ -91,8 +92,4 @@ def _unmeasured_runs(rows: pa.Table, runs: Collection[str]) -> pa.Table:
             error = error and without_values(error)
         metrics.append(measured)
         errors.append(error)
-    for name, values in (("metrics", metrics), ("error", errors)):
-        place = rows.schema.get_field_index(name)
-        column = pa.array(values, rows.schema.field(name).type)
-        rows = rows.set_column(place, rows.schema.field(name), column)
-    return rows
+    return with_column(with_column(rows, "metrics", metrics), "error", errors)

@@ -75,24 +75,34 @@ def put(
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
 
 
-def changes(known: DeltaTable, change: Change) -> bool:
-    """Whether a function makes something else of the rows of a table."""
+def with_column(rows: pa.Table, name: str, values: Iterable[Any] | pa.ChunkedArray) -> pa.Table:
+    """Rows with other values in a column, of the same type."""
+    place, field = rows.schema.get_field_index(name), rows.schema.field(name)
+    is_arrow = isinstance(values, pa.ChunkedArray)
+    return rows.set_column(place, field, values if is_arrow else pa.array(values, field.type))
+
+
+def changed(known: DeltaTable, change: Change) -> pa.Table | None:
+    """What a function makes of all rows of a table; None where that is no other rows."""
     rows = delta_rs_reader.read(known)
-    return not change(rows).equals(rows)
+    made = change(rows)
+    return None if made.equals(rows) else made
 
 
-def rewrite(
-    known: DeltaTable, properties: CommitProperties, *, table: Table, change: Change
+def overwrite(
+    known: DeltaTable, properties: CommitProperties, *, table: Table, rows: pa.Table, version: int
 ) -> None:
-    """Puts what a function makes of all rows in their place."""
+    """Puts rows in the place of those that the table had at a version. Raises CommitFailedError where it is
+    at another one by now."""
     from deltalake import write_deltalake
+    from deltalake.exceptions import CommitFailedError
 
-    rows = change(delta_rs_reader.read(known))
+    if known.version() != version:
+        raise CommitFailedError(f"{table.name} is no longer at version {version}")
+    fields = to_arrow_schema(table.schema)
     write_deltalake(
         known,
-        rows.cast(
-            pa.schema([to_arrow_schema(table.schema).field(name) for name in rows.schema.names])
-        ),
+        rows.cast(pa.schema([fields.field(name) for name in rows.schema.names])),
         mode="overwrite",
         schema_mode="merge",
         commit_properties=properties,

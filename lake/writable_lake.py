@@ -103,19 +103,15 @@ class WritableLake(Lake):
         return self.version(table)
 
     def replace(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> int:
-        """Puts the rows of a frame, which keep their `run_id` and `chunk`, in the place of all rows of a
-        table, ordered by chunk and once however often it is called; returns the version of the table. Raises
-        as `append`."""
+        """Puts rows, which keep their `run_id` and `chunk`, in the place of all rows of a table, by chunk and
+        once however often it is called; returns the version of the table. Raises as `append`."""
         number = self._commits.number(table, chunk)
         if number is not None:
-            _, size = self.log(table).size()
+            files = self._files_for(self.log(table).size()[1])
             rows = self._conform(frame, table, chunk, keep_origin=True)
-            rows = rows.repartitionByRange(self._files_for(size), "chunk")
+            rows = rows.repartitionByRange(files, "chunk").sortWithinPartitions("chunk")
             with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
-                place = self.files.uri(table.name)
-                rows.sortWithinPartitions("chunk").write.format("delta").mode("overwrite").save(
-                    place
-                )
+                rows.write.format("delta").mode("overwrite").save(self.files.uri(table.name))
         return self.version(table)
 
     def append_commit(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> TableCommit:
@@ -217,9 +213,11 @@ class WritableLake(Lake):
 
     def rewrite(self, table: Table, change: small_tables.Change, *, layer: str) -> None:
         """Puts what `change` makes of a small table's rows in their place, if it differs. Raises Busy."""
-        if small_tables.changes(self.log(table).table(), change):
+        known = self.log(table).table()
+        version, rows = known.version(), small_tables.changed(known, change)
+        if rows is not None:
             number = self._commits.number(table, NoChunk(layer)) if table.numbers else None
-            write = partial(small_tables.rewrite, table=table, change=change)
+            write = partial(small_tables.overwrite, table=table, rows=rows, version=version)
             self._commits.commit_small(table, write, number=number, layer=layer)
 
     # Removing rows and files

@@ -15,12 +15,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.catalog import Table, schema
 from lake.pseudonyms import KeyedHash, PhotoIds, PseudonymKind, Pseudonyms, halves
 from lake.readable_lake import Lake
+from lake.small_tables import with_column
 from privacy import tombstones
 from privacy.erasure.certificate_check import link_hash
 from privacy.erasure.erasure_request import ErasureRequest
@@ -100,25 +100,16 @@ def moved_frame(lake: Lake, table: Table, moves: Moves) -> DataFrame:
 
     bronze/photos must not have moved yet.
     """
-    rows = lake.read(table)
-    columns = schema(f"{_columns(table)}, {MOVED} string")
-    is_photos = table is catalog.PHOTOS
-    if "photo_id" in table.column_names and not is_photos:
+    rows, columns = lake.read(table), [*table.column_names]
+    if "photo_id" in columns and table is not catalog.PHOTOS:
         rows = rows.join(_ids(lake, moves), on="photo_id", how="left")
-    else:
-        rows = rows.withColumn(MOVED, F.lit(None).cast("string"))
+        columns.append(MOVED)
 
     def move(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield _moved(batch, moves, is_photos=is_photos)
+            yield _moved(batch, moves)
 
-    known = rows.select(*columns.fieldNames())
-    return known.mapInArrow(move, columns).drop(MOVED)
-
-
-def _columns(table: Table) -> str:
-    """Return the columns of a table as `schema` reads them."""
-    return f"run_id string, chunk bigint, {table.columns}"
+    return rows.select(*columns).mapInArrow(move, table.schema)
 
 
 def _ids(lake: Lake, moves: Moves) -> DataFrame:
@@ -134,19 +125,19 @@ def _ids(lake: Lake, moves: Moves) -> DataFrame:
     return photos.mapInArrow(move, schema(f"photo_id string, {MOVED} string"))
 
 
-def _moved(batch: pa.RecordBatch, moves: Moves, *, is_photos: bool) -> pa.RecordBatch:
-    """Return a batch with moved pseudonyms: those of subjects are many times the same."""
+def _moved(batch: pa.RecordBatch, moves: Moves) -> pa.RecordBatch:
+    """Return a batch with moved pseudonyms: those of subjects are many times the same.
+
+    The new ids of photos stand in the column MOVED, where there is one, or follow from rows of bronze/photos.
+    """
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    if "photo_id" in columns:
-        names = ("photo_id", "subject", "original") if is_photos else ("photo_id", MOVED)
-        rows = batch.select(list(names)).to_pylist()
-        if is_photos:
-            ids = [moves.photo_id(row) for row in rows]
-        else:
-            ids = [
-                row[MOVED] or moves.pseudonym(PseudonymKind.PHOTO, row["photo_id"]) for row in rows
-            ]
+    if MOVED in columns:
+        pairs = zip(columns.pop(MOVED).to_pylist(), columns["photo_id"].to_pylist(), strict=True)
+        ids = [new or moves.pseudonym(PseudonymKind.PHOTO, earlier) for new, earlier in pairs]
         columns["photo_id"] = pa.array(ids, pa.string())
+    elif "original" in columns:
+        rows = batch.select(["photo_id", "subject", "original"]).to_pylist()
+        columns["photo_id"] = pa.array(map(moves.photo_id, rows), pa.string())
     for name in KINDS.keys() & columns.keys():
         values = columns[name]
         new = {each: moves.pseudonym(KINDS[name], each) for each in pc.unique(values).to_pylist()}
@@ -154,14 +145,14 @@ def _moved(batch: pa.RecordBatch, moves: Moves, *, is_photos: bool) -> pa.Record
     if "path" in columns:
         paths = columns["path"].to_pylist()
         columns["path"] = pa.array(map(moves.stored_path, paths), pa.string())
-    return pa.RecordBatch.from_pydict(columns, batch.schema)
+    return pa.RecordBatch.from_pydict(columns, pa.schema([batch.schema.field(n) for n in columns]))
 
 
 def moved_tombstones(rows: pa.Table, pseudonyms: Pseudonyms) -> pa.Table:
     """Return rows of privacy/tombstones whose tombstones are those under the newest secret."""
     pairs = zip(rows["of"].to_pylist(), rows["tombstone"].to_pylist(), strict=True)
     moved = [moved_tombstone(pseudonyms, of, tombstone) for of, tombstone in pairs]
-    return _with(rows, "tombstone", moved)
+    return with_column(rows, "tombstone", moved)
 
 
 def moved_tombstone(pseudonyms: Pseudonyms, of: str, tombstone: str | None) -> str | None:
@@ -187,7 +178,7 @@ def moved_requests(
     no such rows. `ids` gives the new ids of photos by the earlier ones.
     """
     assert pseudonyms.earlier is not None
-    new_ids = ids({each for row in rows["photo_ids"].to_pylist() for each in row or () if each})
+    moved_ids = ids({each for row in rows["photo_ids"].to_pylist() for each in row or () if each})
     known = rows.to_pylist()
     own: list[tuple[int, ErasureRequest]] = []
     for place, request in enumerate(map(_request, known)):
@@ -196,26 +187,26 @@ def moved_requests(
         if request.is_authentic(pseudonyms.earlier.certificates):
             own.append((place, request))
         elif has_earlier_code and request.is_of_earlier_code:
-            known[place] |= _changes(_moved_request(request, pseudonyms, new_ids))
-    for place, request in _authenticated(own, pseudonyms, new_ids):
+            known[place] |= _changes(_moved_request(request, pseudonyms, moved_ids))
+    for place, request in _authenticated(own, pseudonyms, moved_ids):
         known[place] |= _changes(request)
     return pa.Table.from_pylist(known, rows.schema)
 
 
 def _moved_request(
-    request: ErasureRequest, pseudonyms: Pseudonyms, new_ids: Mapping[str, str]
+    request: ErasureRequest, pseudonyms: Pseudonyms, moved_ids: Mapping[str, str]
 ) -> ErasureRequest:
     """Return a request with its tombstone and ids of photos under the newest secret."""
     kind = PseudonymKind.PHOTO if request.of_photo else PseudonymKind.SUBJECT
     subject = request.subject and pseudonyms.moved_tombstone(kind, request.subject)
-    photos = frozenset(new_ids[each] for each in request.photo_ids)
+    photos = frozenset(moved_ids[each] for each in request.photo_ids)
     return replace(request, subject=subject, photo_ids=photos)
 
 
 def _authenticated(
     own: Iterable[tuple[int, ErasureRequest]],
     pseudonyms: Pseudonyms,
-    new_ids: Mapping[str, str],
+    moved_ids: Mapping[str, str],
 ) -> Iterator[tuple[int, ErasureRequest]]:
     """Yield authentic rows, each behind its place, with an HMAC under the newest secret.
 
@@ -229,7 +220,7 @@ def _authenticated(
         for earlier, newest in links.items():
             texts = [text.replace(earlier, newest) for text in texts]
         moved = replace(
-            _moved_request(request, pseudonyms, new_ids), acknowledged=tuple(texts)
+            _moved_request(request, pseudonyms, moved_ids), acknowledged=tuple(texts)
         ).authenticated(pseudonyms.certificates)
         links[link_hash(before, request)] = link_hash(now, moved)
         before, now = request.hmac or "", moved.hmac or ""
@@ -263,9 +254,3 @@ def new_ids(lake: Lake, moves: Moves, ids: Collection[str]) -> dict[str, str]:
     return {
         each: known.get(each) or moves.hashes[PseudonymKind.PHOTO](each.encode()) for each in ids
     }
-
-
-def _with(rows: pa.Table, name: str, values: Iterable[Any]) -> pa.Table:
-    """Return rows with other values in a column of texts."""
-    place = rows.schema.get_field_index(name)
-    return rows.set_column(place, rows.schema.field(name), [pa.array(values, pa.string())])

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from deltalake.exceptions import CommitFailedError
 
 from lake import catalog, delta_rs_reader, measured_values, small_tables
 from lake.chunks import Chunk, ChunkState
@@ -30,8 +31,9 @@ class Journals:
 
     def rewrite(self, table, change, *, layer):
         known = delta_rs_reader.delta_table(self.root, table)
-        if small_tables.changes(known, change):
-            small_tables.rewrite(known, None, table=table, change=change)
+        version, rows = known.version(), small_tables.changed(known, change)
+        if rows is not None:
+            small_tables.overwrite(known, None, table=table, rows=rows, version=version)
             self.commits.append(table)
 
 
@@ -146,3 +148,13 @@ def test_ops_runs_keeps_no_value_that_a_gate_observed():
     did.finish("blocked", error="few: observed 0.125.")
     run = SimpleNamespace(run_id="run", settings_hash="", code_revision="")
     assert "0.125" not in did.row(run)["error"]
+
+
+def test_a_row_that_came_meanwhile_is_not_overwritten(journals):
+    known = delta_rs_reader.delta_table(journals.root, catalog.DRIFT)
+    version, rows = known.version(), small_tables.changed(known, lambda rows: rows.slice(1))
+    journals.add(catalog.DRIFT, {"chunk": 9, "run_id": "run-9", "photos": 9})
+    known.update_incremental()
+    with pytest.raises(CommitFailedError):
+        small_tables.overwrite(known, None, table=catalog.DRIFT, rows=rows, version=version)
+    assert sorted(row["chunk"] for row in journals.records(catalog.DRIFT)) == [7, 8, 9]
