@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from conf.errors import BadInput, Busy, Refused
 from conf.secret_values import TOMBSTONE_KEYS
-from lake import pseudonyms
+from lake import secret_places
 from lake.pseudonyms import PhotoIdRule, Pseudonyms
 from lake.storage.folder import Folder
 from lake.subject_names import NameRule
@@ -56,12 +56,16 @@ def check_format(files: Folder) -> Mapping[str, Any] | None:
     """The values of lake.json; None where there is no lake yet. Raises BadInput for another format, and
     Refused while the lake moves to a new key: until then, its tables don't agree."""
     values = values_of(files)
-    if values and REKEY in values:
+    _refuse_half_way(files, values or {})
+    return values
+
+
+def _refuse_half_way(files: Folder, values: Mapping[str, Any]) -> None:
+    if REKEY in values:
         raise Refused(
             f"The lake {files.root} is half way to a new key, and its tables don't agree until it is there; "
             f"run the same rekey command again."
         )
-    return values
 
 
 def values_of(files: Folder) -> Mapping[str, Any] | None:
@@ -96,24 +100,35 @@ def pseudonyms_of(
     key is not named that the lake had before, or of a lake whose tombstones were imported, BadSettings.
     """
     values = values_of(files) if is_moving else check_format(files)
-    known = pseudonyms.load(subjects.key, lake=files.root, make=values is None)
+    known = secret_places.load(subjects.key, lake=files.root, make=values is None)
     if values is None:
         names = NameRule.of_settings(case=subjects.case, plain_keys=subjects.plain_keys)
         return replace(known, names=names)
-    wrong_key = Refused(
-        f"The lake {files.root} was made with another key than subjects.key names, or has got a new one "
-        f"since (rekey): pseudonyms would not match; give the key that it has."
-    )
     has_moved = EARLIER in values
-    if not has_moved and values["key"] != known.fingerprint:
-        raise wrong_key
+    if not has_moved:
+        _check_key(files, values, known)
     needs_others = has_moved or values.get(IMPORTED)
     others = others_by_key(subjects, lake=files.root) if needs_others else {}
     own = {IMPORTED: (), **values, "key": known.fingerprint, "names": values.get("names")}
     [found] = of_records([own], {known.fingerprint: known} | others)
-    if has_moved and values["key"] != fingerprint(found):
-        raise wrong_key
+    _check_key(files, values, found)
     return replace(found, photo_id_rule=PhotoIdRule(values.get(PHOTO_IDS, PhotoIdRule.PLAIN)))
+
+
+def check_key(files: Folder, known: Pseudonyms) -> None:
+    """Raise Refused where a lake has another key than that of the pseudonyms `known`, or is on its way to
+    one: whoever reads without a lease asks once more when the reading is over."""
+    values = check_format(files)
+    if values is not None:
+        _check_key(files, values, known)
+
+
+def _check_key(files: Folder, values: Mapping[str, Any], known: Pseudonyms) -> None:
+    if values["key"] != fingerprint(known):
+        raise Refused(
+            f"The lake {files.root} was made with another key than subjects.key names, or has got a new one "
+            f"since (rekey): pseudonyms would not match; give the key that it has."
+        )
 
 
 def fingerprint(known: Pseudonyms) -> str:
@@ -127,11 +142,11 @@ def fingerprint(known: Pseudonyms) -> str:
 def others_by_key(subjects: SubjectSettings, *, lake: str) -> dict[str, Pseudonyms]:
     """Return pseudonyms under the secrets that `subjects.tombstone_keys` names, by their fingerprints.
 
-    Raises as `lake.pseudonyms.load`.
+    Raises as `lake.secret_places.load`.
     """
     places = subjects.tombstone_keys
     known = (
-        pseudonyms.load(each, lake=lake, make=False, setting=TOMBSTONE_KEYS) for each in places
+        secret_places.load(each, lake=lake, make=False, setting=TOMBSTONE_KEYS) for each in places
     )
     return {each.fingerprint: each for each in known}
 
@@ -169,13 +184,20 @@ def record_of(known: Pseudonyms) -> dict[str, Any]:
     } | earlier
 
 
-def _change(files: Folder, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+def _change(
+    files: Folder,
+    change: Callable[[dict[str, Any]], Mapping[str, Any]],
+    *,
+    is_moving: bool = False,
+) -> None:
     """Put what a function makes of the values of lake.json in their place. Raises Busy where another process
-    changed them meanwhile, and as `check_format`."""
+    changed them meanwhile, and, not with `is_moving`, Refused while the lake moves to a new key."""
     known = files.read(NAME)
-    values = values_of(files)
-    content = json.dumps(change(dict(values or {}))).encode()
-    if not files.swap(NAME, content, expected=known):
+    assert known is not None
+    values = json.loads(known)
+    if not is_moving:
+        _refuse_half_way(files, values)
+    if not files.swap(NAME, json.dumps(change(values)).encode(), expected=known):
         raise Busy(f"Another process changed {NAME} of the lake {files.root} meanwhile; run again.")
 
 
@@ -187,7 +209,6 @@ def with_imported(files: Folder, known: Pseudonyms, others: Iterable[Pseudonyms]
         return known
     changed = replace(known, imported=(*known.imported, *new))
     records = list(map(record_of, changed.imported))
-    check_format(files)
     _change(files, lambda values: {**values, IMPORTED: records})
     return changed
 
@@ -200,7 +221,6 @@ def with_plain_keys(files: Folder, known: Pseudonyms, keys: Iterable[str]) -> Ps
     names = known.names.with_plain_keys(keys)
     if names == known.names:
         return known
-    check_format(files)
     _change(files, lambda values: {**values, "names": names.record()})
     return replace(known, names=names)
 
@@ -225,7 +245,6 @@ def begin_rekey(files: Folder, record: Mapping[str, Any]) -> None:
         made_as = values.get(MADE_AS, values["format"])
         return {**values, "format": FORMAT, MADE_AS: made_as, REKEY: dict(record)}
 
-    check_format(files)
     _change(files, begun)
 
 
@@ -239,7 +258,7 @@ def finish_rekey(files: Folder, known: Pseudonyms, record: Mapping[str, Any]) ->
         rule = {PHOTO_IDS: known.photo_id_rule.value}
         return {**values, **rule, **record_of(known), "key": fingerprint(known)}
 
-    _change(files, finished)
+    _change(files, finished, is_moving=True)
 
 
 def write(files: Folder, *, pseudonyms: Pseudonyms) -> None:

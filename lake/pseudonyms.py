@@ -18,13 +18,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from conf.secret_values import SUBJECT_KEY
-from lake import secret_places
 from lake.subject_names import NameRule
 
 
@@ -140,8 +138,8 @@ class Pseudonyms:
         return self.earlier.has_taken(other.earlier) and other.earlier.has_taken(self.earlier)
 
     def has_taken(self, exporter: Pseudonyms) -> bool:
-        """Return whether every tombstone of a lake that these pseudonyms are of, or will have by an import,
-        is known by these pseudonyms: they are the same, or were imported under this secret or before."""
+        """Return whether the tombstones of another lake, and those that it has imported, are known here: they
+        are the same, or were imported under this secret or an earlier one."""
         if exporter in self.imported:
             return True
         if self.makes_tombstones_of(exporter) and set(exporter.imported) <= set(self.imported):
@@ -279,18 +277,3 @@ def halves(tombstone: str) -> tuple[str, str]:
     """Return both halves of the tombstone of one photo of a subject. The second half of any other tombstone
     is empty."""
     return tombstone[:64], tombstone[64:]
-
-
-def load(
-    reference: str,
-    *,
-    lake: str,
-    make: bool,
-    setting: str = SUBJECT_KEY,
-    environment: Mapping[str, str] = os.environ,
-) -> Pseudonyms:
-    """Return the pseudonyms under the secret that `reference` names. Raises as `lake.secret_places.load`."""
-    secret = secret_places.load(
-        reference, lake=lake, make=make, setting=setting, environment=environment
-    )
-    return Pseudonyms(secret)

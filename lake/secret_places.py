@@ -10,6 +10,7 @@ from pathlib import Path
 from conf.errors import BadInput, BadSettings, Refused
 from conf.secret_values import SUBJECT_KEY
 from lake import aws
+from lake.pseudonyms import Pseudonyms
 from lake.storage.addresses import is_s3, within
 
 SMALLEST = 16
@@ -23,8 +24,8 @@ def load(
     make: bool,
     setting: str = SUBJECT_KEY,
     environment: Mapping[str, str] = os.environ,
-) -> bytes:
-    """Return the secret that `reference`, a value of a `setting`, names.
+) -> Pseudonyms:
+    """Return the pseudonyms under the secret that `reference`, a value of a `setting`, names.
 
     A reference is `env:NAME`, `aws-secret:ARN`, or `file:PATH` with `{lake}` for the lake's root. With
     `make`, which says that the lake is new, a key file that doesn't exist is made with mode 0600. Raises
@@ -51,7 +52,7 @@ def load(
         )
     if len(secret) < SMALLEST:
         raise BadInput(f"{setting}: {reference} has under {SMALLEST} bytes; use a longer secret.")
-    return secret
+    return Pseudonyms(secret)
 
 
 def key_file(reference: str, *, lake: str) -> Path | None:

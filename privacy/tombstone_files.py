@@ -8,7 +8,7 @@ therefore it needs the exporting lake's key for as long as it has the tombstones
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -16,7 +16,7 @@ from typing import Any
 
 from conf.errors import BadInput, Inconsistent
 from conf.settings import SubjectSettings
-from lake import catalog, fault_points, lake_format, pseudonyms
+from lake import catalog, fault_points, lake_format, secret_places
 from lake.chunks import NoChunk
 from lake.enums import ERASE
 from lake.pseudonyms import Pseudonyms, halves
@@ -102,8 +102,9 @@ def take_in(
     out. Raises Busy.
     """
     exporter = file.exporter
-    others = exporter.imported if known.makes_tombstones_of(exporter) else (exporter,)
-    others = () if known.has_taken(exporter) else others
+    others: Sequence[Pseudonyms] = ()
+    if not known.has_taken(exporter):
+        others = exporter.imported if known.makes_tombstones_of(exporter) else [exporter]
     records = lake.records(catalog.TOMBSTONES)
     held = {_key(row): row for row in records}
     lifts = _lifts(records)
@@ -172,7 +173,7 @@ def _own(files: Folder, subjects: SubjectSettings) -> Pseudonyms | None:
     if lake_format.is_made(files):
         return lake_format.pseudonyms_of(files, subjects)
     try:
-        return pseudonyms.load(subjects.key, lake=files.root, make=False)
+        return secret_places.load(subjects.key, lake=files.root, make=False)
     except BadInput:
         return None
 

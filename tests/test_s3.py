@@ -17,7 +17,7 @@ from cli.commands.erase import verify
 from conf.errors import BadInput, LeftBehind
 from conf.settings import Settings
 from gold import model_reader
-from lake import aws, catalog, fault_points, lease, pseudonyms
+from lake import aws, catalog, fault_points, lease, secret_places
 from lake.delta_log import TAKEOVER
 from lake.enums import ERASE, ErasureMode
 from lake.lease import Holder
@@ -135,7 +135,7 @@ def test_two_days_in_s3_are_as_on_a_disk(at, samples_lake, real_photos):
     root = place.settings.paths.lake
     version = model_reader.pca(root)
     assert version.project(np.stack(list(later.values()), dtype=np.float32)).shape[0] == len(later)
-    own = pseudonyms.load(place.settings.subjects.key, lake=root, make=False)
+    own = secret_places.load(place.settings.subjects.key, lake=root, make=False)
     answer = Auditor(place.files, own).answer(AuditQuestion(subject="zoe"))
     found = {finding.table: finding for finding in answer.findings}
     assert found[catalog.PHOTOS.name].status is HoldingStatus.HELD
@@ -282,7 +282,9 @@ def test_an_erasure_leaves_no_version_of_a_person(at, tmp_path):
 
 def embeddings_of(place, subject):
     """The photos of a subject that are embedded."""
-    pseudonym = pseudonyms.load(place.settings.subjects.key, lake="", make=False).subject(subject)
+    pseudonym = secret_places.load(place.settings.subjects.key, lake="", make=False).subject(
+        subject
+    )
     rows = place.lake.read(catalog.EMBEDDINGS).where(f"subject = '{pseudonym}'").collect()
     return {row["photo_id"] for row in rows}
 

@@ -40,9 +40,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     if asked.subject is not None:
         near = near_names.told(files.root, settings.paths.landing, asked.subject, keys)
         answer = replace(answer, near=near)
-    lake_format.pseudonyms_of(
-        files, settings.subjects
-    )  # a lake that moved meanwhile has other ones
+    lake_format.check_key(files, keys)
     audit_table.show(console, answer)
     name = audit_log.record(files, answer, pseudonyms=keys)
     say(console, f"recorded as {files.uri(f'{audit_log.FOLDER}/{name}.json')}")

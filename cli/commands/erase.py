@@ -129,7 +129,7 @@ def verify(lake: Lake, settings: Settings, console: Console, name: str, *, deep:
         )
     search = matcher_of(keys, erasure, holding)
     result = verification.verify(lake, settings, erasure, search, deep=deep)
-    lake_format.pseudonyms_of(lake.files, settings.subjects)  # a lake that moved has other ones
+    lake_format.check_key(lake.files, keys)
     if certificates.made_before:
         names = ", ".join(certificates.made_before)
         say(console, f"made before certificates were authenticated: {names}.")

@@ -12,7 +12,7 @@ from cli.lake_access import existing_lake, writing
 from cli.output.sentences import say
 from cli.step_runner import recorded
 from conf.settings import Settings
-from lake import lake_format, pseudonyms
+from lake import lake_format, secret_places
 from privacy import rekey
 from privacy.erasure import certificate
 
@@ -25,7 +25,7 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     files = existing_lake(settings)
     lake_format.pseudonyms_of(files, settings.subjects, is_moving=True)
     is_new = lake_format.rekey_of(files) is None
-    new = pseudonyms.load(words.new_key, lake=files.root, make=is_new, setting=OPTION)
+    new = secret_places.load(words.new_key, lake=files.root, make=is_new, setting=OPTION)
     with writing(settings, console, is_moving=True) as context:
         context = replace(context, pseudonyms=rekey.under(context.pseudonyms, new))
         with recorded(context, "rekey") as step:

@@ -32,7 +32,7 @@ def export(name: str, settings: Settings, console: Console) -> None:
     keys = lake_format.pseudonyms_of(files, settings.subjects)
     with reading(settings, console) as lake:
         content, count = tombstone_files.exported(lake, keys, now=datetime.now(UTC))
-    lake_format.pseudonyms_of(files, settings.subjects)  # a lake that moved has other ones
+    lake_format.check_key(files, keys)
     try:
         Path(name).write_bytes(content)
     except OSError as error:

@@ -254,9 +254,7 @@ def photo_named(root: str, text: str) -> str:
     rows = delta_rs_reader.rows(root, catalog.ERASURES, columns=["photo_ids"])
     known = {photo_id for row in rows for photo_id in row["photo_ids"] or ()}
     objects = delta_rs_reader.delta_table(root, catalog.OBJECTS)
-    near = text[
-        : identifiers.SHORTEST
-    ]  # those of one beginning are enough for an error to name one of
+    near = text[: identifiers.SHORTEST]  # enough for an error to name one that begins so
     for batch in delta_rs_reader.batches(objects, columns=["photo_id"]):
         known |= {each for each in batch.column(0).to_pylist() if each and each.startswith(near)}
     known |= StagedRows(folder(root)).photo_ids(near)

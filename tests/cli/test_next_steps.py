@@ -10,7 +10,7 @@ from rich.console import Console
 from cli.output import next_steps, places
 from cli.parser import parse
 from conf.settings import Settings
-from lake import pseudonyms, secret_places
+from lake import secret_places
 
 
 def shown(*words, program="run.py", monkeypatch):
@@ -35,7 +35,7 @@ def test_the_key_file_that_must_not_be_lost_is_named(tmp_path):
     words = parse(["--layer", "all"])
     next_steps.show(Console(file=printed, width=80), words, key_file=key_file)
     line, head, *_ = printed.getvalue().splitlines()
-    pseudonyms.load(settings.subjects.key, lake=settings.paths.lake, make=True)
+    secret_places.load(settings.subjects.key, lake=settings.paths.lake, make=True)
     assert key_file.is_file()
     assert f"key of this lake is in {key_file}: keep a copy of it" in line
     assert head == "Try next:"

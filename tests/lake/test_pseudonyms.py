@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from conf.errors import BadInput, BadSettings, Refused
-from lake import pseudonyms
+from lake import secret_places
 from lake.pseudonyms import PseudonymKind, Pseudonyms
 
 SECRET = b"0123456789abcdef"
@@ -14,10 +14,10 @@ SECRET = b"0123456789abcdef"
 
 def test_a_key_file_is_made_once_and_for_its_owner_alone(tmp_path):
     lake = str(tmp_path / "lake")
-    made = pseudonyms.load("file:{lake}.key", lake=lake, make=True)
+    made = secret_places.load("file:{lake}.key", lake=lake, make=True)
     path = tmp_path / "lake.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert pseudonyms.load("file:{lake}.key", lake=lake, make=False) == made
+    assert secret_places.load("file:{lake}.key", lake=lake, make=False) == made
 
 
 def test_pseudonyms_differ_by_purpose_name_and_key():
@@ -64,14 +64,14 @@ def test_names_that_are_no_unicode_have_pseudonyms():
 )
 def test_bad_keys_are_refused(tmp_path, reference, error, message):
     with pytest.raises(error, match=message):
-        pseudonyms.load(
+        secret_places.load(
             reference, lake=str(tmp_path / "lake"), make=True, environment={"SHORT": "abc"}
         )
 
 
 def test_a_missing_key_of_a_lake_that_exists_is_not_made_anew(tmp_path):
     with pytest.raises(BadInput, match="is missing; put back the one"):
-        pseudonyms.load("file:{lake}.key", lake=str(tmp_path / "lake"), make=False)
+        secret_places.load("file:{lake}.key", lake=str(tmp_path / "lake"), make=False)
     assert list(tmp_path.iterdir()) == []
 
 

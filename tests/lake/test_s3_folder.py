@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from conf.errors import BadInput, BadSettings, Busy
-from lake import aws, lease, pseudonyms
+from lake import aws, lease, secret_places
 from lake.storage import s3_requests
 from lake.storage.folder import StoredKind
 from lake.storage.locate import folder
@@ -225,14 +225,14 @@ def test_the_key_comes_from_a_secret(s3):
     made = aws.client("secretsmanager", "eu-west-3").create_secret(
         Name="subjects", SecretString="0123456789abcdef\n"
     )
-    found = pseudonyms.load(f"aws-secret:{made['ARN']}", lake="s3://b/lake", make=True)
+    found = secret_places.load(f"aws-secret:{made['ARN']}", lake="s3://b/lake", make=True)
     assert found.secret == b"0123456789abcdef"
     absent = made["ARN"].replace("subjects", "others")
     with pytest.raises(BadInput, match="the secret others"):
-        pseudonyms.load(f"aws-secret:{absent}", lake="s3://b/lake", make=True)
+        secret_places.load(f"aws-secret:{absent}", lake="s3://b/lake", make=True)
 
 
 @pytest.mark.parametrize("reference", ["aws-secret:name", "file:{lake}.key"])
 def test_keys_that_a_lake_in_s3_can_not_have(reference):
     with pytest.raises(BadSettings, match=r"whole ARN|can't lie beside a lake in S3"):
-        pseudonyms.load(reference, lake="s3://bucket/lake", make=True)
+        secret_places.load(reference, lake="s3://bucket/lake", make=True)

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from bronze.samples.sample_photos import write_samples
 from conf.errors import BadInput
 from gold import embedding_removal
-from lake import catalog, pseudonyms
+from lake import catalog, secret_places
 from lake.storage.local_folder import LocalFolder
 from privacy.audit import audit_log
 from privacy.audit.auditor import Auditor
@@ -26,7 +26,7 @@ HELD_IN = ("bronze/objects", "bronze/photos", "silver/embeddings", "gold/feature
 
 
 def auditor(place):
-    held = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False)
+    held = secret_places.load(place.settings.subjects.key, lake=place.files.root, make=False)
     return Auditor(place.files, held)
 
 

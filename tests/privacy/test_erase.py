@@ -20,7 +20,7 @@ from conf.errors import BadInput, LeftBehind, Pending
 from gold import model_reader, model_versions, pca
 from gold.moments import Moments
 from gold.retire_extractor import retire
-from lake import catalog, fault_points, pseudonyms
+from lake import catalog, fault_points, secret_places
 from lake.enums import ERASE, POSSIBLY_FITTED_PREFIX, ErasureState
 from privacy import tombstones
 from privacy.audit.auditor import Auditor
@@ -157,7 +157,7 @@ def test_everybody_else_is_as_before_and_the_sums_agree(done):
 
 
 def test_the_audit_says_erased_and_by_which_certificate(done):
-    own = pseudonyms.load(done.settings.subjects.key, lake=done.files.root, make=False)
+    own = secret_places.load(done.settings.subjects.key, lake=done.files.root, make=False)
     for question in (
         AuditQuestion(subject=SUBJECT),
         AuditQuestion(photo=sorted(done.photo_ids)[0]),
@@ -170,7 +170,7 @@ def test_the_audit_says_erased_and_by_which_certificate(done):
 
 
 def test_an_audit_of_a_version_before_can_not_tell_any_more(done, held):
-    own = pseudonyms.load(done.settings.subjects.key, lake=done.files.root, make=False)
+    own = secret_places.load(done.settings.subjects.key, lake=done.files.root, make=False)
     for place, status in ((held, HoldingStatus.HELD), (done, HoldingStatus.OUT_OF_RETENTION)):
         question = AuditQuestion(subject=SUBJECT, table=catalog.PHOTOS, version=1)
         [found] = Auditor(place.files, own).answer(question).findings
@@ -451,9 +451,9 @@ def test_nothing_is_certified_while_something_is_left(done):
 
 
 def pseudonym(place, name):
-    return pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(
-        name
-    )
+    return secret_places.load(
+        place.settings.subjects.key, lake=place.files.root, make=False
+    ).subject(name)
 
 
 def test_what_cannot_be_listed_is_not_clean(done, monkeypatch):
@@ -499,7 +499,7 @@ def test_deferred_waits_for_the_retention_and_the_next_run_finishes(held, tmp_pa
         verify(place.lake, place.settings, place.console, REQUEST, deep=False)
     with pytest.raises(Pending):
         erased(place, mode="deferred")
-    own = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False)
+    own = secret_places.load(place.settings.subjects.key, lake=place.files.root, make=False)
     answer = Auditor(place.files, own).answer(AuditQuestion(subject=SUBJECT))
     assert {found.status for found in answer.findings} <= {
         HoldingStatus.ERASED,
@@ -543,7 +543,7 @@ def test_on_the_command_line(done, command):
     told = "erasing the subject nobody-here: request request-3, a new one, mode deferred."
     assert told in out
     assert "certificate" in out
-    key = pseudonyms.load(done.settings.subjects.key, lake=done.files.root, make=False)
+    key = secret_places.load(done.settings.subjects.key, lake=done.files.root, make=False)
     stone = key.tombstone(key.subject("nobody-here"))
     assert stone in tombstones.holding(done.lake)
     assert command(*words(done, "erase", "--verify", "request-3"))[0] == 0

@@ -9,7 +9,7 @@ import pytest
 
 import run
 from bronze.samples.sample_photos import write_samples
-from lake import pseudonyms
+from lake import secret_places
 from tests.support.canary import MARKER, SUBJECT, jpeg, places, send, slices
 from tests.support.processes import STARTS, wait_for
 
@@ -50,7 +50,9 @@ def test_a_killed_run_and_an_erasure_leave_nothing(started, tmp_path):
     wait_for(tmp_path / "lake", "staging/silver-*/embedded/_delta_log/*.json", killed)
     os.killpg(killed.pid, 9)
     killed.wait()
-    own = pseudonyms.load(f"file:{tmp_path / 'lake.key'}", lake=str(tmp_path / "lake"), make=False)
+    own = secret_places.load(
+        f"file:{tmp_path / 'lake.key'}", lake=str(tmp_path / "lake"), make=False
+    )
     needles.append(own.subject(SUBJECT).encode())
     where = {path.split("/")[0] for path, _ in places(needles, tmp_path)}
     assert {"landing", "lake"} <= where

@@ -15,7 +15,7 @@ from cli.commands.rekey import run as rekey_command
 from cli.lake_access import writing
 from cli.parser import parse
 from conf.errors import BadInput, Inconsistent, Pending, Refused
-from lake import catalog, lake_format, pseudonyms
+from lake import catalog, lake_format, secret_places
 from lake.enums import ERASE, ErasureMode, ErasureState, Outcome
 from lake.pseudonyms import PhotoIdRule
 from privacy import moved_rows, rekey, tombstones
@@ -87,7 +87,7 @@ def moving(place, name="next"):
     place._new_screen()
     with writing(place.settings, place.console, is_moving=True) as context:
         reference = f"file:{{lake}}.{name}.key"
-        new = pseudonyms.load(reference, lake=place.files.root, make=True)
+        new = secret_places.load(reference, lake=place.files.root, make=True)
         keys = rekey.under(context.pseudonyms, new)
         yield replace(context, pseudonyms=keys).step("rekey")
 

@@ -8,8 +8,9 @@ import pytest
 
 from conf.errors import Busy, Refused
 from conf.settings import Settings
-from lake import catalog, lake_format, pseudonyms
+from lake import catalog, lake_format, secret_places
 from lake.enums import REKEY
+from lake.pseudonyms import Pseudonyms
 from privacy import moved_rows, rekey, tombstones
 from tests.support.tombstone_lakes import NOW, TombstoneLake
 
@@ -44,7 +45,7 @@ class Moving(TombstoneLake):
 
     def move(self, name):
         place = f"file:{self.root}.{name}"
-        new = pseudonyms.load(place, lake=str(self.root), make=True)
+        new = secret_places.load(place, lake=str(self.root), make=True)
         known = rekey.under(self.keys, new)
         record = {"to": known.fingerprint}
         lake_format.begin_rekey(self.files, record)
@@ -162,7 +163,7 @@ def test_a_lake_json_that_lost_the_earlier_key_is_refused(first):
 
 
 def test_only_who_began_a_move_ends_it(first):
-    known = rekey.under(first.keys, pseudonyms.Pseudonyms(b"another secret of it"))
+    known = rekey.under(first.keys, Pseudonyms(b"another secret of it"))
     lake_format.begin_rekey(first.files, {"to": "one"})
     before = first.files.read(lake_format.NAME)
     with pytest.raises(Refused, match="half way"):

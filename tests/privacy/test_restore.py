@@ -14,7 +14,7 @@ from cli.parser import parse
 from cli.step_runner import run_steps
 from conf.errors import BadInput, Pending
 from gold import gold_layer, model_versions, moments_table
-from lake import catalog, pseudonyms
+from lake import catalog, secret_places
 from lake.chunks import ChunkState
 from lake.enums import GOLD, RESTORE
 from lake.pseudonyms import Pseudonyms
@@ -141,9 +141,9 @@ def test_a_second_restore_finds_nothing_and_a_withdrawn_chunk_stays_away(grown, 
 def test_erased_rows_do_not_come_back(grown, place, command):
     """Neither before their files are due, when the versions can still be read, nor once the tombstone was
     lifted."""
-    who = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False).subject(
-        SUBJECT
-    )
+    who = secret_places.load(
+        place.settings.subjects.key, lake=place.files.root, make=False
+    ).subject(SUBJECT)
     photos = place.lake.records(catalog.PHOTOS, columns=["photo_id", "subject"])
     own = {row["photo_id"] for row in photos if row["subject"] == who}
     assert len(own) == 3

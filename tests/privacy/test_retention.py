@@ -13,7 +13,7 @@ from cli.step_runner import recorded
 from conf.errors import BadSettings, LeftBehind, Pending
 from conf.settings import Settings
 from gold import moments_table
-from lake import catalog, pseudonyms
+from lake import catalog, secret_places
 from lake.catalog import Table
 from lake.enums import RESTORE, RETAIN, ErasureState
 from lake.stop_signals import Stopped
@@ -148,7 +148,7 @@ def test_one_that_dies_goes_on(place):
 
 
 def test_journals_and_records_of_audits_have_their_age(place):
-    own = pseudonyms.load(place.settings.subjects.key, lake=place.files.root, make=False)
+    own = secret_places.load(place.settings.subjects.key, lake=place.files.root, make=False)
     answer = Auditor(place.files, own).answer(AuditQuestion(subject="anna"))
     name = audit_log.record(place.files, answer, pseudonyms=own)
     assert abs(audit_log.asked_at(name) - answer.asked_at) < timedelta(seconds=1)
