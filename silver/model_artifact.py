@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import ModelSettings
+from lake.isolated_process import import_path
 from lake.working_files import own_folder
 from silver import extractors, litert_conversion
 
@@ -68,7 +69,7 @@ class Conversion:
         with self._file("log").open("wb") as log:
             self._process = Popen(
                 [*words, self._folder.name],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(_import_path())},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(import_path())},
                 stdin=PIPE,
                 stdout=log,
                 stderr=log,
@@ -102,13 +103,6 @@ class Conversion:
 
 class ConversionFailed(Exception):
     """A conversion ended by something that nobody foresaw, which the note tells."""
-
-
-def _import_path() -> list[str]:
-    """Return where this process finds modules, this project among them."""
-    code = str(Path(__file__).parents[1])
-    found = [path for path in sys.path if path]
-    return found if code in found else [code, *found]
 
 
 def _end(process: Popen[bytes], folder: TemporaryDirectory[str]) -> None:

@@ -1,0 +1,299 @@
+"""Work on bytes of strangers in a process that has nothing else, so that hostile bytes cost one photo.
+
+The child (`isolated_work`) is a new Python with an empty environment. It has no secret of its parent in
+its memory, no descriptor but its own, no files, no network where the kernel can take it away, and a limit
+on its memory. It is kept until a photo crashes it or makes it hang, because its start costs as much as a
+hundred photos. Photos go to the child in shared memory, several at a time, because each change of process
+costs a cold cache; what it makes of them comes back in shared memory. This module doesn't use Spark.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from lake.isolated_work import (
+    AHEAD,
+    ANSWER,
+    DONE,
+    NO_MEMORY,
+    RAISED,
+    READY,
+    REQUEST,
+    IsolatedWork,
+)
+from lake.shared_memory import SharedMemory
+
+AHEAD_BYTES = 1 << 20
+"""The child gets further photos at once while those before have fewer bytes than this."""
+
+START_SECONDS = 120.0
+"""The seconds that a child may take to load what it needs: a third of one where the machine is idle."""
+
+START = "import sys; sys.path[:] = sys.argv[4:]; from lake.isolated_work import main; main()"
+
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""The child's environment: a library of linear algebra would start a thread for each core. Of the parent's it
+has `LD_LIBRARY_PATH` alone, by which some Pythons find their own library."""
+
+
+class FailureKind(Enum):
+    """What a photo did to the child."""
+
+    CRASHED = "crashed"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+
+
+class Failure(NamedTuple):
+    """A photo that the child could not work on. `detail` quotes nothing of it."""
+
+    kind: FailureKind
+    detail: str
+
+
+class WorkDone(NamedTuple):
+    """What the work made of a photo: a text, and bytes."""
+
+    text: str
+    made: bytes
+
+
+@dataclass(frozen=True)
+class ProcessLimits:
+    """Limits on the work on one photo: the bytes of it that the child gets at most, the seconds, and the
+    bytes of memory that the child may take beyond those that it takes without a photo."""
+
+    max_bytes: int
+    seconds: float
+    memory: int
+
+
+class _Child(NamedTuple):
+    """The child process and the socket to it.
+
+    The parent sends the lengths of the photos in the inbox. It sends nothing more until the child has
+    answered each of them.
+    """
+
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+
+
+class IsolatedProcess:
+    """Works on photos, one after another, in a child process that is replaced when it fails."""
+
+    def __init__(self, work: IsolatedWork, *, limits: ProcessLimits, most_made: int) -> None:
+        """Start the child. `most_made` are the most bytes that the work makes of `AHEAD` photos.
+
+        Raises OSError where no process can be started.
+        """
+        self.work, self.limits = work, limits
+        # Its pages take memory only once they are written: as much as the largest photos so far.
+        self._inbox = SharedMemory(AHEAD_BYTES + limits.max_bytes + 1)
+        self._outbox = SharedMemory(most_made)
+        self._read = 0  # the bytes of the outbox that were read since the last request
+        self._child: _Child | None = None
+        self._is_ready = False
+        self.shares = ""
+        """What the child could not give up of its parent's rights; empty before its first answer."""
+        self._start()
+
+    def answers(self, photos: Iterable[bytes | memoryview]) -> Generator[WorkDone | Failure]:
+        """Yield what the work makes of each photo, or its failure, in order.
+
+        The caller closes the generator where it doesn't exhaust it. A photo that kills the child, or over
+        which the work raises an error, is `CRASHED`; one that takes longer than `limits.seconds` is a
+        `TIMEOUT`, and one that needs more than `limits.memory` is `MEMORY`. Of a photo longer than
+        `limits.max_bytes` the work gets the first bytes, which are still more than those. Raises OSError
+        where no process can be started.
+        """
+        waiting = iter(photos)
+        batch = self._next_batch(waiting)
+        try:
+            self._send(batch)
+            while batch:
+                answer = self._received()
+                batch = batch[1:]
+                if self._child is None or not batch:
+                    batch = batch or self._next_batch(waiting)
+                    self._send(batch)
+                yield answer
+                if batch and self._child is None:  # the caller could not use the answer
+                    self._send(batch)
+        finally:
+            if batch:
+                self.close()
+
+    def close(self) -> int:
+        """End the child, if there is one, and return its exit code, which is negative for a signal."""
+        if self._child is None:
+            return 0
+        child, self._child = self._child, None
+        child.channel.close()
+        child.process.kill()
+        return child.process.wait()
+
+    def _next_batch(self, waiting: Iterator[bytes | memoryview]) -> list[bytes | memoryview]:
+        """Return the photos that the child gets at once."""
+        batch: list[bytes | memoryview] = []
+        size = 0
+        while len(batch) < AHEAD and size < AHEAD_BYTES:
+            photo = next(waiting, None)
+            if photo is None:
+                break
+            batch.append(photo[: self.limits.max_bytes + 1])
+            size += len(batch[-1])
+        return batch
+
+    def _send(self, batch: list[bytes | memoryview]) -> None:
+        """Send photos to a child without work."""
+        end = 0
+        for photo in batch:
+            self._inbox.memory[end : end + len(photo)] = photo
+            end += len(photo)
+        self._read = 0
+        lengths = list(map(len, batch))
+        if batch and not self._notify(lengths):
+            # A child that had no work was ended by something else than a photo, such as a lack of
+            # memory. If the new child is ended too, `_received` notices it.
+            self.close()
+            self._notify(lengths)
+
+    def _notify(self, lengths: list[int]) -> bool:
+        """Tell the child of the photos in the inbox, and return whether there is a child to tell."""
+        child = self._child or self._start()
+        if not self._is_ready:
+            self._await(child)
+        padding = [0] * (AHEAD - len(lengths))
+        try:
+            child.channel.sendall(REQUEST.pack(len(lengths), *lengths, *padding))
+        except OSError:
+            return False
+        return True
+
+    def _received(self) -> WorkDone | Failure:
+        """Return the answer to the next photo. Ends the child if it hangs or is dead."""
+        assert self._child
+        # The clock starts here, when the parent has nothing else to do. The child began this photo with its
+        # last answer or earlier, so it always has the full time. An answer that it gave while the parent was
+        # busy is there at once.
+        try:
+            sign, length, text = _frame(self._child.channel, self.limits.seconds)
+        except TimeoutError:
+            self.close()
+            detail = f"not done within {self.limits.seconds:g} seconds"
+            return Failure(FailureKind.TIMEOUT, detail)
+        except OSError:
+            with suppress(subprocess.TimeoutExpired):
+                self._child.process.wait(1)  # it closed its end of the socket, and is about to end
+            return Failure(FailureKind.CRASHED, _death(self.close()))
+        if sign == NO_MEMORY:
+            detail = f"needs more than {self.limits.memory:,} bytes of memory"
+            return Failure(FailureKind.MEMORY, detail)
+        if sign == RAISED:
+            return Failure(FailureKind.CRASHED, text)
+        start, self._read = self._read, self._read + length
+        if sign != DONE or self._read > len(self._outbox.memory):
+            self.close()
+            return Failure(FailureKind.CRASHED, "its process gave an answer that makes no sense")
+        return WorkDone(text, self._outbox.memory[start : self._read])
+
+    def _start(self) -> _Child:
+        """Start a child, which gets ready meanwhile, and return it."""
+        ours, theirs = socket.socketpair()
+        inherited = [theirs.fileno(), self._inbox.descriptor, self._outbox.descriptor]
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", START, *map(str, inherited), *import_path()],
+                env=ENVIRONMENT | {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                pass_fds=inherited,
+            )
+        self._child, self._is_ready = _Child(process, ours), False
+        task = pickle.dumps((self.work, self.limits.memory, os.getpid()))
+        with suppress(OSError):  # a child that is gone is noticed when it is awaited
+            ours.sendall(struct.pack("<Q", len(task)) + task)
+        return self._child
+
+    def _await(self, child: _Child) -> None:
+        """Wait until a child is ready. Raises OSError where it ends before."""
+        try:
+            sign, _, missing = _frame(child.channel, START_SECONDS)
+        except OSError:
+            sign, missing = b"", ""
+        if sign != READY:
+            raise OSError(f"the process that works on photos did not start: {_death(self.close())}")
+        self._is_ready, self.shares = True, missing
+
+
+_kept: IsolatedProcess | None = None
+
+
+def kept(work: IsolatedWork, *, limits: ProcessLimits, most_made: int) -> IsolatedProcess:
+    """Return the isolated process of this process. It is replaced when it is asked for with other arguments.
+
+    Raises OSError where no process can be started.
+    """
+    global _kept
+    if _kept and (work, limits) != (_kept.work, _kept.limits):
+        _kept.close()
+        _kept = None
+    if _kept is None:
+        _kept = IsolatedProcess(work, limits=limits, most_made=most_made)
+    return _kept
+
+
+@cache
+def shared_rights() -> str:
+    """Return what a child on this machine could not give up of its parent's rights: `network`, or nothing.
+
+    A kernel may give no namespaces to a process without rights, as in a container with Docker's defaults.
+    """
+    code = "import sys; sys.path[:] = sys.argv[1:]; from lake.isolated_work import is_apart as a; "
+    command = [sys.executable, "-I", "-S", "-c", code + "sys.exit(not a())", *import_path()]
+    return "network" if subprocess.run(command, check=False).returncode else ""
+
+
+def import_path() -> list[str]:
+    """Return where this process finds modules, this project among them."""
+    code = str(Path(__file__).parents[1])
+    found = [path for path in sys.path if path]
+    return found if code in found else [code, *found]
+
+
+def _frame(channel: socket.socket, seconds: float) -> tuple[bytes, int, str]:
+    """Receive an answer: its sign, the length of what was made, and its text.
+
+    Raises OSError, and its subclass TimeoutError where the answer isn't there in time.
+    """
+    until = time.monotonic() + seconds
+    frame = bytearray()
+    while len(frame) < ANSWER.size:
+        channel.settimeout(max(until - time.monotonic(), 0.001))
+        part = channel.recv(ANSWER.size - len(frame))
+        if not part:
+            raise ConnectionError
+        frame += part
+    sign, length, text_bytes, text = ANSWER.unpack(frame)
+    return sign, length, text[:text_bytes].decode(errors="replace")
+
+
+def _death(exit_code: int) -> str:
+    """Return the detail of a failure by a dead child, from its exit code."""
+    cause = signal.strsignal(-exit_code) if exit_code < 0 else f"exit code {exit_code}"
+    return f"its process died: {cause}"

@@ -1,0 +1,168 @@
+"""A photo that took over its process reaches nothing, and its answers do nothing to the parent."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+from contextlib import closing
+
+import pytest
+
+from bronze.bronze_rows import Admission
+from lake import isolated_process
+from lake.isolated_process import Failure, FailureKind, IsolatedProcess, ProcessLimits, WorkDone
+from lake.isolated_work import AHEAD, DONE, RAISED, READY
+from lake.pseudonyms import Pseudonyms
+from tests.support import child_probes
+from tests.support.child_probes import FalseAnswer
+
+LIMITS = ProcessLimits(max_bytes=1_000_000, seconds=30, memory=200_000_000)
+SECRET = "a secret of the environment, 8d1f"
+SENSELESS = Failure(FailureKind.CRASHED, "its process gave an answer that makes no sense")
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limits")
+
+
+@pytest.fixture
+def start():
+    """Starts isolated processes, and ends them."""
+    started = []
+
+    def of(work, *, limits=LIMITS, most_made=4_000_000):
+        started.append(IsolatedProcess(work, limits=limits, most_made=most_made))
+        return started[-1]
+
+    yield of
+    for one in started:
+        one.close()
+
+
+def answered(process, *contents):
+    return list(process.answers(contents))
+
+
+@linux
+def test_the_child_reaches_nothing_of_its_parents(start, monkeypatch, tmp_path):
+    monkeypatch.setenv("SUBJECTS_KEY", SECRET)
+    (tmp_path / "readable").write_bytes(b"x")
+    descriptor = os.open(tmp_path / "readable", os.O_RDONLY)
+    os.set_inheritable(descriptor, True)
+    process = start(child_probes.reach)
+    [answer] = answered(process, str(tmp_path / "readable").encode())
+    os.close(descriptor)
+    reached = json.loads(answer.made)
+    none_left = os.strerror(24)
+    assert reached["environment"] == []
+    assert [reached[act] for act in ("read", "write", "connect", "socketpair")] == [none_left] * 4
+    assert (
+        reached["descriptors"] == 6
+    )  # standard streams that lead nowhere, the socket, shared memory
+    assert (reached["core"], reached["core dump"], reached["privileges"]) == (0, 0, 1)
+    if not process.shares:
+        assert reached["raise limit"] == "not allowed to raise maximum limit"
+        assert [reached[act] for act in ("trace parent", "read parent")] == [os.strerror(1)] * 2
+
+
+@linux
+def test_the_child_says_that_it_shares_the_network_where_the_kernel_gives_it_none(start):
+    process = start(child_probes.echo)
+    assert answered(process, b"a") == [WorkDone("1", b"a")]
+    assert process.shares in ("", "network")
+    assert isolated_process.shared_rights() == process.shares
+
+
+def test_a_photo_that_needs_too_much_memory_costs_itself_alone(start):
+    contents = [b"1000", b"250000000", b"1000", b"100000000"]
+    found = answered(start(child_probes.take), *contents)
+    assert found == [
+        WorkDone("", b""),
+        Failure(FailureKind.MEMORY, "needs more than 200,000,000 bytes of memory"),
+        WorkDone("", b""),
+        WorkDone("", b""),
+    ]
+
+
+@linux
+def test_a_library_that_got_no_memory_is_told_from_one_that_failed(start):
+    found = answered(start(child_probes.out_of_memory_in_c), b"", b"no memory", b"")
+    assert [answer.text for answer in found] == ["False", "True", "False"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 999_999, 1_000_000, 1_000_001, 3_000_000])
+def test_bytes_go_there_and_back_in_order_up_to_the_limit(start, size):
+    contents = [b"%d" % n * n for n in range(40)] + [bytes(size)] + [b"last"] * AHEAD
+    found = answered(start(child_probes.echo), *contents)
+    assert [answer.made for answer in found] == [each[:1_000_001] for each in contents]
+
+
+def test_photos_may_come_one_after_another_from_what_is_read_meanwhile(start):
+    asked = []
+
+    def contents():
+        for number in range(3 * AHEAD):
+            asked.append(number)
+            yield b"%d" % number
+
+    found = [answer.made for answer in start(child_probes.echo).answers(contents())]
+    assert found == [b"%d" % number for number in asked]
+
+
+def test_what_is_made_has_a_bound(start):
+    found = answered(start(child_probes.more_than_fits), b"", b"")
+    assert {each.kind for each in found} == {FailureKind.MEMORY}
+
+
+@pytest.mark.parametrize(
+    "false", [FalseAnswer(DONE, 2**62), FalseAnswer(b"?", 0), FalseAnswer(READY, 0)], ids=repr
+)
+def test_an_answer_that_makes_no_sense_costs_its_photo_and_the_child(start, false):
+    process = start(false)
+    assert answered(process, b"one", b"two") == [SENSELESS] * 2
+
+
+def test_a_text_of_any_bytes_is_a_text(start):
+    assert answered(start(FalseAnswer(RAISED, 0, "KeyError")), b"x") == [
+        Failure(FailureKind.CRASHED, "KeyError")
+    ]
+
+
+def test_an_answer_that_drips_is_late(start):
+    limits = ProcessLimits(max_bytes=1000, seconds=0.5, memory=200_000_000)
+    [found] = answered(start(child_probes.dripping, limits=limits), b"x")
+    assert found.kind is FailureKind.TIMEOUT
+
+
+def test_a_child_that_ends_while_it_starts_is_an_error_of_the_machine(start):
+    process = start(child_probes.EndsAtStart())
+    with pytest.raises(OSError, match="did not start: its process died: exit code 3"):
+        answered(process, b"x")
+
+
+def test_a_module_that_is_loaded_too_late_is_told(start):
+    [found] = answered(start(child_probes.load_late), b"x")
+    assert found == Failure(FailureKind.CRASHED, "wave is loaded too late")
+
+
+def test_a_process_has_one_child_for_one_kind_of_work(monkeypatch):
+    monkeypatch.setattr(isolated_process, "_kept", None)
+    one = isolated_process.kept(child_probes.echo, limits=LIMITS, most_made=1000)
+    with closing(one):
+        assert isolated_process.kept(child_probes.echo, limits=LIMITS, most_made=1000) is one
+        other = isolated_process.kept(child_probes.take, limits=LIMITS, most_made=1000)
+        with closing(other):
+            assert other is not one
+            assert one._child is None
+
+
+def test_a_worker_gets_no_secret_of_the_subjects():
+    secrets = [
+        b"the secret of today, 16 bytes",
+        b"an earlier secret, 16 bytes",
+        b"of another lake..",
+    ]
+    pseudonyms = Pseudonyms(secrets[0], earlier=Pseudonyms(secrets[1]))
+    sent = pickle.dumps(Admission.of(pseudonyms, tombstones=frozenset({"a"})))
+    assert pickle.dumps(secrets[0])[15:30] in pickle.dumps(pseudonyms)
+    assert not any(secret in sent for secret in secrets)

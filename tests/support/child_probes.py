@@ -1,0 +1,155 @@
+"""Work that a photo which took over its process might do: what the process can reach, and false answers.
+
+The child imports this module, as it imports the real work. Each function is an `IsolatedWork`: the content
+names the probe or is of no matter.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+
+from lake import isolated_work
+
+PTRACE_ATTACH = 16
+OWN_ENVIRONMENT = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "LC_CTYPE", "LD_LIBRARY_PATH"}
+
+
+def _error(act):
+    """The name of the error that an act ends with; empty where it succeeds."""
+    try:
+        act()
+    except ValueError as error:
+        return str(error)
+    except OSError as error:
+        return os.strerror(error.errno)
+    return ""
+
+
+def _call(name, *arguments):
+    """The error of a function of the C library that returns -1 then."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def act():
+        if getattr(libc, name)(*arguments) == -1:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return _error(act)
+
+
+def _write_file():
+    Path(f"/tmp/fruit-lake-probe-{os.getpid()}").write_bytes(b"x")
+
+
+def _descriptors():
+    found = []
+    for number in range(4096):
+        try:
+            os.fstat(number)
+        except OSError:
+            continue
+        found.append(number)
+    return found
+
+
+def _raise_limit():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+
+def reach(content):
+    """What the child reaches, as JSON. The content is the path of a file that everybody may read."""
+    memory = (ctypes.c_char * 64)()
+    local, remote = (struct.pack("<QQ", ctypes.addressof(memory), 64) for _ in range(2))
+    found = {
+        "environment": sorted(set(os.environ) - OWN_ENVIRONMENT),
+        "read": _error(lambda: Path(content.decode()).read_bytes()),
+        "write": _error(_write_file),
+        "connect": _error(lambda: socket.socket().connect(("127.0.0.1", 9))),
+        "socketpair": _error(socket.socketpair),
+        "descriptors": len(_descriptors()),
+        "core": resource.getrlimit(resource.RLIMIT_CORE)[1],
+        "raise limit": _error(_raise_limit),
+        "trace parent": _call("ptrace", PTRACE_ATTACH, os.getppid(), 0, 0),
+        "read parent": _call("process_vm_readv", os.getppid(), local, 1, remote, 1, 0),
+        "core dump": ctypes.CDLL(None).prctl(3, 0, 0, 0, 0),  # PR_GET_DUMPABLE
+        "privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0),  # PR_GET_NO_NEW_PRIVS
+    }
+    return "", json.dumps(found).encode()
+
+
+def take(content):
+    """Take as many bytes of memory as the content says, and give them back."""
+    return "", memoryview(bytearray(int(content)))[:0]
+
+
+def out_of_memory_in_c(content):
+    """Fail, for `no memory` as a library in C does that gets none: it says only that it failed."""
+    if content == b"no memory":
+        ctypes.CDLL(None).mmap(None, ctypes.c_size_t(1 << 46), 3, 0x22, -1, 0)
+    return str(isolated_work.memory_ran_out()), b""
+
+
+class FalseAnswer:
+    """Work of a child that was taken over: it answers what it likes."""
+
+    def __init__(self, sign: bytes, length: int, text: str = "") -> None:
+        self.answer = sign, length, text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FalseAnswer) and other.answer == self.answer
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, content):
+        sign, length, text = self.answer
+        packed = isolated_work.ANSWER.pack(sign, length, len(text), text.encode())
+        isolated_work._answer = lambda *_: packed
+        return "", b""
+
+
+def dripping(content):
+    """Send an answer byte by byte, so that each comes before the time is over."""
+    for _ in range(200):
+        os.write(int(sys.argv[1]), b"d")
+        time.sleep(0.05)
+    return "", b""
+
+
+def load_late(content):
+    """Load a module, and take a failure for one of the photo."""
+    try:
+        import wave
+    except Exception:
+        return "", b""
+    return wave.__name__, b""
+
+
+def hanging(content):
+    """Do nothing for long."""
+    time.sleep(600)
+    return "", b""
+
+
+class EndsAtStart:
+    """Work that ends its process where it is unpickled: a child that can't start."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def echo(content):
+    """The content itself."""
+    return str(len(content)), content
+
+
+def more_than_fits(content):
+    """More than was said to be the most."""
+    return "", bytes(10_000_000)
