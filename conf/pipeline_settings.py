@@ -43,6 +43,9 @@ class PhotoSettings(Section):
     decode_seconds: Annotated[float, Field(gt=0, le=3600)]
     """The seconds that the decoding of a photo may take."""
 
+    decoder_memory: Positive
+    """The bytes of memory that the process which reads a photo may take for it."""
+
 
 class ModelSettings(Section):
     """The extractor, which turns a photo into an embedding, and its weights."""

@@ -57,14 +57,16 @@ class Shape:
 class CostModel:
     """The inputs of a plan, and the calculations that follow from them.
 
-    `work` is what the run has to do, `measured` are the rates of the benchmark. `driver_heap` and
-    `driver_overhead` are the driver's Java heap and its memory beside the heap in the settings, in MiB.
+    `work` is what the run has to do, `measured` are the rates of the benchmark. `photo_memory` are the bytes
+    that the worst photo takes in a slot. `driver_heap` and `driver_overhead` are the driver's Java heap and
+    its memory beside the heap in the settings, in MiB.
     """
 
     work: Work
     measured: Calibration
     prices: Prices
     emr_settings: EmrSettings
+    photo_memory: int
     driver_heap: int
     driver_overhead: int
 
@@ -84,7 +86,9 @@ class CostModel:
             slots=nodes * instance.vcpus,
             cores=nodes * instance.power,
         )
-        memory = run_estimate.node_memory(instance, self.work, self.measured, driver=self.driver)
+        memory = run_estimate.node_memory(
+            instance, self.work, self.measured, photo=self.photo_memory, driver=self.driver
+        )
         return Shape(name, instance, nodes, seconds, memory)
 
     def smallest_shape(self, name: str, *, hours: float) -> Shape | None:

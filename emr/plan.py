@@ -8,7 +8,7 @@ from conf import prices
 from conf.errors import BadInput
 from conf.settings import EmrSettings, Settings
 from emr.cluster_sizing import ClusterPlan, CostModel, plan_cluster
-from emr.run_estimate import Work
+from emr.run_estimate import Work, photo_memory
 
 
 def planned(
@@ -29,6 +29,7 @@ def planned(
         prices.calibration(settings.model.extractor),
         prices.prices(),
         emr_settings,
+        photo_memory=photo_memory(settings.photos),
         driver_heap=_mebibytes(settings, "spark.driver.memory", default="1g"),
         driver_overhead=_mebibytes(settings, "spark.driver.memoryOverhead", default="0"),
     )

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass, fields
 
 from conf.prices import Calibration, Instance, Storage
-from conf.settings import ChunkSettings
+from conf.settings import ChunkSettings, PhotoSettings
 from lake.spark_session import REQUIRED
 from lake.storage.s3_folder import READERS
 
@@ -32,8 +32,11 @@ YARN_SHARE = 0.75
 guide, task configuration)."""
 
 HEADROOM = 1.4
-"""The memory for Python as a multiple of the measured peak, because no photo of tens of megabytes was among
-the measured ones."""
+"""The memory for the driver's Python as a multiple of the measured peak."""
+
+COPIES = 2
+"""How often a worker holds the file of a photo, beside its decoder: in a batch, and in the memory that both
+share."""
 
 HEAP_PER_SLOT = 8 * int(REQUIRED["spark.sql.execution.arrow.maxBytesPerBatch"]) >> 20
 """The MiB of Java's heap for one task. It holds batches on their way to Python and back, and row groups that
@@ -154,16 +157,24 @@ class Memory:
         return self.driver <= self.container
 
 
-def node_memory(instance: Instance, work: Work, measured: Calibration, *, driver: int) -> Memory:
+def photo_memory(photos: PhotoSettings) -> int:
+    """Return the bytes that the worst photo takes in a slot, beyond those of photos that were measured."""
+    return photos.decoder_memory + COPIES * photos.max_bytes
+
+
+def node_memory(
+    instance: Instance, work: Work, measured: Calibration, *, photo: int, driver: int
+) -> Memory:
     """Return the memory of a node with one executor, which has a task slot for each vCPU.
 
     `driver` is the size of the driver's container in MiB. YARN puts the driver on one of the nodes, so all of
-    them leave room for it where Java's heap stays large enough. Each Python worker holds the list of a
-    chunk's objects, which is broadcast to it.
+    them leave room for it where Java's heap stays large enough. Each slot has room for a worker and its
+    decoder as they were measured, for the list of a chunk's objects, which is broadcast to the worker, and
+    for the worst photo, which takes `photo` bytes.
     """
     container = int(instance.memory_gib * 1024 * YARN_SHARE)
-    worker_bytes = measured.worker_bytes + work.chunk_photos * measured.driver_bytes
-    overhead = _rounded_up(instance.vcpus * worker_bytes * HEADROOM / (1 << 20))
+    worker_bytes = measured.worker_bytes + work.chunk_photos * measured.driver_bytes + photo
+    overhead = _rounded_up(instance.vcpus * worker_bytes / (1 << 20))
     heap = (container - driver - overhead) // MEMORY_STEP * MEMORY_STEP
     if heap >= instance.vcpus * HEAP_PER_SLOT:
         return Memory(container, heap, overhead, driver, driver_alone=False)

@@ -73,8 +73,7 @@ class BroadcastModel:
         # The import stands here because only workers need the interpreter.
         from silver.litert_runtime import interpreter
 
-        # The decoder's process is forked before anything large is in memory, which it would keep. A later
-        # process may inherit the interpreter: that is safe, because the interpreter has no thread of its own.
+        # The decoder's process is started first: it loads what it needs while the interpreter does.
         decode = decoder(self.decode, size=self.size, limits=self.limits).decoded
         model = interpreter(self.flatbuffer.value, self.weights_id)
         for batch in batches:

@@ -60,7 +60,6 @@ class InProcessModel:
         one after another. Raises UnusableModel where the flatbuffer can't be used.
         """
         model = interpreter(self.flatbuffer, self.weights_id)
-        # The process is forked before there is an interpreter that has threads of its own.
         child = decoder(pixels.decode, size=model.size, limits=self.limits)
         if len(photos) > 1:
             model = interpreter(self.flatbuffer, self.weights_id, threads=THREADS)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffImagePlugin  # noqa: F401 - Pillow loads it late, for EXIF
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -45,6 +45,9 @@ UPRIGHT = {
 
 JPEG_END = b"\xff\xd9"
 PNG_END = b"IEND\xae\x42\x60\x82"
+
+STRIP_ROWS = 64
+"""The rows of 16-bit grey that are converted at once."""
 
 GREY_FILLING = {127, 128}
 """The values that libjpeg fills in where data is missing: CMYK is inverted, so there are two."""
@@ -89,6 +92,7 @@ class Limits:
     min_side: int
     blank_range: int
     decode_seconds: float
+    decoder_memory: int
 
 
 class _Format(NamedTuple):
@@ -169,7 +173,8 @@ def _square(content: bytes, photo_format: _Format, *, size: int, limits: Limits)
     square = _without_palette(image).resize((size, size), FILTER, box, REDUCING_GAP)
     if square.mode == "RGBA":
         white = Image.new("RGBA", square.size, "white")
-        square = Image.alpha_composite(white, square).convert("RGB")
+        square = Image.alpha_composite(white, square)
+    square = square.convert("RGB")
     # The photo is turned last, where it is smallest. The order doesn't matter, as the target is square.
     return square.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else square
 
@@ -211,13 +216,29 @@ def _orientation(image: ImageFile) -> object:
 
 
 def _without_palette(image: Image.Image) -> Image.Image:
-    """Return the image in a mode that can be resized: RGB, or RGBA where something is transparent."""
+    """Return the image in a mode that can be resized: L or RGB, or RGBA where something is transparent."""
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.uint32)
-        values[values == image.info.get("transparency")] = 65535
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+        return _eight_bits(image)
+    if image.mode in ("L", "1") and not image.has_transparency_data:
+        return image.convert("L")  # a quarter of the memory of RGB, and the same pixels
     mode = "RGBA" if image.has_transparency_data else "RGB"
     return image if image.mode == mode else image.convert(mode)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image of 16-bit grey in mode L, its transparent pixels white.
+
+    It is converted in strips: NumPy's arrays of all of it would take ten times the memory of the result.
+    """
+    transparent = image.info.get("transparency")
+    grey = Image.new("L", image.size)
+    for top in range(0, image.height, STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
+        values = np.asarray(strip).astype(np.uint32)
+        if transparent is not None:
+            values[values == transparent] = 65535
+        grey.paste(Image.fromarray(((values + 128) // 257).astype(np.uint8)), (0, top))
+    return grey
 
 
 def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -48,10 +48,13 @@ MEASURED = Calibration(
 PRICES = prices.prices()
 SETTINGS = Settings.load("emr", environment={})
 OWN = SETTINGS.emr
+PHOTO = 300 << 20
 
 
 def model(of, measured=MEASURED, own=OWN):
-    return CostModel(of, measured, PRICES, own, driver_heap=2048, driver_overhead=1024)
+    return CostModel(
+        of, measured, PRICES, own, photo_memory=PHOTO, driver_heap=2048, driver_overhead=1024
+    )
 
 
 def work(photos=1_000_000, photo_bytes=100_000, chunk_photos=100_000):
@@ -187,14 +190,14 @@ def test_a_chunk_is_as_large_as_its_gates_ask_for():
 def test_a_node_s_memory_holds_one_executor_and_the_driver(name):
     instance, of = PRICES.instances[name], work(chunk_photos=10_000)
     container = instance.memory_gib * 1024 * run_estimate.YARN_SHARE
-    found = run_estimate.node_memory(instance, of, MEASURED, driver=3072)
+    found = run_estimate.node_memory(instance, of, MEASURED, photo=PHOTO, driver=3072)
     worker = MEASURED.worker_bytes + 10_000 * MEASURED.driver_bytes
-    assert found.overhead * (1 << 20) >= instance.vcpus * worker * run_estimate.HEADROOM
+    assert found.overhead * (1 << 20) >= instance.vcpus * (worker + PHOTO)
     assert found.heap >= instance.vcpus * run_estimate.HEAP_PER_SLOT
     assert 2 * (found.heap + found.overhead) > container, "a second one would fit"
     assert found.heap + found.overhead + found.driver <= container
     assert not found.driver_alone
-    assert run_estimate.node_memory(instance, of, MEASURED, driver=9000).driver_alone
+    assert run_estimate.node_memory(instance, of, MEASURED, photo=PHOTO, driver=9000).driver_alone
 
 
 def test_a_driver_that_fits_no_node_is_told():
@@ -209,13 +212,17 @@ def test_the_shipped_settings_fit_the_shipped_cluster():
     instance = PRICES.instances[core]
     of = Work.in_chunks(10_000_000, 100_000, SETTINGS.chunks)
     executor = int(config["spark.executor.memory"].removesuffix("g")) * 1024
-    beside = int(config["spark.executor.memoryOverhead"].removesuffix("m"))
+    beside = int(config["spark.executor.memoryOverhead"].removesuffix("g")) * 1024
     driver = sum(
         int(config[key].removesuffix("g")) * 1024
         for key in ("spark.driver.memory", "spark.driver.memoryOverhead")
     )
     wanted = run_estimate.node_memory(
-        instance, of, prices.calibration("mobilenet_v2"), driver=driver
+        instance,
+        of,
+        prices.calibration("mobilenet_v2"),
+        photo=run_estimate.photo_memory(SETTINGS.photos),
+        driver=driver,
     )
     assert not wanted.driver_alone
     assert beside >= wanted.overhead

@@ -13,7 +13,14 @@ from silver.pixels import Limits
 from tests.support import canary
 from tests.support.photo_tables import write
 
-LIMITS = Limits(max_bytes=10**7, max_pixels=10**7, min_side=16, blank_range=4, decode_seconds=20)
+LIMITS = Limits(
+    max_bytes=10**7,
+    max_pixels=10**7,
+    min_side=16,
+    blank_range=4,
+    decode_seconds=20,
+    decoder_memory=10**9,
+)
 
 
 def photo(name, seed, *, subject=None):

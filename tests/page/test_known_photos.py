@@ -14,7 +14,14 @@ from silver.pixels import Limits
 from tests.support import canary
 from tests.support.photo_tables import WEIGHTS, classifier, embedding, write, write_training
 
-LIMITS = Limits(max_bytes=10**7, max_pixels=10**7, min_side=16, blank_range=4, decode_seconds=5)
+LIMITS = Limits(
+    max_bytes=10**7,
+    max_pixels=10**7,
+    min_side=16,
+    blank_range=4,
+    decode_seconds=5,
+    decoder_memory=10**9,
+)
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def whole(line):
 
 
 def test_the_first_answer_ends_its_connection(samples_lake):
-    """The decoder's process is forked while it is open."""
+    """The decoder's process is started while it is open."""
     with served(samples_lake) as address:
         assert whole(sent(address, PHOTO)).startswith("HTTP/1.1 200")
 

@@ -30,7 +30,12 @@ from silver.weights import TORCH_MAGIC, WeightsUnavailable, fill, torch_tensors
 pytestmark = pytest.mark.tensorflow
 
 LIMITS = Limits(
-    max_bytes=10_000_000, max_pixels=10_000_000, min_side=16, blank_range=4, decode_seconds=30
+    max_bytes=10_000_000,
+    max_pixels=10_000_000,
+    min_side=16,
+    blank_range=4,
+    decode_seconds=30,
+    decoder_memory=10**9,
 )
 SCALINGS = {
     "efficientnet_b0": lambda x: (x / 255 - efficientnet_b0.MEAN) / efficientnet_b0.DEVIATION,

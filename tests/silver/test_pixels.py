@@ -27,7 +27,12 @@ from silver.pixels import (
 )
 
 LIMITS = Limits(
-    max_bytes=2_000_000, max_pixels=20_000_000, min_side=16, blank_range=4, decode_seconds=30
+    max_bytes=2_000_000,
+    max_pixels=20_000_000,
+    min_side=16,
+    blank_range=4,
+    decode_seconds=30,
+    decoder_memory=10**9,
 )
 BIG = replace(LIMITS, max_bytes=50_000_000)
 ANY_RANGE = replace(LIMITS, blank_range=0)

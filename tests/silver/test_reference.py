@@ -17,7 +17,12 @@ from silver.pixels import Limits
 pytestmark = pytest.mark.tensorflow
 
 LIMITS = Limits(
-    max_bytes=50_000_000, max_pixels=100_000_000, min_side=16, blank_range=4, decode_seconds=30
+    max_bytes=50_000_000,
+    max_pixels=100_000_000,
+    min_side=16,
+    blank_range=4,
+    decode_seconds=30,
+    decoder_memory=10**9,
 )
 KINDS = ("Kiwi", "Lemon", "Lime", "Granny-Smith", "Banana", "Avocado")
 EACH = 25
