@@ -9,8 +9,8 @@ which a parser or a decoder makes the most memory or the most work, several of e
 them.
 
 What is shown: whether each file is a row; whether a task failed (on one machine a failed task ends the run);
-refusals by reason; and the peak of memory of a worker and of its child, each by the kernel's own mark
-(VmHWM), so that their sum is at least what both had at one time.
+refusals by reason; and the peak of memory of a worker and of its children, by the kernel's own marks and by
+samples of what they had at one time.
 """
 
 from __future__ import annotations
@@ -231,27 +231,33 @@ def fill(landing: Path, *, files: int, seed: int, worst: bool) -> int:
 
 
 class MemoryMarks:
-    """The highest resident memory of each worker, and of each worker's child, of one run, in bytes."""
+    """The resident memory of the workers and their children of one run, in bytes.
+
+    `worker` and `child` are the highest marks of one of them. `slot` is the most that a worker and its
+    children had at one time, as far as samples show it.
+    """
 
     def __init__(self) -> None:
-        self.workers: dict[int, int] = {}
-        self.children: dict[int, int] = {}
+        self.worker = self.child = self.slot = 0
 
     def look(self) -> None:
         """Read the kernel's marks of all processes that are there now."""
+        slots = Counter[str]()
         for folder in Path("/proc").iterdir():
             with suppress(OSError, KeyError, ValueError):
                 words = (folder / "cmdline").read_bytes()
                 lines = (folder / "status").read_text().splitlines()
-                facts = dict(line.split(":", 1) for line in lines)
-                kind = self._kind(words)
-                if kind is not None:
-                    kind[int(folder.name)] = int(facts["VmHWM"].split()[0]) << 10
-
-    def _kind(self, words: bytes) -> dict[int, int] | None:
-        if b"isolated_work" in words:
-            return self.children
-        return self.workers if b"pyspark.daemon" in words else None
+                facts = {
+                    name: text.strip() for name, text in (each.split(":", 1) for each in lines)
+                }
+                highest, now = (int(facts[name].split()[0]) << 10 for name in ("VmHWM", "VmRSS"))
+                if b"isolated_work" in words:
+                    self.child = max(self.child, highest)
+                    slots[facts["PPid"]] += now
+                elif b"pyspark.daemon" in words:
+                    self.worker = max(self.worker, highest)
+                    slots[folder.name] += now
+        self.slot = max(self.slot, *slots.values(), 0)
 
 
 def run(place: Path, files: int, console: Console) -> bool:
@@ -277,11 +283,10 @@ def run(place: Path, files: int, console: Console) -> bool:
     for table in ("bronze/rejected", "silver/quarantine"):
         reasons = DeltaTable(str(lake / table)).to_pyarrow_table(columns=["reason"])
         console.print(f"{table}:", dict(Counter(reasons["reason"].to_pylist())))
-    worker, child = (max(seen.values(), default=0) for seen in (marks.workers, marks.children))
     console.print(
-        f"peak of a worker {worker / 1e6:,.0f} MB, of its child {child / 1e6:,.0f} MB, "
-        f"together at most {(worker + child) / 1e6:,.0f} MB, of {_slot_bytes() / 1e6:,.0f} MB that a slot of "
-        "conf/emr.toml has; the list of a chunk's objects comes to it there"
+        f"peak of a worker {marks.worker / 1e6:,.0f} MB, of a child {marks.child / 1e6:,.0f} MB, of a worker "
+        f"and its children at one time {marks.slot / 1e6:,.0f} MB, of {_slot_bytes() / 1e6:,.0f} MB that a "
+        "slot of conf/emr.toml has; there the list of a chunk's objects comes to it"
     )
     return process.returncode == 0 and objects.num_rows == files
 

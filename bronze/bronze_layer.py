@@ -10,7 +10,7 @@ from functools import cache
 
 from bronze import bronze_rows, object_outcomes
 from bronze.landing import Arrival, Landing, arrival
-from lake import catalog, metric_names
+from lake import catalog, isolated_process, metric_names
 from lake.chunks import Chunk, ChunkPlan, batches
 from lake.context import Context
 from lake.enums import BRONZE, Outcome
@@ -108,7 +108,7 @@ def stage(
             landing,
             group,
             chunks=settings.chunks,
-            max_bytes=settings.photos.max_bytes,
+            limits=settings.photos,
             admission=bronze_rows.Admission.of(context.pseudonyms, tombstones=tombstones),
             count=count,
         ) as arrived,
@@ -175,6 +175,11 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
             f"{uncertain:,} objects are refused as {bronze_rows.UNCERTAIN_SUBJECT}: their paths look like a "
             f"person's, but it isn't certain whose; name their folders subject=NAME, or name what is no "
             f"person's in subjects.plain_keys and send them again."
+        )
+    if arrivals and isolated_process.shared_rights():
+        did.notes.append(
+            "The processes that read photos share this machine's network, because the kernel gives them none "
+            "of their own; docs/guarantees.md says what they have nevertheless."
         )
     did.measure(metric_names.LAG, _age(arrivals[0]) if arrivals else 0.0)
     return arrivals

@@ -3,9 +3,10 @@ folder."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,14 +17,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from bronze.formats.cleaning_results import NotAPhoto
-from bronze.formats.metadata_removal import clean
+from bronze.cleaning_process import cleaned
+from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto
 from bronze.landing import Arrival, Landing, LandingObject
 from bronze.object_outcomes import UNREADABLE
-from conf.settings import ChunkSettings
+from conf.settings import ChunkSettings, PhotoSettings
 from lake.catalog import schema
 from lake.chunks import batches
 from lake.enums import Outcome
+from lake.isolated_process import ProcessLimits
 from lake.pseudonyms import KeyedHash, PhotoIds, PhotoTombstones, Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 
@@ -94,7 +96,7 @@ def arrived(
     arrivals: Sequence[Arrival],
     *,
     chunks: ChunkSettings,
-    max_bytes: int,
+    limits: PhotoSettings,
     admission: Admission,
     count: Callable[[int], None],
 ) -> Iterator[DataFrame]:
@@ -115,7 +117,7 @@ def arrived(
     )
     broadcast = spark.sparkContext.broadcast(tasks)
 
-    row_of = partial(read_one, landing, max_bytes=max_bytes, admission=admission)
+    row_of = partial(read_one, landing, max_bytes=limits.max_bytes, admission=admission)
 
     def read(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
@@ -123,7 +125,7 @@ def arrived(
                 # Objects that are read ahead never have more bytes than a task.
                 with ThreadPoolExecutor(landing.readers) as pool:
                     rows = pool.map(row_of, broadcast.value[number])
-                    for records in _record_batches(row for row in rows if row is not None):
+                    for records in _record_batches(cleaned_rows(rows, limits)):
                         count(records.num_rows)
                         yield records
 
@@ -152,7 +154,7 @@ def _record_batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
 def read_one(
     landing: Landing, arrival: Arrival, *, max_bytes: int, admission: Admission
 ) -> dict[str, Any] | None:
-    """Return the row (`ARRIVED`) of one object: a clean photo, or the reason why it is none.
+    """Return the row (`ARRIVED`) of one object, with its bytes as they are, or with the reason why not.
 
     Returns None where the object is gone. An object of more than `max_bytes` is refused unread, so that a
     film in the folder doesn't fill a worker's memory.
@@ -180,17 +182,42 @@ def read_one(
         photo_id = admission.photo_id(content, original=original, subject=arrival.subject)
         if admission.keeps_out(content, arrival, photo_id=photo_id, original=original):
             return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
-        photo = clean(content)
     except ObjectGone:
         return None
     except ObjectUnreadable as error:
         etag = UNREADABLE + arrival.landing.etag
         return row | {"etag": etag, "reason": "unreadable", "detail": str(error)}
-    except NotAPhoto as error:
-        return row | {"reason": error.reason.value, "detail": error.detail}
+    return row | {"photo_id": photo_id, "original": original, "content": content}
+
+
+def cleaned_rows(
+    rows: Iterable[dict[str, Any] | None], limits: PhotoSettings
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows that there are, in order; those with bytes as rows of clean photos or of refusals."""
+    waiting = deque[dict[str, Any]]()
+
+    def contents() -> Iterator[bytes]:
+        for row in rows:
+            if row is not None:
+                waiting.append(row)
+                if row["content"] is not None:
+                    yield row["content"]
+
+    bounds = ProcessLimits(limits.max_bytes, limits.decode_seconds, limits.decoder_memory)
+    with closing(cleaned(contents(), bounds)) as photos:
+        for photo in photos:
+            while waiting[0]["content"] is None:
+                yield waiting.popleft()
+            yield _judged(waiting.popleft(), photo)
+    yield from waiting
+
+
+def _judged(row: dict[str, Any], photo: CleanPhoto | NotAPhoto) -> dict[str, Any]:
+    """Return the row of a clean photo, or of a refusal."""
+    if isinstance(photo, NotAPhoto):
+        hashes = dict.fromkeys(("photo_id", "original", "content"))
+        return row | hashes | {"reason": photo.reason.value, "detail": photo.detail}
     return row | {
-        "photo_id": photo_id,
-        "original": original,
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,

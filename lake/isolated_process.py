@@ -46,8 +46,7 @@ START_SECONDS = 120.0
 START = "import sys; sys.path[:] = sys.argv[4:]; from lake.isolated_work import main; main()"
 
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""The child's environment: a library of linear algebra would start a thread for each core. Of the parent's it
-has `LD_LIBRARY_PATH` alone, by which some Pythons find their own library."""
+"""The child's environment, beside LD_LIBRARY_PATH, by which some Pythons find their own library."""
 
 
 class FailureKind(Enum):
@@ -105,7 +104,7 @@ class IsolatedProcess:
         # Its pages take memory only once they are written: as much as the largest photos so far.
         self._inbox = SharedMemory(AHEAD_BYTES + limits.max_bytes + 1)
         self._outbox = SharedMemory(most_made)
-        self._read = 0  # the bytes of the outbox that were read since the last request
+        self._sent = self._read = 0  # the bytes in the inbox, and those read of the outbox
         self._child: _Child | None = None
         self._is_ready = False
         self.shares = ""
@@ -140,9 +139,9 @@ class IsolatedProcess:
 
     def close(self) -> int:
         """End the child, if there is one, and return its exit code, which is negative for a signal."""
-        if self._child is None:
-            return 0
         child, self._child = self._child, None
+        if child is None:
+            return 0
         child.channel.close()
         child.process.kill()
         return child.process.wait()
@@ -151,36 +150,37 @@ class IsolatedProcess:
         """Return the photos that the child gets at once."""
         batch: list[bytes | memoryview] = []
         size = 0
-        while len(batch) < AHEAD and size < AHEAD_BYTES:
-            photo = next(waiting, None)
-            if photo is None:
-                break
+        for photo in waiting:
             batch.append(photo[: self.limits.max_bytes + 1])
             size += len(batch[-1])
+            if len(batch) == AHEAD or size >= AHEAD_BYTES:
+                break
         return batch
 
     def _send(self, batch: list[bytes | memoryview]) -> None:
         """Send photos to a child without work."""
+        if max(self._sent, self._read) > 2 * AHEAD_BYTES:  # else both keep a large photo's pages
+            self._inbox.clear()
+            self._outbox.clear()
         end = 0
         for photo in batch:
             self._inbox.memory[end : end + len(photo)] = photo
             end += len(photo)
-        self._read = 0
-        lengths = list(map(len, batch))
-        if batch and not self._notify(lengths):
+        self._sent, self._read = end, 0
+        if batch and not self._notify(batch):
             # A child that had no work was ended by something else than a photo, such as a lack of
             # memory. If the new child is ended too, `_received` notices it.
             self.close()
-            self._notify(lengths)
+            self._notify(batch)
 
-    def _notify(self, lengths: list[int]) -> bool:
+    def _notify(self, batch: list[bytes | memoryview]) -> bool:
         """Tell the child of the photos in the inbox, and return whether there is a child to tell."""
         child = self._child or self._start()
         if not self._is_ready:
             self._await(child)
-        padding = [0] * (AHEAD - len(lengths))
+        lengths = [*map(len, batch), *[0] * (AHEAD - len(batch))]
         try:
-            child.channel.sendall(REQUEST.pack(len(lengths), *lengths, *padding))
+            child.channel.sendall(REQUEST.pack(len(batch), *lengths))
         except OSError:
             return False
         return True
@@ -241,21 +241,22 @@ class IsolatedProcess:
         self._is_ready, self.shares = True, missing
 
 
-_kept: IsolatedProcess | None = None
+_kept: dict[str, IsolatedProcess] = {}
 
 
-def kept(work: IsolatedWork, *, limits: ProcessLimits, most_made: int) -> IsolatedProcess:
-    """Return the isolated process of this process. It is replaced when it is asked for with other arguments.
+def kept(
+    layer: str, work: IsolatedWork, *, limits: ProcessLimits, most_made: int
+) -> IsolatedProcess:
+    """Return the isolated process that this process keeps for a layer.
 
-    Raises OSError where no process can be started.
+    It is replaced when it is asked for with other arguments. Raises OSError where no process can be started.
     """
-    global _kept
-    if _kept and (work, limits) != (_kept.work, _kept.limits):
-        _kept.close()
-        _kept = None
-    if _kept is None:
-        _kept = IsolatedProcess(work, limits=limits, most_made=most_made)
-    return _kept
+    current = _kept.get(layer)
+    if current is None or (work, limits) != (current.work, current.limits):
+        if current:
+            current.close()
+        _kept[layer] = IsolatedProcess(work, limits=limits, most_made=most_made)
+    return _kept[layer]
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+from contextlib import suppress
 
 
 class SharedMemory:
@@ -22,3 +23,8 @@ class SharedMemory:
         self._file.truncate(size)
         self.descriptor = self._file.fileno()
         self.memory = mmap.mmap(self.descriptor, size)
+
+    def clear(self) -> None:
+        """Give back the memory that the pages take: they hold zeros again. Only Linux can do that."""
+        with suppress(AttributeError, OSError):
+            self.memory.madvise(mmap.MADV_REMOVE)

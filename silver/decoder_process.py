@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lake import isolated_process
+from lake.enums import SILVER
 from lake.isolated_process import Failure, FailureKind, IsolatedProcess, ProcessLimits, WorkDone
 from lake.isolated_work import AHEAD, memory_ran_out
 from silver.pixels import Limits, RefusalReason, RefusedPhoto
@@ -111,4 +113,4 @@ def decoder(decode: Decode, *, size: int, limits: Limits) -> Decoder:
 
     Raises OSError where no process can be started.
     """
-    return Decoder(decode, size=size, limits=limits, start=isolated_process.kept)
+    return Decoder(decode, size=size, limits=limits, start=partial(isolated_process.kept, SILVER))

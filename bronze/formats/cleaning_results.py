@@ -8,8 +8,8 @@ from datetime import date
 from enum import StrEnum
 from typing import TypeVar
 
-MOST_PARTS = 100_000
-"""The most segments or chunks of a photo. A photo of 50 MB in pieces of 1 KiB has half of them."""
+MOST_PARTS = 60_000
+"""The most segments or chunks of a photo: 50 MB in pieces of 1 KiB. So many take 20 MB of memory."""
 
 Part = TypeVar("Part")
 
@@ -20,6 +20,9 @@ class RejectionReason(StrEnum):
     EMPTY = "empty"
     NOT_A_PHOTO = "not_a_photo"
     MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    PARSER_CRASHED = "parser_crashed"
+    PARSER_TIMEOUT = "parser_timeout"
 
 
 class NotAPhoto(ValueError):

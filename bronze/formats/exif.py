@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import date
 from typing import NamedTuple
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin  # noqa: F401 - Pillow loads it late, for EXIF
 
 ORIENTATION = 0x0112
 DATE_TIME = 0x0132
@@ -24,6 +24,10 @@ UPRIGHT = 1
 TURNED = {orientation: orientation for orientation in range(2, 9)}
 # Earlier dates are older than digital cameras: a camera writes them if its clock was never set.
 EARLIEST_YEAR = 1990
+
+EXIF_BYTES = 1 << 16
+"""The first bytes of an EXIF block that are read. One segment of a JPEG holds no more. What a parser makes of
+the values in a block takes up to thirty times the memory of their bytes."""
 
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 _DAY = re.compile(r"\s*([0-9]{4})[:/.-]([0-9]{1,2})[:/.-]([0-9]{1,2})(?![0-9])")
@@ -66,7 +70,7 @@ def orientation_alone(orientation: int) -> bytes:
 def _tags(exif: bytes) -> Image.Exif:
     tags = Image.Exif()
     with suppress(Exception):
-        tags.load(exif)
+        tags.load(exif[:EXIF_BYTES])
     return tags
 
 

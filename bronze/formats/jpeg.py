@@ -21,6 +21,7 @@ from bronze.formats.jpeg_scans import (
     DHT,
     DQT,
     DRI,
+    MOST_TABLES,
     SIZES,
     SOS,
     Frame,
@@ -245,10 +246,10 @@ def _is_consistent(segment: Segment) -> bool:
         return len(body) > 4 and len(body) == 4 + 2 * body[0]
     if marker in (DRI, DNL):
         return len(body) == 2
-    if marker == DAC:
-        return len(body) % 2 == 0 and all(table < 32 for table in body[::2])
-    if marker in (DQT, DHT):
-        return not body or tables(marker, body)[-1][1] == len(body)
+    if marker in (DQT, DHT, DAC):
+        found = tables(marker, body)
+        whole = not body or (len(found) <= MOST_TABLES and found[-1][1] == len(body))
+        return whole and (marker != DAC or max(body[::2], default=0) < 32)
     return True
 
 

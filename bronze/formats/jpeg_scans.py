@@ -20,6 +20,10 @@ SIZES: dict[int, Callable[[bytes, int], int]] = {
 }
 """The length in bytes of the table that begins at an offset of a segment's body."""
 
+MOST_TABLES = 256
+"""The most tables of one segment. There are 32 that a scan can refer to; a file of 50 MB of others would take
+most of a minute."""
+
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 ARITHMETIC = 0xC9

@@ -12,6 +12,7 @@ from bronze.bronze_layer import _barred
 from bronze.bronze_rows import (
     ARRIVED,
     Admission,
+    cleaned_rows,
     photos,
     read_one,
     rejected,
@@ -26,6 +27,7 @@ from lake.subject_names import NameRule, NameRuleVersion
 from tests.support.landing_folders import SimultaneousLanding
 
 KEYS = Pseudonyms(b"0123456789abcdef")
+PHOTOS = Settings.load("local", environment={}).photos
 OPEN = Admission.of(KEYS, tombstones=frozenset())
 
 
@@ -158,6 +160,20 @@ def test_photos_and_rejected_follow_the_outcomes(spark, chunk):
     assert [row["object"] for row in rejected(arrived)] == ["o4", "o5"]
 
 
+def test_rows_with_and_without_bytes_keep_their_order():
+    """However many wait for the process that cleans: it gets several at once."""
+    kinds = [b"GIF8", None, "gone", b"", None, None, b"%PDF-", *[b"BM"] * 20, None]
+    rows = [
+        None if kind == "gone" else {"position": n, "content": kind, "reason": "x"}
+        for n, kind in enumerate(kinds)
+    ]
+    found = list(cleaned_rows(iter(rows), PHOTOS))
+    assert [row["position"] for row in found] == [n for n, row in enumerate(rows) if row]
+    for row in found:
+        reasons = {None: "x", b"": "empty"}
+        assert row["reason"] == reasons.get(kinds[row["position"]], "not_a_photo")
+
+
 def test_no_path_stands_in_a_query_plan(spark, tmp_path):
     from bronze.bronze_rows import arrived
 
@@ -171,7 +187,7 @@ def test_no_path_stands_in_a_query_plan(spark, tmp_path):
         landing,
         found,
         chunks=settings.chunks,
-        max_bytes=9,
+        limits=PHOTOS.model_copy(update={"max_bytes": 9}),
         admission=OPEN,
         count=lambda n: None,
     ) as frame:
@@ -194,7 +210,7 @@ def test_a_worker_reads_as_many_objects_at_once_as_the_landing_folder_says(spark
         landing,
         found,
         chunks=chunks,
-        max_bytes=9,
+        limits=PHOTOS.model_copy(update={"max_bytes": 9}),
         admission=OPEN,
         count=lambda n: None,
     ) as frame:
@@ -285,7 +301,7 @@ def test_what_tombstones_keep_out_leaves_nothing(tmp_path, subject, content, rea
     if subject == "erased":
         (tmp_path / name).unlink()
     admission = Admission.of(KEYS, tombstones=erased)
-    row = read_one(landing, arrived, max_bytes=100, admission=admission)
+    [row] = cleaned_rows([read_one(landing, arrived, max_bytes=100, admission=admission)], PHOTOS)
     assert row["reason"] == reason
     if reason == "tombstoned":
         kept = {name: value for name, value in row.items() if value is not None}

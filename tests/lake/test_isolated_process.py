@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,18 @@ def test_bytes_go_there_and_back_in_order_up_to_the_limit(start, size):
     assert [answer.made for answer in found] == [each[:1_000_001] for each in contents]
 
 
+@linux
+def test_a_large_photo_leaves_no_memory_behind(start):
+    limits = replace(LIMITS, max_bytes=60_000_000)
+    process = start(child_probes.echo, limits=limits, most_made=61_000_000)
+    assert [len(each.made) for each in answered(process, bytes(60_000_000), b"a")] == [
+        60_000_000,
+        1,
+    ]
+    for file in (process._inbox, process._outbox):
+        assert os.fstat(file.descriptor).st_blocks * 512 < 1_000_000
+
+
 def test_photos_may_come_one_after_another_from_what_is_read_meanwhile(start):
     asked = []
 
@@ -145,15 +158,22 @@ def test_a_module_that_is_loaded_too_late_is_told(start):
     assert found == Failure(FailureKind.CRASHED, "wave is loaded too late")
 
 
-def test_a_process_has_one_child_for_one_kind_of_work(monkeypatch):
-    monkeypatch.setattr(isolated_process, "_kept", None)
-    one = isolated_process.kept(child_probes.echo, limits=LIMITS, most_made=1000)
+def test_a_process_has_one_child_for_each_layer(monkeypatch):
+    monkeypatch.setattr(isolated_process, "_kept", {})
+    one = isolated_process.kept("a layer", child_probes.echo, limits=LIMITS, most_made=1000)
     with closing(one):
-        assert isolated_process.kept(child_probes.echo, limits=LIMITS, most_made=1000) is one
-        other = isolated_process.kept(child_probes.take, limits=LIMITS, most_made=1000)
+        assert (
+            isolated_process.kept("a layer", child_probes.echo, limits=LIMITS, most_made=1000)
+            is one
+        )
+        other = isolated_process.kept("a layer", child_probes.take, limits=LIMITS, most_made=1000)
         with closing(other):
             assert other is not one
             assert one._child is None
+            again = isolated_process.kept("another", child_probes.take, limits=LIMITS, most_made=1)
+            with closing(again):
+                assert again is not other
+                assert other._child is not None
 
 
 def test_a_worker_gets_no_secret_of_the_subjects():

@@ -320,7 +320,7 @@ def test_the_child_is_the_first_that_goes_where_memory_runs_out(make, started):
 
 
 def test_a_process_keeps_one_decoder(started, monkeypatch):
-    monkeypatch.setattr(isolated_process, "_kept", None)
+    monkeypatch.setattr(isolated_process, "_kept", {})
     for _ in range(2):
         decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=LIMITS)
     assert len(started) == 1

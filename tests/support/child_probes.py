@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lake import isolated_work
 
-PTRACE_ATTACH = 16
+PTRACE_SEIZE = 0x4206  # it stops no process, as PTRACE_ATTACH does
 OWN_ENVIRONMENT = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "LC_CTYPE", "LD_LIBRARY_PATH"}
 
 
@@ -77,7 +77,7 @@ def reach(content):
         "descriptors": len(_descriptors()),
         "core": resource.getrlimit(resource.RLIMIT_CORE)[1],
         "raise limit": _error(_raise_limit),
-        "trace parent": _call("ptrace", PTRACE_ATTACH, os.getppid(), 0, 0),
+        "trace parent": _call("ptrace", PTRACE_SEIZE, os.getppid(), 0, 0),
         "read parent": _call("process_vm_readv", os.getppid(), local, 1, remote, 1, 0),
         "core dump": ctypes.CDLL(None).prctl(3, 0, 0, 0, 0),  # PR_GET_DUMPABLE
         "privileges": ctypes.CDLL(None).prctl(39, 0, 0, 0, 0),  # PR_GET_NO_NEW_PRIVS

@@ -1,0 +1,65 @@
+"""Removal of metadata in an isolated process, so that a file that a parser fails on costs one row only."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from datetime import date
+
+from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, RejectionReason
+from bronze.formats.metadata_removal import clean
+from lake import isolated_process
+from lake.enums import BRONZE
+from lake.isolated_process import AHEAD_BYTES, Failure, FailureKind, ProcessLimits, WorkDone
+from lake.isolated_work import AHEAD
+
+REASONS = {
+    FailureKind.CRASHED: RejectionReason.PARSER_CRASHED,
+    FailureKind.TIMEOUT: RejectionReason.PARSER_TIMEOUT,
+    FailureKind.MEMORY: RejectionReason.TOO_LARGE,
+}
+
+ADDED_BYTES = 1 << 16
+"""The most bytes that a clean photo has more than the original, such as the smallest EXIF, and a colour
+profile that is packed anew. A photo that grows by more is too large."""
+
+
+def cleaning(content: bytes) -> tuple[str, bytes]:
+    """Clean one photo: the work of the child. The text is that of `_photo`."""
+    try:
+        photo = clean(content)
+    except NotAPhoto as refused:
+        return f"{refused.reason}\n{refused.detail}", b""
+    taken_on = photo.taken_on.isoformat() if photo.taken_on else ""
+    return f"\n{photo.format}\n{photo.width}\n{photo.height}\n{taken_on}", photo.content
+
+
+def cleaned(contents: Iterable[bytes], limits: ProcessLimits) -> Generator[CleanPhoto | NotAPhoto]:
+    """Yield each photo without its private metadata, or its refusal, in order.
+
+    A file is refused for the reasons of `metadata_removal.clean`, and also as `parser_crashed`, as
+    `parser_timeout` after `limits.seconds`, and as `too_large` where it takes more than `limits.memory`. The
+    caller closes the generator where it doesn't exhaust it. Raises OSError where
+    no process can be started.
+    """
+    most_bytes = AHEAD_BYTES + limits.max_bytes + AHEAD * ADDED_BYTES
+    process = isolated_process.kept(BRONZE, cleaning, limits=limits, most_made=most_bytes)
+    with closing(process.answers(contents)) as answers:
+        for answer in answers:
+            try:
+                yield _photo(answer)
+            except ValueError:  # a file may have taken over the child
+                process.close()
+                yield NotAPhoto(RejectionReason.PARSER_CRASHED, "its answer makes no sense")
+
+
+def _photo(answer: WorkDone | Failure) -> CleanPhoto | NotAPhoto:
+    """Return what an answer says. Raises ValueError where it says nothing."""
+    if isinstance(answer, Failure):
+        return NotAPhoto(REASONS[answer.kind], answer.detail)
+    reason, *facts = answer.text.split("\n")
+    if reason:
+        return NotAPhoto(RejectionReason(reason), "\n".join(facts))
+    photo_format, width, height, taken_on = facts
+    day = date.fromisoformat(taken_on) if taken_on else None
+    return CleanPhoto(answer.made, photo_format, int(width), int(height), day)
