@@ -50,8 +50,16 @@ BODY = {
 }
 """The description of a photo as the body of a request, for /openapi.json."""
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
+WITHOUT_ACCESS: dict[int | str, dict[str, Any]] = {
+    400: {
+        "model": Problem,
+        "description": "Asked by another name, or the photo ended early",
+    },
     401: {"model": Problem, "description": "The server has a token, and it was not sent"},
+}
+"""The answers to requests that `page.access` refuses, whatever they ask for, for /openapi.json."""
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
     408: {"model": Problem, "description": "The photo came too slowly"},
     413: {"model": Problem, "description": "The photo has too many bytes or pixels"},
     415: {"model": Problem, "description": "The body was not sent as a photo"},
@@ -105,6 +113,7 @@ def app(
         "sent is kept.",
         docs_url=None,  # FastAPI's pages of documentation load scripts from another site
         redoc_url=None,
+        responses=WITHOUT_ACCESS,
         lifespan=lifespan,
     )
     known = hosts or HostNames.of("localhost")
