@@ -326,6 +326,19 @@ def test_who_reads_an_answer_slowly_gets_the_whole_of_it(serve):
         assert got == asked * size
 
 
+def test_who_still_reads_is_the_last_to_make_room(serve):
+    server = serve(replace(PATIENT, connections=2), buffer=4096)
+    with server.connect(GET * 100, buffer=4096) as reader, ExitStack() as held:
+        made = server.running.server_state.connections
+        assert until(lambda: any(each.flow and each.flow.write_paused for each in list(made)))
+        for _ in range(5):
+            held.enter_context(server.connect())
+        assert until(lambda: server.connections == 2)
+        told = b""
+        while told.count(b"HTTP/1.1 200") < 100:
+            told += reader.recv(1 << 20) or pytest.fail(f"ended after {len(told):,} bytes")
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
