@@ -1,4 +1,4 @@
-"""The secret behind a lake's pseudonyms: where it lies, and how it is read or made."""
+"""Secrets, such as the one behind a lake's pseudonyms: where each lies, and how it is read or made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,22 @@ def load(
     setting: str = SUBJECT_KEY,
     environment: Mapping[str, str] = os.environ,
 ) -> Pseudonyms:
-    """Return the pseudonyms under the secret that `reference`, a value of a `setting`, names.
+    """Return the pseudonyms under the secret that `reference`, a value of a `setting`, names. Raises as
+    `secret` does."""
+    return Pseudonyms(
+        secret(reference, lake=lake, make=make, setting=setting, environment=environment)
+    )
+
+
+def secret(
+    reference: str,
+    *,
+    lake: str,
+    make: bool,
+    setting: str,
+    environment: Mapping[str, str] = os.environ,
+) -> bytes:
+    """Return the secret that `reference`, a value of a `setting` or of an option, names.
 
     A reference is `env:NAME`, `aws-secret:ARN`, or `file:PATH` with `{lake}` for the lake's root. With
     `make`, which says that the lake is new, a key file that doesn't exist is made with mode 0600. Raises
@@ -34,25 +49,25 @@ def load(
     """
     kind, _, name = reference.partition(":")
     if kind == "env":
-        secret = environment.get(name, "").encode()
-        if not secret:
+        found = environment.get(name, "").encode()
+        if not found:
             raise BadInput(f"{setting}: the environment variable {name} is not set; set it.")
     elif kind == "aws-secret":
-        secret = _from_aws(name, setting=setting)
+        found = _from_aws(name, setting=setting)
     elif kind == "file" and is_s3(lake) and "{lake}" in name:
         raise BadSettings(
             f"{setting} = {reference!r}: a key file can't lie beside a lake in S3; write file:PATH with "
             f"a path on this machine, env:NAME or aws-secret:ARN."
         )
     elif kind == "file":
-        secret = _from_file(_path(name, lake), lake=lake, make=make, setting=setting)
+        found = _from_file(_path(name, lake), lake=lake, make=make, setting=setting)
     else:
         raise BadSettings(
             f"{setting} = {reference!r}: write env:NAME, aws-secret:ARN or file:PATH."
         )
-    if len(secret) < SMALLEST:
+    if len(found) < SMALLEST:
         raise BadInput(f"{setting}: {reference} has under {SMALLEST} bytes; use a longer secret.")
-    return Pseudonyms(secret)
+    return found
 
 
 def key_file(reference: str, *, lake: str) -> Path | None:

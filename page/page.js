@@ -2,14 +2,27 @@
 const at = (id) => document.getElementById(id);
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 let asked = 0; // the number of the last photo: an answer to an earlier one is not shown any more
+let token = sessionStorage.getItem("token"); // what the server asks for, where it asks for something
 
-async function json(path, options) {
+async function fetched(path, options = {}) {
+  const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
   let answer;
   try {
-    answer = await fetch(path, options);
+    answer = await fetch(path, { ...options, headers });
   } catch {
     throw new Error("The server does not answer: start run.py serve again.");
   }
+  if (answer.status === 401) {
+    const words = token ? "This is not the token of the server; enter it again." : "Enter the token of the server.";
+    await answer.text(); // an answer that is not read keeps its connection
+    enter({ is_open: true });
+    throw new Error(words);
+  }
+  return answer;
+}
+
+async function json(path, options) {
+  const answer = await fetched(path, options);
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(body.detail ?? `The server answers with the error ${answer.status}; try again.`);
   return body;
@@ -20,9 +33,16 @@ function say(words, { bad = false } = {}) {
   at("state").classList.toggle("bad", bad);
 }
 
+function enter({ is_open }) {
+  at("enter").hidden = !is_open;
+  at("drop").hidden = is_open;
+  if (is_open) at("token").focus();
+}
+
 async function about() {
   try {
     const lake = await json("/api/about");
+    enter({ is_open: false });
     at("about").textContent = `Compared with ${lake.photos.toLocaleString("en")} photos of the lake` +
       (lake.classifier ? `; the kind is predicted by ${lake.classifier}.` : ".");
     at("photo").dataset.most = lake.max_bytes;
@@ -77,9 +97,16 @@ async function show(photo, answer) {
 }
 
 function neighbour({ photo_id, label, similarity }) {
-  const picture = element("img", "", { alt: "", loading: "lazy", src: `/api/photos/${photo_id}/picture` });
+  const picture = element("img", "", { alt: "" });
+  picture.addEventListener("load", () => URL.revokeObjectURL(picture.src));
   // The server has no picture of a person's photo, or of one that can't be decoded.
-  picture.addEventListener("error", () => picture.replaceWith(element("span", "no picture", { class: "none" })));
+  const none = () => picture.replaceWith(element("span", "no picture", { class: "none" }));
+  // An address alone would send no token.
+  fetched(`/api/photos/${photo_id}/picture`).then(async (answer) => {
+    const jpeg = await answer.blob();
+    if (answer.status !== 200) return none();
+    picture.src = URL.createObjectURL(jpeg);
+  }).catch(none);
   return element("li", "", picture, element("strong", label ?? "no label"),
     element("span", ` ${similarity.toFixed(3)}`, { class: "number" }), element("small", photo_id, { title: photo_id }));
 }
@@ -93,7 +120,7 @@ async function draw({ place, kinds }) {
   at("where").textContent = `The first two components of the photo are ${place.component_1.toFixed(2)} and ` +
     `${place.component_2.toFixed(2)}; the ring shows the place. The marks are photos of the lake` +
     (kinds ? ", and those of the same kind are stronger." : ".");
-  const answer = await fetch("/api/scatter");
+  const answer = await fetched("/api/scatter");
   if (!answer.ok) return;
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
   const plot = parsed.querySelector("svg");
@@ -120,6 +147,14 @@ const percent = (share) => `${(share * 100).toFixed(1)} %`;
 
 at("photo").addEventListener("change", () => ask(at("photo").files[0]));
 at("drop").addEventListener("submit", (event) => event.preventDefault());
+at("enter").addEventListener("submit", (event) => {
+  event.preventDefault();
+  // A header takes only signs of ASCII, and no token has others.
+  token = at("token").value.replace(/[^!-~]/g, "");
+  sessionStorage.setItem("token", token);
+  at("token").value = "";
+  about();
+});
 for (const name of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(name, (event) => {
     event.preventDefault();

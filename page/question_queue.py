@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -14,16 +15,21 @@ from conf.errors import FruitLakeError
 from conf.settings import Settings
 from lake.storage.folder import Folder
 from page.photo_answers import Answer, Answers, LakeGone, LakeSnapshot
+from page.picture_index import PictureIndex
 from report import thumbnails
 from silver.decoder_process import Decoder
 from silver.pixels import Limits
 
 WAITING = 8
-"""The most photos that arrive, wait or are answered at one time. Each may take photos.max_bytes of memory."""
+"""The most photos that have arrived as a whole, and wait or are answered at one time. Each may take
+photos.max_bytes of memory."""
 
 PICTURES = 128
 """The most small pictures that wait or are made at one time. They are many because a page asks for all
 pictures of an answer at once."""
+
+NAMED = 20_000
+"""The most photos of which the server remembers that an answer has named them, the newest ones: 3 MB."""
 
 Result = TypeVar("Result")
 
@@ -31,7 +37,7 @@ Result = TypeVar("Result")
 class WorkQueue:
     """One thread that does one piece of work after another, and a bounded number of places for its callers.
 
-    A caller holds a place while it prepares its work, waits for the thread and is served.
+    A caller holds a place while it waits for the thread and is served.
     """
 
     def __init__(self, name: str, *, most: int) -> None:
@@ -60,6 +66,25 @@ class WorkQueue:
         self._thread.shutdown(cancel_futures=True)
 
 
+class NamedPhotos:
+    """The ids of the photos that answers have named, at most NAMED, the newest ones."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, photo_ids: Iterable[str]) -> None:
+        """Remember photos as named now. Those that were not named for the longest are forgotten."""
+        for photo_id in photo_ids:
+            self._ids[photo_id] = None
+            self._ids.move_to_end(photo_id)
+        while len(self._ids) > NAMED:
+            self._ids.popitem(last=False)
+
+    def __contains__(self, photo_id: str) -> bool:
+        """Whether an answer has named a photo."""
+        return photo_id in self._ids
+
+
 class QuestionQueue:
     """Answers questions about photos, and makes small pictures of the lake's photos.
 
@@ -68,43 +93,49 @@ class QuestionQueue:
 
     def __init__(self, files: Folder, settings: Settings) -> None:
         self.max_bytes = settings.photos.max_bytes
-        self._root, self._limits = files.root, Limits(**settings.photos.model_dump())
+        self._limits = Limits(**settings.photos.model_dump())
         self._answers = Answers(files, settings)
+        self._index = PictureIndex(files.root)
+        self._named = NamedPhotos()
         self._decoder: Decoder | None = None
         self._photos = WorkQueue("photos", most=WAITING)
         self._pictures = WorkQueue("pictures", most=PICTURES)
 
-    async def answer(self, arrival: Callable[[], Awaitable[bytes]], *, count: int) -> Answer:
-        """Answer a photo, whose bytes `arrival` receives, with the `count` most similar photos.
+    async def answer(self, content: bytes, *, count: int) -> Answer:
+        """Answer a photo, given its bytes, with the `count` most similar photos.
 
-        The photo takes its place before its first byte is read, so that the memory of all that wait is
-        bounded. Raises HTTPException 503 (no place is free), RefusedPhoto, FruitLakeError, and what `arrival`
-        raises.
+        Raises HTTPException 503 (no place is free), RefusedPhoto and FruitLakeError.
         """
         with self._photos.place():
-            content = await arrival()
-            return await self._photos.do(lambda: self._answers.answer(content, count=count))
+            answer = await self._photos.do(lambda: self._answers.answer(content, count=count))
+        self._named.add(each.photo_id for each in answer.similar)
+        return answer
 
     async def snapshot(self) -> LakeSnapshot:
         """Return the lake as it is now. It takes no place of a photo. Raises as `Answers.snapshot` does."""
         return await self._photos.do(self._answers.snapshot)
 
     async def picture(self, photo_id: str) -> bytes | None:
-        """Return a small JPEG of a photo of the lake.
+        """Return a small JPEG of a photo of the lake that an answer has named.
 
-        Returns None where there is no such photo, it can't be decoded, or it is a photo of a person. Raises
-        HTTPException 503 (no place is free) and FruitLakeError (the lake can't be read).
+        Returns None where no answer has named it, it has left the lake, it can't be decoded, or it is a photo
+        of a person. For a photo that no answer has named, nothing of the lake is read. Raises HTTPException
+        503 (no place is free) and FruitLakeError (the lake can't be read).
         """
+        if photo_id not in self._named:
+            return None
 
         def work() -> bytes | None:
             try:
-                found = thumbnails.contents(self._root, [photo_id])
+                content = self._index.content(photo_id)
             except FruitLakeError:
                 raise
             except Exception as error:
                 raise LakeGone.of(error) from error
+            if content is None:
+                return None
             self._decoder = self._decoder or thumbnails.decoder(self._limits)
-            [picture] = thumbnails.pictures(list(found.values()), by=self._decoder) or [None]
+            [picture] = thumbnails.pictures([content], by=self._decoder)
             return picture
 
         with self._pictures.place():

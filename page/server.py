@@ -5,26 +5,29 @@ A photo that is sent is only held in memory while it is answered.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pathlib
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from rich.console import Console
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import ClientDisconnect
 
 from conf.errors import BadInput, FruitLakeError
+from page.access import Access
 from page.api_models import About, PhotoAnswer, Problem
+from page.client_limits import ClientLimits
+from page.connections import ClientConnection
+from page.host_names import HostNames, in_address_bar, is_loopback, without_brackets
+from page.photo_arrivals import PHOTO_TYPES, PhotoArrivals
 from page.question_queue import QuestionQueue
+from page.refusals import HEADERS
 from report.svg_plots import STYLE
 from silver.pixels import RefusalReason, RefusedPhoto
 
@@ -38,31 +41,8 @@ PAGES = {
 """The files of the page, by the path of their URL."""
 
 SVG = "image/svg+xml"
-PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
-"""The content types under which a photo may be sent. A browser sends none of them for a page of another site
-without asking this server first, which does not allow it."""
-
-BODY_SECONDS = 20.0
-"""The seconds in which the whole of a photo must arrive."""
-
-CONNECTIONS = 64
-"""The most connections that the server has at one time."""
-
-LOOPBACK = ("127.0.0.1", "localhost")
-
 TOO_LARGE = (RefusalReason.TOO_LARGE, RefusalReason.PIXEL_BOMB)
 """The refusals that the API answers with 413; all others are 422."""
-
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob: data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; "
-    "base-uri 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""The headers of every answer: nothing is cached, framed, or loaded from another site."""
 
 BODY = {
     "required": True,
@@ -70,8 +50,17 @@ BODY = {
 }
 """The description of a photo as the body of a request, for /openapi.json."""
 
+WITHOUT_ACCESS: dict[int | str, dict[str, Any]] = {
+    400: {
+        "model": Problem,
+        "description": "Asked by another name, or the photo ended early",
+    },
+    401: {"model": Problem, "description": "The server has a token, and it was not sent"},
+}
+"""The answers to requests that `page.access` refuses, whatever they ask for, for /openapi.json."""
+
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    408: {"model": Problem, "description": "The photo did not arrive in time"},
+    408: {"model": Problem, "description": "The photo came too slowly"},
     413: {"model": Problem, "description": "The photo has too many bytes or pixels"},
     415: {"model": Problem, "description": "The body was not sent as a photo"},
     422: {"model": Problem, "description": "The photo can't be used; `detail` says why"},
@@ -85,17 +74,29 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}}},
     204: {
-        "description": "There is no such photo, it can't be decoded, or it is a photo of a person"
+        "description": "No answer has named this photo lately, it has left the lake, it can't be decoded, or "
+        "it is a photo of a person"
     },
     503: {"model": Problem},
 }
 """The answers of the API to a question for a small picture, for /openapi.json."""
 
 
-def app(queue: QuestionQueue, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+LIMITS = ClientLimits()
+"""The limits of `run.py serve`."""
+
+
+def app(
+    queue: QuestionQueue,
+    *,
+    hosts: HostNames | None = None,
+    token: bytes | None = None,
+    limits: ClientLimits = LIMITS,
+) -> FastAPI:
     """Make the application with the page and the API.
 
-    It answers only requests to one of the `hosts`, so that another name can't be pointed at this server.
+    It answers only requests to one of the `hosts`, by default those of this machine alone, so that another
+    name can't be pointed at this server. With a `token`, it answers questions only to whoever sends it.
     """
 
     @asynccontextmanager
@@ -112,9 +113,11 @@ def app(queue: QuestionQueue, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
         "sent is kept.",
         docs_url=None,  # FastAPI's pages of documentation load scripts from another site
         redoc_url=None,
+        responses=WITHOUT_ACCESS,
         lifespan=lifespan,
     )
-    application.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    known = hosts or HostNames.of("localhost")
+    application.add_middleware(Access, hosts=known, token=token, open_paths=PAGES)
 
     @application.middleware("http")
     async def with_headers(request: Request, call_next: Any) -> Response:
@@ -122,6 +125,13 @@ def app(queue: QuestionQueue, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
         response.headers.update(HEADERS)
         return response
 
+    _errors(application)
+    _pages(application)
+    _api(application, queue, PhotoArrivals(limits, max_bytes=queue.max_bytes))
+    return application
+
+
+def _errors(application: FastAPI) -> None:
     @application.exception_handler(FruitLakeError)
     async def lake_error(_: Request, error: FruitLakeError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 503, {"Retry-After": "5"})
@@ -135,10 +145,6 @@ def app(queue: QuestionQueue, *, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
     async def refused_photo(_: Request, error: RefusedPhoto) -> JSONResponse:
         code = 413 if error.reason in TOO_LARGE else 422
         return JSONResponse({"detail": f"This photo can't be used: {error}."}, code)
-
-    _pages(application)
-    _api(application, queue)
-    return application
 
 
 def _pages(application: FastAPI) -> None:
@@ -155,7 +161,7 @@ def _sender(file: pathlib.Path) -> Callable[[], FileResponse]:
     return send
 
 
-def _api(application: FastAPI, queue: QuestionQueue) -> None:
+def _api(application: FastAPI, queue: QuestionQueue, arrivals: PhotoArrivals) -> None:
     @application.get("/api/about", responses={503: {"model": Problem}})
     async def about() -> About:
         """Return what the lake can answer at the moment."""
@@ -178,75 +184,68 @@ def _api(application: FastAPI, queue: QuestionQueue) -> None:
         request: Request, count: Annotated[int, Query(ge=1, le=100)] = 8
     ) -> PhotoAnswer:
         """Return what a photo shows. Its bytes are the body of the request, and they are not kept."""
-        arrival = partial(_body, request, most=queue.max_bytes)
-        return PhotoAnswer.of(await queue.answer(arrival, count=count))
+        content = await arrivals.receive(request)
+        return PhotoAnswer.of(await queue.answer(content, count=count))
 
     @application.get("/api/photos/{photo_id}/picture", responses=PICTURE)
     async def picture(photo_id: Annotated[str, Path(pattern="^[0-9a-f]{64}$")]) -> Response:
-        """Return a small picture of a photo of the lake, but never of a photo of a person."""
+        """Return a small picture of a photo that an answer has named, but never of a photo of a person."""
         jpeg = await queue.picture(photo_id)
         return Response(jpeg, media_type="image/jpeg") if jpeg else Response(status_code=204)
 
 
-async def _body(request: Request, *, most: int) -> bytes:
-    """Receive the bytes of a photo, at most `most`.
-
-    Raises HTTPException 400 (the connection ended early), 408 (too slow), 413 (too large) and 415 (not sent
-    as a photo).
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind not in PHOTO_TYPES:
-        raise HTTPException(415, f"Send the bytes of a photo, as one of {', '.join(PHOTO_TYPES)}.")
-    length = request.headers.get("content-length", "0")
-    too_large = HTTPException(413, f"A photo may have {most:,} bytes at most; send a smaller one.")
-    if length.isdecimal() and int(length) > most:
-        raise too_large
-    content = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
-                content += part
-                if len(content) > most:
-                    raise too_large
-    except TimeoutError:
-        raise HTTPException(
-            408, f"The photo did not arrive within {BODY_SECONDS:g} seconds; send it again."
-        ) from None
-    except ClientDisconnect:
-        raise HTTPException(400, "The photo did not arrive as a whole; send it again.") from None
-    return bytes(content)
-
-
-def serve(queue: QuestionQueue, *, host: str, port: int, console: Console) -> None:
-    """Serve the page and the API until Ctrl-C. Raises BadInput where the port can't be listened on."""
-    is_local = host in LOOPBACK
-    config = uvicorn.Config(
-        app(queue, hosts=LOOPBACK if is_local else ["*"]),
+def config(application: FastAPI, *, limits: ClientLimits = LIMITS) -> uvicorn.Config:
+    """Return how uvicorn serves the application."""
+    return uvicorn.Config(
+        application,
+        http=cast(Any, partial(ClientConnection, limits=limits)),
+        ws="none",  # a connection of another kind would be without the limits
         log_level="critical",  # nothing is logged about a request
         access_log=False,
         server_header=False,
-        limit_concurrency=CONNECTIONS,
+        backlog=limits.connections,  # so many are accepted in one round of the loop
         timeout_graceful_shutdown=5,
     )
+
+
+def serve(
+    queue: QuestionQueue,
+    *,
+    host: str,
+    port: int,
+    hosts: HostNames,
+    token: bytes | None,
+    console: Console,
+) -> None:
+    """Serve the page and the API until Ctrl-C.
+
+    `hosts` are the names that it answers to, and `token` is what it asks for; None where everybody who
+    reaches it may ask. Raises BadInput where the port can't be listened on.
+    """
     listening = bound(host, port)
-    console.print(f"http://{host}:{listening.getsockname()[1]}  (Ctrl-C ends it)", soft_wrap=True)
-    if not is_local:
+    address = f"http://{in_address_bar(host)}:{listening.getsockname()[1]}"
+    console.print(f"{address}  (Ctrl-C ends it)", soft_wrap=True)
+    if not is_loopback(host):
         console.print(
-            f"note: everybody who reaches {host} can ask without a password; keep it in your own network.",
+            "note: token and photos cross the network as they are; put a server with TLS in front where "
+            "others may listen.",
             soft_wrap=True,
         )
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(config(app(queue, hosts=hosts, token=token))).run(sockets=[listening])
 
 
 def bound(host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises BadInput where the port is taken or the host is not this machine."""
+    plain = without_brackets(host)
+    family = socket.AF_INET6 if ":" in plain else socket.AF_INET
+    is_both = plain == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port))
+        return socket.create_server((plain, port), family=family, dualstack_ipv6=is_both)
     except (OSError, OverflowError) as error:
         number = error.errno if isinstance(error, OSError) else None
         # The error of an unknown host name has a number below zero, and a text of its own.
         why = os.strerror(number) if number and number > 0 else str(error)
         raise BadInput(
-            f"{host}:{port} can't be listened on ({why}); name another with --port or --host."
+            f"{in_address_bar(host)}:{port} can't be listened on ({why}); name another with --port or --host."
         ) from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cli.command import Command, Words, photo_count, whole_number
 from cli.parameters import PATH, Argument, Flag, Option
+from conf.errors import BadInput
+from page.host_names import HostNames, is_loopback
 
 SHEET = "similar.html"
 """The page of pictures that `similar --open` writes where `--out` names none."""
@@ -15,6 +17,12 @@ def _check_similar(words: Words) -> None:
 
 def _check_serve(words: Words) -> None:
     whole_number(words, "port")
+    HostNames.of(words.host, words.names)
+    if words.token is None and not is_loopback(words.host):
+        raise BadInput(
+            f"--host {words.host} lets other machines ask, so the page needs a password; name its place with "
+            f"--token env:NAME or --token file:PATH."
+        )
 
 
 COMMANDS = (
@@ -90,8 +98,21 @@ COMMANDS = (
             Option(
                 "--host",
                 "HOST",
-                "at which address; 127.0.0.1 is this machine alone",
+                "at which address; 127.0.0.1 is this machine alone, others need --token",
                 default="127.0.0.1",
+            ),
+            Option(
+                "--token",
+                "PLACE",
+                "where the password is that clients send: env:NAME, file:PATH or aws-secret:ARN",
+                offered=("env:", "file:", "aws-secret:"),
+            ),
+            Option(
+                "--name",
+                "NAME",
+                "one more name under which browsers ask it; may be given many times",
+                stored_as="names",
+                multiple=True,
             ),
         ),
         check=_check_serve,

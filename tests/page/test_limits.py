@@ -1,8 +1,6 @@
-"""What bounds the page's server: places before bytes, connections that end, sentences for every refusal."""
+"""What bounds the page's server: connections that end, sentences for every refusal."""
 
 import socket
-import time
-from contextlib import ExitStack
 from urllib.parse import urlparse
 
 import pytest
@@ -10,7 +8,7 @@ from delta import DeltaTable
 from fastapi.testclient import TestClient
 
 from lake import catalog
-from page import question_queue, server
+from page import server
 from page.question_queue import QuestionQueue
 from tests.support import canary
 from tests.support.page_server import served
@@ -38,20 +36,6 @@ def whole(line):
 def test_the_first_answer_ends_its_connection(samples_lake):
     """The decoder's process is started while it is open."""
     with served(samples_lake) as address:
-        assert whole(sent(address, PHOTO)).startswith("HTTP/1.1 200")
-
-
-def test_photos_that_arrive_take_a_place_each(samples_lake, monkeypatch):
-    monkeypatch.setattr(question_queue, "WAITING", 2)
-    with served(samples_lake) as address, ExitStack() as held:
-        for _ in range(2):
-            held.enter_context(sent(address, PHOTO[:100], length=len(PHOTO)))
-        time.sleep(0.3)
-        told = whole(sent(address, PHOTO))
-        assert told.startswith("HTTP/1.1 503")
-        assert "retry-after: 1" in told
-        held.close()
-        time.sleep(0.3)
         assert whole(sent(address, PHOTO)).startswith("HTTP/1.1 200")
 
 

@@ -1,9 +1,12 @@
-"""The page in a browser, by keyboard alone: a photo, its answer, and one that can't be used."""
+"""The page in a browser, by keyboard alone: a photo, its answer, one that can't be used, and the token."""
 
 import pytest
 
+from page.question_queue import QuestionQueue
 from tests.support import canary
-from tests.support.page_server import served
+from tests.support.page_server import golden_lake, served, served_from
+
+TOKEN = "correct-horse-battery-staple"
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +82,33 @@ def test_on_a_phone_nothing_is_cut_off(page, address, photo):
     choose(page, photo)
     page.locator("#answer").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_page_with_a_token_asks_for_it_and_sends_it(page, errors, tmp_path):
+    """By keyboard alone; the pictures come with it, too. A tab that is loaded anew still has it."""
+    own = QuestionQueue(*golden_lake(tmp_path))
+    with served_from(own, token=TOKEN.encode()) as started:
+        page.goto(f"http://127.0.0.1:{started.port}")
+        page.locator("#about", has_text="Enter the token of the server.").wait_for()
+        assert page.locator("#drop").is_hidden()
+        for words in ("wrong-token-of-some-length", "wröng"):
+            page.keyboard.type(words)
+            page.keyboard.press("Enter")
+            page.locator("#about", has_text="This is not the token of the server").wait_for()
+            assert page.evaluate("document.activeElement.id") == "token"
+        page.keyboard.type(TOKEN)
+        page.keyboard.press("Enter")
+        page.locator("#about", has_text="Compared with").wait_for()
+        assert page.locator("#enter").is_hidden()
+        file = tmp_path / "own.jpg"
+        file.write_bytes(canary.jpeg(2))
+        choose(page, file)
+        page.locator("#answer").wait_for()
+        page.wait_for_function(
+            "[...document.querySelectorAll('#similar img')].some((each) => each.naturalWidth)"
+        )
+        assert page.locator("#scatter svg").count() == 1
+        page.reload()
+        page.locator("#about", has_text="Compared with").wait_for()
+        assert TOKEN not in page.content() + page.url
+    assert {"status of 401" in errors.pop() for _ in range(3)} == {True}

@@ -149,10 +149,6 @@ def test_too_many_that_wait_are_sent_away(told, monkeypatch):
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
-def test_another_name_that_leads_here_is_not_answered(client):
-    assert client.get("/api/about", headers={"Host": "elsewhere.example"}).status_code == 400
-
-
 def test_nothing_is_cached_framed_or_loaded_from_elsewhere(client):
     for path in ("/", "/page.js", "/api/about", f"/api/photos/{UNKNOWN}/picture"):
         held = client.get(path).headers
@@ -170,7 +166,7 @@ def test_openapi_describes_the_api(client):
     validate(described)
     photos = described["paths"]["/api/photos"]["post"]
     assert set(photos["requestBody"]["content"]) == set(server.PHOTO_TYPES)
-    assert {"200", "408", "413", "415", "422", "503"} <= photos["responses"].keys()
+    assert {"200", "401", "408", "413", "415", "422", "503"} <= photos["responses"].keys()
     assert set(described["paths"]) == {
         "/api/about",
         "/api/scatter",
@@ -223,6 +219,7 @@ def test_pictures_are_of_nobodys_photos_alone(told, client):
     copies = [row for row in rows if not row["subject"] and row["original"] in somebodys]
     assert len(copies) == 1
     refused = delta_rs_reader.counts(told.files.root, catalog.QUARANTINE, "photo_id")
+    ask(client, canary.jpeg(1), params={"count": 100})
     seen = {True: 0, False: 0}
     for row in rows:
         if (row["photo_id"],) in refused:
@@ -282,7 +279,8 @@ def test_a_lake_that_vanishes_is_told_and_one_that_comes_back_is_read(copy):
         ):
             assert answer.status_code == 503
             assert answer.json()["detail"].startswith("There is no lake in ")
-        assert client.get(f"/api/photos/{UNKNOWN}/picture").status_code == 503
+        named = first.json()["similar"][0]["photo_id"]
+        assert client.get(f"/api/photos/{named}/picture").status_code == 503
         assert client.get("/").status_code == 200
         aside.rename(lake)
         assert ask(client, canary.jpeg(2)).json() == first.json()
@@ -338,12 +336,6 @@ def test_a_body_without_a_length_ends_where_it_is_too_large(told):
         assert raw(address, head("Transfer-Encoding: chunked"), chunk, chunk).startswith(
             "HTTP/1.1 413"
         )
-
-
-def test_a_photo_that_does_not_come_is_not_waited_for(address, monkeypatch):
-    monkeypatch.setattr(server, "BODY_SECONDS", 0.3)
-    told = raw(address, head("Content-Length: 1000"), b"some")
-    assert told.startswith("HTTP/1.1 408")
 
 
 def test_many_ask_at_once_and_each_has_its_answer(address):
