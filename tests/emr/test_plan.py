@@ -234,6 +234,19 @@ def test_the_shipped_settings_fit_the_shipped_cluster():
     assert config["spark.sql.shuffle.partitions"] == str(nodes * instance.vcpus)
 
 
+def test_each_slot_has_room_for_the_worst_photo():
+    instance, photos = PRICES.instances[OWN.core[0]], SETTINGS.photos
+    more = photos.model_copy(update={"decoder_memory": photos.decoder_memory + (256 << 20)})
+    larger = photos.model_copy(update={"max_bytes": photos.max_bytes + (128 << 20)})
+    beside = [
+        run_estimate.node_memory(
+            instance, work(), MEASURED, photo=run_estimate.photo_memory(each), driver=3072
+        ).overhead
+        for each in (photos, more, larger)
+    ]
+    assert beside == [beside[0], beside[0] + 4 * 256, beside[0] + 4 * 256]
+
+
 def test_a_driver_needs_memory_for_each_object():
     few, many = (run_estimate.driver_overhead(work(photos=n), MEASURED) for n in (1000, 10_000_000))
     more = 10_000_000 * MEASURED.driver_bytes * run_estimate.HEADROOM / (1 << 20)
