@@ -34,13 +34,13 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from deltalake import DeltaTable
 from PIL import Image
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conf.settings import Settings
+from lake import catalog, delta_rs_reader
 
 ROOT = Path(__file__).resolve().parents[1]
 EMR = Settings.load("emr", environment={})
@@ -277,18 +277,25 @@ def run(place: Path, files: int, console: Console) -> bool:
     console.print(f"exit code {process.returncode} after {time.perf_counter() - began:.0f} s")
     if process.returncode:
         console.print((place / "log").read_text()[-3000:], markup=False)
-    objects = DeltaTable(str(lake / "bronze/objects")).to_pyarrow_table(columns=["outcome"])
-    console.print(f"{files:,} files, {objects.num_rows:,} rows in bronze/objects:")
-    console.print(dict(Counter(objects["outcome"].to_pylist())))
-    for table in ("bronze/rejected", "silver/quarantine"):
-        reasons = DeltaTable(str(lake / table)).to_pyarrow_table(columns=["reason"])
-        console.print(f"{table}:", dict(Counter(reasons["reason"].to_pylist())))
+    objects = _column(lake, catalog.OBJECTS, "outcome")
+    console.print(
+        f"{files:,} files, {len(objects):,} rows in bronze/objects:", dict(Counter(objects))
+    )
+    for table in (catalog.REJECTED, catalog.QUARANTINE):
+        console.print(f"{table.name}:", dict(Counter(_column(lake, table, "reason"))))
     console.print(
         f"peak of a worker {marks.worker / 1e6:,.0f} MB, of a child {marks.child / 1e6:,.0f} MB, of a worker "
         f"and its children at one time {marks.slot / 1e6:,.0f} MB, of {_slot_bytes() / 1e6:,.0f} MB that a "
         "slot of conf/emr.toml has; there the list of a chunk's objects comes to it"
     )
-    return process.returncode == 0 and objects.num_rows == files
+    return process.returncode == 0 and len(objects) == files
+
+
+def _column(lake: Path, table: str, name: str) -> list[str]:
+    """The values of a column of a table."""
+    found = delta_rs_reader.dataset(delta_rs_reader.delta_table(str(lake), table))
+    values: list[str] = found.to_table(columns=[name])[name].to_pylist()
+    return values
 
 
 def _slot_bytes() -> float:
