@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -38,6 +38,12 @@ ARRIVED = schema(
 UNCERTAIN_SUBJECT = "uncertain_subject"
 UNCERTAIN_DETAIL = "its path looks like a subject's, but no folder is named subject=NAME"
 """The reason and the detail of an object whose path only looks like a subject's."""
+
+IMPOSSIBLE_TIME = "impossible_time"
+IMPOSSIBLE_TIME_DETAIL = "its modification time lies outside the years 1 to 9999"
+"""The reason and the detail of an object whose modification time no table can hold."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
 """The size of a record batch: it is complete when it has so many bytes or so many rows."""
@@ -172,6 +178,8 @@ def read_one(
         return row | {"reason": Outcome.TOMBSTONED}
     if arrival.is_uncertain:
         return row | {"reason": UNCERTAIN_SUBJECT, "detail": UNCERTAIN_DETAIL}
+    if row["uploaded_at"] is None:
+        return row | {"reason": IMPOSSIBLE_TIME, "detail": IMPOSSIBLE_TIME_DETAIL}
     if arrival.landing.size > max_bytes:
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
@@ -199,10 +207,13 @@ def read_one(
     }
 
 
-def _time(landing: LandingObject) -> datetime:
-    """Return when an object was modified, in UTC, to the microsecond."""
-    seconds, rest = divmod(landing.modified_ns, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+def _time(landing: LandingObject) -> datetime | None:
+    """Return when an object was modified, in UTC, to the microsecond; None where the time lies outside the
+    years 1 to 9999, as a broken disk or a careless program may leave it."""
+    try:
+        return EPOCH + timedelta(microseconds=landing.modified_ns // 1000)
+    except OverflowError:
+        return None
 
 
 def photos(arrived: DataFrame, repeated: Sequence[int]) -> DataFrame:

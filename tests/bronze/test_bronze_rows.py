@@ -82,6 +82,18 @@ def test_a_film_is_refused_unread(tmp_path):
     assert (row["reason"], row["detail"]) == ("too_large", "over photos.max_bytes (100)")
 
 
+@pytest.mark.parametrize("year", [-400, 10_000, 300_000])
+def test_a_time_that_no_table_can_hold_is_a_reason_to_refuse_an_object(tmp_path, year):
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    modified_ns = (year - 1970) * 31_556_952 * 1_000_000_000
+    [arrived] = [
+        arrival(LandingObject("a.jpg", 1, modified_ns), position=0, pseudonyms=KEYS),
+    ]
+    row = read_one(Landing(str(tmp_path)), arrived, max_bytes=100, admission=OPEN)
+    assert (row["reason"], row["uploaded_at"]) == ("impossible_time", None)
+    assert pa.RecordBatch.from_pylist([row], to_arrow_schema(ARRIVED)).num_rows == 1
+
+
 def test_what_is_gone_gives_no_row(tmp_path):
     [gone] = arrivals(1)
     assert read_one(Landing(str(tmp_path)), gone, max_bytes=100, admission=OPEN) is None
