@@ -19,7 +19,7 @@ from lake.storage.folder import (
     StoredObject,
 )
 from lake.storage.s3_reader import open_object
-from lake.storage.s3_requests import CHANGED, UNREADABLE, StorageFailed, content_of, requests
+from lake.storage.s3_requests import CHANGED, EMPTY, StorageFailed, content_of, requests
 from lake.storage.s3_swap import swap_object
 
 LISTINGS = 16
@@ -230,7 +230,9 @@ class S3Folder(Folder):
         except StorageFailed as error:
             if error.code in CHANGED:
                 raise ObjectGone from None
-            if error.code in UNREADABLE:
+            if error.code in EMPTY:
+                return b""
+            if error.is_of_object:
                 raise ObjectUnreadable(f"S3 says {error.code}") from None
             raise
         return content

@@ -90,21 +90,52 @@ def test_a_version_is_told_by_its_etag_and_read_as_that_alone(root):
     assert Landing(root).is_readable(listed(root)["a.jpg"])
 
 
+OF_OBJECT = [
+    ("AccessDenied", 403),
+    ("InvalidObjectState", 403),
+    ("KMS.DisabledException", 400),
+    ("KMS.KMSInvalidStateException", 400),
+    ("KMS.NotFoundException", 400),
+    ("KMS.SomethingNew", 400),
+    ("InvalidRequest", 400),
+    ("MethodNotAllowed", 405),
+]
+OF_OTHERS = [
+    ("InternalError", 500),
+    ("SlowDown", 503),
+    ("KMS.ThrottlingException", 400),
+    ("RequestTimeout", 400),
+    ("ExpiredToken", 400),
+    ("InvalidAccessKeyId", 403),
+    ("RequestTimeTooSkewed", 403),
+    ("PermanentRedirect", 301),
+    ("NoSuchBucket", 404),
+]
+
+
 @pytest.mark.parametrize(
-    ("code", "error"),
+    ("code", "status", "error"),
     [
-        ("AccessDenied", ObjectUnreadable),
-        ("InvalidObjectState", ObjectUnreadable),
-        ("InternalError", StorageFailed),
+        *((*each, ObjectUnreadable) for each in OF_OBJECT),
+        *((*each, StorageFailed) for each in OF_OTHERS),
     ],
 )
-def test_what_can_not_be_read_is_told_from_a_bucket_that_fails(root, code, error):
+def test_an_object_that_can_not_be_read_is_told_from_a_bucket_that_fails(root, code, status, error):
     put(root, ["a.jpg"])
     [found] = listed(root).values()
     with Stubber(aws.client("s3")) as stub:
-        stub.add_client_error("get_object", code)
+        stub.add_client_error("get_object", code, http_status_code=status)
         with pytest.raises(error):
             Landing(root).read(found)
+
+
+def test_an_object_without_bytes_has_no_first_one_and_can_be_read(root):
+    folder(root).write("empty.jpg", b"")
+    [found] = listed(root).values()
+    assert Landing(root).is_readable(found)
+    with Stubber(aws.client("s3")) as stub:
+        stub.add_client_error("get_object", "InvalidRange", http_status_code=416)
+        assert Landing(root).is_readable(found)
 
 
 def test_one_within_the_other_is_seen_also_in_a_bucket():
