@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, BinaryIO, ClassVar
 
+from conf.errors import Inconsistent
+
 
 class StoredKind(Enum):
     """What a stored object is. A bucket that keeps versions has the last three beside its files: versions
@@ -180,6 +182,17 @@ class Folder(ABC):
         return {each.name: each.size for each in self.stored(under) if each.kind is StoredKind.FILE}
 
     def read_json(self, name: str) -> Any:
-        """The value of a JSON file; None where there is no such file."""
+        """The value of a JSON file; None where there is no such file. Raises Inconsistent where the file is
+        empty, as a machine that loses power may leave it, or holds something else."""
         content = self.read(name)
-        return None if content is None else json.loads(content)
+        if content is None:
+            return None
+        try:
+            return json.loads(content)
+        except ValueError:
+            what = (
+                "can't be understood" if content else "is empty, as if this machine had lost power"
+            )
+            raise Inconsistent(
+                f"{self.uri(name)} {what}; put back the file from a copy, and run again."
+            ) from None
