@@ -43,6 +43,13 @@ IMPOSSIBLE_TIME = "impossible_time"
 IMPOSSIBLE_TIME_DETAIL = "its modification time lies outside the years 1 to 9999"
 """The reason and the detail of an object whose modification time no table can hold."""
 
+UNREAD = "unreadable"
+"""The reason of an object that is there and can't be read; the detail says what the storage says."""
+
+ARCHIVED = "archived"
+ARCHIVED_DETAIL = "it lies in an archive of S3, and can be read once it is restored there"
+"""The reason and the detail of an object that its listing says to be archived. It is not asked for."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
@@ -171,7 +178,7 @@ def read_one(
         "subject": arrival.subject,
         "label": arrival.label,
         "path": arrival.stored_path,
-        "uploaded_at": _time(arrival.landing),
+        "uploaded_at": modified_at(arrival.landing),
         "size_bytes": arrival.landing.size,
     }
     if arrival.is_tombstoned:
@@ -180,6 +187,9 @@ def read_one(
         return row | {"reason": UNCERTAIN_SUBJECT, "detail": UNCERTAIN_DETAIL}
     if row["uploaded_at"] is None:
         return row | {"reason": IMPOSSIBLE_TIME, "detail": IMPOSSIBLE_TIME_DETAIL}
+    tried_again = {"etag": UNREADABLE + arrival.landing.etag}
+    if arrival.landing.is_archived:
+        return row | tried_again | {"reason": ARCHIVED, "detail": ARCHIVED_DETAIL}
     if arrival.landing.size > max_bytes:
         return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
     try:
@@ -192,8 +202,7 @@ def read_one(
     except ObjectGone:
         return None
     except ObjectUnreadable as error:
-        etag = UNREADABLE + arrival.landing.etag
-        return row | {"etag": etag, "reason": "unreadable", "detail": str(error)}
+        return row | tried_again | {"reason": UNREAD, "detail": str(error)}
     except NotAPhoto as error:
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
@@ -207,7 +216,7 @@ def read_one(
     }
 
 
-def _time(landing: LandingObject) -> datetime | None:
+def modified_at(landing: LandingObject) -> datetime | None:
     """Return when an object was modified, in UTC, to the microsecond; None where the time lies outside the
     years 1 to 9999, as a broken disk or a careless program may leave it."""
     try:

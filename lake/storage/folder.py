@@ -37,7 +37,7 @@ class StoredObject:
     """One thing that lies under a folder, as it was listed. `name` is relative to the root; `size` in bytes.
 
     `tag` changes with the content, where the storage has such a tag; `version` is the id of a version in a
-    bucket, or of an upload.
+    bucket, or of an upload. `is_archived`: nobody can read it before it is restored.
     """
 
     folder: Folder
@@ -47,6 +47,7 @@ class StoredObject:
     modified_ns: int = 0
     tag: str = ""
     version: str | None = None
+    is_archived: bool = False
 
     def __str__(self) -> str:
         is_plain = self.kind in (StoredKind.FILE, StoredKind.FOLDER, StoredKind.CLOSED)
