@@ -181,17 +181,8 @@ def read_one(
         "uploaded_at": modified_at(arrival.landing),
         "size_bytes": arrival.landing.size,
     }
-    if arrival.is_tombstoned:
-        return row | {"reason": Outcome.TOMBSTONED}
-    if arrival.is_uncertain:
-        return row | {"reason": UNCERTAIN_SUBJECT, "detail": UNCERTAIN_DETAIL}
-    if row["uploaded_at"] is None:
-        return row | {"reason": IMPOSSIBLE_TIME, "detail": IMPOSSIBLE_TIME_DETAIL}
-    tried_again = {"etag": UNREADABLE + arrival.landing.etag}
-    if arrival.landing.is_archived:
-        return row | tried_again | {"reason": ARCHIVED, "detail": ARCHIVED_DETAIL}
-    if arrival.landing.size > max_bytes:
-        return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
+    if refused := _refused_unread(arrival, max_bytes=max_bytes):
+        return row | refused
     try:
         content = landing.read(arrival.landing)
         original = admission.original(content)
@@ -202,7 +193,8 @@ def read_one(
     except ObjectGone:
         return None
     except ObjectUnreadable as error:
-        return row | tried_again | {"reason": UNREAD, "detail": str(error)}
+        etag = UNREADABLE + arrival.landing.etag
+        return row | {"etag": etag, "reason": UNREAD, "detail": str(error)}
     except NotAPhoto as error:
         return row | {"reason": error.reason.value, "detail": error.detail}
     return row | {
@@ -214,6 +206,23 @@ def read_one(
         "taken_on": photo.taken_on,
         "content": photo.content,
     }
+
+
+def _refused_unread(arrival: Arrival, *, max_bytes: int) -> dict[str, Any] | None:
+    """Return what the row of an object says that is refused without a look at its bytes; None where it is
+    read."""
+    if arrival.is_tombstoned:
+        return {"reason": Outcome.TOMBSTONED}
+    if arrival.is_uncertain:
+        return {"reason": UNCERTAIN_SUBJECT, "detail": UNCERTAIN_DETAIL}
+    if modified_at(arrival.landing) is None:
+        return {"reason": IMPOSSIBLE_TIME, "detail": IMPOSSIBLE_TIME_DETAIL}
+    if arrival.landing.is_archived:
+        etag = UNREADABLE + arrival.landing.etag
+        return {"etag": etag, "reason": ARCHIVED, "detail": ARCHIVED_DETAIL}
+    if arrival.landing.size > max_bytes:
+        return {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
+    return None
 
 
 def modified_at(landing: LandingObject) -> datetime | None:

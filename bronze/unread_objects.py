@@ -124,6 +124,16 @@ def note_unread(did: LayerRun) -> None:
         )
 
 
+def note_lost(did: LayerRun, *, given_up: int, found: int) -> None:
+    """Note how many objects of chunks that were given up have left the landing folder, at the least: all that
+    are still there are among those that were found."""
+    if (lost := given_up - found) > 0:
+        did.notes.append(
+            f"{lost:,} objects or more of what was given up have left the landing folder meanwhile, and are "
+            f"lost; send them again."
+        )
+
+
 def check_rights(landing: Landing, arrivals: Sequence[Arrival]) -> None:
     """Raise BadInput where none of many new objects can be read. Usually the first one can, and one request
     tells that."""

@@ -133,6 +133,8 @@ class Publication:
         self._store = store
         self._layer = layer
         self._did = did
+        self.given_up = 0
+        """How many photos, or objects, the chunks held that were given up."""
 
     def plan(self, plans: Sequence[ChunkPlan]) -> list[Chunk]:
         """Gives the planned chunks their numbers. Raises Busy."""
@@ -217,6 +219,7 @@ class Publication:
         committed = [t for t in self._layer.tables if store.last_chunk(t) >= chunk.number]
         if not (committed and self._may_be_half_published(chunk)):
             abandon(store, [chunk])
+            self.given_up += chunk.photos
             self._did.notes.append(
                 f"{_lost(chunk)}: it is given up, and what it was made from is taken again."
             )
