@@ -11,6 +11,9 @@ from typing import Any, BinaryIO, ClassVar
 
 from conf.errors import Inconsistent
 
+PUT_BACK = "put back the file from a copy, and run again."
+"""What to do about a file that only this product writes, and that holds something else."""
+
 
 class StoredKind(Enum):
     """What a stored object is. A bucket that keeps versions has the last three beside its files: versions
@@ -186,14 +189,13 @@ class Folder(ABC):
         """The value of a JSON file; None where there is no such file. Raises Inconsistent where the file is
         empty, as a machine that loses power may leave it, or holds something else."""
         content = self.read(name)
-        if content is None:
-            return None
-        try:
-            return json.loads(content)
-        except ValueError:
-            what = (
-                "can't be understood" if content else "is empty, as if this machine had lost power"
-            )
-            raise Inconsistent(
-                f"{self.uri(name)} {what}; put back the file from a copy, and run again."
-            ) from None
+        return None if content is None else decoded(content, self.uri(name))
+
+
+def decoded(content: bytes, uri: str) -> Any:
+    """The value of the JSON file at an address. Raises Inconsistent as `Folder.read_json`."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        what = "can't be understood" if content else "is empty, as if this machine had lost power"
+        raise Inconsistent(f"{uri} {what}; {PUT_BACK}") from None
