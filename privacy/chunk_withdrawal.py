@@ -14,12 +14,9 @@ from gold import embedding_removal
 from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, ChunkState
 from lake.context import Context
-from lake.enums import BRONZE, REMOVAL, TRAINING
+from lake.enums import BRONZE, REMOVAL
 from lake.publication import ChunkLayer, Publication, abandon
 from privacy.finish_chunks import finish_half_published, layer_of
-
-AGAIN = {TRAINING: "run.py train"}
-"""The command that makes a chunk of a layer again, where it isn't `run.py --layer` with its name."""
 
 
 def drop(context: Context, number: int) -> None:
@@ -60,11 +57,7 @@ def _otherwise(chunk: Chunk) -> str:
     """Return what to do with a chunk that is whole."""
     if chunk.state is ChunkState.BLOCKED:
         return f"release it with run.py replay --chunk {chunk.number} --quarantine"
-    return f"finish it with {_command(chunk)}"
-
-
-def _command(chunk: Chunk) -> str:
-    return AGAIN.get(chunk.layer, f"run.py --layer {chunk.layer}")
+    return f"finish it with {chunk.command}"
 
 
 def _withdraw(context: Context, chunk: Chunk, layer: ChunkLayer, lost: frozenset[int]) -> None:
@@ -84,9 +77,10 @@ def _withdraw(context: Context, chunk: Chunk, layer: ChunkLayer, lost: frozenset
         fault_points.at(f"replay: {table.name} withdrawn")
     abandon(lake, [lake.ledger.chunks()[number]])
     fault_points.at("replay: chunk given up")
+    context.did.add({"in": chunk.photos, "kept": 0})
     context.did.notes.append(
         f"{chunk.layer} chunk {number} is given up, and withdrawn are {', '.join(withdrawn) or 'no rows'}; "
-        f"{_command(chunk)} makes it again."
+        f"{chunk.command} makes it again."
     )
     if photos_lost:
         context.did.notes.append(
