@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def run_bronze(context: Context) -> None:
     """Takes new landing objects into bronze/photos, bronze/rejected and bronze/objects."""
-    from bronze import bronze_layer
+    from bronze import bronze_layer, unread_objects
     from bronze.bronze_layer import BronzeChunks
     from bronze.landing import Landing
     from lake.publication import Publication
@@ -44,9 +44,11 @@ def run_bronze(context: Context) -> None:
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
     bronze.finish()
     groups = bronze_layer.new_groups(context, landing, tombstones=barred)
+    unread_objects.note_lost(context.did, given_up=bronze.given_up, found=sum(map(len, groups)))
     for chunk, group in zip(bronze.plan(list(map(bronze_layer.plan, groups))), groups, strict=True):
         read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
         bronze.publish(bronze.stage(chunk, read))
+    unread_objects.note_unread(context.did)
 
 
 def run_silver(context: Context) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
-from bronze import bronze_rows, object_outcomes
+from bronze import bronze_rows, object_outcomes, unread_objects
 from bronze.landing import Arrival, Landing, arrival
 from lake import catalog, isolated_process, metric_names
 from lake.chunks import Chunk, ChunkPlan, batches
@@ -36,9 +36,20 @@ class BronzeChunks(ChunkLayer):
 
     name = BRONZE
     tables = (catalog.PHOTOS, catalog.REJECTED, catalog.OBJECTS)
+    lost_by_withdrawal = ", but for photos that have left the landing folder since: those are lost"
 
     def __init__(self, lake: WritableLake) -> None:
         self._lake = lake
+
+    def parts(self, chunk: Chunk) -> Sequence[str]:
+        """The objects as they were read."""
+        return [ARRIVED]
+
+    def published_photos(self, chunk: Chunk) -> int | None:
+        """The photos of a chunk that bronze/objects, the last of its tables, has."""
+        if self._lake.last_chunk(catalog.OBJECTS) != chunk.number:
+            return None
+        return self._lake.source(catalog.PHOTOS, chunks=(chunk.number, chunk.number)).count()
 
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged chunk, whose photos are stored once however often they were sent."""
@@ -73,15 +84,35 @@ def new_groups(
 ) -> list[list[Arrival]]:
     """The landing objects that the lake doesn't know, in the order of their arrival, a group for each chunk.
 
-    Objects of subjects whose tombstone holds are marked, so that they are counted and never read.
+    Objects of subjects whose tombstone holds are marked, so that they are counted and never read. Raises
+    BadInput where there are many and none can be read, and where the folder can't be listed.
     """
-    bounds = context.settings.chunks
+    bounds, keys = context.settings.chunks, context.pseudonyms
+    arrivals = _barred(_unseen(context, landing), pseudonyms=keys, tombstones=tombstones)
+    unread_objects.check_rights(landing, arrivals)
     return batches(
-        _barred(_unseen(context, landing), pseudonyms=context.pseudonyms, tombstones=tombstones),
+        arrivals,
         size=bronze_rows.size,
         max_bytes=bounds.max_bytes,
         max_photos=bounds.max_photos,
     )
+
+
+def photos_that_left(context: Context, landing: Landing, number: int) -> int:
+    """The photos of a chunk whose object versions the landing folder has no more: they can't be taken in
+    again. Raises BadInput where there is no such folder."""
+    there = {
+        (arrived.stored_path, found.size, bronze_rows.modified_at(found))
+        for found in landing.listing().objects
+        for arrived in [arrival(found, position=0, pseudonyms=context.pseudonyms)]
+    }
+    photos = context.lake.source(catalog.PHOTOS, chunks=(number, number))
+    columns = ("path", "size_bytes", "uploaded_at")
+    held = (
+        zip(*(batch[name].to_pylist() for name in columns), strict=True)
+        for batch in photos.batches(*columns)
+    )
+    return sum(version not in there for versions in held for version in versions)
 
 
 def plan(group: Sequence[Arrival]) -> ChunkPlan:
@@ -163,12 +194,8 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
             f"process the right to list them, and the next run takes in the photos in them."
         )
     new, tried = object_outcomes.unseen(listed, object_outcomes.known_versions(lake))
-    readable = [each for each in tried if landing.is_readable(each.landing)]
-    if len(readable) < len(tried):
-        did.notes.append(
-            f"{len(tried) - len(readable):,} objects can still not be read: give this process "
-            f"the right to read them, and the next run takes them in."
-        )
+    readable = unread_objects.asked_anew(lake, landing, tried, did)
+    unread_objects.note_archived([*new, *tried], did)
     arrivals = sorted(new + readable, key=lambda each: each.position)
     if uncertain := sum(each.is_uncertain for each in arrivals):
         did.notes.append(

@@ -3,12 +3,11 @@ folder."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -17,8 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from bronze.cleaning_process import cleaned
-from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto
+from bronze.cleaning_process import cleaned_rows
 from bronze.landing import Arrival, Landing, LandingObject
 from bronze.object_outcomes import UNREADABLE
 from conf.settings import ChunkSettings, PhotoSettings
@@ -40,6 +38,19 @@ ARRIVED = schema(
 UNCERTAIN_SUBJECT = "uncertain_subject"
 UNCERTAIN_DETAIL = "its path looks like a subject's, but no folder is named subject=NAME"
 """The reason and the detail of an object whose path only looks like a subject's."""
+
+IMPOSSIBLE_TIME = "impossible_time"
+IMPOSSIBLE_TIME_DETAIL = "its modification time lies outside the years 1 to 9999"
+"""The reason and the detail of an object whose modification time no table can hold."""
+
+UNREAD = "unreadable"
+"""The reason of an object that is there and can't be read; the detail says what the storage says."""
+
+ARCHIVED = "archived"
+ARCHIVED_DETAIL = "it lies in an archive of S3, and can be read once it is restored there"
+"""The reason and the detail of an object that its listing says to be archived. It is not asked for."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
 """The size of a record batch: it is complete when it has so many bytes or so many rows."""
@@ -117,6 +128,7 @@ def arrived(
     )
     broadcast = spark.sparkContext.broadcast(tasks)
 
+    bounds = ProcessLimits(limits.max_bytes, limits.decode_seconds, limits.decoder_memory)
     row_of = partial(read_one, landing, max_bytes=limits.max_bytes, admission=admission)
 
     def read(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -125,7 +137,7 @@ def arrived(
                 # Objects that are read ahead never have more bytes than a task.
                 with ThreadPoolExecutor(landing.readers) as pool:
                     rows = pool.map(row_of, broadcast.value[number])
-                    for records in _record_batches(cleaned_rows(rows, limits)):
+                    for records in _record_batches(cleaned_rows(rows, bounds)):
                         count(records.num_rows)
                         yield records
 
@@ -167,15 +179,11 @@ def read_one(
         "subject": arrival.subject,
         "label": arrival.label,
         "path": arrival.stored_path,
-        "uploaded_at": _time(arrival.landing),
+        "uploaded_at": modified_at(arrival.landing),
         "size_bytes": arrival.landing.size,
     }
-    if arrival.is_tombstoned:
-        return row | {"reason": Outcome.TOMBSTONED}
-    if arrival.is_uncertain:
-        return row | {"reason": UNCERTAIN_SUBJECT, "detail": UNCERTAIN_DETAIL}
-    if arrival.landing.size > max_bytes:
-        return row | {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
+    if refused := _refused_unread(arrival, max_bytes=max_bytes):
+        return row | refused
     try:
         content = landing.read(arrival.landing)
         original = admission.original(content)
@@ -186,50 +194,34 @@ def read_one(
         return None
     except ObjectUnreadable as error:
         etag = UNREADABLE + arrival.landing.etag
-        return row | {"etag": etag, "reason": "unreadable", "detail": str(error)}
+        return row | {"etag": etag, "reason": UNREAD, "detail": str(error)}
     return row | {"photo_id": photo_id, "original": original, "content": content}
 
 
-def cleaned_rows(
-    rows: Iterable[dict[str, Any] | None], limits: PhotoSettings
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows that there are, in order; those with bytes as rows of clean photos or of refusals."""
-    waiting = deque[dict[str, Any]]()
-
-    def contents() -> Iterator[bytes]:
-        for row in rows:
-            if row is not None:
-                waiting.append(row)
-                if row["content"] is not None:
-                    yield row["content"]
-
-    bounds = ProcessLimits(limits.max_bytes, limits.decode_seconds, limits.decoder_memory)
-    with closing(cleaned(contents(), bounds)) as photos:
-        for photo in photos:
-            while waiting[0]["content"] is None:
-                yield waiting.popleft()
-            yield _judged(waiting.popleft(), photo)
-    yield from waiting
+def _refused_unread(arrival: Arrival, *, max_bytes: int) -> dict[str, Any] | None:
+    """Return what the row of an object says that is refused without a look at its bytes; None where it is
+    read."""
+    if arrival.is_tombstoned:
+        return {"reason": Outcome.TOMBSTONED}
+    if arrival.is_uncertain:
+        return {"reason": UNCERTAIN_SUBJECT, "detail": UNCERTAIN_DETAIL}
+    if modified_at(arrival.landing) is None:
+        return {"reason": IMPOSSIBLE_TIME, "detail": IMPOSSIBLE_TIME_DETAIL}
+    if arrival.landing.is_archived:
+        etag = UNREADABLE + arrival.landing.etag
+        return {"etag": etag, "reason": ARCHIVED, "detail": ARCHIVED_DETAIL}
+    if arrival.landing.size > max_bytes:
+        return {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
+    return None
 
 
-def _judged(row: dict[str, Any], photo: CleanPhoto | NotAPhoto) -> dict[str, Any]:
-    """Return the row of a clean photo, or of a refusal."""
-    if isinstance(photo, NotAPhoto):
-        hashes = dict.fromkeys(("photo_id", "original", "content"))
-        return row | hashes | {"reason": photo.reason.value, "detail": photo.detail}
-    return row | {
-        "format": photo.format,
-        "width": photo.width,
-        "height": photo.height,
-        "taken_on": photo.taken_on,
-        "content": photo.content,
-    }
-
-
-def _time(landing: LandingObject) -> datetime:
-    """Return when an object was modified, in UTC, to the microsecond."""
-    seconds, rest = divmod(landing.modified_ns, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+def modified_at(landing: LandingObject) -> datetime | None:
+    """Return when an object was modified, in UTC, to the microsecond; None where the time lies outside the
+    years 1 to 9999, as a broken disk or a careless program may leave it."""
+    try:
+        return EPOCH + timedelta(microseconds=landing.modified_ns // 1000)
+    except OverflowError:
+        return None
 
 
 def photos(arrived: DataFrame, repeated: Sequence[int]) -> DataFrame:

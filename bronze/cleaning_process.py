@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from datetime import date
+from typing import Any
 
 from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, RejectionReason
 from bronze.formats.metadata_removal import clean
@@ -51,6 +53,42 @@ def cleaned(contents: Iterable[bytes], limits: ProcessLimits) -> Generator[Clean
             except ValueError:  # a file may have taken over the child
                 process.close()
                 yield NotAPhoto(RejectionReason.PARSER_CRASHED, "its answer makes no sense")
+
+
+def cleaned_rows(
+    rows: Iterable[dict[str, Any] | None], limits: ProcessLimits
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows (`bronze_rows.ARRIVED`) that there are, in order, those with bytes as rows of clean photos
+    or of refusals."""
+    waiting = deque[dict[str, Any]]()
+
+    def contents() -> Iterator[bytes]:
+        for row in rows:
+            if row is not None:
+                waiting.append(row)
+                if row["content"] is not None:
+                    yield row["content"]
+
+    with closing(cleaned(contents(), limits)) as photos:
+        for photo in photos:
+            while waiting[0]["content"] is None:
+                yield waiting.popleft()
+            yield _judged(waiting.popleft(), photo)
+    yield from waiting
+
+
+def _judged(row: dict[str, Any], photo: CleanPhoto | NotAPhoto) -> dict[str, Any]:
+    """Return the row of a clean photo, or of a refusal."""
+    if isinstance(photo, NotAPhoto):
+        hashes = dict.fromkeys(("photo_id", "original", "content"))
+        return row | hashes | {"reason": photo.reason.value, "detail": photo.detail}
+    return row | {
+        "format": photo.format,
+        "width": photo.width,
+        "height": photo.height,
+        "taken_on": photo.taken_on,
+        "content": photo.content,
+    }
 
 
 def _photo(answer: WorkDone | Failure) -> CleanPhoto | NotAPhoto:

@@ -23,13 +23,15 @@ from lake.subject_paths import read
 class LandingObject:
     """One version of an object, as it was listed. `path` is relative to the root, with `/` between its parts.
 
-    `size` in bytes; `tag` changes with the content, where the storage has such a tag.
+    `size` in bytes; `tag` changes with the content, where the storage has such a tag. `is_archived`: S3 gives
+    it to nobody before it is restored there.
     """
 
     path: str
     size: int
     modified_ns: int
     tag: str = ""
+    is_archived: bool = False
 
     @property
     def etag(self) -> str:
@@ -57,6 +59,11 @@ class Arrival:
     is_tombstoned: bool = False
     is_uncertain: bool = False
     erased_photos: frozenset[str] = frozenset()
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its bytes are asked for."""
+        return not (self.is_tombstoned or self.is_uncertain or self.landing.is_archived)
 
     def tombstoned(self) -> Arrival:
         """The same object, marked as one of an erased subject."""
@@ -110,8 +117,8 @@ class Landing:
                 if each.kind is StoredKind.CLOSED:
                     closed += 1
                 else:
-                    found = LandingObject(each.name, each.size, each.modified_ns, each.tag)
-                    objects.append(found)
+                    facts = (each.name, each.size, each.modified_ns, each.tag, each.is_archived)
+                    objects.append(LandingObject(*facts))
         except OSError as error:
             if isinstance(error, FruitLakeError):  # a bucket's, which says itself what to do
                 raise

@@ -8,7 +8,7 @@ keys reach the tables as a frame, by MERGE, so that none of them stands in a Del
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from gold import model_versions, moments_table
+from gold import lost_removal, model_versions, moments_table
 from gold.moments import Moments, fold
 from lake import catalog
 from lake.catalog import Table
@@ -53,6 +53,17 @@ class RemovalChunks(ChunkLayer):
     def __init__(self, lake: WritableLake) -> None:
         self._lake = lake
 
+    def parts(self, chunk: Chunk) -> Sequence[str]:
+        """The keys, and what they added to the moments, if the model has any."""
+        has_moments = moments_table.stored(self._lake, chunk.model) is not None
+        return [KEYS, FOLD] if has_moments else [KEYS]
+
+    def published_photos(self, chunk: Chunk) -> int | None:
+        """The photos of a removal whose keys are lost after rows of silver went: what else is to go can be
+        told without them, and is removed here."""
+        lost_removal.finish(self._lake, weights_id=chunk.model, made=MADE)
+        return chunk.photos
+
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged removal, and how many rows each table loses by it."""
         lake = self._lake
@@ -77,15 +88,20 @@ class RemovalChunks(ChunkLayer):
 
 
 def remove_embeddings(
-    lake: WritableLake, leaving: Mapping[str, RowSource], *, but_of: str | None = None
+    lake: WritableLake,
+    leaving: Mapping[str, RowSource],
+    *,
+    but_of: str | None = None,
+    but: frozenset[int] = frozenset(),
 ) -> Mapping[str, int]:
     """Removes the rows of photos (`photo_id`), by the weights_id of each model that loses them; returns how
     many left each table.
 
     The moments, and the photos of silver's chunks, follow. What an earlier call left staged is finished
-    first. Raises BadInput where a chunk is half published that is not of the model `but_of`; Busy.
+    first. Raises BadInput where a chunk is half published that is not of the model `but_of` and has no number
+    of `but`; Busy.
     """
-    check_nothing_is_half_published(lake, but_of=but_of)
+    check_nothing_is_half_published(lake, but_of=but_of, but=but)
     finish(lake)
     removed: Counter[str] = Counter()
     publication = _publication(lake)
@@ -102,13 +118,16 @@ def finish(lake: WritableLake) -> None:
     _publication(lake).finish_half_published()
 
 
-def check_nothing_is_half_published(lake: Lake, *, but_of: str | None = None) -> None:
-    """Raises BadInput where a chunk is half published that is not of the model `but_of`.
+def check_nothing_is_half_published(
+    lake: Lake, *, but_of: str | None = None, but: frozenset[int] = frozenset()
+) -> None:
+    """Raises BadInput where a chunk is half published that is not of the model `but_of`, and has no number of
+    `but`.
 
     One table may have the rows of such a chunk and another not, so no later number may go before them.
     """
     for chunk in lake.ledger.unfinished():
-        is_judged = chunk.state is ChunkState.JUDGED
+        is_judged = chunk.state is ChunkState.JUDGED and chunk.number not in but
         if is_judged and (but_of is None or chunk.weights_id != but_of):
             raise BadInput(
                 f"{chunk.layer} chunk {chunk.number} is half published: finish it first with "
@@ -260,10 +279,8 @@ def _subtract(lake: WritableLake, chunk: Chunk) -> None:
         gone = Moments.read({**row, "shift": stored.moments.shift.tobytes()})
         left = (stored.moments - gone).recentred()
         moments_table.store(lake, left, weights_id=weights_id, through=through)
-    elif not moments_table.embeddings(lake, weights_id, 0, through).count():
-        lake.delete(catalog.MOMENTS, f"weights_id = '{weights_id}'", chunk=chunk)
     else:
-        moments_table.recompute(lake, weights_id=weights_id, through=through)
+        moments_table.take_anew(lake, weights_id=weights_id, through=through, chunk=chunk)
 
 
 def _photos_left(lake: Lake, held_in: Mapping[int, int], *, weights_id: str) -> Mapping[int, int]:

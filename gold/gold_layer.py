@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from gold import drift, feature_rows, model_versions, moments_table, pca_refit
 from gold.model_versions import PcaVersion, Rows
@@ -58,6 +59,18 @@ class GoldChunks(ChunkLayer):
                 table=catalog.MODELS,
                 expected=1,
             )
+
+    def parts(self, chunk: Chunk) -> Sequence[str]:
+        """The features, and the row of a version that gold/models doesn't have yet."""
+        return [FEATURES] if self._has_version(chunk) else [FEATURES, MODEL]
+
+    def published_photos(self, chunk: Chunk) -> int | None:
+        """The features of a chunk, where gold/models has their version: its row is the last commit."""
+        return chunk.photos if self._has_version(chunk) else None
+
+    def _has_version(self, chunk: Chunk) -> bool:
+        of_chunk = pc.field("version") == chunk.model_version
+        return bool(self._lake.records(catalog.MODELS, columns=["version"], where=of_chunk))
 
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged chunk after its verdict. A new version's row publishes its features."""

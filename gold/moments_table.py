@@ -14,7 +14,7 @@ from pyspark.errors import PythonException
 from conf.errors import Inconsistent
 from gold.moments import DIFFER, Moments, fold, mean
 from lake import catalog, fault_points
-from lake.chunks import NoChunk
+from lake.chunks import Chunk, NoChunk
 from lake.enums import GOLD
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
@@ -106,6 +106,15 @@ def recompute(lake: WritableLake, *, weights_id: str, through: int) -> Moments:
     moments = from_embeddings(lake, weights_id=weights_id, through=through)
     store(lake, moments, weights_id=weights_id, through=through)
     return moments
+
+
+def take_anew(lake: WritableLake, *, weights_id: str, through: int, chunk: Chunk) -> None:
+    """Takes the moments of a model anew after embeddings left, as `recompute`, or removes them where none is
+    left, in the name of a removal's chunk. Raises Inconsistent, Busy."""
+    if embeddings(lake, weights_id, 0, through).count():
+        recompute(lake, weights_id=weights_id, through=through)
+    else:
+        lake.delete(catalog.MOMENTS, f"weights_id = '{weights_id}'", chunk=chunk)
 
 
 def disagreement(lake: WritableLake, *, weights_id: str, through: int) -> float | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -49,6 +50,17 @@ class TrainingChunks(ChunkLayer):
 
     def __init__(self, lake: WritableLake) -> None:
         self._lake = lake
+
+    def parts(self, chunk: Chunk) -> Sequence[str]:
+        """Return the names of both parts."""
+        return [MODELS, HELD_OUT]
+
+    def published_photos(self, chunk: Chunk) -> int | None:
+        """Return the photos of a training whose classifiers gold/models has: their rows are the last
+        commit."""
+        of_chunk = pc.field("chunk") == chunk.number
+        made = self._lake.records(catalog.MODELS, columns=["version"], where=of_chunk)
+        return chunk.photos if made else None
 
     def contents(self, chunk: Chunk) -> Contents:
         """Return the commits of a staged training."""

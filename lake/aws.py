@@ -56,6 +56,12 @@ def code(error: Exception) -> str:
     return str(response.get("Error", {}).get("Code", ""))
 
 
+def status(error: Exception) -> int:
+    """Return the HTTP status of an answer of AWS that reports an error; 0 where AWS didn't answer."""
+    response: dict[str, Any] = getattr(error, "response", None) or {}
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
 @contextmanager
 def asking(what: str) -> Iterator[None]:
     """Turn the errors of calls to AWS in this context into errors of the product, one sentence each.

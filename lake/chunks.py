@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
-from lake.enums import BRONZE, SILVER
+from lake.enums import BRONZE, REMOVAL, SILVER, TRAINING
 
 
 class ChunkState(StrEnum):
@@ -93,6 +93,14 @@ class Chunk(ChunkPlan):
     def is_replay(self) -> bool:
         """Whether it is a silver chunk of quarantined photos, which come from any bronze chunks."""
         return self.layer == SILVER and self.source_from is None
+
+    @property
+    def command(self) -> str:
+        """The command that finishes it while it is unfinished, or makes it again. Any command that writes
+        finishes a departure."""
+        if self.layer == TRAINING:
+            return "run.py train"
+        return f"run.py --layer {SILVER if self.layer == REMOVAL else self.layer}"
 
     def reached(self, state: ChunkState, **changes: Any) -> Self:
         """The same chunk in another state."""

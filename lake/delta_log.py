@@ -80,7 +80,12 @@ class DeltaLog:
 
 
 def actions(files: Folder, table: Table, version: int) -> list[dict[str, Any]] | None:
-    """Return the actions of a table's commit, from its entry in the log.
+    """Return the actions of a table's commit, as `actions_in` does."""
+    return actions_in(files, table.name, version)
+
+
+def actions_in(files: Folder, name: str, version: int) -> list[dict[str, Any]] | None:
+    """Return the actions of a commit to the Delta table in a folder, from its entry in the log.
 
     It is None where the log has the entry no more, or where the entry can't be understood: it is empty, torn,
     or lacks what a commit says of itself. Spark and delta-rs never write such an entry.
@@ -88,7 +93,7 @@ def actions(files: Folder, table: Table, version: int) -> list[dict[str, Any]] |
     delta-rs' own history would stop all threads of this process while it waits for S3: also the one that
     renews the lease.
     """
-    content = files.read(f"{table.name}/{FOLDER}/{version:020}.json")
+    content = files.read(f"{name}/{FOLDER}/{version:020}.json")
     try:
         found = [json.loads(line) for line in (content or b"").splitlines()]
     except (ValueError, RecursionError):

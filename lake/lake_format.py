@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from conf.errors import BadInput, Busy, Refused
+from conf.errors import BadInput, Busy, Inconsistent, Refused
 from conf.secret_values import TOMBSTONE_KEYS
 from lake import secret_places
 from lake.pseudonyms import PhotoIdRule, Pseudonyms
-from lake.storage.folder import Folder
+from lake.storage.folder import PUT_BACK, Folder, decoded
 from lake.subject_names import NameRule
 
 if TYPE_CHECKING:  # a reader of a lake needs no settings, and not what checks them
@@ -70,9 +70,12 @@ def _refuse_half_way(files: Folder, values: Mapping[str, Any]) -> None:
 
 def values_of(files: Folder) -> Mapping[str, Any] | None:
     """The values of lake.json, also while the lake moves to a new key; None where there is no lake yet.
-    Raises BadInput for another format."""
-    values: Mapping[str, Any] | None = files.read_json(NAME)
-    if values and not EARLIEST <= values["format"] <= FORMAT:
+    Raises BadInput for another format, Inconsistent where the file is empty or holds something else."""
+    content = files.read(NAME)
+    if content is None:
+        return None
+    values = _read(files, content)
+    if not EARLIEST <= values["format"] <= FORMAT:
         which, do = "a later", "update the code"
         if values["format"] < FORMAT:
             which, do = "an earlier", "ingest the photos into a new lake"
@@ -81,6 +84,14 @@ def values_of(files: Folder) -> Mapping[str, Any] | None:
             f"(format {values['format']}, this one knows {FORMAT}); {do}."
         )
     return values
+
+
+def _read(files: Folder, content: bytes) -> dict[str, Any]:
+    """The values that the content of lake.json has. Raises Inconsistent where it has none."""
+    values = decoded(content, files.uri(NAME))
+    if isinstance(values, dict) and isinstance(values.get("format"), int):
+        return values
+    raise Inconsistent(f"{files.uri(NAME)} says nothing of a lake; {PUT_BACK}")
 
 
 def name_rule(files: Folder) -> NameRule:
@@ -194,7 +205,7 @@ def _change(
     changed them meanwhile, and, not with `is_moving`, Refused while the lake moves to a new key."""
     known = files.read(NAME)
     assert known is not None
-    values = json.loads(known)
+    values = _read(files, known)
     if not is_moving:
         _refuse_half_way(files, values)
     if not files.swap(NAME, json.dumps(change(values)).encode(), expected=known):

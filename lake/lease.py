@@ -79,8 +79,9 @@ class Holder:
         try:
             return cls(**json.loads(content))
         except (ValueError, TypeError):
+            what = "can't be understood" if content else "is empty, as if a machine had lost power"
             raise Inconsistent(
-                f"The lake's {NAME} can't be understood; make sure that no process writes to the lake, then "
+                f"The lake's {NAME} {what}; make sure that no process writes to the lake, then "
                 f"delete the file."
             ) from None
 

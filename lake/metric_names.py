@@ -10,6 +10,10 @@ REFUSED_SHARE = "refused_share"
 RATE = "photos_per_second"
 GATE_FAILURES, GATE_WARNINGS = "gate_failures", "gate_warnings"
 LAG = "landing_lag_seconds"
+ASKED_UP_TO = "unreadable_asked_up_to"
+"""Where the next run goes on to ask for objects that could not be read, if they are too many for one run: a
+place in the order of their keyed hashes, in [0, 1). CloudWatch doesn't get it."""
+
 DRIFT = "drift_"
 """The prefix of the metric of a drift; the name of a measure of `gold.drift.Drift` follows."""
 

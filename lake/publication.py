@@ -3,7 +3,8 @@
 A layer says what is special about it in a `ChunkLayer`: its tables in the order of their commits, how its
 gate judges, and what the commits are. The last commit makes the publication. Each step is recorded in the
 ledger before the next begins, so that a run which dies anywhere is finished by the next one: it publishes the
-rows that were staged, and never selects rows anew.
+rows that were staged, and never selects rows anew. Only where the staged rows are lost is a chunk given up,
+and what it was made from taken again; one of which a table has a part is told, with the way out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
+from conf.errors import Inconsistent
 from lake import fault_points
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkPlan, ChunkState
@@ -22,6 +24,10 @@ from lake.run_journal import LayerRun
 
 class StagedFiles(Protocol):
     """The staged parts of chunks, as files that can be removed and copied."""
+
+    def is_whole(self, chunk: Chunk, part: str) -> bool:
+        """Whether a part of a chunk is there as it was staged."""
+        ...
 
     def remove(self, chunk: Chunk) -> None:
         """Removes everything that is staged of a chunk."""
@@ -51,6 +57,10 @@ class Store(Protocol):
 
     def last_chunk(self, table: Table) -> int:
         """The highest number of a chunk that was ever committed to a table."""
+        ...
+
+    def version(self, table: Table) -> int:
+        """The current version of a table."""
         ...
 
 
@@ -87,11 +97,13 @@ class ChunkLayer(ABC):
 
     `name` is the layer in ops/chunks. `tables` are those whose commits are numbered by its chunks, in the
     order in which it commits to them. `is_judged`: a staged chunk passes a gate before anything is published.
+    `lost_by_withdrawal` ends the sentence that names the way out for a chunk that can't be finished.
     """
 
     name: ClassVar[str]
     tables: ClassVar[tuple[Table, ...]]
     is_judged: ClassVar[bool] = False
+    lost_by_withdrawal: ClassVar[str] = ""
 
     def judge(self, chunk: Chunk) -> None:
         """Judges a staged chunk, and stages the verdict: a later try must not judge by other rules.
@@ -101,8 +113,17 @@ class ChunkLayer(ABC):
         raise NotImplementedError
 
     @abstractmethod
+    def parts(self, chunk: Chunk) -> Sequence[str]:
+        """The staged parts without which a chunk that was staged, or judged, is not whole."""
+
+    @abstractmethod
     def contents(self, chunk: Chunk) -> Contents:
         """What the staged chunk comes to, after its verdict."""
+
+    def published_photos(self, chunk: Chunk) -> int | None:
+        """How many photos readers see of a chunk of which a table has a part, where no commit is outstanding;
+        None where one may be. Only for a chunk whose staged rows are lost."""
+        return None
 
 
 class Publication:
@@ -112,6 +133,8 @@ class Publication:
         self._store = store
         self._layer = layer
         self._did = did
+        self.given_up = 0
+        """How many photos, or objects, the chunks held that were given up."""
 
     def plan(self, plans: Sequence[ChunkPlan]) -> list[Chunk]:
         """Gives the planned chunks their numbers. Raises Busy."""
@@ -156,17 +179,59 @@ class Publication:
 
     def finish(self, *, weights_id: str | None = None) -> None:
         """Publishes what earlier runs left staged: the chunks of any model that may be half published, then
-        all chunks of the model `weights_id`. Raises Blocked, Busy."""
+        all chunks of the model `weights_id`. Raises Blocked, Inconsistent, Busy."""
         self.finish_half_published()
         for chunk in self._left():
             if chunk.weights_id == weights_id:
                 self.publish_left(chunk)
 
-    def finish_half_published(self) -> None:
-        """Publishes the chunks of which one table may have the rows and another not. Raises Busy."""
+    def finish_half_published(self, *, but: frozenset[int] = frozenset()) -> None:
+        """Publishes the chunks of which one table may have the rows and another not, and gives up those whose
+        staged rows are lost: no number of `but`.
+
+        Raises Inconsistent where rows are lost of a chunk of which a table has a part; Busy.
+        """
         for chunk in self._left():
-            if self._may_be_half_published(chunk):
-                self.publish_left(chunk)
+            if chunk.number in but:
+                continue
+            if self.is_whole(chunk):
+                if self._may_be_half_published(chunk):
+                    self.publish_left(chunk)
+            elif not self.give_up(chunk):
+                raise Inconsistent(
+                    f"{_lost(chunk)} after a part of it was published; withdraw that part with run.py replay "
+                    f"--chunk {chunk.number} --drop, and the next run makes the chunk again"
+                    f"{self._layer.lost_by_withdrawal}."
+                )
+
+    def is_whole(self, chunk: Chunk) -> bool:
+        """Whether all that was staged of an unfinished chunk is there."""
+        return all(self._store.staging.is_whole(chunk, each) for each in self._layer.parts(chunk))
+
+    def give_up(self, chunk: Chunk) -> bool:
+        """Gives up an unfinished chunk whose staged rows are lost, so that its work is done again.
+
+        Where every commit of it was made, it is recorded as published instead. Returns False, and does
+        nothing, where some were made and others may be outstanding. Raises Busy.
+        """
+        store = self._store
+        # Nothing overtakes a chunk that may be half published.
+        committed = [t for t in self._layer.tables if store.last_chunk(t) >= chunk.number]
+        if not (committed and self._may_be_half_published(chunk)):
+            abandon(store, [chunk])
+            self.given_up += chunk.photos
+            self._did.notes.append(
+                f"{_lost(chunk)}: it is given up, and what it was made from is taken again."
+            )
+            return True
+        photos = self._layer.published_photos(chunk)
+        if photos is None:
+            return False
+        versions = {table.name: store.version(table) for table in committed}
+        store.ledger.published(chunk, photos=photos, versions=versions, photos_left={})
+        store.staging.remove(chunk)
+        self._did.add({"in": chunk.photos, "kept": photos})
+        return True
 
     def _left(self) -> list[Chunk]:
         """The layer's chunks that are staged and not published, oldest first."""
@@ -203,6 +268,10 @@ class Publication:
         store.ledger.replace(chunk, fresh)
         store.staging.remove(chunk)
         return fresh
+
+
+def _lost(chunk: Chunk) -> str:
+    return f"{chunk.layer} chunk {chunk.number} was staged, and its files are gone or damaged"
 
 
 def abandon(store: Store, chunks: Iterable[Chunk]) -> None:

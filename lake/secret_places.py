@@ -12,6 +12,7 @@ from conf.secret_values import SUBJECT_KEY
 from lake import aws
 from lake.pseudonyms import Pseudonyms
 from lake.storage.addresses import is_s3, within
+from lake.storage.local_folder import sync_folder, write_through
 
 SMALLEST = 16
 """The fewest bytes that a secret may have."""
@@ -108,22 +109,27 @@ def _from_file(path: Path, *, lake: str, make: bool, setting: str) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return _read(path)
+        return _read(path, make=make, of=lake)
     except OSError as error:
         raise BadInput(
             f"The key file {path} can't be made ({error.strerror}); name another for {setting}."
         ) from None
     secret = secrets.token_hex(32).encode()
     with os.fdopen(handle, "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
+        write_through(file, secret)
+    sync_folder(path.parent)
     return secret
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, *, make: bool, of: str) -> bytes:
+    """Return the secret in a key file that is there. Raises BadInput where it can't be read, and where it is
+    empty: then a machine lost power while it was made, before anything was made with it, or somebody emptied
+    it."""
     try:
-        return path.read_bytes().strip()
+        if found := path.read_bytes().strip():
+            return found
+        what = "delete it, and run again" if make else f"put back the one that {of} was made with"
+        raise BadInput(f"The key file {path} is empty; {what}.")
     except OSError as error:
         raise BadInput(
             f"The key file {path} can't be read ({error.strerror}); grant the right to read it."

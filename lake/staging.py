@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from lake import delta_rs_reader
+from conf.errors import FruitLakeError
+from lake import delta_log, delta_rs_reader
 from lake.chunks import Chunk
 from lake.delta_log import has_commit
 from lake.row_source import RowSource
@@ -19,6 +23,12 @@ FOLDER = "staging"
 
 WITHOUT_STATISTICS = ("delta.dataSkippingNumIndexedCols", "0")
 """The Delta property by which no value of a staged row stands in a log."""
+
+BATCH = 64
+"""The rows of a photo table that are read at once."""
+
+LOST = (errno.ENOENT, errno.ENOTDIR, errno.EIO)
+"""The errors by which this machine says that a file is gone, or that its disk can't give it back."""
 
 
 class Staging:
@@ -56,8 +66,45 @@ class Staging:
         return RowSource(lambda: self.read(chunk, part), delta_rs_reader.scan(staged))
 
     def has(self, chunk: Chunk, part: str) -> bool:
-        """Whether the chunk has that part, whole."""
+        """Whether the chunk has that part: its write has ended."""
         return has_commit(self._files, _folder(chunk, part))
+
+    def is_whole(self, chunk: Chunk, part: str) -> bool:
+        """Whether the chunk has that part, and every file of it is there and holds what was written.
+
+        All of it is read, and nothing is kept: what a killed run left is one chunk in most cases. Raises
+        OSError where the storage doesn't answer, which says nothing of the part.
+        """
+        name = _folder(chunk, part)
+        written = delta_log.actions_in(self._files, name, 0)  # a part is written by one commit
+        if written is None:
+            return False
+        lying = self._files.current(name)
+        sizes = {
+            f"{name}/{unquote(action['add']['path'])}": action["add"]["size"]
+            for action in written
+            if "add" in action
+        }
+        return sizes.items() <= lying.items() and all(map(self._is_sound, sizes))
+
+    def _is_sound(self, name: str) -> bool:
+        """Whether every page of a Parquet file can be read."""
+        try:
+            with (
+                self._files.open(name) as raw,
+                pq.ParquetFile(raw, pre_buffer=False, page_checksum_verification=True) as file,
+            ):
+                for _ in file.iter_batches(batch_size=BATCH):
+                    pass
+        except FruitLakeError:  # a bucket's, which throttles or doesn't answer
+            raise
+        except OSError as error:  # Arrow's own, of a damaged page, has no number
+            if error.errno is not None and error.errno not in LOST:
+                raise
+            return False
+        except (ValueError, pa.ArrowException):
+            return False
+        return True
 
     def write_rows(self, chunk: Chunk, part: str, rows: pa.Table) -> None:
         """Writes a small part of a chunk without Spark, in the place of what an earlier try wrote."""

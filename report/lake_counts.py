@@ -30,6 +30,7 @@ def sums(files: Folder) -> Sums:
     champions = {model.weights_id: model.champion for model in models}
     erasures = _erasures(root)
     open_erasures = [each for each in erasures if each.state != ErasureState.CERTIFIED]
+    holder = lease.writer(files)
     return Sums(
         objects=sum(outcomes.values()),
         outcomes=outcomes,
@@ -40,11 +41,12 @@ def sums(files: Folder) -> Sums:
         certified=len(erasures) - len(open_erasures),
         open_ends=[
             *_blocked_chunks(chunks),
+            *(() if holder else _staged_chunks(chunks)),
             *_unprojected_releases(chunks, champions),
             *_half_retired_models(extractors),
             *map(str, open_erasures),
         ],
-        writer=holder.run_id if (holder := lease.writer(files)) else None,
+        writer=holder.run_id if holder else None,
     )
 
 
@@ -178,6 +180,15 @@ def _blocked_chunks(chunks: Sequence[Chunk]) -> list[str]:
         f"{c.number} --quarantine lets the next ones pass"
         for c in chunks
         if c.state is ChunkState.BLOCKED
+    ]
+
+
+def _staged_chunks(chunks: Sequence[Chunk]) -> list[str]:
+    """A sentence for each chunk that a run which died has left, maybe with rows in some of its tables."""
+    return [
+        f"{c.layer} chunk {c.number} is staged and not published; {c.command} finishes it, or says what to do"
+        for c in chunks
+        if c.is_unfinished and c.state is not ChunkState.BLOCKED
     ]
 
 

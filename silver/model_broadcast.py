@@ -155,7 +155,7 @@ def flatbuffer_of(files: Folder, known: Row) -> bytes:
     name = _file(known["extractor"], known["weights_id"])
     content = files.read(name)
     if content is None or litert_conversion.weights_id(content) != known["weights_id"]:
-        state = "is missing" if content is None else "was changed"
+        state = "was changed" if content else "is missing" if content is None else "is empty"
         raise Inconsistent(
             f"The model file {files.uri(name)} {state}; put back the file whose SHA-256 is in its name."
         )

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, ChunkState, not_yet_taken
 from lake.context import Context
-from lake.enums import BRONZE, SILVER
+from lake.enums import BRONZE, SILVER, GateAction
 from lake.layer_interfaces import EmbeddingModel, Gate, GateOutcome
 from lake.progress_bar import counted
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
@@ -61,6 +62,33 @@ class SilverChunks(ChunkLayer):
         if outcome.refusals is not None:
             self._lake.staging.write(chunk, REFUSED, outcome.refusals)
             fault_points.at("silver: refused staged")
+
+    def parts(self, chunk: Chunk) -> Sequence[str]:
+        """What was embedded, and after a verdict by which rows were refused also these."""
+        is_judged = chunk.state is ChunkState.JUDGED
+        return [EMBEDDED, REFUSED] if is_judged and self._refused_rows(chunk) else [EMBEDDED]
+
+    def _refused_rows(self, chunk: Chunk) -> bool:
+        """Whether ops/quality tells of the last verdict on a chunk that it refused rows, or all of them."""
+        suite = catalog.EMBEDDINGS.name.replace("/", "_")
+        of_chunk = pc.field("chunk") == chunk.number
+        found = self._lake.records(catalog.QUALITY, where=of_chunk)
+        found = [row for row in found if row["suite"] == suite]
+        last = max((row["judged_at"] for row in found), default=None)
+        refuses = (GateAction.QUARANTINED, GateAction.RELEASED)
+        return any(
+            row["action"] in refuses or (row["element_count"] and row["table_version"] is None)
+            for row in found
+            if row["judged_at"] == last
+        )
+
+    def published_photos(self, chunk: Chunk) -> int | None:
+        """The embeddings of a chunk that silver/quarantine, the last of its tables, has, or of which none
+        was refused."""
+        lake, number = self._lake, chunk.number
+        kept = lake.source(catalog.EMBEDDINGS, chunks=(number, number)).count()
+        all_kept = bool(kept) and kept == chunk.photos and not chunk.is_replay
+        return kept if all_kept or lake.last_chunk(catalog.QUARANTINE) == number else None
 
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged chunk after its verdict."""
@@ -162,7 +190,7 @@ def release(context: Context, chunk: Chunk) -> None:
             plan(model, photos=chunk.photos, source=chunk.number),
             lambda planned: stage(context, photos, outcome, planned),
         )
-    else:
+    elif context.lake.ledger.chunks()[chunk.number].is_unfinished:  # its staged rows were there
         publication.publish_left(chunk)
 
 

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import pickle
-import tempfile
+import secrets
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from conf.errors import BadInput
 from lake.storage.addresses import S3, is_s3
+from lake.storage.local_folder import write_whole
 
 CHOICES = (
     "`imagenet`, `random:<seed>`, or the path or s3:// URI of a Keras weights file (.weights.h5)"
@@ -119,7 +120,7 @@ def _s3_file(uri: str) -> Path:
         version = hashed(f"{uri} {found['ETag']}".encode())[:16]
         path = _cache() / f"{version}-{key.rpartition('/')[2]}"
         with closing(found["Body"]) as body:  # the body isn't read where the cache holds it
-            if not path.exists():
+            if not _is_kept(path):
                 _save(body.read(), path)
     except ClientError as error:
         raise OSError(errno.EIO, error.response["Error"]["Code"]) from error
@@ -133,13 +134,14 @@ def _cache() -> Path:
     return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
 
 
+def _is_kept(path: Path) -> bool:
+    """Return whether the cache has a file. A machine that lost power may have left an empty one."""
+    return path.exists() and path.stat().st_size > 0
+
+
 def _save(content: bytes, path: Path) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The file is renamed when it is complete, so a process that is killed leaves no half file at `path`.
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-        part.write(content)
-    os.replace(part.name, path)
+    """Write a file whole or not at all, also where several processes write it."""
+    write_whole(path, content, part=path.with_name(f".{path.name}-{secrets.token_hex(4)}"))
 
 
 def downloaded(url: str) -> Path:
@@ -149,7 +151,7 @@ def downloaded(url: str) -> Path:
     DOWNLOAD_TIMEOUT seconds.
     """
     path = _cache() / url.rsplit("/", 1)[-1]
-    if path.exists():
+    if _is_kept(path):
         return path
     try:
         with urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response:

@@ -1,4 +1,5 @@
-"""`replay`: quarantined photos through the gates again, or a blocked chunk into quarantine."""
+"""`replay`: quarantined photos through the gates again, a blocked chunk into quarantine, or one that can't be
+finished out of the tables."""
 
 from __future__ import annotations
 
@@ -16,15 +17,20 @@ from lake.chunks import Chunk, ChunkState
 from lake.context import Context
 from lake.enums import GOLD
 from lake.readable_lake import Lake
+from privacy.chunk_withdrawal import drop
 from silver import silver_layer
 from silver.quarantine_replay import replay
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Replays quarantined photos, all or those of one reason; or releases a blocked chunk."""
+    """Replays quarantined photos, all or those of one reason; or releases a blocked chunk, or drops a lost
+    one."""
     existing_lake(settings)
     number = whole_number(words, "chunk")
     do = partial(replay_step, reason=words.reason, number=number)
+    if words.drop:
+        assert number is not None
+        do = partial(drop, number=number)
     with writing(settings, console) as context:
         run_steps(context, [("replay", do)])
 

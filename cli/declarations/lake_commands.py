@@ -21,9 +21,15 @@ def _check_check(words: Words) -> None:
 
 def _check_replay(words: Words) -> None:
     whole_number(words, "chunk")
-    if (words.chunk is not None) != words.quarantine:
+    if (words.chunk is not None) != (words.quarantine or words.drop):
         raise BadInput(
-            "--chunk N and --quarantine go together: they release a blocked chunk into quarantine."
+            "--chunk N and --quarantine go together: they release a blocked chunk into quarantine; or "
+            "--chunk N and --drop: they withdraw a chunk whose staged files are lost."
+        )
+    if words.quarantine and words.drop:
+        raise BadInput(
+            "--quarantine and --drop don't go together: the first is for a blocked chunk, the second for one "
+            "whose staged files are lost."
         )
     if words.chunk is not None and words.reason is not None:
         raise BadInput("--chunk and --reason don't go together; call one after the other.")
@@ -86,8 +92,9 @@ COMMANDS = (
         example=("replay --reason too_small", "what was refused for that, through the gates again"),
         parameters=(
             Option("--reason", "REASON", "those refused for it (default: all)", offered=REFUSALS),
-            Option("--chunk", "N", "release this blocked chunk …"),
-            Flag("--quarantine", "… into quarantine"),
+            Option("--chunk", "N", "this chunk:"),
+            Flag("--quarantine", "release it, which is blocked, into quarantine"),
+            Flag("--drop", "withdraw what is published of it, where its staged files are lost"),
         ),
         check=_check_replay,
     ),

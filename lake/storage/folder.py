@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, BinaryIO, ClassVar
 
+from conf.errors import Inconsistent
+
+PUT_BACK = "put back the file from a copy, and run again."
+"""What to do about a file that only this product writes, and that holds something else."""
+
 
 class StoredKind(Enum):
     """What a stored object is. A bucket that keeps versions has the last three beside its files: versions
@@ -35,7 +40,7 @@ class StoredObject:
     """One thing that lies under a folder, as it was listed. `name` is relative to the root; `size` in bytes.
 
     `tag` changes with the content, where the storage has such a tag; `version` is the id of a version in a
-    bucket, or of an upload.
+    bucket, or of an upload. `is_archived`: nobody can read it before it is restored.
     """
 
     folder: Folder
@@ -45,6 +50,7 @@ class StoredObject:
     modified_ns: int = 0
     tag: str = ""
     version: str | None = None
+    is_archived: bool = False
 
     def __str__(self) -> str:
         is_plain = self.kind in (StoredKind.FILE, StoredKind.FOLDER, StoredKind.CLOSED)
@@ -180,6 +186,16 @@ class Folder(ABC):
         return {each.name: each.size for each in self.stored(under) if each.kind is StoredKind.FILE}
 
     def read_json(self, name: str) -> Any:
-        """The value of a JSON file; None where there is no such file."""
+        """The value of a JSON file; None where there is no such file. Raises Inconsistent where the file is
+        empty, as a machine that loses power may leave it, or holds something else."""
         content = self.read(name)
-        return None if content is None else json.loads(content)
+        return None if content is None else decoded(content, self.uri(name))
+
+
+def decoded(content: bytes, uri: str) -> Any:
+    """The value of the JSON file at an address. Raises Inconsistent as `Folder.read_json`."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        what = "can't be understood" if content else "is empty, as if this machine had lost power"
+        raise Inconsistent(f"{uri} {what}; {PUT_BACK}") from None

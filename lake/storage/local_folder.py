@@ -28,6 +28,37 @@ def open_file(path: str) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
 
 
+def write_whole(path: Path, content: bytes, *, part: Path) -> None:
+    """Writes a file under another name, `part`, then moves it: readers see the whole file or none.
+
+    Both reach the disk before this returns, so a machine that loses power leaves no empty file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("wb") as file:
+            write_through(file, content)
+        os.replace(part, path)
+        sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_through(file: BinaryIO, content: bytes) -> None:
+    """Writes to a file what must be on the disk when this returns."""
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Has the names in a folder reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class LocalFolder(Folder):
     """A folder of this machine."""
 
@@ -70,15 +101,8 @@ class LocalFolder(Folder):
             return None
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes the file under another name, then moves it: readers see the whole file or none."""
         path = Path(self.root, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        try:
-            part.write_bytes(content)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, content, part=path.with_name(f".{path.name}.part"))
 
     def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:
         with self._locked(name):
@@ -137,12 +161,10 @@ class LocalFolder(Folder):
                         name = f"{folder}{entry.name}"
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(f"{name}/")
-                        elif entry.is_file():
-                            with suppress(FileNotFoundError):  # it went meanwhile
-                                facts = entry.stat()
-                                yield StoredObject(
-                                    self, name, facts.st_size, modified_ns=facts.st_mtime_ns
-                                )
+                        elif facts := _facts(entry):
+                            yield StoredObject(
+                                self, name, facts.st_size, modified_ns=facts.st_mtime_ns
+                            )
             except FileNotFoundError:
                 continue  # it went meanwhile
             except OSError:
@@ -211,3 +233,19 @@ class LocalFolder(Folder):
                 os.rmdir(path)
         except FileNotFoundError:
             return
+
+
+def _facts(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Return the facts about a file, also behind a link; None for what is no file, or went meanwhile.
+
+    Those of a link that leads nowhere that this process may look, such as one to itself, are the link's own:
+    it is listed, and can't be read.
+    """
+    try:
+        return entry.stat() if entry.is_file() else None
+    except FileNotFoundError:
+        return None
+    except OSError:
+        with suppress(FileNotFoundError):
+            return entry.stat(follow_symlinks=False)
+        return None

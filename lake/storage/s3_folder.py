@@ -19,11 +19,18 @@ from lake.storage.folder import (
     StoredObject,
 )
 from lake.storage.s3_reader import open_object
-from lake.storage.s3_requests import CHANGED, UNREADABLE, StorageFailed, content_of, requests
+from lake.storage.s3_requests import CHANGED, EMPTY, StorageFailed, content_of, requests
 from lake.storage.s3_swap import swap_object
 
 LISTINGS = 16
 """The number of requests that list a bucket at once."""
+
+ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+"""The storage classes whose objects can't be read before they are restored. Intelligent-Tiering has archives,
+too, but no listing tells which of its objects lie there."""
+
+ARCHIVED = "InvalidObjectState"
+"""The code by which S3 says that an object lies in an archive."""
 
 READERS = 8
 """The number of objects that one process should read at once. S3 takes tens of milliseconds to send the first
@@ -230,16 +237,20 @@ class S3Folder(Folder):
         except StorageFailed as error:
             if error.code in CHANGED:
                 raise ObjectGone from None
-            if error.code in UNREADABLE:
-                raise ObjectUnreadable(f"S3 says {error.code}") from None
+            if error.code in EMPTY:
+                return b""
+            if error.is_of_object:
+                what = "; restore it there" if error.code == ARCHIVED else ""
+                raise ObjectUnreadable(f"S3 says {error.code}{what}") from None
             raise
         return content
 
     def _between(self, first: str, end: str | None) -> Iterator[StoredObject]:
         """Yield the objects with keys after `first` and before `end`; None is the end of the listing."""
         # A key that equals `first` ends with `/`, so it is no photo.
-        after = {"StartAfter": first} if first else {}
-        for page in self._pages("list_objects_v2", "", **after):
+        which: dict[str, Any] = {"StartAfter": first} if first else {}
+        which["OptionalObjectAttributes"] = ["RestoreStatus"]
+        for page in self._pages("list_objects_v2", "", **which):
             for found in page.get("Contents", []):
                 if end is not None and found["Key"] >= end:
                     return
@@ -261,6 +272,7 @@ class S3Folder(Folder):
             int(found["LastModified"].timestamp() * 1_000_000) * 1_000,
             found["ETag"].strip('"'),
             version,
+            _is_archived(found),
         )
 
     def _pages(self, call: str, under: str, **more: Any) -> Iterator[dict[str, Any]]:
@@ -272,3 +284,11 @@ class S3Folder(Folder):
     def _name(self, key: str) -> str:
         """Return the name, relative to the root, of the object with a key."""
         return key.removeprefix(f"{self.prefix}/")
+
+
+def _is_archived(found: dict[str, Any]) -> bool:
+    """Return whether the object of an entry in a listing lies in an archive, without a restored copy."""
+    copy = found.get("RestoreStatus", {})
+    if copy.get("IsRestoreInProgress"):
+        return True
+    return found.get("StorageClass") in ARCHIVES and "RestoreExpiryDate" not in copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -15,21 +16,65 @@ ABSENT = ("NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404")
 CHANGED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 """Codes by which S3 says that an object is not the expected version."""
 
-UNREADABLE = ("AccessDenied", "403", "InvalidObjectState", "KMS.DisabledException")
-"""Codes by which S3 says that an object is there and can't be read: access is denied, the object is archived,
-or its key is disabled."""
+CALLERS = (
+    *aws.EXPIRED,
+    "InvalidToken",
+    "TokenRefreshRequired",
+    "InvalidSecurity",
+    "SignatureDoesNotMatch",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "AuthorizationHeaderMalformed",
+    "AccountProblem",
+    "AllAccessDisabled",
+    "NotSignedUp",
+)
+"""Codes by which S3 says that it doesn't know who asks: whatever is asked for, the answer is the same."""
+
+BUCKETS = (
+    "NoSuchBucket",
+    "InvalidBucketName",
+    "PermanentRedirect",
+    "TemporaryRedirect",
+    "IllegalLocationConstraintException",
+)
+"""Codes by which S3 says that there is no such bucket here."""
+
+BUSY = re.compile(
+    "throttl|slowdown|timeout|toomanyrequests|limitexceeded|^(408|429)$", re.IGNORECASE
+)
+"""What stands in the codes by which S3, or the service of its keys, asks to be asked again later."""
+
+EMPTY = ("InvalidRange", "416")
+"""Codes by which S3 says that there is no such byte: an object without bytes."""
 
 READS = 4
 """How often the bytes of an object are asked for before a broken connection counts as an error."""
 
 
 class StorageFailed(FruitLakeError, OSError):
-    """A bucket denies, throttles or does not answer. The message says what to do; `code` is AWS's name."""
+    """A bucket denies, throttles or does not answer. The message says what to do; `code` is AWS's name for
+    that, and `status` the HTTP status of its answer, 0 where there was none."""
 
-    def __init__(self, cause: FruitLakeError, *, code: str) -> None:
+    def __init__(self, cause: FruitLakeError, *, code: str, status: int = 0) -> None:
         super().__init__(str(cause))
         self.exit_code = cause.exit_code
         self.code = code
+        self.status = status
+
+    @property
+    def is_of_object(self) -> bool:
+        """Whether an answer to a request for one object is about that object, while others can be read: its
+        access is denied, it is archived, its key is disabled or lost, it needs a key of the customer's.
+
+        That is every refusal (4xx) that is about neither the caller nor the bucket, and asks for no patience.
+        Where each object is refused so, it is the caller's fault after all: `bronze.landing` notices that.
+        """
+        return (
+            400 <= self.status < 500
+            and self.code not in (*CALLERS, *BUCKETS)
+            and not BUSY.search(self.code)
+        )
 
 
 @contextmanager
@@ -44,7 +89,9 @@ def requests(what: str) -> Iterator[None]:
         name = aws.code(error)
         if name in ABSENT:
             raise FileNotFoundError(what) from error
-        raise StorageFailed(aws.translated(error, what), code=name) from error
+        raise StorageFailed(
+            aws.translated(error, what), code=name, status=aws.status(error)
+        ) from error
 
 
 def content_of(what: str, **which: Any) -> tuple[bytes, str]:

@@ -25,7 +25,7 @@ from conf.errors import BadInput
 from lake import delta_log, delta_rs_reader
 from lake.catalog import Table
 from lake.storage.folder import Folder
-from lake.storage.s3_requests import UNREADABLE, StorageFailed
+from lake.storage.s3_requests import StorageFailed
 
 TIME = pa.timestamp("us", "UTC")
 
@@ -167,7 +167,7 @@ class History:
                     kept = self.keep(_with_partition_columns(rows, data.partition))
                 self._rows[data.path] = kept.to_pylist()
             except StorageFailed as error:
-                if error.code not in UNREADABLE:
+                if not error.is_of_object:
                     raise
                 self._rows[data.path] = None
             except (OSError, ValueError, OverflowError, pa.ArrowException):

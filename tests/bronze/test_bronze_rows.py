@@ -12,21 +12,23 @@ from bronze.bronze_layer import _barred
 from bronze.bronze_rows import (
     ARRIVED,
     Admission,
-    cleaned_rows,
     photos,
     read_one,
     rejected,
     size,
 )
+from bronze.cleaning_process import cleaned_rows
 from bronze.landing import Landing, LandingObject, arrival
 from bronze.object_outcomes import UNREADABLE, outcomes, unseen
 from conf.settings import Settings
 from lake.chunks import batches
+from lake.isolated_process import ProcessLimits
 from lake.pseudonyms import KeyedHash, PhotoIdRule, Pseudonyms
 from lake.subject_names import NameRule, NameRuleVersion
 from tests.support.landing_folders import SimultaneousLanding
 
 KEYS = Pseudonyms(b"0123456789abcdef")
+LIMITS = ProcessLimits(max_bytes=50_000_000, seconds=30, memory=500_000_000)
 PHOTOS = Settings.load("local", environment={}).photos
 OPEN = Admission.of(KEYS, tombstones=frozenset())
 
@@ -82,6 +84,18 @@ def test_a_film_is_refused_unread(tmp_path):
     [film] = arrivals(101)
     row = read_one(Landing(str(tmp_path)), film, max_bytes=100, admission=OPEN)
     assert (row["reason"], row["detail"]) == ("too_large", "over photos.max_bytes (100)")
+
+
+@pytest.mark.parametrize("year", [-400, 10_000, 300_000])
+def test_a_time_that_no_table_can_hold_is_a_reason_to_refuse_an_object(tmp_path, year):
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    modified_ns = (year - 1970) * 31_556_952 * 1_000_000_000
+    [arrived] = [
+        arrival(LandingObject("a.jpg", 1, modified_ns), position=0, pseudonyms=KEYS),
+    ]
+    row = read_one(Landing(str(tmp_path)), arrived, max_bytes=100, admission=OPEN)
+    assert (row["reason"], row["uploaded_at"]) == ("impossible_time", None)
+    assert pa.RecordBatch.from_pylist([row], to_arrow_schema(ARRIVED)).num_rows == 1
 
 
 def test_what_is_gone_gives_no_row(tmp_path):
@@ -167,7 +181,7 @@ def test_rows_with_and_without_bytes_keep_their_order():
         None if kind == "gone" else {"position": n, "content": kind, "reason": "x"}
         for n, kind in enumerate(kinds)
     ]
-    found = list(cleaned_rows(iter(rows), PHOTOS))
+    found = list(cleaned_rows(iter(rows), LIMITS))
     assert [row["position"] for row in found] == [n for n, row in enumerate(rows) if row]
     for row in found:
         reasons = {None: "x", b"": "empty"}
@@ -301,7 +315,7 @@ def test_what_tombstones_keep_out_leaves_nothing(tmp_path, subject, content, rea
     if subject == "erased":
         (tmp_path / name).unlink()
     admission = Admission.of(KEYS, tombstones=erased)
-    [row] = cleaned_rows([read_one(landing, arrived, max_bytes=100, admission=admission)], PHOTOS)
+    [row] = cleaned_rows([read_one(landing, arrived, max_bytes=100, admission=admission)], LIMITS)
     assert row["reason"] == reason
     if reason == "tombstoned":
         kept = {name: value for name, value in row.items() if value is not None}

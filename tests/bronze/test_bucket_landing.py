@@ -1,10 +1,16 @@
 """A landing folder in a bucket: all of it is listed once, and the version that was listed is what is read."""
 
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
 import pytest
 from botocore.stub import Stubber
 
-from bronze.landing import Landing, overlap
+from bronze.bronze_rows import Admission, read_one
+from bronze.landing import Landing, arrival, overlap
+from bronze.object_outcomes import UNREADABLE
 from lake import aws
+from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 from lake.storage.locate import folder
 from lake.storage.s3_folder import S3Folder
@@ -90,21 +96,107 @@ def test_a_version_is_told_by_its_etag_and_read_as_that_alone(root):
     assert Landing(root).is_readable(listed(root)["a.jpg"])
 
 
+OF_OBJECT = [
+    ("AccessDenied", 403),
+    ("InvalidObjectState", 403),
+    ("KMS.DisabledException", 400),
+    ("KMS.KMSInvalidStateException", 400),
+    ("KMS.NotFoundException", 400),
+    ("KMS.SomethingNew", 400),
+    ("InvalidRequest", 400),
+    ("MethodNotAllowed", 405),
+]
+OF_OTHERS = [
+    ("InternalError", 500),
+    ("SlowDown", 503),
+    ("KMS.ThrottlingException", 400),
+    ("RequestTimeout", 400),
+    ("ExpiredToken", 400),
+    ("InvalidAccessKeyId", 403),
+    ("RequestTimeTooSkewed", 403),
+    ("PermanentRedirect", 301),
+    ("NoSuchBucket", 404),
+]
+
+
 @pytest.mark.parametrize(
-    ("code", "error"),
+    ("code", "status", "error"),
     [
-        ("AccessDenied", ObjectUnreadable),
-        ("InvalidObjectState", ObjectUnreadable),
-        ("InternalError", StorageFailed),
+        *((*each, ObjectUnreadable) for each in OF_OBJECT),
+        *((*each, StorageFailed) for each in OF_OTHERS),
     ],
 )
-def test_what_can_not_be_read_is_told_from_a_bucket_that_fails(root, code, error):
+def test_an_object_that_can_not_be_read_is_told_from_a_bucket_that_fails(root, code, status, error):
     put(root, ["a.jpg"])
     [found] = listed(root).values()
     with Stubber(aws.client("s3")) as stub:
-        stub.add_client_error("get_object", code)
+        stub.add_client_error("get_object", code, http_status_code=status)
         with pytest.raises(error):
             Landing(root).read(found)
+
+
+def test_an_object_without_bytes_has_no_first_one_and_can_be_read(root):
+    folder(root).write("empty.jpg", b"")
+    [found] = listed(root).values()
+    assert Landing(root).is_readable(found)
+    with Stubber(aws.client("s3")) as stub:
+        stub.add_client_error("get_object", "InvalidRange", http_status_code=416)
+        assert Landing(root).is_readable(found)
+
+
+@contextmanager
+def restoring(**copies):
+    """The listing tells of restored copies, by the end of their objects' keys; moto's doesn't. Yields the
+    requests that list."""
+    asked, events = [], aws.client("s3").meta.events
+
+    def note(params, **_):
+        asked.append(params["headers"].get("x-amz-optional-object-attributes"))
+
+    def tell(parsed, **_):
+        for found in parsed.get("Contents", []):
+            name = found["Key"].rpartition("/")[2]
+            if name in copies:
+                found["RestoreStatus"] = copies[name]
+
+    events.register("before-call.s3.ListObjectsV2", note)
+    events.register("after-call.s3.ListObjectsV2", tell)
+    yield asked
+    events.unregister("before-call.s3.ListObjectsV2", note)
+    events.unregister("after-call.s3.ListObjectsV2", tell)
+
+
+UNDER_WAY = {"IsRestoreInProgress": True}
+DONE = {"IsRestoreInProgress": False, "RestoreExpiryDate": datetime(2100, 1, 1, tzinfo=UTC)}
+
+
+def test_archived_objects_are_known_from_the_listing_and_restored_ones_too(root):
+    classes = ("GLACIER", "DEEP_ARCHIVE", "STANDARD", "GLACIER_IR", "INTELLIGENT_TIERING")
+    place = folder(root)
+    for name in classes:
+        key = f"{place.prefix}/{name}"
+        aws.client("s3").put_object(Bucket=place.bucket, Key=key, Body=b"x", StorageClass=name)
+    with restoring() as asked:
+        archived = {name for name, found in listed(root).items() if found.is_archived}
+    assert archived == set(classes[:2])
+    assert asked.count("RestoreStatus") >= 1
+    with restoring(GLACIER=DONE, DEEP_ARCHIVE=UNDER_WAY, INTELLIGENT_TIERING=UNDER_WAY):
+        archived = {name for name, found in listed(root).items() if found.is_archived}
+    assert archived == {"DEEP_ARCHIVE", "INTELLIGENT_TIERING"}
+
+
+def test_an_archived_object_is_a_row_without_a_request(root, s3):
+    place, keys = folder(root), Pseudonyms(b"0123456789abcdef")
+    key = f"{place.prefix}/a.jpg"
+    aws.client("s3").put_object(Bucket=place.bucket, Key=key, Body=b"x", StorageClass="GLACIER")
+    [found] = listed(root).values()
+    arrived = arrival(found, position=0, pseudonyms=keys)
+    admission = Admission.of(keys, tombstones=frozenset())
+    with Stubber(aws.client("s3")):  # any request fails
+        row = read_one(Landing(root), arrived, max_bytes=100, admission=admission)
+    assert (row["reason"], row["etag"]) == ("archived", f"{UNREADABLE}{found.etag}")
+    with pytest.raises(ObjectUnreadable, match="InvalidObjectState; restore it there"):
+        Landing(root).read(found)
 
 
 def test_one_within_the_other_is_seen_also_in_a_bucket():

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from gold import embedding_removal
+from gold import embedding_removal, lost_removal
 from gold.moments import Moments
 from lake import catalog
 from lake.chunks import ChunkPlan, ChunkState
@@ -119,6 +119,33 @@ def test_what_is_left_is_as_if_the_rows_had_never_been(place, fitted):
     assert held_now.n == anew.n == 260 - covered
     assert np.abs(held_now.covariance() - anew.covariance()).max() <= 1e-9 * total
     assert (np.abs(held_now.mean - x.mean(axis=0)) ** 2).sum() <= 1e-9 * total
+
+
+def test_a_removal_whose_keys_are_lost_is_finished_from_what_the_tables_hold(place):
+    _, kept = moments(place)
+    with place.writing() as context:
+        gone = leaving(context.lake, SOME)
+        later = f"{SOME} and chunk > {kept['through_chunk']}"
+        covered = (
+            sum(rows.count() for rows in gone.values()) - embedded(context.lake, later).count()
+        )
+    point = "departure: silver/embeddings committed"
+    with dies(point), pytest.raises(Killed), place.writing() as context:
+        embedding_removal.remove_embeddings(context.lake, gone)
+    place.bury()
+    shutil.rmtree(place.root / "lake/staging")
+    assert sizes(place)[2] == 260
+    with place.writing() as context:
+        assert context.lake.ledger.unfinished() == []
+        lost_removal.finish(context.lake, weights_id=EMBEDDER, made=embedding_removal.MADE)
+    ledger, held, features = sizes(place)
+    assert ledger == held
+    assert features == 260 - covered
+    held_now, row = moments(place)
+    assert row["table_version"] == place.lake.version(catalog.EMBEDDINGS)
+    assert held_now.n == 260 - covered
+    project(place)
+    assert agrees_with_silver(place)
 
 
 def test_the_moments_are_subtracted_from_and_move_to_the_mean_of_what_is_left(place):

@@ -122,6 +122,9 @@ class RejectedChunks(ChunkLayer):
     def judge(self, chunk):
         """Lets every chunk pass."""
 
+    def parts(self, chunk):
+        return ["rows"]
+
     def contents(self, chunk):
         rows = self._lake.staging.read(chunk, "rows")
         return Contents([self._lake.append_commit(catalog.REJECTED, rows, chunk=chunk)], photos=1)

@@ -1,10 +1,11 @@
 """lake.json: the format, the key, and the rule for names that a lake was made with."""
 
 import json
+import re
 
 import pytest
 
-from conf.errors import BadInput, Refused
+from conf.errors import BadInput, Inconsistent, Refused
 from conf.settings import Settings
 from lake import lake_format
 from lake.lake_format import NAME
@@ -95,6 +96,31 @@ def test_plain_keys_are_added_for_all_readers_and_stay(files):
 def test_the_keys_of_subjects_and_labels_are_never_plain(tmp_path, key):
     with pytest.raises(BadInput, match="a list of keys other than subject and label"):
         subjects(tmp_path / "lake", plain_keys=[key])
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "is empty, as if this machine had lost power"),
+        (b'{"format": 6', "can't be understood"),
+        (b"null", "says nothing of a lake"),
+        (b"[]", "says nothing of a lake"),
+        (b"{}", "says nothing of a lake"),
+        (b'{"format": "6"}', "says nothing of a lake"),
+    ],
+)
+def test_a_file_that_says_nothing_is_told_with_what_to_do(files, content, what):
+    """It counts for no new lake: one would be made over the tables that are there, with another key."""
+    known = made(files)
+    kept = files.read(NAME)
+    files.write(NAME, content)
+    told = re.escape(f"/{NAME} {what}; put back the file from a copy, and run again.")
+    with pytest.raises(Inconsistent, match=told):
+        lake_format.pseudonyms_of(files, subjects(files.root))
+    with pytest.raises(Inconsistent, match=told):
+        lake_format.with_plain_keys(files, known, ["place"])
+    files.write(NAME, kept)
+    lake_format.pseudonyms_of(files, subjects(files.root))
 
 
 @pytest.mark.parametrize(

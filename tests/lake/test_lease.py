@@ -1,8 +1,8 @@
 """The lease, without Spark: one holder, takeover from the dead and the silent, nothing for the paused."""
 
-import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -174,9 +174,23 @@ def test_what_fails_once_the_lease_is_lost_is_told_as_its_loss(files):
         fails()
 
 
-def test_a_file_that_is_no_lease_is_named(files):
-    files.write(lease.NAME, json.dumps({"owner": 1}).encode())
-    with pytest.raises(Inconsistent, match=r"lease\.json can't be understood"), held(files):
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "is empty, as if a machine had lost power"),
+        (b'{"owner"', "can't be understood"),
+        (b'{"owner": 1}', "can't be understood"),
+    ],
+)
+def test_a_file_that_is_no_lease_is_named_with_what_to_do(files, content, what):
+    files.write(lease.NAME, content)
+    told = (
+        f"The lake's lease.json {what}; make sure that no process writes to the lake, then delete"
+    )
+    with pytest.raises(Inconsistent, match=re.escape(told)), held(files):
+        pass
+    files.delete(lease.NAME)
+    with held(files):
         pass
 
 

@@ -1,7 +1,13 @@
-"""Files beside the tables: a swap that several try at once."""
+"""Files beside the tables: swaps that several try at once, what reaches the disk, links that lead nowhere."""
 
 import multiprocessing
+import os
 
+import pytest
+
+from conf.errors import Inconsistent
+from lake import secret_places
+from lake.storage.folder import ObjectUnreadable, StoredKind
 from lake.storage.local_folder import LocalFolder
 
 WRITERS, TIMES = 4, 150
@@ -35,3 +41,80 @@ def test_of_many_swaps_at_once_none_is_lost(tmp_path):
         writer.join()
     assert [writer.exitcode for writer in writers] == [0] * WRITERS
     assert int(LocalFolder(str(tmp_path)).read("count")) == WRITERS * TIMES
+
+
+def steps(monkeypatch):
+    """What reaches the disk, in order: which files and folders are synced and what is renamed."""
+    done = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(handle):
+        size = os.fstat(handle).st_size
+        place = os.readlink(f"/proc/self/fd/{handle}")
+        done.append(("sync", os.path.basename(place), None if os.path.isdir(place) else size))
+        fsync(handle)
+
+    def note_replace(source, target):
+        done.append(("move", os.path.basename(source), os.path.basename(target)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    return done
+
+
+def test_a_file_is_on_the_disk_before_it_is_moved_and_its_name_after(tmp_path, monkeypatch):
+    done = steps(monkeypatch)
+    files = LocalFolder(str(tmp_path / "lake"))
+    for write in (
+        lambda: files.write("privacy/certificate.json", b"four"),
+        lambda: files.swap("privacy/certificate.json", b"five!", expected=b"four"),
+    ):
+        done.clear()
+        write()
+        assert done == [
+            (
+                "sync",
+                ".certificate.json.part",
+                os.path.getsize(tmp_path / "lake/privacy/certificate.json"),
+            ),
+            ("move", ".certificate.json.part", "certificate.json"),
+            ("sync", "privacy", None),
+        ]
+    assert files.read("privacy/certificate.json") == b"five!"
+
+
+def test_a_key_file_and_its_name_are_on_the_disk_before_anything_is_made_with_it(
+    tmp_path, monkeypatch
+):
+    done = steps(monkeypatch)
+    secret_places.load("file:{lake}.key", lake=str(tmp_path / "lake"), make=True)
+    assert done == [("sync", "lake.key", 64), ("sync", tmp_path.name, None)]
+
+
+@pytest.mark.parametrize("content", [b"", b"{"])
+def test_a_json_file_that_says_nothing_is_told(tmp_path, content):
+    files = LocalFolder(str(tmp_path))
+    files.write("a.json", content)
+    what = "can't be understood" if content else "is empty, as if this machine had lost power"
+    with pytest.raises(Inconsistent, match=rf"/a\.json {what}; put back the file from a copy"):
+        files.read_json("a.json")
+
+
+@pytest.mark.parametrize("place", ["", "kiwi/"])
+def test_a_link_that_leads_to_itself_is_an_object_that_can_not_be_read(tmp_path, place):
+    (tmp_path / "kiwi").mkdir()
+    for name in ("a.jpg", "z.jpg"):
+        (tmp_path / place / name).write_bytes(b"photo")
+    (tmp_path / place / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / place / "leads nowhere.jpg").symlink_to("nothing")
+    (tmp_path / place / "link.jpg").symlink_to("a.jpg")
+    found = {each.name: each for each in LocalFolder(str(tmp_path)).listing()}
+    assert found.keys() == {f"{place}{name}.jpg" for name in ("a", "z", "loop", "link")}
+    assert {each.kind for each in found.values()} == {StoredKind.FILE}
+    files = LocalFolder(str(tmp_path))
+    loop = found.pop(f"{place}loop.jpg")
+    with pytest.raises(ObjectUnreadable):
+        files.read_listed(loop)
+    assert not files.can_read(loop)
+    assert {files.read_listed(each) for each in found.values()} == {b"photo"}

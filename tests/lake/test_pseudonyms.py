@@ -20,6 +20,16 @@ def test_a_key_file_is_made_once_and_for_its_owner_alone(tmp_path):
     assert secret_places.load("file:{lake}.key", lake=lake, make=False) == made
 
 
+def test_an_empty_key_file_is_told_with_what_to_do(tmp_path):
+    """A machine lost power while it was made, when nothing had been made with it; or somebody emptied it."""
+    lake, path = str(tmp_path / "lake"), tmp_path / "lake.key"
+    path.write_bytes(b"\n")
+    with pytest.raises(BadInput, match=r"lake\.key is empty; delete it, and run again\."):
+        secret_places.load("file:{lake}.key", lake=lake, make=True)
+    with pytest.raises(BadInput, match=r"is empty; put back the one that .*lake was made with\."):
+        secret_places.load("file:{lake}.key", lake=lake, make=False)
+
+
 def test_pseudonyms_differ_by_purpose_name_and_key():
     one, other = Pseudonyms(SECRET), Pseudonyms(SECRET[::-1])
     found = {

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from conf.errors import Blocked
+from conf.errors import Blocked, Inconsistent
 from lake import fault_points
 from lake.chunks import ChunkPlan, ChunkState
 from lake.enums import SILVER
@@ -234,6 +234,126 @@ def test_an_abandoned_chunk_is_done_again_under_another_number():
     assert disk.staged == {}
     run(disk)
     assert disk.tables[FIRST].commits == {2: ["a"]}
+
+
+# Staged rows that are lost
+
+
+WAYS = {
+    "all of it": lambda disk: disk.staged.clear(),
+    "the rows": lambda disk: [parts.pop("rows", None) for parts in disk.staged.values()],
+    "the refused": lambda disk: [parts.pop("refused", None) for parts in disk.staged.values()],
+}
+
+
+@pytest.mark.parametrize("lose", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize("lasts", range(half_operations()))
+def test_a_chunk_whose_staged_rows_are_lost_is_made_again_or_told(lasts, lose):
+    """At whatever operation its run died. What can't be made again changes nothing, and is told each time."""
+    disk = Disk(list(SOURCES))
+    with pytest.raises(Killed):
+        run(disk, lasts=lasts)
+    lose(disk)
+    before, told = tables(disk), refusal(disk)
+    if told is None:
+        assert_settled(disk)
+        return
+    [chunk] = disk.store().ledger.unfinished()
+    assert f"silver chunk {chunk.number} was staged, and its files are gone or damaged" in told
+    assert f"run.py replay --chunk {chunk.number} --drop, and the next run makes" in told
+    assert chunk.number in disk.tables[FIRST].commits
+    assert chunk.number not in disk.tables[LAST].commits
+    assert (refusal(disk), tables(disk)) == (told, before)
+
+
+def refusal(disk):
+    """What a run says of a chunk that it can't finish; None where it finishes all."""
+    try:
+        run(disk)
+    except Inconsistent as error:
+        return str(error)
+    return None
+
+
+def lost(point, sources=("a bad-b",), kind=PairChunks):
+    """A disk whose run died at a point, and whose staged rows are lost."""
+    disk = Disk(list(sources))
+    store = disk.store()
+    publication, plan = Publication(store, kind(store), LayerRun(SILVER)), plan_of_one()
+    with dies(point), pytest.raises(Killed):
+        publication.run(plan, lambda c: store.staging.write(c, "rows", sources[0].split()))
+    disk.staged.clear()
+    return disk
+
+
+def plan_of_one():
+    return ChunkPlan(layer=SILVER, weights_id=MODEL, source_from=1, source_to=1, photos=2)
+
+
+@pytest.mark.parametrize("point", ["silver: staged", "silver: judged"])
+def test_what_was_not_published_is_given_up_and_made_again_in_the_same_run(point):
+    disk = lost(point)
+    did = run(disk)
+    assert disk.tables[FIRST].commits == {2: ["a"]}
+    assert disk.store().ledger.chunks()[1].state is ChunkState.PLANNED
+    assert did.notes == [
+        "silver chunk 1 was staged, and its files are gone or damaged: it is given up, and what it was made "
+        "from is taken again."
+    ]
+    assert_settled(disk, sources=["a bad-b"])
+
+
+def test_what_a_gate_blocked_is_given_up_too_and_judged_anew():
+    disk = blocked()
+    disk.staged.clear()
+    with pytest.raises(Blocked, match="chunk 2"):
+        run(disk)
+    assert disk.store().ledger.chunks()[1].state is ChunkState.PLANNED
+    run(disk, is_strict=False)
+    assert tables(disk) == {FIRST.name: ["a", "c", "worst"], LAST.name: ["bad-b"]}
+
+
+def test_what_is_published_but_for_its_record_is_recorded():
+    disk = lost("silver: silver/quarantine committed")
+    assert run(disk).counts == {"in": 2, "kept": 1}
+    [chunk] = disk.store().ledger.chunks().values()
+    assert (chunk.state, chunk.photos) == (ChunkState.PUBLISHED, 1)
+    assert chunk.versions == {FIRST.name: 1, LAST.name: 1}
+    assert_settled(disk, sources=["a bad-b"])
+
+
+def test_without_a_gate_it_is_the_same():
+    assert run_of_unjudged(lost("silver: staged", kind=UnjudgedChunks)) is ChunkState.PLANNED
+    whole = lost("silver: silver/quarantine committed", kind=UnjudgedChunks)
+    assert run_of_unjudged(whole) is ChunkState.PUBLISHED
+    with pytest.raises(Inconsistent, match="--chunk 1 --drop"):
+        run_of_unjudged(lost("silver: silver/embeddings committed", kind=UnjudgedChunks))
+
+
+def run_of_unjudged(disk):
+    """The state of the one chunk after a run of a layer without a gate has finished what was left."""
+    store = disk.store()
+    Publication(store, UnjudgedChunks(store), LayerRun(SILVER)).finish_half_published()
+    return disk.store().ledger.chunks()[1].state
+
+
+def test_a_chunk_of_another_model_is_given_up_as_well_and_one_that_is_left_out_is_not():
+    disk = lost("silver: staged")
+    store = disk.store()
+    publication = Publication(store, PairChunks(store), LayerRun(SILVER))
+    publication.finish_half_published(but=frozenset({1}))
+    assert [chunk.number for chunk in store.ledger.unfinished()] == [1]
+    publication.finish(weights_id="another")
+    assert store.ledger.unfinished() == []
+
+
+def test_giving_up_may_die_anywhere():
+    for lasts in range(4):
+        disk = lost("silver: staged")
+        with pytest.raises(Killed):
+            run(disk, lasts=lasts)
+        run(disk)
+        assert_settled(disk, sources=["a bad-b"])
 
 
 def test_files_of_killed_writers_go_and_what_is_unfinished_stays():

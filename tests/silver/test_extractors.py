@@ -378,6 +378,8 @@ def test_weights_come_from_a_bucket_and_are_kept(bucket, cache):
     assert source.path.name.endswith("some.weights.h5")
     assert mobilenet_v2.source("s3://models/mine/some.weights.h5") == source
     assert len(list(cache.iterdir())) == 1
+    source.path.write_bytes(b"")  # as a machine that loses power may leave it
+    assert mobilenet_v2.source("s3://models/mine/some.weights.h5").path.read_bytes() == content
 
 
 def test_changed_weights_in_a_bucket_are_others(bucket, cache):
@@ -477,6 +479,9 @@ def test_a_download_is_kept(cache, tmp_path, monkeypatch):
     monkeypatch.setattr(mobilenet_v2, "IMAGENET", remote.as_uri())
     first = mobilenet_v2.source("imagenet")
     remote.unlink()
+    assert mobilenet_v2.source("imagenet") == first
+    remote.write_bytes(first.path.read_bytes())
+    first.path.write_bytes(b"")  # as a machine that loses power may leave it
     assert mobilenet_v2.source("imagenet") == first
     assert [path.name for path in cache.iterdir()] == ["no_top.h5"]
 

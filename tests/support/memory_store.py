@@ -105,6 +105,9 @@ class MemoryStaging:
     def read(self, chunk, part):
         return self._disk.staged[chunk.number][part]
 
+    def is_whole(self, chunk, part):
+        return part in self._disk.staged.get(chunk.number, {})
+
     def remove(self, chunk):
         with self._disk.operation():
             self._disk.staged.pop(chunk.number, None)
@@ -131,6 +134,9 @@ class MemoryStore:
     def last_chunk(self, table):
         return self.disk.tables[table].last
 
+    def version(self, table):
+        return len(self.disk.tables[table].commits)
+
     def append(self, table, chunk, rows):
         with self.disk.operation():
             return self.disk.tables[table].append(chunk.number, rows)
@@ -155,6 +161,13 @@ class PairChunks(ChunkLayer):
             raise Blocked(f"chunk {chunk.number}")
         self._store.staging.write(chunk, "refused", [r for r in rows if r.startswith("bad")])
         self._store.disk.judged[tuple(rows)] += 1
+
+    def parts(self, chunk):
+        return ["rows", "refused"] if chunk.state is ChunkState.JUDGED else ["rows"]
+
+    def published_photos(self, chunk):
+        first, last = (self._store.disk.tables[table].commits for table in self.tables)
+        return len(first.get(chunk.number, [])) if chunk.number in last else None
 
     def contents(self, chunk):
         store = self._store

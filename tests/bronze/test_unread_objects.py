@@ -1,0 +1,215 @@
+"""Objects that can't be read: asked again in turn and within a bound; a bucket that gives nothing is told."""
+
+import re
+import shutil
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bronze import unread_objects
+from bronze.bronze_rows import UNREAD
+from bronze.landing import Landing, LandingObject, arrival
+from bronze.unread_objects import (
+    AT_ONCE,
+    MOST_REFUSED,
+    PROBES,
+    ask_again,
+    asked_anew,
+    check_rights,
+    note_archived,
+    note_unread,
+)
+from conf.errors import BadInput
+from lake import catalog, delta_rs_reader, metric_names, small_tables
+from lake.enums import BRONZE, SILVER
+from lake.pseudonyms import Pseudonyms
+from lake.readable_lake import Lake
+from lake.run_journal import LayerRun, Run
+from lake.storage.local_folder import LocalFolder
+from tests.support import driver_lake
+from tests.support.landing_folders import ClosedLanding
+
+KEYS = Pseudonyms(b"0123456789abcdef")
+
+
+class CountedLanding(ClosedLanding):
+    """Counts what is asked for, and how much of it at once."""
+
+    def __init__(self, root, readers=1):
+        super().__init__(root)
+        self.asked, self.at_once, self.now = [], 0, 0
+        self.some = readers
+        self._lock = threading.Lock()
+
+    @property
+    def readers(self):
+        return self.some
+
+    def is_readable(self, listed):
+        with self._lock:
+            self.asked.append(listed.path)
+            self.now += 1
+            self.at_once = max(self.at_once, self.now)
+        if self.some > 1:
+            threading.Event().wait(0.01)
+        try:
+            return super().is_readable(listed)
+        finally:
+            with self._lock:
+                self.now -= 1
+
+
+def arrivals(root, *names, is_archived=False):
+    """Objects with these names; those that begin with `closed` can't be read."""
+    for name in names:
+        (root / name).touch()
+    listed = (LandingObject(name, 0, 0, is_archived=is_archived) for name in names)
+    return [arrival(each, position=n, pseudonyms=KEYS) for n, each in enumerate(listed)]
+
+
+def numbered(prefix, count):
+    return [f"{prefix}{n:05}.jpg" for n in range(count)]
+
+
+def test_what_can_be_read_now_is_told_from_what_can_not(tmp_path):
+    tried = arrivals(tmp_path, "closed.jpg", "a.jpg", "b.jpg", "closed too.jpg")
+    found = ask_again(ClosedLanding(str(tmp_path)), tried, begin=0.0)
+    assert sorted(each.landing.path for each in found.readable) == ["a.jpg", "b.jpg"]
+    assert (found.refused, found.left, found.goes_on) == (2, 0, 0.0)
+
+
+def test_several_are_asked_for_at_once(tmp_path):
+    landing = CountedLanding(str(tmp_path), readers=8)
+    ask_again(landing, arrivals(tmp_path, *numbered("closed", 40)), begin=0.0)
+    assert 2 <= landing.at_once <= 8
+    assert len(landing.asked) == 40
+
+
+def test_a_run_asks_for_no_more_than_the_bound_and_the_next_ones_for_the_others_in_turn(tmp_path):
+    count = 2 * MOST_REFUSED + 300
+    tried = arrivals(tmp_path, *numbered("closed", count))
+    begin, asked = 0.0, []
+    for run in range(3):
+        landing = CountedLanding(str(tmp_path))
+        found = ask_again(landing, tried, begin=begin)
+        assert len(landing.asked) == found.refused == MOST_REFUSED
+        assert found.left == count - MOST_REFUSED
+        assert bool(set(asked) & set(landing.asked)) is (run == 2)
+        begin, asked = found.goes_on, asked + landing.asked
+    assert set(asked) == {each.landing.path for each in tried}
+
+
+def test_what_can_be_read_again_is_no_bound(tmp_path):
+    """As many as there are come back in one run, once they can be read."""
+    tried = arrivals(tmp_path, *numbered("open", MOST_REFUSED + AT_ONCE), "closed.jpg")
+    found = ask_again(ClosedLanding(str(tmp_path)), tried, begin=0.0)
+    assert (len(found.readable), found.refused, found.left) == (len(tried) - 1, 1, 0)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("driver") / "place"
+    driver_lake.make(root)
+    return root
+
+
+@pytest.fixture
+def lake(made, tmp_path):
+    shutil.copytree(made / "lake", tmp_path / "lake")
+    files = LocalFolder(str(tmp_path / "lake"))
+    return Lake(lambda: pytest.fail("Spark"), files, Run.begin("settings"))
+
+
+def record(lake, layer, at, metrics):
+    row = {"run_id": "r", "layer": layer, "started_at": at, "metrics": metrics}
+    known = delta_rs_reader.delta_table(lake.files.root, catalog.RUNS)
+    small_tables.append(known, None, table=catalog.RUNS, rows=[row])
+
+
+def test_the_next_run_goes_on_where_the_last_one_left_off(lake, tmp_path):
+    (tmp_path / "landing").mkdir()
+    tried = arrivals(tmp_path / "landing", *numbered("closed", MOST_REFUSED + 500))
+    now, asked = datetime.now(UTC), []
+    for run in range(2):
+        landing, did = CountedLanding(str(tmp_path / "landing")), LayerRun(BRONZE)
+        assert asked_anew(lake, landing, tried, did) == []
+        assert did.notes == [
+            "1,000 objects can still not be read: give this process the right to read them, and the next run "
+            "takes them in. 500 more were not asked for this time; the next runs ask for them in turn."
+        ]
+        record(lake, BRONZE, now + timedelta(hours=run), did.numbers)
+        # Neither a later run without a place nor one of another layer changes where it goes on.
+        record(lake, BRONZE, now + timedelta(hours=run, minutes=1), {})
+        record(lake, SILVER, now + timedelta(days=1), {metric_names.ASKED_UP_TO: 0.0})
+        asked.append(set(landing.asked))
+    assert len(asked[0] | asked[1]) == len(tried)
+
+
+def test_a_place_tells_no_single_object():
+    tried = [arrival(LandingObject(f"{n}", 0, 0), position=n, pseudonyms=KEYS) for n in range(1000)]
+    assert {len(repr(unread_objects._place(each))) <= 8 for each in tried} == {True}
+
+
+def test_archived_objects_are_not_asked_for_and_noted(lake, tmp_path):
+    (tmp_path / "landing").mkdir()
+    tried = arrivals(tmp_path / "landing", "a.jpg", "b.jpg", is_archived=True)
+    tried += arrivals(tmp_path / "landing", "c.jpg")
+    landing, did = CountedLanding(str(tmp_path / "landing")), LayerRun(BRONZE)
+    assert [each.landing.path for each in asked_anew(lake, landing, tried, did)] == ["c.jpg"]
+    note_archived(tried, did)
+    assert landing.asked == ["c.jpg"]
+    assert did.notes == [
+        "2 objects are archived in S3: restore them there, and the next run takes them in."
+    ]
+
+
+def test_what_could_not_be_read_is_noted_at_once():
+    did = LayerRun(BRONZE)
+    note_unread(did)
+    assert did.notes == []
+    did.refuse({UNREAD: 3, "empty": 1})
+    note_unread(did)
+    [note] = did.notes
+    assert note.startswith("3 new objects can't be read: give this process the right to read them")
+
+
+def test_of_many_new_objects_of_which_none_can_be_read_the_rights_are_at_fault(tmp_path):
+    found = arrivals(tmp_path, *numbered("closed", PROBES + 10))
+    landing = CountedLanding(str(tmp_path))
+    told = re.escape(f"{PROBES} were tried, and none can be read (Permission denied); give this")
+    with pytest.raises(BadInput, match=told) as refused:
+        check_rights(landing, found)
+    assert len(set(landing.asked)) == PROBES
+    assert "closed0" not in str(refused.value)
+
+
+def test_of_fewer_each_gets_a_row(tmp_path):
+    landing = CountedLanding(str(tmp_path))
+    check_rights(landing, arrivals(tmp_path, *numbered("closed", PROBES - 1)))
+    assert landing.asked == []
+
+
+def test_where_any_can_be_read_the_others_are_at_fault_themselves(tmp_path, monkeypatch):
+    found = arrivals(tmp_path, *numbered("closed", PROBES - 1), "open.jpg")
+    check_rights(CountedLanding(str(tmp_path)), found)
+
+
+def test_usually_one_object_is_asked_for(tmp_path):
+    landing = CountedLanding(str(tmp_path))
+    check_rights(landing, arrivals(tmp_path, *numbered("open", 3 * PROBES)))
+    assert len(landing.asked) == 1
+
+
+def test_objects_that_are_never_read_tell_nothing_of_the_rights(tmp_path):
+    """Archived ones, and those of erased persons, of whom nothing is asked for."""
+    closed = arrivals(tmp_path, *numbered("closed", PROBES - 1))
+    erased = [each.tombstoned() for each in arrivals(tmp_path, *numbered("open", 10))]
+    archived = arrivals(tmp_path, *numbered("closed", 10), is_archived=True)
+    landing = CountedLanding(str(tmp_path))
+    check_rights(landing, [*closed, *erased, *archived])
+    assert landing.asked == []
+
+
+def test_a_landing_folder_with_nothing_new_is_asked_nothing(tmp_path):
+    check_rights(Landing(str(tmp_path)), [])
