@@ -58,8 +58,10 @@ def cleaned(contents: Iterable[bytes], limits: ProcessLimits) -> Generator[Clean
 def cleaned_rows(
     rows: Iterable[dict[str, Any] | None], limits: ProcessLimits
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows (`bronze_rows.ARRIVED`) that there are, in order, those with bytes as rows of clean photos
-    or of refusals."""
+    """Yield the rows (`bronze_rows.ARRIVED`) that there are, in order, with bytes as rows of clean photos.
+
+    A file that is no photo, or that the process fails on, becomes the row of a refusal.
+    """
     waiting = deque[dict[str, Any]]()
 
     def contents() -> Iterator[bytes]:
