@@ -242,7 +242,8 @@ def _stage(
     """Stage the versions and their predictions of held-out photos, and judge them. Raises Blocked."""
     lake = context.lake
     versions = [version for version, _ in tested]
-    best = max(versions, key=lambda version: version.metrics["macro_f1"])
+    # What is no number is greater or less than none, and `max` might choose it.
+    best = max(versions, key=lambda version: np.nan_to_num(version.metrics["macro_f1"], nan=-1.0))
     promote = context.settings.refit.promote or best.supersedes is None
     champion = best if promote else None
     rows = [
