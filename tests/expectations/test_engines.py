@@ -173,7 +173,10 @@ def test_rows_of_tables_that_check_alone_judges(spark, table):
 
 def test_a_chunk_that_is_blocked_for_its_vectors(spark):
     for table, identity in BLOCKS_WHOLE:
-        for differences in (BLOCKS_WHOLE[table, identity][0][3], BLOCKS_WHOLE[table, identity][1][1]):
+        for differences in (
+            BLOCKS_WHOLE[table, identity][0][3],
+            BLOCKS_WHOLE[table, identity][1][1],
+        ):
             view = seen(table, differences, spark=spark)
             assert_same(view, table, {identity}, expected=len(differences))
 
