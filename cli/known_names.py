@@ -5,7 +5,20 @@ The code that owns them loads Spark or Pillow, which takes seconds; a test compa
 
 from __future__ import annotations
 
-JUDGED_TABLES = ("bronze/photos", "silver/embeddings", "gold/features", "gold/models")
+JUDGED_TABLES = (
+    "bronze/photos",
+    "silver/embeddings",
+    "gold/features",
+    "gold/models",
+    "bronze/objects",
+    "bronze/rejected",
+    "silver/quarantine",
+    "gold/moments",
+    "gold/held_out",
+    "ops/drift",
+    "privacy/tombstones",
+    "privacy/erasures",
+)
 """The tables that have a suite of expectations (expectations/suites.py)."""
 
 RESTORED_TABLES = ("bronze/photos", "silver/embeddings", "gold/features")

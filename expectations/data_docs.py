@@ -51,7 +51,7 @@ td small { display: block; color: var(--soft) } code { font-size: .93em }
 
 def publish(lake: Lake, folder: Folder, *, suite_folder: Path = suites.HERE) -> str:
     """Write the page into the folder and return its URI. Raises Blocked where a suite can't be read."""
-    rules = {suites.name_of(t): _rules(suites.name_of(t), suite_folder) for t in suites.TABLES}
+    rules = {suites.name_of(t): _rules(suites.name_of(t), suite_folder) for t in suites.GATED}
     folder.make()
     folder.write(PAGE, page(_last_results(lake), rules).encode())
     return folder.uri(PAGE)

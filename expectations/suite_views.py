@@ -6,26 +6,23 @@ A view is narrow, so that a chunk's fits in the driver's memory.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
-from pyspark.sql.types import DataType, StructType
 
-from expectations import view_columns
+from expectations import checked_views, view_columns
 from expectations.vector_measures import Centre, VectorMeasures
-from expectations.view_columns import Counts, EmbeddingColumns, FeatureColumns, PhotoColumns
+from expectations.view import View
+from expectations.view_columns import EmbeddingColumns, FeatureColumns, PhotoColumns
+from expectations.whole_rows import Both, OtherChunks, SharedVectors, WholeRows
 from lake import catalog, lake_format
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.enums import BRONZE, ModelKind
+from lake.enums import BRONZE, ModelKind, Outcome
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.subject_names import NameRule
@@ -38,100 +35,6 @@ DRIFTS: Mapping[str, str] = {
     "component_index": "components",
 }
 """The columns for a chunk's drift in the view of gold/features, and their names in ops/drift."""
-
-
-@dataclass(frozen=True)
-class View:
-    """Rows of a table as its suite sees them: in Arrow on the driver, or as a frame of Spark.
-
-    The columns `unread` are left out. `narrow` takes the vectors from a record batch, and puts measures in
-    their place. `add` adds columns that need no vector. It also gets the number of rows for each combination
-    of values in the columns `counted`. Both forms have the same columns.
-    """
-
-    rows: RowSource
-    narrow: Callable[[pa.RecordBatch], pa.RecordBatch] | None
-    add: Callable[[pa.RecordBatch, Counts], pa.RecordBatch]
-    counted: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
-
-    @property
-    def columns(self) -> Mapping[str, DataType]:
-        """The types of the view's columns, by name."""
-        schema = _changed_schema(self._read, self._whole({}))
-        return {field.name: field.dataType for field in schema}
-
-    @cached_property
-    def _read(self) -> pa.Schema:
-        """The columns that are read of the rows."""
-        return pa.schema(field for field in self.rows.schema if field.name not in self.unread)
-
-    def _whole(self, counts: Counts) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
-        """Return the whole change of a record batch, for workers too: they must not get the frame."""
-        narrow, add = self.narrow, self.add
-        return lambda batch: add(batch if narrow is None else narrow(batch), counts)
-
-    def on_driver(self, *, most: int) -> pa.Table | None:
-        """Return the view as a table; None where it has more rows than `most`.
-
-        Few rows are read in this process. More are made narrow by one Spark job.
-        """
-        if self.rows.are_few:
-            table = self._read_here()
-        else:
-            narrow = self.rows.frame().select(*self._read.names)
-            if self.narrow is not None:
-                narrow = _mapped(narrow, self.narrow)
-            table = narrow.limit(most + 1).toArrow()
-        if table.num_rows > most:
-            return None
-        counts = _counts(table, self.counted)
-        empty = pa.RecordBatch.from_pylist([], table.schema)
-        batches = table.combine_chunks().to_batches() or [empty]
-        added = [self.add(batch, counts) for batch in batches]
-        return pa.Table.from_batches(added)
-
-    def _read_here(self) -> pa.Table:
-        """Return the rows, made narrow a batch at a time."""
-        narrow = self.narrow or (lambda batch: batch)
-        empty = pa.RecordBatch.from_pylist([], self._read)
-        read = self.rows.batches(*self._read.names)
-        return pa.Table.from_batches([narrow(empty), *map(narrow, read)])
-
-    def in_spark(self) -> DataFrame:
-        """Return the view as a frame. The rows are counted by a Spark job where `add` needs it."""
-        rows = self.rows.frame().select(*self._read.names)
-        counts: Counts = {}
-        if self.counted:
-            groups = rows.groupBy(*self.counted).count().collect()
-            counts = {tuple(group)[:-1]: group[-1] for group in groups}
-        return _mapped(rows, self._whole(counts))
-
-
-def _mapped(rows: DataFrame, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> DataFrame:
-    """Return rows of which the workers have changed each record batch."""
-    schema = _changed_schema(to_arrow_schema(rows.schema), change)
-
-    def changed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return (change(batch) for batch in batches if batch.num_rows)
-
-    return rows.mapInArrow(changed, schema)
-
-
-def _changed_schema(
-    schema: pa.Schema, change: Callable[[pa.RecordBatch], pa.RecordBatch]
-) -> StructType:
-    """Return the schema of rows after a change of their record batches."""
-    empty = pa.RecordBatch.from_pylist([], schema)
-    return from_arrow_schema(change(empty).schema)
-
-
-def _counts(table: pa.Table, columns: Sequence[str]) -> Counts:
-    """Return the number of rows for each combination of values in some columns."""
-    if not columns:
-        return {}
-    grouped = table.group_by(list(columns)).aggregate([([], "count_all")])
-    return {tuple(row.values())[:-1]: row["count_all"] for row in grouped.to_pylist()}
 
 
 class Views:
@@ -157,16 +60,38 @@ class Views:
         """
         if table is catalog.PHOTOS:
             names = lake_format.name_rule(self._lake.files)
-            return photos(rows, history=self._labels_before(chunk), names=names)
+            history = self._labels_before(chunk)
+            return photos(rows, history=history, names=names, others=self._others(table, chunk))
         if table is catalog.MODELS:
             return models(rows)
+        if table in checked_views.OF:
+            return checked_views.OF[table](rows)
         known: list[Mapping[str, Any]] = [*_model_rows(self._lake)]
         if table is catalog.FEATURES:
             known = [*known, *(staged_models or ())]
-            return features(rows, known, drift=self._drift(chunk))
+            others = self._others(table, chunk)
+            return features(rows, known, drift=self._drift(chunk), others=others)
         ids = [chunk.model] if chunk else _extractors(known)
         centres = {weights_id: self._centre(weights_id) for weights_id in ids}
-        return embeddings(rows, known, {key: centre for key, centre in centres.items() if centre})
+        known_centres = {key: centre for key, centre in centres.items() if centre}
+        return embeddings(rows, known, known_centres, others=self._others(table, chunk))
+
+    def _others(self, table: Table, chunk: Chunk | None) -> OtherChunks:
+        """Return what tells of which photos of a chunk another chunk has a row; of bronze's an earlier one.
+
+        bronze/objects says what each chunk stored, and is small, while bronze/photos has the photos' bytes.
+        Replayed photos are rows of earlier chunks, and were judged with them.
+        """
+        number = chunk.number if chunk else None
+        if table is catalog.PHOTOS:
+            stored = {"outcome": str(Outcome.STORED)}
+            number = None if chunk is None or chunk.is_replay else number
+            return OtherChunks(self._lake, catalog.OBJECTS, number, stored, is_first=True)
+        of = ("weights_id", chunk and chunk.weights_id)
+        if table is catalog.FEATURES:
+            of = ("model_version", chunk and chunk.model_version)
+        where = {name: value for name, value in [of] if value}
+        return OtherChunks(self._lake, table, number, where)
 
     def _labels_before(self, chunk: Chunk | None) -> Mapping[str | None, int]:
         """Return the photos of the last bronze chunks before `chunk` by their label; none of a replay."""
@@ -183,13 +108,13 @@ class Views:
     def _drift(self, chunk: Chunk | None) -> Mapping[str, float | None]:
         """Return a gold chunk's measures in ops/drift by their names in the view; 0 where there are none.
 
-        Of the measures of its components, the largest counts.
+        Of the measures of its components, the largest counts, and one that is no number before any.
         """
         row = None if chunk is None else _drift_row(self._lake, chunk.number)
         if row is None:
             return dict.fromkeys(DRIFTS, 0.0)
         return {
-            name: max(row[column], default=0.0) if column == "components" else row[column]
+            name: float(np.max(row[column], initial=0.0)) if column == "components" else row[column]
             for name, column in DRIFTS.items()
         }
 
@@ -245,35 +170,49 @@ def _extractors(models: Iterable[Mapping[str, Any]]) -> list[str]:
     return [row["weights_id"] for row in models if row["kind"] == ModelKind.EXTRACTOR]
 
 
-def photos(rows: RowSource, *, history: Mapping[str | None, int], names: NameRule) -> View:
-    """Return the view of bronze/photos: the rows without `content`, with the columns of PhotoColumns.
+def photos(
+    rows: RowSource, *, history: Mapping[str | None, int], names: NameRule, others: WholeRows
+) -> View:
+    """Return the view of bronze/photos: the rows without `content`, with the columns of PhotoColumns and of
+    `others`.
 
     `history` is the number of earlier photos by their label, and `names` the lake's rule for names.
     """
     add = PhotoColumns(history, names)
-    return View(rows, None, add, counted=view_columns.LABEL, unread=("content",))
+    counted = view_columns.LABEL
+    return View(rows, None, add, counted=counted, unread=("content",), whole=others)
 
 
 def embeddings(
-    rows: RowSource, models: Iterable[Mapping[str, Any]], centres: Mapping[str, Centre]
+    rows: RowSource,
+    models: Iterable[Mapping[str, Any]],
+    centres: Mapping[str, Centre],
+    *,
+    others: WholeRows,
 ) -> View:
     """Return the view of silver/embeddings: the rows with measures in the place of `embedding`, and the
-    columns of EmbeddingColumns. `models` are rows of gold/models."""
+    columns of EmbeddingColumns, of SharedVectors and of `others`. `models` are rows of gold/models."""
     known = [row for row in models if row["kind"] == ModelKind.EXTRACTOR and row["weights_id"]]
     add = EmbeddingColumns(
         {row["weights_id"]: row["dimensions"] for row in known},
         {row["weights_id"]: row["extractor"] for row in known},
     )
-    return View(rows, VectorMeasures("embedding", centres), add)
+    measures = VectorMeasures("embedding", centres, are_hashed=True)
+    return View(rows, measures, add, whole=Both(SharedVectors(), others))
 
 
 def features(
-    rows: RowSource, models: Iterable[Mapping[str, Any]], *, drift: Mapping[str, float | None]
+    rows: RowSource,
+    models: Iterable[Mapping[str, Any]],
+    *,
+    drift: Mapping[str, float | None],
+    others: WholeRows,
 ) -> View:
     """Return the view of gold/features: the rows with measures in the place of `features`, and the columns
-    of FeatureColumns. `models` are rows of gold/models, and `drift` has a value for each key of DRIFTS."""
+    of FeatureColumns and of `others`. `models` are rows of gold/models, and `drift` has a value for each key
+    of DRIFTS."""
     known = {row["version"]: row["components"] for row in models if row["kind"] == ModelKind.PCA}
-    return View(rows, VectorMeasures("features"), FeatureColumns(known, drift))
+    return View(rows, VectorMeasures("features"), FeatureColumns(known, drift), whole=others)
 
 
 def models(rows: RowSource) -> View:

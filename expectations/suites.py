@@ -20,8 +20,21 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SEVERITIES = ("critical", "warning", "info")
 
-TABLES = (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES, catalog.MODELS)
-"""The tables that have a suite."""
+GATED = (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES, catalog.MODELS)
+"""The tables whose rows pass through a gate."""
+
+TABLES = (
+    *GATED,
+    catalog.OBJECTS,
+    catalog.REJECTED,
+    catalog.QUARANTINE,
+    catalog.MOMENTS,
+    catalog.HELD_OUT,
+    catalog.DRIFT,
+    catalog.TOMBSTONES,
+    catalog.ERASURES,
+)
+"""The tables that have a suite: those with a gate, and those that `check` alone judges."""
 
 EXPECTED_ROWS = "expected_rows"
 """The one parameter that a suite may name, as {"$PARAMETER": "expected_rows"}.

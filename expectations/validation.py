@@ -20,7 +20,7 @@ from expectations.suite_runner import (
     severity_of,
     validated,
 )
-from expectations.suite_views import View
+from expectations.view import View
 from lake.enums import GateAction
 from lake.layer_interfaces import NO_REFUSALS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -28,11 +29,13 @@ class VectorMeasures:
     `<vector>_length` is the number of values, null for null. `<vector>_norm` is the Euclidean norm, float64:
     null for null, NaN where a value is null or NaN. `<vector>_distance` is the squared distance to the
     centre of the row's weights_id, divided by the centre's spread. It is 1 without a centre, for a spread of
-    0, and for a vector of another length.
+    0, and for a vector of another length. Where vectors `are_hashed`, `<vector>_hash` is a text that two
+    vectors have in common where they are the same bit for bit, null for null.
     """
 
     vector: str
     centres: Mapping[str, Centre] = field(default_factory=dict)
+    are_hashed: bool = False
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with the measures as its last columns and without the vectors."""
@@ -41,7 +44,22 @@ class VectorMeasures:
         narrow = batch.drop_columns([self.vector])
         for name, values in zip(("length", "norm", "distance"), measures, strict=True):
             narrow = narrow.append_column(f"{self.vector}_{name}", values)
+        if self.are_hashed:
+            hashes = _hashes(batch.column(self.vector))
+            narrow = narrow.append_column(f"{self.vector}_hash", hashes)
         return narrow
+
+
+def _hashes(vectors: pa.ListArray) -> pa.StringArray:
+    """Return a hash of the bytes of each vector's values, null for null."""
+    counts = vectors.value_lengths().fill_null(0).to_numpy()
+    values = vectors.flatten().to_numpy(zero_copy_only=False)
+    ends = np.cumsum(counts)
+    found = [
+        blake2b(values[end - n : end].tobytes(), digest_size=16).hexdigest()
+        for n, end in zip(counts.tolist(), ends.tolist(), strict=True)
+    ]
+    return pa.array(found, pa.string(), mask=vectors.is_null().to_numpy(False))
 
 
 def _measures(

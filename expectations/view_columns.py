@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake import finite_numbers
 from lake.enums import ModelKind, ModelStatus
 from lake.subject_names import NameRule
 from lake.subject_paths import stored_subject
@@ -117,7 +118,8 @@ class EmbeddingColumns:
 @dataclass(frozen=True)
 class FeatureColumns:
     """Adds to gold/features: `model_components`, the number of components of the PCA version, here by
-    version; and the chunk's drift, a column for each of its measures."""
+    version; the chunk's drift, a column for each of its measures; and `unmeasured`, how many of these are
+    missing or not finite."""
 
     components: Mapping[str, int]
     drift: Mapping[str, float | None]
@@ -126,10 +128,12 @@ class FeatureColumns:
         """Return the batch with these columns."""
         components = looked_up(batch.column("model_version"), self.components, pa.int32())
         n = batch.num_rows
+        unmeasured = sum(v is None or not isfinite(v) for v in self.drift.values())
         return with_columns(
             batch,
             {"model_components": components}
-            | {name: pa.repeat(pa.scalar(v, pa.float64()), n) for name, v in self.drift.items()},
+            | {name: pa.repeat(pa.scalar(v, pa.float64()), n) for name, v in self.drift.items()}
+            | {"unmeasured": pa.repeat(pa.scalar(unmeasured, pa.int64()), n)},
         )
 
 
@@ -139,7 +143,8 @@ def model_measures(batch: pa.RecordBatch) -> pa.RecordBatch:
 
     It adds for every row:
     `parameter_bytes`, the bytes of mean, scale and basis, and `parameter_bytes_due`, their right number;
-    `scree_gap`, the distance of `explained_variance` from its components' part of the scree.
+    `scree_gap`, the distance of `explained_variance` from its components' part of the scree;
+    `not_finite`, the number of its numbers that are NaN or infinity.
 
     It adds for classifiers (see gold/cross_validation.py), where other rows have null:
     `accuracy` and `majority`, the accuracy and its baseline, null where they aren't numbers;
@@ -156,9 +161,15 @@ def model_measures(batch: pa.RecordBatch) -> pa.RecordBatch:
     }
     small = [name for name in batch.schema.names if name not in sizes]
     rows = batch.select(small).to_pylist(maps_as_pydicts="strict")
+    blobs = batch.select(list(sizes)).to_pylist()
     for place, row in enumerate(rows):
         row |= {f"{name}_bytes": lengths[place] for name, lengths in sizes.items()}
-    measures = [_fit_measures(row) | _classifier_measures(row) for row in rows]
+    measures = [
+        _fit_measures(row)
+        | _classifier_measures(row)
+        | {"not_finite": finite_numbers.of_model(row | blob)}
+        for row, blob in zip(rows, blobs, strict=True)
+    ]
     columns = pa.Table.from_pylist(measures, MODEL_MEASURES).combine_chunks()
     return with_columns(
         batch.drop_columns(wide),
@@ -171,6 +182,7 @@ MODEL_MEASURES = pa.schema(
         "parameter_bytes": pa.int64(),
         "parameter_bytes_due": pa.int64(),
         "scree_gap": pa.float64(),
+        "not_finite": pa.int64(),
         "accuracy": pa.float64(),
         "majority": pa.float64(),
         "accuracy_gap": pa.float64(),

@@ -160,7 +160,8 @@ class Drift:
     `mean_shift` is the shift of the mean in standard deviations: the root mean square over the components.
     `reconstruction` is how much more of the variance the components lose than in the fit, as a share of the
     whole variance. `label_mix`, `brightness` and each of `components` are a Population Stability Index; from
-    0.25 on it is usually called a large change.
+    0.25 on it is usually called a large change. A measure of values that aren't all finite is not finite
+    itself, mostly NaN: such a chunk can't be compared, which is never no drift.
     """
 
     mean_shift: float
@@ -173,7 +174,7 @@ class Drift:
     def largest(self) -> dict[str, float]:
         """Each measure by its name; `component` is the largest of `components`."""
         measures = {name: value for name, value in vars(self).items() if name != "components"}
-        return measures | {"component": max(self.components, default=0.0)}
+        return measures | {"component": float(np.max(self.components, initial=0.0))}
 
 
 def drift(sample: Sample, reference: Reference) -> Drift:
@@ -213,7 +214,12 @@ def stability_index(here: Sequence[int], before: Sequence[int], *, tests: int = 
     p, q = now / now.sum(), then / then.sum()
     index = float(((p - q) * np.log(p / q)).sum())
     chance = _chi_squared(len(here) - 1, CHANCE / tests) * (1 / sum(here) + 1 / sum(before))
-    return max(0.0, index - chance)
+    return _at_least_0(index - chance)
+
+
+def _at_least_0(measure: float) -> float:
+    """Return the measure, or 0 where it is below. What is no number stays none: `max` would make it 0."""
+    return float(np.maximum(0.0, measure))
 
 
 def _chi_squared(freedom: int, chance: float) -> float:
@@ -231,29 +237,42 @@ def _normal(chance: float) -> float:
 
 
 def _values_index(values: Vector, histogram: Histogram, *, tests: int = 1) -> float:
-    """Return the `stability_index` of float64[n] against a histogram."""
+    """Return the `stability_index` of float64[n] against a histogram, NaN where a value isn't finite."""
+    if not np.isfinite(values).all() or not np.isfinite(histogram.edges).all():
+        return np.nan  # NaN would be counted in the last bin
     counts = _counts(values, np.array(histogram.edges)).tolist()
     return stability_index(counts, histogram.counts, tests=tests)
 
 
 def _mean_shift(scores: Vector, reference: Reference) -> float:
-    """Return `Drift.mean_shift` of the scores; components without variance are left out."""
+    """Return `Drift.mean_shift` of the scores; components without variance are left out.
+
+    It is NaN where a score isn't finite, or a variance.
+    """
     variances = np.array(reference.variances)
+    if not np.isfinite(scores).all() or not np.isfinite([reference.variance, *variances]).all():
+        return np.nan
     used = variances > np.finfo(np.float64).eps * reference.variance
     if not used.any():
         return 0.0
     noise = 1 / len(scores) + 1 / reference.photos
     squared = (scores.mean(axis=0)[used] ** 2 / variances[used]).sum()
     chance = _chi_squared(int(used.sum()), CHANCE) * noise
-    return float(np.sqrt(max(0.0, squared - chance) / used.sum()))
+    return float(np.sqrt(_at_least_0(squared - chance) / used.sum()))
 
 
 def _reconstruction(residuals: Vector, reference: Reference, *, noise: float) -> float:
-    """Return `Drift.reconstruction` of the residuals; `noise` is 1/n + 1/m for two samples of n and m."""
+    """Return `Drift.reconstruction` of the residuals; `noise` is 1/n + 1/m for two samples of n and m.
+
+    It is NaN where a residual isn't finite, or what it is compared with.
+    """
+    known = (reference.variance, reference.residual, reference.residual_deviation)
+    if not np.isfinite(residuals).all() or not np.isfinite(known).all():
+        return np.nan
     if reference.variance <= 0 or not reference.is_residual_known:
         return 0.0
     chance = _normal(CHANCE) * reference.residual_deviation * np.sqrt(noise)
-    return max(0.0, float(residuals.mean() - reference.residual - chance) / reference.variance)
+    return _at_least_0((residuals.mean() - reference.residual - chance) / reference.variance)
 
 
 def _counts(values: Vector, edges: Vector) -> NDArray[np.int64]:

@@ -271,6 +271,8 @@ def _measure_drift(context: Context, chunk: Chunk, projected: RowSource) -> None
     sample = drift.Sample.of(projected, components=version.pca.components)
     found = drift.drift(sample, version.reference)
     for name, value in found.largest.items():
+        if not np.isfinite(value):  # the gate blocks the chunk for it
+            continue
         context.did.measure(f"{metric_names.DRIFT}{name}", value)
     row = {
         **vars(found),

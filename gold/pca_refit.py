@@ -52,9 +52,10 @@ def due(
 
 
 def _drift(lake: Lake, champion: PcaVersion, refit: RefitSettings) -> float:
-    """The drift of the last chunk against the champion, as a multiple of its bound; 0 where none was
-    measured."""
-    rows = lake.records(catalog.DRIFT, where=pc.field("model_version") == champion.version)
+    """The drift of the last chunk that could be compared with the champion, as a multiple of its bound; 0
+    where none was measured. Of a chunk with values that aren't finite the drift isn't either."""
+    measured = lake.records(catalog.DRIFT, where=pc.field("model_version") == champion.version)
+    rows = [r for r in measured if np.isfinite([r["mean_shift"], r["reconstruction"]]).all()]
     if not rows:
         return 0.0
     row = max(rows, key=lambda row: row["measured_at"])

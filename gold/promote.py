@@ -8,7 +8,7 @@ from conf.errors import BadInput
 from gold import model_versions, moments_table
 from gold.gold_layer import catch_up, finish, publish_version, published_embeddings
 from gold.model_versions import PcaVersion
-from lake import catalog
+from lake import catalog, finite_numbers
 from lake.chunks import NoChunk
 from lake.context import Context
 from lake.enums import GOLD, ModelStatus
@@ -19,11 +19,17 @@ def promote(context: Context, name: str) -> None:
 
     `name` is that of the version, or the beginning of it that no other has. The champion stays what it
     is, without a commit to gold/models. Raises BadInput (there is no such version or several, its
-    parameters were wiped, its model is retired), Blocked.
+    parameters were wiped, its model is retired, it holds numbers that are not finite), Blocked.
     """
     lake = context.lake
     version = model_versions.version(lake.records(catalog.MODELS), name)
     name = version.version
+    [stored] = lake.records(catalog.MODELS, where=pc.field("version") == name)
+    if finite_numbers.of_model(stored):
+        raise BadInput(
+            f"{name} holds numbers that are NaN or infinite, so nothing that it says can be relied on; name "
+            f"another version, or fit a new one: run.py models --refit."
+        )
     if not published_embeddings(lake, version.weights_id):
         raise BadInput(
             f"{name} belongs to a model that has no embeddings any more; name a version of another."

@@ -254,7 +254,7 @@ def _stage(
     """Stage the versions and their predictions of held-out photos, and judge them. Raises Blocked."""
     lake = context.lake
     versions = [version for version, _ in tested]
-    best = max(versions, key=lambda version: version.metrics["macro_f1"])
+    best = best_of(versions)
     promote = context.settings.refit.promote or best.supersedes is None
     champion = best if promote else None
     rows = [
@@ -267,6 +267,11 @@ def _stage(
     fault_points.at("training: staged")
     staged = lake.staging.source(chunk, MODELS)
     context.gate(staged, chunk=chunk, table=catalog.MODELS, expected=len(tested))
+
+
+def best_of(versions: Sequence[ClassifierVersion]) -> ClassifierVersion:
+    """Return the version with the highest macro F1 of some, never one whose F1 is no number."""
+    return max(versions, key=lambda version: np.nan_to_num(version.metrics["macro_f1"], nan=-1.0))
 
 
 def _held_out(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from lake import catalog, delta_rs_reader, lease
@@ -148,7 +149,7 @@ def _last_drift(rows: Sequence[Row]) -> ChunkDrift | None:
         reconstruction=row["reconstruction"],
         label_mix=row["label_mix"],
         brightness=row["brightness"],
-        component=max(row["components"], default=0.0),
+        component=float(np.max(row["components"], initial=0.0)),
     )
 
 

@@ -138,7 +138,7 @@ def _versions(root: str) -> list[Row]:
 def _drift(root: str) -> list[dict[str, Any]]:
     """The rows of `ops/drift`, with the largest measure of the components as `component`."""
     rows = delta_rs_reader.rows(root, catalog.DRIFT)
-    return [row | {"component": max(row["components"], default=0.0)} for row in rows]
+    return [row | {"component": float(np.max(row["components"], initial=0.0))} for row in rows]
 
 
 def _model(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from statistics import median
 from typing import Any
 
@@ -201,6 +202,8 @@ def drift(rows: Sequence[Row], periods: Periods, *, bounds: Mapping[str, float])
     found: dict[tuple[str, str], float] = {}
     for row in rows:
         for measure, bound in bounds.items():
+            if not isfinite(row[measure]):  # the chunk could not be compared, and its gate said so
+                continue
             key = periods.of[row["run_id"]], measure.replace("_", " ")
             found[key] = max(found.get(key, 0.0), row[measure] / bound)
     values = [{"period": p, "series": m, "drift": d} for (p, m), d in found.items()]

@@ -7,17 +7,19 @@ from datetime import UTC, date, datetime
 import pytest
 from pyspark.sql import types
 
-from expectations import suite_views, suites
+from expectations import checked_views, suite_views, suites
 from expectations.pandas_engine import ArrowRows
 from expectations.spark_engine import SparkRows
 from expectations.validation import ROWS_ON_DRIVER, judge, judged_rows
 from lake import catalog
 from tests.support.suite_cases import (
+    BLOCKS_WHOLE,
     CAUGHT,
     CLASSIFIER,
     DRIFT_RULES,
     GOOD,
     KEYS,
+    MEASURED,
     PCA,
     SHA,
     WHOLE,
@@ -116,13 +118,13 @@ def assert_same(view, table, only=None, *, expected):
     return here
 
 
-@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", suites.GATED, ids=lambda table: table.name)
 def test_rows_that_pass(spark, table):
     view = seen(table, GOOD[table], spark=spark)
     assert assert_same(view, table, expected=len(GOOD[table])).refused == 0
 
 
-@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", suites.GATED, ids=lambda table: table.name)
 def test_rows_that_each_expectation_catches(spark, table):
     given = [d if isinstance(d, list) else [d] for d in CAUGHT[table].values()]
     rows = [{k: v for k, v in d.items() if k != "path_differs"} for each in given for d in each]
@@ -131,7 +133,7 @@ def test_rows_that_each_expectation_catches(spark, table):
     assert CAUGHT[table].keys() <= caught
 
 
-@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", suites.GATED, ids=lambda table: table.name)
 def test_rows_with_an_odd_value_in_each_column(spark, table):
     plain = [{}, PCA, CLASSIFIER] if table is catalog.MODELS else [{}]
     rows = [
@@ -149,11 +151,34 @@ def test_rows_with_an_odd_value_in_each_column(spark, table):
 
 
 @pytest.mark.parametrize("value", [None, NAN], ids=["null", "nan"])
-@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", suites.GATED, ids=lambda table: table.name)
 def test_columns_with_nothing_in_any_row(spark, table, value):
     """NaN where a column can hold it, and null in all others."""
     nothing = {f.name: value if f.dataType == types.DoubleType() else None for f in table.schema}
     assert assert_same(seen(table, [nothing] * 2, spark=spark), table, expected=1).refused == 2
+
+
+@pytest.mark.parametrize("table", checked_views.OF, ids=lambda table: table.name)
+def test_rows_of_tables_that_check_alone_judges(spark, table):
+    """What passes, what each expectation catches, and odd values, of each table at once."""
+    given = [d if isinstance(d, list) else [d] for d in CAUGHT[table].values()]
+    odd = [{f.name: value} for f in table.schema for value in ODD.get(f.dataType, [])]
+    rows = [*GOOD[table], *(d for each in given for d in each), *odd]
+    verdict = assert_same(seen(table, rows, spark=spark), table, expected=len(rows))
+    caught = {f.expectation for f in verdict.findings if not f.success}
+    assert CAUGHT[table].keys() <= caught
+    columns = seen(table, []).columns
+    assert suites.are_judged_alike(suites.load(suites.name_of(table)), columns)
+
+
+def test_a_chunk_that_is_blocked_for_its_vectors(spark):
+    for table, identity in BLOCKS_WHOLE:
+        for differences in (
+            BLOCKS_WHOLE[table, identity][0][3],
+            BLOCKS_WHOLE[table, identity][1][1],
+        ):
+            view = seen(table, differences, spark=spark)
+            assert_same(view, table, {identity}, expected=len(differences))
 
 
 @pytest.mark.parametrize("case", WHOLE, ids=lambda case: case[1])
@@ -175,7 +200,7 @@ def test_every_kind_that_is_judged_on_the_driver_is_compared_here():
     assert kinds == suites.COMPARED
 
 
-@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", suites.GATED, ids=lambda table: table.name)
 def test_our_suites_are_judged_on_the_driver(spark, table):
     view = seen(table, GOOD[table], spark=spark)
     assert isinstance(judged_rows(view, suites.load(suites.name_of(table)), expected=1), ArrowRows)
@@ -217,11 +242,12 @@ def test_what_pandas_may_judge_otherwise_is_judged_in_spark(
 def test_drift(spark, value):
     measures = dict.fromkeys(suite_views.DRIFTS, value)
     view = seen(catalog.FEATURES, [{}, {}], spark=spark, **measures)
-    verdict = assert_same(view, catalog.FEATURES, DRIFT_RULES, expected=2)
+    verdict = assert_same(view, catalog.FEATURES, {*DRIFT_RULES, MEASURED}, expected=2)
+    assert bool(verdict.blocked) is (value is None or value != value)
     failed = {f.expectation for f in verdict.findings if not f.success}
     assert bool(failed) is (value is None or not value <= 0.1)
 
 
-@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", suites.GATED, ids=lambda table: table.name)
 def test_no_rows(spark, table):
     assert_same(seen(table, [], spark=spark), table, expected=3)

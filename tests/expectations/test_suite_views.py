@@ -18,7 +18,7 @@ from lake import catalog
 from lake.row_source import RowSource
 from lake.subject_names import NameRule, NameRuleVersion
 from lake.subject_paths import IN_CLEAR
-from tests.support.suite_cases import read_by_spark
+from tests.support.suite_cases import Elsewhere, read_by_spark
 
 ROWS = pa.schema(
     {"photo_id": pa.string(), "weights_id": pa.string(), "embedding": pa.list_(pa.float32())}
@@ -161,8 +161,9 @@ def test_more_rows_than_the_bound_stay_in_spark(samples_lake):
 
 def test_a_view_on_the_driver_is_one_spark_job(spark):
     """Of rows in one part; else Spark counts the limit as a job of its own."""
-    rows = spark.range(1).selectExpr("string(id) photo_id", "'m' weights_id", "array(1f) embedding")
-    view = suite_views.embeddings(RowSource(lambda: rows.coalesce(1)), [], {})
+    columns = ("string(id) photo_id", "'m' weights_id", "array(1f) embedding", "1L dhash")
+    rows = spark.range(1).selectExpr(*columns)
+    view = suite_views.embeddings(RowSource(lambda: rows.coalesce(1)), [], {}, others=Elsewhere())
     spark.sparkContext.setJobGroup("view", "a view on the driver")
     try:
         assert view.on_driver(most=1000).num_rows == 1
@@ -171,7 +172,7 @@ def test_a_view_on_the_driver_is_one_spark_job(spark):
     assert len(spark.sparkContext.statusTracker().getJobIdsForGroup("view")) == 1
 
 
-@pytest.mark.parametrize("table", suites.TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", suites.GATED, ids=lambda table: table.name)
 def test_both_forms_of_a_view_are_the_same(samples_lake, table):
     lake = samples_lake.lake
     seen = Views(lake, history_chunks=30)

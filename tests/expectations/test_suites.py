@@ -6,14 +6,19 @@ Rows are those of the tables, seen through the gate's own views; `tests/support/
 import pytest
 
 from expectations import suites
+from expectations.suite_views import DRIFTS
 from expectations.validation import judge
 from lake import catalog
 from tests.support.suite_cases import (
     ALSO_CAUGHT,
+    BLOCKS_WHOLE,
     CAUGHT,
     DRIFT_RULES,
     GOOD,
     KEYS,
+    MEASURED,
+    NAN,
+    PROMISED,
     ROWS_PROMISED,
     WHOLE,
     on_driver,
@@ -40,8 +45,9 @@ def only(suite, identity):
 def test_every_expectation_has_its_case(table):
     ids = {suites.identity(expectation) for expectation in suite_of(table).expectations}
     whole = {identity for held, identity in WHOLE if held is table}
-    promised = set() if table is catalog.MODELS else {ROWS_PROMISED}
-    drifts = DRIFT_RULES if table is catalog.FEATURES else set()
+    whole |= {identity for held, identity in BLOCKS_WHOLE if held is table}
+    promised = {ROWS_PROMISED} if table in PROMISED else set()
+    drifts = {*DRIFT_RULES, MEASURED} if table is catalog.FEATURES else set()
     assert ids == CAUGHT[table].keys() | whole | promised | drifts
 
 
@@ -82,6 +88,9 @@ def test_what_happens_then_is_as_severe_as_it_should_be(bad):
         "taken-before-upload",
         "explained-variance-useful",
         "accuracy-above-majority",
+        "replayed-after-refused",
+        "measures-finite",
+        "lifted-after-made",
     }
     for finding in verdict.findings:
         if finding.expectation in CAUGHT[table]:
@@ -89,7 +98,7 @@ def test_what_happens_then_is_as_severe_as_it_should_be(bad):
             assert finding.action == expected, finding.expectation
         if finding.expectation == ROWS_PROMISED:
             assert finding.action == "blocked"
-    if table is not catalog.MODELS:
+    if table in PROMISED:
         assert list(verdict.blocked) == [f"expectation:{ROWS_PROMISED}"]
 
 
@@ -120,6 +129,28 @@ def test_a_whole_chunk_passes_or_is_caught(case):
         [finding] = verdict.findings
         actions.append((finding.action, verdict.blocked, verdict.refused))
     assert actions == [("passed", {}, 0), ("warned", {}, 0)]
+
+
+@pytest.mark.parametrize("case", BLOCKS_WHOLE, ids=lambda case: case[1])
+def test_a_whole_chunk_passes_or_is_blocked(case):
+    table, identity = case
+    suite = only(suite_of(table), identity)
+    for differences, action in [
+        *((rows, "passed") for rows in BLOCKS_WHOLE[case][0]),
+        *((rows, "blocked") for rows in BLOCKS_WHOLE[case][1]),
+    ]:
+        verdict = judge(on_driver(seen(table, differences)), suite, expected=len(differences))
+        assert [finding.action for finding in verdict.findings] == [action], differences
+        assert (list(verdict.blocked) == [f"expectation:{identity}"]) is (action == "blocked")
+
+
+@pytest.mark.parametrize("measure", DRIFTS)
+@pytest.mark.parametrize("value", [NAN, float("inf"), float("-inf"), None])
+def test_a_drift_that_is_no_number_blocks_the_chunk(measure, value):
+    rows = on_driver(seen(catalog.FEATURES, [{}, {}], **{measure: value}))
+    suite = only(suite_of(catalog.FEATURES), MEASURED)
+    verdict = judge(rows, suite, expected=2, may_refuse_rows=False)
+    assert list(verdict.blocked) == [f"expectation:{MEASURED}"]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +188,6 @@ def test_what_gold_refuses_blocks_the_chunk():
 def test_an_empty_chunk_passes_where_none_was_promised(table):
     rows = on_driver(seen(table, []))
     assert judge(rows, suite_of(table), expected=0).blocked == {}
-    if table is not catalog.MODELS:
+    if table in PROMISED:
         blocked = judge(rows, suite_of(table), expected=3).blocked
         assert list(blocked) == [f"expectation:{ROWS_PROMISED}"]

@@ -8,6 +8,7 @@ import pytest
 from gold.drift import COMPONENTS, Reference, Sample, drift, stability_index
 from gold.moments import Moments
 from gold.pca import fit
+from lake import finite_numbers
 from lake.arrow_scan import Scan
 from lake.row_source import RowSource
 
@@ -79,6 +80,52 @@ def test_the_stability_index_is_the_textbooks_less_chance():
     assert stability_index(here, before) == pytest.approx(textbook - 10.83 * 2e-4, abs=1e-4)
     assert stability_index([1, 0], [5000, 5000]) == 0
     assert stability_index([7], [9]) == 0
+
+
+BAD = [np.nan, np.inf, -np.inf]
+
+
+@pytest.mark.parametrize("value", BAD)
+@pytest.mark.parametrize(
+    ("where", "changed"),
+    [
+        ("scores", {"mean_shift", "components"}),
+        ("residuals", {"reconstruction"}),
+        ("brightness", {"brightness"}),
+    ],
+)
+def test_one_value_that_is_not_finite_is_never_no_drift(reference, where, changed, value):
+    spoiled = sample(50)
+    getattr(spoiled, where)[7 if where != "scores" else (7, 2)] = value
+    found = drift(spoiled, reference)
+    names = {
+        name for name, measure in measures(found).items() if name in changed and measure != measure
+    }
+    assert "component" in found.largest
+    assert names | ({"components"} & changed) == changed
+    largest = {n if n != "component" else "components" for n, v in found.largest.items() if v != v}
+    assert largest == changed
+
+
+@pytest.mark.parametrize("value", BAD)
+@pytest.mark.parametrize("where", ["scores", "residuals", "brightness"])
+def test_a_reference_that_is_not_finite_compares_with_nothing(where, value):
+    """Every chunk after it would have no drift."""
+    fitted = sample(200)
+    getattr(fitted, where)[7 if where != "scores" else (7, 0)] = value
+    with np.errstate(invalid="ignore"):
+        poor = Reference.of(fitted, photos=200, variance=float((DEVIATIONS**2).sum() + 1))
+    assert finite_numbers.of_text(poor.to_json()) > 0 or where == "brightness"
+    found = drift(sample(200, mean=1.0, residual=4.0, light=0.9), poor)
+    shown = {"scores": found.mean_shift, "residuals": found.reconstruction}
+    shown["brightness"] = found.brightness
+    assert not shown[where] <= 0.01
+
+
+def test_a_variance_that_is_not_finite_compares_with_nothing():
+    poor = Reference.of(sample(200), photos=200, variance=np.nan)
+    found = drift(sample(200), poor)
+    assert np.isnan([found.mean_shift, found.reconstruction]).all()
 
 
 def test_a_reference_survives_as_text(reference):

@@ -10,7 +10,7 @@ import pytest
 from delta import DeltaTable
 from pyspark.sql import functions as F
 
-from conf.errors import BadInput, Inconsistent
+from conf.errors import BadInput, Blocked, Inconsistent
 from gold import model_versions, moments_table, pca_refit
 from gold import promote as by_hand
 from gold.gold_layer import published_embeddings
@@ -212,6 +212,20 @@ def test_values_that_are_not_finite_are_refused_and_not_kept(place):
     table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
     table.delete("isnan(embedding[0])")
     assert agrees_with_silver(place)
+
+
+def test_a_chunk_whose_drift_is_no_number_is_blocked_and_not_published(place):
+    add(place, 20, seed=2)
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
+    table.update(
+        f"chunk = {place.lake.last_chunk(catalog.EMBEDDINGS)}", {"brightness": "double('NaN')"}
+    )
+    before = counted(place)
+    with pytest.raises(Blocked, match="drift-measured"):
+        project(place)
+    place.bury()
+    assert counted(place) == before
+    assert np.isnan(place.lake.read(catalog.DRIFT).first()["brightness"])
 
 
 def test_embeddings_of_another_length_are_refused_and_the_moments_stay(place):

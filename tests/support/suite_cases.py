@@ -3,14 +3,15 @@
 `CAUGHT` names every expectation: one that is deleted, renamed, weakened or made a warning fails its test.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.dataset
 
-from expectations import suite_views
+from expectations import checked_views, suite_views, whole_rows
 from expectations.pandas_engine import ArrowRows
 from expectations.spark_engine import SparkRows
 from expectations.validation import ROWS_ON_DRIVER
@@ -100,18 +101,102 @@ CLASSIFIER = {
     "status": "candidate",
     "created_at": UPLOADED,
 }
+OBJECT = {
+    "chunk": 1,
+    "etag": "1767250831000000000-130",
+    "subject": SHA,
+    "outcome": "rejected",
+    "seen_at": UPLOADED,
+}
+REFUSED_OBJECT = {
+    "chunk": 1,
+    "subject": SHA,
+    "path": "a.jpg",
+    "size_bytes": 15,
+    "uploaded_at": UPLOADED,
+    "reason": "not_a_photo",
+    "rejected_at": UPLOADED,
+}
+REFUSAL = {
+    "subject": SHA,
+    "label": "kiwi",
+    "weights_id": SHA,
+    "stage": "decode",
+    "reason": "blank",
+    "quarantined_at": UPLOADED,
+}
+FINITE = np.ones(2).tobytes()
+MOMENTS = {
+    "n": 54,
+    "shift": FINITE,
+    "sum": FINITE,
+    "gram": FINITE * 2,
+    "through_chunk": 2,
+    "table_version": 1,
+}
+TESTED = {
+    "subject": SHA,
+    "label": "kiwi",
+    "scene": 0,
+    "fold": 0,
+    "predicted": "lime",
+    "confidence": 0.5,
+    "model_version": "classifier-1",
+}
+DRIFT = {
+    "chunk": 9,
+    "weights_id": SHA,
+    "photos": 6,
+    "mean_shift": 0.0,
+    "reconstruction": 0.0,
+    "label_mix": 0.0,
+    "brightness": 0.0,
+    "components": [0.0, 0.1],
+    "measured_at": UPLOADED,
+}
+TOMBSTONE = {"of": "photo", "request": "R-1", "reason": "erasure", "made_at": UPLOADED}
+ERASURE = {
+    "state": "requested",
+    "mode": "immediate",
+    "subject": SHA,
+    "photo_ids": [OTHER_SHA],
+    "entry": 1,
+    "at": UPLOADED,
+}
 KEYS = {
     catalog.PHOTOS: "photo_id",
     catalog.EMBEDDINGS: "photo_id",
     catalog.FEATURES: "photo_id",
     catalog.MODELS: "version",
+    catalog.OBJECTS: "object",
+    catalog.REJECTED: "object",
+    catalog.QUARANTINE: "photo_id",
+    catalog.MOMENTS: "weights_id",
+    catalog.HELD_OUT: "photo_id",
+    catalog.DRIFT: "model_version",
+    catalog.TOMBSTONES: "tombstone",
+    catalog.ERASURES: "request",
 }
 PLAIN = {
     catalog.PHOTOS: PHOTO,
     catalog.EMBEDDINGS: EMBEDDING,
     catalog.FEATURES: FEATURE,
     catalog.MODELS: EXTRACTOR,
+    catalog.OBJECTS: OBJECT,
+    catalog.REJECTED: REFUSED_OBJECT,
+    catalog.QUARANTINE: REFUSAL,
+    catalog.MOMENTS: MOMENTS,
+    catalog.HELD_OUT: TESTED,
+    catalog.DRIFT: DRIFT,
+    catalog.TOMBSTONES: TOMBSTONE,
+    catalog.ERASURES: ERASURE,
 }
+EARLIER = "e" * 64
+"""The id of a photo of which another chunk has a row."""
+
+NAN = float("nan")
+ONE_NAN = np.array([1.0, NAN]).tobytes()
+LATER, SOONER = UPLOADED + timedelta(days=1), UPLOADED - timedelta(seconds=1)
 GOOD = {
     catalog.PHOTOS: [
         {},
@@ -142,6 +227,45 @@ GOOD = {
         CLASSIFIER
         | {"version": "classifier-0", "status": "retired", "parameters": None, "confusion": None},
     ],
+    catalog.OBJECTS: [
+        {},
+        {"subject": None, "outcome": "stored", "photo_id": SHA},
+        {"outcome": "duplicate", "photo_id": SHA},
+        {"outcome": "expired", "photo_id": SHA},
+        {"outcome": "tombstoned", "etag": "unreadable 1-2"},
+    ],
+    catalog.REJECTED: [{}, {"subject": None, "size_bytes": 0}, {"size_bytes": None}],
+    catalog.QUARANTINE: [
+        {},
+        {"stage": "bronze", "label": None, "subject": None, "replayed_at": UPLOADED},
+        {"photo_id": SHA, "stage": "silver", "replayed_at": LATER},
+        {"photo_id": SHA, "reason": "expectation:label-well-formed"},
+        {"photo_id": SHA, "weights_id": OTHER_SHA},
+    ],
+    catalog.MOMENTS: [
+        {},
+        {"n": 0, "through_chunk": 0, "table_version": 0},
+        {"shift": b"", "sum": b"", "gram": b""},
+    ],
+    catalog.HELD_OUT: [
+        {},
+        {"subject": None, "confidence": 0.0},
+        {"photo_id": SHA, "confidence": 1.0},
+        {"photo_id": SHA, "model_version": "classifier-2"},
+    ],
+    catalog.DRIFT: [{}, {"photos": 1, "mean_shift": 9.0}],
+    catalog.TOMBSTONES: [
+        {},
+        {"expires_at": UPLOADED, "lifted_at": UPLOADED, "of": "subject"},
+        {"tombstone": SHA, "of": "photo_id"},
+        {"tombstone": SHA, "request": "R-2", "of": "subjects_photo", "expires_at": LATER},
+    ],
+    catalog.ERASURES: [
+        {},
+        {"subject": None, "mode": "rekey", "state": "certified"},
+        {"request": "R-1", "mode": "deferred"},
+        {"request": "R-1", "entry": 2, "state": "fenced"},
+    ],
 }  # fmt: skip
 
 CAUGHT = {
@@ -149,6 +273,7 @@ CAUGHT = {
         "photo-id-present": {"photo_id": None},
         "photo-id-is-sha256": [{"photo_id": "F" * 64}, {"photo_id": SHA + "\n"}],
         "photo-id-unique": [{"photo_id": "d" * 64}, {"photo_id": "d" * 64}],
+        "photo-in-one-chunk": {"photo_id": EARLIER},
         "subject-is-pseudonym": {"subject": "anna", "path": "a.jpg", "path_differs": True},
         "path-present": {"path": None, "subject": None},
         "path-agrees-with-subject": [
@@ -179,6 +304,7 @@ CAUGHT = {
         "photo-id-present": {"photo_id": None},
         "photo-id-is-sha256": {"photo_id": "a" * 63},
         "photo-and-model-unique": [{"photo_id": "d" * 64}, {"photo_id": "d" * 64}],
+        "photo-in-one-chunk": {"photo_id": EARLIER},
         "subject-is-pseudonym": {"subject": "anna"},
         "label-well-formed": {"label": ""},
         "weights-id-present": {"weights_id": None},
@@ -207,6 +333,7 @@ CAUGHT = {
         "photo-id-present": {"photo_id": None},
         "photo-id-is-sha256": {"photo_id": "x"},
         "photo-and-version-unique": [{"photo_id": "d" * 64}, {"photo_id": "d" * 64}],
+        "photo-in-one-chunk": {"photo_id": EARLIER},
         "subject-is-pseudonym": {"subject": "anna"},
         "label-well-formed": {"label": "\t"},
         "model-version-present": {"model_version": None},
@@ -244,6 +371,13 @@ CAUGHT = {
         "explained-variance-useful": PCA
         | {"status": "retired", "explained_variance": 0.09, "scree": [0.09, 0.0, 0.0, 0.0]},
         "scree-agrees": PCA | {"status": "retired", "explained_variance": 0.91},
+        "values-finite": [
+            PCA | {"status": "retired", "mean": ONE_NAN},
+            PCA | {"status": "retired", "basis": np.array([float("inf")]).tobytes()},
+            PCA | {"status": "retired", "variance": NAN},
+            PCA | {"status": "retired", "reference": '{"residual": NaN}'},
+            PCA | {"status": "retired", "scree": [0.6, 0.3, NAN, 0.0]},
+        ],
         "photos-in-range": PCA | {"status": "retired", "photos": 1},
         "photos-present": PCA | {"status": "retired", "photos": None},
         "through-chunk-present": PCA | {"status": "retired", "through_chunk": None},
@@ -263,6 +397,114 @@ CAUGHT = {
         "classifier-parameters-present": CLASSIFIER
         | {"status": "champion", "parameters": None, "weights_id": "3" * 64},
         "one-champion": [PCA | {"weights_id": "2" * 64}, PCA | {"weights_id": "2" * 64}],
+    },
+    catalog.OBJECTS: {
+        "object-present": {"object": None},
+        "object-is-hash": {"object": "kiwi/a.jpg"},
+        "etag-present": {"etag": None},
+        "subject-is-pseudonym": {"subject": "anna"},
+        "outcome-present": {"outcome": None},
+        "outcome-known": {"outcome": "lost"},
+        "photo-id-is-sha256": {"photo_id": "x"},
+        "stored-has-photo": {"outcome": "stored"},
+        "photo-stored-once": [{"outcome": "stored", "photo_id": "d" * 64}] * 2,
+        "seen-time-present": {"seen_at": None},
+        "chunk-present": {"chunk": None},
+    },
+    catalog.REJECTED: {
+        "object-present": {"object": None},
+        "object-is-hash": {"object": "kiwi/a.jpg"},
+        "subject-is-pseudonym": {"subject": "anna"},
+        "reason-present": {"reason": None},
+        "reason-well-formed": {"reason": "not a photo"},
+        "size-in-range": {"size_bytes": -1},
+        "rejection-time-present": {"rejected_at": None},
+        "chunk-present": {"chunk": None},
+    },
+    catalog.QUARANTINE: {
+        "photo-id-present": {"photo_id": None},
+        "photo-id-is-sha256": {"photo_id": "x"},
+        "subject-is-pseudonym": {"subject": "anna"},
+        "label-well-formed": {"label": "\n"},
+        "weights-id-present": {"weights_id": None},
+        "weights-id-is-sha256": {"weights_id": "x"},
+        "stage-present": {"stage": None},
+        "stage-known": {"stage": "gold"},
+        "reason-present": {"reason": None},
+        "quarantine-time-present": {"quarantined_at": None},
+        "one-open-refusal": [{"photo_id": "d" * 64, "stage": s} for s in ("decode", "silver")],
+        "replayed-after-refused": {"replayed_at": SOONER},
+    },
+    catalog.MOMENTS: {
+        "weights-id-present": {"weights_id": None},
+        "weights-id-is-sha256": {"weights_id": "x"},
+        "weights-id-unique": [{"weights_id": "d" * 64}] * 2,
+        "count-present": {"n": None},
+        "count-in-range": {"n": -1},
+        "through-chunk-present": {"through_chunk": None},
+        "through-chunk-in-range": {"through_chunk": -1},
+        "table-version-present": {"table_version": None},
+        "table-version-in-range": {"table_version": -1},
+        "sum-whole": {"sum": FINITE[:8]},
+        "gram-whole": {"gram": FINITE},
+        "values-finite": [{"sum": ONE_NAN}, {"gram": ONE_NAN * 2}, {"shift": ONE_NAN}],
+    },
+    catalog.HELD_OUT: {
+        "photo-id-present": {"photo_id": None},
+        "photo-id-is-sha256": {"photo_id": "x"},
+        "photo-and-version-unique": [{"photo_id": "d" * 64}] * 2,
+        "subject-is-pseudonym": {"subject": "anna"},
+        "label-present": {"label": None},
+        "label-well-formed": {"label": " "},
+        "prediction-present": {"predicted": None},
+        "prediction-well-formed": {"predicted": ""},
+        "scene-present": {"scene": None},
+        "scene-in-range": {"scene": -1},
+        "fold-present": {"fold": None},
+        "fold-in-range": {"fold": -1},
+        "confidence-present": {"confidence": None},
+        "confidence-in-range": [{"confidence": NAN}, {"confidence": 1.1}, {"confidence": -0.1}],
+        "model-version-present": {"model_version": None},
+    },
+    catalog.DRIFT: {
+        "chunk-present": {"chunk": None},
+        "weights-id-present": {"weights_id": None},
+        "weights-id-is-sha256": {"weights_id": "x"},
+        "model-version-present": {"model_version": None},
+        "photos-present": {"photos": None},
+        "photos-in-range": {"photos": 0},
+        "measure-time-present": {"measured_at": None},
+        "measures-in-range": [{"mean_shift": -0.1}, {"components": [0.0, -0.1]}],
+        "measures-finite": [
+            {"mean_shift": NAN},
+            {"reconstruction": float("inf")},
+            {"brightness": None},
+            {"components": [0.1, NAN]},
+            {"components": None},
+        ],
+    },
+    catalog.TOMBSTONES: {
+        "tombstone-present": {"tombstone": None},
+        "tombstone-is-hash": {"tombstone": "anna"},
+        "kind-present": {"of": None},
+        "kind-known": {"of": "album"},
+        "request-present": {"request": None},
+        "tombstone-once-a-request": [{"tombstone": "d" * 64}] * 2,
+        "making-time-present": {"made_at": None},
+        "expires-after-made": {"expires_at": SOONER},
+        "lifted-after-made": {"lifted_at": SOONER},
+    },
+    catalog.ERASURES: {
+        "request-present": {"request": None},
+        "state-present": {"state": None},
+        "state-known": {"state": "lost"},
+        "mode-present": {"mode": None},
+        "mode-known": {"mode": "soon"},
+        "subject-is-pseudonym": {"subject": "anna"},
+        "entry-present": {"entry": None},
+        "entry-in-range": {"entry": 0},
+        "entry-once-a-request": [{"request": "R-9"}] * 2,
+        "state-time-present": {"at": None},
     },
 }
 """By table and expectation: what differs in one or more rows that it catches."""
@@ -284,7 +526,11 @@ ALSO_CAUGHT = {
     },
     (catalog.MODELS, "components-in-range"): {"scree-agrees"},
     (catalog.MODELS, "components-within-dimensions"): {"scree-agrees"},
-    (catalog.MODELS, "explained-variance-in-range"): {"explained-variance-useful", "scree-agrees"},
+    (catalog.MODELS, "explained-variance-in-range"): {
+        "explained-variance-useful",
+        "scree-agrees",
+        "values-finite",
+    },
 }
 """Expectations that catch such rows as well, by the nature of the fault."""
 
@@ -305,13 +551,52 @@ WHOLE = {
 }
 """Warnings about a whole chunk: rows that pass, and rows that are caught."""
 
+LOOKS = [{"dhash": place, "embedding": [0.5, 0.5, 0.5, place / 100 + 0.1]} for place in range(5)]
+ALIKE = [{"dhash": 100 + place} for place in range(6)]
+BLOCKS_WHOLE = {
+    (catalog.EMBEDDINGS, "vectors-differ"): (
+        [
+            LOOKS + ALIKE,  # the vectors of 5 of 11 looks are that of another
+            ALIKE + ALIKE[:3],  # too few looks to tell
+            [{"dhash": 7}] * 30,  # one look: a burst of equal pictures has one vector
+            [{**each, "weights_id": w} for w in (SHA, OTHER_SHA) for each in ALIKE[:5] + LOOKS],
+        ],
+        [
+            [{"dhash": place} for place in range(10)],
+            LOOKS[:4] + ALIKE + [{"dhash": place} for place in range(50, 53)],
+        ],
+    ),
+}
+"""Critical rules about a whole chunk: chunks that pass, and chunks that are blocked."""
+
+MEASURED = "drift-measured"
+"""The critical rule that blocks a gold chunk whose drift is no number."""
+
 DRIFT_RULES = {
     f"drift-of-{what}" for what in ("mean", "reconstruction", "labels", "brightness", "components")
 }
 """Warnings about a gold chunk, from what was measured of it before."""
 
 ROWS_PROMISED = "rows-as-promised"
-"""Of every suite but gold/models': the number of rows."""
+"""Of the suites of photos' tables with a gate: the number of rows."""
+
+PROMISED = (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES)
+"""The tables of which the layer before tells how many rows there must be."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Tells of some photos that another chunk has a row of each (`whole_rows.OtherChunks`)."""
+
+    ids: frozenset = frozenset({EARLIER})
+
+    def of_table(self, rows):
+        return partial(whole_rows.with_before, self.ids)
+
+    of_frame = of_table
+
+    def of_none(self):
+        return self.of_table(None)
 
 
 def made(table, differences, *, spark=None):
@@ -333,14 +618,18 @@ def seen(table, differences, *, spark=None, **drift):
     """
     rows = made(table, differences, spark=spark)
     if table is catalog.PHOTOS:
-        return suite_views.photos(rows, history={PHOTO["label"]: 30}, names=NameRule())
+        history = {PHOTO["label"]: 30}
+        return suite_views.photos(rows, history=history, names=NameRule(), others=Elsewhere())
     if table is catalog.MODELS:
         return suite_views.models(rows)
+    if table in checked_views.OF:
+        return checked_views.OF[table](rows)
     known = [EXTRACTOR, PCA | {"version": "pca-1"}]
     known = [dict.fromkeys(suite_views.MODEL_FACTS) | row for row in known]
     if table is catalog.EMBEDDINGS:
-        return suite_views.embeddings(rows, known, {SHA: CENTRE})
-    return suite_views.features(rows, known, drift=dict.fromkeys(suite_views.DRIFTS, 0.0) | drift)
+        return suite_views.embeddings(rows, known, {SHA: CENTRE}, others=Elsewhere())
+    measures = dict.fromkeys(suite_views.DRIFTS, 0.0) | drift
+    return suite_views.features(rows, known, drift=measures, others=Elsewhere())
 
 
 def on_driver(view):

@@ -1,0 +1,159 @@
+"""Columns of a view that follow from all of its rows together, or from rows of its table that other chunks
+have: what no record batch can tell by itself.
+
+Each is found out once, by Arrow on the driver or by a Spark job, and then added to every record batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lake.catalog import Table
+from lake.readable_lake import Lake
+
+Adds = Callable[[pa.RecordBatch], pa.RecordBatch]
+"""Returns a record batch with further columns. Workers get it, so it holds no lake and no frame."""
+
+FEWEST_LOOKS = 10
+"""The fewest photos that look different by their dhash of which a share is told: fewer may be alike by
+chance, or be of one colour."""
+
+
+class WholeRows(Protocol):
+    """What is found out of all rows of a view, after they were made narrow."""
+
+    def of_table(self, rows: pa.Table) -> Adds: ...
+    def of_frame(self, rows: DataFrame) -> Adds: ...
+    def of_none(self) -> Adds:
+        """Return what adds the columns to no rows: their names and types."""
+        ...
+
+
+@dataclass(frozen=True)
+class SharedVectors:
+    """Adds `shared_vectors` to embeddings: of the photos of a row's weights_id that look different, the share
+    whose vector is, bit for bit, that of another one.
+
+    Photos look different where their dhash does. A model that works gives two such photos two vectors. The
+    share is 0 for fewer than FEWEST_LOOKS looks.
+    """
+
+    def of_table(self, rows: pa.Table) -> Adds:
+        """Return what adds the column, from rows in this process."""
+        looks = rows.select(["weights_id", "embedding_hash", "dhash"]).drop_null()
+        looks = looks.group_by(looks.column_names).aggregate([])
+        vectors = looks.group_by(["weights_id", "embedding_hash"]).aggregate([([], "count_all")])
+        found: dict[str, tuple[int, int]] = {}
+        for row in vectors.to_pylist():
+            n, shared = found.get(row["weights_id"], (0, 0))
+            found[row["weights_id"]] = (n + row["count_all"], shared + row["count_all"] - 1)
+        return partial(_with_shares, _shares(found))
+
+    def of_frame(self, rows: DataFrame) -> Adds:
+        """Return what adds the column, from one Spark job: a row for each model reaches the driver."""
+        looks = rows.select("weights_id", "embedding_hash", "dhash").dropna().distinct()
+        vectors = looks.groupBy("weights_id", "embedding_hash").agg(F.count("*").alias("n"))
+        of_models = vectors.groupBy("weights_id").agg(F.sum("n"), F.sum(F.col("n") - 1))
+        return partial(_with_shares, _shares({key: (n, s) for key, n, s in of_models.collect()}))
+
+    def of_none(self) -> Adds:
+        """Return what adds the column to no rows."""
+        return partial(_with_shares, {})
+
+
+def _shares(found: Mapping[str, tuple[int, int]]) -> Mapping[str, float]:
+    """Return the share by weights_id, from the numbers of looks and of those with the vector of another."""
+    return {key: shared / n for key, (n, shared) in found.items() if n >= FEWEST_LOOKS}
+
+
+def _with_shares(shares: Mapping[str, float], batch: pa.RecordBatch) -> pa.RecordBatch:
+    values = [shares.get(key, 0.0) for key in batch.column("weights_id").to_pylist()]
+    return batch.append_column("shared_vectors", pa.array(values, pa.float64()))
+
+
+@dataclass(frozen=True)
+class OtherChunks:
+    """Adds `chunks_before`: 1 for a photo of which another chunk has a row in `table`, else 0.
+
+    `where` has the values that such a row has in some columns. The rows are those of the chunks before
+    `chunk` where it `is_first` that counts, else of all but `chunk`. Nothing but their photo_id is compared,
+    batch by batch, so what is in memory is the chunk's own. A table as a whole (`chunk` is None) has no other
+    chunks.
+    """
+
+    lake: Lake
+    table: Table
+    chunk: int | None
+    where: Mapping[str, str]
+    is_first: bool = False
+
+    def of_table(self, rows: pa.Table) -> Adds:
+        """Return what adds the column: the ids of the table are read without Spark."""
+        if self.chunk is None or not rows.num_rows:
+            return self.of_none()
+        number = pc.field("chunk")
+        others = number < self.chunk if self.is_first else number != self.chunk
+        for name, value in self.where.items():
+            others = others & (pc.field(name) == value)
+        own = rows["photo_id"].combine_chunks()
+        found: set[str] = set()
+        for batch in self.lake.batches(self.table, columns=["photo_id"], where=others):
+            held = batch.column("photo_id")
+            found.update(held.filter(pc.is_in(held, value_set=own)).to_pylist())
+        return partial(with_before, frozenset(found))
+
+    def of_frame(self, rows: DataFrame) -> Adds:
+        """Return what adds the column, from one Spark job: only the ids that are found reach the driver."""
+        if self.chunk is None:
+            return self.of_none()
+        number = F.col("chunk")
+        others = self.lake.read(self.table).where(
+            number < self.chunk if self.is_first else number != self.chunk
+        )
+        for name, value in self.where.items():
+            others = others.where(F.col(name) == value)
+        own = rows.select("photo_id")
+        found = others.select("photo_id").join(own, "photo_id", "left_semi").distinct().collect()
+        return partial(with_before, frozenset(row["photo_id"] for row in found))
+
+    def of_none(self) -> Adds:
+        """Return what adds the column where no other chunk has a row."""
+        return partial(with_before, frozenset())
+
+
+def with_before(known: Set[str], batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch with `chunks_before`: 1 for the photos that are `known`, else 0."""
+    is_known = pc.is_in(batch.column("photo_id"), value_set=pa.array(sorted(known), pa.string()))
+    return batch.append_column("chunks_before", is_known.cast(pa.int64()))
+
+
+@dataclass(frozen=True)
+class Both:
+    """The columns of two, one after the other."""
+
+    first: WholeRows
+    second: WholeRows
+
+    def of_table(self, rows: pa.Table) -> Adds:
+        """Return what adds the columns of both."""
+        return partial(_with_both, self.first.of_table(rows), self.second.of_table(rows))
+
+    def of_frame(self, rows: DataFrame) -> Adds:
+        """Return what adds the columns of both."""
+        return partial(_with_both, self.first.of_frame(rows), self.second.of_frame(rows))
+
+    def of_none(self) -> Adds:
+        """Return what adds the columns of both to no rows."""
+        return partial(_with_both, self.first.of_none(), self.second.of_none())
+
+
+def _with_both(first: Adds, second: Adds, batch: pa.RecordBatch) -> pa.RecordBatch:
+    return second(first(batch))

@@ -1,0 +1,67 @@
+"""How many numbers of a stored model are not finite, which are NaN and infinity: one spoils what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+FITTED = ("mean", "scale", "basis")
+"""The columns of gold/models that hold float64 values as bytes."""
+
+LISTED = ("scree", "principal_angles")
+MEASURED = ("explained_variance", "variance", "drift")
+
+
+def of_model(row: Mapping[str, Any]) -> int:
+    """Return the number of numbers in a row of gold/models that are not finite, but for its metrics."""
+    stored = sum(of_bytes(row[name]) for name in FITTED)
+    numbers = [row[name] for name in MEASURED]
+    for name in LISTED:
+        numbers += row[name] or ()
+    return (
+        stored
+        + of_numbers(number for number in numbers if number is not None)
+        + of_text(row["reference"])
+        + of_archive(row["parameters"])
+    )
+
+
+def of_bytes(values: bytes | None) -> int:
+    """Return the number of float64 values in bytes that are not finite. Bytes of a broken value are none."""
+    whole = (values or b"")[: len(values or b"") // 8 * 8]
+    return _not_finite(np.frombuffer(whole))
+
+
+def of_numbers(numbers: Iterable[float]) -> int:
+    """Return how many of some numbers are not finite."""
+    return _not_finite(np.array(list(numbers), np.float64))
+
+
+def of_text(text: str | None) -> int:
+    """Return how many numbers in a JSON text are not finite; 1 for a text that is no JSON."""
+    found: list[str] = []
+    try:
+        json.loads(text or "null", parse_constant=found.append)
+    except ValueError:
+        return 1
+    return len(found)
+
+
+def of_archive(parameters: bytes | None) -> int:
+    """Return how many numbers in the arrays of NumPy's archive are not finite, 0 where it is none."""
+    try:
+        with np.load(BytesIO(parameters or b""), allow_pickle=False) as arrays:
+            held = [arrays[name] for name in arrays.files]
+    except (ValueError, OSError, EOFError, BadZipFile, TypeError):
+        return 0
+    return sum(_not_finite(array) for array in held if array.dtype.kind == "f")
+
+
+def _not_finite(values: NDArray[np.floating[Any]]) -> int:
+    return int(values.size - np.isfinite(values).sum())
