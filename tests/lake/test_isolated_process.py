@@ -128,7 +128,9 @@ def test_what_is_made_has_a_bound(start):
 
 
 @pytest.mark.parametrize(
-    "false", [FalseAnswer(DONE, 2**62), FalseAnswer(b"?", 0), FalseAnswer(READY, 0)], ids=repr
+    "false",
+    [FalseAnswer(DONE, 2**62), FalseAnswer(b"?", 0), FalseAnswer(READY, 0)],
+    ids=["too long", "no sign", "ready once more"],
 )
 def test_an_answer_that_makes_no_sense_costs_its_photo_and_the_child(start, false):
     process = start(false)
