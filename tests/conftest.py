@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 from botocore.loaders import JSONFileLoader
 
@@ -38,6 +39,9 @@ def pytest_configure():
     """
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # A busy machine fails no test: no example of hypothesis has a time in which it must end.
+    hypothesis.settings.register_profile("suite", deadline=None)
+    hypothesis.settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items):
