@@ -439,7 +439,7 @@ def test_the_orientation_that_stays_is_all_that_its_block_holds() -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_damaged_exif_turns_the_photo_as_it_does_for_pillow(data: st.DataObject) -> None:
     block = bytearray(exif(6, taken="2024:05:01 10:00:00"))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -827,13 +827,13 @@ def test_the_height_may_follow_the_first_scan() -> None:
 
 @given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\xff\0\0\0WEBP"]),
        st.binary(max_size=400))  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_cleaned_or_refused(start: bytes, rest: bytes) -> None:
     outcome(start + rest)
 
 
 @given(st.sampled_from(list(CASES.values())), st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_changed_bytes_are_cleaned_or_refused(original: bytes, data: st.DataObject) -> None:
     damaged = bytearray(original)
     for _ in range(data.draw(st.integers(1, 5))):
@@ -844,7 +844,7 @@ def test_changed_bytes_are_cleaned_or_refused(original: bytes, data: st.DataObje
 
 
 @given(st.sampled_from(list(CASES.values())), st.floats(0, 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_canary_survives_a_truncation(original: bytes, share: float) -> None:
     photo = outcome(original[: int(share * len(original))])
     assert isinstance(photo, NotAPhoto) or not leaks(photo.content)

@@ -329,7 +329,7 @@ def body_of(photo: bytes, kind: bytes) -> bytes:
 
 
 @given(st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_entries_that_no_pixel_uses_are_black_and_those_behind_the_last_go(
     data: st.DataObject,
 ) -> None:

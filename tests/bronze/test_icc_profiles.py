@@ -263,7 +263,7 @@ def test_tags_that_share_their_bytes_can_make_no_longer_profile(
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_damaged_profiles_are_rebuilt_or_none(data: st.DataObject) -> None:
     damaged = bytearray(private(data.draw(st.sampled_from(list(KINDS)))))
     for _ in range(data.draw(st.integers(1, 6))):

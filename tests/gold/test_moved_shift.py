@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gold import moments_table
@@ -44,7 +44,6 @@ def assert_moments_of(moments, x):
     np.testing.assert_allclose(moments.sum, here.sum, rtol=0, atol=1e-12 * np.sqrt(total * len(x)))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 9), st.floats(-5, 5), st.integers(1, 300))
 def test_about_another_shift_they_are_the_moments_of_the_same_embeddings(seed, off, n):
     x = embeddings(n, seed=seed)

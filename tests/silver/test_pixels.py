@@ -388,13 +388,13 @@ def pixels_or_refusal(content):
     assert (pixels.shape, pixels.dtype) == ((32, 32, 3), np.uint8)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF"]), st.binary())
 def test_any_bytes_give_pixels_or_a_refusal(signature, content):
     pixels_or_refusal(signature + content)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from([*PHOTOS.values(), two_frames("PNG"), two_frames("WEBP"), turned(6, "JPEG")]),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=6)), max_size=4),
@@ -457,7 +457,7 @@ def test_dhash_reads_row_by_row_from_the_highest_bit():
     assert dhash(rows) == -(2**63)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1))
 def test_dhash_fits_a_bigint_and_survives_compression(seed):
     image = scene(224, 224, seed)

@@ -4,11 +4,7 @@ import os
 import unicodedata
 from urllib.parse import quote
 
-from hypothesis import settings
 from hypothesis import strategies as st
-
-settings.register_profile("busy machine", deadline=None)
-settings.load_profile("busy machine")
 
 LETTERS = st.characters(categories=("L", "Mn", "Nd"), codec="utf-8")
 NAMES = st.text(
