@@ -273,7 +273,7 @@ def shared_rights() -> str:
 def import_path() -> list[str]:
     """Return where this process finds modules, this project among them."""
     code = str(Path(__file__).parents[1])
-    found = [path for path in sys.path if path]
+    found = [os.path.abspath(path) for path in sys.path if path]
     return found if code in found else [code, *found]
 
 

@@ -64,6 +64,10 @@ def arrow_files(uri: str) -> fs.FileSystem:
         region=options["aws_region"],
         endpoint_override=endpoint or None,
         scheme=scheme or "https",
+        # As patient as boto3 (`aws.client`): Arrow would wait for three seconds, and ask three times.
+        connect_timeout=10,
+        request_timeout=30,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=aws.ATTEMPTS),
     )
     return fs.SubTreeFileSystem(f"{bucket}/{prefix}", files)
 

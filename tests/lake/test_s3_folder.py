@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 from conf.errors import BadInput, BadSettings, Busy
 from lake import aws, lease, secret_places
 from lake.storage import s3_requests
+from lake.storage.connectors import arrow_files
 from lake.storage.folder import StoredKind
 from lake.storage.locate import folder
 from lake.storage.s3_requests import StorageFailed
@@ -49,6 +50,23 @@ def test_what_a_folder_can_do_a_bucket_can(files):
 
 def test_a_name_is_known_again_from_what_spark_tells(files):
     assert files.name_of(f"{files.root}/t/part%20of%23one.parquet") == "t/part of#one.parquet"
+
+
+def test_arrow_waits_for_a_bucket_that_is_silent_or_throttles(files, s3):
+    """As boto3 and Spark's connector do: Arrow would give up after three seconds, or three times."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"photo_id": ["1"]}), sink)
+    files.write("t.parquet", sink.getvalue().to_pybytes())
+    troubles = ["503"] * 4 + ["silence"]
+
+    def trouble(method, path):
+        asked = method == "GET" and path.endswith("t.parquet")
+        return troubles.pop() if asked and troubles else None
+
+    s3.trouble = trouble
+    read = pq.read_table("t.parquet", filesystem=arrow_files(files.root))
+    assert read["photo_id"].to_pylist() == ["1"]
+    assert troubles == []
 
 
 def test_an_object_is_read_from_anywhere_in_it(files):
