@@ -234,8 +234,12 @@ class IsolatedProcess:
         """Wait until a child is ready. Raises OSError where it ends before."""
         try:
             sign, _, missing = _frame(child.channel, START_SECONDS)
+        except TimeoutError:
+            sign, missing = b"", ""
         except OSError:
             sign, missing = b"", ""
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(10)  # else the kill below would be told for its cause
         if sign != READY:
             raise OSError(f"the process that works on photos did not start: {_death(self.close())}")
         self._is_ready, self.shares = True, missing
@@ -273,7 +277,7 @@ def shared_rights() -> str:
 def import_path() -> list[str]:
     """Return where this process finds modules, this project among them."""
     code = str(Path(__file__).parents[1])
-    found = [path for path in sys.path if path]
+    found = [os.path.abspath(path) for path in sys.path if path]  # a child works in another folder
     return found if code in found else [code, *found]
 
 

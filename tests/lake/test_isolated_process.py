@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from lake.pseudonyms import Pseudonyms
 from tests.support import child_probes
 from tests.support.child_probes import FalseAnswer
 
+ROOT = Path(__file__).resolve().parents[2]
 LIMITS = ProcessLimits(max_bytes=1_000_000, seconds=30, memory=200_000_000)
 SECRET = "a secret of the environment, 8d1f"
 SENSELESS = Failure(FailureKind.CRASHED, "its process gave an answer that makes no sense")
@@ -141,6 +144,19 @@ def test_a_text_of_any_bytes_is_a_text(start):
     assert answered(start(FalseAnswer(RAISED, 0, "KeyError")), b"x") == [
         Failure(FailureKind.CRASHED, "KeyError")
     ]
+
+
+@linux
+def test_a_child_that_makes_the_shared_memory_shorter_kills_no_parent(start):
+    """In a process of its own: the parent would end by SIGBUS, and the tests with it."""
+    script = (
+        "from lake.isolated_process import *\nfrom tests.support import child_probes\n"
+        "process = IsolatedProcess(child_probes.shorten_memory, most_made=1000, "
+        "limits=ProcessLimits(1000, 30, 200_000_000))\n"
+        "print([answer.made for answer in process.answers([b'a', b'b'])])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "[b'x', b'x']\n")
 
 
 def test_an_answer_that_drips_is_late(start):

@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lake import isolated_work
@@ -153,3 +154,11 @@ def echo(content):
 def more_than_fits(content):
     """More than was said to be the most."""
     return "", bytes(10_000_000)
+
+
+def shorten_memory(content):
+    """Make the memory that is shared with the parent shorter, as far as the kernel lets this process."""
+    for number in range(3, 64):
+        with suppress(OSError):
+            os.ftruncate(number, 0)
+    return "", b"x"
