@@ -162,7 +162,7 @@ def _give_up(memory: int, parent: int) -> str:
 
     `memory` are the bytes that this process may take beyond those that it has now.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)  # a terminal sends them to the whole group
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):

@@ -159,6 +159,10 @@ def test_a_child_that_makes_the_shared_memory_shorter_kills_no_parent(start):
     assert (ran.returncode, ran.stdout) == (0, "[b'x', b'x']\n")
 
 
+def test_a_signal_of_the_terminal_costs_no_photo(start):
+    assert answered(start(child_probes.signalled), b"a") == [WorkDone("", b"a")]
+
+
 def test_an_answer_that_drips_is_late(start):
     limits = ProcessLimits(max_bytes=1000, seconds=0.5, memory=200_000_000)
     [found] = answered(start(child_probes.dripping, limits=limits), b"x")

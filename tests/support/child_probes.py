@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import socket
 import struct
 import sys
@@ -162,3 +163,10 @@ def shorten_memory(content):
         with suppress(OSError):
             os.ftruncate(number, 0)
     return "", b"x"
+
+
+def signalled(content):
+    """Get the signals that a terminal sends to all its processes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        os.kill(os.getpid(), number)
+    return "", content
