@@ -44,7 +44,6 @@ def run_bronze(context: Context) -> None:
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
     bronze.finish()
     groups = bronze_layer.new_groups(context, landing, tombstones=barred)
-    unread_objects.note_lost(context.did, given_up=bronze.given_up, found=sum(map(len, groups)))
     for chunk, group in zip(bronze.plan(list(map(bronze_layer.plan, groups))), groups, strict=True):
         read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
         bronze.publish(bronze.stage(chunk, read))

@@ -10,7 +10,7 @@ from functools import cache
 
 from bronze import bronze_rows, object_outcomes, unread_objects
 from bronze.landing import Arrival, Landing, arrival
-from lake import catalog, isolated_process, metric_names
+from lake import catalog, isolated_python, metric_names
 from lake.chunks import Chunk, ChunkPlan, batches
 from lake.context import Context
 from lake.enums import BRONZE, Outcome
@@ -85,11 +85,10 @@ def new_groups(
     """The landing objects that the lake doesn't know, in the order of their arrival, a group for each chunk.
 
     Objects of subjects whose tombstone holds are marked, so that they are counted and never read. Raises
-    BadInput where there are many and none can be read, and where the folder can't be listed.
+    BadInput where the folder can't be listed.
     """
     bounds, keys = context.settings.chunks, context.pseudonyms
     arrivals = _barred(_unseen(context, landing), pseudonyms=keys, tombstones=tombstones)
-    unread_objects.check_rights(landing, arrivals)
     return batches(
         arrivals,
         size=bronze_rows.size,
@@ -203,7 +202,7 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
             f"person's, but it isn't certain whose; name their folders subject=NAME, or name what is no "
             f"person's in subjects.plain_keys and send them again."
         )
-    if arrivals and isolated_process.shared_rights():
+    if arrivals and isolated_python.shared_rights():
         did.notes.append(
             "The processes that read photos share this machine's network, because the kernel gives them none "
             "of their own; docs/guarantees.md says what they have nevertheless."

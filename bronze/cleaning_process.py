@@ -21,6 +21,9 @@ REASONS = {
     FailureKind.MEMORY: RejectionReason.TOO_LARGE,
 }
 
+INTS = range(1 << 31)
+"""The widths and heights that bronze/photos can hold. Another one would fail the task, and not the photo."""
+
 ADDED_BYTES = 1 << 16
 """The most bytes that a clean photo has more than the original, such as the smallest EXIF, and a colour
 profile that is packed anew. A photo that grows by more is too large."""
@@ -100,6 +103,9 @@ def _photo(answer: WorkDone | Failure) -> CleanPhoto | NotAPhoto:
     reason, *facts = answer.text.split("\n")
     if reason:
         return NotAPhoto(RejectionReason(reason), "\n".join(facts))
-    photo_format, width, height, taken_on = facts
+    photo_format, *sides, taken_on = facts
+    width, height = map(int, sides)
+    if not (width in INTS and height in INTS):
+        raise ValueError("no table holds such a number")
     day = date.fromisoformat(taken_on) if taken_on else None
-    return CleanPhoto(answer.made, photo_format, int(width), int(height), day)
+    return CleanPhoto(answer.made, photo_format, width, height, day)

@@ -1,14 +1,12 @@
 """Landing objects that can't be read: which of them a run asks for, and what it says of them.
 
 An object that could not be read stays new under its plain etag, so each run asks again, for the first byte
-alone. It asks several at once, and no more than a bound. A bucket that gives nothing at all is told from
-objects that can't be read: the rights of this process, not the objects, are at fault.
+alone. It asks several at once, and no more than a bound.
 """
 
 from __future__ import annotations
 
 import math
-import random
 from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +14,10 @@ from dataclasses import dataclass
 
 from bronze.bronze_rows import UNREAD
 from bronze.landing import Arrival, Landing
-from conf.errors import BadInput
 from lake import catalog, metric_names
 from lake.enums import BRONZE
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun
-from lake.storage.folder import ObjectGone, ObjectUnreadable
 
 MOST_REFUSED = 1_000
 """How many objects a run finds unreadable again before it leaves the others to later runs: in S3 they take
@@ -29,9 +25,6 @@ four seconds. Those that can be read don't count, because they are read anyway."
 
 AT_ONCE = 256
 """How many objects are asked for before a run looks at the answers."""
-
-PROBES = 64
-"""How many new objects are tried before a run says that none can be read. Each of fewer gets a row."""
 
 STEPS = 1_000_000
 """The number of places in the order of the objects' keyed hashes at which a run may go on. ops/runs keeps the
@@ -122,37 +115,3 @@ def note_unread(did: LayerRun) -> None:
             f"{unread:,} new objects can't be read: give this process the right to read them (in S3 "
             f"s3:GetObject, and kms:Decrypt with their key), and the next run takes them in."
         )
-
-
-def note_lost(did: LayerRun, *, given_up: int, found: int) -> None:
-    """Note how many objects of chunks that were given up have left the landing folder, at the least: all that
-    are still there are among those that were found."""
-    if (lost := given_up - found) > 0:
-        did.notes.append(
-            f"{lost:,} objects or more of what was given up have left the landing folder meanwhile, and are "
-            f"lost; send them again."
-        )
-
-
-def check_rights(landing: Landing, arrivals: Sequence[Arrival]) -> None:
-    """Raise BadInput where none of many new objects can be read. Usually the first one can, and one request
-    tells that."""
-    asked = [each.landing for each in arrivals if each.is_read]
-    if len(asked) < PROBES:
-        return
-    probes = random.sample(asked, PROBES)
-    with ThreadPoolExecutor(landing.readers) as pool:
-        if landing.is_readable(probes[0]) or any(pool.map(landing.is_readable, probes[1:])):
-            return
-    said = ""
-    try:
-        landing.read(probes[0])
-    except ObjectUnreadable as error:
-        said = f" ({error})"
-    except ObjectGone:
-        pass
-    raise BadInput(
-        f"Of {len(asked):,} new objects in the landing folder {landing.root}, {PROBES} were tried, and none "
-        f"can be read{said}; give this process the right to read them (in S3 s3:GetObject, and kms:Decrypt "
-        f"with their key), and run again."
-    )

@@ -15,16 +15,14 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
+from lake import isolated_python
 from lake.isolated_work import (
     AHEAD,
     ANSWER,
@@ -42,11 +40,6 @@ AHEAD_BYTES = 1 << 20
 
 START_SECONDS = 120.0
 """The seconds that a child may take to load what it needs: a third of one where the machine is idle."""
-
-START = "import sys; sys.path[:] = sys.argv[4:]; from lake.isolated_work import main; main()"
-
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""The child's environment, beside LD_LIBRARY_PATH, by which some Pythons find their own library."""
 
 
 class FailureKind(Enum):
@@ -93,7 +86,10 @@ class _Child(NamedTuple):
 
 
 class IsolatedProcess:
-    """Works on photos, one after another, in a child process that is replaced when it fails."""
+    """Works on photos, one after another, in a child process that is replaced when it fails.
+
+    The child ends with the thread that started it.
+    """
 
     def __init__(self, work: IsolatedWork, *, limits: ProcessLimits, most_made: int) -> None:
         """Start the child. `most_made` are the most bytes that the work makes of `AHEAD` photos.
@@ -114,9 +110,9 @@ class IsolatedProcess:
     def answers(self, photos: Iterable[bytes | memoryview]) -> Generator[WorkDone | Failure]:
         """Yield what the work makes of each photo, or its failure, in order.
 
-        The caller closes the generator where it doesn't exhaust it. A photo that kills the child, or over
-        which the work raises an error, is `CRASHED`; one that takes longer than `limits.seconds` is a
-        `TIMEOUT`, and one that needs more than `limits.memory` is `MEMORY`. Of a photo longer than
+        The caller closes the generator where it doesn't exhaust it. A photo that kills the child twice, or
+        over which the work raises an error, is `CRASHED`; one that twice takes longer than `limits.seconds`
+        is a `TIMEOUT`, and one that needs more than `limits.memory` is `MEMORY`. Of a photo longer than
         `limits.max_bytes` the work gets the first bytes, which are still more than those. Raises OSError
         where no process can be started.
         """
@@ -126,8 +122,12 @@ class IsolatedProcess:
             self._send(batch)
             while batch:
                 answer = self._received()
+                is_idle = len(batch) == 1
+                if self._child is None:  # it may be the machine's fault: another try, alone
+                    self._send(batch[:1])
+                    answer, is_idle = self._received(), True
                 batch = batch[1:]
-                if self._child is None or not batch:
+                if is_idle:
                     batch = batch or self._next_batch(waiting)
                     self._send(batch)
                 yield answer
@@ -217,13 +217,7 @@ class IsolatedProcess:
         ours, theirs = socket.socketpair()
         inherited = [theirs.fileno(), self._inbox.descriptor, self._outbox.descriptor]
         with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", START, *map(str, inherited), *import_path()],
-                env=ENVIRONMENT | {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                pass_fds=inherited,
-            )
+            process = isolated_python.started(inherited)
         self._child, self._is_ready = _Child(process, ours), False
         task = pickle.dumps((self.work, self.limits.memory, os.getpid()))
         with suppress(OSError):  # a child that is gone is noticed when it is awaited
@@ -234,8 +228,12 @@ class IsolatedProcess:
         """Wait until a child is ready. Raises OSError where it ends before."""
         try:
             sign, _, missing = _frame(child.channel, START_SECONDS)
+        except TimeoutError:
+            sign, missing = b"", ""
         except OSError:
             sign, missing = b"", ""
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(10)  # else the kill below would be told for its cause
         if sign != READY:
             raise OSError(f"the process that works on photos did not start: {_death(self.close())}")
         self._is_ready, self.shares = True, missing
@@ -257,24 +255,6 @@ def kept(
             current.close()
         _kept[layer] = IsolatedProcess(work, limits=limits, most_made=most_made)
     return _kept[layer]
-
-
-@cache
-def shared_rights() -> str:
-    """Return what a child on this machine could not give up of its parent's rights: `network`, or nothing.
-
-    A kernel may give no namespaces to a process without rights, as in a container with Docker's defaults.
-    """
-    code = "import sys; sys.path[:] = sys.argv[1:]; from lake.isolated_work import is_apart as a; "
-    command = [sys.executable, "-I", "-S", "-c", code + "sys.exit(not a())", *import_path()]
-    return "network" if subprocess.run(command, check=False).returncode else ""
-
-
-def import_path() -> list[str]:
-    """Return where this process finds modules, this project among them."""
-    code = str(Path(__file__).parents[1])
-    found = [os.path.abspath(path) for path in sys.path if path]
-    return found if code in found else [code, *found]
 
 
 def _frame(channel: socket.socket, seconds: float) -> tuple[bytes, int, str]:

@@ -131,7 +131,7 @@ def received(channel: socket.socket, length: int) -> bytes:
 
 
 def _answer(sign: bytes, text: str, length: int = 0) -> bytes:
-    encoded = text.encode()[:TEXT_BYTES]
+    encoded = text.encode(errors="replace")[:TEXT_BYTES]
     return ANSWER.pack(sign, length, len(encoded), encoded)
 
 
@@ -162,7 +162,7 @@ def _give_up(memory: int, parent: int) -> str:
 
     `memory` are the bytes that this process may take beyond those that it has now.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)  # a terminal sends them to the whole group
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):

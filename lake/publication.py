@@ -97,7 +97,7 @@ class ChunkLayer(ABC):
 
     `name` is the layer in ops/chunks. `tables` are those whose commits are numbered by its chunks, in the
     order in which it commits to them. `is_judged`: a staged chunk passes a gate before anything is published.
-    `lost_by_withdrawal` ends the sentence that names the way out for a chunk that can't be finished.
+    `lost_by_withdrawal` ends the sentences about a chunk whose staged rows are lost: what may go with them.
     """
 
     name: ClassVar[str]
@@ -133,8 +133,6 @@ class Publication:
         self._store = store
         self._layer = layer
         self._did = did
-        self.given_up = 0
-        """How many photos, or objects, the chunks held that were given up."""
 
     def plan(self, plans: Sequence[ChunkPlan]) -> list[Chunk]:
         """Gives the planned chunks their numbers. Raises Busy."""
@@ -219,9 +217,9 @@ class Publication:
         committed = [t for t in self._layer.tables if store.last_chunk(t) >= chunk.number]
         if not (committed and self._may_be_half_published(chunk)):
             abandon(store, [chunk])
-            self.given_up += chunk.photos
             self._did.notes.append(
-                f"{_lost(chunk)}: it is given up, and what it was made from is taken again."
+                f"{_lost(chunk)}: it is given up, and what it was made from is taken again"
+                f"{self._layer.lost_by_withdrawal}."
             )
             return True
         photos = self._layer.published_photos(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import tempfile
@@ -17,10 +18,15 @@ class SharedMemory:
 
     def __init__(self, size: int) -> None:
         if hasattr(os, "memfd_create"):
-            self._file = open(os.memfd_create("photos"), "w+b", buffering=0)  # noqa: SIM115
+            flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+            self._file = open(os.memfd_create("photos", flags), "w+b", buffering=0)  # noqa: SIM115
         else:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self._file.truncate(size)
+        if hasattr(os, "memfd_create"):
+            # A child that could make it shorter would kill its parent: who reads behind the end gets SIGBUS.
+            seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+            fcntl.fcntl(self._file, fcntl.F_ADD_SEALS, seals)
         self.descriptor = self._file.fileno()
         self.memory = mmap.mmap(self.descriptor, size)
 

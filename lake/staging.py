@@ -27,8 +27,8 @@ WITHOUT_STATISTICS = ("delta.dataSkippingNumIndexedCols", "0")
 BATCH = 64
 """The rows of a photo table that are read at once."""
 
-LOST = (errno.ENOENT, errno.ENOTDIR, errno.EIO)
-"""The errors by which this machine says that a file is gone, or that its disk can't give it back."""
+LOST = (errno.ENOENT, errno.ENOTDIR)
+"""The errors by which this machine says that a file is gone. One of its disk may pass, and ends the run."""
 
 
 class Staging:

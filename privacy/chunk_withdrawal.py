@@ -61,10 +61,13 @@ def _otherwise(chunk: Chunk) -> str:
 
 
 def _withdraw(context: Context, chunk: Chunk, layer: ChunkLayer, lost: frozenset[int]) -> None:
-    """Remove the rows of a chunk from the tables of its layer, and give it up."""
+    """Remove the rows of a chunk from the tables of its layer, and give it up.
+
+    The last table goes first: bronze's photos tell what is lost, also where a call before this one died.
+    """
     lake, number, withdrawn = context.lake, chunk.number, []
     photos_lost = _photos_lost(context, chunk)
-    for table in layer.tables:
+    for table in reversed(layer.tables):
         rows = lake.source(table, chunks=(number, number))
         if not (count := rows.count()):
             continue

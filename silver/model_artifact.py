@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import ModelSettings
-from lake.isolated_process import import_path
+from lake.isolated_python import import_path
 from lake.working_files import own_folder
 from silver import extractors, litert_conversion
 

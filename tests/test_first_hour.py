@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lake import isolated_process
+from lake import isolated_python
 from tests.support.terminal import CONTROL, on_terminal, piped
 
 HERE = Path(__file__).parent / "first_hour"
@@ -123,7 +123,7 @@ def same(screens):
 def test_the_first_hour_looks_as_recorded(tmp_path, spark, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # A note says where a kernel gives no network of its own to a process.
-    monkeypatch.setattr(isolated_process, "shared_rights", str)
+    monkeypatch.setattr(isolated_python, "shared_rights", str)
     monkeypatch.setattr(sys, "argv", ["run.py"])
     Path("mine.toml").write_text(MINE)
     for width in WIDTHS:

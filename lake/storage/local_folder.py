@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -51,10 +52,13 @@ def write_through(file: BinaryIO, content: bytes) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Has the names in a folder reach the disk."""
+    """Has the names in a folder reach the disk, where its file system can do that: not all can."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(handle)
 

@@ -83,7 +83,15 @@ def test_a_file_that_needs_too_much_memory_is_too_large_and_the_next_is_clean(wo
 
 
 @pytest.mark.parametrize(
-    "text", ["a reason that is none\n", "\nJPEG\nwide\n1\n", "\nJPEG\n1\n", "\nJPEG\n1\n1\nJune"]
+    "text",
+    [
+        "a reason that is none\n",
+        "\nJPEG\nwide\n1\n",
+        "\nJPEG\n1\n",
+        "\nJPEG\n1\n1\nJune",
+        "\nJPEG\n9876543210\n1\n",
+        "\nJPEG\n1\n-1\n",
+    ],
 )
 def test_an_answer_that_says_nothing_costs_its_photo(working_as, text):
     working_as(FalseAnswer(b"d", 0, text))

@@ -1,6 +1,5 @@
 """Objects that can't be read: asked again in turn and within a bound; a bucket that gives nothing is told."""
 
-import re
 import shutil
 import threading
 from datetime import UTC, datetime, timedelta
@@ -9,18 +8,15 @@ import pytest
 
 from bronze import unread_objects
 from bronze.bronze_rows import UNREAD
-from bronze.landing import Landing, LandingObject, arrival
+from bronze.landing import LandingObject, arrival
 from bronze.unread_objects import (
     AT_ONCE,
     MOST_REFUSED,
-    PROBES,
     ask_again,
     asked_anew,
-    check_rights,
     note_archived,
     note_unread,
 )
-from conf.errors import BadInput
 from lake import catalog, delta_rs_reader, metric_names, small_tables
 from lake.enums import BRONZE, SILVER
 from lake.pseudonyms import Pseudonyms
@@ -172,44 +168,3 @@ def test_what_could_not_be_read_is_noted_at_once():
     note_unread(did)
     [note] = did.notes
     assert note.startswith("3 new objects can't be read: give this process the right to read them")
-
-
-def test_of_many_new_objects_of_which_none_can_be_read_the_rights_are_at_fault(tmp_path):
-    found = arrivals(tmp_path, *numbered("closed", PROBES + 10))
-    landing = CountedLanding(str(tmp_path))
-    told = re.escape(f"{PROBES} were tried, and none can be read (Permission denied); give this")
-    with pytest.raises(BadInput, match=told) as refused:
-        check_rights(landing, found)
-    assert len(set(landing.asked)) == PROBES
-    assert "closed0" not in str(refused.value)
-
-
-def test_of_fewer_each_gets_a_row(tmp_path):
-    landing = CountedLanding(str(tmp_path))
-    check_rights(landing, arrivals(tmp_path, *numbered("closed", PROBES - 1)))
-    assert landing.asked == []
-
-
-def test_where_any_can_be_read_the_others_are_at_fault_themselves(tmp_path, monkeypatch):
-    found = arrivals(tmp_path, *numbered("closed", PROBES - 1), "open.jpg")
-    check_rights(CountedLanding(str(tmp_path)), found)
-
-
-def test_usually_one_object_is_asked_for(tmp_path):
-    landing = CountedLanding(str(tmp_path))
-    check_rights(landing, arrivals(tmp_path, *numbered("open", 3 * PROBES)))
-    assert len(landing.asked) == 1
-
-
-def test_objects_that_are_never_read_tell_nothing_of_the_rights(tmp_path):
-    """Archived ones, and those of erased persons, of whom nothing is asked for."""
-    closed = arrivals(tmp_path, *numbered("closed", PROBES - 1))
-    erased = [each.tombstoned() for each in arrivals(tmp_path, *numbered("open", 10))]
-    archived = arrivals(tmp_path, *numbered("closed", 10), is_archived=True)
-    landing = CountedLanding(str(tmp_path))
-    check_rights(landing, [*closed, *erased, *archived])
-    assert landing.asked == []
-
-
-def test_a_landing_folder_with_nothing_new_is_asked_nothing(tmp_path):
-    check_rights(Landing(str(tmp_path)), [])

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bronze.bronze_rows import Admission
-from lake import isolated_process
+from lake import isolated_process, isolated_python
 from lake.isolated_process import Failure, FailureKind, IsolatedProcess, ProcessLimits, WorkDone
 from lake.isolated_work import AHEAD, DONE, RAISED, READY
 from lake.pseudonyms import Pseudonyms
 from tests.support import child_probes
 from tests.support.child_probes import FalseAnswer
 
+ROOT = Path(__file__).resolve().parents[2]
 LIMITS = ProcessLimits(max_bytes=1_000_000, seconds=30, memory=200_000_000)
 SECRET = "a secret of the environment, 8d1f"
 SENSELESS = Failure(FailureKind.CRASHED, "its process gave an answer that makes no sense")
@@ -71,7 +74,7 @@ def test_the_child_says_that_it_shares_the_network_where_the_kernel_gives_it_non
     process = start(child_probes.echo)
     assert answered(process, b"a") == [WorkDone("1", b"a")]
     assert process.shares in ("", "network")
-    assert isolated_process.shared_rights() == process.shares
+    assert isolated_python.shared_rights() == process.shares
 
 
 def test_a_photo_that_needs_too_much_memory_costs_itself_alone(start):
@@ -137,10 +140,36 @@ def test_an_answer_that_makes_no_sense_costs_its_photo_and_the_child(start, fals
     assert answered(process, b"one", b"two") == [SENSELESS] * 2
 
 
-def test_a_text_of_any_bytes_is_a_text(start):
+def test_an_error_is_told_by_its_name(start):
     assert answered(start(FalseAnswer(RAISED, 0, "KeyError")), b"x") == [
         Failure(FailureKind.CRASHED, "KeyError")
     ]
+
+
+def test_a_child_that_the_machine_ends_costs_no_photo(start):
+    """Where memory runs out, the kernel ends it first, whatever took the memory."""
+    process = start(child_probes.slow_echo)
+    photos = process.answers([b"one", b"two", b"three"])
+    assert next(photos).made == b"one"
+    process._child.process.kill()
+    assert [each.made for each in photos] == [b"two", b"three"]
+
+
+@linux
+def test_a_child_that_makes_the_shared_memory_shorter_kills_no_parent(start):
+    """In a process of its own: the parent would end by SIGBUS, and the tests with it."""
+    script = (
+        "from lake.isolated_process import *\nfrom tests.support import child_probes\n"
+        "process = IsolatedProcess(child_probes.shorten_memory, most_made=1000, "
+        "limits=ProcessLimits(1000, 30, 200_000_000))\n"
+        "print([answer.made for answer in process.answers([b'a', b'b'])])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "[b'x', b'x']\n")
+
+
+def test_a_signal_of_the_terminal_costs_no_photo(start):
+    assert answered(start(child_probes.signalled), b"a") == [WorkDone("", b"a")]
 
 
 def test_an_answer_that_drips_is_late(start):

@@ -1,7 +1,9 @@
 """Files beside the tables: swaps that several try at once, what reaches the disk, links that lead nowhere."""
 
+import errno
 import multiprocessing
 import os
+import stat
 
 import pytest
 
@@ -82,6 +84,20 @@ def test_a_file_is_on_the_disk_before_it_is_moved_and_its_name_after(tmp_path, m
             ("sync", "privacy", None),
         ]
     assert files.read("privacy/certificate.json") == b"five!"
+
+
+def test_a_file_system_that_syncs_no_folders_is_written_to_all_the_same(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def of_files_alone(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", of_files_alone)
+    files = LocalFolder(str(tmp_path))
+    assert files.swap("lease.json", b"one", expected=None)
+    assert files.swap("lease.json", b"two", expected=b"one")
 
 
 def test_a_key_file_and_its_name_are_on_the_disk_before_anything_is_made_with_it(

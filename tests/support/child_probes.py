@@ -10,10 +10,12 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import socket
 import struct
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lake import isolated_work
@@ -150,6 +152,27 @@ def echo(content):
     return str(len(content)), content
 
 
+def slow_echo(content):
+    """The content itself, after a while."""
+    time.sleep(0.3)
+    return echo(content)
+
+
 def more_than_fits(content):
     """More than was said to be the most."""
     return "", bytes(10_000_000)
+
+
+def shorten_memory(content):
+    """Make the memory that is shared with the parent shorter, as far as the kernel lets this process."""
+    for number in range(3, 64):
+        with suppress(OSError):
+            os.ftruncate(number, 0)
+    return "", b"x"
+
+
+def signalled(content):
+    """Get the signals that a terminal sends to all its processes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        os.kill(os.getpid(), number)
+    return "", content
