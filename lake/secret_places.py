@@ -102,14 +102,14 @@ def _from_file(path: Path, *, lake: str, make: bool, setting: str) -> bytes:
         raise Refused(
             f"The key file {path} lies inside the lake that it protects; name a place outside."
         )
+    of = f"the lake {lake} was made with" if setting == SUBJECT_KEY else f"{setting} names"
     if not make and not path.exists():
-        of = f"the lake {lake} was made with" if setting == SUBJECT_KEY else f"{setting} names"
         raise BadInput(f"The key file {path} is missing; put back the one that {of}.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return _read(path, make=make, of=lake)
+        return _read(path, make=make, of=of)
     except OSError as error:
         raise BadInput(
             f"The key file {path} can't be made ({error.strerror}); name another for {setting}."
@@ -128,7 +128,7 @@ def _read(path: Path, *, make: bool, of: str) -> bytes:
     try:
         if found := path.read_bytes().strip():
             return found
-        what = "delete it, and run again" if make else f"put back the one that {of} was made with"
+        what = "delete it, and run again" if make else f"put back the one that {of}"
         raise BadInput(f"The key file {path} is empty; {what}.")
     except OSError as error:
         raise BadInput(

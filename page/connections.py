@@ -64,6 +64,7 @@ class ClientConnection(H11Protocol):
                 # One that is still reading an answer comes last.
                 silent = min(waiting, key=lambda each: (each._unsent > 0, each._since))
                 self.connections.discard(silent)  # at once: it is lost in the loop's next round
+                silent._wait_no_more()  # nor does it count among all of them
                 silent.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -76,7 +77,8 @@ class ClientConnection(H11Protocol):
         before = self.cycle
         self.app = self._refusing() or self._answering
         super().handle_events()
-        if self.cycle is not before:
+        # Where the answers before it are not read, a request goes no further, so its client is waited for.
+        if self.cycle is not before and not self.flow.write_paused:
             self._wait_no_more()
 
     def on_response_complete(self) -> None:

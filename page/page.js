@@ -2,7 +2,16 @@
 const at = (id) => document.getElementById(id);
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 let asked = 0; // the number of the last photo: an answer to an earlier one is not shown any more
-let token = sessionStorage.getItem("token"); // what the server asks for, where it asks for something
+let token = remembered(); // what the server asks for, where it asks for something
+
+function remembered(words) {
+  try {
+    if (words !== undefined) sessionStorage.setItem("token", words);
+    return sessionStorage.getItem("token");
+  } catch {
+    return words ?? null; // a browser that stores nothing: the token is asked for again after a reload
+  }
+}
 
 async function fetched(path, options = {}) {
   const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
@@ -151,7 +160,7 @@ at("enter").addEventListener("submit", (event) => {
   event.preventDefault();
   // A header takes only signs of ASCII, and no token has others.
   token = at("token").value.replace(/[^!-~]/g, "");
-  sessionStorage.setItem("token", token);
+  remembered(token);
   at("token").value = "";
   about();
 });

@@ -209,6 +209,7 @@ def test_a_token_is_read_where_it_lies(call, monkeypatch, tmp_path):
     [
         ("env:NO_SUCH", "--token: the environment variable NO_SUCH is not set; set it."),
         ("file:nowhere", "The key file nowhere is missing; put back the one that --token names."),
+        ("file:/dev/null", "/dev/null is empty; put back the one that --token names."),
         ("correct-horse-battery-staple", "write env:NAME, aws-secret:ARN or file:PATH."),
         ("env:SHORT", "--token: env:SHORT has under 16 bytes; use a longer secret."),
         ("env:SPACED", "--token: env:SPACED has a token that can't be sent; use letters"),

@@ -15,6 +15,7 @@ from page import connections, question_queue
 from page.client_limits import ClientLimits
 from page.photo_arrivals import PhotoArrivals
 from page.question_queue import QuestionQueue
+from page.refusals import refusal
 from tests.support import canary
 from tests.support.page_server import golden_lake, served_from
 
@@ -180,6 +181,20 @@ def test_an_address_has_its_own_bound(serve, monkeypatch):
         assert answer(other)[0] == 200
 
 
+def test_an_address_with_too_many_silent_ends_its_own(serve, monkeypatch):
+    monkeypatch.setattr(connections, "client_key", lambda host: host)
+    limits = replace(PATIENT, connections=3, connections_of_address=2)
+    server = serve(limits, host="0.0.0.0")
+    with server.connect(source="127.0.0.8") as other, ExitStack() as held:
+        assert until(lambda: server.connections == 1)
+        for _ in range(5):
+            held.enter_context(server.connect(source="127.0.0.7"))
+            time.sleep(0.1)
+        assert until(lambda: server.connections == 3)
+        other.sendall(GET)
+        assert answer(other)[0] == 200
+
+
 @pytest.mark.parametrize(
     ("host", "key"),
     [
@@ -305,6 +320,16 @@ def test_who_does_not_read_the_answer_loses_the_connection(serve):
         with suppress(TimeoutError, ConnectionError):  # nothing is taken any more
             line.sendall(GET * 100_000)
         assert until(lambda: server.connections == 0)
+
+
+def test_a_request_behind_a_refusal_that_is_not_read_is_not_waited_for(serve, monkeypatch):
+    """A refusal is written at once, so that its last bytes may be the ones that nobody takes."""
+    large = refusal(503, "x" * 500_000)
+    monkeypatch.setattr(connections.ClientConnection, "_refusing", lambda self: large)
+    server = serve(buffer=4096)
+    with server.connect(GET * 2, buffer=4096):
+        assert until(lambda: server.connections == 1)
+        assert until(lambda: server.connections == 0, seconds=5)
 
 
 def test_who_reads_an_answer_slowly_gets_the_whole_of_it(serve):
