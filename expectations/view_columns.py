@@ -119,7 +119,7 @@ class EmbeddingColumns:
 class FeatureColumns:
     """Adds to gold/features: `model_components`, the number of components of the PCA version, here by
     version; the chunk's drift, a column for each of its measures; and `unmeasured`, how many of these are
-    missing or not finite."""
+    not finite."""
 
     components: Mapping[str, int]
     drift: Mapping[str, float | None]

@@ -54,14 +54,16 @@ class SharedVectors:
         found: dict[str, tuple[int, int]] = {}
         for row in vectors.to_pylist():
             n, shared = found.get(row["weights_id"], (0, 0))
-            found[row["weights_id"]] = (n + row["count_all"], shared + row["count_all"] - 1)
+            alike = row["count_all"] if row["count_all"] > 1 else 0
+            found[row["weights_id"]] = (n + row["count_all"], shared + alike)
         return partial(_with_shares, _shares(found))
 
     def of_frame(self, rows: DataFrame) -> Adds:
         """Return what adds the column, from one Spark job: a row for each model reaches the driver."""
         looks = rows.select("weights_id", "embedding_hash", "dhash").dropna().distinct()
         vectors = looks.groupBy("weights_id", "embedding_hash").agg(F.count("*").alias("n"))
-        of_models = vectors.groupBy("weights_id").agg(F.sum("n"), F.sum(F.col("n") - 1))
+        alike = F.when(F.col("n") > 1, F.col("n")).otherwise(0)
+        of_models = vectors.groupBy("weights_id").agg(F.sum("n"), F.sum(alike))
         return partial(_with_shares, _shares({key: (n, s) for key, n, s in of_models.collect()}))
 
     def of_none(self) -> Adds:
@@ -103,7 +105,7 @@ class OtherChunks:
         others = number < self.chunk if self.is_first else number != self.chunk
         for name, value in self.where.items():
             others = others & (pc.field(name) == value)
-        own = rows["photo_id"].combine_chunks()
+        own = rows["photo_id"].combine_chunks().drop_null()
         found: set[str] = set()
         for batch in self.lake.batches(self.table, columns=["photo_id"], where=others):
             held = batch.column("photo_id")

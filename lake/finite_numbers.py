@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import zlib
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import Any
@@ -46,20 +48,28 @@ def of_numbers(numbers: Iterable[float]) -> int:
 def of_text(text: str | None) -> int:
     """Return how many numbers in a JSON text are not finite; 1 for a text that is no JSON."""
     found: list[str] = []
+
+    def read(number: str) -> float:
+        if math.isinf(float(number)):
+            found.append(number)
+        return float(number)
+
     try:
-        json.loads(text or "null", parse_constant=found.append)
+        json.loads(text or "null", parse_constant=found.append, parse_float=read)
     except ValueError:
         return 1
     return len(found)
 
 
 def of_archive(parameters: bytes | None) -> int:
-    """Return how many numbers in the arrays of NumPy's archive are not finite, 0 where it is none."""
-    try:
-        with np.load(BytesIO(parameters or b""), allow_pickle=False) as arrays:
-            held = [arrays[name] for name in arrays.files]
-    except (ValueError, OSError, EOFError, BadZipFile, TypeError):
+    """Return how many numbers in the arrays of NumPy's archive are not finite; 1 where it can't be read."""
+    if not parameters:
         return 0
+    try:
+        with np.load(BytesIO(parameters), allow_pickle=False) as arrays:
+            held = [arrays[name] for name in arrays.files]
+    except (ValueError, OSError, EOFError, BadZipFile, TypeError, AttributeError, zlib.error):
+        return 1
     return sum(_not_finite(array) for array in held if array.dtype.kind == "f")
 
 

@@ -50,7 +50,7 @@ def secret(
     """
     kind, _, name = reference.partition(":")
     if kind == "env":
-        found = environment.get(name, "").encode()
+        found = os.fsencode(environment.get(name, ""))
         if not found:
             raise BadInput(f"{setting}: the environment variable {name} is not set; set it.")
     elif kind == "aws-secret":
@@ -63,9 +63,9 @@ def secret(
     elif kind == "file":
         found = _from_file(_path(name, lake), lake=lake, make=make, setting=setting)
     else:
-        raise BadSettings(
-            f"{setting} = {reference!r}: write env:NAME, aws-secret:ARN or file:PATH."
-        )
+        # Of an option it may be the secret itself, which belongs in no log.
+        given = setting if setting.startswith("--") else f"{setting} = {reference!r}"
+        raise BadSettings(f"{given}: write env:NAME, aws-secret:ARN or file:PATH.")
     if len(found) < SMALLEST:
         raise BadInput(f"{setting}: {reference} has under {SMALLEST} bytes; use a longer secret.")
     return found
@@ -78,7 +78,7 @@ def key_file(reference: str, *, lake: str) -> Path | None:
 
 
 def _path(name: str, lake: str) -> Path:
-    return Path(name.format(lake=lake.rstrip("/")))
+    return Path(name.replace("{lake}", lake.rstrip("/")))
 
 
 def _from_aws(arn: str, *, setting: str) -> bytes:

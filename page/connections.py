@@ -25,7 +25,7 @@ def client_key(host: str) -> str | None:
     found = address(host)
     if found is None or found.is_loopback:
         return None
-    if isinstance(found, IPv6Address):
+    if isinstance(found, IPv6Address) and not found.is_link_local:
         return str(IPv6Network((found, NETWORK_BITS), strict=False))
     return str(found)
 

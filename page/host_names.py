@@ -69,7 +69,8 @@ class HostNames:
         listened = address(plain)
         others = {_checked(name) for name in names}
         return cls(
-            LOOPBACK | others | {str(listened or plain)},
+            # No client sends the zone of an address (`%eth0`) or the dot behind a whole name.
+            LOOPBACK | others | {str(listened or plain).partition("%")[0].rstrip(".")},
             takes_addresses=listened is not None and listened.is_unspecified,
         )
 
@@ -78,7 +79,7 @@ class HostNames:
         found = HOST.fullmatch((header or "").lower())
         if found is None:
             return False
-        name = found[1] or found[2]
+        name = found[1] or found[2].rstrip(".")
         numbers = address(name)
         return (str(numbers or name) in self.names) or (
             numbers is not None and self.takes_addresses
@@ -86,7 +87,7 @@ class HostNames:
 
 
 def _checked(name: str) -> str:
-    plain = without_brackets(name).lower()
+    plain = without_brackets(name).lower().rstrip(".")
     numbers = address(plain)
     if numbers is None and not NAME.fullmatch(plain):
         raise BadInput(

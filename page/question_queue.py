@@ -100,6 +100,7 @@ class QuestionQueue:
         self._decoder: Decoder | None = None
         self._photos = WorkQueue("photos", most=WAITING)
         self._pictures = WorkQueue("pictures", most=PICTURES)
+        self._snapshot: asyncio.Future[LakeSnapshot] | None = None
 
     async def answer(self, content: bytes, *, count: int) -> Answer:
         """Answer a photo, given its bytes, with the `count` most similar photos.
@@ -112,8 +113,14 @@ class QuestionQueue:
         return answer
 
     async def snapshot(self) -> LakeSnapshot:
-        """Return the lake as it is now. It takes no place of a photo. Raises as `Answers.snapshot` does."""
-        return await self._photos.do(self._answers.snapshot)
+        """Return the lake as it is now. It takes no place of a photo. Raises as `Answers.snapshot` does.
+
+        All who ask while one is being taken get that one, so it costs once however many ask and leave.
+        """
+        if self._snapshot is None or self._snapshot.done():
+            self._snapshot = asyncio.ensure_future(self._photos.do(self._answers.snapshot))
+            self._snapshot.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(self._snapshot)
 
     async def picture(self, photo_id: str) -> bytes | None:
         """Return a small JPEG of a photo of the lake that an answer has named.

@@ -6,6 +6,7 @@ gold/features warns; that of the quarantined share is `monitoring.refused_share`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,10 @@ class Measure:
     def __str__(self) -> str:
         word = "at most" if self.at_most else "at least"
         verdict = "good" if self.is_good else f"bad; {self.remedy}"
+        if not math.isfinite(self.value):
+            return (
+                f"{self.name} is no number: bad; run.py check names the rule that its values break"
+            )
         value, bound = (self._text(each) for each in (self.value, self.bound))
         if self.at_most and not self.bound:
             return f"{self.name} {value}: {verdict}"

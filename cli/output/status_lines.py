@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
+from typing import Any
 
 from rich.console import Console
 
@@ -28,7 +30,7 @@ def show(console: Console, files: Folder, settings: Settings, *, as_json: bool =
     if as_json:
         facts = {"lake": files.root, **found.facts()}
         facts["measures"] = [each.facts() for each in measures(found, settings)]
-        text = json.dumps(facts, default=datetime.isoformat, indent=2)
+        text = json.dumps(_in_json(facts), default=datetime.isoformat, indent=2, allow_nan=False)
         console.print(text, markup=False, soft_wrap=True)
     else:
         for line in _lines(found, settings, root=files.root):
@@ -80,3 +82,12 @@ def _of_model(model: ModelSums, found: Sums, settings: Settings) -> list[str]:
         )
         lines += [f"    {each}" for each in of_drift(model, settings)]
     return lines
+
+
+def _in_json(value: Any) -> Any:
+    """Return a value without NaN and infinity, which JSON has not: null stands for them."""
+    if isinstance(value, dict):
+        return {name: _in_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_json(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

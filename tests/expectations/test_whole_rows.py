@@ -125,7 +125,10 @@ def test_a_photo_of_another_chunk_blocks_gold_before_the_commit(lake):
 
 def test_one_vector_for_all_photos_blocks_silver_before_the_commit(lake):
     looks = [{"photo_id": f"{place:064x}", "dhash": place} for place in range(10)]
-    assert "vectors-differ: observed 0.9" in judged(lake, catalog.EMBEDDINGS, looks)
+    assert "vectors-differ: observed 1" in judged(lake, catalog.EMBEDDINGS, looks)
+    vector = [0.5, 0.5, 0.5]
+    pairs = [each | {"embedding": [*vector, place // 2 / 100]} for place, each in enumerate(looks)]
+    assert "vectors-differ: observed 1" in judged(lake, catalog.EMBEDDINGS, pairs)
     alike = [each | {"dhash": 1} for each in looks]
     assert judged(lake, catalog.EMBEDDINGS, alike) is None
     vectors = [

@@ -1,6 +1,8 @@
 """Who may ask the page: by which name, with which token, and from which machines."""
 
+import asyncio
 import socket
+import time
 
 import httpx
 import pytest
@@ -131,6 +133,10 @@ def test_another_name_that_leads_here_is_not_answered(guarded, host, status):
         ("::", [], "evil.example", False),
         ("0.0.0.0", ["[2001:db8::7]"], "[2001:db8::7]", True),
         ("127.0.0.1", [], None, False),
+        ("box.example.", [], "box.example", True),
+        ("box.example", [], "box.example.:8000", True),
+        ("0.0.0.0", ["box.example."], "box.example", True),
+        ("fe80::1%eth0", [], "[fe80::1]:8000", True),
     ],
 )
 def test_a_server_knows_its_names(host, names, asked, is_right):
@@ -214,15 +220,19 @@ def test_a_token_is_read_where_it_lies(call, monkeypatch, tmp_path):
         ("env:SHORT", "--token: env:SHORT has under 16 bytes; use a longer secret."),
         ("env:SPACED", "--token: env:SPACED has a token that can't be sent; use letters"),
         ("env:ACCENTS", "--token: env:ACCENTS has a token that can't be sent; use letters"),
+        ("env:RAW", "--token: env:RAW has a token that can't be sent; use letters"),
+        ("file:a{b}.token", "The key file a{b}.token is missing"),
     ],
 )
 def test_a_token_that_can_not_be_used_is_one_sentence(call, monkeypatch, tmp_path, place, said):
     monkeypatch.setenv("SHORT", "fifteen-bytes--")
     monkeypatch.setenv("SPACED", "correct horse battery staple")
     monkeypatch.setenv("ACCENTS", "côrrect-hôrse-battery")
+    monkeypatch.setenv("RAW", "correct-horse-battery-\udcff")
     code, told, served = call("--host", "0.0.0.0", "--token", place)
     assert (code, served) == (2, None)
     assert said in told
+    assert "correct-horse" not in told
     assert told.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
@@ -231,3 +241,26 @@ def test_a_name_that_is_none_is_refused(call):
     code, told, served = call("--name", "http://x.example")
     assert (code, served) == (2, None)
     assert "--name http://x.example is no name of a machine" in told
+
+
+def test_who_asks_while_the_lake_is_read_costs_nothing_more(lake):
+    """And who leaves takes the answer from nobody else."""
+    queue, read = QuestionQueue(*lake), []
+
+    def slowly():
+        read.append(1)
+        time.sleep(0.3)
+        return "the lake"
+
+    queue._answers.snapshot = slowly
+
+    async def ask():
+        asking = [asyncio.ensure_future(queue.snapshot()) for _ in range(30)]
+        await asyncio.sleep(0.1)
+        for each in asking[::2]:
+            each.cancel()
+        return await asyncio.gather(*asking[1::2])
+
+    assert asyncio.run(ask()) == ["the lake"] * 15
+    assert read == [1]
+    queue.close()

@@ -210,6 +210,12 @@ def test_clients_are_told_apart_by_address_and_network(host, key):
     assert connections.client_key(host) == key
 
 
+def test_two_machines_of_one_link_are_two_clients():
+    """An address of a link has no network of its own."""
+    one, other = map(connections.client_key, ("fe80::1%eth0", "fe80::2%eth0"))
+    assert one != other
+
+
 def test_a_photo_may_come_slowly_but_not_in_silence(serve):
     server = serve()
     with server.connect(length(len(PHOTO))) as line:

@@ -104,3 +104,12 @@ def test_before_a_first_version_nothing_is_said_of_it(monkeypatch):
     screen = shown(monkeypatch, empty)
     assert "variance" not in screen
     assert "drift" not in screen
+
+
+def test_what_is_no_number_is_told_and_is_null_in_json(monkeypatch):
+    nan = float("nan")
+    model = replace(GOOD, drift=drift(mean_shift=nan, component=nan))
+    told = "mean shift is no number: bad; run.py check names the rule that its values break"
+    assert told in " ".join(shown(monkeypatch, model).split())
+    found = json.loads(shown(monkeypatch, model, as_json=True), parse_constant=pytest.fail)
+    assert found["models"][0]["drift"]["mean_shift"] is None

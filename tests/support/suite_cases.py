@@ -16,6 +16,7 @@ from expectations.pandas_engine import ArrowRows
 from expectations.spark_engine import SparkRows
 from expectations.validation import ROWS_ON_DRIVER
 from expectations.vector_measures import Centre
+from gold.classifiers import Classifier
 from lake import catalog
 from lake.arrow_scan import Scan
 from lake.row_source import RowSource
@@ -96,7 +97,7 @@ CLASSIFIER = {
     "labels": ["kiwi", "lime"],
     "confusion": [20, 4, 6, 10],
     "metrics": {"accuracy": 0.75, "baseline": 0.6},
-    "parameters": b"weights",
+    "parameters": Classifier(("kiwi", "lime"), np.zeros(1), np.ones(1), ()).parameters(),
     "reason": "request",
     "status": "candidate",
     "created_at": UPLOADED,
