@@ -85,6 +85,11 @@ def _withdraw(context: Context, chunk: Chunk, layer: ChunkLayer, lost: frozenset
         f"{chunk.layer} chunk {number} is given up, and withdrawn are {', '.join(withdrawn) or 'no rows'}; "
         f"{chunk.command} makes it again."
     )
+    if chunk.layer == BRONZE and not any(catalog.PHOTOS.name in each for each in withdrawn):
+        context.did.notes.append(
+            "Photos of it that a call before this one withdrew, and that the landing folder has no more, are "
+            "lost; send them again."
+        )
     if photos_lost:
         context.did.notes.append(
             f"{photos_lost:,} photos of it are lost: the landing folder {context.settings.paths.landing} has "

@@ -44,7 +44,9 @@ def test_bronze_goes_on_after_its_staged_files_are_lost(place, command):
     with place.writing() as context:
         chunk_withdrawal.drop(context, 1)
     assert context.did.notes == [
-        "bronze chunk 1 is given up, and withdrawn are no rows; run.py --layer bronze makes it again."
+        "bronze chunk 1 is given up, and withdrawn are no rows; run.py --layer bronze makes it again.",
+        "Photos of it that a call before this one withdrew, and that the landing folder has no more, are "
+        "lost; send them again.",
     ]
     assert place.lake.ledger.chunks()[1].state is ChunkState.PLANNED
     assert place.lake.source(catalog.PHOTOS).count() == 0
@@ -57,7 +59,9 @@ def test_bronze_goes_on_after_its_staged_files_are_lost(place, command):
     did = place.run("bronze")["bronze"]
     assert did.counts == {"in": 4, "kept": 3, "stored": 3, "rejected": 1}
     assert "was staged, and its files are gone or damaged: it is given up" in did.notes[0]
-    assert did.notes[1].startswith("1 objects or more of what was given up have left the landing")
+    assert did.notes[0].endswith(
+        "taken again, but for photos that have left the landing folder since: those are lost."
+    )
     held = sums(place.files)
     assert (held.photos, held.disagreements()) == (3, [])
     [erasure] = held.open_ends  # it waits for the same command
