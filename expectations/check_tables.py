@@ -80,8 +80,10 @@ def check(
     rows = lake.source(table) if version is None else lake.version_source(table, version)
     at = last if version is None else version
     name = suites.name_of(table)
+    chunks: Iterable[Chunk] = ()
     try:
-        chunks = lake.ledger.chunks().values() if table in LAYER_OF else ()
+        if table in LAYER_OF:
+            chunks = lake.ledger.chunks().values()
     except (TypeError, ValueError):
         return Checked(name, table.name, at, error=f"{name}: {UNREADABLE_LEDGER}")
     expected = journalled(chunks, table, version=at, is_last=at == last)

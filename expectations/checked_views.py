@@ -145,7 +145,7 @@ def _chunk_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     """
     rows = batch.to_pylist()
     names = {table.name for table in catalog.TABLES}
-    columns: dict[str, pa.Array] = {
+    values = {
         "bad_versions": [
             sum(name not in names or version is None or version < 1 for name, version in held)
             for held in (row["versions"] or () for row in rows)
@@ -158,7 +158,7 @@ def _chunk_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
         ],
         "is_misplaced": [int(_is_misplaced(row["layer"], row["state"])) for row in rows],
     }
-    columns = {name: pa.array(values, pa.int64()) for name, values in columns.items()}
+    columns = {name: pa.array(numbers, pa.int64()) for name, numbers in values.items()}
     step = _key(batch, "chunk", "entry")
     return with_columns(batch.drop_columns(["versions"]), columns | {"step": step})
 
@@ -166,12 +166,9 @@ def _chunk_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
 def _is_unversioned(row: Mapping[str, Any]) -> bool:
     layer, state = row["layer"], row["state"]
     is_seen = state == ChunkState.PUBLISHED or (layer == BRONZE and state in JUDGED_LATER)
-    return (
-        is_seen
-        and layer in TABLE_OF
-        and bool(row["photos"])
-        and TABLE_OF[layer] not in dict(row["versions"] or ())
-    )
+    if not (is_seen and layer in TABLE_OF and row["photos"]):
+        return False
+    return TABLE_OF[layer] not in dict(row["versions"] or ())
 
 
 def _is_misplaced(layer: str | None, state: str | None) -> bool:
