@@ -27,6 +27,7 @@ from lake.isolated_work import (
     AHEAD,
     ANSWER,
     DONE,
+    LATE,
     NO_MEMORY,
     RAISED,
     READY,
@@ -37,6 +38,12 @@ from lake.shared_memory import SharedMemory
 
 AHEAD_BYTES = 1 << 20
 """The child gets further photos at once while those before have fewer bytes than this."""
+
+TRIES = 2
+"""How often a photo is tried before a child that ended over it counts as its fault."""
+
+LIBRARIES, MOST_MODULES = ("PIL", "numpy", "encodings"), 20
+"""The libraries of which a child loads further modules before its work, and the most of these."""
 
 START_SECONDS = 120.0
 """The seconds that a child may take to load what it needs: a third of one where the machine is idle."""
@@ -102,7 +109,8 @@ class IsolatedProcess:
         self._outbox = SharedMemory(most_made)
         self._sent = self._read = 0  # the bytes in the inbox, and those read of the outbox
         self._child: _Child | None = None
-        self._is_ready = False
+        self._is_ready = self._has_new_module = False
+        self._modules: list[str] = []
         self.shares = ""
         """What the child could not give up of its parent's rights; empty before its first answer."""
         self._start()
@@ -122,10 +130,11 @@ class IsolatedProcess:
             self._send(batch)
             while batch:
                 answer = self._received()
-                is_idle = len(batch) == 1
-                if self._child is None:  # it may be the machine's fault: another try, alone
+                is_idle, tries = len(batch) == 1, 1
+                # It may be the machine's fault, or a module was missing: another try, alone.
+                while self._child is None and (tries < TRIES or self._has_new_module):
                     self._send(batch[:1])
-                    answer, is_idle = self._received(), True
+                    answer, is_idle, tries = self._received(), True, tries + 1
                 batch = batch[1:]
                 if is_idle:
                     batch = batch or self._next_batch(waiting)
@@ -188,6 +197,7 @@ class IsolatedProcess:
     def _received(self) -> WorkDone | Failure:
         """Return the answer to the next photo. Ends the child if it hangs or is dead."""
         assert self._child
+        self._has_new_module = False
         # The clock starts here, when the parent has nothing else to do. The child began this photo with its
         # last answer or earlier, so it always has the full time. An answer that it gave while the parent was
         # busy is there at once.
@@ -195,22 +205,32 @@ class IsolatedProcess:
             sign, length, text = _frame(self._child.channel, self.limits.seconds)
         except TimeoutError:
             self.close()
-            detail = f"not done within {self.limits.seconds:g} seconds"
-            return Failure(FailureKind.TIMEOUT, detail)
+            return Failure(FailureKind.TIMEOUT, f"not done within {self.limits.seconds:g} seconds")
         except OSError:
             with suppress(subprocess.TimeoutExpired):
                 self._child.process.wait(1)  # it closed its end of the socket, and is about to end
             return Failure(FailureKind.CRASHED, _death(self.close()))
         if sign == NO_MEMORY:
-            detail = f"needs more than {self.limits.memory:,} bytes of memory"
-            return Failure(FailureKind.MEMORY, detail)
+            most = f"needs more than {self.limits.memory:,} bytes of memory"
+            return Failure(FailureKind.MEMORY, most)
         if sign == RAISED:
             return Failure(FailureKind.CRASHED, text)
+        if sign == LATE:
+            self.close()
+            self._load_early(text)
+            return Failure(FailureKind.CRASHED, f"{text} is loaded too late")
         start, self._read = self._read, self._read + length
         if sign != DONE or self._read > len(self._outbox.memory):
             self.close()
             return Failure(FailureKind.CRASHED, "its process gave an answer that makes no sense")
         return WorkDone(text, self._outbox.memory[start : self._read])
+
+    def _load_early(self, name: str) -> None:
+        """Have the next child load a module in time. One that was taken over may name anything."""
+        is_new = name not in self._modules and len(self._modules) < MOST_MODULES
+        if is_new and name.partition(".")[0] in LIBRARIES:
+            self._modules.append(name)
+            self._has_new_module = True
 
     def _start(self) -> _Child:
         """Start a child, which gets ready meanwhile, and return it."""
@@ -219,7 +239,7 @@ class IsolatedProcess:
         with theirs:
             process = isolated_python.started(inherited)
         self._child, self._is_ready = _Child(process, ours), False
-        task = pickle.dumps((self.work, self.limits.memory, os.getpid()))
+        task = pickle.dumps((self.work, self._modules, self.limits.memory, os.getpid()))
         with suppress(OSError):  # a child that is gone is noticed when it is awaited
             ours.sendall(struct.pack("<Q", len(task)) + task)
         return self._child

@@ -17,6 +17,7 @@ import socket
 import struct
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -31,9 +32,10 @@ ANSWER = struct.Struct(f"<cQH{TEXT_BYTES}s")
 """What the child sends for each photo: a sign, the bytes that it added to the outbox, and a text with its
 length."""
 
-READY, DONE, NO_MEMORY, RAISED = b"r", b"d", b"m", b"e"
+READY, DONE, NO_MEMORY, RAISED, LATE = b"r", b"d", b"m", b"e", b"l"
 """The signs of answers: the child is ready (the text names what it could not give up), the work is done,
-there was too little memory for it, and it raised an error (the text is its name)."""
+there was too little memory for it, it raised an error (the text is its name), and it needs a module that it
+can load no more (the text names it)."""
 
 # Options of glibc's allocator: blocks below 16 MB come from its heap, which keeps 32 MB of freed memory.
 # By default it gives memory back after each large photo and takes it again for the next; the page faults
@@ -103,7 +105,10 @@ def _mapped(descriptor: int) -> mmap.mmap:
 def _serve(channel: socket.socket, inbox: mmap.mmap, outbox: mmap.mmap) -> NoReturn:
     """Answer the parent's requests, in order. Raises ConnectionError where it is gone."""
     [length] = struct.unpack("<Q", received(channel, 8))
-    work, memory, parent = pickle.loads(received(channel, length))
+    work, modules, memory, parent = pickle.loads(received(channel, length))
+    for name in modules:
+        with suppress(ImportError):
+            import_module(name)
     missing = _give_up(memory, parent)
     channel.sendall(_answer(READY, missing))
     while True:
@@ -144,7 +149,7 @@ def _done(work: IsolatedWork, inbox: mmap.mmap, photo: slice) -> tuple[bytes, st
     except MemoryError:
         return NO_MEMORY, "", memoryview(b"")
     except LateImportError as late:
-        return RAISED, f"{late.args[0]} is loaded too late", memoryview(b"")
+        return LATE, late.args[0], memoryview(b"")
     except Exception as error:  # only its name is told, as its message may quote the file
         return RAISED, type(error).__name__, memoryview(b"")
 

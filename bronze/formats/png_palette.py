@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.ma
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 

@@ -184,9 +184,21 @@ def test_a_child_that_ends_while_it_starts_is_an_error_of_the_machine(start):
         answered(process, b"x")
 
 
-def test_a_module_that_is_loaded_too_late_is_told(start):
-    [found] = answered(start(child_probes.load_late), b"x")
-    assert found == Failure(FailureKind.CRASHED, "wave is loaded too late")
+def test_a_module_that_was_missing_is_loaded_early_by_the_next_child(start):
+    """Libraries load some of their parts late, and take a failure of that for one of the photo."""
+    process = start(child_probes.load_late)
+    names = [b"numpy.ma", b"PIL.BmpImagePlugin", b"numpy.ma"]
+    assert [each.made for each in answered(process, *names)] == names
+    assert process._modules == ["numpy", "numpy.ma", "PIL", "PIL.BmpImagePlugin"]
+
+
+def test_no_other_module_is_loaded_because_a_child_says_so(start):
+    names = [b"wave", *(b"PIL.none%d" % number for number in range(30)), b"PIL.BmpImagePlugin"]
+    process = start(child_probes.load_late)
+    found = answered(process, *names)
+    assert found[0] == Failure(FailureKind.CRASHED, "wave is loaded too late")
+    assert {each.kind for each in found} == {FailureKind.CRASHED}
+    assert len(process._modules) == 20
 
 
 def test_a_process_has_one_child_for_each_layer(monkeypatch):

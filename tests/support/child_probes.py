@@ -7,6 +7,7 @@ names the probe or is of no matter.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import resource
@@ -126,12 +127,12 @@ def dripping(content):
 
 
 def load_late(content):
-    """Load a module, and take a failure for one of the photo."""
+    """Load a module by its name, and take a failure for one of the photo."""
     try:
-        import wave
+        importlib.import_module(content.decode())
     except Exception:
         return "", b""
-    return wave.__name__, b""
+    return "", content
 
 
 def hanging(content):

@@ -14,6 +14,8 @@ from PIL import Image
 from silver import pixels
 from silver.pixels import Limits
 
+Image.init()  # the child can load nothing later
+
 NAP = 0.4
 """Seconds that the decoder sleeps over a `SLOW` photo, and then refuses it."""
 
