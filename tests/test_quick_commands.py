@@ -6,13 +6,12 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 import run
 from lake import catalog, delta_rs_reader
 from silver import pixels, quarantine_replay
-from tests.support import driver_lake
+from tests.support import decoder_traps, driver_lake
 from tests.support.driver_lake import MODEL, WORDS
 
 HEAVY = ("scipy", "sklearn", "great_expectations", "tensorflow", "altair", "fastapi", "boto3")
@@ -102,10 +101,7 @@ def test_a_photo_that_another_limit_refuses_for_another_reason_is_replayed(call)
 
 
 def test_a_photo_that_another_decoder_lets_pass_is_replayed(call, monkeypatch):
-    def decode(content, *, size, limits):
-        return np.zeros((size, size, 3), np.uint8)
-
-    monkeypatch.setattr(pixels, "decode", decode)
+    monkeypatch.setattr(pixels, "decode", decoder_traps.black)
     code, printed, _ = call("replay")
     assert code == 1
     assert "Spark was started" in printed

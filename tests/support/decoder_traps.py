@@ -48,3 +48,8 @@ def decode_but_for_sizes(content: bytes, *, size: int, limits: Limits) -> NDArra
     shown = Image.open(BytesIO(content)).size
     trap = {KILLED_SIZE: KILLED, HANGING_SIZE: HANGING}.get(shown, content)
     return decode(trap, size=size, limits=limits)
+
+
+def black(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
+    """Another decoder: it makes a black picture of anything."""
+    return np.zeros((size, size, 3), np.uint8)
