@@ -44,8 +44,7 @@ def cleaned(contents: Iterable[bytes], limits: ProcessLimits) -> Generator[Clean
 
     A file is refused for the reasons of `metadata_removal.clean`, and also as `parser_crashed`, as
     `parser_timeout` after `limits.seconds`, and as `too_large` where it takes more than `limits.memory`. The
-    caller closes the generator where it doesn't exhaust it. Raises OSError where
-    no process can be started.
+    caller closes the generator where it doesn't exhaust it. Raises OSError where no process can be started.
     """
     most_bytes = AHEAD_BYTES + limits.max_bytes + AHEAD * ADDED_BYTES
     process = isolated_process.kept(BRONZE, cleaning, limits=limits, most_made=most_bytes)

@@ -60,11 +60,6 @@ class Arrival:
     is_uncertain: bool = False
     erased_photos: frozenset[str] = frozenset()
 
-    @property
-    def is_read(self) -> bool:
-        """Whether its bytes are asked for."""
-        return not (self.is_tombstoned or self.is_uncertain or self.landing.is_archived)
-
     def tombstoned(self) -> Arrival:
         """The same object, marked as one of an erased subject."""
         return replace(self, subject=None, label=None, stored_path="", is_tombstoned=True)

@@ -19,7 +19,7 @@ from expectations.vector_measures import Centre, VectorMeasures
 from expectations.view import View
 from expectations.view_columns import EmbeddingColumns, FeatureColumns, PhotoColumns
 from expectations.whole_rows import Both, OtherChunks, SharedVectors, WholeRows
-from lake import catalog, lake_format
+from lake import catalog, finite_numbers, lake_format
 from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.enums import BRONZE, ModelKind, Outcome
@@ -114,7 +114,7 @@ class Views:
         if row is None:
             return dict.fromkeys(DRIFTS, 0.0)
         return {
-            name: float(np.max(row[column], initial=0.0)) if column == "components" else row[column]
+            name: finite_numbers.largest(row[column]) if column == "components" else row[column]
             for name, column in DRIFTS.items()
         }
 

@@ -21,6 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from lake import finite_numbers
+
 if TYPE_CHECKING:
     from lake.row_source import RowSource
 
@@ -174,7 +176,7 @@ class Drift:
     def largest(self) -> dict[str, float]:
         """Each measure by its name; `component` is the largest of `components`."""
         measures = {name: value for name, value in vars(self).items() if name != "components"}
-        return measures | {"component": float(np.max(self.components, initial=0.0))}
+        return measures | {"component": finite_numbers.largest(self.components)}
 
 
 def drift(sample: Sample, reference: Reference) -> Drift:

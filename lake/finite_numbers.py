@@ -1,11 +1,11 @@
-"""How many numbers of a stored model are not finite, which are NaN and infinity: one spoils what it says."""
+"""Numbers that are not finite, NaN and infinity: one spoils what a stored model or a measure says."""
 
 from __future__ import annotations
 
 import json
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 from zipfile import BadZipFile
@@ -71,6 +71,11 @@ def of_archive(parameters: bytes | None) -> int:
     except (ValueError, OSError, EOFError, BadZipFile, TypeError, AttributeError, zlib.error):
         return 1
     return sum(_not_finite(array) for array in held if array.dtype.kind == "f")
+
+
+def largest(measures: Sequence[float]) -> float:
+    """Return the largest of some measures, 0 where there is none. One that is no number comes before any."""
+    return float(np.max(measures, initial=0.0))
 
 
 def _not_finite(values: NDArray[np.floating[Any]]) -> int:

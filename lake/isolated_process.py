@@ -1,6 +1,6 @@
 """Work on bytes of strangers in a process that has nothing else, so that hostile bytes cost one photo.
 
-The child (`isolated_work`) is a new Python with an empty environment. It has no secret of its parent in
+The child (`isolated_work`) is a new Python with an environment of its own. It has no secret of its parent in
 its memory, no descriptor but its own, no files, no network where the kernel can take it away, and a limit
 on its memory. It is kept until a photo crashes it or makes it hang, because its start costs as much as a
 hundred photos. Photos go to the child in shared memory, several at a time, because each change of process

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
-import numpy as np
 import pyarrow.compute as pc
 
-from lake import catalog, delta_rs_reader, lease
+from lake import catalog, delta_rs_reader, finite_numbers, lease
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState, latest, published
 from lake.enums import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
@@ -149,7 +148,7 @@ def _last_drift(rows: Sequence[Row]) -> ChunkDrift | None:
         reconstruction=row["reconstruction"],
         label_mix=row["label_mix"],
         brightness=row["brightness"],
-        component=float(np.max(row["components"], initial=0.0)),
+        component=finite_numbers.largest(row["components"]),
     )
 
 

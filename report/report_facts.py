@@ -15,7 +15,7 @@ from conf.prices import Source, prices
 from conf.settings import Settings
 from expectations import suites
 from gold.model_versions import NARROW
-from lake import catalog, delta_rs_reader
+from lake import catalog, delta_rs_reader, finite_numbers
 from lake.enums import ModelKind, ModelStatus
 from lake.run_journal import code_revision
 from lake.storage.folder import Folder
@@ -138,7 +138,7 @@ def _versions(root: str) -> list[Row]:
 def _drift(root: str) -> list[dict[str, Any]]:
     """The rows of `ops/drift`, with the largest measure of the components as `component`."""
     rows = delta_rs_reader.rows(root, catalog.DRIFT)
-    return [row | {"component": float(np.max(row["components"], initial=0.0))} for row in rows]
+    return [row | {"component": finite_numbers.largest(row["components"])} for row in rows]
 
 
 def _model(

@@ -68,7 +68,6 @@ class StorageFailed(FruitLakeError, OSError):
         access is denied, it is archived, its key is disabled or lost, it needs a key of the customer's.
 
         That is every refusal (4xx) that is about neither the caller nor the bucket, and asks for no patience.
-        Where each object is refused so, it is the caller's fault after all: `bronze.landing` notices that.
         """
         return (
             400 <= self.status < 500

@@ -48,8 +48,8 @@ def _call(name, *arguments):
     return _error(act)
 
 
-def _write_file():
-    Path(f"/tmp/fruit-lake-probe-{os.getpid()}").write_bytes(b"x")
+def _write_beside(path):
+    Path(f"{path}.written").write_bytes(b"x")
 
 
 def _descriptors():
@@ -74,7 +74,7 @@ def reach(content):
     found = {
         "environment": sorted(set(os.environ) - OWN_ENVIRONMENT),
         "read": _error(lambda: Path(content.decode()).read_bytes()),
-        "write": _error(_write_file),
+        "write": _error(lambda: _write_beside(content.decode())),
         "connect": _error(lambda: socket.socket().connect(("127.0.0.1", 9))),
         "socketpair": _error(socket.socketpair),
         "descriptors": len(_descriptors()),
