@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from conf.errors import BadInput
 from fruit_lake.table_versions import Address, At, existing, last_moment, time_of, version_at
-from lake import catalog, delta_rs_reader
+from lake import arrow_reads, catalog, delta_rs_reader
 from lake.catalog import Table
 from lake.enums import ErasureState
 from lake.storage.folder import Folder
@@ -83,8 +83,10 @@ class OpenedLake:
         with _reading(table):
             rows = delta_rs_reader.dataset(known)
             if limit is not None:
-                return rows.head(limit, columns=list(columns), filter=condition)
-            return rows.to_table(columns=list(columns), filter=condition)
+                return arrow_reads.asked_again(
+                    lambda: rows.head(limit, columns=list(columns), filter=condition)
+                )
+            return arrow_reads.table(rows, columns=list(columns), filter=condition)
 
     def small_batches(
         self,

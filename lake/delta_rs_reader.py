@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.parquet
 from pyarrow.dataset import Dataset
 
 from conf.errors import BadInput
+from lake import arrow_reads
 from lake.arrow_scan import Scan
 from lake.catalog import Table
 from lake.storage.addresses import is_s3
@@ -87,10 +89,12 @@ def read(
     """Return rows of delta-rs' table in the version that it knows, as `rows` does."""
     selected = columns if columns is None or isinstance(columns, Mapping) else list(columns)
     if where is None:
-        return dataset(table).to_table(columns=selected)
+        return arrow_reads.table(dataset(table), columns=selected)
     # Arrow can't filter the files that a MERGE of delta-rs wrote: their strings are views of strings.
-    kept = dataset(table).to_table().filter(where)
-    return kept if selected is None else pyarrow.dataset.dataset(kept).to_table(columns=selected)
+    kept = arrow_reads.table(dataset(table)).filter(where)
+    if selected is None:
+        return kept
+    return arrow_reads.table(pyarrow.dataset.dataset(kept), columns=selected)
 
 
 def dataset(table: Any) -> Dataset:
@@ -106,8 +110,9 @@ def batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield columns of the rows of delta-rs' table in the version that it knows, in batches, so that a column
     of all photos is never in memory at once."""
-    scanner = dataset(table).scanner(columns=list(columns), filter=where, batch_size=1 << 20)
-    yield from scanner.to_reader()
+    yield from arrow_reads.batches(
+        dataset(table), columns=list(columns), filter=where, batch_size=1 << 20
+    )
 
 
 def small_batches(
@@ -120,18 +125,22 @@ def small_batches(
     """
     found = dataset(table)
     schema = pa.schema([found.schema.field(name) for name in columns])
-    for fragment in found.get_fragments():
+
+    def small(path: str) -> Iterator[pa.RecordBatch]:
         file = pyarrow.parquet.ParquetFile(
-            fragment.path,
+            path,
             filesystem=found.filesystem,
             buffer_size=BUFFER,
             pre_buffer=False,  # or the whole column of a file is read at once
             coerce_int96_timestamp_unit="us",
         )
         with file:
-            for batch in file.iter_batches(batch_size=rows, columns=list(columns)):
-                selected = batch.select(list(columns)).cast(schema)
-                yield selected if where is None else selected.filter(where)
+            yield from file.iter_batches(batch_size=rows, columns=list(columns))
+
+    for fragment in found.get_fragments():
+        for batch in arrow_reads.resumed(partial(small, fragment.path)):
+            selected = batch.select(list(columns)).cast(schema)
+            yield selected if where is None else selected.filter(where)
 
 
 def scan(table: Any, *, chunks: tuple[int, int] | None = None) -> Scan:
@@ -178,4 +187,4 @@ def count(root: str, table: Table) -> int:
 
     Raises BadInput where there is no lake.
     """
-    return int(dataset(delta_table(root, table)).count_rows())
+    return int(arrow_reads.asked_again(dataset(delta_table(root, table)).count_rows))

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from lake import arrow_reads
 from lake.arrow_scan import Scan
 from lake.dataframe_queries import counts
 
@@ -109,14 +110,16 @@ class RowSource:
         columns: Any = self.scan.columns
         if names:
             columns = list(names) if columns is None else {name: columns[name] for name in names}
-        scanner = self._dataset.scanner(columns=columns, filter=self.scan.where, batch_size=BATCH)
-        yield from scanner.to_reader()
+        yield from arrow_reads.batches(
+            self._dataset, columns=columns, filter=self.scan.where, batch_size=BATCH
+        )
 
     def count(self) -> int:
         """The number of the rows."""
         if self.scan is None or not self.are_few:
             return self.frame().count()
-        return int(self._dataset.count_rows(filter=self.scan.where))
+        where = self.scan.where
+        return int(arrow_reads.asked_again(lambda: self._dataset.count_rows(filter=where)))
 
     def least(self, name: str) -> Any:
         """The least value of a column; None where there is no row."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lake import catalog, delta_rs_reader
+from lake import arrow_reads, catalog, delta_rs_reader
 from lake.delta_log import DeltaLog
 from report.thumbnails import WITHOUT_SUBJECT
 
@@ -34,7 +34,8 @@ class IndexedFile:
     @classmethod
     def of(cls, file: Any, schema: Any) -> IndexedFile:
         """Read the narrow columns of a file, which is a fragment of Arrow's dataset with this schema."""
-        rows = file.to_table(
+        rows = arrow_reads.table(
+            file,
             schema=schema,
             columns={
                 "photo_id": pc.field("photo_id"),
@@ -113,7 +114,7 @@ class FileTable:
         group = self.files[path].subset(row_group_ids=[int(self.indexed[path].groups[row])])
         is_it = (pc.field("photo_id") == photo_id) & WITHOUT_SUBJECT
         columns = ["original", "content"]
-        found = group.to_table(filter=is_it, schema=self.schema, columns=columns)
+        found = arrow_reads.table(group, filter=is_it, schema=self.schema, columns=columns)
         is_free = ~self._are_owned(keys(found["original"]))
         contents: list[bytes] = found["content"].filter(pa.array(is_free)).to_pylist()
         return contents[0] if contents else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lake import catalog, delta_rs_reader
+from lake import arrow_reads, catalog, delta_rs_reader
 
 MEMORY = 2 << 30
 """The most bytes of embeddings that a process keeps in memory: 400,000 photos with 1,280 values each. The
@@ -155,7 +155,8 @@ class Embeddings:
             yield from self._blocks(file)
 
     def _blocks(self, file: Any) -> Iterator[Block]:
-        batches: Sequence[pa.RecordBatch] = file.to_batches(
+        batches = arrow_reads.batches(
+            file,
             schema=self._schema,
             columns=list(COLUMNS),
             filter=self._where,

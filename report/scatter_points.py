@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lake import catalog, delta_rs_reader
+from lake import arrow_reads, catalog, delta_rs_reader
 from report.svg_plots import Scatter, scatter
 
 SAMPLE = 3_000
@@ -64,9 +64,9 @@ def points(root: str, version: str) -> Points:
         "first": pc.list_slice(pc.field("features"), 0, 2),
     }
     features = delta_rs_reader.dataset(delta_rs_reader.delta_table(root, catalog.FEATURES))
-    scanner = features.scanner(columns=columns, filter=pc.field("model_version") == version)
+    of_version = pc.field("model_version") == version
     chosen, photos = None, 0
-    for batch in scanner.to_reader():
+    for batch in arrow_reads.batches(features, columns=columns, filter=of_version):
         photos += batch.num_rows
         candidates = pa.Table.from_batches([batch])
         if chosen is not None:

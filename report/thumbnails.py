@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from lake import catalog, delta_rs_reader
+from lake import arrow_reads, catalog, delta_rs_reader
 from silver import pixels
 from silver.decoder_process import Decoder
 from silver.pixels import Limits, RefusedPhoto
@@ -49,7 +49,9 @@ class FreePhotos:
         for file in photos.get_fragments():
             for group in file.split_by_row_group():
                 columns = {"schema": photos.schema, "columns": ["photo_id", "original", "path"]}
-                rows = group.to_table(filter=asked & WITHOUT_SUBJECT, **columns).to_pylist()
+                rows = arrow_reads.table(
+                    group, filter=asked & WITHOUT_SUBJECT, **columns
+                ).to_pylist()
                 if rows:
                     groups.append(group)
                     found |= {row["photo_id"]: row for row in rows}
@@ -57,7 +59,7 @@ class FreePhotos:
         of_a_subject = ~WITHOUT_SUBJECT & pc.field("original").isin(originals)
         copies = set[str]()
         if groups:
-            table = photos.to_table(columns=["original"], filter=of_a_subject)
+            table = arrow_reads.table(photos, columns=["original"], filter=of_a_subject)
             copies.update(table["original"].to_pylist())
         free = {i: row["path"] for i, row in found.items() if row["original"] not in copies}
         return cls(free, photos.schema, groups)
@@ -68,7 +70,7 @@ class FreePhotos:
         columns = {"schema": self.schema, "columns": ["photo_id", "content"]}
         found: dict[str, bytes] = {}
         for group in self.groups:
-            table = group.to_table(filter=chosen & WITHOUT_SUBJECT, **columns)
+            table = arrow_reads.table(group, filter=chosen & WITHOUT_SUBJECT, **columns)
             found |= {row["photo_id"]: row["content"] for row in table.to_pylist()}
         return found
 

@@ -1,5 +1,6 @@
 """A bucket as a folder, against a real server: swaps, listings, versions, and what goes wrong."""
 
+import itertools
 import multiprocessing
 from dataclasses import replace
 
@@ -7,11 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.stub import Stubber
+from deltalake import write_deltalake
 
 from conf.errors import BadInput, BadSettings, Busy
-from lake import aws, lease, secret_places
+from lake import arrow_reads, aws, delta_rs_reader, lease, secret_places
+from lake.row_source import RowSource
 from lake.storage import s3_requests
-from lake.storage.connectors import arrow_files
+from lake.storage.connectors import arrow_files, delta_rs_options
 from lake.storage.folder import StoredKind
 from lake.storage.locate import folder
 from lake.storage.s3_requests import StorageFailed
@@ -67,6 +70,63 @@ def test_arrow_waits_for_a_bucket_that_is_silent_or_throttles(files, s3):
     read = pq.read_table("t.parquet", filesystem=arrow_files(files.root))
     assert read["photo_id"].to_pylist() == ["1"]
     assert troubles == []
+
+
+@pytest.fixture
+def throttled(files, s3, monkeypatch):
+    """A table of two files, and how to have S3 throttle reads of a few bytes of them."""
+    monkeypatch.setattr(arrow_reads, "FIRST_WAIT", 0.01)
+    rows = {"photo_id": [str(n) for n in range(20_000)], "reason": [None] * 19_999 + ["odd"]}
+    for half in (slice(0, 10_000), slice(10_000, None)):
+        part = pa.table({name: pa.array(rows[name][half], pa.string()) for name in rows})
+        write_deltalake(
+            f"{files.root}/t", part, mode="append", storage_options=delta_rs_options(files.root)
+        )
+
+    def throttle(*numbers):
+        """Refuse the GETs of data files that have these numbers, from 0."""
+        asked = itertools.count()
+
+        def trouble(method, path):
+            is_read = method == "GET" and path.endswith(".parquet")
+            return "503" if is_read and next(asked) in numbers else None
+
+        s3.trouble = trouble
+        return delta_rs_reader.open_table(files.root, "t")
+
+    return throttle
+
+
+WAYS = {
+    "read": lambda table: delta_rs_reader.read(table, columns=["reason"]),
+    "batches": lambda table: _of(delta_rs_reader.batches(table, columns=["reason"])),
+    "small": lambda table: _of(delta_rs_reader.small_batches(table, columns=["reason"], rows=300)),
+    "source": lambda table: _of(RowSource(None, delta_rs_reader.scan(table)).batches("reason")),
+}
+
+
+def _of(batches):
+    return pa.Table.from_batches(batches)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_bucket_that_throttles_a_read_of_few_bytes_is_asked_again(throttled, way, s3):
+    """Each row is read once: the SDK of AWS ends such a read with an error that it never tries again."""
+    right = WAYS[way](throttled())["reason"].to_pylist()
+    assert len(right) == 20_000
+    failed = 0
+    for number in range(8):
+        table = throttled(number, number + 1)
+        assert WAYS[way](table)["reason"].to_pylist() == right
+        failed += s3.troubled
+    assert failed >= 8
+
+
+def test_one_that_never_stops_is_an_error(throttled, monkeypatch):
+    monkeypatch.setattr(arrow_reads, "FIRST_WAIT", 0)
+    table = throttled(*range(2, 2000))
+    with pytest.raises(OSError, match=arrow_reads.NO_ROOM):
+        delta_rs_reader.read(table, columns=["reason"])
 
 
 def test_an_object_is_read_from_anywhere_in_it(files):

@@ -1,8 +1,6 @@
 """Pictures cost few reads: none for a photo that no answer has named, one group of rows for another."""
 
-import asyncio
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,7 +14,7 @@ from page.picture_index import PictureIndex
 from page.question_queue import NamedPhotos, QuestionQueue
 from report.thumbnails import FreePhotos
 from tests.support import canary
-from tests.support.page_server import golden_lake
+from tests.support.page_server import answer_of, golden_lake
 from tests.support.photo_tables import write
 
 FREE, OWN, COPY, ALIKE = ("a" * 63 + digit for digit in "1234")
@@ -152,12 +150,6 @@ def test_an_empty_table_has_none(tmp_path):
     assert PictureIndex(str(tmp_path)).content(FREE) is None
 
 
-def run(answer):
-    """What a coroutine returns, in a loop of its own: a browser of other tests has one in this thread."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, answer).result()
-
-
 @pytest.fixture
 def queue(tmp_path):
     lake, settings = golden_lake(tmp_path / "golden")
@@ -172,7 +164,7 @@ def test_a_photo_that_no_answer_has_named_costs_no_read(queue, tmp_path):
     ids = [row["photo_id"] for row in delta_rs_reader.rows(str(root), catalog.PHOTOS)]
     shutil.move(root, tmp_path / "aside")
     for photo_id in (*ids, "0" * 64):
-        assert run(own.picture(photo_id)) is None
+        assert answer_of(own.picture(photo_id)) is None
 
 
 def test_pictures_are_of_photos_that_answers_have_named(queue, tmp_path):
@@ -180,14 +172,14 @@ def test_pictures_are_of_photos_that_answers_have_named(queue, tmp_path):
     free = FreePhotos.of(
         str(root), [row["photo_id"] for row in delta_rs_reader.rows(str(root), catalog.PHOTOS)]
     ).contents()
-    assert not any(run(own.picture(each)) for each in free)
-    named = run(own.answer(canary.jpeg(1), count=3)).similar
-    shown = {each for each in free if run(own.picture(each))}
+    assert not any(answer_of(own.picture(each)) for each in free)
+    named = answer_of(own.answer(canary.jpeg(1), count=3)).similar
+    shown = {each for each in free if answer_of(own.picture(each))}
     assert shown == {each.photo_id for each in named} & free.keys()
     assert shown
     shutil.move(root, tmp_path / "aside")
     with pytest.raises(FruitLakeError):
-        run(own.picture(shown.pop()))
+        answer_of(own.picture(shown.pop()))
 
 
 def test_the_photos_that_answers_have_named_are_bounded(monkeypatch):

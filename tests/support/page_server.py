@@ -1,8 +1,10 @@
 """The page's server in this process, on a port of its own."""
 
+import asyncio
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,3 +87,9 @@ def golden_lake(at, *overrides):
     )
     settings = Settings.load("local", environment={}, overrides=[*own, *overrides])
     return folder(settings.paths.lake), settings
+
+
+def answer_of(asked):
+    """What a coroutine returns, in a loop of its own: a browser of other tests has one in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, asked).result()
