@@ -15,7 +15,10 @@ JUDGED_TABLES = (
     "silver/quarantine",
     "gold/moments",
     "gold/held_out",
+    "ops/runs",
+    "ops/chunks",
     "ops/drift",
+    "ops/quality",
     "privacy/tombstones",
     "privacy/erasures",
 )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from expectations.view import View
 from expectations.view_columns import FLOAT64, Counts, with_columns
+from expectations.whole_rows import ChunkHistories
 from lake import catalog, finite_numbers
-from lake.catalog import Table
-from lake.enums import Outcome
+from lake.catalog import LAYER_OF, Table
+from lake.chunks import STATES_OF, ChunkState
+from lake.enums import BRONZE, GOLD, SILVER, TRAINING, GateAction, Outcome
 from lake.row_source import RowSource
 
 BETWEEN = "\n"
@@ -24,9 +28,16 @@ def _as_they_are(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
 
 def _key(batch: pa.RecordBatch, *columns: str, where: pa.Array | None = None) -> pa.Array:
     """Return a text for the values of a few columns, null where one of them or the condition `where` is."""
-    parts = [batch.column(name).cast(pa.string()) for name in columns]
+    parts = [_text(batch.column(name)) for name in columns]
     key = pc.binary_join_element_wise(*parts, BETWEEN)
     return key if where is None else pc.if_else(where, key, pa.scalar(None, pa.string()))
+
+
+def _text(values: pa.Array) -> pa.Array:
+    """Return values as texts, times as their microseconds."""
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.timestamp("us", values.type.tz)).cast(pa.int64())
+    return values.cast(pa.string())
 
 
 def _object_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
@@ -99,6 +110,84 @@ def _tombstone_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
     return with_columns(batch, {"made": _key(batch, "tombstone", "request")})
 
 
+def _run_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows of ops/runs with `bad_counts` in the place of their counts: how many of these are missing
+    or below 0. It adds `part`, the key of a layer of a run."""
+    bad = [
+        sum(count is None or count < 0 for _, count in counts or ())
+        for counts in batch.column("counts").to_pylist()
+    ]
+    columns = {"bad_counts": pa.array(bad, pa.int64()), "part": _key(batch, "run_id", "layer")}
+    return with_columns(batch.drop_columns(["counts"]), columns)
+
+
+TABLE_OF = {layer: table.name for table, layer in LAYER_OF.items()}
+"""The tables that hold the photos of chunks, by their layer."""
+
+NEEDED = {
+    SILVER: ("weights_id",),
+    GOLD: ("weights_id", "model_version", "source_from", "source_to"),
+    TRAINING: ("weights_id",),
+}
+"""The columns of ops/chunks without which nothing can go on with a chunk of a layer."""
+
+JUDGED_LATER = (ChunkState.JUDGED, ChunkState.BLOCKED, ChunkState.RELEASED)
+"""The states that a chunk of bronze reaches after its publication."""
+
+
+def _chunk_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows of ops/chunks with these in the place of their versions.
+
+    `bad_versions` counts those of a table that isn't in the catalogue, and those below 1. `is_unversioned` is
+    1 for a chunk that readers see, with photos but without the version of their table, else 0. `lacking`
+    counts the columns that are null though the layer needs them. `is_misplaced` is 1 for a state that the
+    layer's chunks don't reach, else 0. `step` is the key of a chunk's state by its number.
+    """
+    rows = batch.to_pylist()
+    names = {table.name for table in catalog.TABLES}
+    values = {
+        "bad_versions": [
+            sum(name not in names or version is None or version < 1 for name, version in held)
+            for held in (row["versions"] or () for row in rows)
+        ],
+        "is_unversioned": [int(_is_unversioned(row)) for row in rows],
+        "lacking": [
+            sum(row[name] is None for name in NEEDED.get(row["layer"], ()))
+            + ((row["source_from"] is None) is not (row["source_to"] is None))
+            for row in rows
+        ],
+        "is_misplaced": [int(_is_misplaced(row["layer"], row["state"])) for row in rows],
+    }
+    columns = {name: pa.array(numbers, pa.int64()) for name, numbers in values.items()}
+    step = _key(batch, "chunk", "entry")
+    return with_columns(batch.drop_columns(["versions"]), columns | {"step": step})
+
+
+def _is_unversioned(row: Mapping[str, Any]) -> bool:
+    layer, state = row["layer"], row["state"]
+    is_seen = state == ChunkState.PUBLISHED or (layer == BRONZE and state in JUDGED_LATER)
+    if not (is_seen and layer in TABLE_OF and row["photos"]):
+        return False
+    return TABLE_OF[layer] not in dict(row["versions"] or ())
+
+
+def _is_misplaced(layer: str | None, state: str | None) -> bool:
+    is_known = layer in STATES_OF and state in set(ChunkState)
+    return is_known and layer is not None and state not in STATES_OF[layer]
+
+
+def _quality_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
+    """Add to ops/quality: `result`, the key of an expectation's result in one gate; and `disagrees`, 1 where
+    `success` says another thing than `action`, else 0."""
+    passed = pc.equal(batch.column("action"), str(GateAction.PASSED))
+    disagrees = pc.fill_null(pc.xor(batch.column("success"), passed), False)
+    columns = {
+        "result": _key(batch, "run_id", "chunk", "suite", "expectation", "judged_at"),
+        "disagrees": disagrees.cast(pa.int64()),
+    }
+    return with_columns(batch, columns)
+
+
 UNREAD = (
     "photo_ids",
     "counts",
@@ -110,13 +199,22 @@ UNREAD = (
 
 Viewed = Callable[[RowSource], View]
 
+_journal = partial(View, is_journal=True)
+
 OF: Mapping[Table, Viewed] = {
     catalog.OBJECTS: lambda rows: View(rows, None, _object_columns),
     catalog.REJECTED: lambda rows: View(rows, None, _as_they_are),
     catalog.QUARANTINE: lambda rows: View(rows, None, _refusal_columns),
     catalog.MOMENTS: lambda rows: View(rows, _moments_columns, _as_they_are),
     catalog.HELD_OUT: lambda rows: View(rows, None, _as_they_are),
-    catalog.DRIFT: lambda rows: View(rows, _drift_columns, _as_they_are),
+    catalog.RUNS: lambda rows: _journal(
+        rows, _run_columns, _as_they_are, unread=("metrics", "error")
+    ),
+    catalog.CHUNKS: lambda rows: _journal(
+        rows, _chunk_columns, _as_they_are, whole=ChunkHistories()
+    ),
+    catalog.DRIFT: lambda rows: _journal(rows, _drift_columns, _as_they_are),
+    catalog.QUALITY: lambda rows: _journal(rows, None, _quality_columns, unread=("observed",)),
     catalog.TOMBSTONES: lambda rows: View(rows, None, _tombstone_columns),
     catalog.ERASURES: lambda rows: View(rows, None, _request_columns, unread=UNREAD),
 }

@@ -75,8 +75,10 @@ def of_gates(lake: Lake, suite: Any, table: Table, *, version: int) -> list[Rule
     """Return what the rules about whole chunks warned of last, in each chunk that a version of a table has.
 
     These are warnings without `failing` rows, from ops/quality. What they said of a PCA version that is
-    retired is over.
+    retired is over. Only tables of chunks' photos have such warnings.
     """
+    if table not in LAYER_OF:
+        return []
     over = _retired(lake) if table is catalog.FEATURES else ()
     chunks = {
         c.number: c
@@ -102,7 +104,7 @@ def _retired(lake: Lake) -> set[str]:
 
 def _has(chunk: Chunk, table: Table, *, version: int) -> bool:
     """Return whether a version of a table has the rows of a chunk."""
-    is_of_table = chunk.layer == LAYER_OF.get(table) and table.name in chunk.versions
+    is_of_table = chunk.layer == LAYER_OF[table] and table.name in chunk.versions
     return is_of_table and chunk.is_published and chunk.versions[table.name] <= version
 
 

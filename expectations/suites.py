@@ -30,7 +30,10 @@ TABLES = (
     catalog.QUARANTINE,
     catalog.MOMENTS,
     catalog.HELD_OUT,
+    catalog.RUNS,
+    catalog.CHUNKS,
     catalog.DRIFT,
+    catalog.QUALITY,
     catalog.TOMBSTONES,
     catalog.ERASURES,
 )

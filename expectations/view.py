@@ -23,7 +23,8 @@ class View:
     The columns `unread` are left out. `narrow` takes the vectors from a record batch, and puts measures in
     their place. `add` adds columns that need no vector. It also gets the number of rows for each combination
     of values in the columns `counted`. `whole` adds what follows from all rows together. Both forms have the
-    same columns.
+    same columns. The rows of a journal, which are narrow (`is_journal`), are read without Spark, however many
+    they are, where they are to be on the driver.
     """
 
     rows: RowSource
@@ -32,6 +33,7 @@ class View:
     counted: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     whole: WholeRows | None = None
+    is_journal: bool = False
 
     @property
     def columns(self) -> Mapping[str, DataType]:
@@ -62,7 +64,7 @@ class View:
 
         Few rows are read in this process. More are made narrow by one Spark job.
         """
-        if self.rows.are_few:
+        if self._are_read_here(most):
             table = self._read_here()
         else:
             narrow = self.rows.frame().select(*self._read.names)
@@ -77,6 +79,11 @@ class View:
         batches = table.combine_chunks().to_batches() or [empty]
         added = [self.add(batch, counts) for batch in batches]
         return pa.Table.from_batches(added if adds is None else map(adds, added))
+
+    def _are_read_here(self, most: int) -> bool:
+        """Return whether this process reads the rows itself: few ones, and up to `most` of a journal."""
+        held = self.rows.scan.most() if self.is_journal and self.rows.scan else None
+        return self.rows.are_few or (held is not None and held <= most)
 
     def _read_here(self) -> pa.Table:
         """Return the rows, made narrow a batch at a time."""

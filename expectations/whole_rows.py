@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lake.catalog import Table
+from lake.chunks import ChunkState
 from lake.readable_lake import Lake
 
 Adds = Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -135,6 +136,55 @@ def with_before(known: Set[str], batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return a batch with `chunks_before`: 1 for the photos that are `known`, else 0."""
     is_known = pc.is_in(batch.column("photo_id"), value_set=pa.array(sorted(known), pa.string()))
     return batch.append_column("chunks_before", is_known.cast(pa.int64()))
+
+
+@dataclass(frozen=True)
+class ChunkHistories:
+    """Adds two columns to ops/chunks, about all rows of a row's chunk.
+
+    `is_of_layers` is 1 for a chunk whose rows name more than one layer, else 0; `is_unplanned` is 1 for one
+    whose first row by `entry` has another state than planned, else 0.
+    """
+
+    def of_table(self, rows: pa.Table) -> Adds:
+        """Return what adds the columns, from rows in this process."""
+        known = rows.select(["chunk", "layer", "entry", "state"]).drop_null()
+        layers: dict[int, set[str]] = {}
+        first: dict[int, tuple[int, str]] = {}
+        for chunk, layer, *step in zip(*(c.to_pylist() for c in known.columns), strict=True):
+            entry, state = step
+            layers.setdefault(chunk, set()).add(layer)
+            first[chunk] = min(first.get(chunk, (entry, state)), (entry, state))
+        of_layers = {chunk for chunk, names in layers.items() if len(names) > 1}
+        unplanned = {chunk for chunk, (_, state) in first.items() if state != ChunkState.PLANNED}
+        return partial(_with_histories, of_layers, unplanned)
+
+    def of_frame(self, rows: DataFrame) -> Adds:
+        """Return what adds the columns, from one Spark job: only the chunks that it is about reach the
+        driver."""
+        known = rows.select("chunk", "layer", "entry", "state").dropna()
+        found = known.groupBy("chunk").agg(
+            F.count_distinct("layer").alias("layers"),
+            F.min(F.struct("entry", "state")).alias("first"),
+        )
+        found = found.select("chunk", "layers", "first.state")
+        odd = found.where((F.col("layers") > 1) | (F.col("state") != ChunkState.PLANNED)).collect()
+        of_layers = {row["chunk"] for row in odd if row["layers"] > 1}
+        unplanned = {row["chunk"] for row in odd if row["state"] != ChunkState.PLANNED}
+        return partial(_with_histories, of_layers, unplanned)
+
+    def of_none(self) -> Adds:
+        """Return what adds the columns to no rows."""
+        return partial(_with_histories, set(), set())
+
+
+def _with_histories(
+    of_layers: Set[int], unplanned: Set[int], batch: pa.RecordBatch
+) -> pa.RecordBatch:
+    for name, known in (("is_of_layers", of_layers), ("is_unplanned", unplanned)):
+        found = pc.is_in(batch.column("chunk"), value_set=pa.array(sorted(known), pa.int64()))
+        batch = batch.append_column(name, found.cast(pa.int64()))
+    return batch
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Arrow asks S3 again by itself, but not after one kind of answer: it takes the body of each answer into a
 buffer of the size that it asked for, and where S3 answers 503 to a read of fewer bytes than the error's text
-has, such as one of a narrow column, the SDK of AWS ends with an error that it doesn't know as one of S3.
+has, such as one of a narrow column, the client of AWS ends with an error that it doesn't know as one of S3.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pyarrow.dataset import Dataset, Fragment
 
 NO_ROOM = "Failed to flush response stream"
-"""What the SDK's error says where the text of S3's error didn't fit into the buffer."""
+"""What the error of that client says where the text of S3's error didn't fit into the buffer."""
 
 Read = TypeVar("Read")
 

@@ -17,7 +17,18 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
-from lake.enums import BRONZE, REMOVAL, SILVER, TRAINING
+from lake.enums import (
+    BRONZE,
+    ERASE,
+    GOLD,
+    REKEY,
+    REMOVAL,
+    RESTORE,
+    RETAIN,
+    RETIRE,
+    SILVER,
+    TRAINING,
+)
 
 
 class ChunkState(StrEnum):
@@ -30,6 +41,24 @@ class ChunkState(StrEnum):
     RELEASED = "released"
     PUBLISHED = "published"
     RETIRED = "retired"
+
+
+STATES_OF: Mapping[str, frozenset[ChunkState]] = {
+    BRONZE: frozenset(ChunkState) - {ChunkState.RETIRED},
+    SILVER: frozenset(ChunkState) - {ChunkState.RELEASED},
+    GOLD: frozenset(ChunkState),
+    **dict.fromkeys(
+        (TRAINING, REMOVAL),
+        frozenset(
+            {ChunkState.PLANNED, ChunkState.STAGED, ChunkState.PUBLISHED, ChunkState.RETIRED}
+        ),
+    ),
+    RETIRE: frozenset({ChunkState.PLANNED, ChunkState.RETIRED}),
+    **dict.fromkeys((ERASE, RETAIN, RESTORE, REKEY), frozenset({ChunkState.PLANNED})),
+}
+"""The layers of chunks, each with the states that its chunks can reach. A blocked silver chunk that is
+released is published, with all its photos in quarantine; chunks of a model are retired with it, whatever
+they were made for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What rules warn of, in plain words: which photos, how many, what is good, and what to do."""
+"""What rules warn of, in plain words: which rows, how many, what is good, and what to do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 
 from cli.output.sentences import say
+from lake.catalog import LAYER_OF, MODELS
 from lake.run_journal import RuleWarning
+
+ROWS = {**{table.name: "photos" for table in LAYER_OF}, MODELS.name: "model versions"}
+"""What the rows of a table that has a gate are called."""
 
 
 def show(console: Console, warnings: Sequence[RuleWarning]) -> None:
@@ -33,7 +37,7 @@ def _line(warnings: Sequence[RuleWarning]) -> str:
     """Return one line about the warnings of one rule."""
     first = warnings[0]
     photos = sum(each.photos for each in warnings)
-    rows = "model versions" if first.table == "gold/models" else "photos"
+    rows = ROWS.get(first.table, "rows")
     if first.failing is not None:
         failing = sum(each.failing or 0 for each in warnings)
         who, found = f"{failing:,} of {photos:,} {rows}", ""

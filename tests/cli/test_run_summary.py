@@ -105,6 +105,15 @@ def test_warnings_say_which_rule_how_many_photos_and_what_to_do():
     )
 
 
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [("gold/models", "model versions"), ("silver/embeddings", "photos"), ("ops/runs", "rows")],
+)
+def test_a_warning_names_what_its_table_holds(table, rows):
+    [line] = warning_lines.told([warning(table=table, failing=2, chunk=None)])
+    assert line.startswith(f"{table}: 2 of 57 {rows} are old.")
+
+
 def test_the_worst_of_several_chunks_is_the_lowest_where_a_bound_is_a_least():
     found = [warning(observed=value, bound="at least 0.5") for value in (0.4, 0.1)]
     [line] = warning_lines.told(found)

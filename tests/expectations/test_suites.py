@@ -91,6 +91,7 @@ def test_what_happens_then_is_as_severe_as_it_should_be(bad):
         "replayed-after-refused",
         "measures-finite",
         "lifted-after-made",
+        "finished-after-started",
     }
     for finding in verdict.findings:
         if finding.expectation in CAUGHT[table]:

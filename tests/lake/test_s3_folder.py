@@ -111,7 +111,7 @@ def _of(batches):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_bucket_that_throttles_a_read_of_few_bytes_is_asked_again(throttled, way, s3):
-    """Each row is read once: the SDK of AWS ends such a read with an error that it never tries again."""
+    """Each row is read once: the client of AWS ends such a read with an error that it never tries again."""
     right = WAYS[way](throttled())["reason"].to_pylist()
     assert len(right) == 20_000
     failed = 0

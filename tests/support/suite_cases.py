@@ -155,6 +155,31 @@ DRIFT = {
     "components": [0.0, 0.1],
     "measured_at": UPLOADED,
 }
+RUN = "20260301T233000.000Z-0123abcd"
+RECORDED = {
+    "layer": "silver",
+    "status": "done",
+    "started_at": UPLOADED,
+    "finished_at": UPLOADED,
+    "counts": {"in": 3, "kept": 0},
+    "settings_hash": SHA[:16],
+}
+PLANNED = {"run_id": RUN, "layer": "bronze", "state": "planned", "photos": 6, "bytes": 130}
+PLANNED |= {"versions": {}, "at": UPLOADED}
+OF_SILVER = {"layer": "silver", "weights_id": SHA, "source_from": 2, "source_to": 2}
+OF_GOLD = {**OF_SILVER, "layer": "gold", "source_to": 3}
+RESULT = {
+    "run_id": RUN,
+    "chunk": 1,
+    "suite": "bronze_photos",
+    "severity": "critical",
+    "success": True,
+    "unexpected_count": 0,
+    "element_count": 6,
+    "table_version": 1,
+    "action": "passed",
+    "judged_at": UPLOADED,
+}
 TOMBSTONE = {"of": "photo", "request": "R-1", "reason": "erasure", "made_at": UPLOADED}
 ERASURE = {
     "state": "requested",
@@ -174,7 +199,10 @@ KEYS = {
     catalog.QUARANTINE: "photo_id",
     catalog.MOMENTS: "weights_id",
     catalog.HELD_OUT: "photo_id",
+    catalog.RUNS: "code_revision",
+    catalog.CHUNKS: "model_version",
     catalog.DRIFT: "model_version",
+    catalog.QUALITY: "expectation",
     catalog.TOMBSTONES: "tombstone",
     catalog.ERASURES: "request",
 }
@@ -188,10 +216,19 @@ PLAIN = {
     catalog.QUARANTINE: REFUSAL,
     catalog.MOMENTS: MOMENTS,
     catalog.HELD_OUT: TESTED,
+    catalog.RUNS: RECORDED,
+    catalog.CHUNKS: PLANNED,
     catalog.DRIFT: DRIFT,
+    catalog.QUALITY: RESULT,
     catalog.TOMBSTONES: TOMBSTONE,
     catalog.ERASURES: ERASURE,
 }
+NUMBERED = {
+    catalog.RUNS: lambda n: {"run_id": f"{RUN[:-8]}{n:08x}"},
+    catalog.CHUNKS: lambda n: {"chunk": n, "entry": n},
+}
+"""By table: what differs in each row, by the number of the row."""
+
 EARLIER = "e" * 64
 """The id of a photo of which another chunk has a row."""
 
@@ -254,7 +291,58 @@ GOOD = {
         {"photo_id": SHA, "confidence": 1.0},
         {"photo_id": SHA, "model_version": "classifier-2"},
     ],
+    catalog.RUNS: [
+        {},
+        *({"status": status} for status in ("blocked", "failed", "stopped", "pending")),
+        {"run_id": RUN, "layer": "bronze", "counts": {}, "finished_at": LATER},
+        {"run_id": RUN, "layer": "tombstones", "counts": None, "error": "stopped: SIGTERM"},
+    ],
+    catalog.CHUNKS: [
+        {},
+        *(
+            {**OF_SILVER, "chunk": 101, "entry": entry, "state": state, "versions": versions}
+            for entry, (state, versions) in enumerate(
+                [
+                    ("planned", {}),
+                    ("staged", {}),
+                    ("blocked", None),
+                    ("judged", {}),
+                    ("published", {"silver/quarantine": 1, "silver/embeddings": 1}),
+                    ("retired", {"silver/embeddings": 1}),
+                ],
+                start=1,
+            )
+        ),
+        {"chunk": 102, "entry": 1},
+        {"chunk": 102, "entry": 4, "state": "published", "photos": 0},
+        {"chunk": 102, "entry": 5, "state": "judged", "versions": {"bronze/photos": 2}},
+        {"chunk": 102, "entry": 6, "state": "released", "versions": {"bronze/photos": 2}},
+        {**OF_GOLD, "chunk": 103, "entry": 7},
+        {**OF_GOLD, "chunk": 103, "entry": 8, "state": "staged"},
+        {**OF_GOLD, "chunk": 103, "entry": 9, "state": "released"},
+        {**OF_GOLD, "chunk": 103, "entry": 10, "state": "retired"},
+        {"layer": "silver", "weights_id": SHA, "bytes": 0},
+        {"chunk": 104, "entry": 2, "layer": "departure"},
+        {"chunk": 104, "entry": 3, "layer": "departure", "state": "published"},
+        {"chunk": 105, "entry": 3, "layer": "training", "weights_id": SHA},
+        {"chunk": 105, "entry": 4, "layer": "training", "weights_id": SHA, "state": "planned"},
+        {"chunk": 106, "entry": 4, "layer": "retire"},
+        {"chunk": 106, "entry": 5, "layer": "retire", "state": "retired"},
+        *({"layer": layer} for layer in ("erase", "retain", "restore", "rekey")),
+    ],
     catalog.DRIFT: [{}, {"photos": 1, "mean_shift": 9.0}],
+    catalog.QUALITY: [
+        {},
+        {"success": False, "action": "warned", "severity": "warning", "unexpected_count": 6},
+        {"success": False, "action": "quarantined", "table_version": None},
+        {"success": False, "action": "released", "element_count": None},
+        {"success": False, "action": "blocked", "unexpected_count": None, "element_count": 0},
+        {"expectation": "photo-id-unique"},
+        {"expectation": "photo-id-unique", "judged_at": LATER},
+        {"expectation": "photo-id-unique", "suite": "gold_features"},
+        {"expectation": "photo-id-unique", "suite": "gold_models", "severity": "info"},
+        {"expectation": "photo-id-unique", "suite": "silver_embeddings", "chunk": 2},
+    ],
     catalog.TOMBSTONES: [
         {},
         {"expires_at": UPLOADED, "lifted_at": UPLOADED, "of": "subject"},
@@ -484,6 +572,95 @@ CAUGHT = {
             {"components": None},
         ],
     },
+    catalog.RUNS: {
+        "run-id-present": {"run_id": None},
+        "run-id-well-formed": [{"run_id": "run"}, {"run_id": RUN + "\n"}, {"run_id": RUN[:-1]}],
+        "layer-present": {"layer": None},
+        "layer-well-formed": [{"layer": "Anna B."}, {"layer": ""}],
+        "layer-once-a-run": [{"run_id": RUN}] * 2,
+        "status-present": {"status": None},
+        "status-known": [{"status": "running"}, {"status": "lost"}],
+        "start-time-present": {"started_at": None},
+        "end-time-present": {"finished_at": None},
+        "finished-after-started": {"finished_at": SOONER},
+        "counts-in-range": [{"counts": {"in": 3, "kept": -1}}, {"counts": {"in": None}}],
+        "settings-hash-present": {"settings_hash": None},
+        "settings-hash-is-hash": [{"settings_hash": SHA}, {"settings_hash": "settings"}],
+        "code-revision-present": {"code_revision": None},
+    },
+    catalog.CHUNKS: {
+        "run-id-present": {"run_id": None},
+        "run-id-well-formed": {"run_id": "run"},
+        "chunk-present": {"chunk": None},
+        "chunk-in-range": {"chunk": 0},
+        "layer-present": {"layer": None},
+        "layer-known": {"layer": "train"},
+        "chunk-of-one-layer": [{"chunk": 900}, {"chunk": 900, "layer": "erase"}],
+        "state-present": {"state": None},
+        "state-known": {"state": "lost"},
+        "state-of-layer": [
+            {"state": "retired"},
+            {"state": "released", **OF_SILVER},
+            {"state": "judged", "layer": "training", "weights_id": SHA},
+            {"state": "blocked", "layer": "departure"},
+            {"state": "staged", "layer": "retire"},
+            *({"state": "staged", "layer": n} for n in ("erase", "retain", "restore", "rekey")),
+        ],
+        "planned-first": {"state": "staged"},
+        "entry-present": {"entry": None},
+        "entry-in-range": {"entry": 0},
+        "entry-once-a-chunk": [{"chunk": 901, "entry": 5}] * 2,
+        "photos-present": {"photos": None},
+        "photos-in-range": {"photos": -1},
+        "bytes-present": {"bytes": None},
+        "bytes-in-range": {"bytes": -1},
+        "weights-id-is-sha256": {"weights_id": "x"},
+        "layer-facts-present": [
+            {**OF_SILVER, "weights_id": None},
+            {"layer": "training"},
+            *({**OF_GOLD, name: None} for name in ("weights_id", "model_version")),
+            {**OF_GOLD, "source_from": None, "source_to": None},
+            *({**OF_SILVER, name: None} for name in ("source_from", "source_to")),
+        ],
+        "sources-in-order": {**OF_SILVER, "source_from": 3},
+        "sources-before-chunk": {**OF_SILVER, "chunk": 902, "source_to": 902},
+        "versions-of-tables": [
+            {"versions": {"bronze/photo": 1}},
+            {"versions": {"bronze/photos": 0}},
+            {"versions": {"bronze/photos": 1, "bronze/objects": None}},
+        ],
+        "published-has-version": [
+            {"state": "published", "versions": {"bronze/objects": 1}},
+            *({"state": state, "versions": None} for state in ("judged", "blocked", "released")),
+            {"state": "published", **OF_SILVER, "versions": {"silver/quarantine": 1}},
+            {"state": "published", **OF_GOLD, "versions": {"gold/models": 1}},
+        ],
+        "state-time-present": {"at": None},
+    },
+    catalog.QUALITY: {
+        "run-id-present": {"run_id": None},
+        "run-id-well-formed": {"run_id": "run"},
+        "chunk-present": {"chunk": None},
+        "chunk-in-range": {"chunk": 0},
+        "suite-present": {"suite": None},
+        "suite-known": {"suite": "gold_moments"},
+        "expectation-present": {"expectation": None},
+        "result-once-a-gate": [{"expectation": "photo-id-unique"}] * 2,
+        "severity-present": {"severity": None},
+        "severity-known": {"severity": "error"},
+        "success-present": {"success": None},
+        "action-present": {"action": None},
+        "action-known": {"action": "skipped", "success": False},
+        "action-agrees-with-success": [
+            {"success": False},
+            *({"action": each} for each in ("warned", "quarantined", "blocked", "released")),
+        ],
+        "failing-in-range": {"unexpected_count": -1},
+        "rows-in-range": {"element_count": -1, "unexpected_count": None},
+        "failing-within-rows": {"unexpected_count": 7},
+        "table-version-in-range": {"table_version": -1},
+        "judgement-time-present": {"judged_at": None},
+    },
     catalog.TOMBSTONES: {
         "tombstone-present": {"tombstone": None},
         "tombstone-is-hash": {"tombstone": "anna"},
@@ -531,6 +708,10 @@ ALSO_CAUGHT = {
         "explained-variance-useful",
         "scree-agrees",
         "values-finite",
+    },
+    **{
+        (catalog.CHUNKS, made_for): {"planned-first"}
+        for made_for in ("state-known", "state-of-layer", "published-has-version")
     },
 }
 """Expectations that catch such rows as well, by the nature of the fault."""
@@ -606,7 +787,8 @@ def made(table, differences, *, spark=None):
     rows = []
     for place, different in enumerate(differences):
         plain = PLAIN[table] if different.get("kind") != "pca" else {}
-        rows.append({key: f"{place:064x}", **plain, **different})
+        numbered = NUMBERED.get(table, lambda n: {})(place + 1)
+        rows.append({key: f"{place:064x}", **numbered, **plain, **different})
     values = arrow_rows(table, rows)
     scan = Scan(lambda: pyarrow.dataset.dataset(values), most=lambda: values.num_rows)
     return RowSource(lambda: spark.createDataFrame(values, table.schema), scan)
