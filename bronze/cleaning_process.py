@@ -48,13 +48,12 @@ def cleaned(contents: Iterable[bytes], limits: ProcessLimits) -> Generator[Clean
     """
     most_bytes = AHEAD_BYTES + limits.max_bytes + AHEAD * ADDED_BYTES
     process = isolated_process.kept(BRONZE, cleaning, limits=limits, most_made=most_bytes)
-    with closing(process.answers(contents)) as answers:
+    with closing(process.answers(contents, _photo)) as answers:
         for answer in answers:
-            try:
-                yield _photo(answer)
-            except ValueError:  # a file may have taken over the child
-                process.close()
-                yield NotAPhoto(RejectionReason.PARSER_CRASHED, "its answer makes no sense")
+            if isinstance(answer, Failure):
+                yield NotAPhoto(REASONS[answer.kind], answer.detail)
+            else:
+                yield answer
 
 
 def cleaned_rows(
@@ -95,11 +94,9 @@ def _judged(row: dict[str, Any], photo: CleanPhoto | NotAPhoto) -> dict[str, Any
     }
 
 
-def _photo(answer: WorkDone | Failure) -> CleanPhoto | NotAPhoto:
-    """Return what an answer says. Raises ValueError where it says nothing."""
-    if isinstance(answer, Failure):
-        return NotAPhoto(REASONS[answer.kind], answer.detail)
-    reason, *facts = answer.text.split("\n")
+def _photo(done: WorkDone) -> CleanPhoto | NotAPhoto:
+    """Return the clean photo, or its refusal. Raises ValueError where a file has taken over the child."""
+    reason, *facts = done.text.split("\n")
     if reason:
         return NotAPhoto(RejectionReason(reason), "\n".join(facts))
     photo_format, *sides, taken_on = facts
@@ -107,4 +104,4 @@ def _photo(answer: WorkDone | Failure) -> CleanPhoto | NotAPhoto:
     if not (width in INTS and height in INTS):
         raise ValueError("no table holds such a number")
     day = date.fromisoformat(taken_on) if taken_on else None
-    return CleanPhoto(answer.made, photo_format, width, height, day)
+    return CleanPhoto(done.made, photo_format, width, height, day)

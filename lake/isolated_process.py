@@ -16,11 +16,11 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from lake import isolated_python
 from lake.isolated_work import (
@@ -81,12 +81,12 @@ class ProcessLimits:
     memory: int
 
 
-class _Child(NamedTuple):
-    """The child process and the socket to it.
+Result = TypeVar("Result")
 
-    The parent sends the lengths of the photos in the inbox. It sends nothing more until the child has
-    answered each of them.
-    """
+
+class _Child(NamedTuple):
+    """The child process and the socket to it, by which the parent sends the lengths of the photos in the
+    inbox, and nothing more until the child has answered each of them."""
 
     process: subprocess.Popen[bytes]
     channel: socket.socket
@@ -115,33 +115,33 @@ class IsolatedProcess:
         """What the child could not give up of its parent's rights; empty before its first answer."""
         self._start()
 
-    def answers(self, photos: Iterable[bytes | memoryview]) -> Generator[WorkDone | Failure]:
-        """Yield what the work makes of each photo, or its failure, in order.
+    def answers(
+        self, photos: Iterable[bytes | memoryview], read: Callable[[WorkDone], Result]
+    ) -> Generator[Result | Failure]:
+        """Yield what `read` makes of what the work makes of each photo, or its failure, in order.
 
-        The caller closes the generator where it doesn't exhaust it. A photo that kills the child twice, or
-        over which the work raises an error, is `CRASHED`; one that twice takes longer than `limits.seconds`
-        is a `TIMEOUT`, and one that needs more than `limits.memory` is `MEMORY`. Of a photo longer than
-        `limits.max_bytes` the work gets the first bytes, which are still more than those. Raises OSError
-        where no process can be started.
+        The caller closes the generator where it doesn't exhaust it. A photo that twice kills the child, or
+        for which `read` twice raises ValueError, is `CRASHED`, and so is one over which the work raises an
+        error; one that twice takes longer than `limits.seconds` is a `TIMEOUT`, and one that needs more than
+        `limits.memory` is `MEMORY`. Of a photo longer than `limits.max_bytes` the work gets the first bytes,
+        which are still more than those. Raises OSError where no process can be started.
         """
         waiting = iter(photos)
         batch = self._next_batch(waiting)
         try:
             self._send(batch)
             while batch:
-                answer = self._received()
+                answer = self._received(read)
                 is_idle, tries = len(batch) == 1, 1
                 # It may be the machine's fault, or a module was missing: another try, alone.
                 while self._child is None and (tries < TRIES or self._has_new_module):
                     self._send(batch[:1])
-                    answer, is_idle, tries = self._received(), True, tries + 1
+                    answer, is_idle, tries = self._received(read), True, tries + 1
                 batch = batch[1:]
                 if is_idle:
                     batch = batch or self._next_batch(waiting)
                     self._send(batch)
                 yield answer
-                if batch and self._child is None:  # the caller could not use the answer
-                    self._send(batch)
         finally:
             if batch:
                 self.close()
@@ -194,8 +194,8 @@ class IsolatedProcess:
             return False
         return True
 
-    def _received(self) -> WorkDone | Failure:
-        """Return the answer to the next photo. Ends the child if it hangs or is dead."""
+    def _received(self, read: Callable[[WorkDone], Result]) -> Result | Failure:
+        """Return the answer to the next photo. Ends the child if it hangs, is dead, or was taken over."""
         assert self._child
         self._has_new_module = False
         # The clock starts here, when the parent has nothing else to do. The child began this photo with its
@@ -211,8 +211,8 @@ class IsolatedProcess:
                 self._child.process.wait(1)  # it closed its end of the socket, and is about to end
             return Failure(FailureKind.CRASHED, _death(self.close()))
         if sign == NO_MEMORY:
-            most = f"needs more than {self.limits.memory:,} bytes of memory"
-            return Failure(FailureKind.MEMORY, most)
+            most = f"{self.limits.memory:,} bytes"
+            return Failure(FailureKind.MEMORY, f"needs more than {most} of memory")
         if sign == RAISED:
             return Failure(FailureKind.CRASHED, text)
         if sign == LATE:
@@ -220,10 +220,11 @@ class IsolatedProcess:
             self._load_early(text)
             return Failure(FailureKind.CRASHED, f"{text} is loaded too late")
         start, self._read = self._read, self._read + length
-        if sign != DONE or self._read > len(self._outbox.memory):
-            self.close()
-            return Failure(FailureKind.CRASHED, "its process gave an answer that makes no sense")
-        return WorkDone(text, self._outbox.memory[start : self._read])
+        if sign == DONE and self._read <= len(self._outbox.memory):
+            with suppress(ValueError):
+                return read(WorkDone(text, self._outbox.memory[start : self._read]))
+        self.close()
+        return Failure(FailureKind.CRASHED, "its process gave an answer that makes no sense")
 
     def _load_early(self, name: str) -> None:
         """Have the next child load a module in time. One that was taken over may name anything."""
@@ -246,12 +247,11 @@ class IsolatedProcess:
 
     def _await(self, child: _Child) -> None:
         """Wait until a child is ready. Raises OSError where it ends before."""
+        sign, missing = b"", ""
         try:
-            sign, _, missing = _frame(child.channel, START_SECONDS)
-        except TimeoutError:
-            sign, missing = b"", ""
+            with suppress(TimeoutError):
+                sign, _, missing = _frame(child.channel, START_SECONDS)
         except OSError:
-            sign, missing = b"", ""
             with suppress(subprocess.TimeoutExpired):
                 child.process.wait(10)  # else the kill below would be told for its cause
         if sign != READY:

@@ -87,25 +87,23 @@ class Decoder:
         `decoder_timeout`, and one that takes more than `limits.decoder_memory` as `too_large`. Raises
         OSError where no process can be started.
         """
-        with closing(self._process.answers(contents)) as answers:
+        with closing(self._process.answers(contents, self._photo)) as answers:
             for answer in answers:
-                yield self._photo(answer)
+                if isinstance(answer, Failure):
+                    yield RefusedPhoto(REASONS[answer.kind], answer.detail)
+                else:
+                    yield answer
 
     def close(self) -> int:
         """End the child, if there is one, and return its exit code, which is negative for a signal."""
         return self._process.close()
 
-    def _photo(self, answer: WorkDone | Failure) -> NDArray[np.uint8] | RefusedPhoto:
-        if isinstance(answer, Failure):
-            return RefusedPhoto(REASONS[answer.kind], answer.detail)
-        try:
-            if answer.text:
-                reason, _, detail = answer.text.partition("\n")
-                return RefusedPhoto(RefusalReason(reason), detail)
-            return np.frombuffer(answer.made, np.uint8).reshape(self._shape)
-        except ValueError:  # a photo may have taken over the child
-            self.close()
-            return RefusedPhoto(RefusalReason.DECODER_CRASHED, "its answer makes no sense")
+    def _photo(self, done: WorkDone) -> NDArray[np.uint8] | RefusedPhoto:
+        """Return the pixels, or the refusal. Raises ValueError where a photo has taken over the child."""
+        if done.text:
+            reason, _, detail = done.text.partition("\n")
+            return RefusedPhoto(RefusalReason(reason), detail)
+        return np.frombuffer(done.made, np.uint8).reshape(self._shape)
 
 
 def decoder(decode: Decode, *, size: int, limits: Limits) -> Decoder:

@@ -96,7 +96,7 @@ def test_a_file_that_needs_too_much_memory_is_too_large_and_the_next_is_clean(wo
 def test_an_answer_that_says_nothing_costs_its_photo(working_as, text):
     working_as(FalseAnswer(b"d", 0, text))
     found = list(map(str, cleaned([b"x", b"y"], LIMITS)))
-    assert found == ["parser_crashed: its answer makes no sense"] * 2
+    assert found == ["parser_crashed: its process gave an answer that makes no sense"] * 2
     assert isolated_process._kept[BRONZE]._child is None
 
 

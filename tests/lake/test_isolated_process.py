@@ -43,8 +43,12 @@ def start():
         one.close()
 
 
+def as_it_is(done):
+    return done
+
+
 def answered(process, *contents):
-    return list(process.answers(contents))
+    return list(process.answers(contents, as_it_is))
 
 
 @linux
@@ -121,7 +125,7 @@ def test_photos_may_come_one_after_another_from_what_is_read_meanwhile(start):
             asked.append(number)
             yield b"%d" % number
 
-    found = [answer.made for answer in start(child_probes.echo).answers(contents())]
+    found = [answer.made for answer in start(child_probes.echo).answers(contents(), as_it_is)]
     assert found == [b"%d" % number for number in asked]
 
 
@@ -146,10 +150,30 @@ def test_an_error_is_told_by_its_name(start):
     ]
 
 
+def test_what_cannot_be_read_is_tried_again_and_costs_its_photo(start):
+    """A photo may have taken over the child, so each such answer ends it; those that wait lose nothing."""
+    process, read = start(child_probes.echo), []
+
+    def made(done):
+        read.append((done.made, process._child.process.pid))
+        if done.made == b"odd" or (read[-1][0] == b"once" and len({pid for _, pid in read}) == 1):
+            raise ValueError(done.made)
+        return done.made
+
+    assert list(process.answers([b"once", b"two", b"odd", b"four"], made)) == [
+        b"once",
+        b"two",
+        SENSELESS,
+        b"four",
+    ]
+    assert [photo for photo, _ in read] == [b"once", b"once", b"two", b"odd", b"odd", b"four"]
+    assert len({pid for _, pid in read}) == 4
+
+
 def test_a_child_that_the_machine_ends_costs_no_photo(start):
     """Where memory runs out, the kernel ends it first, whatever took the memory."""
     process = start(child_probes.slow_echo)
-    photos = process.answers([b"one", b"two", b"three"])
+    photos = process.answers([b"one", b"two", b"three"], as_it_is)
     assert next(photos).made == b"one"
     process._child.process.kill()
     assert [each.made for each in photos] == [b"two", b"three"]
@@ -162,7 +186,7 @@ def test_a_child_that_makes_the_shared_memory_shorter_kills_no_parent(start):
         "from lake.isolated_process import *\nfrom tests.support import child_probes\n"
         "process = IsolatedProcess(child_probes.shorten_memory, most_made=1000, "
         "limits=ProcessLimits(1000, 30, 200_000_000))\n"
-        "print([answer.made for answer in process.answers([b'a', b'b'])])"
+        "print([answer.made for answer in process.answers([b'a', b'b'], lambda done: done)])"
     )
     ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (0, "[b'x', b'x']\n")
