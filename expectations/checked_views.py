@@ -106,8 +106,10 @@ def _request_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
 
 
 def _tombstone_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
-    """Add to privacy/tombstones: `made`, the key of a tombstone that one request made."""
-    return with_columns(batch, {"made": _key(batch, "tombstone", "request")})
+    """Add to privacy/tombstones: `made`, the key of a tombstone that one request made; and `shape`, the key
+    of a tombstone by its kind, as those of one photo of a subject are two hashes long."""
+    columns = {"made": _key(batch, "tombstone", "request"), "shape": _key(batch, "of", "tombstone")}
+    return with_columns(batch, columns)
 
 
 def _run_columns(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -10,6 +10,8 @@ from cli.commands.erase import finish_due_erasures, verify
 from cli.commands.lift import run as lift
 from cli.parser import parse
 from conf.errors import BadInput, Pending
+from expectations.check_tables import check
+from expectations.suite_views import Views
 from lake import catalog
 from lake.enums import ERASE, RESTORE, ErasureMode, ErasureState
 from privacy import tombstones
@@ -71,6 +73,9 @@ def test_one_photo_of_a_subject_leaves_every_place(tmp_path, spark):
     assert told["asked"] == certificate_texts.ASKED_PHOTO
     assert told["verification"]["residues"] == 0
     verify(place.lake, place.settings, place.console, REQUEST, deep=True)
+    for table in (catalog.TOMBSTONES, catalog.ERASURES, catalog.RUNS, catalog.CHUNKS):
+        judged = check(place.lake, table, views=Views(place.lake, history_chunks=30))
+        assert judged.failures == []
     assert erased(place, photo=same[own]).state is ErasureState.CERTIFIED
     for other in ({"photo": same[theirs]}, {"subject": SUBJECT}):
         with pytest.raises(BadInput, match="made for another subject or photo"):

@@ -347,7 +347,8 @@ GOOD = {
         {},
         {"expires_at": UPLOADED, "lifted_at": UPLOADED, "of": "subject"},
         {"tombstone": SHA, "of": "photo_id"},
-        {"tombstone": SHA, "request": "R-2", "of": "subjects_photo", "expires_at": LATER},
+        {"tombstone": SHA, "request": "R-2", "expires_at": LATER},
+        {"tombstone": SHA + SHA, "of": "subjects_photo"},
     ],
     catalog.ERASURES: [
         {},
@@ -663,7 +664,12 @@ CAUGHT = {
     },
     catalog.TOMBSTONES: {
         "tombstone-present": {"tombstone": None},
-        "tombstone-is-hash": {"tombstone": "anna"},
+        "tombstone-is-hash": [
+            {"tombstone": "anna"},
+            {"tombstone": SHA + SHA},
+            {"of": "subjects_photo"},
+            {"of": "subjects_photo", "tombstone": SHA + "anna"},
+        ],
         "kind-present": {"of": None},
         "kind-known": {"of": "album"},
         "request-present": {"request": None},
