@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import SparkSettings
-from lake import java_calls, stop_signals, working_files
+from lake import jar_downloads, java_calls, stop_signals, working_files
 from lake.concurrent_work import beside
 from lake.stop_signals import Stopped
 from lake.storage.addresses import is_s3
@@ -146,18 +146,24 @@ def start(
         packages = ",".join(filter(None, (packages, spark.s3_packages)))
         own |= spark_options(lake)
     if packages:
-        builder = builder.config("spark.jars.packages", packages)
+        own["spark.jars.packages"] = packages
     for key, value in {**REQUIRED, **own, **spark.config}.items():
         builder = builder.config(key, value)
     log = working_files.log_file()
+    quiet = _output_to(log) if launches_java else contextlib.nullcontext()
+    turn = _turn_of(spark, packages) if launches_java and packages else contextlib.nullcontext()
     try:
-        quiet = _output_to(log) if launches_java else contextlib.nullcontext()
-        with java_calls.starting(), beside(meanwhile), quiet:
+        with turn, java_calls.starting(), beside(meanwhile), quiet:
             session = builder.getOrCreate()
     except (PySparkException, OSError) as error:
         raise SparkDidNotStart(_why_it_did_not_start(log, error, packages)) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
+
+
+def _turn_of(spark: SparkSettings, packages: str) -> contextlib.AbstractContextManager[None]:
+    """Return the context in which Java may start and download the packages."""
+    return jar_downloads.in_turn(packages, spark.config.get("spark.jars.ivy", jar_downloads.CACHE))
 
 
 def java_process(spark: SparkSession) -> int:
