@@ -28,6 +28,16 @@ TEMPERATURES = (0.01, 100.0)
 """The bounds of the temperature. Without them there is no best one where every held-out photo is right."""
 
 
+class TooFewTested(ValueError):
+    """Fewer than two labels can be tested. `tested` are these, and `untested` the others."""
+
+    def __init__(self, tested: Sequence[str], untested: Sequence[str]) -> None:
+        super().__init__(
+            f"a held-out test needs two labels that each have photos in two groups, not {len(tested)}"
+        )
+        self.tested, self.untested = tuple(tested), tuple(untested)
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """The results of a kind of classifier on photos that it wasn't fitted on, over all folds.
@@ -72,8 +82,8 @@ def evaluate(
 
     Photos of one group are never split between training and test. There are as many folds as the label
     with the most groups has groups, but at most `folds`. The temperature is fitted on all held-out logits.
-    The result is deterministic. Raises ValueError as `fit` does, and where fewer than two labels can be
-    tested.
+    The result is deterministic. Raises ValueError as `fit` does, and TooFewTested where fewer than two
+    labels can be tested.
     """
     data = _Folds.of(vectors, labels, groups, folds=folds)
     logits = np.empty((len(data.codes), len(data.names)))
@@ -169,8 +179,8 @@ class _Folds:
     ) -> Self:
         """Assign photos to at most `folds` folds and leave out those whose label can't be tested.
 
-        Raises ValueError where the arguments differ in length, for vectors that aren't finite, and where
-        fewer than two labels can be tested.
+        Raises ValueError where the arguments differ in length and for vectors that aren't finite, and
+        TooFewTested where fewer than two labels can be tested.
         """
         x = checked_vectors(vectors, rows=len(labels))
         if len(groups) != len(labels):
@@ -179,14 +189,14 @@ class _Folds:
         fold = _assigned(codes, np.asarray(groups, np.int64), folds=folds)
         spread = [len(np.unique(fold[codes == code])) for code in range(len(names))]
         is_tested = np.array(spread, int) > 1
-        if is_tested.sum() < 2:
-            raise ValueError(
-                f"a held-out test needs two labels that each have photos in two groups, not {is_tested.sum()}"
-            )
+        tested = tuple(name for name, held in zip(names, is_tested, strict=True) if held)
+        untested = tuple(name for name, held in zip(names, is_tested, strict=True) if not held)
+        if len(tested) < 2:
+            raise TooFewTested(tested, untested)
         kept = is_tested[codes]
         return cls(
-            tuple(name for name, tested in zip(names, is_tested, strict=True) if tested),
-            tuple(name for name, tested in zip(names, is_tested, strict=True) if not tested),
+            tested,
+            untested,
             np.flatnonzero(kept),
             x[kept],
             (np.cumsum(is_tested) - 1)[codes[kept]],

@@ -11,22 +11,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from gold import model_versions, near_duplicates
+from gold import model_versions, untested_labels
 from gold.classifiers import KINDS, Vectors, fit
-from gold.cross_validation import Evaluation, evaluate, nearest_neighbours
+from gold.cross_validation import Evaluation, TooFewTested, evaluate, nearest_neighbours
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion, Rows
-from gold.moments import matrix
-from gold.near_duplicates import Indices
+from gold.training_examples import Examples
 from gold.unchanged_training import lineage_settings
 from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, published
@@ -85,37 +81,6 @@ class TrainingChunks(ChunkLayer):
         )
 
 
-@dataclass(frozen=True)
-class Examples:
-    """The n labelled photos of a training, in the order of their ids.
-
-    `embeddings` are float32[n, d]. `scenes` int64[n] are groups of near duplicates, which must be in the same
-    fold.
-    """
-
-    photo_ids: Sequence[str]
-    subjects: Sequence[str | None]
-    labels: Sequence[str]
-    scenes: Indices
-    embeddings: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, embeddings: DataFrame, *, at_most: int) -> Self:
-        """Return the labelled photos among rows of silver/embeddings, at most `at_most` of them.
-
-        Where there are more, a hash of their photo_id chooses, so that the same photos are taken each time.
-        """
-        labelled = embeddings.where(F.col("label").isNotNull())
-        chosen = labelled.orderBy(F.xxhash64("photo_id"), "photo_id").limit(at_most)
-        table = chosen.select("photo_id", "subject", "label", "dhash", "embedding").toArrow()
-        table = table.sort_by("photo_id").combine_chunks()
-        subjects, labels = table["subject"].to_pylist(), table["label"].to_pylist()
-        hashes = table["dhash"].to_numpy()
-        scenes = near_duplicates.groups(hashes, subjects=subjects, labels=labels)
-        vectors = matrix(table["embedding"].combine_chunks())
-        return cls(table["photo_id"].to_pylist(), subjects, labels, scenes, vectors)
-
-
 def train(context: Context, weights_id: str, *, reason: str) -> None:
     """Fit, test and publish a version of each algorithm on both inputs.
 
@@ -156,6 +121,7 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
         (ClassifierVersion(version=next(names), **lineage, **facts), tested)
         for facts, tested in _fitted(context, examples, champion)
     ]
+    did.notes += untested_labels.notes(examples, versions[0][1].untested)
     plan = ChunkPlan(layer=TRAINING, weights_id=weights_id, photos=len(examples.labels))
     Publication(lake, TrainingChunks(lake), did).run(
         plan, lambda chunk: _stage(context, chunk, versions, examples)
@@ -188,11 +154,8 @@ def _fitted(
         labelled = (vectors, examples.labels, examples.scenes)
         try:
             neighbours = nearest_neighbours(*labelled, folds=training.folds)
-        except ValueError as error:
-            raise BadInput(
-                f"{len(examples.labels):,} photos with a label are too few to train on ({error}): send "
-                f"more photos with a label."
-            ) from None
+        except TooFewTested as error:
+            raise BadInput(untested_labels.refusal(examples, error)) from None
         for algorithm in KINDS:
             with console.status(f"{algorithm} on {name}"), _convergence_noted(did, algorithm):
                 tested = evaluate(*labelled, kind=algorithm, folds=training.folds)

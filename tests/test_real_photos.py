@@ -15,7 +15,7 @@ from cli.step_runner import run_steps
 from conf.errors import BadInput
 from gold.cross_validation import evaluate, nearest_neighbours
 from gold.model_versions import PcaVersion
-from gold.training import Examples
+from gold.training_examples import Examples
 from lake import catalog
 from report import html_report
 from report.lake_counts import sums

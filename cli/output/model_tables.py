@@ -93,7 +93,7 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
             f"{row['version']}: {_confused(row)}; {row['metrics']['tested']:,.0f} photos took part"
         )
         if untested := row["metrics"]["untested_labels"]:
-            line += f", {untested:.0f} kinds had too few photos for a test"
+            line += f", {untested:.0f} kinds could not be tested"
         say(console, f"{line}.")
 
 

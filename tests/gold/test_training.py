@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from conf.errors import BadInput
 from gold import model_reader, model_versions, pca_refit, training
 from gold.classifiers import KINDS
+from gold.training_examples import Examples
 from lake import catalog
 from lake.enums import TRAINING
 from lake.publication import drop_abandoned
@@ -203,9 +204,16 @@ def test_without_promotion_they_wait_as_candidates(place):
 
 def test_many_photos_are_a_sample_and_always_the_same(fitted):
     rows = fitted.lake.read(catalog.EMBEDDINGS)
-    first, again = (training.Examples.of(rows, at_most=40).photo_ids for _ in range(2))
+    first, again = (Examples.of(rows, at_most=40).photo_ids for _ in range(2))
     assert first == again == sorted(first)
     assert len(first) == 40
+
+
+def test_of_a_sample_it_is_known_which_kinds_it_has_no_photo_of(fitted):
+    rows = fitted.lake.read(catalog.EMBEDDINGS)
+    few, all_ = (Examples.of(rows, at_most=most) for most in (2, 1000))
+    assert few.left_out == sorted({"apple", "fig", "kiwi", "pear"} - set(few.labels)) != []
+    assert all_.left_out == []
 
 
 @pytest.fixture
@@ -233,12 +241,12 @@ def test_too_little_to_train_on_is_said(empty):
     place.bury()
     add(place, 6, seed=1, labels=[None])
     project(place)
-    with pytest.raises(BadInput, match="0 photos with a label are too few to train on"):
+    with pytest.raises(BadInput, match=r"There is no photo with a label .* folders"):
         train(place)
     place.bury()
     add(place, 6, seed=2, labels=["kiwi"])
     with pytest.raises(
-        BadInput, match=r"6 photos with a label are too few to train on .*two labels"
+        BadInput, match=r"6 photos with a label are not enough .* only kiwi has them"
     ):
         train(place)
     assert classifiers(place) == []
