@@ -44,8 +44,8 @@ def test_240_frames_of_four_films_are_refused_with_the_cause_and_what_to_do():
     kinds = ("Apple Red 1", "Banana", "Kiwi", "Lemon")
     assert refused(examples({kind: film(60, seed=i) for i, kind in enumerate(kinds)})) == (
         "240 photos with a label are not enough to train on: a test needs two kinds with photos of two "
-        "scenes each, and no kind has them; of Apple Red 1 (60), Banana (60), Kiwi (60), Lemon (60) near duplicates "
-        "chain all photos into one scene, as the frames of a film do. To train, send photos of other fruits "
+        "scenes each, and no kind has them; of Apple Red 1 (60), Banana (60), Kiwi (60), Lemon (60) near "
+        "duplicates chain all photos into one scene, as the frames of a film do. To train, send photos of other fruits "
         "of these kinds, taken at another time or place."
     )
 
