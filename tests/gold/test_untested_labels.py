@@ -45,8 +45,8 @@ def test_240_frames_of_four_films_are_refused_with_the_cause_and_what_to_do():
     assert refused(examples({kind: film(60, seed=i) for i, kind in enumerate(kinds)})) == (
         "240 photos with a label are not enough to train on: a test needs two kinds with photos of two "
         "scenes each, and no kind has them; of Apple Red 1 (60), Banana (60), Kiwi (60), Lemon (60) near "
-        "duplicates chain all photos into one scene, as the frames of a film do. To train, send photos of other fruits "
-        "of these kinds, taken at another time or place."
+        "duplicates chain all photos into one scene, as the frames of a film do. To train, send "
+        "photos of other fruits of these kinds, taken at another time or place."
     )
 
 
@@ -95,3 +95,10 @@ def test_kinds_for_which_there_was_no_room_are_named():
     assert note == (
         "training.max_photos left no room for photos of fig, lime: raise it to have them learned."
     )
+
+
+def test_a_kind_with_scenes_that_fell_into_one_part_is_no_film():
+    [note] = untested_labels.notes(
+        examples({"kiwi": far(2, seed=1), "pear": far(8, seed=2)}), {"kiwi"}
+    )
+    assert "; of kiwi (2) the scenes hang together with those of other kinds. They were" in note
