@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql.types import DataType, FractionalType, StringType
 
 from conf.errors import Blocked, hint
-from lake import catalog
+from lake import catalog, photo_formats
 from lake.catalog import Table
 
 if TYPE_CHECKING:
@@ -40,10 +40,13 @@ TABLES = (
 """The tables that have a suite: those with a gate, and those that `check` alone judges."""
 
 EXPECTED_ROWS = "expected_rows"
-"""The one parameter that a suite may name, as {"$PARAMETER": "expected_rows"}.
+"""The parameter that a suite may name, as {"$PARAMETER": "expected_rows"}, and that its caller gives.
 
 It is the number of rows that must come from the layer before.
 """
+
+LISTS = {"photo_formats": [each.name for each in photo_formats.FORMATS]}
+"""Parameters that are known as a suite is read: lists that the code has, too, and that must not differ."""
 
 BOUNDS = ("min_value", "max_value")
 
@@ -120,6 +123,7 @@ def as_json(name: str, *, folder: Path = HERE) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise Blocked(f"The suite {path} is no valid JSON ({error}); correct it.") from None
     for place, expectation in enumerate(suite.get("expectations", ()), start=1):
+        expectation["kwargs"] = _with_lists(expectation.get("kwargs", {}))
         _check(expectation, where=f"The suite {path}, expectation {place}")
     if not suite.get("expectations"):
         raise Blocked(
@@ -129,6 +133,12 @@ def as_json(name: str, *, folder: Path = HERE) -> dict[str, Any]:
     for twice in sorted({i for i in ids if ids.count(i) > 1}):
         raise Blocked(f"The suite {path} has two expectations with the id {twice}; rename one.")
     return suite
+
+
+def _with_lists(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an expectation with the lists in the place of their parameters."""
+    given = {key: value["$PARAMETER"] for key, value in kwargs.items() if parameters({key: value})}
+    return {**kwargs, **{key: LISTS[name] for key, name in given.items() if name in LISTS}}
 
 
 def _check(expectation: dict[str, Any], *, where: str) -> None:

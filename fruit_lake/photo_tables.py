@@ -130,8 +130,8 @@ def photo_batches(
     rows: int = 64,
     weights_id: str | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Return an iterator over photos with their bytes (`content`: JPEG, PNG or WebP), in batches of at most
-    `rows` photos.
+    """Return an iterator over photos with their bytes (`content`, in the photo's `format`), in batches of
+    at most `rows` photos.
 
     Memory holds a few batches at a time, however many photos there are. `columns` and the rest are as in
     `photos`.

@@ -25,13 +25,14 @@ from lake.path_words import (
     likeness_of,
     words_of,
 )
+from lake.photo_formats import ENDINGS
 from lake.subject_names import NameRule, decoded, near_key, readable
 
 EMPTY = "--subject is empty; give it the part of the folder's name that follows subject=."
 NAME_ALONE = "Give --subject only the part of the folder's name that follows subject=."
 """What is told of a text after `--subject` that is no name."""
 
-ENDING = re.compile(r"\.(jpe?g|png|webp)\Z", re.IGNORECASE)
+ENDING = re.compile(rf"(?:{'|'.join(map(re.escape, ENDINGS))})\Z", re.IGNORECASE)
 AS_WRITTEN = {name: re.compile(rf"{name}=(.*)", re.DOTALL) for name in (SUBJECT, LABEL)}
 """How folders were read by the rule of format 4."""
 

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 
+from lake.photo_formats import MEDIA_TYPES, OTHER_TYPES
 from page.client_limits import ClientLimits
 
-PHOTO_TYPES = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
+PHOTO_TYPES = (*MEDIA_TYPES, *OTHER_TYPES)
 """The content types under which a photo may be sent. A browser sends none of them for a page of another site
 without asking this server first, which does not allow it."""
 

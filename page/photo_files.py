@@ -9,18 +9,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from lake import photo_formats
 from lake.storage.local_folder import open_file
-from silver.pixels import SIGNATURES
 
-ENDINGS = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif", ".avif", ".gif"),
-        *(".bmp", ".tif", ".tiff"),
-    )
-)
+ENDINGS = frozenset((*photo_formats.ENDINGS, *photo_formats.OTHER_ENDINGS))
 """The endings of files that are meant as photos: one of another format is refused, and not passed over."""
-
-HEADER = max(len(signature) for signature, _ in SIGNATURES)
 
 
 @dataclass
@@ -51,7 +44,7 @@ class PhotoFiles:
             before = len(found.paths)
             found._add_folder(name)
             if len(found.paths) == before:
-                found._refuse(name, "no photo (JPEG, PNG or WebP) is in this folder")
+                found._refuse(name, f"no photo ({photo_formats.listed('or')}) is in this folder")
         return found
 
     @property
@@ -119,10 +112,7 @@ def _begins_like_a_photo(path: str) -> bool:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return False
         with open_file(path) as file:
-            header = file.read(HEADER + 4)
-        for signature, kind in SIGNATURES:
-            if header.startswith(signature):
-                return kind.name != "WebP" or header[8:12] == b"WEBP"
+            return photo_formats.format_of(file.read(photo_formats.HEADER_BYTES)) is not None
     return False
 
 

@@ -11,15 +11,17 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from string import Template
 from typing import Annotated, Any, cast
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from rich.console import Console
 
 from conf.errors import BadInput, FruitLakeError
+from lake import photo_formats
 from page.access import Access
 from page.api_models import About, PhotoAnswer, Problem
 from page.client_limits import ClientLimits
@@ -32,13 +34,8 @@ from report.svg_plots import STYLE
 from silver.pixels import RefusalReason, RefusedPhoto
 
 HERE = pathlib.Path(__file__).parent
-PAGES = {
-    "/": HERE / "page.html",
-    "/style.css": STYLE,
-    "/page.css": HERE / "page.css",
-    "/page.js": HERE / "page.js",
-}
-"""The files of the page, by the path of their URL."""
+FILES = {"/style.css": STYLE, "/page.css": HERE / "page.css", "/page.js": HERE / "page.js"}
+"""The files of the page, besides the page itself, by the path of their URL."""
 
 SVG = "image/svg+xml"
 TOO_LARGE = (RefusalReason.TOO_LARGE, RefusalReason.PIXEL_BOMB)
@@ -117,7 +114,7 @@ def app(
         lifespan=lifespan,
     )
     known = hosts or HostNames.of("localhost")
-    application.add_middleware(Access, hosts=known, token=token, open_paths=PAGES)
+    application.add_middleware(Access, hosts=known, token=token, open_paths=("/", *FILES))
 
     @application.middleware("http")
     async def with_headers(request: Request, call_next: Any) -> Response:
@@ -148,7 +145,15 @@ def _errors(application: FastAPI) -> None:
 
 
 def _pages(application: FastAPI) -> None:
-    for path, file in PAGES.items():
+    page = Template((HERE / "page.html").read_text()).substitute(
+        types=",".join(photo_formats.MEDIA_TYPES), formats=photo_formats.listed("or")
+    )
+
+    @application.get("/", include_in_schema=False)
+    def whole_page() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    for path, file in FILES.items():
         application.add_api_route(path, _sender(file), include_in_schema=False)
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from io import BytesIO
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin  # noqa: F401 - Pillow loads it late, for EXIF
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+
+from lake import photo_formats
+from lake.photo_formats import JPEG, PhotoFormat
 
 # On 1,142 shop photos of 28 kinds, the nearest centroid of MobileNetV2's embeddings was right equally
 # often with all filters (0.82 to 0.83). Hamming takes as long as bilinear and half as long as bicubic,
@@ -44,7 +45,6 @@ UPRIGHT = {
 }
 
 JPEG_END = b"\xff\xd9"
-PNG_END = b"IEND\xae\x42\x60\x82"
 
 STRIP_ROWS = 64
 """The rows of 16-bit grey that are converted at once."""
@@ -95,24 +95,16 @@ class Limits:
     decoder_memory: int
 
 
-class _Format(NamedTuple):
-    """A format that is read. `lacks_end` returns whether a file stops before its end."""
-
-    name: str
-    reader: Callable[[BytesIO], ImageFile]
-    lacks_end: Callable[[bytes], bool]
+def _class(reader: str) -> Callable[[BytesIO], ImageFile]:
+    """Return the class of Pillow that an entry of the table names."""
+    module, _, name = reader.partition(":")
+    found: Callable[[BytesIO], ImageFile] = getattr(import_module(module), name)
+    return found
 
 
 # Pillow's classes are named here because Image.open would check the number of pixels against a limit that
 # is global to the process. The limit that counts is that of the settings.
-JPEG = _Format("JPEG", JpegImageFile, lambda content: not content.endswith(JPEG_END))
-PNG = _Format("PNG", PngImageFile, lambda content: content.rfind(PNG_END) < 0)
-WEBP = _Format(
-    "WebP",
-    WebPImageFile,
-    lambda content: int.from_bytes(content[4:8], "little") > len(content) - 8,
-)
-SIGNATURES = ((b"\xff\xd8\xff", JPEG), (b"\x89PNG\r\n\x1a\n", PNG), (b"RIFF", WEBP))
+READERS = {each.name: _class(each.reader) for each in photo_formats.FORMATS}
 
 
 def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
@@ -135,28 +127,26 @@ def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise RefusedPhoto(RefusalReason.PIXEL_BOMB, "more pixels than Pillow decodes") from None
     except Exception as error:  # a decoder may fail in any way on foreign bytes
-        is_cut = photo_format.lacks_end(content)
+        is_cut = photo_format.is_cut(content)
         reason = RefusalReason.TRUNCATED if is_cut else RefusalReason.UNDECODABLE
-        raise RefusedPhoto(reason, f"the {photo_format.name} decoder gave up") from error
+        raise RefusedPhoto(reason, f"the {photo_format.title} decoder gave up") from error
     if np.ptp(np.asarray(image.convert("L"))) <= limits.blank_range:
         raise RefusedPhoto(RefusalReason.BLANK, f"at most {limits.blank_range} levels of luminance")
     return np.asarray(image)
 
 
-def _format(content: bytes) -> _Format:
+def _format(content: bytes) -> PhotoFormat:
     """Return the format that the first bytes show. Raises RefusedPhoto where it isn't one that is read."""
-    for signature, photo_format in SIGNATURES:
-        if content[: len(signature)] == signature[: len(content)]:
-            if len(content) < 12:
-                raise RefusedPhoto(RefusalReason.TRUNCATED, "shorter than any header")
-            if photo_format is not WEBP or content[8:12] == b"WEBP":
-                return photo_format
-    raise RefusedPhoto(RefusalReason.UNSUPPORTED, "neither JPEG, PNG nor WebP")
+    if photo_formats.ends_in_header(content):
+        raise RefusedPhoto(RefusalReason.TRUNCATED, "shorter than any header")
+    if photo_format := photo_formats.format_of(content):
+        return photo_format
+    raise RefusedPhoto(RefusalReason.UNSUPPORTED, f"neither {photo_formats.listed('nor')}")
 
 
-def _square(content: bytes, photo_format: _Format, *, size: int, limits: Limits) -> Image.Image:
+def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Limits) -> Image.Image:
     """Return the photo as an upright RGB image of size x size pixels. Raises RefusedPhoto."""
-    image = photo_format.reader(BytesIO(content))
+    image = READERS[photo_format.name](BytesIO(content))
     if image.width * image.height > limits.max_pixels:
         raise RefusedPhoto(
             RefusalReason.PIXEL_BOMB, f"declares more than {limits.max_pixels} pixels"
@@ -164,8 +154,8 @@ def _square(content: bytes, photo_format: _Format, *, size: int, limits: Limits)
     if min(image.size) < limits.min_side:
         raise RefusedPhoto(RefusalReason.TOO_SMALL, f"a side of less than {limits.min_side} pixels")
     # A PNG without its last chunk, or a WebP without its last bytes, may still decode without an error.
-    if photo_format is not JPEG and photo_format.lacks_end(content):
-        raise RefusedPhoto(RefusalReason.TRUNCATED, f"the {photo_format.name} lacks its end")
+    if photo_format is not JPEG and photo_format.is_cut(content):
+        raise RefusedPhoto(RefusalReason.TRUNCATED, f"the {photo_format.title} lacks its end")
     box = _load(image, size)
     if photo_format is JPEG and _is_padded(image, content, size):
         raise RefusedPhoto(RefusalReason.TRUNCATED, "the JPEG ends within its image data")

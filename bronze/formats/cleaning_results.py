@@ -57,7 +57,7 @@ def counted(parts: Iterable[Part], name: str) -> Iterator[Part]:
 class CleanPhoto:
     """A photo without private metadata.
 
-    `format` is JPEG, PNG or WEBP. `width` and `height` are in pixels, before the orientation is
+    `format` is a name of `photo_formats`. `width` and `height` are in pixels, before the orientation is
     applied. `taken_on` is the capture date, or None where the file has no sensible one.
     """
 

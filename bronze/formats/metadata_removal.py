@@ -11,8 +11,17 @@ be followed is refused: bytes that are not understood are never stored.
 
 from __future__ import annotations
 
-from bronze.formats import jpeg, png, png_chunks, webp
+from collections.abc import Callable
+from importlib import import_module
+
 from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, RejectionReason
+from lake import photo_formats
+
+CLEANERS: dict[str, Callable[[bytes], CleanPhoto]] = {
+    each.name: import_module(f"bronze.formats.{each.name.lower()}").cleaned
+    for each in photo_formats.FORMATS
+}
+"""The functions that clean the photos of each format, by its name."""
 
 # (offset, signature, name) of file formats that people upload instead of photos.
 OTHER_FORMATS = (
@@ -39,17 +48,13 @@ def clean(original: bytes) -> CleanPhoto:
     of a PNG are unpacked, in bounded pieces, because nothing else tells where they end.
 
     Raises NotAPhoto with the reason EMPTY where there are no bytes, NOT_A_PHOTO for a format that
-    isn't JPEG, PNG or WebP, and MALFORMED where the structure can't be followed up to the image
+    isn't one of `photo_formats`, and MALFORMED where the structure can't be followed up to the image
     data, or contradicts itself after it.
     """
     if not original:
         raise NotAPhoto(RejectionReason.EMPTY, "the file holds no bytes")
-    if original.startswith(jpeg.SIGNATURE):
-        return jpeg.cleaned(original)
-    if original.startswith(png_chunks.SIGNATURE):
-        return png.cleaned(original)
-    if original.startswith(b"RIFF") and original[8:12] == b"WEBP":
-        return webp.cleaned(original)
+    if photo_format := photo_formats.format_of(original):
+        return CLEANERS[photo_format.name](original)
     raise NotAPhoto(RejectionReason.NOT_A_PHOTO, _other_format(original))
 
 
@@ -62,4 +67,4 @@ def _other_format(original: bytes) -> str:
         return "BMP"
     if b"<svg" in original[:1024].lower():
         return "SVG"
-    return "no JPEG, PNG or WebP signature"
+    return f"no {photo_formats.listed('or')} signature"

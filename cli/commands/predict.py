@@ -17,7 +17,7 @@ from cli.output.sentences import say
 from conf.errors import BadInput
 from conf.settings import Settings
 from gold.model_versions import ClassifierVersion
-from lake import lake_format
+from lake import lake_format, photo_formats
 from page.photo_files import PhotoFiles
 from page.predictions import Prediction, Predictor
 
@@ -81,7 +81,11 @@ def _nothing(photos: PhotoFiles) -> str:
     """The sentence for folders without any photo."""
     names = ", ".join(map(one_line, photos.unusable))
     [*_, why] = photos.unusable.values()
-    what = why if len(photos.unusable) == 1 else "no photo (JPEG, PNG or WebP) is in these folders"
+    what = (
+        why
+        if len(photos.unusable) == 1
+        else f"no photo ({photo_formats.listed('or')}) is in these folders"
+    )
     passed = f" ({photos.sentence().rstrip('.').lower()})" if photos.passed_over else ""
     return f"{names}: {what}{passed}; name photos, or a folder with photos in it."
 

@@ -1,0 +1,96 @@
+"""The photo formats that the project takes: one table, which every layer and the page read.
+
+A format is a file of its name in `bronze/formats`, which cuts its metadata, and one entry here. The rule
+`format-known` of the suite bronze_photos takes its names from here, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+HEADER_BYTES = 12
+"""The first bytes of a file that tell its format."""
+
+OTHER_TYPES = ("application/octet-stream",)
+"""The media types, besides those of the formats, under which a photo may be sent."""
+
+OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
+"""The endings of photos in formats that are not taken. Such a file is refused, and not passed over."""
+
+
+class PhotoFormat(NamedTuple):
+    """A photo format.
+
+    `name` is the value of the column `format`, and in lower case the module in `bronze/formats` with the
+    function `cleaned`. `title` is how texts call it. `signature` has pairs of an offset and the bytes of
+    which one stands there. `reader` is Pillow's class that decodes it, as `module:class`. `is_cut` returns
+    whether a file stops before its end.
+    """
+
+    name: str
+    title: str
+    signature: tuple[tuple[int, tuple[bytes, ...]], ...]
+    media_types: tuple[str, ...]
+    endings: tuple[str, ...]
+    reader: str
+    is_cut: Callable[[bytes], bool]
+
+
+JPEG = PhotoFormat(
+    "JPEG",
+    "JPEG",
+    signature=((0, (b"\xff\xd8\xff",)),),
+    media_types=("image/jpeg",),
+    endings=(".jpg", ".jpeg", ".jpe", ".jfif"),
+    reader="PIL.JpegImagePlugin:JpegImageFile",
+    is_cut=lambda content: not content.endswith(b"\xff\xd9"),
+)
+PNG = PhotoFormat(
+    "PNG",
+    "PNG",
+    signature=((0, (b"\x89PNG\r\n\x1a\n",)),),
+    media_types=("image/png",),
+    endings=(".png",),
+    reader="PIL.PngImagePlugin:PngImageFile",
+    is_cut=lambda content: content.rfind(b"IEND\xae\x42\x60\x82") < 0,
+)
+WEBP = PhotoFormat(
+    "WEBP",
+    "WebP",
+    signature=((0, (b"RIFF",)), (8, (b"WEBP",))),
+    media_types=("image/webp",),
+    endings=(".webp",),
+    reader="PIL.WebPImagePlugin:WebPImageFile",
+    is_cut=lambda content: int.from_bytes(content[4:8], "little") > len(content) - 8,
+)
+
+FORMATS = (JPEG, PNG, WEBP)
+
+MEDIA_TYPES = tuple(kind for each in FORMATS for kind in each.media_types)
+ENDINGS = tuple(ending for each in FORMATS for ending in each.endings)
+
+
+def format_of(content: bytes) -> PhotoFormat | None:
+    """Return the format that the first bytes of a file show, or None where it is none of the table."""
+    for each in FORMATS:
+        if all(content.startswith(parts, at) for at, parts in each.signature):
+            return each
+    return None
+
+
+def ends_in_header(content: bytes) -> bool:
+    """Return whether the bytes are the beginning of a photo that is cut off before its format is certain."""
+    return len(content) < HEADER_BYTES and any(
+        all(
+            any(part.startswith(content[at : at + len(part)]) for part in parts)
+            for at, parts in each.signature
+        )
+        for each in FORMATS
+    )
+
+
+def listed(word: str) -> str:
+    """Return the formats' titles in words, such as `JPEG, PNG or WebP` where the word is `or`."""
+    *first, last = (each.title for each in FORMATS)
+    return f"{', '.join(first)} {word} {last}"
