@@ -158,7 +158,7 @@ def _chunk_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
             + ((row["source_from"] is None) is not (row["source_to"] is None))
             for row in rows
         ],
-        "is_misplaced": [int(_is_misplaced(row["layer"], row["state"])) for row in rows],
+        "is_misplaced": [int(_is_misplaced(row)) for row in rows],
     }
     columns = {name: pa.array(numbers, pa.int64()) for name, numbers in values.items()}
     step = _key(batch, "chunk", "entry")
@@ -173,9 +173,9 @@ def _is_unversioned(row: Mapping[str, Any]) -> bool:
     return TABLE_OF[layer] not in dict(row["versions"] or ())
 
 
-def _is_misplaced(layer: str | None, state: str | None) -> bool:
-    is_known = layer in STATES_OF and state in set(ChunkState)
-    return is_known and layer is not None and state not in STATES_OF[layer]
+def _is_misplaced(row: Mapping[str, Any]) -> bool:
+    layer, state = row["layer"], row["state"]
+    return layer in STATES_OF and state in set(ChunkState) and state not in STATES_OF[layer]
 
 
 def _quality_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:

@@ -23,21 +23,8 @@ SEVERITIES = ("critical", "warning", "info")
 GATED = (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES, catalog.MODELS)
 """The tables whose rows pass through a gate."""
 
-TABLES = (
-    *GATED,
-    catalog.OBJECTS,
-    catalog.REJECTED,
-    catalog.QUARANTINE,
-    catalog.MOMENTS,
-    catalog.HELD_OUT,
-    catalog.RUNS,
-    catalog.CHUNKS,
-    catalog.DRIFT,
-    catalog.QUALITY,
-    catalog.TOMBSTONES,
-    catalog.ERASURES,
-)
-"""The tables that have a suite: those with a gate, and those that `check` alone judges."""
+TABLES = (*GATED, *(table for table in catalog.TABLES if table not in GATED))
+"""All tables, as each has a suite: those with a gate first, then those that `check` alone judges."""
 
 EXPECTED_ROWS = "expected_rows"
 """The parameter that a suite may name, as {"$PARAMETER": "expected_rows"}, and that its caller gives.

@@ -82,8 +82,8 @@ class View:
 
     def _are_read_here(self, most: int) -> bool:
         """Return whether this process reads the rows itself: few ones, and up to `most` of a journal."""
-        held = self.rows.scan.most() if self.is_journal and self.rows.scan else None
-        return self.rows.are_few or (held is not None and held <= most)
+        held = self.rows.most
+        return self.rows.are_few or (self.is_journal and held is not None and held <= most)
 
     def _read_here(self) -> pa.Table:
         """Return the rows, made narrow a batch at a time."""

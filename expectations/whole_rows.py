@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -134,8 +134,14 @@ class OtherChunks:
 
 def with_before(known: Set[str], batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return a batch with `chunks_before`: 1 for the photos that are `known`, else 0."""
-    is_known = pc.is_in(batch.column("photo_id"), value_set=pa.array(sorted(known), pa.string()))
-    return batch.append_column("chunks_before", is_known.cast(pa.int64()))
+    return _with_known(batch, "chunks_before", "photo_id", known)
+
+
+def _with_known(batch: pa.RecordBatch, name: str, key: str, known: Set[Any]) -> pa.RecordBatch:
+    """Return a batch with a column of a name: 1 where the column `key` has a `known` value, else 0."""
+    values = batch.column(key)
+    is_known = pc.is_in(values, value_set=pa.array(sorted(known), values.type))
+    return batch.append_column(name, is_known.cast(pa.int64()))
 
 
 @dataclass(frozen=True)
@@ -151,10 +157,10 @@ class ChunkHistories:
         known = rows.select(["chunk", "layer", "entry", "state"]).drop_null()
         layers: dict[int, set[str]] = {}
         first: dict[int, tuple[int, str]] = {}
-        for chunk, layer, *step in zip(*(c.to_pylist() for c in known.columns), strict=True):
-            entry, state = step
+        for chunk, layer, entry, state in zip(*(c.to_pylist() for c in known.columns), strict=True):
             layers.setdefault(chunk, set()).add(layer)
-            first[chunk] = min(first.get(chunk, (entry, state)), (entry, state))
+            step = (entry, state)
+            first[chunk] = min(first.get(chunk, step), step)
         of_layers = {chunk for chunk, names in layers.items() if len(names) > 1}
         unplanned = {chunk for chunk, (_, state) in first.items() if state != ChunkState.PLANNED}
         return partial(_with_histories, of_layers, unplanned)
@@ -181,10 +187,8 @@ class ChunkHistories:
 def _with_histories(
     of_layers: Set[int], unplanned: Set[int], batch: pa.RecordBatch
 ) -> pa.RecordBatch:
-    for name, known in (("is_of_layers", of_layers), ("is_unplanned", unplanned)):
-        found = pc.is_in(batch.column("chunk"), value_set=pa.array(sorted(known), pa.int64()))
-        batch = batch.append_column(name, found.cast(pa.int64()))
-    return batch
+    batch = _with_known(batch, "is_of_layers", "chunk", of_layers)
+    return _with_known(batch, "is_unplanned", "chunk", unplanned)
 
 
 @dataclass(frozen=True)

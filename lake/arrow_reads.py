@@ -71,7 +71,7 @@ def _after(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBa
     """Yield the batches without so many rows at their beginning."""
     for batch in batches:
         if rows < batch.num_rows or not rows:
-            yield batch.slice(rows) if rows else batch
+            yield batch.slice(rows)
         rows = max(0, rows - batch.num_rows)
 
 

@@ -211,8 +211,8 @@ class IsolatedProcess:
                 self._child.process.wait(1)  # it closed its end of the socket, and is about to end
             return Failure(FailureKind.CRASHED, _death(self.close()))
         if sign == NO_MEMORY:
-            most = f"{self.limits.memory:,} bytes"
-            return Failure(FailureKind.MEMORY, f"needs more than {most} of memory")
+            most = f"needs more than {self.limits.memory:,} bytes of memory"
+            return Failure(FailureKind.MEMORY, most)
         if sign == RAISED:
             return Failure(FailureKind.CRASHED, text)
         if sign == LATE:

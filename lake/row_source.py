@@ -85,10 +85,14 @@ class RowSource:
     # What is asked of them
 
     @cached_property
+    def most(self) -> int | None:
+        """The number of rows that Arrow has to read for them at most; None where it isn't known."""
+        return None if self.scan is None else self.scan.most()
+
+    @property
     def are_few(self) -> bool:
         """Whether this process reads them itself, without Spark, whatever is asked of them."""
-        most = None if self.scan is None else self.scan.most()
-        return most is not None and most <= FEW
+        return self.most is not None and self.most <= FEW
 
     @property
     def schema(self) -> pa.Schema:

@@ -86,8 +86,7 @@ def _contents(lake: WritableLake, photo_ids: Sequence[str]) -> Mapping[str, byte
     """The bytes of a few photos by their photo_id; nothing where there are many photos to read or to search
     through."""
     photos = lake.source(catalog.PHOTOS)
-    assert photos.scan is not None
-    rows = photos.scan.most()
+    rows = photos.most
     if not 0 < len(photo_ids) <= FEW_PHOTOS or rows is None or rows > MOST_ROWS:
         return {}
     is_one = pc.field("photo_id").isin(list(photo_ids))

@@ -10,7 +10,7 @@ from cli.output.sentences import say
 from lake.catalog import LAYER_OF, MODELS
 from lake.run_journal import RuleWarning
 
-ROWS = {**{table.name: "photos" for table in LAYER_OF}, MODELS.name: "model versions"}
+ROWS = {table.name: "photos" for table in LAYER_OF} | {MODELS.name: "model versions"}
 """What the rows of a table that has a gate are called."""
 
 

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from pathlib import Path
 
-import pyarrow.dataset
 import pytest
 
 from conf.errors import Blocked
@@ -11,7 +10,6 @@ from expectations import check_tables, checked_views, suites
 from expectations.suite_views import Views
 from expectations.validation import ROWS_ON_DRIVER, judge
 from lake import catalog
-from lake.arrow_scan import Scan
 from lake.chunks import STATES_OF, ChunkState
 from lake.enums import ErasureMode, ErasureState, GateAction, Outcome, RunStatus
 from lake.readable_lake import Lake
@@ -35,9 +33,7 @@ def no_spark():
 
 def view(table, rows):
     """The view of rows, which Spark is not asked for."""
-    held = arrow_rows(table, rows)
-    scan = Scan(lambda: pyarrow.dataset.dataset(held), most=lambda: held.num_rows)
-    return checked_views.OF[table](RowSource(no_spark, scan))
+    return checked_views.OF[table](RowSource.of(arrow_rows(table, rows), no_spark))
 
 
 def failing(table, rows):
