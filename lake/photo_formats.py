@@ -12,8 +12,9 @@ from typing import NamedTuple
 HEADER_BYTES = 12
 """The first bytes of a file that tell its format."""
 
-OTHER_TYPES = ("application/octet-stream",)
-"""The media types, besides those of the formats, under which a photo may be sent."""
+OTHER_TYPES = ("image/*", "application/octet-stream", "binary/octet-stream")
+"""The media types, besides those of the formats, under which a photo may be sent: programs have many names
+for one format, such as image/jpg and image/pjpeg for JPEG."""
 
 OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 """The endings of photos in formats that are not taken. Such a file is refused, and not passed over."""

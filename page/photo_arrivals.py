@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 
 from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
@@ -13,8 +14,9 @@ from lake.photo_formats import MEDIA_TYPES, OTHER_TYPES
 from page.client_limits import ClientLimits
 
 PHOTO_TYPES = (*MEDIA_TYPES, *OTHER_TYPES)
-"""The content types under which a photo may be sent. A browser sends none of them for a page of another site
-without asking this server first, which does not allow it."""
+"""The content types under which a photo may be sent, as patterns. Its bytes alone say which format it has. A
+browser sends none of them for a page of another site without asking this server first, which does not allow
+it."""
 
 
 class PhotoArrival:
@@ -89,9 +91,11 @@ class PhotoArrivals:
 
     def _check_head(self, request: Request) -> None:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in PHOTO_TYPES:
+        if not any(fnmatchcase(kind, photo_type) for photo_type in PHOTO_TYPES):
             raise HTTPException(
-                415, f"Send the bytes of a photo, as one of {', '.join(PHOTO_TYPES)}."
+                415,
+                "Send the bytes of a photo alone, with the Content-Type of a picture, such as image/jpeg, "
+                "or application/octet-stream.",
             )
         length = request.headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._max_bytes:

@@ -114,7 +114,35 @@ def test_a_photo_that_can_not_be_used_is_one_sentence(told, content, status, sai
         assert ask(client, canary.jpeg(3)).status_code == 200
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", ""])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "image/jpg",
+        "image/pjpeg",
+        "IMAGE/JPEG",
+        "image/png",
+        "image/x-citrix-jpeg; charset=binary",
+        " Application/Octet-Stream ;name=a.jpg",
+        "binary/octet-stream",
+    ],
+)
+def test_a_photo_may_be_sent_under_any_name_of_a_picture(client, kind):
+    """The photo is a JPEG, whatever the name says."""
+    answer = client.post("/api/photos", content=canary.jpeg(1), headers={"Content-Type": kind})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "text/plain; image/jpeg",
+        "multipart/form-data; boundary=x",
+        "application/x-www-form-urlencoded",
+        "ximage/jpeg",
+        "",
+    ],
+)
 def test_what_is_not_sent_as_a_photo_is_not_looked_at(client, kind):
     answer = client.post("/api/photos", content=canary.jpeg(1), headers={"Content-Type": kind})
     assert answer.status_code == 415
