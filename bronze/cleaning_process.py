@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, RejectionReason
+from bronze.formats.exif import EARLIEST_YEAR
 from bronze.formats.metadata_removal import clean
 from lake import isolated_process
 from lake.enums import BRONZE
@@ -20,6 +21,8 @@ REASONS = {
     FailureKind.TIMEOUT: RejectionReason.PARSER_TIMEOUT,
     FailureKind.MEMORY: RejectionReason.TOO_LARGE,
 }
+
+DAY = timedelta(days=1)
 
 INTS = range(1 << 31)
 """The widths and heights that bronze/photos can hold. Another one would fail the task, and not the photo."""
@@ -35,8 +38,8 @@ def cleaning(content: bytes) -> tuple[str, bytes]:
         photo = clean(content)
     except NotAPhoto as refused:
         return f"{refused.reason}\n{refused.detail}", b""
-    taken_on = photo.taken_on.isoformat() if photo.taken_on else ""
-    return f"\n{photo.format}\n{photo.width}\n{photo.height}\n{taken_on}", photo.content
+    days = " ".join(day.isoformat() for day in photo.days)
+    return f"\n{photo.format}\n{photo.width}\n{photo.height}\n{days}", photo.content
 
 
 def cleaned(contents: Iterable[bytes], limits: ProcessLimits) -> Generator[CleanPhoto | NotAPhoto]:
@@ -89,9 +92,20 @@ def _judged(row: dict[str, Any], photo: CleanPhoto | NotAPhoto) -> dict[str, Any
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,
-        "taken_on": photo.taken_on,
+        "taken_on": taken_on(photo.days, uploaded_at=row["uploaded_at"]),
         "content": photo.content,
     }
+
+
+def taken_on(days: Iterable[date], *, uploaded_at: datetime) -> date | None:
+    """Return the first of the days that is none of the future; None where there is none.
+
+    Nobody uploads a photo before it is taken, but a phone's date may be a day ahead of UTC. A modification
+    time from before there were such photos says nothing: some archives leave out the times of their files.
+    """
+    has_time = uploaded_at.year >= EARLIEST_YEAR
+    arrived = (uploaded_at if has_time else datetime.now(UTC)).date()
+    return next((day for day in days if day - DAY <= arrived), None)
 
 
 def _photo(done: WorkDone) -> CleanPhoto | NotAPhoto:
@@ -99,9 +113,10 @@ def _photo(done: WorkDone) -> CleanPhoto | NotAPhoto:
     reason, *facts = done.text.split("\n")
     if reason:
         return NotAPhoto(RejectionReason(reason), "\n".join(facts))
-    photo_format, *sides, taken_on = facts
+    photo_format, *sides, days = facts
     width, height = map(int, sides)
     if not (width in INTS and height in INTS):
         raise ValueError("no table holds such a number")
-    day = date.fromisoformat(taken_on) if taken_on else None
-    return CleanPhoto(done.made, photo_format, width, height, day)
+    return CleanPhoto(
+        done.made, photo_format, width, height, tuple(map(date.fromisoformat, days.split()))
+    )

@@ -58,11 +58,12 @@ class CleanPhoto:
     """A photo without private metadata.
 
     `format` is a name of `photo_formats`. `width` and `height` are in pixels, before the orientation is
-    applied. `taken_on` is the capture date, or None where the file has no sensible one.
+    applied. `days` are those that the file has as capture dates, the one to prefer first; some may lie in
+    the future.
     """
 
     content: bytes
     format: str
     width: int
     height: int
-    taken_on: date | None
+    days: tuple[date, ...]

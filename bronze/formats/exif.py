@@ -22,8 +22,8 @@ DATE_TIME_DIGITIZED = 0x9004
 
 UPRIGHT = 1
 TURNED = {orientation: orientation for orientation in range(2, 9)}
-# Earlier dates are older than digital cameras: a camera writes them if its clock was never set.
 EARLIEST_YEAR = 1990
+"""Earlier dates are older than digital cameras: a camera writes them if its clock was never set."""
 
 EXIF_BYTES = 1 << 16
 """The first bytes of an EXIF block that are read. One segment of a JPEG holds no more. What a parser makes of
@@ -34,13 +34,14 @@ _DAY = re.compile(r"\s*([0-9]{4})[:/.-]([0-9]{1,2})[:/.-]([0-9]{1,2})(?![0-9])")
 
 
 class CaptureFacts(NamedTuple):
-    """The orientation as EXIF counts it, from 1 (upright) to 8, and the capture date.
+    """The orientation as EXIF counts it, from 1 (upright) to 8, and the days that may be the capture date.
 
-    `taken_on` is None where no date is given or the date makes no sense.
+    `days` are those from EARLIEST_YEAR on, the one to prefer first. Some may lie in the future: nothing in
+    the file tells when it arrived.
     """
 
     orientation: int
-    taken_on: date | None
+    days: tuple[date, ...]
 
 
 def capture_facts(exif: bytes, xmp: bytes) -> CaptureFacts:
@@ -55,7 +56,7 @@ def capture_facts(exif: bytes, xmp: bytes) -> CaptureFacts:
         orientation = _exif_orientation(tags)
         if orientation is None:
             orientation = _xmp_orientation(xmp)
-        return CaptureFacts(orientation, _taken_on(tags))
+        return CaptureFacts(orientation, _days(tags))
 
 
 def orientation_alone(orientation: int) -> bytes:
@@ -86,14 +87,14 @@ def _xmp_orientation(xmp: bytes) -> int:
     return TURNED.get(int(match[1]), UPRIGHT) if match else UPRIGHT
 
 
-def _taken_on(tags: Image.Exif) -> date | None:
+def _days(tags: Image.Exif) -> tuple[date, ...]:
     values: list[object] = []
     with suppress(Exception):
         details = tags.get_ifd(DETAILS)
         values += [details.get(DATE_TIME_ORIGINAL), details.get(DATE_TIME_DIGITIZED)]
     with suppress(Exception):
         values.append(tags.get(DATE_TIME))
-    return next((day for value in values if (day := _day(value))), None)
+    return tuple(dict.fromkeys(day for value in values if (day := _day(value))))
 
 
 def _day(value: object) -> date | None:

@@ -104,13 +104,13 @@ def cleaned(original: bytes) -> CleanPhoto:
         _collect(segment, seen)
     if not (seen.frame and seen.frame.width and seen.height):
         raise malformed("the frame has no width or no height")
-    orientation, taken_on = capture_facts(b"".join(seen.exif), seen.xmp)
+    orientation, days = capture_facts(b"".join(seen.exif), seen.xmp)
     stored = _stored(seen.kept, seen.frame, _profile(seen.profile))
     if orientation != UPRIGHT:
         # A JFIF header must be the first segment, so the EXIF block goes behind it.
         position = 2 if stored[1].startswith(b"\xff\xe0") else 1
         stored.insert(position, _encoded(APP1, EXIF + orientation_alone(orientation)))
-    return CleanPhoto(b"".join(stored), "JPEG", seen.frame.width, seen.height, taken_on)
+    return CleanPhoto(b"".join(stored), "JPEG", seen.frame.width, seen.height, days)
 
 
 def _segments(original: bytes) -> Iterator[Segment]:

@@ -75,14 +75,14 @@ def cleaned(original: bytes) -> CleanPhoto:
     seen = _PngFacts(layout.colour, [header])
     for chunk in found:
         _collect(chunk, seen)
-    orientation, taken_on = capture_facts(seen.exif or _raw_exif(seen.texts), _xmp(seen.texts))
+    orientation, days = capture_facts(seen.exif or _raw_exif(seen.texts), _xmp(seen.texts))
     kept = without_lost_frames(seen.kept)
     palette = _palette(kept, layout)
     kept = _coloured(cut_images(kept, layout, palette), palette)
     if orientation != UPRIGHT:
         kept.insert(1, encoded(b"eXIf", orientation_alone(orientation)))
     content = b"".join([SIGNATURE, *(chunk.whole for chunk in kept)])
-    return CleanPhoto(content, "PNG", width, height, taken_on)
+    return CleanPhoto(content, "PNG", width, height, days)
 
 
 def _collect(chunk: PngChunk, seen: _PngFacts) -> None:

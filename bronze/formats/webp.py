@@ -56,7 +56,7 @@ def cleaned(original: bytes) -> CleanPhoto:
         return _extended(first, list(chunks), missing)
     if first is not None and first.kind in IMAGE:
         width, height = _frame_size(first)
-        return _photo([_encoded(first)], missing, width, height, None)
+        return _photo([_encoded(first)], missing, width, height, ())
     raise malformed("the first chunk is no VP8, VP8L or VP8X")
 
 
@@ -70,7 +70,7 @@ def _extended(header: RiffChunk, chunks: list[RiffChunk], missing: int) -> Clean
     flags = header.body[0]
     # A decoder reads the first chunk of each kind, and only if its flag is set.
     metadata = {chunk.kind: chunk.body for chunk in reversed(chunks) if chunk.whole}
-    orientation, taken_on = capture_facts(
+    orientation, days = capture_facts(
         metadata.get(b"EXIF", b"") if flags & EXIF_FLAG else b"",
         metadata.get(b"XMP ", b"") if flags & XMP_FLAG else b"",
     )
@@ -90,7 +90,7 @@ def _extended(header: RiffChunk, chunks: list[RiffChunk], missing: int) -> Clean
         kept.append(_chunk(b"EXIF", orientation_alone(orientation)))
         flags |= EXIF_FLAG
     kept.insert(0, _chunk(b"VP8X", bytes([flags, 0, 0, 0]) + size))
-    return _photo(list(map(_encoded, kept)), missing, width, height, taken_on)
+    return _photo(list(map(_encoded, kept)), missing, width, height, days)
 
 
 def _check(chunks: list[RiffChunk]) -> None:
@@ -199,7 +199,7 @@ def _frame_size(chunk: RiffChunk) -> tuple[int, int]:
 
 
 def _photo(
-    kept: list[bytes], missing: int, width: int, height: int, taken_on: date | None
+    kept: list[bytes], missing: int, width: int, height: int, days: tuple[date, ...]
 ) -> CleanPhoto:
     """Return the photo of the chunks behind a RIFF header.
 
@@ -207,7 +207,7 @@ def _photo(
     """
     chunks = b"".join(kept)
     header = struct.pack("<4sI4s", b"RIFF", 4 + len(chunks) + missing, b"WEBP")
-    return CleanPhoto(header + chunks, "WEBP", width, height, taken_on)
+    return CleanPhoto(header + chunks, "WEBP", width, height, days)
 
 
 def _chunk(kind: bytes, body: bytes) -> RiffChunk:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tracemalloc
 from dataclasses import astuple, replace
+from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from itertools import islice
 
 import pytest
+from PIL import Image
 
 from benchmarks.hostile_files import hostile, worst_files, written_formats
 from bronze import cleaning_process
-from bronze.cleaning_process import cleaned
+from bronze.cleaning_process import cleaned, cleaned_rows, taken_on
 from bronze.formats.cleaning_results import NotAPhoto
 from bronze.formats.metadata_removal import clean
 from lake import isolated_process
@@ -122,3 +125,42 @@ def test_bronze_keeps_one_child(monkeypatch):
         list(cleaned([b"x"], LIMITS))
     assert len(started) == 1
     started[0].close()
+
+
+ARRIVAL = datetime(2026, 3, 4, 23, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("days", "arrival", "expected"),
+    [
+        ([], ARRIVAL, None),
+        (["2024-05-01"], ARRIVAL, "2024-05-01"),
+        (["2026-03-05"], ARRIVAL, "2026-03-05"),
+        (["2026-03-06"], ARRIVAL, None),
+        (["2563-05-01"], ARRIVAL, None),
+        (["9999-12-31"], ARRIVAL.replace(year=9999, month=12, day=31), "9999-12-31"),
+        (["2563-05-01", "2024-05-01"], ARRIVAL, "2024-05-01"),
+        (["2024-05-01", "2023-01-01"], ARRIVAL, "2024-05-01"),
+        # An archive has left out the times of its files.
+        (["2024-05-01"], datetime(1980, 1, 1, tzinfo=UTC), "2024-05-01"),
+        (["2563-05-01"], datetime(1980, 1, 1, tzinfo=UTC), None),
+        (["2024-05-01"], datetime(1990, 1, 1, tzinfo=UTC), None),
+    ],
+)
+def test_a_day_of_the_future_is_no_capture_date(days, arrival, expected):
+    found = taken_on(map(date.fromisoformat, days), uploaded_at=arrival)
+    assert found == (date.fromisoformat(expected) if expected else None)
+
+
+def test_a_row_has_a_capture_date_that_was_possible_when_its_object_arrived():
+    """All days that a file has go from the child to the row, which knows the time of the arrival."""
+    tags = Image.Exif()
+    tags[0x0132] = "2024:05:01 10:11:12"
+    tags.get_ifd(0x8769).update({0x9003: "2563:05:01 10:11:12", 0x9004: "2026:03:06 00:00:00"})
+    stream = BytesIO()
+    Image.new("RGB", (40, 40)).save(stream, "JPEG", exif=tags)
+    content = stream.getvalue()
+    arrivals = ARRIVAL, ARRIVAL + timedelta(days=1)
+    rows = [{"content": content, "uploaded_at": arrival} for arrival in arrivals]
+    found = [row["taken_on"] for row in cleaned_rows(rows, LIMITS)]
+    assert found == [date(2024, 5, 1), date(2026, 3, 6)]
