@@ -28,8 +28,8 @@ class PhotoArrival:
         self._alarm, self._limits = alarm, limits
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        self._in_window = 0
-        self._begin_window()
+        self._last = self._began + limits.photo_seconds
+        self._wait()
 
     @property
     def seconds(self) -> float:
@@ -41,21 +41,29 @@ class PhotoArrival:
         """The bytes that have arrived a second."""
         return len(self.content) / max(self.seconds, 1e-3)
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its bytes have come too slowly, and not only stopped."""
+        return self._loop.time() >= self._last
+
     def add(self, part: bytes) -> None:
-        """Add bytes that have arrived. A window that has enough of them makes way for the next one."""
+        """Add bytes that have arrived, and the time that they are worth."""
         self.content += part
-        self._in_window += len(part)
-        if self._in_window >= self._limits.window_bytes and not self.is_ended:
-            self._begin_window()
+        if part and not self.is_ended:
+            limits, now = self._limits, self._loop.time()
+            # What came fast before is no reason to wait for longer now.
+            self._last = min(self._last + len(part) / limits.photo_rate, now + limits.photo_seconds)
+            self._wait()
 
     def end(self) -> None:
         """End it now, because its place goes to another."""
         self.is_ended = True
         self._alarm.reschedule(self._loop.time())
 
-    def _begin_window(self) -> None:
-        self._in_window = 0
-        self._alarm.reschedule(self._loop.time() + self._limits.window_seconds)
+    def _wait(self) -> None:
+        """Wait for the next bytes: neither for long in silence, nor for good on a few now and then."""
+        silent = self._loop.time() + self._limits.silent_seconds
+        self._alarm.reschedule(min(silent, self._last))
 
 
 class PhotoArrivals:
@@ -68,8 +76,8 @@ class PhotoArrivals:
     async def receive(self, request: Request) -> bytes:
         """Receive the bytes of a photo.
 
-        Raises HTTPException 400 (the connection ended early), 408 (too slow), 413 (too large), 415 (not sent
-        as a photo) and 503 (others are faster, and there is no room for all).
+        Raises HTTPException 400 (the connection ended early), 408 (silent, or too slow), 413 (too large),
+        415 (not sent as a photo) and 503 (others are faster, and there is no room for all).
         """
         self._check_head(request)
         arrival = None
@@ -134,12 +142,11 @@ class PhotoArrivals:
     def _given_up(self, arrival: PhotoArrival | None) -> HTTPException:
         if arrival is not None and arrival.is_ended:
             return self._full()
-        limits = self._limits
-        return HTTPException(
-            408,
-            f"The photo came too slowly, with less than {limits.window_bytes:,} bytes in "
-            f"{limits.window_seconds:g} seconds; send it again.",
-        )
+        if arrival is not None and arrival.is_overdue:
+            what = f"came too slowly, with less than {self._limits.photo_rate:,} bytes a second"
+        else:
+            what = f"stopped coming for {self._limits.silent_seconds:g} seconds"
+        return HTTPException(408, f"The photo {what}; send it again.")
 
     def _too_large(self) -> HTTPException:
         return HTTPException(

@@ -3,15 +3,18 @@
 The server is real, and so are the connections; only the limits are short.
 """
 
+import asyncio
 import json
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from typing import ClassVar
 
 import httpx
 import pytest
+from fastapi import HTTPException
 
-from page import connections, question_queue
+from page import connections, question_queue, server
 from page.client_limits import ClientLimits
 from page.photo_arrivals import PhotoArrivals
 from page.question_queue import QuestionQueue
@@ -19,8 +22,16 @@ from page.refusals import refusal
 from tests.support import canary
 from tests.support.page_server import golden_lake, served_from
 
-SHORT = ClientLimits(head_seconds=0.4, window_seconds=0.8, window_bytes=500, grace_seconds=0.1)
-PATIENT = replace(SHORT, head_seconds=60, window_seconds=60)
+SHORT = ClientLimits(
+    head_seconds=0.4,
+    silent_seconds=0.8,
+    photo_seconds=0.9,
+    photo_rate=1_000,
+    window_seconds=0.8,
+    window_bytes=500,
+    grace_seconds=0.1,
+)
+PATIENT = replace(SHORT, head_seconds=60, silent_seconds=60, photo_seconds=60, window_seconds=60)
 PHOTO = canary.jpeg(1)
 GET = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -223,12 +234,12 @@ def test_a_photo_may_come_slowly_but_not_in_silence(serve):
         for at in range(0, len(PHOTO), 500):
             line.sendall(PHOTO[at : at + 500])
             time.sleep(0.2)
-        assert time.monotonic() - started > 2 * SHORT.window_seconds
+        assert time.monotonic() - started > 2 * SHORT.photo_seconds
         assert answer(line)[0] == 200
         line.sendall(length(1000) + b"some")
         assert refused(line) == (
             408,
-            "The photo came too slowly, with less than 500 bytes in 0.8 seconds; send it again.",
+            "The photo stopped coming for 0.8 seconds; send it again.",
         )
 
 
@@ -246,11 +257,90 @@ def test_a_photo_that_drips_is_not_waited_for(serve, kind):
     drop = b"x" if kind == "with a length" else b"1\r\nx\r\n"
     with server.connect(begin) as line:
         started = time.monotonic()
-        for _ in range(8):
+        for _ in range(12):
             line.sendall(drop)
             time.sleep(0.1)
-        assert refused(line)[0] == 408
+        assert refused(line) == (
+            408,
+            "The photo came too slowly, with less than 1,000 bytes a second; send it again.",
+        )
         assert time.monotonic() - started < 5
+
+
+class Clock(asyncio.SelectorEventLoop):
+    """A loop whose time goes on by itself, as fast as nothing is to do."""
+
+    now = 0.0
+
+    def time(self):
+        return self.now
+
+    def _run_once(self):
+        if not self._ready and self._scheduled:
+            self.now = max(self.now, self._scheduled[0].when())
+        super()._run_once()
+
+
+def sent_slowly(parts, limits=server.LIMITS):
+    """The bytes that arrive of those that a client sends, each after so many seconds, and the seconds from
+    the first to the end. The status and the sentence stand for a photo that is given up."""
+
+    class Sent:
+        headers: ClassVar = {"content-type": "image/jpeg"}
+
+        async def stream(self):
+            for seconds, size in parts:
+                await asyncio.sleep(seconds)
+                yield bytes(size)
+
+    async def arrive():
+        try:
+            found = len(await PhotoArrivals(limits, max_bytes=50_000_000).receive(Sent()))
+        except HTTPException as refused:
+            found = refused.status_code, refused.detail
+        return found, asyncio.get_running_loop().time()
+
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        return runner.run(arrive())
+
+
+SILENT = (408, "The photo stopped coming for 20 seconds; send it again.")
+TOO_SLOW = (
+    408,
+    "The photo came too slowly, with less than 4,000 bytes a second; send it again.",
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected", "seconds"),
+    [
+        ([(1, 30_000)] * 1_600, 48_000_000, 1_600),
+        ([(0.1, 420)] * 100_000, 42_000_000, 10_000),
+        ([(1, 30_000), (19, 60_000)] * 100, 9_000_000, 2_000),
+        ([(1, 30_000), (21, 30_000)], SILENT, 21),
+        ([(0, 0), (21, 30_000)], SILENT, 20),
+        ([(1, 30_000), *[(10, 0)] * 9], SILENT, 21),
+        ([(1, 1)] * 600, TOO_SLOW, 60),
+        ([(1, 3_000)] * 10_000, TOO_SLOW, 237),
+        # Whoever has sent much at once doesn't hold its memory for hours with a byte now and then.
+        ([(1, 40_000_000), *[(1, 1)] * 600], TOO_SLOW, 61),
+    ],
+    ids=[
+        "a phone",
+        "a poor line",
+        "pauses",
+        "a stop",
+        "nothing",
+        "no bytes",
+        "a byte a second",
+        "too slow",
+        "much, then drops",
+    ],
+)
+def test_a_photo_may_take_hours_but_no_pause_and_no_drip_is_waited_for(parts, expected, seconds):
+    found, taken = sent_slowly(parts)
+    assert found == expected
+    assert taken == pytest.approx(seconds, rel=0.01)
 
 
 def test_the_rest_of_a_refused_body_is_not_waited_for(serve):
