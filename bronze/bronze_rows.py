@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from bronze.cleaning_process import cleaned_rows
+from bronze.formats.cleaning_results import too_large
 from bronze.landing import Arrival, Landing, LandingObject
 from bronze.object_outcomes import UNREADABLE
 from conf.settings import ChunkSettings, PhotoSettings
@@ -211,7 +212,8 @@ def _refused_unread(arrival: Arrival, *, max_bytes: int) -> dict[str, Any] | Non
         etag = UNREADABLE + arrival.landing.etag
         return {"etag": etag, "reason": ARCHIVED, "detail": ARCHIVED_DETAIL}
     if arrival.landing.size > max_bytes:
-        return {"reason": "too_large", "detail": f"over photos.max_bytes ({max_bytes})"}
+        refused = too_large(max_bytes)
+        return {"reason": refused.reason.value, "detail": refused.detail}
     return None
 
 

@@ -16,13 +16,13 @@ from lake import catalog, lake_format
 from lake.delta_log import DeltaLog
 from lake.storage.folder import Folder
 from page.known_photos import Known, KnownPhotos
+from page.photo_looks import looks
 from page.predictions import Predictor, local_model
 from page.similar_photos import Embeddings, Neighbour
 from report import scatter_points
 from report.scatter_points import first_two
 from report.svg_plots import Scatter
-from silver.local_inference import InProcessModel
-from silver.pixels import RefusedPhoto
+from silver.local_inference import InProcessModel, LookedAt
 
 KINDS = 3
 """The number of kinds that an answer names, the likeliest ones."""
@@ -100,8 +100,8 @@ class LakeSnapshot:
 class Answers:
     """Answers photos one after another, each by the lake as it is at that time.
 
-    All calls must come from one thread: the decoder's process ends with the thread that started it, and an
-    interpreter takes one photo at a time.
+    All calls must come from one thread: the processes that clean and decode end with the thread that started
+    them, and an interpreter takes one photo at a time.
     """
 
     def __init__(self, files: Folder, settings: Settings) -> None:
@@ -131,11 +131,11 @@ class Answers:
     def answer(self, content: bytes, *, count: int) -> Answer:
         """Answer a photo, given its bytes, with the `count` most similar photos.
 
-        Raises RefusedPhoto where the photo can't be used, and as `snapshot` does.
+        Raises NotAPhoto or RefusedPhoto where the photo can't be used, and as `snapshot` does.
         """
         lake = self.snapshot()
-        [looked] = lake.model.look([content])
-        if isinstance(looked, RefusedPhoto):
+        [looked] = looks(lake.model, [content])
+        if not isinstance(looked, LookedAt):
             raise looked
         embedding = looked.embedding
         try:

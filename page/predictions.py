@@ -17,9 +17,10 @@ from lake.enums import ModelKind
 from lake.storage.folder import Folder
 from page import photo_files
 from page.known_photos import KnownPhotos
+from page.photo_looks import Refusal, looks
 from silver.local_inference import InProcessModel, LookedAt
 from silver.model_broadcast import flatbuffer_of, known_model
-from silver.pixels import Limits, RefusedPhoto
+from silver.pixels import Limits
 
 Vector = NDArray[np.float32]
 
@@ -112,9 +113,9 @@ class Predictor:
 
     def _predicted(self, batch: Sequence[tuple[str, bytes | str]]) -> Iterator[Prediction]:
         """Predict what photos show, given their bytes, or else why they can't be read."""
-        looks = self.model.look([content for _, content in batch if isinstance(content, bytes)])
+        found = looks(self.model, [each for _, each in batch if isinstance(each, bytes)])
         for photo, content in batch:
-            looked = next(looks) if isinstance(content, bytes) else content
+            looked = next(found) if isinstance(content, bytes) else content
             if isinstance(looked, LookedAt):
                 known = self.known.find(looked.fingerprint)
                 kinds = self.kinds(looked.embedding)
@@ -153,7 +154,7 @@ def local_model(files: Folder, settings: Settings) -> InProcessModel:
 def looked_at(model: InProcessModel, photo: str) -> LookedAt:
     """Return what a model makes of a photo file. Raises BadInput where the photo can't be used."""
     content = _content(photo, at_most=model.limits.max_bytes + 1)
-    [looked] = [content] if isinstance(content, str) else model.look([content])
+    [looked] = [content] if isinstance(content, str) else looks(model, [content])
     if isinstance(looked, LookedAt):
         return looked
     raise BadInput(_why(looked))
@@ -172,6 +173,6 @@ def _content(photo: str, *, at_most: int) -> bytes | str:
         return "can't be read (its name is not one of a file)"
 
 
-def _why(refused: RefusedPhoto | str) -> str:
+def _why(refused: Refusal | str) -> str:
     """Return why a photo can't be used, in words."""
     return refused if isinstance(refused, str) else f"{refused.reason.value} ({refused.detail})"

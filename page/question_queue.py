@@ -105,7 +105,7 @@ class QuestionQueue:
     async def answer(self, content: bytes, *, count: int) -> Answer:
         """Answer a photo, given its bytes, with the `count` most similar photos.
 
-        Raises HTTPException 503 (no place is free), RefusedPhoto and FruitLakeError.
+        Raises HTTPException 503 (no place is free), NotAPhoto, RefusedPhoto and FruitLakeError.
         """
         with self._photos.place():
             answer = await self._photos.do(lambda: self._answers.answer(content, count=count))

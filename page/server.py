@@ -20,6 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from rich.console import Console
 
+from bronze.formats.cleaning_results import NotAPhoto, RejectionReason
 from conf.errors import BadInput, FruitLakeError
 from lake import photo_formats
 from page.access import Access
@@ -28,6 +29,7 @@ from page.client_limits import ClientLimits
 from page.connections import ClientConnection
 from page.host_names import HostNames, in_address_bar, is_loopback, without_brackets
 from page.photo_arrivals import PHOTO_TYPES, PhotoArrivals
+from page.photo_looks import Refusal
 from page.question_queue import QuestionQueue
 from page.refusals import HEADERS
 from report.svg_plots import STYLE
@@ -38,7 +40,7 @@ FILES = {"/style.css": STYLE, "/page.css": HERE / "page.css", "/page.js": HERE /
 """The files of the page, besides the page itself, by the path of their URL."""
 
 SVG = "image/svg+xml"
-TOO_LARGE = (RefusalReason.TOO_LARGE, RefusalReason.PIXEL_BOMB)
+TOO_LARGE = (RejectionReason.TOO_LARGE, RefusalReason.TOO_LARGE, RefusalReason.PIXEL_BOMB)
 """The refusals that the API answers with 413; all others are 422."""
 
 BODY = {
@@ -138,8 +140,9 @@ def _errors(application: FastAPI) -> None:
         problems = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
         return JSONResponse({"detail": f"{problems}; see /openapi.json."}, 422)
 
+    @application.exception_handler(NotAPhoto)
     @application.exception_handler(RefusedPhoto)
-    async def refused_photo(_: Request, error: RefusedPhoto) -> JSONResponse:
+    async def refused_photo(_: Request, error: Refusal) -> JSONResponse:
         code = 413 if error.reason in TOO_LARGE else 422
         return JSONResponse({"detail": f"This photo can't be used: {error}."}, code)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -53,15 +53,18 @@ class InProcessModel:
     flatbuffer: bytes
     limits: Limits
 
-    def look(self, photos: Sequence[bytes]) -> Iterator[LookedAt | RefusedPhoto]:
-        """Yield what the model makes of each photo, or its refusal, in order.
+    def look(
+        self, photos: Iterable[bytes], *, are_many: bool
+    ) -> Generator[LookedAt | RefusedPhoto]:
+        """Yield what the model makes of each clean photo, or its refusal, in order.
 
         While a photo is embedded, the child decodes the next ones: many photos at once take less time than
-        one after another. Raises UnusableModel where the flatbuffer can't be used.
+        one after another. The caller closes the generator where it doesn't exhaust it. Raises UnusableModel
+        where the flatbuffer can't be used.
         """
         model = interpreter(self.flatbuffer, self.weights_id)
         child = decoder(pixels.decode, size=model.size, limits=self.limits)
-        if len(photos) > 1:
+        if are_many:
             model = interpreter(self.flatbuffer, self.weights_id, threads=THREADS)
         with closing(child.decoded(photos)) as decoded:
             for photo in decoded:

@@ -14,7 +14,7 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin  # noqa: F401 - Pillow loads it late, for EXIF
+from PIL import Image, PngImagePlugin, TiffImagePlugin  # noqa: F401 - Pillow loads it late, for EXIF
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -101,6 +101,10 @@ def _class(reader: str) -> Callable[[BytesIO], ImageFile]:
     found: Callable[[BytesIO], ImageFile] = getattr(import_module(module), name)
     return found
 
+
+PngImagePlugin.MAX_TEXT_CHUNK = 1 << 25
+"""The most bytes to which Pillow unpacks a chunk of a PNG. Its own 1 MB is less than the LUTs of a printer's
+profile have. Bronze keeps profiles of up to 16 MB, and no text."""
 
 # Pillow's classes are named here because Image.open would check the number of pixels against a limit that
 # is global to the process. The limit that counts is that of the settings.

@@ -12,6 +12,7 @@ from PIL import Image
 from gold import model_reader
 from lake import catalog
 from page import predictions
+from page.photo_looks import looks
 from page.predictions import Predictor
 from tests.support import canary
 from tests.support.place import Place
@@ -117,7 +118,7 @@ def test_what_is_no_photo_is_told_beside_those_that_are(call, photos, tmp_path):
     assert told == "error: 5 of 6 photos can't be used; the table says why.\n"
     for reason in (
         "blank (",
-        "unsupported (",
+        "not_a_photo (",
         "no photo (JPEG, PNG or WebP) is in this folder",
         "pixel_bomb",
         "No such file",
@@ -212,11 +213,10 @@ def test_memory_does_not_grow_with_the_photos(trained, photos, monkeypatch):
     """No more photos are read ahead than a batch has, and no more bytes than one batch may have."""
     predictor = Predictor.of(trained.files, trained.settings)
     held = []
-    look = type(predictor.model).look
     monkeypatch.setattr(
-        type(predictor.model),
-        "look",
-        lambda model, contents: held.append(contents) or look(model, contents),
+        predictions,
+        "looks",
+        lambda model, contents: held.append(contents) or looks(model, contents),
     )
     names = [str(photo) for photo in photos[:3]] * 3
     monkeypatch.setattr(predictions, "BATCH", 4)

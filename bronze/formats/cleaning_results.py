@@ -42,6 +42,11 @@ def malformed(detail: str) -> NotAPhoto:
     return NotAPhoto(RejectionReason.MALFORMED, detail)
 
 
+def too_large(max_bytes: int) -> NotAPhoto:
+    """Return the refusal of a file of more bytes than the setting photos.max_bytes allows."""
+    return NotAPhoto(RejectionReason.TOO_LARGE, f"over photos.max_bytes ({max_bytes})")
+
+
 def counted(parts: Iterable[Part], name: str) -> Iterator[Part]:
     """Yield the segments or chunks of a file, which `name` calls so in the refusal of a file of too many.
 

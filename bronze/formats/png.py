@@ -149,7 +149,7 @@ def _coloured(kept: list[PngChunk], palette: PaletteUse | None) -> list[PngChunk
 def _profile(body: bytes) -> bytes | None:
     """Return the body of iCCP with the profile rebuilt, or None where it can't be.
 
-    Raises NotAPhoto (MALFORMED) for a profile that unpacks to more than any profile has.
+    A profile that unpacks to more than any profile has is unpacked no further. No reader uses it.
     """
     packed = body.partition(b"\0")[2]
     if packed[:1] != b"\0":
@@ -158,8 +158,6 @@ def _profile(body: bytes) -> bytes | None:
         profile = zlib.decompressobj().decompress(packed[1:], icc_profiles.LONGEST + 1)
     except zlib.error:
         return None
-    if len(profile) > icc_profiles.LONGEST:
-        raise malformed(f"chunk iCCP unpacks to more than {icc_profiles.LONGEST:,} bytes")
     fresh = icc_profiles.rebuilt(profile)
     return None if fresh is None else PROFILE_NAME + b"\0" + zlib.compress(fresh)
 

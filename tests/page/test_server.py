@@ -92,7 +92,11 @@ def test_about_and_scatter_are_of_the_champions(told, client):
 @pytest.mark.parametrize(
     ("content", "status", "said"),
     [
-        (b"no photo", 422, "This photo can't be used: unsupported: neither JPEG, PNG nor WebP."),
+        (
+            b"no photo",
+            422,
+            "This photo can't be used: not_a_photo: no JPEG, PNG or WebP signature.",
+        ),
         (b"", 422, "This photo can't be used: "),
         (canary.jpeg(1)[:-900], 422, "This photo can't be used: truncated"),
         (png(40, 40), 422, "This photo can't be used: blank"),
