@@ -20,15 +20,14 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from lake import photo_formats
 from lake.photo_formats import JPEG, PhotoFormat
+from silver import jpeg_pixels
+from silver.jpeg_pixels import JpegPixels
 
 # On 1,142 shop photos of 28 kinds, the nearest centroid of MobileNetV2's embeddings was right equally
 # often with all filters (0.82 to 0.83). Hamming takes as long as bilinear and half as long as bicubic,
 # and its embeddings are near those of bicubic (cosine 0.9985). Box is faster still, and worse on photos
 # that have to be enlarged.
 FILTER = Image.Resampling.HAMMING
-
-DRAFT_GAP = 2
-"""A JPEG is decoded at 1/2, 1/4 or 1/8 scale as long as its sides stay above this multiple of `size`."""
 
 REDUCING_GAP = 3.0
 """Larger images are first averaged down to this multiple of `size`, which makes no visible difference."""
@@ -44,13 +43,8 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-JPEG_END = b"\xff\xd9"
-
 STRIP_ROWS = 64
 """The rows of 16-bit grey that are converted at once."""
-
-GREY_FILLING = {127, 128}
-"""The values that libjpeg fills in where data is missing: CMYK is inverted, so there are two."""
 
 
 class RefusalReason(StrEnum):
@@ -160,11 +154,9 @@ def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Lim
     # A PNG without its last chunk, or a WebP without its last bytes, may still decode without an error.
     if photo_format is not JPEG and photo_format.is_cut(content):
         raise RefusedPhoto(RefusalReason.TRUNCATED, f"the {photo_format.title} lacks its end")
-    box = _load(image, size)
-    if photo_format is JPEG and _is_padded(image, content, size):
-        raise RefusedPhoto(RefusalReason.TRUNCATED, "the JPEG ends within its image data")
+    pixels, box = _loaded(image, content, size)
     orientation = _orientation(image)
-    square = _without_palette(image).resize((size, size), FILTER, box, REDUCING_GAP)
+    square = _without_palette(pixels).resize((size, size), FILTER, box, REDUCING_GAP)
     if square.mode == "RGBA":
         white = Image.new("RGBA", square.size, "white")
         square = Image.alpha_composite(white, square)
@@ -173,32 +165,14 @@ def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Lim
     return square.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else square
 
 
-def _load(image: ImageFile, size: int) -> tuple[float, float, float, float] | None:
-    """Decode the image, a large JPEG at a reduced scale.
-
-    Returns the box (left, top, right, bottom) of the decoded image that the photo covers, or None
-    where it covers all of it.
-    """
-    draft = image.draft(None, (DRAFT_GAP * size, DRAFT_GAP * size))
-    image.load()
-    return draft[1] if draft else None
-
-
-def _is_padded(image: ImageFile, content: bytes, size: int) -> bool:
-    """Return whether libjpeg ran out of image data before the end marker and filled up with grey.
-
-    In such a JPEG, more data before that marker changes the pixels; in a whole one it is skipped. This
-    test costs a second decoding, so it is made only for a progressive JPEG, and for one whose last pixel
-    is as grey as the filling.
-    """
-    last = image.getpixel((image.width - 1, image.height - 1))
-    bands = set(last) if isinstance(last, tuple) else {last}
-    if "progressive" not in image.info and not bands <= GREY_FILLING:
-        return False
-    end = content.rfind(JPEG_END)
-    longer = JpegImageFile(BytesIO(content[:end] + bytes(range(1, 255)) * 4 + JPEG_END))
-    _load(longer, size)
-    return longer.tobytes() != image.tobytes()
+def _loaded(image: ImageFile, content: bytes, size: int) -> JpegPixels:
+    """Return the decoded image. Raises RefusedPhoto for a JPEG that isn't whole."""
+    if not isinstance(image, JpegImageFile):
+        image.load()
+        return JpegPixels(image, None)
+    if pixels := jpeg_pixels.decoded(image, content, size):
+        return pixels
+    raise RefusedPhoto(RefusalReason.TRUNCATED, "the JPEG ends within its image data")
 
 
 def _orientation(image: ImageFile) -> object:

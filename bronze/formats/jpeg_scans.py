@@ -100,6 +100,31 @@ class Frame:
         return max(0, -(-units // interval) - 1)
 
 
+class CodedPart:
+    """The part of an image that its scans have coded so far."""
+
+    def __init__(self, frame: Frame) -> None:
+        """Begin with nothing of the frame's components."""
+        self._is_regular = frame.is_regular
+        self._is_progressive = frame.marker in PROGRESSIVE
+        count = BLOCK * BLOCK if self._is_progressive else 1
+        self._lacking = {one: set(range(count)) for one in frame.components}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each coefficient of each component is coded to its last bit."""
+        return self._is_regular and not any(self._lacking.values())
+
+    def add(self, scan: bytes) -> None:
+        """Add the scan with that header."""
+        first, last, lowest = scan[-3], scan[-2], scan[-1] & 15
+        for one in scan[1 : 1 + 2 * scan[0] : 2]:
+            if one in self._lacking and not self._is_progressive:
+                self._lacking[one].clear()
+            elif one in self._lacking and lowest == 0:
+                self._lacking[one].difference_update(range(first, last + 1))
+
+
 class CodingTable(NamedTuple):
     """The place of a table: the number of its segment, and where it stands in the segment's body."""
 
@@ -178,6 +203,12 @@ def data_end(original: bytes, start: int, restarts: int | None) -> int:
         if restarts is None or number != passed % RESTARTS:
             return next_marker(original, found.start())
     return len(original)
+
+
+def marker_from(original: bytes, start: int) -> int:
+    """Return where the first marker begins, from `start` on; or the file's end."""
+    found = _MARKER.search(original, start)
+    return found.start() if found else len(original)
 
 
 def next_marker(original: bytes, start: int) -> int:

@@ -78,6 +78,7 @@ PHOTOS = {
     "lossless": saved(SCENE, "WEBP", lossless=True),
 }
 JPEGS = ("baseline", "progressive", "restarts", "grey", "cmyk")
+ONE_SCAN = tuple(name for name in JPEGS if name != "progressive")
 
 
 # What comes back
@@ -315,8 +316,27 @@ def test_the_smallest_side_decides(side):
 def test_a_cut_photo_is_refused_wherever_it_is_cut(name, size):
     content = PHOTOS[name]
     ends = {*range(1, len(content), len(content) // 40), *range(len(content) - 14, len(content))}
+    if name in ONE_SCAN:  # all pixels are there, see below
+        ends -= {len(content) - 1, len(content) - 2}
     found = {end: reason(content[:end], size=size) for end in ends}
     assert set(found.values()) == {RefusalReason.TRUNCATED}
+
+
+@pytest.mark.parametrize("name", ONE_SCAN)
+@pytest.mark.parametrize("missing", [1, 2])
+@pytest.mark.parametrize("size", [24, 64])
+def test_a_jpeg_of_one_scan_is_whole_without_its_end_marker(name, missing, size):
+    content = PHOTOS[name]
+    np.testing.assert_array_equal(
+        decode(content[:-missing], size=size, limits=LIMITS),
+        decode(content, size=size, limits=LIMITS),
+    )
+
+
+def test_a_jpeg_with_a_scan_of_each_colour_is_cut_without_its_end_marker():
+    """One that lacks whole scans would be shown in grey, and no pixel tells it from a grey photo."""
+    content = saved(SCENE, "JPEG", progressive=True)
+    assert reason(content[:-2]) is RefusalReason.TRUNCATED
 
 
 @pytest.mark.parametrize("name", JPEGS)
