@@ -9,15 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lake import iso_boxes
+
 HEADER_BYTES = 12
-"""The first bytes of a file that tell its format."""
+"""The first bytes of most files that tell their format."""
+
+MOST_FTYP = 256
+"""The first bytes of a file of boxes that are searched for the brand that tells its format."""
 
 OTHER_TYPES = ("image/*", "application/octet-stream", "binary/octet-stream")
 """The media types, besides those of the formats, under which a photo may be sent: programs have many names
 for one format, such as image/jpg and image/pjpeg for JPEG."""
 
-OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
+OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff")
 """The endings of photos in formats that are not taken. Such a file is refused, and not passed over."""
+
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
+AVIF_BRANDS = (b"avif", b"avis")
+GENERAL_BRANDS = (b"mif1", b"mif2", b"msf1", b"miaf", b"1pic")
+"""The brands of files that are made of boxes. A general one says that the other brands tell the format."""
 
 
 class PhotoFormat(NamedTuple):
@@ -26,7 +36,8 @@ class PhotoFormat(NamedTuple):
     `name` is the value of the column `format`, and in lower case the module in `bronze/formats` with the
     function `cleaned`. `title` is how texts call it. `signature` has pairs of an offset and the bytes of
     which one stands there. `reader` is Pillow's class that decodes it, as `module:class`. `is_cut` returns
-    whether a file stops before its end.
+    whether a file stops before its end. `coded_pixels` returns the number of pixels of the largest picture
+    that a file declares, where that may be more than the photo's.
     """
 
     name: str
@@ -36,6 +47,7 @@ class PhotoFormat(NamedTuple):
     endings: tuple[str, ...]
     reader: str
     is_cut: Callable[[bytes], bool]
+    coded_pixels: Callable[[bytes], int] = lambda content: 0
 
 
 JPEG = PhotoFormat(
@@ -66,7 +78,28 @@ WEBP = PhotoFormat(
     is_cut=lambda content: int.from_bytes(content[4:8], "little") > len(content) - 8,
 )
 
-FORMATS = (JPEG, PNG, WEBP)
+HEIC = PhotoFormat(
+    "HEIC",
+    "HEIC",
+    signature=((0, (b"\0\0",)), (4, (b"ftyp",)), (8, HEIC_BRANDS)),
+    media_types=("image/heic", "image/heif"),
+    endings=(".heic", ".heif", ".hif"),
+    reader="pi_heif:HeifImageFile",
+    is_cut=iso_boxes.is_cut,
+    coded_pixels=iso_boxes.largest_picture,
+)
+AVIF = PhotoFormat(
+    "AVIF",
+    "AVIF",
+    signature=((0, (b"\0\0",)), (4, (b"ftyp",)), (8, AVIF_BRANDS)),
+    media_types=("image/avif",),
+    endings=(".avif",),
+    reader="PIL.AvifImagePlugin:AvifImageFile",
+    is_cut=iso_boxes.is_cut,
+    coded_pixels=iso_boxes.largest_picture,
+)
+
+FORMATS = (JPEG, PNG, WEBP, HEIC, AVIF)
 
 MEDIA_TYPES = tuple(kind for each in FORMATS for kind in each.media_types)
 ENDINGS = tuple(ending for each in FORMATS for ending in each.endings)
@@ -74,10 +107,21 @@ ENDINGS = tuple(ending for each in FORMATS for ending in each.endings)
 
 def format_of(content: bytes) -> PhotoFormat | None:
     """Return the format that the first bytes of a file show, or None where it is none of the table."""
+    content = _specific(content)
     for each in FORMATS:
         if all(content.startswith(parts, at) for at, parts in each.signature):
             return each
     return None
+
+
+def _specific(content: bytes) -> bytes:
+    """Return the header of a file, with the first brand that tells a format in the place of a general one."""
+    if content[4:8] != b"ftyp" or content[8:12] not in GENERAL_BRANDS:
+        return content[:HEADER_BYTES]
+    end = min(int.from_bytes(content[:4]), MOST_FTYP)
+    brands = [content[at : at + 4] for at in range(16, min(end, len(content)) - 3, 4)]
+    telling = (each for each in brands if each in (*HEIC_BRANDS, *AVIF_BRANDS))
+    return content[:8] + next(telling, content[8:12])
 
 
 def ends_in_header(content: bytes) -> bool:

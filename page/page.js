@@ -82,8 +82,12 @@ async function ask(photo) {
   }
 }
 
+// Not every browser shows every format that the lake takes, such as HEIC.
+at("sent").addEventListener("error", () => { at("sent").hidden = true; });
+
 async function show(photo, answer) {
   URL.revokeObjectURL(at("sent").src);
+  at("sent").hidden = false;
   at("sent").src = URL.createObjectURL(photo);
   const kinds = answer.kinds ?? [];
   at("untrained").hidden = answer.kinds !== null;

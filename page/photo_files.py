@@ -112,7 +112,7 @@ def _begins_like_a_photo(path: str) -> bool:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return False
         with open_file(path) as file:
-            return photo_formats.format_of(file.read(photo_formats.HEADER_BYTES)) is not None
+            return photo_formats.format_of(file.read(photo_formats.MOST_FTYP)) is not None
     return False
 
 

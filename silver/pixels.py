@@ -13,8 +13,9 @@ from importlib import import_module
 from io import BytesIO
 
 import numpy as np
+import pi_heif
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, TiffImagePlugin  # noqa: F401 - Pillow loads it late, for EXIF
+from PIL import AvifImagePlugin, Image, PngImagePlugin, TiffImagePlugin  # noqa: F401 - Pillow loads it late
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -104,6 +105,9 @@ profile have. Bronze keeps profiles of up to 16 MB, and no text."""
 # is global to the process. The limit that counts is that of the settings.
 READERS = {each.name: _class(each.reader) for each in photo_formats.FORMATS}
 
+# A process of Spark has one core, and a thread takes memory of the decoder's limit.
+AvifImagePlugin.DEFAULT_MAX_THREADS = pi_heif.options.DECODE_THREADS = 1
+
 
 def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
     """Return the photo's pixels, uint8[size, size, 3], RGB, read-only. The aspect ratio is not kept.
@@ -145,7 +149,7 @@ def _format(content: bytes) -> PhotoFormat:
 def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Limits) -> Image.Image:
     """Return the photo as an upright RGB image of size x size pixels. Raises RefusedPhoto."""
     image = READERS[photo_format.name](BytesIO(content))
-    if image.width * image.height > limits.max_pixels:
+    if max(image.width * image.height, photo_format.coded_pixels(content)) > limits.max_pixels:
         raise RefusedPhoto(
             RefusalReason.PIXEL_BOMB, f"declares more than {limits.max_pixels} pixels"
         )

@@ -119,7 +119,7 @@ def test_what_is_no_photo_is_told_beside_those_that_are(call, photos, tmp_path):
     for reason in (
         "blank (",
         "not_a_photo (",
-        "no photo (JPEG, PNG or WebP) is in this folder",
+        "no photo (JPEG, PNG, WebP, HEIC or AVIF) is in this folder",
         "pixel_bomb",
         "No such file",
     ):
@@ -192,7 +192,7 @@ def test_a_photo_that_came_after_the_training_was_not_trained_on(call, trained, 
         ),
         (
             ["empty"],
-            "empty: no photo (JPEG, PNG or WebP) is in this folder; name photos, or a folder",
+            "empty: no photo (JPEG, PNG, WebP, HEIC or AVIF) is in this folder; name photos, or a folder",
         ),
         (
             ["empty", "--json", "--csv"],

@@ -531,22 +531,21 @@ def header_cut(photo: bytes, until: bytes) -> bytes:
 
 FRAME = jpeg().index(b"\xff\xc0")
 SCAN = jpeg().index(b"\xff\xda")
+NO_SIGNATURE = "no JPEG, PNG, WebP, HEIC or AVIF signature"
+OTHER_HEIF = "a HEIF of another kind than HEIC and AVIF"
 REFUSALS: dict[str, tuple[bytes, RejectionReason, str]] = {
     "nothing": (b"", RejectionReason.EMPTY, "the file holds no bytes"),
-    "text": (b"banana\n", RejectionReason.NOT_A_PHOTO, "no JPEG, PNG or WebP signature"),
-    "start of a JPEG": (b"\xff\xd8", RejectionReason.NOT_A_PHOTO, "no JPEG, PNG or WebP signature"),
-    "wave": (b"RIFF\4\0\0\0WAVE", RejectionReason.NOT_A_PHOTO, "no JPEG, PNG or WebP signature"),
+    "text": (b"banana\n", RejectionReason.NOT_A_PHOTO, NO_SIGNATURE),
+    "start of a JPEG": (b"\xff\xd8", RejectionReason.NOT_A_PHOTO, NO_SIGNATURE),
+    "wave": (b"RIFF\4\0\0\0WAVE", RejectionReason.NOT_A_PHOTO, NO_SIGNATURE),
     "gif": (encoded(picture(), "GIF"), RejectionReason.NOT_A_PHOTO, "GIF"),
     "bmp": (encoded(picture(), "BMP"), RejectionReason.NOT_A_PHOTO, "BMP"),
     "text that begins like a BMP": (
-        b"BM is not enough", RejectionReason.NOT_A_PHOTO, "no JPEG, PNG or WebP signature"),
+        b"BM is not enough", RejectionReason.NOT_A_PHOTO, NO_SIGNATURE),
     "tiff": (encoded(picture(), "TIFF"), RejectionReason.NOT_A_PHOTO, "TIFF"),
     "big-endian tiff": (b"MM\0*\0\0\0\x08", RejectionReason.NOT_A_PHOTO, "TIFF"),
-    "heic": (b"\0\0\0\x18ftypheic", RejectionReason.NOT_A_PHOTO, "HEIC"),
-    "heic by mif1": (b"\0\0\0\x18ftypmif1", RejectionReason.NOT_A_PHOTO, "HEIC"),
-    "avif": (b"\0\0\0\x18ftypavif", RejectionReason.NOT_A_PHOTO, "AVIF"),
-    "heic by hevc": (b"\0\0\0\x18ftyphevc", RejectionReason.NOT_A_PHOTO, "HEIC"),
-    "heic by msf1": (b"\0\0\0\x18ftypmsf1", RejectionReason.NOT_A_PHOTO, "HEIC"),
+    "heif by mif1": (b"\0\0\0\x18ftypmif1", RejectionReason.NOT_A_PHOTO, OTHER_HEIF),
+    "heif by msf1": (b"\0\0\0\x18ftypmsf1", RejectionReason.NOT_A_PHOTO, OTHER_HEIF),
     "jpeg xl": (b"\0\0\0\x0cJXL \r\n", RejectionReason.NOT_A_PHOTO, "JPEG XL"),
     "jpeg 2000": (b"\0\0\0\x0cjP  \r\n", RejectionReason.NOT_A_PHOTO, "JPEG 2000"),
     "zip": (b"PK\3\4", RejectionReason.NOT_A_PHOTO, "ZIP"),

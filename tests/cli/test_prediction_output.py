@@ -125,11 +125,11 @@ def test_the_summary_tells_what_the_answers_are_worth():
 
 
 def test_folders_without_photos_are_one_sentence():
-    photos = PhotoFiles(["a"], {"a": "no photo (JPEG, PNG or WebP) is in this folder"})
+    photos = PhotoFiles(["a"], {"a": "no photo (JPEG, PNG, WebP, HEIC or AVIF) is in this folder"})
     photos.passed_over["hidden file", "hidden files"] = 2
     assert predict._nothing(photos) == (
-        "a: no photo (JPEG, PNG or WebP) is in this folder (not looked at: 2 hidden files); name photos, or "
-        "a folder with photos in it."
+        "a: no photo (JPEG, PNG, WebP, HEIC or AVIF) is in this folder (not looked at: 2 hidden files); "
+        "name photos, or a folder with photos in it."
     )
 
 

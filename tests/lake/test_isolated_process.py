@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
+import platform
+import resource
 import subprocess
 import sys
 from contextlib import closing
@@ -14,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bronze.bronze_rows import Admission
-from lake import isolated_process, isolated_python
+from lake import isolated_process, isolated_python, isolated_work
 from lake.isolated_process import Failure, FailureKind, IsolatedProcess, ProcessLimits, WorkDone
 from lake.isolated_work import AHEAD, DONE, RAISED, READY
 from lake.pseudonyms import Pseudonyms
@@ -71,6 +74,28 @@ def test_the_child_reaches_nothing_of_its_parents(start, monkeypatch, tmp_path):
     if not process.shares:
         assert reached["raise limit"] == "not allowed to raise maximum limit"
         assert [reached[act] for act in ("trace parent", "read parent")] == [os.strerror(1)] * 2
+
+
+@linux
+@pytest.mark.skipif(
+    platform.machine() not in child_probes.CLONE, reason="no filter is known for it"
+)
+def test_the_child_starts_threads_and_neither_processes_nor_programs(start):
+    [answer] = answered(start(child_probes.start_others), b"")
+    refused, found = os.strerror(errno.EPERM), json.loads(answer.made)
+    assert found.pop("thread") == ""
+    assert found.pop("clone3") == os.strerror(errno.ENOSYS)
+    assert found == dict.fromkeys(("fork", "vfork by clone", "execve", "execveat"), refused)
+
+
+@linux
+def test_where_there_is_no_filter_a_limit_keeps_from_new_processes(monkeypatch):
+    limits = {}
+    monkeypatch.setattr(resource, "setrlimit", lambda name, limit: limits.update({name: limit}))
+    for is_there, limit in ((True, None), (False, (0, 0))):
+        monkeypatch.setattr(isolated_work, "forbid_processes", lambda given=is_there: given)
+        isolated_work._limit(0)
+        assert limits.get(resource.RLIMIT_NPROC) == limit
 
 
 @linux

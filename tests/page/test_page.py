@@ -68,7 +68,10 @@ def test_a_photo_that_can_not_be_used_is_told_and_the_next_one_answered(
     page.goto(address)
     choose(page, notes)
     page.locator("#state.bad").wait_for()
-    assert "not_a_photo: no JPEG, PNG or WebP signature" in page.locator("#state").inner_text()
+    assert (
+        "not_a_photo: no JPEG, PNG, WebP, HEIC or AVIF signature"
+        in page.locator("#state").inner_text()
+    )
     assert page.locator("#answer").is_hidden()
     assert "status of 422" in errors.pop()
     choose(page, photo)

@@ -57,7 +57,7 @@ def test_a_folder_without_photos_has_its_reason(folder):
     empty = str(folder / "empty")
     alone, beside = PhotoFiles.of([empty]), PhotoFiles.of([empty, str(folder / "c.jpg")])
     assert (alone.is_empty, beside.is_empty) == (True, False)
-    assert alone.unusable == {empty: "no photo (JPEG, PNG or WebP) is in this folder"}
+    assert alone.unusable == {empty: "no photo (JPEG, PNG, WebP, HEIC or AVIF) is in this folder"}
 
 
 def test_a_folder_that_can_not_be_opened_has_its_reason(folder, monkeypatch):

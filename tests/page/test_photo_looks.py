@@ -16,6 +16,7 @@ from page.predictions import local_model
 from silver.local_inference import LookedAt
 from tests.support.bad_photos import picture, spoil
 from tests.support.colour_profiles import display, printer
+from tests.support.heif_files import tiled
 from tests.support.photo_files import before_end, chunk, encoded, png, segment
 
 MAX_BYTES = 1_000_000
@@ -53,6 +54,13 @@ def odd_files() -> dict[str, bytes]:
         ),
         "profile.jpg": encoded(shown[9], "JPEG", icc_profile=display(private=b"Jeanne")),
         "profile.webp": encoded(shown[10], "WEBP", icc_profile=display(private=b"Jeanne")),
+        "phone.heic": encoded(shown[17], "HEIC", xmp=b"<x/>"),
+        "phone_named.jpg": encoded(shown[18], "HEIC"),
+        "web.avif": encoded(shown[19], "AVIF", xmp=b"<x/>"),
+        "grid.heic": tiled(2, 3, 190, 100),
+        "cut.heic": encoded(shown[20], "HEIC")[:-200],
+        "cut.avif": encoded(shown[21], "AVIF")[:-200],
+        "header.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
         "comments.jpg": plain[:2] + segment(0xFE, b"x" * 60_000) * 9 + plain[2:],
         "stray_bytes.jpg": plain[:20] + bytes(3) + plain[20:],
         "filled_marker.jpg": plain[:20] + b"\xff" * 9 + plain[20:],
@@ -116,6 +124,7 @@ def test_the_page_takes_what_the_lake_takes_and_refuses_the_rest_for_the_same_re
     assert {
         *("large_profile.png", "profile_bomb.png", "broken_profile.png", "large_text.png"),
         *("text_behind.png", "many_texts.png", "international_text.png", "profile.jpg"),
+        *("phone.heic", "phone_named.jpg", "web.avif", "grid.heic"),
         *("profile.webp", "comments.jpg", "behind_the_end.jpg", "as_large_as_can_be.jpg"),
     } <= kept
     reasons = {verdict.partition(" ")[0] for verdict in found.values()}

@@ -95,7 +95,7 @@ def test_about_and_scatter_are_of_the_champions(told, client):
         (
             b"no photo",
             422,
-            "This photo can't be used: not_a_photo: no JPEG, PNG or WebP signature.",
+            "This photo can't be used: not_a_photo: no JPEG, PNG, WebP, HEIC or AVIF signature.",
         ),
         (b"", 422, "This photo can't be used: "),
         (canary.jpeg(1)[:-900], 422, "This photo can't be used: truncated"),

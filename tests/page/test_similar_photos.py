@@ -180,7 +180,10 @@ def test_it_says_what_the_classifier_was_trained_on(told, command, tmp_path, pho
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["notes.txt"], "notes.txt can't be used: not_a_photo (no JPEG, PNG or WebP signature)"),
+        (
+            ["notes.txt"],
+            "notes.txt can't be used: not_a_photo (no JPEG, PNG, WebP, HEIC or AVIF signature)",
+        ),
         (["nowhere.jpg"], "nowhere.jpg can't be used: can't be read (No such file or directory)"),
         (["notes.txt", "--count", "0"], "0 is no number of photos; give a whole number above 0."),
         (["notes.txt", "--extractor", "resnet50", "--weights", "random:3"], "has no resnet50 with"),

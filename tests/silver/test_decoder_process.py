@@ -44,7 +44,7 @@ LIMITS = Limits(
 )
 IMPATIENT = replace(LIMITS, decode_seconds=0.5)
 CRASHES = (KILLED, LEAVING)
-UNSUPPORTED = b"neither JPEG, PNG nor WebP"
+UNSUPPORTED = b"neither JPEG, PNG, WebP, HEIC nor AVIF"
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 

@@ -76,6 +76,7 @@ PHOTOS = {
     "palette": saved(SCENE.quantize(64), "PNG"),
     "webp": saved(SCENE, "WEBP", quality=90),
     "lossless": saved(SCENE, "WEBP", lossless=True),
+    "avif": saved(SCENE, "AVIF"),
 }
 JPEGS = ("baseline", "progressive", "restarts", "grey", "cmyk")
 ONE_SCAN = tuple(name for name in JPEGS if name != "progressive")
@@ -206,7 +207,7 @@ def turned(orientation, form, image=SCENE, **options):
 
 @pytest.mark.parametrize("orientation", range(10))
 @pytest.mark.parametrize(
-    ("form", "options"), [("JPEG", {}), ("PNG", {}), ("WEBP", {"lossless": True})]
+    ("form", "options"), [("JPEG", {}), ("PNG", {}), ("WEBP", {"lossless": True}), ("AVIF", {})]
 )
 @pytest.mark.parametrize("size", [24, 64])  # at 24 a JPEG is decoded at half scale
 def test_photos_stand_upright(orientation, form, options, size):
@@ -268,7 +269,6 @@ NOISE = Image.fromarray(np.random.default_rng(1).integers(126, 131, (64, 64), dt
         (two_frames("GIF"), RefusalReason.UNSUPPORTED),
         (saved(SCENE, "BMP"), RefusalReason.UNSUPPORTED),
         (saved(SCENE, "TIFF"), RefusalReason.UNSUPPORTED),
-        (saved(SCENE, "AVIF"), RefusalReason.UNSUPPORTED),
         (PHOTOS["png"] + bytes(LIMITS.max_bytes), RefusalReason.TOO_LARGE),
         (png(60_000, 60_000), RefusalReason.PIXEL_BOMB),
         (png(2**31 - 1, 2**31 - 1), RefusalReason.PIXEL_BOMB),

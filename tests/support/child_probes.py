@@ -10,11 +10,13 @@ import ctypes
 import importlib
 import json
 import os
+import platform
 import resource
 import signal
 import socket
 import struct
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +24,7 @@ from pathlib import Path
 from lake import isolated_work
 
 PTRACE_SEIZE = 0x4206  # it stops no process, as PTRACE_ATTACH does
+CLONE, EXECVEAT = {"x86_64": 56, "aarch64": 220}, {"x86_64": 322, "aarch64": 281}
 OWN_ENVIRONMENT = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "LC_CTYPE", "LD_LIBRARY_PATH"}
 
 
@@ -177,3 +180,26 @@ def signalled(content):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         os.kill(os.getpid(), number)
     return "", content
+
+
+def start_others(content):
+    """What starting a thread, a process and a program ends with, as JSON."""
+    thread = threading.Thread(target=lambda: None)
+
+    def run_thread():
+        thread.start()
+        thread.join()
+
+    def fork():
+        if os.fork() == 0:
+            os._exit(0)
+
+    found = {
+        "thread": _error(run_thread),
+        "fork": _error(fork),
+        "vfork by clone": _call("syscall", CLONE[platform.machine()], 0x4111, 0, 0, 0, 0),
+        "clone3": _call("syscall", 435, 0, 0),
+        "execve": _call("execve", b"/bin/true", 0, 0),
+        "execveat": _call("syscall", EXECVEAT[platform.machine()], -100, b"/bin/true", 0, 0, 0),
+    }
+    return "", json.dumps(found).encode()

@@ -7,6 +7,7 @@ import struct
 import zlib
 
 import numpy as np
+import pillow_heif
 from PIL import Image, ImageOps, ImageSequence
 
 
@@ -19,7 +20,10 @@ def picture(mode: str = "RGB", size: tuple[int, int] = (24, 16), seed: int = 0) 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     target = io.BytesIO()
-    image.save(target, kind, **options)
+    if kind == "HEIC":
+        pillow_heif.from_pillow(image).save(target, **options)
+    else:
+        image.save(target, kind, **options)
     return target.getvalue()
 
 
