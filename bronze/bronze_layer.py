@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-from bronze import bronze_rows, object_outcomes, unread_objects
+import pyarrow as pa
+
+from bronze import (
+    bronze_rows,
+    object_outcomes,
+    second_tries,
+    unread_objects,
+    waiting_rejections,
+)
 from bronze.landing import Arrival, Landing, arrival
+from bronze.second_tries import TRIED
 from lake import catalog, isolated_python, metric_names
 from lake.chunks import Chunk, ChunkPlan, batches
 from lake.context import Context
@@ -42,8 +51,8 @@ class BronzeChunks(ChunkLayer):
         self._lake = lake
 
     def parts(self, chunk: Chunk) -> Sequence[str]:
-        """The objects as they were read."""
-        return [ARRIVED]
+        """The objects as they were read, and for a second try the rows of those that were rejected."""
+        return [ARRIVED, TRIED] if chunk.is_second_try else [ARRIVED]
 
     def published_photos(self, chunk: Chunk) -> int | None:
         """The photos of a chunk that bronze/objects, the last of its tables, has."""
@@ -53,30 +62,36 @@ class BronzeChunks(ChunkLayer):
 
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged chunk, whose photos are stored once however often they were sent."""
-        lake = self._lake
-        facts = lake.staging.columns(chunk, ARRIVED, *DECIDING)
+        lake, facts = self._lake, self._facts(chunk)
         found = object_outcomes.outcomes(facts, object_outcomes.known_photos(lake, chunk))
-        outcomes = found.to_pylist()
+        outcomes, rejected = found.to_pylist(), bronze_rows.rejected(facts)
         by_outcome = Counter(row["outcome"] for row in outcomes)
         stored = by_outcome[Outcome.STORED]
         commits: list[TableCommit] = []
-        reasons: Mapping[str, int] = {}
         if stored:
             repeated = [r["position"] for r in outcomes if r["outcome"] == Outcome.DUPLICATE]
             kept = bronze_rows.photos(lake.staging.read(chunk, ARRIVED), repeated)
             commits.append(lake.append_commit(catalog.PHOTOS, kept, chunk=chunk))
-        if rejected := bronze_rows.rejected(facts):
-            reasons = Counter(row["reason"] for row in rejected)
-            rows = lake.rows(catalog.REJECTED, rejected)
-            commits.append(lake.append_commit(catalog.REJECTED, rows, chunk=chunk))
-        rows = lake.rows(catalog.OBJECTS, outcomes)
-        commits.append(lake.append_commit(catalog.OBJECTS, rows, chunk=chunk))
+        if chunk.is_second_try:
+            commits += second_tries.commits(lake, chunk, outcomes, rejected)
+        else:
+            for table, rows in ((catalog.REJECTED, rejected), (catalog.OBJECTS, outcomes)):
+                if rows:
+                    frame = lake.rows(table, rows)
+                    commits.append(lake.append_commit(table, frame, chunk=chunk))
         return Contents(
             commits,
             photos=stored,
             counts={"in": len(outcomes), "kept": stored, **by_outcome},
-            reasons=reasons,
+            reasons=Counter(row["reason"] for row in rejected),
         )
+
+    def _facts(self, chunk: Chunk) -> pa.Table:
+        """What the commits of a staged chunk are decided by: its objects without the photos themselves."""
+        staging = self._lake.staging
+        known = staging.source(chunk, ARRIVED).schema.names
+        facts = staging.columns(chunk, ARRIVED, *(name for name in DECIDING if name in known))
+        return second_tries.read_again(facts) if chunk.is_second_try else facts
 
 
 def new_groups(
@@ -95,6 +110,15 @@ def new_groups(
         max_bytes=bounds.max_bytes,
         max_photos=bounds.max_photos,
     )
+
+
+def arrivals(
+    context: Context, landing: Landing, *, tombstones: frozenset[str]
+) -> Sequence[Arrival]:
+    """Every landing object in the order of its arrival; those of erased subjects are marked, as in
+    `new_groups`. Raises BadInput where the folder can't be listed."""
+    listed = _listed(context, landing)
+    return _barred(listed, pseudonyms=context.pseudonyms, tombstones=tombstones)
 
 
 def photos_that_left(context: Context, landing: Landing, number: int) -> int:
@@ -180,18 +204,10 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
     Those that were rejected as unreadable and can be read now are among them.
     """
     lake, did = context.lake, context.did
-    listing = landing.listing()
-    listed = [
-        arrival(found, position=place, pseudonyms=context.pseudonyms)
-        for place, found in enumerate(listing.objects)
-    ]
+    listed = _listed(context, landing)
     if not listed:
         did.notes.append(f"{landing.root} holds no objects: put photos there.")
-    if listing.closed_folders:
-        did.notes.append(
-            f"{listing.closed_folders:,} folders under {landing.root} can't be listed: give this "
-            f"process the right to list them, and the next run takes in the photos in them."
-        )
+    waiting_rejections.note(lake, listed, context.settings.photos, did)
     new, tried = object_outcomes.unseen(listed, object_outcomes.known_versions(lake))
     readable = unread_objects.asked_anew(lake, landing, tried, did)
     unread_objects.note_archived([*new, *tried], did)
@@ -209,6 +225,21 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
         )
     did.measure(metric_names.LAG, _age(arrivals[0]) if arrivals else 0.0)
     return arrivals
+
+
+def _listed(context: Context, landing: Landing) -> list[Arrival]:
+    """Every landing object in the order of its arrival, and what its path says; notes folders that can't be
+    listed."""
+    listing = landing.listing()
+    if listing.closed_folders:
+        context.did.notes.append(
+            f"{listing.closed_folders:,} folders under {landing.root} can't be listed: give this "
+            f"process the right to list them, and the next run takes in the photos in them."
+        )
+    return [
+        arrival(found, position=place, pseudonyms=context.pseudonyms)
+        for place, found in enumerate(listing.objects)
+    ]
 
 
 def _age(oldest: Arrival) -> float:

@@ -20,6 +20,7 @@ from bronze.cleaning_process import cleaned_rows
 from bronze.formats.cleaning_results import too_large
 from bronze.landing import Arrival, Landing, LandingObject
 from bronze.object_outcomes import UNREADABLE
+from bronze.rejection_causes import READ_BY, Reader, with_reader
 from conf.settings import ChunkSettings, PhotoSettings
 from lake.catalog import schema
 from lake.chunks import batches
@@ -112,7 +113,8 @@ def arrived(
     admission: Admission,
     count: Callable[[int], None],
 ) -> Iterator[DataFrame]:
-    """Yield a frame (`ARRIVED`) with one row for each object of a chunk. Workers read and clean the objects.
+    """Yield a frame (`ARRIVED`) with one row for each object of a chunk, and the column `read_by`. Workers
+    read and clean the objects.
 
     An object that is gone gives no row. Workers call `count` with the number of rows that they have made.
 
@@ -144,7 +146,8 @@ def arrived(
 
     numbers = spark.range(0, len(tasks), numPartitions=max(len(tasks), 1))
     try:
-        yield numbers.mapInArrow(read, ARRIVED)
+        read_by = F.lit(str(Reader.of(limits)))
+        yield numbers.mapInArrow(read, ARRIVED).withColumn(READ_BY, read_by)
     finally:
         broadcast.destroy()
 
@@ -253,7 +256,16 @@ def photos(arrived: DataFrame, repeated: Sequence[int]) -> DataFrame:
     )
 
 
-REJECTED = ("object", "subject", "path", "size_bytes", "uploaded_at", "reason", "detail")
+REJECTED = (
+    "object",
+    "subject",
+    "path",
+    "size_bytes",
+    "uploaded_at",
+    "reason",
+    "detail",
+    READ_BY,
+)
 """The columns of a refused object version that bronze/rejected keeps."""
 
 
@@ -261,11 +273,12 @@ def rejected(arrived: pa.Table) -> list[dict[str, Any]]:
     """Return the rows of bronze/rejected of a chunk: one for each object version that is no photo, with the
     reason.
 
-    `arrived` has the columns `REJECTED`. Objects that a tombstone keeps out have no row.
+    `arrived` has the columns `REJECTED`; earlier code staged it without `read_by`. Objects that a tombstone
+    keeps out have no row.
     """
     now = datetime.now(UTC)
     return [
         {**row, "rejected_at": now}
-        for row in arrived.select(REJECTED).to_pylist()
+        for row in with_reader(arrived).select(REJECTED).to_pylist()
         if row["reason"] not in (None, Outcome.TOMBSTONED)
     ]

@@ -50,3 +50,13 @@ REFUSALS = (
     "decoder_timeout",
 )
 """The reasons for which silver refuses a photo that it decodes (silver/pixels.py)."""
+
+REJECTIONS = (
+    "empty",
+    "not_a_photo",
+    "malformed",
+    "too_large",
+    "parser_crashed",
+    "parser_timeout",
+)
+"""The reasons for which bronze refuses a file that it reads (bronze/formats/cleaning_results.py)."""

@@ -111,7 +111,7 @@ REJECTED = Table(
     "bronze/rejected",
     "one refused object version",
     """object string, subject string, path string, size_bytes bigint, uploaded_at timestamp,
-    reason string, detail string, rejected_at timestamp""",
+    reason string, detail string, rejected_at timestamp, read_by string""",
     numbers="chunk",
 )
 EMBEDDINGS = Table(

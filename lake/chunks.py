@@ -124,11 +124,19 @@ class Chunk(ChunkPlan):
         return self.layer == SILVER and self.source_from is None
 
     @property
+    def is_second_try(self) -> bool:
+        """Whether it is a bronze chunk of objects that the chunks from its first source to its last one
+        rejected."""
+        return self.layer == BRONZE and self.source_from is not None
+
+    @property
     def command(self) -> str:
         """The command that finishes it while it is unfinished, or makes it again. Any command that writes
         finishes a departure."""
         if self.layer == TRAINING:
             return "run.py train"
+        if self.is_second_try:
+            return "run.py replay --rejected"
         return f"run.py --layer {SILVER if self.layer == REMOVAL else self.layer}"
 
     def reached(self, state: ChunkState, **changes: Any) -> Self:

@@ -71,11 +71,13 @@ class Lake:
 
     def read(self, table: Table, *, chunks: tuple[int, int] | None = None) -> DataFrame:
         """The published rows of a table: those of all chunks, or of the chunks from one number to another
-        (inclusive).
+        (inclusive). A column that a table of earlier code lacks is null.
 
         The statistics in the log let Spark skip the files that hold no such chunk.
         """
         frame = self.spark.read.format("delta").load(self.files.uri(table.name))
+        lacking = (field for field in table.schema if field.name not in frame.columns)
+        frame = frame.withColumns({f.name: F.lit(None).cast(f.dataType) for f in lacking})
         return frame if chunks is None else frame.where(F.col("chunk").between(*chunks))
 
     def source(self, table: Table, *, chunks: tuple[int, int] | None = None) -> RowSource:

@@ -35,6 +35,19 @@ def _make(lake: Lake, table: Table, delta: DeltaSettings) -> None:
     builder.execute()
 
 
+def add_columns(lake: Lake, commits: NumberedCommits, table: Table) -> None:
+    """Adds the columns that a large table of earlier code lacks; its rows have null in them. A small table
+    gets them with its next rows. Raises Busy."""
+    known = {field.name for field in lake.log(table).table().schema().fields}
+    lacking = [field for field in table.schema if field.name not in known]
+    if not lacking:
+        return
+    place = lake.files.uri(table.name).replace("`", "``")
+    columns = ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in lacking)
+    with commits.transaction(table, None, layer="upgrade"):
+        lake.spark.sql(f"alter table delta.`{place}` add columns ({columns})")
+
+
 def _drop_commit_timestamps(lake: Lake, commits: NumberedCommits, table: Table) -> None:
     """Drops the feature from a small table that earlier code made, or that was restored to such a version."""
     place = lake.files.uri(table.name).replace("`", "``")

@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from delta import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.settings import DeltaSettings
-from lake import catalog, fault_points, lake_format, small_tables, table_creation
+from lake import catalog, fault_points, lake_format, merges, small_tables, table_creation
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
 from lake.chunks_table import WritableChunksTable
@@ -48,6 +48,7 @@ class WritableLake(Lake):
         self.ledger = Ledger(WritableChunksTable(self))
         self._commits = NumberedCommits(self, lease)
         self._lease = lease
+        self._with_columns: set[Table] = set()
 
     @property
     def written(self) -> set[Table]:
@@ -124,26 +125,25 @@ class WritableLake(Lake):
         return max(1, min(cores, size // SHARED_BYTES), size // FILE_BYTES)
 
     def upsert(
-        self, table: Table, frame: DataFrame, *, keys: Sequence[str], chunk: Chunk | NoChunk
+        self,
+        table: Table,
+        frame: DataFrame,
+        *,
+        keys: Sequence[str],
+        chunk: Chunk | NoChunk,
+        leaving: DataFrame | None = None,
     ) -> int:
-        """Puts rows in the place of those with the same keys; returns the version of the table. The same
-        rows twice change nothing.
+        """Puts rows in the place of those with the same keys, and removes those with the keys of `leaving`;
+        returns the version of the table. The same rows twice change nothing.
 
         A row that has a `run_id` and a `chunk` already keeps them: they tell who made it. Raises as `append`.
         """
         number = self._commits.number(table, chunk)
         if number is not None:
-            condition = " and ".join(f"held.{key} = new.{key}" for key in keys)
             rows = self._conform(frame, table, chunk, keep_origin=True)
+            merge = merges.upsert(self._target(table), rows, leaving, keys=keys)
             with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
-                (
-                    self._target(table)
-                    .alias("held")
-                    .merge(rows.alias("new"), condition)
-                    .whenMatchedUpdateAll()
-                    .whenNotMatchedInsertAll()
-                    .execute()
-                )
+                merge.execute()
         return self.version(table)
 
     def supersede(
@@ -163,20 +163,10 @@ class WritableLake(Lake):
         """
         number = self._commits.number(table, chunk)
         if number is not None:
-            names = {key: f"ended_{key}" for key in keys}
-            ended = ended.select(*(F.col(key).alias(name) for key, name in names.items()))
-            source = self._conform(rows, table, chunk).unionByName(ended, allowMissingColumns=True)
-            same = " and ".join(f"held.{key} = new.{name}" for key, name in names.items())
-            columns: dict[str, str | Column] = {n: f"new.{n}" for n in table.schema.fieldNames()}
+            held, new = self._target(table), self._conform(rows, table, chunk)
+            merge = merges.supersede(held, new, ended, keys=keys, ended_at=ended_at)
             with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
-                (
-                    self._target(table)
-                    .alias("held")
-                    .merge(source.alias("new"), f"{same} and held.{ended_at} is null")
-                    .whenMatchedUpdate(set={ended_at: "current_timestamp()"})
-                    .whenNotMatchedInsert(f"new.{names[keys[0]]} is null", values=columns)
-                    .execute()
-                )
+                merge.execute()
         return self.version(table)
 
     def record(
@@ -283,7 +273,11 @@ class WritableLake(Lake):
     def _conform(
         self, frame: DataFrame, table: Table, chunk: Chunk | NoChunk, *, keep_origin: bool = False
     ) -> DataFrame:
-        """The frame with the table's own columns in their order. A frame that lacks one fails here."""
+        """The frame with the table's own columns in their order, which a table of earlier code gets before.
+        A frame that lacks one fails here. Raises Busy."""
+        if table not in self._with_columns:
+            table_creation.add_columns(self, self._commits, table)
+            self._with_columns.add(table)
         origin = {"run_id": F.lit(self.run.run_id), "chunk": F.lit(chunk.number)}
         if keep_origin:
             origin = {name: F.coalesce(name, value) for name, value in origin.items()}

@@ -7,6 +7,8 @@ taken further.
 
 from __future__ import annotations
 
+from pyspark.sql import functions as F
+
 from bronze import bronze_layer
 from bronze.landing import Landing
 from conf.errors import BadInput
@@ -14,8 +16,9 @@ from gold import embedding_removal
 from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan, ChunkState
 from lake.context import Context
-from lake.enums import BRONZE, REMOVAL
+from lake.enums import BRONZE, REMOVAL, Outcome
 from lake.publication import ChunkLayer, Publication, abandon
+from lake.writable_lake import WritableLake
 from privacy.finish_chunks import finish_half_published, layer_of
 
 
@@ -78,6 +81,8 @@ def _withdraw(context: Context, chunk: Chunk, layer: ChunkLayer, lost: frozenset
             [deletion] = lake.ledger.plan([ChunkPlan(layer=REMOVAL)])
             lake.delete(table, f"chunk = {number}", chunk=deletion)
         fault_points.at(f"replay: {table.name} withdrawn")
+    if chunk.is_second_try:
+        _forget_taken(lake, chunk)
     abandon(lake, [lake.ledger.chunks()[number]])
     fault_points.at("replay: chunk given up")
     context.did.add({"in": chunk.photos, "kept": 0})
@@ -95,6 +100,19 @@ def _withdraw(context: Context, chunk: Chunk, layer: ChunkLayer, lost: frozenset
             f"{photos_lost:,} photos of it are lost: the landing folder {context.settings.paths.landing} has "
             f"them no more; send them again."
         )
+
+
+def _forget_taken(lake: WritableLake, chunk: Chunk) -> None:
+    """Remove the rejected objects whose rows a chunk of second tries took from bronze/rejected: the next run
+    takes them in as new ones."""
+    held = lake.read(catalog.REJECTED).select("object", "chunk")
+    objects = lake.read(catalog.OBJECTS, chunks=chunk.sources)
+    rejected = objects.where(F.col("outcome") == Outcome.REJECTED)
+    taken = rejected.join(held, ["object", "chunk"], "left_anti")
+    if not taken.isEmpty():
+        [removal] = lake.ledger.plan([ChunkPlan(layer=REMOVAL)])
+        lake.remove(catalog.OBJECTS, taken, on=["object", "etag"], chunk=removal)
+        fault_points.at("replay: rejected objects forgotten")
 
 
 def _photos_lost(context: Context, chunk: Chunk) -> int:

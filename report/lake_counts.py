@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from bronze import waiting_rejections
+from conf.settings import PhotoSettings
 from lake import catalog, delta_rs_reader, finite_numbers, lease
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState, latest, published
@@ -20,8 +22,11 @@ __all__ = ["Sums", "sums"]
 Row = Mapping[str, Any]
 
 
-def sums(files: Folder) -> Sums:
-    """Count every table of a lake once. Raises BadInput where there is no lake."""
+def sums(files: Folder, photos: PhotoSettings | None = None) -> Sums:
+    """Count every table of a lake once. Raises BadInput where there is no lake.
+
+    With settings, the rejected objects that may pass by them are an open end.
+    """
     root = files.root
     outcomes = _counts(root, catalog.OBJECTS, "outcome")
     chunks = list(latest(delta_rs_reader.rows(root, catalog.CHUNKS)).values())
@@ -43,6 +48,7 @@ def sums(files: Folder) -> Sums:
             *_blocked_chunks(chunks),
             *(() if holder else _staged_chunks(chunks)),
             *_unprojected_releases(chunks, champions),
+            *_waiting_rejections(root, photos),
             *_half_retired_models(extractors),
             *map(str, open_erasures),
         ],
@@ -217,6 +223,12 @@ def _unprojected_releases(
                     f"the next version is fitted"
                 )
     return found
+
+
+def _waiting_rejections(root: str, photos: PhotoSettings | None) -> list[str]:
+    """A sentence for the rejected objects that may pass by settings, if there are any."""
+    waiting = waiting_rejections.waiting(root, photos) if photos else 0
+    return [waiting_rejections.sentence(waiting)] if waiting else []
 
 
 def _half_retired_models(extractors: Sequence[Row]) -> list[str]:

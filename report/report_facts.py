@@ -97,7 +97,7 @@ class ReportFacts:
         read).
         """
         root = files.root
-        lake_sums, runs, price_list = sums(files), recorded(root), prices()
+        lake_sums, runs, price_list = sums(files, settings.photos), recorded(root), prices()
         versions = _versions(root)
         drift = sorted(_drift(root), key=lambda row: row["measured_at"], reverse=True)
         rate = Rate.of(settings, price_list)

@@ -11,6 +11,9 @@ from typing import TypeVar
 MOST_PARTS = 60_000
 """The most segments or chunks of a photo: 50 MB in pieces of 1 KiB. So many take 20 MB of memory."""
 
+OVER_LIMIT = "over photos.max_bytes"
+"""The detail of the refusal of a file for its bytes begins so."""
+
 Part = TypeVar("Part")
 
 
@@ -44,7 +47,7 @@ def malformed(detail: str) -> NotAPhoto:
 
 def too_large(max_bytes: int) -> NotAPhoto:
     """Return the refusal of a file of more bytes than the setting photos.max_bytes allows."""
-    return NotAPhoto(RejectionReason.TOO_LARGE, f"over photos.max_bytes ({max_bytes})")
+    return NotAPhoto(RejectionReason.TOO_LARGE, f"{OVER_LIMIT} ({max_bytes})")
 
 
 def counted(parts: Iterable[Part], name: str) -> Iterator[Part]:

@@ -1,5 +1,5 @@
-"""`replay`: quarantined photos through the gates again, a blocked chunk into quarantine, or one that can't be
-finished out of the tables."""
+"""`replay`: quarantined photos through the gates again, rejected objects through bronze again, a blocked
+chunk into quarantine, or one that can't be finished out of the tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 
 from rich.console import Console
 
+from bronze import rejection_replay
 from cli.command import Words, whole_number
 from cli.lake_access import existing_lake, writing
 from cli.step_runner import run_steps
@@ -17,17 +18,20 @@ from lake.chunks import Chunk, ChunkState
 from lake.context import Context
 from lake.enums import GOLD
 from lake.readable_lake import Lake
+from privacy import tombstones
 from privacy.chunk_withdrawal import drop
 from silver import silver_layer
 from silver.quarantine_replay import replay
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Replays quarantined photos, all or those of one reason; or releases a blocked chunk, or drops a lost
-    one."""
+    """Replays quarantined photos, or rejected objects, all or those of one reason; or releases a blocked
+    chunk, or drops a lost one."""
     existing_lake(settings)
     number = whole_number(words, "chunk")
     do = partial(replay_step, reason=words.reason, number=number)
+    if words.rejected:
+        do = partial(replay_rejected, reason=words.reason)
     if words.drop:
         assert number is not None
         do = partial(drop, number=number)
@@ -46,6 +50,13 @@ def replay_step(context: Context, *, reason: str | None, number: int | None) -> 
         context.did.notes.append(
             "photos that passed are in silver; run.py --layer gold makes their features."
         )
+
+
+def replay_rejected(context: Context, *, reason: str | None) -> None:
+    """Takes rejected objects, all or those of a reason, through bronze again. Raises BadInput where there is
+    no such reason or no landing folder."""
+    barred = tombstones.holding(context.lake)
+    rejection_replay.replay(context, reason=reason, tombstones=barred)
 
 
 def release(context: Context, chunk: Chunk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli.command import Command, Words, photo_count, whole_number
 from cli.completion import sections
-from cli.known_names import JUDGED_TABLES, REFUSALS
+from cli.known_names import JUDGED_TABLES, REFUSALS, REJECTIONS
 from cli.parameters import PATH, Argument, Flag, Option
 from conf.errors import BadInput
 
@@ -88,15 +88,23 @@ COMMANDS = (
     ),
     Command(
         name="replay",
-        help="take quarantined photos through the gates again",
+        help="take quarantined photos, or rejected objects, through the lake again",
         example=("replay --reason too_small", "what was refused for that, through the gates again"),
         parameters=(
-            Option("--reason", "REASON", "those refused for it (default: all)", offered=REFUSALS),
+            Flag("--rejected", "objects that bronze rejected, as they lie in the landing folder"),
+            Option(
+                "--reason",
+                "REASON",
+                "those refused for it (default: all)",
+                offered=(*REFUSALS, *REJECTIONS),
+            ),
             Option("--chunk", "N", "this chunk:"),
             Flag("--quarantine", "release it, which is blocked, into quarantine"),
             Flag("--drop", "withdraw what is published of it, where its staged files are lost"),
         ),
+        exclusive=(("rejected", "chunk"),),
         check=_check_replay,
+        takes_landing=True,
     ),
     Command(
         name="report",

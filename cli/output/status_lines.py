@@ -26,7 +26,7 @@ def show(console: Console, files: Folder, settings: Settings, *, as_json: bool =
     Raises Inconsistent where the sums don't agree. While a run writes they may differ, because it commits to
     one table after another.
     """
-    found = sums(files)
+    found = sums(files, settings.photos)
     if as_json:
         facts = {"lake": files.root, **found.facts()}
         facts["measures"] = [each.facts() for each in measures(found, settings)]

@@ -40,7 +40,7 @@ def sums(model):
 
 
 def shown(monkeypatch, model, *, settings=SETTINGS, as_json=False):
-    monkeypatch.setattr(status_lines, "sums", lambda files: sums(model))
+    monkeypatch.setattr(status_lines, "sums", lambda *_: sums(model))
     printed = io.StringIO()
     console = Console(file=printed, width=80)
     status_lines.show(console, LocalFolder("/nowhere"), settings, as_json=as_json)
