@@ -300,6 +300,17 @@ def test_what_stands_behind_the_boxes_goes(kind: bytes, more: bytes) -> None:
 # Refusals
 
 
+def overlapping(one: Item, brand: bytes) -> bytes:
+    """A grid of which every tile has the data of the last one."""
+    items = [grid(30, 30, 1920, 1920), *[replace(one, data=b"?")] * 899, one]
+    content = heif(items, [(b"dimg", 1, list(range(2, 902)))], brand=brand)
+    at = content.index(b"iloc") + 12
+    last = content[at + 16 * 900 + 8 : at + 16 * 901]
+    for number in range(1, 900):
+        content = changed(content, at + 16 * number + 8, last)
+    return content
+
+
 def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
     one, brand = PICTURES[kind], BRANDS[kind]
     made = partial_heif(brand)
@@ -370,6 +381,7 @@ def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
         whole.replace(b"infe\2\0\0\0\0\1\0\0", b"infe\2\0\0\0\0\1\0\1"),
         "neither coded",
     )
+    yield "shared data", overlapping(one, brand), "or overlap"
     yield "no units", made([replace(one, data=b"")]), "in a way that isn't read"
     if kind == b"hvc1":
         yield "cut unit", made([extended(one, b"\0\0\1\0ab")]), "can't be told apart"
@@ -567,24 +579,6 @@ def large(kind: bytes) -> Iterator[tuple[str, bytes]]:
     yield "boxes of no body", box(b"ftyp", brand, bytes(4)) + box(b"free") * 3_000_000
     yield "many references", heif([one], [(b"cdsc", 1, [1] * 60_000)] * 20, brand=brand)
     yield "shared data", overlapping(one, brand)
-
-
-def overlapping(one: Item, brand: bytes) -> bytes:
-    """A grid of which every tile has the same data of 20 MB."""
-    data = one.data + bytes(20_000_000)
-    items = [
-        grid(30, 30, 1920, 1920),
-        *[replace(one, data=b"?" * 4)] * 899,
-        replace(one, data=data),
-    ]
-    content = heif(items, [(b"dimg", 1, list(range(2, 902)))], brand=brand)
-    at = content.index(b"iloc") + 12
-    last = content[at + 16 * 900 : at + 16 * 901]
-    for number in range(1, 901):
-        content = (
-            changed(content, at + 16 * number + 8, last[8:16]) if number % 50 == 0 else content
-        )
-    return content
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
