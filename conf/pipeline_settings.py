@@ -32,7 +32,7 @@ class PhotoSettings(Section):
     """The most bytes of a photo's file."""
 
     max_pixels: Positive
-    """The most pixels of a photo: its width times its height."""
+    """The most pixels that a photo is decoded to. A large JPEG is decoded at 1/2, 1/4 or 1/8 of its sides."""
 
     min_side: Positive
     """The fewest pixels of a photo's shorter side."""

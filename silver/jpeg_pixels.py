@@ -9,7 +9,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import NamedTuple
 
-from PIL import Image
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 DRAFT_GAP = 2
@@ -30,37 +30,39 @@ GREY_FILLING = {127, 128}
 """The values that libjpeg fills in where data is missing: CMYK is inverted, so there are two."""
 
 
-class JpegPixels(NamedTuple):
-    """A decoded JPEG, and the box (left, top, right, bottom) of it that the photo covers; None for all."""
+class Drafted(NamedTuple):
+    """An opened image at the scale at which it is decoded, and the box (left, top, right, bottom) of it that
+    the photo covers; None for all."""
 
-    image: Image.Image
+    image: ImageFile
     box: tuple[float, float, float, float] | None
 
 
-def decoded(image: JpegImageFile, content: bytes, size: int) -> JpegPixels | None:
-    """Return the pixels of an opened JPEG, a large one's at a reduced scale; or None where some are missing.
+def drafted(image: ImageFile, size: int) -> Drafted:
+    """Return an opened image at the scale that is enough, which is a reduced one for a large JPEG alone."""
+    draft = image.draft(None, (DRAFT_GAP * size, DRAFT_GAP * size))
+    return Drafted(image, draft[1] if draft else None)
+
+
+def loaded(opened: Drafted, content: bytes, size: int) -> Drafted | None:
+    """Decode a drafted JPEG and return it, or None where some of its pixels are missing.
 
     The end marker may be missing behind a JPEG of one scan, which decoders show whole. Raises what Pillow
     raises where it gives up, as it does where other JPEGs have no end marker.
     """
+    image = opened.image
+    assert isinstance(image, JpegImageFile)
     lacks_end = _lacks_end_alone(image, content)
     if lacks_end:
         content = content.rstrip(b"\xff") + END  # the first half of an end marker is none
-        image = JpegImageFile(BytesIO(content))
-    pixels = _loaded(image, size)
+        opened = drafted(JpegImageFile(BytesIO(content)), size)
+    opened.image.load()
     tried: tuple[bytes, ...] = ()  # each costs another decoding
     if lacks_end:
         tried = (MORE_DATA, *OTHER_DATA)
-    elif "progressive" in image.info or _ends_in_grey(image):
+    elif "progressive" in image.info or _ends_in_grey(opened.image):
         tried = (MORE_DATA,)
-    return None if any(_is_changed(pixels, content, size, more) for more in tried) else pixels
-
-
-def _loaded(image: JpegImageFile, size: int) -> JpegPixels:
-    """Return the pixels of an opened JPEG, a large one's at a reduced scale."""
-    draft = image.draft(None, (DRAFT_GAP * size, DRAFT_GAP * size))
-    image.load()
-    return JpegPixels(image, draft[1] if draft else None)
+    return None if any(_is_changed(opened, content, size, more) for more in tried) else opened
 
 
 def _lacks_end_alone(image: JpegImageFile, content: bytes) -> bool:
@@ -72,14 +74,14 @@ def _lacks_end_alone(image: JpegImageFile, content: bytes) -> bool:
     return has_one_scan and content.find(END, scan) < 0 and not content.endswith(ZEROS)
 
 
-def _ends_in_grey(image: JpegImageFile) -> bool:
+def _ends_in_grey(image: ImageFile) -> bool:
     """Return whether the last pixel is as grey as the filling."""
     last = image.getpixel((image.width - 1, image.height - 1))
     return (set(last) if isinstance(last, tuple) else {last}) <= GREY_FILLING
 
 
-def _is_changed(pixels: JpegPixels, content: bytes, size: int, more: bytes) -> bool:
+def _is_changed(opened: Drafted, content: bytes, size: int, more: bytes) -> bool:
     """Return whether more data before the end marker change the pixels; in a whole JPEG they are skipped."""
     end = content.rfind(END)
-    longer = JpegImageFile(BytesIO(content[:end] + more + END))
-    return _loaded(longer, size).image.tobytes() != pixels.image.tobytes()
+    longer = drafted(JpegImageFile(BytesIO(content[:end] + more + END)), size).image
+    return longer.tobytes() != opened.image.tobytes()

@@ -22,7 +22,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from lake import photo_formats
 from lake.photo_formats import JPEG, PhotoFormat
 from silver import jpeg_pixels
-from silver.jpeg_pixels import JpegPixels
+from silver.decoding_costs import least_bytes, least_file_bytes
+from silver.jpeg_pixels import Drafted
 
 # On 1,142 shop photos of 28 kinds, the nearest centroid of MobileNetV2's embeddings was right equally
 # often with all filters (0.82 to 0.83). Hamming takes as long as bilinear and half as long as bicubic,
@@ -77,6 +78,8 @@ class RefusedPhoto(ValueError):
 @dataclass(frozen=True)
 class Limits:
     """The limits on a photo's size, content and decoding time. `min_side` is in pixels.
+
+    `max_pixels` counts those that a photo is decoded to: of a large JPEG, a 64th of those that it has.
 
     A photo counts as blank where its brightest and darkest luminance differ by `blank_range` levels
     of 255 or less. `decode` doesn't watch `decode_seconds`: its caller does.
@@ -149,16 +152,17 @@ def _format(content: bytes) -> PhotoFormat:
 def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Limits) -> Image.Image:
     """Return the photo as an upright RGB image of size x size pixels. Raises RefusedPhoto."""
     image = READERS[photo_format.name](BytesIO(content))
-    if max(image.width * image.height, photo_format.coded_pixels(content)) > limits.max_pixels:
-        raise RefusedPhoto(
-            RefusalReason.PIXEL_BOMB, f"declares more than {limits.max_pixels} pixels"
-        )
-    if min(image.size) < limits.min_side:
+    full_size = image.size
+    drafted = jpeg_pixels.drafted(image, size)
+    if photo_format.coded_pixels(content) > limits.max_pixels:
+        raise RefusedPhoto(RefusalReason.PIXEL_BOMB, f"codes more than {limits.max_pixels} pixels")
+    _check_costs(image, full_size, len(content), limits)
+    if min(full_size) < limits.min_side:
         raise RefusedPhoto(RefusalReason.TOO_SMALL, f"a side of less than {limits.min_side} pixels")
     # A PNG without its last chunk, or a WebP without its last bytes, may still decode without an error.
     if photo_format is not JPEG and photo_format.is_cut(content):
         raise RefusedPhoto(RefusalReason.TRUNCATED, f"the {photo_format.title} lacks its end")
-    pixels, box = _loaded(image, content, size)
+    pixels, box = _loaded(drafted, content, size)
     orientation = _orientation(image)
     square = _without_palette(pixels).resize((size, size), FILTER, box, REDUCING_GAP)
     if square.mode == "RGBA":
@@ -169,13 +173,30 @@ def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Lim
     return square.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else square
 
 
-def _loaded(image: ImageFile, content: bytes, size: int) -> JpegPixels:
-    """Return the decoded image. Raises RefusedPhoto for a JPEG that isn't whole."""
-    if not isinstance(image, JpegImageFile):
-        image.load()
-        return JpegPixels(image, None)
-    if pixels := jpeg_pixels.decoded(image, content, size):
-        return pixels
+def _check_costs(image: ImageFile, full: tuple[int, int], length: int, limits: Limits) -> None:
+    """Raise RefusedPhoto (PIXEL_BOMB) for a drafted image that takes too much to decode.
+
+    `full` is (width, height) of the whole photo, and `length` the bytes of its file.
+    """
+    most = limits.max_pixels
+    if image.width * image.height > most:
+        detail = f"would be decoded to more than {most} pixels"
+    elif full[0] * full[1] > most and length < least_file_bytes(image, full):
+        detail = "declares more pixels than its bytes can code"
+    elif least_bytes(image, full) > limits.decoder_memory:
+        detail = f"would take more than {limits.decoder_memory} bytes of memory to decode"
+    else:
+        return
+    raise RefusedPhoto(RefusalReason.PIXEL_BOMB, detail)
+
+
+def _loaded(drafted: Drafted, content: bytes, size: int) -> Drafted:
+    """Return the image, decoded. Raises RefusedPhoto for a JPEG that isn't whole."""
+    if not isinstance(drafted.image, JpegImageFile):
+        drafted.image.load()
+        return drafted
+    if whole := jpeg_pixels.loaded(drafted, content, size):
+        return whole
     raise RefusedPhoto(RefusalReason.TRUNCATED, "the JPEG ends within its image data")
 
 

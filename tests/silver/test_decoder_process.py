@@ -79,8 +79,8 @@ def make(started):
     """Makes decoders of photos and traps, and ends them."""
     made = []
 
-    def of(limits=LIMITS):
-        made.append(Decoder(decoder_traps.decode, size=SIZE, limits=limits))
+    def of(limits=LIMITS, decode=decoder_traps.decode):
+        made.append(Decoder(decode, size=SIZE, limits=limits))
         return made[-1]
 
     yield of
@@ -150,7 +150,7 @@ def test_a_photo_that_takes_too_much_memory_is_too_large_whatever_its_decoder_sa
     """Libraries for JPEG, PNG and WebP that get no memory say that they failed, and not why."""
     worst = worst_files(side=3000, bytes_of_zeros=1000)
     names = ("webp", "webp lossless", "png transparent", "jpeg progressive cmyk")
-    one = make(replace(LIMITS, decoder_memory=45_000_000))
+    one = make(replace(LIMITS, decoder_memory=45_000_000), decoder_traps.decode_unforeseen)
     found = decoded(one, [content for name in names for content in (worst[name], PHOTOS[0])])
     too_large = "too_large", "needs more than 45,000,000 bytes of memory"
     assert found == [too_large, *plain(PHOTOS[:1])] * len(names)
