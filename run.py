@@ -39,7 +39,7 @@ def run_bronze(context: Context) -> None:
     from lake.publication import Publication
     from privacy import tombstones
 
-    landing = Landing(context.settings.paths.landing)
+    landing = Landing.of(context.settings)
     barred = tombstones.holding(context.lake)
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
     bronze.finish()

@@ -12,12 +12,13 @@ import pyarrow as pa
 
 from bronze import (
     bronze_rows,
+    listing_counts,
     object_outcomes,
     second_tries,
     unread_objects,
     waiting_rejections,
 )
-from bronze.landing import Arrival, Landing, arrival
+from bronze.landing import Arrival, Landing, Listing, arrival
 from bronze.second_tries import TRIED
 from lake import catalog, isolated_python, metric_names
 from lake.chunks import Chunk, ChunkPlan, batches
@@ -117,7 +118,7 @@ def arrivals(
 ) -> Sequence[Arrival]:
     """Every landing object in the order of its arrival; those of erased subjects are marked, as in
     `new_groups`. Raises BadInput where the folder can't be listed."""
-    listed = _listed(context, landing)
+    _, listed = _listed(context, landing)
     return _barred(listed, pseudonyms=context.pseudonyms, tombstones=tombstones)
 
 
@@ -204,14 +205,13 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
     Those that were rejected as unreadable and can be read now are among them.
     """
     lake, did = context.lake, context.did
-    listed = _listed(context, landing)
-    if not listed:
-        did.notes.append(f"{landing.root} holds no objects: put photos there.")
+    listing, listed = _listed(context, landing)
     waiting_rejections.note(lake, listed, context.settings.photos, did)
     new, tried = object_outcomes.unseen(listed, object_outcomes.known_versions(lake))
     readable = unread_objects.asked_anew(lake, landing, tried, did)
     unread_objects.note_archived([*new, *tried], did)
     arrivals = sorted(new + readable, key=lambda each: each.position)
+    listing_counts.measure(listing, did, new=len(arrivals), unreadable=len(tried) - len(readable))
     if uncertain := sum(each.is_uncertain for each in arrivals):
         did.notes.append(
             f"{uncertain:,} objects are refused as {bronze_rows.UNCERTAIN_SUBJECT}: their paths look like a "
@@ -227,16 +227,12 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
     return arrivals
 
 
-def _listed(context: Context, landing: Landing) -> list[Arrival]:
-    """Every landing object in the order of its arrival, and what its path says; notes folders that can't be
-    listed."""
+def _listed(context: Context, landing: Landing) -> tuple[Listing, list[Arrival]]:
+    """The listing of the landing folder, and every object of it in the order of its arrival with what its path
+    says. What the listing did not find or take is noted."""
     listing = landing.listing()
-    if listing.closed_folders:
-        context.did.notes.append(
-            f"{listing.closed_folders:,} folders under {landing.root} can't be listed: give this "
-            f"process the right to list them, and the next run takes in the photos in them."
-        )
-    return [
+    listing_counts.note(listing, landing.root, context.did)
+    return listing, [
         arrival(found, position=place, pseudonyms=context.pseudonyms)
         for place, found in enumerate(listing.objects)
     ]

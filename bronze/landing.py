@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
+from bronze.passed_over import PassedOver
 from conf.errors import BadInput, FruitLakeError
+from conf.settings import Settings
 from lake.pseudonyms import Pseudonyms
 from lake.storage.addresses import within
 from lake.storage.folder import Folder, StoredKind, StoredObject
@@ -67,18 +70,26 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The objects of a landing folder, by (modification time, path), and the number of folders below it that
-    could not be listed."""
+    """The objects of a landing folder, by (modification time, path), the number of folders below it that
+    could not be listed, and the number of objects that are passed over."""
 
     objects: list[LandingObject]
-    closed_folders: int
+    closed_folders: int = 0
+    passed_over: int = 0
 
 
 class Landing:
-    """The folder where photos arrive. Workers get its address, and open it themselves."""
+    """The folder where photos arrive, but for what is `passed_over`. Workers get its address, and open it
+    themselves."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, passed_over: PassedOver | None = None) -> None:
         self.root = root
+        self._passed_over = passed_over or PassedOver()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the landing folder that the settings name."""
+        return cls(settings.paths.landing, passed_over=PassedOver(settings.landing.passed_over))
 
     def __reduce__(self) -> tuple[type[Landing], tuple[str]]:
         # A worker may work in another folder, from which a relative address would lead nowhere.
@@ -102,15 +113,17 @@ class Landing:
             )
 
     def listing(self) -> Listing:
-        """Every object below the root. Raises BadInput where there is no such folder, or it can't be
-        listed."""
+        """Every object below the root that is not passed over. Raises BadInput where there is no such folder,
+        or it can't be listed."""
         self.check()
         objects: list[LandingObject] = []
-        closed = 0
+        closed = passed_over = 0
         try:
             for each in self._files.listing():
                 if each.kind is StoredKind.CLOSED:
                     closed += 1
+                elif self._passed_over.matches(each.name):
+                    passed_over += 1
                 else:
                     facts = (each.name, each.size, each.modified_ns, each.tag, each.is_archived)
                     objects.append(LandingObject(*facts))
@@ -121,7 +134,8 @@ class Landing:
                 f"The landing folder {self.root} can't be listed ({error.strerror}); "
                 f"give this process the right to list it, or name another with --landing."
             ) from None
-        return Listing(sorted(objects, key=lambda each: (each.modified_ns, each.path)), closed)
+        objects.sort(key=lambda each: (each.modified_ns, each.path))
+        return Listing(objects, closed, passed_over)
 
     def read(self, listed: LandingObject) -> bytes:
         """The bytes of an object. Raises ObjectGone where it vanished or is another version now,

@@ -57,7 +57,7 @@ def replay(context: Context, *, reason: str | None, tombstones: frozenset[str]) 
     `tombstones` are those that hold. Raises BadInput where nothing has that reason, or there is no landing
     folder; Busy.
     """
-    landing = Landing(context.settings.paths.landing)
+    landing = Landing.of(context.settings)
     landing.check()
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
     bronze.finish()

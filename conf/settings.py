@@ -31,6 +31,7 @@ from conf.storage_settings import (
     BucketSettings,
     CompactionSettings,
     DeltaSettings,
+    LandingSettings,
     LeaseSettings,
     MonitoringSettings,
     PathSettings,
@@ -45,6 +46,7 @@ __all__ = [
     "DeltaSettings",
     "EmrSettings",
     "GateSettings",
+    "LandingSettings",
     "LeaseSettings",
     "LoadedSettings",
     "ModelSettings",
@@ -71,6 +73,7 @@ class Settings(Section):
     delta: DeltaSettings
     lease: LeaseSettings
     compaction: CompactionSettings
+    landing: LandingSettings
     chunks: ChunkSettings
     photos: PhotoSettings
     model: ModelSettings

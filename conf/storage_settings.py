@@ -31,6 +31,18 @@ class PathSettings(Section):
         return self.docs.replace("{lake}", self.lake.rstrip("/"))
 
 
+class LandingSettings(Section):
+    """What is taken from the landing folder."""
+
+    passed_over: Annotated[
+        tuple[str, ...], Form('a list of globs, such as ["@eaDir", "papers/*.jpg"]')
+    ]
+    """The files and folders that are no photos of anybody's, as globs without regard to case: they get no row
+    in any table, and are counted apart. A glob without a slash matches a name anywhere in the path, one with
+    a slash a path from the landing folder on. A folder goes with all that it holds; `*` stands for no slash,
+    `**` for any number of folders."""
+
+
 def _plain_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     if any(key.strip().casefold() in ("", "subject", "label") for key in keys):
         raise ValueError("not a plain key")

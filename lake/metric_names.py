@@ -14,6 +14,18 @@ ASKED_UP_TO = "unreadable_asked_up_to"
 """Where the next run goes on to ask for objects that could not be read, if they are too many for one run: a
 place in the order of their keyed hashes, in [0, 1). CloudWatch doesn't get it."""
 
+LISTED = "landing_listed"
+NEW, KNOWN = "landing_new", "landing_known"
+STILL_UNREADABLE = "landing_still_unreadable"
+PASSED_OVER = "landing_passed_over"
+OF_LANDING = (NEW, KNOWN, STILL_UNREADABLE, PASSED_OVER)
+"""What became of the objects that a run of bronze listed. The numbers of `OF_LANDING` add up to `LISTED`.
+
+New ones are taken in by that run, known ones by an earlier one. `STILL_UNREADABLE` are those that an earlier
+run could not read and this one did not take in. What is passed over has no row in any table. ops/runs and
+`status` have these numbers; CloudWatch doesn't get them.
+"""
+
 DRIFT = "drift_"
 """The prefix of the metric of a drift; the name of a measure of `gold.drift.Drift` follows."""
 

@@ -120,5 +120,5 @@ def _photos_lost(context: Context, chunk: Chunk) -> int:
     missing, of which bronze's chunks are made."""
     if chunk.layer != BRONZE:
         return 0
-    landing = Landing(context.settings.paths.landing)
+    landing = Landing.of(context.settings)
     return bronze_layer.photos_that_left(context, landing, chunk.number)

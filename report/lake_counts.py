@@ -15,6 +15,7 @@ from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState, latest, published
 from lake.enums import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
 from lake.storage.folder import Folder
+from report.landing_counts import LandingCounts
 from report.reconciliation import ChunkDrift, ModelSums, OpenErasure, Sums
 
 __all__ = ["Sums", "sums"]
@@ -53,6 +54,7 @@ def sums(files: Folder, photos: PhotoSettings | None = None) -> Sums:
             *map(str, open_erasures),
         ],
         writer=holder.run_id if holder else None,
+        landing=LandingCounts.of(root),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lake.enums import Outcome
+from report.landing_counts import LandingCounts
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ class Sums:
     `objects` counts the object versions that bronze has seen, and `outcomes` the same by outcome; `rejected`
     counts rows of bronze/rejected by reason. `certified` counts requests for erasure that are complete;
     `erasures` has the others. `open_ends` has a sentence for each thing that waits for somebody. `writer` is
-    the id of the run that holds the lease, and so may write while the tables are counted.
+    the id of the run that holds the lease, and so may write while the tables are counted. `landing` tells of
+    the last listing of the landing folder, where one was counted.
     """
 
     objects: int
@@ -113,6 +115,7 @@ class Sums:
     certified: int
     open_ends: Sequence[str]
     writer: str | None
+    landing: LandingCounts | None = None
 
     def disagreements(self) -> list[str]:
         """Return a sentence for each pair of sums that must be equal and are not."""
@@ -129,6 +132,8 @@ class Sums:
             for what, outcome, rows in pairs
             if self.outcomes.get(outcome, 0) != rows
         ]
+        if self.landing:
+            wrong += self.landing.disagreements()
         for model in self.models:
             wrong += model.disagreements(self.photos)
         return wrong

@@ -46,6 +46,8 @@ def _lines(found: Sums, settings: Settings, *, root: str) -> list[str]:
     """Return the sums for people: bronze, each model with its measures, the work that is still open, and a
     verdict on all of it."""
     lines = [f"lake {root}"]
+    if found.landing and found.landing.has_others:
+        lines.append(str(found.landing))
     lines.append(f"{found.objects:,} object versions seen = {listed(found.outcomes) or 'none'}")
     if found.rejected:
         lines.append(f"  rejected: {listed(found.rejected)}")

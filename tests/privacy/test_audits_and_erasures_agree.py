@@ -122,3 +122,19 @@ def test_what_was_held_is_what_is_removed(filled, tmp_path, spark, asked):
     } == said
     assert held(place, keys, **words) == {}
     assert of_others(place, keys.subject(OTHER)) == others
+
+
+def test_what_bronze_passes_over_of_a_subject_is_found_and_removed(place):
+    """The folders of thumbnails are no way around an erasure, by the path or by the bytes."""
+    send(place.landing, {"1.jpg": SHARED, "._1.jpg": jpeg(2), "Thumbs.db": b"small pictures"})
+    send(place.landing, {"1.jpg": SHARED, "._2.jpg": SHARED}, subject=None)
+    did = place.run("bronze")["bronze"]
+    assert (did.counts["in"], did.counts["kept"]) == (2, 2)
+    with place.writing() as context:
+        keys = context.pseudonyms
+    assert held(place, keys, subject=SUBJECT)[LANDED] >= 4
+    with place.writing() as context:
+        words = {"subject": SUBJECT, "request": "R-1", "mode": ErasureMode.IMMEDIATE}
+        assert erase(context.step("erase"), **words).state is ErasureState.CERTIFIED
+    left = [each for each in place.landing.rglob("*") if each.is_file()]
+    assert left == []

@@ -1,0 +1,37 @@
+"""The counts of a listing of the landing folder, for ops/runs, and what a run says of it."""
+
+from __future__ import annotations
+
+from bronze.landing import Listing
+from lake import metric_names
+from lake.run_journal import LayerRun
+
+
+def measure(listing: Listing, did: LayerRun, *, new: int, unreadable: int) -> None:
+    """Record what became of the listed objects: so many are `new`, and so many that an earlier run could not
+    read are still not taken in. The others are known, or passed over."""
+    numbers = {
+        metric_names.LISTED: len(listing.objects) + listing.passed_over,
+        metric_names.NEW: new,
+        metric_names.KNOWN: len(listing.objects) - new - unreadable,
+        metric_names.STILL_UNREADABLE: unreadable,
+        metric_names.PASSED_OVER: listing.passed_over,
+    }
+    for name, count in numbers.items():
+        did.measure(name, count)
+
+
+def note(listing: Listing, root: str, did: LayerRun) -> None:
+    """Note what a listing of the landing folder under `root` did not find or take, and what to do."""
+    if not listing.objects:
+        did.notes.append(f"{root} holds no objects: put photos there.")
+    if listing.closed_folders:
+        did.notes.append(
+            f"{listing.closed_folders:,} folders under {root} can't be listed: give this "
+            f"process the right to list them, and the next run takes in the photos in them."
+        )
+    if listing.passed_over:
+        did.notes.append(
+            f"{listing.passed_over:,} objects are passed over, as thumbnails or files of a system: "
+            f"landing.passed_over names them, and run.py settings landing shows it."
+        )

@@ -1,0 +1,68 @@
+"""What became of the objects of the landing folder in the last run that listed it, from ops/runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lake import catalog, delta_rs_reader, metric_names
+from lake.enums import BRONZE
+
+WORDS: Mapping[str, str] = {
+    metric_names.NEW: "new",
+    metric_names.KNOWN: "known",
+    metric_names.STILL_UNREADABLE: "still unreadable",
+    metric_names.PASSED_OVER: "passed over",
+}
+"""What became of an object, by the name of its number in ops/runs."""
+
+
+@dataclass(frozen=True)
+class LandingCounts:
+    """The objects that the run `run_id` listed in the landing folder, and what became of them in words."""
+
+    run_id: str
+    listed: int
+    parts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, root: str) -> LandingCounts | None:
+        """Read the counts of the last run that listed the landing folder of the lake under `root`; None where
+        there is none, or only one of earlier code, which did not count."""
+        rows = delta_rs_reader.rows(
+            root, catalog.RUNS, columns=["run_id", "layer", "started_at", "metrics"]
+        )
+        counted = [
+            (row["started_at"], row["run_id"], numbers)
+            for row in rows
+            if row["layer"] == BRONZE
+            and metric_names.LISTED in (numbers := _numbers(row["metrics"]))
+        ]
+        if not counted:
+            return None
+        _, run_id, numbers = max(counted, key=lambda each: each[:2])
+        parts = {WORDS[name]: numbers.get(name, 0) for name in metric_names.OF_LANDING}
+        return cls(run_id, numbers[metric_names.LISTED], parts)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether some objects were neither new nor known: people want to know what became of these."""
+        return self.listed > sum(self.parts.get(word, 0) for word in ("new", "known"))
+
+    def __str__(self) -> str:
+        parts = " + ".join(f"{n:,} {word}" for word, n in self.parts.items() if n) or "none"
+        return f"{self.listed:,} objects in the landing folder, at its last listing = {parts}"
+
+    def disagreements(self) -> list[str]:
+        """Return a sentence where the parts don't add up to what was listed."""
+        total = sum(self.parts.values())
+        if total == self.listed:
+            return []
+        return [f"landing folder: {self.listed:,} objects were listed, but {total:,} are told of"]
+
+
+def _numbers(metrics: Any) -> dict[str, int]:
+    """Return the counts of objects in the metrics of a row of ops/runs, by their names."""
+    names = (metric_names.LISTED, *metric_names.OF_LANDING)
+    return {name: int(value) for name, value in metrics or () if name in names}
