@@ -18,6 +18,7 @@ from bronze import (
     unread_objects,
     waiting_rejections,
 )
+from bronze.labels import Labels
 from bronze.landing import Arrival, Landing, Listing, arrival
 from bronze.second_tries import TRIED
 from lake import catalog, isolated_python, metric_names
@@ -232,8 +233,9 @@ def _listed(context: Context, landing: Landing) -> tuple[Listing, list[Arrival]]
     says. What the listing did not find or take is noted."""
     listing = landing.listing()
     listing_counts.note(listing, landing.root, context.did)
+    labels = Labels.of(context.settings.labels, context.pseudonyms.names)
     return listing, [
-        arrival(found, position=place, pseudonyms=context.pseudonyms)
+        arrival(found, position=place, pseudonyms=context.pseudonyms, labels=labels)
         for place, found in enumerate(listing.objects)
     ]
 

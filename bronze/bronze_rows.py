@@ -32,7 +32,7 @@ from lake.storage.folder import ObjectGone, ObjectUnreadable
 ARRIVED = schema(
     """position int, object string, etag string, subject string, label string, path string,
     uploaded_at timestamp, size_bytes bigint, photo_id string, original string, format string,
-    width int, height int, taken_on date, content binary, reason string, detail string"""
+    width int, height int, taken_on date, content binary, reason string, detail string, split string"""
 )
 """The columns of the object versions that were read, one row each. `position` orders the rows of a chunk, and
 `reason` says why an object is no photo."""
@@ -182,6 +182,7 @@ def read_one(
         "etag": arrival.landing.etag,
         "subject": arrival.subject,
         "label": arrival.label,
+        "split": arrival.split,
         "path": arrival.stored_path,
         "uploaded_at": modified_at(arrival.landing),
         "size_bytes": arrival.landing.size,
@@ -193,7 +194,7 @@ def read_one(
         original = admission.original(content)
         photo_id = admission.photo_id(content, original=original, subject=arrival.subject)
         if admission.keeps_out(content, arrival, photo_id=photo_id, original=original):
-            return row | {"path": "", "label": None, "reason": Outcome.TOMBSTONED}
+            return row | {"path": "", "label": None, "split": None, "reason": Outcome.TOMBSTONED}
     except ObjectGone:
         return None
     except ObjectUnreadable as error:
@@ -234,6 +235,8 @@ def photos(arrived: DataFrame, repeated: Sequence[int]) -> DataFrame:
 
     `repeated` are the positions of the photos that the lake has already.
     """
+    if "split" not in arrived.columns:  # earlier code staged the chunk
+        arrived = arrived.withColumn("split", F.lit(None).cast("string"))
     kept = arrived.where(F.col("reason").isNull())
     if repeated:
         table = pa.table({"position": pa.array(repeated, pa.int32())})
@@ -253,6 +256,7 @@ def photos(arrived: DataFrame, repeated: Sequence[int]) -> DataFrame:
         "content",
         F.current_timestamp().alias("ingested_at"),
         "original",
+        "split",
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
+from bronze.labels import Labels
 from bronze.passed_over import PassedOver
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
@@ -62,10 +63,13 @@ class Arrival:
     is_tombstoned: bool = False
     is_uncertain: bool = False
     erased_photos: frozenset[str] = frozenset()
+    split: str | None = None
 
     def tombstoned(self) -> Arrival:
         """The same object, marked as one of an erased subject."""
-        return replace(self, subject=None, label=None, stored_path="", is_tombstoned=True)
+        return replace(
+            self, subject=None, label=None, split=None, stored_path="", is_tombstoned=True
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,28 +160,39 @@ class Landing:
         )
 
 
-def arrival(landing: LandingObject, *, position: int, pseudonyms: Pseudonyms) -> Arrival:
+def arrival(
+    landing: LandingObject, *, position: int, pseudonyms: Pseudonyms, labels: Labels | None = None
+) -> Arrival:
     """An object at a position of the listing, and what its path says: its subject's pseudonym and its label.
 
     The subject is what follows `subject=` in the name of a folder, in any spelling that is certain
-    (`lake.subject_paths`). The label follows `label=`; without one, a path with no subject takes the parent
-    folder's name (data sets with one folder a class), while an app's folders (`subject=…/2026/11/`) tell no
-    label. The path of a subject's object is kept as its pseudonym and a keyed hash.
+    (`lake.subject_paths`). `labels` is the rule for labels, by default that of the shipped settings. The path
+    of a subject's object is kept as its pseudonym and a keyed hash.
     """
     reading = read(landing.path, pseudonyms.names)
-    label = _text(reading.label)
+    given = (labels or Labels(rule=pseudonyms.names)).given_to(landing.path, reading)
     key = pseudonyms.path(landing.path)
     if reading.is_uncertain:
         return Arrival(landing, position, key, None, None, "", is_uncertain=True)
     if reading.subject is None:
-        return Arrival(landing, position, key, None, label, _text(landing.path) or "")
+        return Arrival(
+            landing, position, key, None, given.label, _text(landing.path), split=given.split
+        )
     pseudonym = pseudonyms.subject(reading.subject)
-    return Arrival(landing, position, key, pseudonym, label, f"subject={pseudonym}/{key}")
+    return Arrival(
+        landing,
+        position,
+        key,
+        pseudonym,
+        given.label,
+        f"subject={pseudonym}/{key}",
+        split=given.split,
+    )
 
 
-def _text(name: str | None) -> str | None:
+def _text(name: str) -> str:
     """The name as valid Unicode, which Arrow insists on."""
-    return None if name is None else os.fsencode(name).decode(errors="replace")
+    return os.fsencode(name).decode(errors="replace")
 
 
 def overlap(landing: str, lake: str) -> bool:

@@ -10,9 +10,11 @@ from cli.layers import RunLayers
 from cli.output.sentences import say
 from cli.registry import BY_NAME
 from cli.setting_flags import overrides
+from conf.label_settings import FILE
 from conf.settings import Settings
 from lake import working_files
 from lake.enums import BRONZE
+from lake.storage.addresses import is_s3
 from privacy import bucket_checks
 
 
@@ -39,6 +41,9 @@ def check_buckets(words: Words, settings: Settings, console: Console) -> None:
     roots = [paths.lake, paths.docs_folder]
     if words.layer in (BRONZE, "all") or (command and command.takes_landing):
         roots.append(paths.landing)
+        word, _, place = settings.labels.source.partition(":")
+        if word == FILE and is_s3(place):
+            roots.append(place.rpartition("/")[0])
     erases = bool(command and command.erases)
     for note in bucket_checks.check(roots, settings.buckets, erases=erases):
         say(console, f"note: {note}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
+from bronze.labels import Labels
 from bronze.landing import Landing, overlap
 from cli.command import Words
 from cli.commands import samples
@@ -19,6 +20,7 @@ from lake.enums import BRONZE, GOLD, LAYERS, SILVER
 from lake.run_clock import RunClock
 from lake.run_journal import LayerRun
 from lake.storage.locate import folder
+from lake.subject_names import NameRule
 from silver.model_artifact import source_sha256
 
 RunLayers = Callable[[Context, Sequence[str]], list[LayerRun]]
@@ -52,5 +54,6 @@ def check_inputs(layer: str, settings: Settings) -> None:
         )
     if layer in (BRONZE, "all"):
         Landing(paths.landing).check()
+        Labels.of(settings.labels, NameRule())
     if layer in (SILVER, GOLD, "all"):
         source_sha256(settings.model)

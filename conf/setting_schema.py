@@ -71,6 +71,11 @@ def takes_text(field: FieldInfo) -> bool:
     return kind is str or any(each is str or isinstance(each, str) for each in alternatives)
 
 
+def takes_table(field: FieldInfo) -> bool:
+    """Return whether a field's type is a table of texts."""
+    return get_origin(field.annotation) is dict
+
+
 def takes_number(field: FieldInfo) -> bool:
     """Return whether a field's type is a number, also an optional one."""
     return bool({int, float} & {field.annotation, *_kinds(field.annotation)})

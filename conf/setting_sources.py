@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from conf.setting_files import FileReader
-from conf.setting_schema import CONFIG, Model, fields, sections, takes_text
+from conf.setting_schema import CONFIG, Model, fields, sections, takes_table, takes_text
 from conf.unknown_keys import unknown_key
 
 ENVIRONMENT_PREFIX = "FRUIT_LAKE__"
@@ -101,7 +101,7 @@ class Gathered:
             self._put(key, value, source)
         elif key not in fields(self.model):
             self._refuse(key, source)
-        elif isinstance(value, Mapping):
+        elif isinstance(value, Mapping) and not takes_table(fields(self.model)[key]):
             told = f"is a setting and no section; write {key.partition('.')[2]} = VALUE."
             self.problems.append(f"{source.told(key)} {told}")
         else:

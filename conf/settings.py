@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from conf.bad_values import problems_of, raise_all
 from conf.cluster_settings import EmrSettings, SparkSettings
+from conf.label_settings import LabelSettings
 from conf.pipeline_settings import (
     ChunkSettings,
     GateSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "DeltaSettings",
     "EmrSettings",
     "GateSettings",
+    "LabelSettings",
     "LandingSettings",
     "LeaseSettings",
     "LoadedSettings",
@@ -74,6 +76,7 @@ class Settings(Section):
     lease: LeaseSettings
     compaction: CompactionSettings
     landing: LandingSettings
+    labels: LabelSettings
     chunks: ChunkSettings
     photos: PhotoSettings
     model: ModelSettings

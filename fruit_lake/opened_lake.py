@@ -76,12 +76,17 @@ class OpenedLake:
         """Return columns of the rows of photos that meet a condition, but of no erased photo: of all, or of
         any so many.
 
-        Raises BadInput where the version can't be read any more.
+        Raises BadInput where the version can't be read any more, or has no such column yet.
         """
         known = self._table(table)
         condition = self._but_erased(table, known.version(), where)
         with _reading(table):
             rows = delta_rs_reader.dataset(known)
+            for name in columns:  # earlier code made the table
+                if name not in rows.schema.names:
+                    raise BadInput(
+                        f"{table.name} of {self.told} has no column {name} yet; the next photos add it."
+                    )
             if limit is not None:
                 return arrow_reads.asked_again(
                     lambda: rows.head(limit, columns=list(columns), filter=condition)

@@ -134,14 +134,16 @@ def photo_batches(
     at most `rows` photos.
 
     Memory holds a few batches at a time, however many photos there are. `columns` and the rest are as in
-    `photos`.
+    `photos`, but for the column `split`, which `photos` reads.
 
     Raises BadInput as `features`, and where `rows` is less than 1.
     """
     if rows < 1:
         raise BadInput(f"rows={rows} is less than 1; give the most photos of a batch.")
     opened = OpenedLake.of(lake, at, catalog.PHOTOS)
-    wanted = _columns(columns, PHOTOS, _photo_columns())
+    # Files of earlier code lack this column, and batches are read file by file.
+    known = [each for each in _photo_columns() if each != "split"]
+    wanted = _columns(columns, PHOTOS, known)
     quality = PhotoQuality.of(opened, wanted, weights_id)
     filtered = wanted if label is None else [*wanted, "label"]
     read = opened.small_batches(

@@ -104,7 +104,7 @@ PHOTOS = Table(
     "one photo",
     """photo_id string, subject string, label string, path string, format string, width int,
     height int, taken_on date, uploaded_at timestamp, size_bytes bigint, content binary,
-    ingested_at timestamp, original string""",
+    ingested_at timestamp, original string, split string""",
     numbers="chunk",
 )
 REJECTED = Table(

@@ -53,14 +53,15 @@ IN_CLEAR = "in clear"
 class PathReading:
     """What a path says: the names of the `subject` and of the `label` under the lake's rule.
 
-    `written` is the subject's name as the folder has it, without percent-encoding. Where the path
-    `is_uncertain`, both names are None.
+    `written` is the subject's name as the folder has it, without percent-encoding. `has_label_key`: the label
+    follows `label=`. Where the path `is_uncertain`, both names are None.
     """
 
     subject: str | None = None
     label: str | None = None
     is_uncertain: bool = False
     written: str | None = None
+    has_label_key: bool = False
 
 
 UNCERTAIN = PathReading(is_uncertain=True)
@@ -107,12 +108,17 @@ def _read_folders(path: str, rule: NameRule) -> PathReading:
     if place is None:
         label = labelled.label or (parts[-1].plain if parts else "")
         is_uncertain = any(part.likeness for part in parts)
-        return UNCERTAIN if is_uncertain else PathReading(label=label or None)
+        if is_uncertain:
+            return UNCERTAIN
+        return PathReading(label=label or None, has_label_key=bool(labelled.label))
     within = [part.likeness is Likeness.SUBJECT for part in parts[place + 1 :]]
     subject = parts[place]
     if labelled.likeness or any(within) or _names(labelled.label, subject.subject):
         return UNCERTAIN
-    return PathReading(subject.subject, labelled.label or None, written=subject.written)
+    label = labelled.label
+    return PathReading(
+        subject.subject, label or None, written=subject.written, has_label_key=bool(label)
+    )
 
 
 def _read_as_written(folders: list[str]) -> PathReading:
@@ -123,9 +129,17 @@ def _read_as_written(folders: list[str]) -> PathReading:
         found = [match[1] for folder in folders if (match := pattern.fullmatch(folder))]
         values[name] = found[-1] or None if found else None
     subject, label = values[SUBJECT], values[LABEL]
+    has_key = label is not None
     if subject is None and label is None and folders and "=" not in folders[-1]:
         label = folders[-1]
-    return PathReading(subject, label, written=subject)
+    return PathReading(subject, label, written=subject, has_label_key=has_key)
+
+
+def plain_name(folder: str, rule: NameRule) -> str:
+    """Return the name of a folder without a key under a rule; empty for one with a key."""
+    if rule.is_as_written:
+        return "" if "=" in folder else folder
+    return _folder(folder, rule).plain
 
 
 def hidden_names(path: str | None, rule: NameRule) -> frozenset[str]:
