@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def run_bronze(context: Context) -> None:
     """Takes new landing objects into bronze/photos, bronze/rejected and bronze/objects."""
-    from bronze import bronze_layer, unread_objects
+    from bronze import bronze_layer, listing_counts, unread_objects
     from bronze.bronze_layer import BronzeChunks
     from bronze.landing import Landing
     from lake.publication import Publication
@@ -48,6 +48,7 @@ def run_bronze(context: Context) -> None:
         read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
         bronze.publish(bronze.stage(chunk, read))
     unread_objects.note_unread(context.did)
+    listing_counts.note_gone(context.did)
 
 
 def run_silver(context: Context) -> None:

@@ -69,6 +69,8 @@ class BronzeChunks(ChunkLayer):
         outcomes, rejected = found.to_pylist(), bronze_rows.rejected(facts)
         by_outcome = Counter(row["outcome"] for row in outcomes)
         stored = by_outcome[Outcome.STORED]
+        left = 0 if chunk.is_second_try else chunk.photos - len(outcomes)
+        gone = {listing_counts.GONE: left} if left > 0 else {}
         commits: list[TableCommit] = []
         if stored:
             repeated = [r["position"] for r in outcomes if r["outcome"] == Outcome.DUPLICATE]
@@ -84,7 +86,7 @@ class BronzeChunks(ChunkLayer):
         return Contents(
             commits,
             photos=stored,
-            counts={"in": len(outcomes), "kept": stored, **by_outcome},
+            counts={"in": len(outcomes), "kept": stored, **by_outcome, **gone},
             reasons=Counter(row["reason"] for row in rejected),
         )
 

@@ -75,11 +75,12 @@ class Arrival:
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The objects of a landing folder, by (modification time, path), the number of folders below it that
-    could not be listed, and the number of objects that are passed over."""
+    could not be listed, and the numbers of objects that are passed over, and of links and special files."""
 
     objects: list[LandingObject]
     closed_folders: int = 0
     passed_over: int = 0
+    links: int = 0
 
 
 class Landing:
@@ -121,13 +122,15 @@ class Landing:
         or it can't be listed."""
         self.check()
         objects: list[LandingObject] = []
-        closed = passed_over = 0
+        closed = passed_over = links = 0
         try:
             for each in self._files.listing():
                 if each.kind is StoredKind.CLOSED:
                     closed += 1
                 elif self._passed_over.matches(each.name):
                     passed_over += 1
+                elif each.kind is StoredKind.LINK:
+                    links += 1
                 else:
                     facts = (each.name, each.size, each.modified_ns, each.tag, each.is_archived)
                     objects.append(LandingObject(*facts))
@@ -139,7 +142,7 @@ class Landing:
                 f"give this process the right to list it, or name another with --landing."
             ) from None
         objects.sort(key=lambda each: (each.modified_ns, each.path))
-        return Listing(objects, closed, passed_over)
+        return Listing(objects, closed, passed_over, links)
 
     def read(self, listed: LandingObject) -> bytes:
         """The bytes of an object. Raises ObjectGone where it vanished or is another version now,

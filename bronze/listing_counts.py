@@ -6,16 +6,21 @@ from bronze.landing import Listing
 from lake import metric_names
 from lake.run_journal import LayerRun
 
+GONE = "gone"
+"""The count of the objects of chunks that went, or changed, between the listing and the reading: they have no
+row, and are not among those that came in."""
+
 
 def measure(listing: Listing, did: LayerRun, *, new: int, unreadable: int) -> None:
     """Record what became of the listed objects: so many are `new`, and so many that an earlier run could not
-    read are still not taken in. The others are known, or passed over."""
+    read are still not taken in. The others are known, passed over, or links."""
     numbers = {
-        metric_names.LISTED: len(listing.objects) + listing.passed_over,
+        metric_names.LISTED: len(listing.objects) + listing.passed_over + listing.links,
         metric_names.NEW: new,
         metric_names.KNOWN: len(listing.objects) - new - unreadable,
         metric_names.STILL_UNREADABLE: unreadable,
         metric_names.PASSED_OVER: listing.passed_over,
+        metric_names.LINKS: listing.links,
     }
     for name, count in numbers.items():
         did.measure(name, count)
@@ -34,4 +39,18 @@ def note(listing: Listing, root: str, did: LayerRun) -> None:
         did.notes.append(
             f"{listing.passed_over:,} objects are passed over, as thumbnails or files of a system: "
             f"landing.passed_over names them, and run.py settings landing shows it."
+        )
+    if listing.links:
+        did.notes.append(
+            f"{listing.links:,} links or special files under {root} are not followed: put the photos "
+            f"themselves there, or name the folder that a link leads to with --landing."
+        )
+
+
+def note_gone(did: LayerRun) -> None:
+    """Note how many objects went or changed between the listing and the reading."""
+    if gone := did.counts.get(GONE):
+        did.notes.append(
+            f"{gone:,} objects went, or changed, after they were listed: the next run takes what is "
+            f"there then."
         )

@@ -16,6 +16,7 @@ from conf.errors import BadInput
 from conf.settings import Settings
 from lake import lake_format, secret_places
 from lake.context import Context
+from lake.delta_rs_reader import check_address
 from lake.enums import BRONZE, GOLD, LAYERS, SILVER
 from lake.run_clock import RunClock
 from lake.run_journal import LayerRun
@@ -29,6 +30,7 @@ RunLayers = Callable[[Context, Sequence[str]], list[LayerRun]]
 
 def run(words: Words, settings: Settings, console: Console, run_layers: RunLayers) -> None:
     """Runs the layers that `--layer` names. Raises as the layers do."""
+    check_address(folder(settings.paths.lake).root)
     clock = RunClock()
     if words.samples:
         with clock.part("generated photos"):

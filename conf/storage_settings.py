@@ -13,7 +13,7 @@ class PathSettings(Section):
     """The folders of arriving photos, of the lake and of Data Docs."""
 
     landing: str
-    """The folder where photos arrive: a local folder or `s3://bucket/prefix`."""
+    """The folder where photos arrive: a local folder, `s3://bucket/prefix` or `s3://bucket`."""
 
     lake: str
     """The folder of the tables: a local folder or `s3://bucket/prefix`."""

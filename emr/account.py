@@ -35,6 +35,8 @@ class S3Place:
 
     def object_arns(self, *folders: str) -> list[str]:
         """The ARN patterns of all objects under the prefix, or under these folders of it."""
+        if not (self.prefix or folders):
+            return [f"{self.bucket_arn}/*"]
         return [f"{self.bucket_arn}/{self.prefix}/{name}/*" for name in folders] or [
             f"{self.bucket_arn}/{self.prefix}",
             f"{self.bucket_arn}/{self.prefix}/*",
@@ -95,7 +97,8 @@ def places(settings: Settings, emr_settings: EmrSettings) -> S3Places:
                 f"as s3://bucket/prefix."
             )
     uris = (settings.paths.landing, settings.paths.lake, emr_settings.artifacts)
-    landing, lake, artifacts = (S3Place(*addresses.bucket_and_prefix(uri)) for uri in uris)
+    landing = S3Place(*addresses.bucket_and_prefix(uris[0], may_be_bucket=True))
+    lake, artifacts = (S3Place(*addresses.bucket_and_prefix(uri)) for uri in uris[1:])
     if len({landing.bucket, lake.bucket, artifacts.bucket}) < 3:
         raise BadInput(
             f"{', '.join(uris)}: photos, tables and artifacts need a bucket each, because rights are granted "

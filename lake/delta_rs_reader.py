@@ -16,10 +16,10 @@ from conf.errors import BadInput
 from lake import arrow_reads
 from lake.arrow_scan import Scan
 from lake.catalog import Table
-from lake.storage.addresses import is_s3
+from lake.storage.addresses import bucket_and_prefix, is_s3
 from lake.storage.connectors import arrow_files, delta_rs_options
 
-NOT_PLAIN = frozenset("%[]\\^|")
+NOT_PLAIN = frozenset("%[]\\^|").union(map(chr, range(32)), "\x7f")
 """Characters in a path with which delta-rs 1.6 fails, because it makes a URL of the path."""
 
 
@@ -53,11 +53,14 @@ def open_table(root: str, name: str, *, version: int | None = None) -> Any:
 
 
 def check_address(root: str) -> None:
-    """Raises BadInput for the root of a lake that delta-rs can't open tables under."""
+    """Raises BadInput for the root of a lake that delta-rs can't open tables under, or that is a whole bucket."""
+    if is_s3(root):
+        bucket_and_prefix(root)
     if not is_s3(root) and not NOT_PLAIN.isdisjoint(root):
-        found = " ".join(sorted(NOT_PLAIN.intersection(root)))
+        found = " ".join(repr(each)[1:-1] for each in sorted(NOT_PLAIN.intersection(root)))
+        shown = root if root.isprintable() else repr(root)
         raise BadInput(
-            f"The path {root} has {found} in it, and delta-rs can't open tables there; name a lake in "
+            f"The path {shown} has {found} in it, and delta-rs can't open tables there; name a lake in "
             f"another folder (a lake may be moved as a whole)."
         )
 

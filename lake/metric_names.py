@@ -18,11 +18,13 @@ LISTED = "landing_listed"
 NEW, KNOWN = "landing_new", "landing_known"
 STILL_UNREADABLE = "landing_still_unreadable"
 PASSED_OVER = "landing_passed_over"
-OF_LANDING = (NEW, KNOWN, STILL_UNREADABLE, PASSED_OVER)
+LINKS = "landing_links"
+OF_LANDING = (NEW, KNOWN, STILL_UNREADABLE, PASSED_OVER, LINKS)
 """What became of the objects that a run of bronze listed. The numbers of `OF_LANDING` add up to `LISTED`.
 
 New ones are taken in by that run, known ones by an earlier one. `STILL_UNREADABLE` are those that an earlier
-run could not read and this one did not take in. What is passed over has no row in any table. ops/runs and
+run could not read and this one did not take in. What is passed over has no row in any table,
+and neither have links and special files (pipes, devices). ops/runs and
 `status` have these numbers; CloudWatch doesn't get them.
 """
 

@@ -94,7 +94,7 @@ def check(roots: Iterable[str], settings: BucketSettings, *, erases: bool = Fals
     """
     notes = []
     for name in dict.fromkeys(
-        addresses.bucket_and_prefix(root)[0] for root in roots if is_s3(root)
+        addresses.bucket_and_prefix(root, may_be_bucket=True)[0] for root in roots if is_s3(root)
     ):
         bucket = BucketFacts.of(name, region=_allowed_region(name, settings))
         bucket.check(settings)
@@ -124,7 +124,7 @@ def storage_facts(root: str) -> Mapping[str, str]:
             "region": "that of this machine",
             "encryption": "that of its disk: not known here",
         }
-    name, _ = addresses.bucket_and_prefix(root)
+    name, _ = addresses.bucket_and_prefix(root, may_be_bucket=True)
     bucket = BucketFacts.of(name, region=s3_requests.bucket_region(name))
     return {
         "root": root,

@@ -14,6 +14,7 @@ WORDS: Mapping[str, str] = {
     metric_names.KNOWN: "known",
     metric_names.STILL_UNREADABLE: "still unreadable",
     metric_names.PASSED_OVER: "passed over",
+    metric_names.LINKS: "links",
 }
 """What became of an object, by the name of its number in ops/runs."""
 

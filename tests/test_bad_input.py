@@ -168,7 +168,9 @@ def test_objects_that_vanish_or_change_are_what_the_next_run_finds(place, monkey
         picture((64 + number, 64)).save(place.landing / name)
     with monkeypatch.context() as patch:
         patch.setattr(landing, "Landing", MovingLanding)
-        assert place.run("bronze")["bronze"].counts["kept"] == 1
+        did = place.run("bronze")["bronze"]
+    assert (did.counts["in"], did.counts["kept"], did.counts["gone"]) == (1, 1, 3)
+    assert "3 objects went, or changed, after they were listed" in did.notes[-1]
     assert place.run("bronze")["bronze"].counts["kept"] == 1  # changes.jpg, as it is now
     picture((80, 64)).save(place.landing / "stays.jpg")
     assert place.run("bronze")["bronze"].counts["kept"] == 1  # the same path, new bytes

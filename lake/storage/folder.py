@@ -22,9 +22,14 @@ class StoredKind(Enum):
     FILE = "file"
     FOLDER = "folder"
     CLOSED = "closed folder"
+    LINK = "link or special file"
     NONCURRENT = "noncurrent version"
     MARKER = "delete marker"
     UPLOAD = "unfinished upload"
+
+
+PLAIN = (StoredKind.FILE, StoredKind.FOLDER, StoredKind.CLOSED, StoredKind.LINK)
+"""The kinds that lie in a folder of this machine."""
 
 
 class ObjectGone(Exception):
@@ -53,7 +58,7 @@ class StoredObject:
     is_archived: bool = False
 
     def __str__(self) -> str:
-        is_plain = self.kind in (StoredKind.FILE, StoredKind.FOLDER, StoredKind.CLOSED)
+        is_plain = self.kind in PLAIN
         return self.folder.uri(self.name) + ("" if is_plain else f" ({self.kind.value})")
 
     @property
@@ -148,8 +153,8 @@ class Folder(ABC):
     def listing(self) -> Iterator[StoredObject]:
         """The files that readers see under the root, in any order, by their metadata alone.
 
-        Links to files are followed, links to folders are not. A folder that can't be listed is among them, as
-        `CLOSED`. Raises OSError where the root itself can't be listed.
+        A folder that can't be listed is among them, as `CLOSED`. So are links, pipes and devices, as `LINK`:
+        none is followed or read. Raises OSError where the root itself can't be listed.
         """
 
     @abstractmethod

@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlparse
@@ -22,6 +22,9 @@ from lake.storage.folder import (
     StoredKind,
     StoredObject,
 )
+
+NO_SIZE = "its file system doesn't tell its size; copy it to a folder of another one"
+"""What is said of a file that has more or fewer bytes than its file system says, such as one in /proc."""
 
 
 def open_file(path: str) -> BinaryIO:
@@ -165,6 +168,8 @@ class LocalFolder(Folder):
                         name = f"{folder}{entry.name}"
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(f"{name}/")
+                        elif not entry.is_file(follow_symlinks=False):
+                            yield StoredObject(self, name, kind=StoredKind.LINK)
                         elif facts := _facts(entry):
                             yield StoredObject(
                                 self, name, facts.st_size, modified_ns=facts.st_mtime_ns
@@ -180,22 +185,26 @@ class LocalFolder(Folder):
         try:
             with self.open(listed.name) as file:
                 before = os.fstat(file.fileno())
-                content = b"" if stat.S_ISFIFO(before.st_mode) else file.read()
+                content = b"" if stat.S_ISFIFO(before.st_mode) else file.read(listed.size + 1)
+                after = os.fstat(file.fileno())
         except (FileNotFoundError, NotADirectoryError):
             raise ObjectGone from None
         except OSError as error:
             raise ObjectUnreadable(error.strerror) from None
-        if (before.st_mtime_ns, len(content)) != (listed.modified_ns, listed.size):
+        was_listed = (listed.modified_ns, listed.size)
+        if any((each.st_mtime_ns, each.st_size) != was_listed for each in (before, after)):
             raise ObjectGone
+        if len(content) != listed.size:
+            raise ObjectUnreadable(NO_SIZE)
         return content
 
     def can_read(self, listed: StoredObject) -> bool:
         try:
             with self.open(listed.name) as file:
-                file.read(1)
+                has_content = bool(file.read(1))
         except OSError:
             return False
-        return True
+        return bool(listed.size) or not has_content
 
     def stored(self, under: str = "", *, folders: bool = False) -> Iterator[StoredObject]:
         closed: list[str] = []
@@ -240,16 +249,8 @@ class LocalFolder(Folder):
 
 
 def _facts(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """Return the facts about a file, also behind a link; None for what is no file, or went meanwhile.
-
-    Those of a link that leads nowhere that this process may look, such as one to itself, are the link's own:
-    it is listed, and can't be read.
-    """
+    """Return the facts about a file; None where it went meanwhile."""
     try:
-        return entry.stat() if entry.is_file() else None
+        return entry.stat(follow_symlinks=False)
     except FileNotFoundError:
-        return None
-    except OSError:
-        with suppress(FileNotFoundError):
-            return entry.stat(follow_symlinks=False)
         return None

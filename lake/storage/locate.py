@@ -8,8 +8,8 @@ from lake.storage.local_folder import LocalFolder
 
 
 def folder(root: str) -> Folder:
-    """The files under a local folder, or under `s3://bucket/prefix`. Raises BadInput for another scheme, and
-    for a bucket without a prefix."""
+    """The files under a local folder, or under `s3://bucket/prefix` or `s3://bucket`. Raises BadInput for
+    another scheme."""
     if is_s3(root):
         # Loaded here: a local lake needs nothing of AWS.
         from lake.storage.s3_folder import S3Folder

@@ -48,13 +48,13 @@ class S3Folder(Folder):
 
     @classmethod
     def at(cls, uri: str) -> S3Folder:
-        """Return the folder of an address. Raises BadInput where it isn't `s3://bucket/prefix`."""
-        return cls(*bucket_and_prefix(uri))
+        """Return the folder of an address, which may be a whole bucket. Raises BadInput where it is none."""
+        return cls(*bucket_and_prefix(uri, may_be_bucket=True))
 
     @property
     def root(self) -> str:  # type: ignore[override]
-        """The address of the folder: `s3://bucket/prefix`."""
-        return f"{S3}{self.bucket}/{self.prefix}"
+        """The address of the folder: `s3://bucket/prefix`, or `s3://bucket`."""
+        return f"{S3}{self.bucket}/{self.prefix}".rstrip("/")
 
     @property
     def _s3(self) -> Any:
@@ -62,7 +62,7 @@ class S3Folder(Folder):
 
     def _key(self, name: str) -> str:
         """Return the key of the object with a name."""
-        return f"{self.prefix}/{name}"
+        return f"{self.prefix}/{name}" if self.prefix else name
 
     def _of(self, name: str) -> dict[str, str]:
         """Return the parameters by which boto3's calls name an object."""
@@ -74,7 +74,7 @@ class S3Folder(Folder):
 
     def name_of(self, uri: str) -> str:
         key = unquote(uri).partition("://")[2].partition("/")[2]
-        return key.removeprefix(f"{self.prefix}/")
+        return key.removeprefix(self._key(""))
 
     def is_there(self) -> bool:
         """Return True: in a bucket, a folder exists without being made."""
@@ -283,7 +283,7 @@ class S3Folder(Folder):
 
     def _name(self, key: str) -> str:
         """Return the name, relative to the root, of the object with a key."""
-        return key.removeprefix(f"{self.prefix}/")
+        return key.removeprefix(self._key(""))
 
 
 def _is_archived(found: dict[str, Any]) -> bool:

@@ -54,6 +54,19 @@ def test_any_name_is_listed_and_read(root):
     assert listed(root) == found
 
 
+def test_a_whole_bucket_is_a_landing_folder(s3):
+    root = f"s3://{s3.bucket('everything')}"
+    for name in (*STRANGE, "top.jpg"):
+        folder(root).write(name, name.encode())
+    for place in (root, f"{root}/"):
+        found = listed(place)
+        assert found.keys() == {*STRANGE, "top.jpg"}
+        assert all(Landing(place).read(each) == name.encode() for name, each in found.items())
+    assert {each.name for each in folder(root).stored()} == found.keys()
+    assert folder(root).name_of(f"{root}/a/b.jpg") == "a/b.jpg"
+    assert overlap(root, f"{root}/lake")
+
+
 @pytest.mark.parametrize("page", [1000, 2])
 @pytest.mark.parametrize("subjects", [0, 1, 5, 20])
 def test_what_several_requests_list_is_all_and_nothing_twice(root, monkeypatch, subjects, page):

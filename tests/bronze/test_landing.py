@@ -5,9 +5,13 @@ import pickle
 
 import pytest
 
+from bronze import listing_counts
 from bronze.landing import Landing, LandingObject, arrival, overlap
 from conf.errors import BadInput
+from lake import metric_names
+from lake.enums import BRONZE
 from lake.pseudonyms import Pseudonyms
+from lake.run_journal import LayerRun
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 from lake.subject_names import NameRule, NameRuleVersion
 from tests.support.landing_folders import ODD_NAMES
@@ -42,6 +46,14 @@ def test_only_files_are_objects(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
     assert list(listed(tmp_path)) == ["file"]
+    listing, did = Landing(str(tmp_path)).listing(), LayerRun(BRONZE)
+    listing_counts.note(listing, "landing", did)
+    assert did.notes == [
+        "2 links or special files under landing are not followed: put the photos themselves there, or "
+        "name the folder that a link leads to with --landing."
+    ]
+    listing_counts.measure(listing, did, new=1, unreadable=0)
+    assert (did.numbers[metric_names.LISTED], did.numbers[metric_names.LINKS]) == (3, 2)
 
 
 def test_a_changed_object_has_another_etag(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from conf.errors import Inconsistent
 from lake import secret_places
-from lake.storage.folder import ObjectUnreadable, StoredKind
+from lake.storage.folder import ObjectUnreadable, StoredKind, StoredObject
 from lake.storage.local_folder import LocalFolder
 
 WRITERS, TIMES = 4, 150
@@ -118,19 +118,33 @@ def test_a_json_file_that_says_nothing_is_told(tmp_path, content):
 
 
 @pytest.mark.parametrize("place", ["", "kiwi/"])
-def test_a_link_that_leads_to_itself_is_an_object_that_can_not_be_read(tmp_path, place):
+def test_links_and_special_files_are_listed_as_such_and_not_followed(tmp_path, place):
     (tmp_path / "kiwi").mkdir()
     for name in ("a.jpg", "z.jpg"):
         (tmp_path / place / name).write_bytes(b"photo")
-    (tmp_path / place / "loop.jpg").symlink_to("loop.jpg")
-    (tmp_path / place / "leads nowhere.jpg").symlink_to("nothing")
-    (tmp_path / place / "link.jpg").symlink_to("a.jpg")
-    found = {each.name: each for each in LocalFolder(str(tmp_path)).listing()}
-    assert found.keys() == {f"{place}{name}.jpg" for name in ("a", "z", "loop", "link")}
-    assert {each.kind for each in found.values()} == {StoredKind.FILE}
-    files = LocalFolder(str(tmp_path))
-    loop = found.pop(f"{place}loop.jpg")
-    with pytest.raises(ObjectUnreadable):
-        files.read_listed(loop)
-    assert not files.can_read(loop)
-    assert {files.read_listed(each) for each in found.values()} == {b"photo"}
+    links = {"loop.jpg": "loop.jpg", "leads nowhere.jpg": "nothing", "link.jpg": "a.jpg"}
+    links["folder"] = str(tmp_path)
+    for name, to in links.items():
+        (tmp_path / place / name).symlink_to(to)
+    os.mkfifo(tmp_path / place / "pipe")
+    found = {each.name: each.kind for each in LocalFolder(str(tmp_path)).listing()}
+    assert found == {
+        **{f"{place}{name}": StoredKind.FILE for name in ("a.jpg", "z.jpg")},
+        **{f"{place}{name}": StoredKind.LINK for name in (*links, "pipe")},
+    }
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/version"), reason="no file system without sizes")
+def test_a_file_whose_size_is_not_known_is_unreadable_and_stays_so():
+    files = LocalFolder("/proc")
+    facts = os.stat("/proc/version")
+    listed = StoredObject(files, "version", facts.st_size, modified_ns=facts.st_mtime_ns)
+    with pytest.raises(ObjectUnreadable, match="doesn't tell its size"):
+        files.read_listed(listed)
+    assert not files.can_read(listed)
+
+
+def test_an_empty_file_can_be_read(tmp_path):
+    (tmp_path / "empty").touch()
+    [listed] = LocalFolder(str(tmp_path)).listing()
+    assert LocalFolder(str(tmp_path)).can_read(listed)
