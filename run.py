@@ -12,6 +12,15 @@ from __future__ import annotations
 import gc
 import sys
 
+if sys.platform == "win32":
+    # The imports below fail there, as on fcntl.
+    print(
+        "error: Fruit lake runs on Linux, macOS and WSL, not on Windows itself; install WSL "
+        "(wsl --install) and run it there.",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
 from lake import stop_signals
 
 if __name__ == "__main__" or sys.argv[0].endswith("fruit-lake"):

@@ -53,7 +53,7 @@ def open_table(root: str, name: str, *, version: int | None = None) -> Any:
 
 
 def check_address(root: str) -> None:
-    """Raises BadInput for the root of a lake that delta-rs can't open tables under, or that is a whole bucket."""
+    """Raises BadInput for the root of a lake that delta-rs can't open tables under, or a whole bucket."""
     if is_s3(root):
         bucket_and_prefix(root)
     if not is_s3(root) and not NOT_PLAIN.isdisjoint(root):
