@@ -21,7 +21,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from lake import photo_formats
 from lake.photo_formats import JPEG, PhotoFormat
-from silver import jpeg_pixels
+from silver import colours, jpeg_pixels
 from silver.decoding_costs import least_bytes, least_file_bytes
 from silver.jpeg_pixels import Drafted
 
@@ -115,9 +115,9 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = pi_heif.options.DECODE_THREADS = 1
 def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
     """Return the photo's pixels, uint8[size, size, 3], RGB, read-only. The aspect ratio is not kept.
 
-    The EXIF orientation is applied. Transparent pixels are laid on white, 16-bit grey is divided by
-    257, CMYK and palettes are converted by Pillow, and of an animation the first frame is taken.
-    Colour profiles are not applied.
+    The EXIF orientation is applied. Colours are converted to sRGB by the photo's profile (`colours`).
+    Transparent pixels are laid on white, 16-bit grey is divided by 257, palettes, and CMYK without a
+    profile, are converted by Pillow, and of an animation the first frame is taken.
 
     Raises RefusedPhoto for a photo that can't be used. No bytes make it raise anything else but
     MemoryError.
@@ -164,7 +164,11 @@ def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Lim
         raise RefusedPhoto(RefusalReason.TRUNCATED, f"the {photo_format.title} lacks its end")
     pixels, box = _loaded(drafted, content, size)
     orientation = _orientation(image)
-    square = _without_palette(pixels).resize((size, size), FILTER, box, REDUCING_GAP)
+    to_srgb = colours.conversion(image)
+    whole = pixels if to_srgb and pixels.mode == "CMYK" else _without_palette(pixels)
+    square = whole.resize((size, size), FILTER, box, REDUCING_GAP)
+    # Where the photo is smallest, its colours cost the least: below a millisecond.
+    square = to_srgb(square) if to_srgb else square
     if square.mode == "RGBA":
         white = Image.new("RGBA", square.size, "white")
         square = Image.alpha_composite(white, square)

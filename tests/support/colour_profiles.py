@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import numpy as np
+from PIL import Image, ImageCms
 
 Tags = dict[bytes, bytes]
 
@@ -105,6 +107,56 @@ def display(*, version: int = 4, private: bytes = b"", behind: bytes = b"") -> b
     """The profile of a display: primaries and curves."""
     tags = (texts(private) if private else {}) | matrix_tags()
     return profile(tags, version=version, private=private, behind=behind)
+
+
+RGB_SPACES = {
+    "sRGB": (
+        ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.7141)),
+        para(*GAMMA),
+    ),
+    "Display P3": (tuple(PRIMARIES.values()), para(*GAMMA)),
+    "Adobe RGB": (
+        ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)),
+        curv(563),
+    ),
+    "ProPhoto RGB": (
+        ((0.79767, 0.28804, 0.0), (0.13519, 0.71188, 0.0), (0.03135, 0.00009, 0.82491)),
+        curv(461),
+    ),
+}
+"""The primaries and the curve of each space, as cameras, phones and editors write them."""
+
+
+def rgb_space(name: str, *, version: int = 4) -> bytes:
+    """The profile of one of the `RGB_SPACES`."""
+    primaries, tone = RGB_SPACES[name]
+    tags = dict(zip(PRIMARIES, (xyz(*values) for values in primaries), strict=True))
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), tone)
+    return profile(tags | {b"wtpt": xyz(0.9642, 1.0, 0.8249)}, version=version)
+
+
+def srgb_of_few_points(points: int) -> bytes:
+    """A profile of sRGB with a curve of some points, as version 2 has it."""
+    steps = (n / (points - 1) for n in range(points))
+    curve = curv(
+        *(
+            round(65535 * (((x + 0.055) / 1.055) ** 2.4 if x > 0.04045 else x / 12.92))
+            for x in steps
+        )
+    )
+    tags = dict(zip(PRIMARIES, (xyz(*each) for each in RGB_SPACES["sRGB"][0]), strict=True))
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    return profile(tags | {b"wtpt": xyz(*WHITE)}, version=2)
+
+
+def in_space(picture: Image.Image, name: str) -> Image.Image:
+    """A picture in sRGB with its colours in one of the `RGB_SPACES`, and the profile of it in its `info`."""
+    own = rgb_space(name)
+    target = ImageCms.ImageCmsProfile(io.BytesIO(own))
+    converted = ImageCms.profileToProfile(picture, ImageCms.createProfile("sRGB"), target)
+    assert converted is not None
+    converted.info["icc_profile"] = own
+    return converted
 
 
 def grey(*, private: bytes = b"", behind: bytes = b"") -> bytes:
