@@ -231,8 +231,8 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
 
 
 def _listed(context: Context, landing: Landing) -> tuple[Listing, list[Arrival]]:
-    """The listing of the landing folder, and every object of it in the order of its arrival with what its path
-    says. What the listing did not find or take is noted."""
+    """The listing of the landing folder, and every object of it in the order of its arrival, with what its
+    path says. What the listing did not find or take is noted."""
     listing = landing.listing()
     listing_counts.note(listing, landing.root, context.did)
     labels = Labels.of(context.settings.labels, context.pseudonyms.names)

@@ -1,4 +1,4 @@
-"""ColourConversion of a photo's colours to sRGB, by the ICC profile that the photo has.
+"""Conversion of a photo's colours to sRGB, by the ICC profile that the photo has.
 
 Models were trained on photos in sRGB. In Display P3, Adobe RGB or ProPhoto RGB, the same numbers stand for
 stronger colours. A photo without a profile, or with one that can't be used, counts as sRGB.
