@@ -36,7 +36,7 @@ from tests.support.kills import Killed, dies
 from tests.support.place import Place
 
 KINDS = ("Granny-Smith", "Kiwi", "Pineapple")
-STRANGE = ("a:b.jpg", "[1].jpg", "{a,b}.jpg", "_x.jpg", ".y.jpg", "é ü#?.jpg", "a%20b+c.jpg")
+STRANGE = ("a:b.jpg", "[1].jpg", "{a,b}.jpg", "_x.jpg", "~y.jpg", "é ü#?.jpg", "a%20b+c.jpg")
 KEY = "0123456789abcdef0123456789abcdef"
 
 

@@ -14,15 +14,15 @@ from bronze.formats.cleaning_results import CleanPhoto, malformed
 from bronze.formats.heif_items import ItemData
 from bronze.formats.heif_pictures import Codec, CodedPicture
 
-SEQUENCE, TILE_LIST = 1, 8
-KEPT = (SEQUENCE, 3, 4, 6, 7)
-"""The types of OBUs (open bitstream units) that are kept: headers of sequence and frames, and tiles."""
+SEQUENCE, FRAME_HEADER, TILES, FRAME, TILE_LIST = 1, 3, 4, 6, 8
+KEPT = (SEQUENCE, FRAME_HEADER, TILES, FRAME)
+"""The types of OBUs (open bitstream units) that are kept. Frame headers that are told again are not."""
 
 MOST_UNITS = 200
 CONFIGURATION = 4
 """The bytes of av1C before its OBUs, which repeat those of the picture."""
 
-LONGEST_SEQUENCE = 64
+LONGEST_SEQUENCE = 24
 """The most bytes of a sequence header. Those of encoders have some ten."""
 
 
@@ -35,21 +35,25 @@ def _picture(configuration: bytes, data: ItemData) -> CodedPicture:
     """Return an AV1 picture without metadata. Raises NotAPhoto (MALFORMED)."""
     if len(configuration) < CONFIGURATION:
         raise malformed("box av1C is too short")
-    sides, kept = None, []
+    sequence, frames, kept = b"", 0, []
     for kind, header, payload, missing in _units(data):
         if kind == SEQUENCE:
-            found = _sides(payload)
-            if missing or len(payload) > LONGEST_SEQUENCE or (sides and sides != found):
+            if missing or len(payload) > LONGEST_SEQUENCE or sequence not in (b"", payload):
                 raise malformed("a picture has no readable sequence header, or two")
-            sides = found
+            if sequence:
+                continue  # it is told again
+            sequence = payload
         if kind == TILE_LIST:
             raise malformed("a picture is a list of tiles")
+        frames += kind in (FRAME_HEADER, FRAME)
+        if frames > 1:
+            raise malformed("an item holds another picture")
         if kind in KEPT:
             kept.append(header + _leb128(len(payload) + missing) + payload)
-    if sides is None:
+    if not sequence:
         raise malformed("a picture has no sequence header")
     content = ItemData(b"".join(kept), data.missing)
-    return CodedPicture(configuration[:CONFIGURATION], content, *sides)
+    return CodedPicture(configuration[:CONFIGURATION], content, *_sides(sequence))
 
 
 def _units(data: ItemData) -> Iterator[tuple[int, bytes, bytes, int]]:

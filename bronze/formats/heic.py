@@ -15,15 +15,15 @@ from bronze.formats.cleaning_results import CleanPhoto, malformed
 from bronze.formats.heif_items import ItemData
 from bronze.formats.heif_pictures import Codec, CodedPicture
 
-SLICES = (*range(10), *range(16, 22))
-"""The types of NAL units with pixels."""
+SLICES = range(16, 22)
+"""The types of NAL units with pixels that need no other picture. Any other picture is not what is shown."""
 
-SPS, PARAMETER_SETS = 33, (32, 33, 34)
+VPS, SPS, PPS = PARAMETER_SETS = (32, 33, 34)
 
 MOST_UNITS = 200
 """The most NAL units of a picture. Cameras write one or two."""
 
-LONGEST_SET = 1024
+LONGEST_SET = 256
 """The most bytes of a parameter set. Those of cameras have a hundred at most."""
 
 HEAD = 22
@@ -43,24 +43,38 @@ def _picture(configuration: bytes, data: ItemData) -> CodedPicture:
     if len(configuration) <= HEAD or configuration[0] != 1:
         raise malformed("box hvcC is too short")
     sets = _parameter_sets(configuration)
-    if len(sets.get(SPS, ())) != 1:
+    if len(sets.get(SPS, ())) != 1 or len(sets.get(VPS, ())) > 1:
         raise malformed("a picture has not one sequence parameter set")
     plain = sets[SPS][0].replace(b"\0\0\3", b"\0\0")
     width, height = _sides(plain)
     length_size = (configuration[21] & 3) + 1
     kept = []
+    used = set[int]()
     for unit, is_whole in _units(data.content, length_size, is_cut=data.missing > 0):
         kind = unit[0] >> 1 & 63
         is_base = not (unit[0] & 1 or unit[1] >> 3)
         if is_base and kind in PARAMETER_SETS and is_whole and unit not in sets.get(kind, ()):
             raise malformed("a picture changes its parameter sets")
         if is_base and kind in SLICES:
+            is_first, parameters = _slice_head(unit)
+            if is_first is bool(kept):
+                raise malformed("an item holds another picture, or a part of one")
+            used.add(parameters)
             length = len(unit) if is_whole else len(unit) + data.missing
             kept.append(length.to_bytes(length_size) + unit)
     if not kept and not data.missing:
         raise malformed("a picture has no pixels")
+    sets[PPS] = [each for each in sets.get(PPS, ()) if BitReader(each[2:]).exponential() in used]
     content = ItemData(b"".join(kept), data.missing)
     return CodedPicture(_configuration(configuration, sets, plain), content, width, height)
+
+
+def _slice_head(unit: bytes) -> tuple[bool, int]:
+    """Return whether a slice is the first of its picture, and the number of its picture parameter set."""
+    bits = BitReader(unit[2:12])
+    is_first = bool(bits.next(1))
+    bits.next(1)
+    return is_first, bits.exponential()
 
 
 def _units(content: bytes, length_size: int, *, is_cut: bool) -> Iterator[tuple[bytes, bool]]:
@@ -99,7 +113,8 @@ def _parameter_sets(configuration: bytes) -> dict[int, list[bytes]]:
                 if kind & 63 in PARAMETER_SETS:
                     if not 2 < length <= LONGEST_SET or unit[0] >> 1 & 63 != kind & 63:
                         raise malformed("a parameter set is none")
-                    sets.setdefault(kind & 63, []).append(unit)
+                    known = sets.setdefault(kind & 63, [])
+                    known += [unit] * (unit not in known)
     except struct.error:
         raise malformed("box hvcC is too short") from None
     if sum(map(len, sets.values())) > 8:
@@ -115,6 +130,7 @@ def _configuration(original: bytes, sets: dict[int, list[bytes]], sps: bytes) ->
         struct.pack(">BH", 0x80 | kind, len(units))
         + b"".join(struct.pack(">H", len(unit)) + unit for unit in units)
         for kind, units in sorted(sets.items())
+        if units
     ]
     return head + bytes([len(arrays)]) + b"".join(arrays)
 

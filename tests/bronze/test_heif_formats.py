@@ -252,6 +252,9 @@ def hidden_in_hevc(one: Item) -> Iterator[tuple[str, bytes]]:
     yield "filler", heif([extended(one, unit(38))])
     yield "unspecified unit", heif([extended(one, unit(50))])
     yield "another layer", heif([extended(one, unit(1, layer=1))])
+    for number in (0, 1, 6, 8):
+        yield f"picture of type {number}", heif([extended(one, unit(number))])
+    yield "unused parameters", heif([hvcc_with(one, 34, bytes([34 << 1, 1, 0x20]) + PRIVATE)])
     old = one.property(b"hvcC")
     yield "constraints", heif([one.instead(box(b"hvcC", old[:6] + PRIVATE[:6] + old[12:]))])
 
@@ -280,6 +283,12 @@ def test_no_private_byte_stays(original: bytes) -> None:
     assert needle not in photo.content
     assert shown(photo.content) == shown(original)
     assert set(dict(parts(photo.content))) == {b"ftyp", b"meta", b"mdat"}
+
+
+def test_a_header_that_is_told_again_goes() -> None:
+    one = PICTURES[b"av01"]
+    content = heif([extended(one, obu(7))], brand=b"avif")
+    assert clean(content) == clean(heif([one], brand=b"avif"))
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -312,7 +321,7 @@ def overlapping(one: Item, brand: bytes) -> bytes:
 
 
 def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
-    one, brand = PICTURES[kind], BRANDS[kind]
+    one, other, brand = PICTURES[kind], SMALL[kind], BRANDS[kind]
     made = partial_heif(brand)
     whole = made([one])
     yield "no meta", whole[:24] + box(b"mdat"), "there is no box meta, or more than one"
@@ -397,6 +406,8 @@ def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
             "changes its parameter sets",
         )
         yield "no pixels", made([replace(one, data=sei())]), "has no pixels"
+        yield "another picture", made([extended(one, other.data)]), "holds another picture"
+        yield "a private slice", made([extended(one, b"\0\0\0\7\x28\1\x80Anna")]), "another picture"
         yield (
             "no parameters",
             made([one.instead(box(b"hvcC", one.property(b"hvcC")[:22], b"\0"))]),
@@ -438,6 +449,14 @@ def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
             "many units",
             made([extended(one, bytes([15 << 3 | 2, 0]) * 201)]),
             "can't be told apart",
+        )
+        yield "another picture", made([extended(one, other.data)]), "holds another picture"
+        yield "a private frame", made([extended(one, obu(6))]), "holds another picture"
+        yield "a private frame header", made([extended(one, obu(3))]), "holds another picture"
+        yield (
+            "another sequence",
+            made([extended(one, obu(1, bytes(10)))]),
+            "sequence header, or two",
         )
         yield "tiles of another kind", made([extended(one, obu(8))]), "a list of tiles"
         yield "no header", made([replace(one, data=obu(15))]), "has no sequence header"
