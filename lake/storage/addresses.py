@@ -17,7 +17,8 @@ def is_s3(root: str) -> bool:
 def bucket_and_prefix(uri: str, *, may_be_bucket: bool = False) -> tuple[str, str]:
     """The bucket and the prefix of an address of S3. Raises BadInput where it isn't `s3://bucket/prefix`; the
     prefix is empty where the address `may_be_bucket`, as that of a landing folder, and is one."""
-    bucket, _, prefix = uri.removeprefix(S3).strip("/").partition("/")
+    bucket, _, rest = uri.removeprefix(S3).partition("/")
+    prefix = rest.strip("/")
     if not bucket or not (prefix or may_be_bucket):
         raise BadInput(f"{uri}: write it as s3://bucket/prefix, with a prefix of its own.")
     return bucket, prefix

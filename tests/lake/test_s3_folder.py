@@ -288,8 +288,14 @@ def test_nobody_answers(files, monkeypatch, s3):
         files.read("a")
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket", "s3://bucket/", "s3:///prefix"])
-def test_a_root_without_bucket_or_prefix_is_refused(uri):
+@pytest.mark.parametrize("uri", ["s3://bucket", "s3://bucket/", "s3:///prefix", "s3://"])
+def test_a_lake_without_bucket_or_prefix_is_refused(uri):
+    with pytest.raises(BadInput, match="write it as s3://bucket/prefix"):
+        delta_rs_reader.check_address(uri)
+
+
+@pytest.mark.parametrize("uri", ["s3:///prefix", "s3://"])
+def test_a_folder_without_bucket_is_refused(uri):
     with pytest.raises(BadInput, match="write it as s3://bucket/prefix"):
         folder(uri)
 

@@ -6,6 +6,7 @@ The server is real, and so are the connections; only the limits are short.
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import ClassVar
@@ -300,8 +301,12 @@ def sent_slowly(parts, limits=server.LIMITS):
             found = refused.status_code, refused.detail
         return found, asyncio.get_running_loop().time()
 
-    with asyncio.Runner(loop_factory=Clock) as runner:
-        return runner.run(arrive())
+    def in_own_loop():
+        with asyncio.Runner(loop_factory=Clock) as runner:
+            return runner.run(arrive())
+
+    with ThreadPoolExecutor(1) as thread:  # a browser of other tests has a loop in this one
+        return thread.submit(in_own_loop).result()
 
 
 SILENT = (408, "The photo stopped coming for 20 seconds; send it again.")
