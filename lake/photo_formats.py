@@ -26,8 +26,7 @@ OTHER_ENDINGS = (".gif", ".bmp", ".tif", ".tiff")
 
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
 AVIF_BRANDS = (b"avif", b"avis")
-GENERAL_BRANDS = (b"mif1", b"mif2", b"msf1", b"miaf", b"1pic")
-"""The brands of files that are made of boxes. A general one says that the other brands tell the format."""
+"""The brands of files that are made of boxes. One that isn't here, such as mif1, or a maker's, tells none."""
 
 
 class PhotoFormat(NamedTuple):
@@ -115,11 +114,12 @@ def format_of(content: bytes) -> PhotoFormat | None:
 
 
 def _specific(content: bytes) -> bytes:
-    """Return the header of a file, with the first brand that tells a format in the place of a general one."""
-    if content[4:8] != b"ftyp" or content[8:12] not in GENERAL_BRANDS:
+    """Return the header of a file, with the first brand that tells a format in the place of one that tells
+    none, such as a maker's."""
+    if content[4:8] != b"ftyp":
         return content[:HEADER_BYTES]
     end = min(int.from_bytes(content[:4]), MOST_FTYP)
-    brands = [content[at : at + 4] for at in range(16, min(end, len(content)) - 3, 4)]
+    brands = [content[at : at + 4] for at in (8, *range(16, min(end, len(content)) - 3, 4))]
     telling = (each for each in brands if each in (*HEIC_BRANDS, *AVIF_BRANDS))
     return content[:8] + next(telling, content[8:12])
 

@@ -33,6 +33,9 @@ SIDES = range(1, 1 << 16)
 
 LONGEST_EXIF = 1 << 16
 
+HARMLESS = (b"clli", b"mdcv", b"pasp", b"amve", b"udes", b"pixi")
+"""Properties that don't change what the decoders show, also where a reader must understand them."""
+
 CLAP, PIXI = 32, range(FULL + 2, FULL + 6)
 """The bytes of a crop, and of the bits of each channel."""
 
@@ -254,7 +257,7 @@ class _Pictures:
             return full_box(kind, 0, 0, _urn(each) + b"\0")
         if kind == b"colr":
             return self._colours(body)
-        if is_essential:
+        if is_essential and kind not in HARMLESS:
             raise malformed("a picture has a property that must be understood and isn't")
         return b""
 
@@ -272,5 +275,7 @@ class _Pictures:
 
 
 def _urn(each: ItemProperty) -> bytes:
-    """Return the kind of an auxiliary picture, from its property auxC."""
-    return each.body[FULL:].partition(b"\0")[0]
+    """Return the kind of an auxiliary picture, from its property auxC; nothing where no zero ends it, as
+    decoders don't read it then."""
+    urn, end, _ = each.body[FULL:].partition(b"\0")
+    return urn if end else b""

@@ -306,6 +306,41 @@ def test_what_stands_behind_the_boxes_goes(kind: bytes, more: bytes) -> None:
     assert clean(content + more) == clean(content)
 
 
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("major", [b"mif1", b"mif3", b"MiHE", b"miaf", b"msf1", b"1pic"])
+def test_a_brand_that_tells_no_format_leaves_it_to_the_others(kind: bytes, major: bytes) -> None:
+    content = heif([PICTURES[kind]], brand=BRANDS[kind])
+    assert clean(content[:8] + major + content[12:]) == clean(content)
+
+
+HARMLESS = {
+    "light levels": box(b"clli", bytes(4)),
+    "mastering display": box(b"mdcv", bytes(24)),
+    "square pixels": box(b"pasp", struct.pack(">II", 1, 1)),
+    "ambience": box(b"amve", bytes(8)),
+    "longer pixi": full(b"pixi", b"\3\x08\x08\x08", bytes(8), flags=1),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("written", HARMLESS.values(), ids=HARMLESS)
+def test_what_changes_no_pixel_goes_also_where_it_must_be_understood(
+    kind: bytes, written: bytes
+) -> None:
+    one = PICTURES[kind]
+    essential = replace(one, essential=(*one.essential, written[4:8])).instead(written)
+    plain = clean(heif([one.without(written[4:8])], brand=BRANDS[kind]))
+    assert clean(heif([essential], brand=BRANDS[kind])) == plain
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_an_auxiliary_picture_of_a_kind_without_an_end_is_no_alpha(kind: bytes) -> None:
+    one = PICTURES[kind]
+    auxiliary = SMALL[kind].also(aux(ALPHA.rstrip(b"\0")))
+    content = heif([one, auxiliary], [(b"auxl", 2, [1])], brand=BRANDS[kind])
+    assert clean(content) == clean(heif([one], brand=BRANDS[kind]))
+
+
 # Refusals
 
 
