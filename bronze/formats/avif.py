@@ -9,21 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bronze.formats import heif_pictures
-from bronze.formats.bit_reader import BitReader
+from bronze.formats.av1_sequence import AV1Sequence, av1_sequence
 from bronze.formats.cleaning_results import CleanPhoto, malformed
 from bronze.formats.heif_items import ItemData
 from bronze.formats.heif_pictures import Codec, CodedPicture
 
-SEQUENCE, FRAME_HEADER, TILES, FRAME, TILE_LIST = 1, 3, 4, 6, 8
-KEPT = (SEQUENCE, FRAME_HEADER, TILES, FRAME)
-"""The types of OBUs (open bitstream units) that are kept. Frame headers that are told again are not."""
+SEQUENCE, FRAME_HEADER, TILES, FRAME, HEADER_AGAIN, TILE_LIST = 1, 3, 4, 6, 7, 8
+"""The types of OBUs (open bitstream units). Others, and frame headers that are told again, are not kept."""
 
 MOST_UNITS = 200
 CONFIGURATION = 4
 """The bytes of av1C before its OBUs, which repeat those of the picture."""
-
-LONGEST_SEQUENCE = 24
-"""The most bytes of a sequence header. Those of encoders have some ten."""
 
 
 def cleaned(original: bytes) -> CleanPhoto:
@@ -35,25 +31,32 @@ def _picture(configuration: bytes, data: ItemData) -> CodedPicture:
     """Return an AV1 picture without metadata. Raises NotAPhoto (MALFORMED)."""
     if len(configuration) < CONFIGURATION:
         raise malformed("box av1C is too short")
-    sequence, frames, kept = b"", 0, []
+    sequence: AV1Sequence | None = None
+    frame, kept = 0, list[bytes]()
     for kind, header, payload, missing in _units(data):
         if kind == SEQUENCE:
-            if missing or len(payload) > LONGEST_SEQUENCE or sequence not in (b"", payload):
+            found = av1_sequence(payload)
+            if missing or sequence not in (None, found):
                 raise malformed("a picture has no readable sequence header, or two")
             if sequence:
                 continue  # it is told again
-            sequence = payload
-        if kind == TILE_LIST:
+            sequence, payload = found, found.payload
+        elif kind == TILE_LIST:
             raise malformed("a picture is a list of tiles")
-        frames += kind in (FRAME_HEADER, FRAME)
-        if frames > 1:
-            raise malformed("an item holds another picture")
-        if kind in KEPT:
+        elif kind in (FRAME_HEADER, FRAME):
+            if not sequence:
+                break
+            if frame or (not sequence.is_reduced and payload[:1] >= b"\x80"):
+                raise malformed("an item holds another picture, or shows one again")
+            frame = kind
+        elif (kind == TILES and frame != FRAME_HEADER) or (kind == HEADER_AGAIN and not frame):
+            raise malformed("an item holds tiles or a header of another picture")
+        if kind in (SEQUENCE, FRAME_HEADER, TILES, FRAME):
             kept.append(header + _leb128(len(payload) + missing) + payload)
     if not sequence:
-        raise malformed("a picture has no sequence header")
+        raise malformed("a picture has no sequence header before its frame")
     content = ItemData(b"".join(kept), data.missing)
-    return CodedPicture(configuration[:CONFIGURATION], content, *_sides(sequence))
+    return CodedPicture(configuration[:CONFIGURATION], content, sequence.width, sequence.height)
 
 
 def _units(data: ItemData) -> Iterator[tuple[int, bytes, bytes, int]]:
@@ -93,41 +96,6 @@ def _leb128(number: int) -> bytes:
         written.append(number & 0x7F | 0x80)
         number >>= 7
     return bytes([*written, number])
-
-
-def _sides(sequence: bytes) -> tuple[int, int]:
-    """Return (width, height) of the largest frame, from a sequence header."""
-    bits = BitReader(sequence)
-    bits.next(3)
-    bits.next(1)
-    if bits.next(1):  # the reduced header of a still picture
-        bits.next(5)
-    else:
-        _skip_points(bits)
-    wide, high = bits.next(4) + 1, bits.next(4) + 1
-    return bits.next(wide) + 1, bits.next(high) + 1
-
-
-def _skip_points(bits: BitReader) -> None:
-    """Read on behind the times and the operating points of a whole sequence header."""
-    has_model, delay = 0, 0
-    if bits.next(1):
-        bits.next(64)
-        if bits.next(1):
-            bits.exponential()
-        has_model = bits.next(1)
-        if has_model:
-            delay = bits.next(5) + 1
-            bits.next(32 + 5 + 5)
-    has_delays = bits.next(1)
-    for _ in range(bits.next(5) + 1):
-        bits.next(12)
-        if bits.next(5) > 7:
-            bits.next(1)
-        if has_model and bits.next(1):
-            bits.next(2 * delay + 1)
-        if has_delays and bits.next(1):
-            bits.next(4)
 
 
 CODEC = Codec(b"av01", b"av1C", (b"avif", b"mif1", b"miaf"), _picture, crops=False)

@@ -9,7 +9,13 @@ class BitReader:
     """The bits of some bytes, the highest of each byte first. Raises NotAPhoto (MALFORMED) behind the end."""
 
     def __init__(self, content: bytes) -> None:
-        self._bits, self._left = int.from_bytes(content), 8 * len(content)
+        self._bits = int.from_bytes(content)
+        self._left = self._length = 8 * len(content)
+
+    @property
+    def read(self) -> int:
+        """The number of bits that were read."""
+        return self._length - self._left
 
     def next(self, bits: int) -> int:
         """Return the number in the next bits."""

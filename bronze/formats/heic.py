@@ -1,7 +1,8 @@
 """Removal of metadata from HEIC: the photo is written anew from what its pixels need, and HEVC pictures keep
 their slices and parameter sets alone.
 
-User data in messages (SEI) and fillings go. Sources: ISO/IEC 23008-12, ISO/IEC 14496-15, ITU-T H.265.
+User data in messages (SEI) and fillings go. A picture whose parameter sets stand between its slices alone,
+and not in its configuration, is refused. Sources: ISO/IEC 23008-12, ISO/IEC 14496-15, ITU-T H.265.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ VPS, SPS, PPS = PARAMETER_SETS = (32, 33, 34)
 MOST_UNITS = 200
 """The most NAL units of a picture. Cameras write one or two."""
 
-LONGEST_SET = 256
-"""The most bytes of a parameter set. Those of cameras have a hundred at most."""
+LONGEST_SET = 128
+"""The most bytes of a parameter set. Those of cameras have a hundred at most. Whatever follows their last
+field isn't told from an extension, so that the limit is what keeps other bytes short."""
 
 HEAD = 22
 """The bytes of hvcC before the number of its arrays."""
@@ -48,8 +50,8 @@ def _picture(configuration: bytes, data: ItemData) -> CodedPicture:
     plain = sets[SPS][0].replace(b"\0\0\3", b"\0\0")
     width, height = _sides(plain)
     length_size = (configuration[21] & 3) + 1
-    kept = []
-    used = set[int]()
+    kept = list[bytes]()
+    kinds, used = set[int](), set[int]()
     for unit, is_whole in _units(data.content, length_size, is_cut=data.missing > 0):
         kind = unit[0] >> 1 & 63
         is_base = not (unit[0] & 1 or unit[1] >> 3)
@@ -57,14 +59,17 @@ def _picture(configuration: bytes, data: ItemData) -> CodedPicture:
             raise malformed("a picture changes its parameter sets")
         if is_base and kind in SLICES:
             is_first, parameters = _slice_head(unit)
-            if is_first is bool(kept):
-                raise malformed("an item holds another picture, or a part of one")
+            kinds.add(kind)
             used.add(parameters)
+            if is_first is bool(kept) or len(kinds) > 1:
+                raise malformed("an item holds another picture, or a part of one")
             length = len(unit) if is_whole else len(unit) + data.missing
             kept.append(length.to_bytes(length_size) + unit)
     if not kept and not data.missing:
         raise malformed("a picture has no pixels")
     sets[PPS] = [each for each in sets.get(PPS, ()) if BitReader(each[2:]).exponential() in used]
+    if len(sets[PPS]) != len(used):
+        raise malformed("a slice has no picture parameter set, or two")
     content = ItemData(b"".join(kept), data.missing)
     return CodedPicture(_configuration(configuration, sets, plain), content, width, height)
 

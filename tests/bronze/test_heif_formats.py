@@ -36,6 +36,7 @@ from tests.support.heif_files import (
     irot,
     ispe,
     parts,
+    picture_of,
     shown,
     tiled,
 )
@@ -178,6 +179,13 @@ def extended(item: Item, more: bytes) -> Item:
     return replace(item, data=item.data + more)
 
 
+def with_sequence(item: Item, more: bytes) -> Item:
+    """The picture with more bytes at the end of its sequence header, which follows a delimiter."""
+    assert item.data[:3] == bytes([2 << 3 | 2, 0, 1 << 3 | 2])
+    end = 4 + item.data[3]
+    return replace(item, data=obu(1, item.data[4:end] + more) + item.data[end:])
+
+
 def hvcc_with(item: Item, kind: int, unit: bytes) -> Item:
     """The picture with one more array of units in its configuration."""
     old = item.property(b"hvcC")
@@ -268,6 +276,7 @@ def hidden_in_av1(one: Item) -> Iterator[tuple[str, bytes]]:
     yield "reserved unit", of(extended(one, obu(9)))
     yield "metadata in av1C", of(av1c_with(one, obu(5)))
     yield "last unit without a size", of(extended(one, bytes([15 << 3]) + PRIVATE))
+    yield "longer sequence header", of(with_sequence(one, PRIVATE))
 
 
 HIDDEN = {
@@ -443,6 +452,24 @@ def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
         yield "no pixels", made([replace(one, data=sei())]), "has no pixels"
         yield "another picture", made([extended(one, other.data)]), "holds another picture"
         yield "a private slice", made([extended(one, b"\0\0\0\7\x28\1\x80Anna")]), "another picture"
+        # x265 writes slices of the type 20. Behind the mark of a first slice stands the number of a set.
+        for number in (16, 17, 18, 19, 21):
+            more = struct.pack(">IBBB", 6, number << 1, 1, 0x20) + b"Ann"
+            yield f"a slice of type {number}", made([extended(one, more)]), "holds another picture"
+        yield (
+            "a slice of unknown parameters",
+            made([extended(one, unit(20))]),
+            "no picture parameter set, or two",
+        )
+        number_0 = bytes([34 << 1, 1, 0x80])
+        yield (
+            "parameters of one number twice",
+            made([hvcc_with(one, 34, number_0 + PRIVATE)]),
+            "no picture parameter set, or two",
+        )
+        for name, kept in (("video", 32), ("sequence", 33), ("picture", 34)):
+            text = bytes([kept << 1, 1]) + PRIVATE * 4
+            yield f"long {name} parameters", made([hvcc_with(one, kept, text)]), "set is none"
         yield (
             "no parameters",
             made([one.instead(box(b"hvcC", one.property(b"hvcC")[:22], b"\0"))]),
@@ -486,6 +513,26 @@ def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
             "can't be told apart",
         )
         yield "another picture", made([extended(one, other.data)]), "holds another picture"
+        film = encoded(picture(), "AVIF", save_all=True, append_images=[picture(seed=2)])
+        frame = picture_of(film, kind)
+        again = replace(frame, data=frame.data[: 4 + frame.data[3]] + obu(3, b"\x80" + PRIVATE))
+        yield "a frame shown again", made([again]), "or shows one again"
+        yield "tiles behind a frame", made([extended(one, obu(4))]), "tiles or a header of another"
+        yield (
+            "tiles before a frame",
+            made([replace(one, data=one.data[:13] + obu(4) + one.data[13:])]),
+            "tiles or a header of another",
+        )
+        yield (
+            "a header told again before",
+            made([replace(one, data=one.data[:13] + obu(7) + one.data[13:])]),
+            "tiles or a header of another",
+        )
+        yield (
+            "a frame before its header",
+            made([replace(one, data=obu(6) + one.data)]),
+            "no sequence header before its frame",
+        )
         yield "a private frame", made([extended(one, obu(6))]), "holds another picture"
         yield "a private frame header", made([extended(one, obu(3))]), "holds another picture"
         yield (
