@@ -82,3 +82,19 @@ def largest_picture(content: bytes) -> int:
                     width, height = struct.unpack_from(">II", each.body, FULL)
                     areas.append(width * height)
     return max(areas)
+
+
+def item_kinds(content: bytes) -> list[bytes]:
+    """Return the kinds of a file's items, such as hvc1, with that of the primary one first, as far as they
+    can be read."""
+    kinds, primary = dict[int, bytes](), -1
+    with suppress(BrokenBox, IndexError):
+        meta = next((each.body[FULL:] for each in boxes(content) if each.kind == b"meta"), b"")
+        found = {each.kind: bytes(each.body) for each in boxes(meta)}
+        pitm, iinf = found.get(b"pitm", b""), found.get(b"iinf", b"")
+        primary = int.from_bytes(pitm[FULL : FULL + (4 if pitm[0] else 2)])
+        for each in boxes(iinf[FULL + (4 if iinf[0] else 2) :]):
+            infe = bytes(each.body)
+            start = FULL + (4 if infe[0] == 3 else 2)
+            kinds[int.from_bytes(infe[FULL:start])] = infe[start + 2 : start + 6]
+    return [kinds[number] for number in sorted(kinds, key=lambda number: number != primary)]

@@ -115,13 +115,18 @@ def format_of(content: bytes) -> PhotoFormat | None:
 
 def _specific(content: bytes) -> bytes:
     """Return the header of a file, with the first brand that tells a format in the place of one that tells
-    none, such as a maker's."""
+    none, such as a maker's. Where brands tell two formats, the kind of the first coded item does."""
     if content[4:8] != b"ftyp":
         return content[:HEADER_BYTES]
     end = min(int.from_bytes(content[:4]), MOST_FTYP)
     brands = [content[at : at + 4] for at in (8, *range(16, min(end, len(content)) - 3, 4))]
-    telling = (each for each in brands if each in (*HEIC_BRANDS, *AVIF_BRANDS))
-    return content[:8] + next(telling, content[8:12])
+    telling = [each for each in brands if each in (*HEIC_BRANDS, *AVIF_BRANDS)]
+    if len({each in AVIF_BRANDS for each in telling}) > 1:
+        coded = {b"hvc1": HEIC_BRANDS, b"av01": AVIF_BRANDS}
+        kinds = (each for each in iso_boxes.item_kinds(content) if each in coded)
+        brands_of_kind = coded.get(next(kinds, b""), ())
+        telling.sort(key=lambda each: each not in brands_of_kind)
+    return content[:8] + (*telling, content[8:12])[0]
 
 
 def ends_in_header(content: bytes) -> bool:

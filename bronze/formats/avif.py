@@ -98,4 +98,4 @@ def _leb128(number: int) -> bytes:
     return bytes([*written, number])
 
 
-CODEC = Codec(b"av01", b"av1C", (b"avif", b"mif1", b"miaf"), _picture, crops=False)
+CODEC = Codec(b"av01", b"av1C", (b"avif", b"mif1", b"miaf"), _picture, by_libheif=False)

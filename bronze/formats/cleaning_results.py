@@ -66,7 +66,7 @@ class CleanPhoto:
     """A photo without private metadata.
 
     `format` is a name of `photo_formats`. `width` and `height` are in pixels, before the orientation is
-    applied. `days` are those that the file has as capture dates, the one to prefer first; some may lie in
+    applied: that of EXIF, or of the boxes of HEIC and AVIF. `days` are those that the file has as capture dates, the one to prefer first; some may lie in
     the future.
     """
 

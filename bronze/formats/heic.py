@@ -163,4 +163,4 @@ def _sides(sps: bytes) -> tuple[int, int]:
     return width, height
 
 
-CODEC = Codec(b"hvc1", b"hvcC", (b"heic", b"mif1"), _picture, crops=True)
+CODEC = Codec(b"hvc1", b"hvcC", (b"heic", b"mif1"), _picture, by_libheif=True)

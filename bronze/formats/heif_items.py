@@ -5,6 +5,7 @@ Sources: ISO/IEC 14496-12 (boxes, items) and ISO/IEC 23008-12 (pictures).
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -65,10 +66,13 @@ class HeifItems:
     def __post_init__(self) -> None:
         # Items may share bytes, and each gets a copy: all copies together are no longer than the file.
         self._left = len(self.file)
+        self._to = dict[tuple[bytes, int], list[int]]()
+        for kind, start, to in self.references:
+            self._to.setdefault((kind, start), []).append(to)
 
     def to(self, kind: bytes, item: int) -> list[int]:
         """Return the ids that an item refers to, in order."""
-        return [to for name, start, to in self.references if (name, start) == (kind, item)]
+        return self._to.get((kind, item), [])
 
     def data(self, item: HeifItem) -> ItemData:
         """Return the data of an item. Raises NotAPhoto (MALFORMED) where they can't be found."""
@@ -102,6 +106,13 @@ class _Numbers:
         number = int.from_bytes(self._body[self._at : end])
         self._at = end
         return number
+
+    def row(self, count: int, size: int) -> tuple[int, ...]:
+        """Return so many numbers of one or two bytes each."""
+        start, self._at = self._at, self._at + count * size
+        if self._at > len(self._body):
+            raise malformed(f"box {self._kind} is too short")
+        return struct.unpack(f">{count}{'BH'[size - 1]}", self._body[start : self._at])
 
     def rest(self) -> memoryview:
         return self._body[self._at :]
@@ -199,18 +210,20 @@ def _associations(
     """Give the items the properties that a box ipma names for them."""
     numbers = _Numbers("ipma", body)
     size = 2 if numbers.flags & 1 else 1
+    # By whether a reader must understand them.
+    known = [
+        [ItemProperty(*each, is_essential) for each in properties] for is_essential in (False, True)
+    ]
     for _ in range(numbers.next(4)):
         number = numbers.next(4 if numbers.version else 2)
         if number not in items or items[number].properties:
             raise malformed("box ipma names an unknown item, or one twice")
-        for _ in range(numbers.next(1)):
-            entry = numbers.next(size)
+        for entry in numbers.row(numbers.next(1), size):
             index = entry & (1 << 8 * size - 1) - 1
             if index > len(properties):
                 raise malformed("box ipma names a property that isn't there")
             if index:
-                is_essential = bool(entry >> 8 * size - 1)
-                items[number].properties.append(ItemProperty(*properties[index - 1], is_essential))
+                items[number].properties.append(known[entry >> 8 * size - 1][index - 1])
 
 
 def _references(body: memoryview) -> Iterator[tuple[bytes, int, int]]:

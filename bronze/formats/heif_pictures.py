@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from bronze.formats.cleaning_results import CleanPhoto, malformed
 from bronze.formats.exif import capture_facts
+from bronze.formats.heif_crops import CLAP, cropped
 from bronze.formats.heif_file import KeptItem, heif_file
 from bronze.formats.heif_items import HeifItem, HeifItems, ItemData, ItemProperty, items_of
 from bronze.formats.icc_profiles import rebuilt
@@ -36,8 +37,11 @@ LONGEST_EXIF = 1 << 16
 HARMLESS = (b"clli", b"mdcv", b"pasp", b"amve", b"udes", b"pixi")
 """Properties that don't change what the decoders show, also where a reader must understand them."""
 
-CLAP, PIXI = 32, range(FULL + 2, FULL + 6)
-"""The bytes of a crop, and of the bits of each channel."""
+PIXI = range(FULL + 2, FULL + 6)
+"""The bytes of a property with the bits of each channel."""
+
+NCLX = 11
+"""The bytes of colours by numbers: their kind, three numbers, and whether the range is full."""
 
 
 class CodedPicture(NamedTuple):
@@ -58,8 +62,9 @@ class Codec:
     configuration: bytes
     brands: tuple[bytes, ...]
     cleaned: Callable[[bytes, ItemData], CodedPicture]
-    crops: bool
-    """Whether the decoder cuts a picture to its property clap."""
+    by_libheif: bool
+    """Whether libheif decodes the format. It cuts a picture to its property clap, knows the colours nclc, and
+    takes an alpha for every picture that it names. Pillow's AVIF does neither, and takes it for the last."""
 
 
 def heif_photo(original: bytes, name: str, codec: Codec) -> CleanPhoto:
@@ -143,12 +148,11 @@ class _Pictures:
     def _alphas(self) -> dict[int, list[int]]:
         """Return the ids of the alphas by the id of their picture."""
         alphas = dict[int, list[int]]()
-        for kind, start, to in self._found.references:
-            properties = self._found.items.get(start, HeifItem()).properties
-            if kind == b"auxl" and any(
-                each.kind == b"auxC" and _urn(each) in ALPHAS for each in properties
-            ):
-                alphas.setdefault(to, []).append(start)
+        for start, item in self._found.items.items():
+            named = self._found.to(b"auxl", start)
+            if any(each.kind == b"auxC" and _urn(each) in ALPHAS for each in item.properties):
+                for to in named if self._codec.by_libheif else named[-1:]:
+                    alphas.setdefault(to, []).append(start)
         if any(len(each) > 1 for each in alphas.values()):
             raise malformed("a picture has two transparencies")
         return alphas
@@ -202,17 +206,13 @@ class _Pictures:
 
     def _cropped(self, item: int) -> tuple[int, int]:
         """Return (width, height) of a picture as it is shown, before it is turned."""
-        width, height = self._sides[item]
-        crops = [each.body for each in self._found.items[item].properties if each.kind == b"clap"]
-        for crop in crops if self._codec.crops else ():
-            sides = struct.unpack(">4I", crop[:16]) if len(crop) == CLAP else (0, 0, 0, 0)
-            if not all(sides):
-                raise malformed("a picture is cropped to nothing")
-            wide, high = (round(sides[at] / sides[at + 1]) for at in (0, 2))
-            if not (0 < wide <= width and 0 < high <= height):
-                raise malformed("a picture is cropped to more than it has")
-            width, height = wide, high
-        return width, height
+        sides, is_turned = self._sides[item], False
+        for kind, body, _ in self._found.items[item].properties if self._codec.by_libheif else ():
+            if kind == b"irot" and body and body[0] & 1:
+                sides, is_turned = sides[::-1], not is_turned
+            if kind == b"clap":
+                sides = cropped(body, *sides)
+        return sides[::-1] if is_turned else sides
 
     def _grid(self, item: int, data: ItemData, width: int, height: int) -> ItemData:
         """Return the data of a grid, whose tiles must cover it, none of them outside."""
@@ -251,7 +251,7 @@ class _Pictures:
             return box(kind, bytes([body[0] & 3]))
         if kind == b"imir" and body:
             return box(kind, bytes([body[0] & 1]))
-        if kind == b"clap" and len(body) == CLAP:
+        if kind == b"clap" and len(body) == CLAP.size:
             return box(kind, body)
         if kind == b"auxC" and _urn(each) in ALPHAS:
             return full_box(kind, 0, 0, _urn(each) + b"\0")
@@ -264,8 +264,12 @@ class _Pictures:
     def _colours(self, body: bytes) -> bytes:
         """Return the box of a colour space: by numbers, or by a profile that is written anew."""
         kind = body[:4]
-        if kind == b"nclx" and len(body) >= 11:
-            return box(b"colr", body[:10], bytes([body[10] & 0x80]))
+        if kind == b"nclx" and len(body) < NCLX:
+            raise malformed("the colours of a picture are cut off")
+        if kind == b"nclx":
+            return box(b"colr", body[: NCLX - 1], bytes([body[NCLX - 1] & 0x80]))
+        if kind == b"nclc" and len(body) >= NCLX - 1 and self._codec.by_libheif:
+            return box(b"colr", b"nclx", body[4 : NCLX - 1], b"\0")
         if kind in (b"prof", b"rICC"):
             if body not in self._profiles:
                 self._profiles[body] = rebuilt(body[4:])

@@ -1,4 +1,4 @@
-"""The sequence header of AV1 is read up to its last field, whatever it says, and nothing behind it is kept."""
+"""The sequence header of AV1 is read up to its last field, whatever it says, and nothing behind it stays."""
 
 from __future__ import annotations
 

@@ -322,6 +322,35 @@ def test_a_brand_that_tells_no_format_leaves_it_to_the_others(kind: bytes, major
     assert clean(content[:8] + major + content[12:]) == clean(content)
 
 
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("brands", [(b"avif", b"heic"), (b"heic", b"avif")])
+@pytest.mark.parametrize("major", [b"mif1", b""])
+def test_where_brands_tell_two_formats_the_picture_does(
+    kind: bytes, brands: tuple[bytes, ...], major: bytes
+) -> None:
+    one, other = PICTURES[kind], SMALL[next(each for each in BRANDS if each != kind)]
+    made = partial_heif(BRANDS[kind])
+    for whole in (
+        made([one, other], [(b"thmb", 2, [1])]),
+        made([other, one], [(b"thmb", 1, [2])], primary=2),
+        made([grid(1, 1, 64, 64), one], [(b"dimg", 1, [2])]),
+    ):
+        ftyp = box(b"ftyp", major or brands[0], bytes(4), *brands)
+        # Offsets count from the beginning, so the header keeps its length.
+        two = ftyp + whole[24:]
+        assert len(two) == len(whole)
+        assert clean(two) == clean(whole)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_file_of_two_formats_is_told_wherever_it_is_cut(kind: bytes) -> None:
+    content = heif([PICTURES[kind]], brand=BRANDS[kind])
+    two = content[:16] + b"avifheic" + content[24:]
+    known = {format_of(two[:cut]) for cut in range(24, min(len(content), 700))}
+    assert None not in known
+    assert {each.name for each in known if each} <= {"HEIC", "AVIF"}
+
+
 HARMLESS = {
     "light levels": box(b"clli", bytes(4)),
     "mastering display": box(b"mdcv", bytes(24)),
@@ -348,6 +377,71 @@ def test_an_auxiliary_picture_of_a_kind_without_an_end_is_no_alpha(kind: bytes) 
     auxiliary = SMALL[kind].also(aux(ALPHA.rstrip(b"\0")))
     content = heif([one, auxiliary], [(b"auxl", 2, [1])], brand=BRANDS[kind])
     assert clean(content) == clean(heif([one], brand=BRANDS[kind]))
+
+
+def crop_of(item: Item, *numbers: int) -> Item:
+    """The picture with a crop: width, height, and how far its middle is across and down; four fractions."""
+    return item.without(b"clap").also(box(b"clap", struct.pack(">IIIIiIiI", *numbers)))
+
+
+FRACTIONS = [
+    (wide, parts, high, 1, across, 2, down, 2)
+    for wide, parts in ((125, 2), (121, 2), (127, 2), (40, 1), (41, 1), (100, 3), (64, 1), (70, 1))
+    for high in (40, 41, 80)
+    for across, down in ((0, 0), (-1, 1), (1, -3), (-41, 40))
+]
+
+
+def test_a_crop_has_the_sides_that_libheif_shows() -> None:
+    one = coded(picture(size=(64, 80)))
+    for numbers in FRACTIONS:
+        down = (*numbers[2:4], *numbers[:2], *numbers[6:], *numbers[4:6])
+        for content in (heif([crop_of(one, *numbers)]), heif([crop_of(one, *down)])):
+            photo, expected = clean(content), shown(content)
+            assert (photo.width, photo.height) == expected[1], numbers
+            assert shown(photo.content) == expected
+
+
+def test_what_a_crop_leaves_is_turned_or_what_is_turned_is_cropped() -> None:
+    one, numbers = coded(picture(size=(64, 80))), (80, 1, 60, 1, 0, 1, 0, 1)
+    upright = (*numbers[2:4], *numbers[:2], *numbers[4:])
+    twice = crop_of(one.also(irot(1)), *numbers)
+    cases = {
+        (64, 60): crop_of(one, 64, 1, 60, 1, 0, 1, 0, 1).also(irot(1)),
+        (60, 80): twice,
+        (30, 80): twice.also(irot(3), box(b"clap", struct.pack(">8I", 30, 1, 80, 1, 0, 1, 0, 1))),
+        (60, 79): crop_of(one.also(irot(2)), *upright[:2], 79, 1, *upright[4:]).also(irot(1)),
+    }
+    for sides, item in cases.items():
+        photo = clean(heif([item]))
+        assert (photo.width, photo.height) == sides
+        assert shown(photo.content) == shown(heif([item]))
+        quarters = sum(p[8] for p in item.properties if p[4:8] == b"irot")
+        assert shown(photo.content)[1] == (sides[::-1] if quarters % 2 else sides)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("numbers", [(1, 1, 1), (9, 16, 9), (2, 2, 2)])
+def test_colours_by_quicktime_s_numbers_stay_as_decoders_show_them(
+    kind: bytes, numbers: tuple[int, ...]
+) -> None:
+    colours = box(b"colr", b"nclc", struct.pack(">3H", *numbers), PRIVATE)
+    content = heif([PICTURES[kind].without(b"colr").also(colours)], brand=BRANDS[kind])
+    photo = clean(content)
+    assert shown(photo.content) == shown(content)
+    assert PRIVATE not in photo.content
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("named", [([1, 3],), ([3, 1],), ([1], [3]), ([3], [1])])
+def test_an_alpha_that_names_two_pictures_is_shown_as_before(
+    kind: bytes, named: tuple[list[int], ...]
+) -> None:
+    alpha = coded(picture("L", (64, 64)), kind).also(aux(ALPHA))
+    items = [PICTURES[kind], alpha, SMALL[kind]]
+    references = [*((b"auxl", 2, to) for to in named), (b"thmb", 3, [1])]
+    content = heif(items, references, brand=BRANDS[kind])
+    assert shown(clean(content).content) == shown(content)
 
 
 # Refusals
@@ -434,6 +528,8 @@ def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
         whole.replace(b"infe\2\0\0\0\0\1\0\0", b"infe\2\0\0\0\0\1\0\1"),
         "neither coded",
     )
+    cut = box(b"colr", b"nclx", struct.pack(">3H", 1, 13, 6))
+    yield "short colours", made([one.without(b"colr").also(cut)]), "colours of a picture are cut"
     yield "shared data", overlapping(one, brand), "or overlap"
     yield "no units", made([replace(one, data=b"")]), "in a way that isn't read"
     if kind == b"hvc1":
@@ -485,17 +581,16 @@ def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
             made([hvcc_with(one, 34, bytes([34 << 1, 1]) + bytes(2000))]),
             "a parameter set is none",
         )
-        crop = box(b"clap", struct.pack(">8I", 65, 1, 64, 1, 0, 1, 0, 1))
-        yield (
-            "crop larger than the picture",
-            made([one.without(b"clap").also(crop)]),
-            "cropped to more",
-        )
-        yield (
-            "crop by zero",
-            made([one.without(b"clap").also(box(b"clap", bytes(32)))]),
-            "cropped to nothing",
-        )
+        for what, why, numbers in (
+            ("outside", "to nothing", (20, 1, 20, 1, 100, 1, 0, 1)),
+            ("before", "to nothing", (20, 1, 20, 1, 0, 1, -100, 1)),
+            ("by zero", "to nothing", (0,) * 8),
+            ("of no part", "to nothing", (20, 1, 20, 1, 0, 0, 0, 1)),
+            ("in many parts", "numbers that are too large", (6400, 100, 20, 1, 0, 1, 0, 1)),
+            ("by large numbers", "numbers that are too large", (1 << 20, 64, 20, 1, 0, 1, 0, 1)),
+        ):
+            yield f"crop {what}", made([crop_of(one, *numbers)]), why
+        yield "short crop", made([one.instead(box(b"clap", bytes(23)))]), "must be understood"
     else:
         yield (
             "cut unit",
