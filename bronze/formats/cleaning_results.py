@@ -66,8 +66,8 @@ class CleanPhoto:
     """A photo without private metadata.
 
     `format` is a name of `photo_formats`. `width` and `height` are in pixels, before the orientation is
-    applied: that of EXIF, or of the boxes of HEIC and AVIF. `days` are those that the file has as capture dates, the one to prefer first; some may lie in
-    the future.
+    applied: that of EXIF, or of the boxes of HEIC and AVIF. `days` are those that the file has as capture
+    dates, the one to prefer first; some may lie in the future.
     """
 
     content: bytes
