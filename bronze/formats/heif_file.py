@@ -6,6 +6,7 @@ Sources: ISO/IEC 14496-12 and ISO/IEC 23008-12.
 from __future__ import annotations
 
 import struct
+from itertools import accumulate
 from typing import NamedTuple
 
 from bronze.formats.cleaning_results import malformed
@@ -41,22 +42,27 @@ def heif_file(
         *([full_box(b"iref", 0, 0, *references)] if references else []),
         box(b"iprp", *_associated(items)),
     ]
-    lengths = [len(each.data.content) + each.data.missing for each in items]
+    # Items of the same data share their place, such as the tiles of a blue sky.
+    data = list(dict.fromkeys(each.data for each in items))
+    lengths = [len(each.content) + each.missing for each in data]
     ftyp = box(b"ftyp", brands[0], bytes(4), *brands)
     iloc = full_box(b"iloc", 0, 0, struct.pack(">BBH", 0x44, 0, len(items)), bytes(14 * len(items)))
     start = len(ftyp) + len(full_box(b"meta", 0, 0, hdlr, iloc, *inside)) + 8
     if start + sum(lengths) >= 1 << 32:
         raise malformed("an item's data run past the end")
-    places = []
-    for number, length in enumerate(lengths, start=1):
-        places.append(struct.pack(">HHHII", number, 0, 1, start, length))
-        start += length
+    starts = dict(zip(data, accumulate(lengths, initial=start), strict=False))
+    places = [
+        struct.pack(
+            ">HHHII", at, 0, 1, starts[each.data], len(each.data.content) + each.data.missing
+        )
+        for at, each in enumerate(items, start=1)
+    ]
     iloc = full_box(b"iloc", 0, 0, struct.pack(">BBH", 0x44, 0, len(items)), *places)
     meta = full_box(b"meta", 0, 0, hdlr, iloc, *inside)
     mdat = [struct.pack(">I4s", 8 + sum(lengths), b"mdat")]
-    for each in items:
-        mdat.append(each.data.content)
-        if each.data.missing:
+    for part in data:
+        mdat.append(part.content)
+        if part.missing:
             break
     return b"".join([ftyp, meta, *mdat])
 

@@ -64,8 +64,10 @@ class HeifItems:
     file: memoryview
 
     def __post_init__(self) -> None:
-        # Items may share bytes, and each gets a copy: all copies together are no longer than the file.
+        # Items may have the same places, and share a copy then. All copies together are no longer than the
+        # file, so that places which overlap in part cost no more.
         self._left = len(self.file)
+        self._copies = dict[tuple[object, ...], ItemData]()
         self._to = dict[tuple[bytes, int], list[int]]()
         for kind, start, to in self.references:
             self._to.setdefault((kind, start), []).append(to)
@@ -74,8 +76,17 @@ class HeifItems:
         """Return the ids that an item refers to, in order."""
         return self._to.get((kind, item), [])
 
-    def data(self, item: HeifItem) -> ItemData:
-        """Return the data of an item. Raises NotAPhoto (MALFORMED) where they can't be found."""
+    def data(self, item: HeifItem, use: bytes = b"") -> ItemData:
+        """Return the data of an item: one copy for all items of the same places that are of the same use.
+
+        Raises NotAPhoto (MALFORMED) where they can't be found.
+        """
+        key = (use, item.method, *item.places)
+        if key not in self._copies:
+            self._copies[key] = self._copy(item)
+        return self._copies[key]
+
+    def _copy(self, item: HeifItem) -> ItemData:
         if item.method > 1 or not item.places or not all(length for _, length in item.places):
             raise malformed("an item's data are kept in a way that isn't read")
         source = self.idat if item.method else self.file

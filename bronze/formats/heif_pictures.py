@@ -118,7 +118,8 @@ class _Pictures:
 
     def __init__(self, found: HeifItems, codec: Codec) -> None:
         self._found, self._codec = found, codec
-        self._profiles = dict[bytes, bytes | None]()
+        self._profiles = dict[bytes, bytes]()
+        self._coded = dict[tuple[bytes, ItemData], CodedPicture]()
         self._sides = dict[int, tuple[int, int]]()
         alphas = self._alphas()
         self.ids = [found.primary, *self._tiles(found.primary)]
@@ -177,7 +178,6 @@ class _Pictures:
 
     def _kept(self, item: int) -> KeptItem:
         found = self._found.items[item]
-        data = self._found.data(found)
         sides = [each.body for each in found.properties if each.kind == b"ispe"]
         if len(sides) != 1 or len(sides[0]) != FULL + 8:
             raise malformed("a picture doesn't say its sides, or says them twice")
@@ -189,11 +189,11 @@ class _Pictures:
         ]
         configuration = b""
         if found.kind == b"grid":
-            data = self._grid(item, data, width, height)
+            data = self._grid(item, self._found.data(found), width, height)
         else:
             if len(configurations) != 1:
                 raise malformed("a picture has no configuration, or two")
-            configuration, data, *coded = self._codec.cleaned(configurations[0].body, data)
+            configuration, data, *coded = self._picture(configurations[0].body, found)
             if coded != [width, height]:
                 raise malformed("a picture declares other sides than it is coded with")
         self._sides[item] = width, height
@@ -203,6 +203,13 @@ class _Pictures:
             if (written := self._property(each, configuration))
         ]
         return KeptItem(found.kind, kept, data)
+
+    def _picture(self, configuration: bytes, item: HeifItem) -> CodedPicture:
+        """Return a coded picture without private bytes, once for all items that share it."""
+        data = self._found.data(item, configuration)
+        if (configuration, data) not in self._coded:
+            self._coded[configuration, data] = self._codec.cleaned(configuration, data)
+        return self._coded[configuration, data]
 
     def _cropped(self, item: int) -> tuple[int, int]:
         """Return (width, height) of a picture as it is shown, before it is turned."""
@@ -272,9 +279,9 @@ class _Pictures:
             return box(b"colr", b"nclx", body[4 : NCLX - 1], b"\0")
         if kind in (b"prof", b"rICC"):
             if body not in self._profiles:
-                self._profiles[body] = rebuilt(body[4:])
-            profile = self._profiles[body]
-            return box(b"colr", b"prof", profile) if profile else b""
+                profile = rebuilt(body[4:])
+                self._profiles[body] = box(b"colr", b"prof", profile) if profile else b""
+            return self._profiles[body]
         return b""
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import random
 import struct
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -16,10 +18,10 @@ import pytest
 from PIL import Image
 
 from bronze.formats.cleaning_results import NotAPhoto, RejectionReason
-from bronze.formats.heif_items import MOST_ITEMS
+from bronze.formats.heif_items import MOST_ITEMS, HeifItem, HeifItems
 from bronze.formats.metadata_removal import clean
 from lake.photo_formats import format_of
-from tests.support.colour_profiles import display
+from tests.support.colour_profiles import display, printer
 from tests.support.heif_files import (
     ALPHA,
     DEPTH,
@@ -447,15 +449,41 @@ def test_an_alpha_that_names_two_pictures_is_shown_as_before(
 # Refusals
 
 
-def overlapping(one: Item, brand: bytes) -> bytes:
-    """A grid of which every tile has the data of the last one."""
-    items = [grid(30, 30, 1920, 1920), *[replace(one, data=b"?")] * 899, one]
-    content = heif(items, [(b"dimg", 1, list(range(2, 902)))], brand=brand)
+def sharing(tiles: list[Item], brand: bytes, *, shorter: int = 0) -> bytes:
+    """A square grid of which each tile has the data of the last one, or some bytes less than the next."""
+    rows, last = math.isqrt(len(tiles)), len(tiles)
+    items = [grid(rows, rows, 64 * rows, 64 * rows)]
+    items += [*(replace(each, data=b"?") for each in tiles[:-1]), tiles[-1]]
+    content = bytearray(heif(items, [(b"dimg", 1, list(range(2, last + 2)))], brand=brand))
     at = content.index(b"iloc") + 12
-    last = content[at + 16 * 900 + 8 : at + 16 * 901]
-    for number in range(1, 900):
-        content = changed(content, at + 16 * number + 8, last)
-    return content
+    start, length = struct.unpack_from(">II", content, at + 16 * last + 8)
+    for number in range(1, last):
+        place = start, length - shorter * (last - number)
+        struct.pack_into(">II", content, at + 16 * number + 8, *place)
+    return bytes(content)
+
+
+def test_items_share_data_only_where_all_their_places_are_the_same() -> None:
+    found = HeifItems(1, {}, [], memoryview(b"ABCDEF"), memoryview(b"abcdefghij"))
+    items = [HeifItem(places=places) for places in ([(0, 2), (2, 1)], [(0, 2), (3, 1)], [(0, 2)])]
+    items.append(HeifItem(places=[(0, 2)], method=1))
+    assert [found.data(each).content for each in items] == [b"abc", b"abd", b"ab", b"AB"]
+    assert found.data(items[0]) is found.data(HeifItem(places=[(0, 2), (2, 1)]))
+    with pytest.raises(NotAPhoto, match="overlap"):
+        found.data(items[0], b"another use")
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_tiles_that_share_their_data_are_kept_and_share_them_again(kind: bytes) -> None:
+    one = PICTURES[kind]
+    content = sharing([one] * 16, BRANDS[kind])
+    photo = clean(content)
+    assert shown(photo.content) == shown(content)
+    assert len(photo.content) < 2 * len(one.data)
+    assert clean(photo.content) == photo
+    cut = clean(content[:-1]).content
+    assert len(cut) == len(photo.content) - 1
+    assert clean(cut).content == cut
 
 
 def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
@@ -530,7 +558,13 @@ def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
     )
     cut = box(b"colr", b"nclx", struct.pack(">3H", 1, 13, 6))
     yield "short colours", made([one.without(b"colr").also(cut)]), "colours of a picture are cut"
-    yield "shared data", overlapping(one, brand), "or overlap"
+    filler = (
+        struct.pack(">IBB", 96, 38 << 1, 1) + bytes(94) if kind == b"hvc1" else obu(15, bytes(98))
+    )
+    yield "overlap", sharing([extended(one, filler * 16)] * 16, brand, shorter=100), "or overlap"
+    of = b"hvcC" if kind == b"hvc1" else b"av1C"
+    others = [one.instead(box(of, one.property(of), bytes([n]))) for n in range(16)]
+    yield "data of many configurations", sharing(others, brand), "or overlap"
     yield "no units", made([replace(one, data=b"")]), "in a way that isn't read"
     if kind == b"hvc1":
         yield "cut unit", made([extended(one, b"\0\0\1\0ab")]), "can't be told apart"
@@ -774,7 +808,40 @@ def large(kind: bytes) -> Iterator[tuple[str, bytes]]:
     )
     yield "boxes of no body", box(b"ftyp", brand, bytes(4)) + box(b"free") * 3_000_000
     yield "many references", heif([one], [(b"cdsc", 1, [1] * 60_000)] * 20, brand=brand)
-    yield "shared data", overlapping(one, brand)
+    references = [(b"dimg", 1, list(range(2, 902))), (b"cdsc", 1, list(range(2, 902)))]
+    references += [(b"cdsc", 2, list(range(3, 703)))] * 3
+    yield (
+        "references of many items",
+        heif([grid(30, 30, 1920, 1920), *[one] * 900], references, brand=brand),
+    )
+    yield "shared data", sharing([one] * 900, brand)
+    yield "overlapping data", sharing([one] * 900, brand, shorter=1)
+    # A picture with 2 MB of padding, and 900 configurations for it.
+    units = (
+        struct.pack(">IBB", 10_002, 38 << 1, 1) + bytes(10_000)
+        if kind == b"hvc1"
+        else bytes([15 << 3 | 2, 0x90, 0x4E]) + bytes(10_000)
+    )
+    heavy, of = extended(one, units * 195), (b"hvcC" if kind == b"hvc1" else b"av1C")
+    yield "heavy shared data", sharing([heavy] * 900, brand)
+    others = [heavy.instead(box(of, one.property(of), struct.pack(">H", n))) for n in range(900)]
+    yield "heavy shared data of other configurations", sharing(others, brand)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_profile_of_many_tiles_is_written_once(kind: bytes) -> None:
+    """Each tile names the profile; a copy for each would take a gigabyte where it is large."""
+    profile = box(b"colr", b"prof", printer())
+    tiles = [PICTURES[kind].also(profile)] * 900
+    content = sharing(tiles, BRANDS[kind])
+    tracemalloc.start()
+    try:
+        kept = clean(content).content
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert kept.count(b"prof") == 1
+    assert most < 100 * len(printer())
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
