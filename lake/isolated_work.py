@@ -19,6 +19,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import NoReturn, Protocol
 
 from lake.process_filter import forbid_processes
@@ -52,9 +53,12 @@ CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWNET = 0x08000000, 0x10000000, 0x40000000
 
 NOTHING, PROCESSES = ("RLIMIT_CORE", "RLIMIT_FSIZE", "RLIMIT_NOFILE"), "RLIMIT_NPROC"
 """What the child may have none of: core files, bytes that it writes to files, and descriptors beyond those
-that it has. Without a new descriptor there is no file to open and no connection to make. Where a filter
-can't keep it from starting processes, a limit does, which forbids threads, too: HEIC can't be decoded then
-by other users than root."""
+that it has. Without a new descriptor there is no file to open and no connection to make. Where Linux has no
+filter that keeps it from starting processes, a limit does, which forbids threads, too: HEIC can't be decoded
+then by other users than root. On macOS, which has no such filter, nothing keeps it from that."""
+
+MOST_THREADS = 64
+"""The most threads of the child, where the kernel counts them apart. libheif has some ten."""
 
 LIBC = ctypes.CDLL(None)
 
@@ -189,12 +193,14 @@ def _give_up(memory: int, parent: int) -> str:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-    _limit(memory)
-    sys.meta_path.insert(0, _NoLateImports())
-    gc.freeze()
     with suppress(AttributeError):  # the C library isn't glibc
         for option, size in HEAP.items():
             LIBC.mallopt(option, size)
+    if not missing:
+        _limit_threads()
+    _limit(memory)
+    sys.meta_path.insert(0, _NoLateImports())
+    gc.freeze()
     return missing
 
 
@@ -214,6 +220,29 @@ def _limit(memory: int) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * mmap.PAGESIZE + memory
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    for name in NOTHING if forbid_processes() else (*NOTHING, PROCESSES):
+    has_threads = forbid_processes() or sys.platform == "darwin"
+    for name in NOTHING if has_threads else (*NOTHING, PROCESSES):
         with suppress(AttributeError, OSError, ValueError):
             resource.setrlimit(getattr(resource, name), (0, 0))
+
+
+def _limit_threads() -> None:
+    """Limit the threads of this process, for good, where the kernel counts those of its own user alone.
+
+    Kernels before 5.14 count all that the parent's user has: then other programs would decide whether a
+    photo is decoded, and nothing is limited. Root is never limited.
+    """
+    import resource
+
+    with suppress(OSError, ValueError):
+        before = resource.getrlimit(resource.RLIMIT_NPROC)
+        # This thread and one more: with the parent there are more, where it counts.
+        resource.setrlimit(resource.RLIMIT_NPROC, (2, before[1]))
+        most = before
+        with suppress(RuntimeError):
+            thread = Thread(target=int)
+            thread.start()
+            thread.join()
+            if before[1] not in range(MOST_THREADS):
+                most = MOST_THREADS, MOST_THREADS
+        resource.setrlimit(resource.RLIMIT_NPROC, most)

@@ -23,6 +23,7 @@ from lake.isolated_work import AHEAD, DONE, RAISED, READY
 from lake.pseudonyms import Pseudonyms
 from tests.support import child_probes
 from tests.support.child_probes import FalseAnswer
+from tests.support.other_user import as_nobody
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITS = ProcessLimits(max_bytes=1_000_000, seconds=30, memory=200_000_000)
@@ -89,11 +90,78 @@ def test_the_child_starts_threads_and_neither_processes_nor_programs(start):
 
 
 @linux
+@pytest.mark.skipif(
+    platform.machine() not in child_probes.CLONE, reason="no filter is known for it"
+)
+def test_the_child_reaches_no_other_process_and_no_file_by_its_name(start, tmp_path):
+    """As root, too: the limit on descriptors keeps from opening a file, and from nothing else."""
+    path = tmp_path / "folder" / "file"
+    path.parent.mkdir()
+    path.write_bytes(b"x")
+    mode = path.stat().st_mode
+    [answer] = answered(start(child_probes.reach_others), str(path).encode())
+    assert set(json.loads(answer.text).values()) == {""}
+    assert {act: why for act, why in json.loads(answer.made).items() if why != os.strerror(1)} == {}
+    assert path.read_bytes() == b"x"
+    assert path.stat().st_mode == mode
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_child_that_aborts_costs_its_photo(start):
+    [found] = answered(start(child_probes.abort), b"x")
+    assert found == Failure(FailureKind.CRASHED, "its process died: Aborted")
+
+
+THREADS = """
+from lake.isolated_process import *
+from tests.support import child_probes
+process = IsolatedProcess(child_probes.start_threads, most_made=1000, limits=LIMITS)
+[answer] = process.answers([b"x"], lambda done: done)
+print(answer.text, process.shares)
+""".replace("LIMITS", repr(replace(LIMITS, memory=4_000_000_000)))
+
+
+@linux
+def test_the_child_of_another_user_than_root_has_a_limit_on_threads():
+    ran = as_nobody(THREADS)
+    if ran.stdout.split()[1:] == ["network"]:
+        pytest.skip("the kernel counts the threads of this user's other programs, too")
+    assert ran.stdout.split() == [str(isolated_work.MOST_THREADS - 1)], ran.stderr
+
+
+@linux
+def test_where_the_kernel_counts_other_programs_threads_have_no_limit(monkeypatch):
+    """Such a kernel refuses the second thread, as the parent is one."""
+    limits, most = [], isolated_work.MOST_THREADS
+    monkeypatch.setattr(resource, "setrlimit", lambda name, limit: limits.append(limit))
+    for before, after in (((50, 90), (most, most)), ((5, 10), (5, 10)), ((-1, -1), (most, most))):
+        monkeypatch.setattr(resource, "getrlimit", lambda name, given=before: given)
+        isolated_work._limit_threads()
+        assert limits[-2:] == [(2, before[1]), after]
+    monkeypatch.setattr(isolated_work, "Thread", NoThread)
+    isolated_work._limit_threads()
+    assert limits[-2:] == [(2, -1), (-1, -1)]
+
+
+class NoThread:
+    def __init__(self, target):
+        pass
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+
+@linux
 def test_where_there_is_no_filter_a_limit_keeps_from_new_processes(monkeypatch):
     limits = {}
     monkeypatch.setattr(resource, "setrlimit", lambda name, limit: limits.update({name: limit}))
-    for is_there, limit in ((True, None), (False, (0, 0))):
+    for is_there, system, limit in (
+        (True, "linux", None),
+        (False, "darwin", None),  # HEIC needs a thread, and macOS has no filter
+        (False, "linux", (0, 0)),
+    ):
         monkeypatch.setattr(isolated_work, "forbid_processes", lambda given=is_there: given)
+        monkeypatch.setattr(sys, "platform", system)
         isolated_work._limit(0)
         assert limits.get(resource.RLIMIT_NPROC) == limit
 

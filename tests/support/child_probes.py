@@ -25,6 +25,7 @@ from lake import isolated_work
 
 PTRACE_SEIZE = 0x4206  # it stops no process, as PTRACE_ATTACH does
 CLONE, EXECVEAT = {"x86_64": 56, "aarch64": 220}, {"x86_64": 322, "aarch64": 281}
+TGKILL, TKILL = {"x86_64": 234, "aarch64": 131}, {"x86_64": 200, "aarch64": 130}
 OWN_ENVIRONMENT = {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "LC_CTYPE", "LD_LIBRARY_PATH"}
 
 
@@ -180,6 +181,78 @@ def signalled(content):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         os.kill(os.getpid(), number)
     return "", content
+
+
+def reach_others(content):
+    """What reaching for other processes, and for a file by its name, ends with, as JSON.
+
+    The content is the path of a file in a folder that may be written to.
+    """
+    path, parent, new = content.decode(), os.getppid(), f"{content.decode()}.new"
+    limit, ring = resource.RLIMIT_CORE, ctypes.create_string_buffer(120)
+    found = {
+        "kill": _error(lambda: os.kill(parent, 0)),
+        "kill the group": _error(lambda: os.kill(0, 0)),
+        "kill all": _error(lambda: os.kill(-1, 0)),
+        "tgkill": _call("syscall", TGKILL[platform.machine()], parent, parent, 0),
+        "tkill": _call("syscall", TKILL[platform.machine()], parent, 0),
+        "pidfd": _call("syscall", 434, parent, 0),
+        "limits": _error(lambda: resource.prlimit(parent, limit)),
+        "io_uring": _call("syscall", 425, 1, ring),
+        "unshare": _call("unshare", 0x20000),
+        "mount": _call("mount", b"none", b"/", b"tmpfs", 0, None),
+        "chroot": _error(lambda: os.chroot("/")),
+        "unlink": _error(lambda: os.unlink(path)),
+        "rename": _error(lambda: os.rename(path, new)),
+        "link": _error(lambda: os.link(path, new)),
+        "symlink": _error(lambda: os.symlink(path, new)),
+        "mkdir": _error(lambda: os.mkdir(new)),
+        "rmdir": _error(lambda: os.rmdir(os.path.dirname(path))),
+        "fifo": _error(lambda: os.mkfifo(new)),
+        "chmod": _error(lambda: os.chmod(path, 0o777)),
+        "chown": _error(lambda: os.chown(path, 0, 0)),
+        "truncate": _error(lambda: os.truncate(path, 0)),
+        "utime": _error(lambda: os.utime(path)),
+        "attribute": _error(lambda: os.setxattr(path, "user.a", b"b")),
+    }
+    here, old, fresh = -100, content, new.encode()
+    for name, arguments in {
+        "unlinkat": (here, old, 0),
+        "renameat": (here, old, here, fresh),
+        "renameat2": (here, old, here, fresh, 1),  # without a flag it is renameat
+        "linkat": (here, old, here, fresh, 0),
+        "symlinkat": (old, here, fresh),
+        "mkdirat": (here, fresh, 0o700),
+        "mknodat": (here, fresh, 0o10600, 0),
+        "fchmodat": (here, old, 0o777, 0),
+        "fchownat": (here, old, 0, 0, 0),
+        "utimensat": (here, old, None, 0),
+    }.items():
+        found[name] = _call(name, *arguments)
+    own = {
+        "own kill": _error(lambda: os.kill(os.getpid(), 0)),
+        "own thread": _error(lambda: signal.pthread_kill(threading.get_ident(), 0)),
+        "own limits": _error(lambda: resource.prlimit(os.getpid(), limit)),
+        "limits of zero": _error(lambda: resource.prlimit(0, limit)),
+        "getrlimit": _error(lambda: resource.getrlimit(limit)),
+    }
+    return json.dumps(own), json.dumps(found).encode()
+
+
+def abort(content):
+    """End as the C library ends a process that broke its memory."""
+    os.abort()
+
+
+def start_threads(content):
+    """The number of threads that can be there at once; at most 200 are tried."""
+    done, count = threading.Event(), 0
+    with suppress(RuntimeError):
+        while count < 200:
+            threading.Thread(target=done.wait, daemon=True).start()
+            count += 1
+    done.set()
+    return str(count), b""
 
 
 def start_others(content):
