@@ -3,7 +3,7 @@
     pip install -r requirements-fuzz.txt
     python benchmarks/fuzz_photos.py [--seconds N] [--found FOLDER]
 
-The corpus is made anew: every small JPEG, PNG and WebP that `hostile_files` makes of Pillow's formats.
+The corpus is made anew: every small file that `hostile_files` makes in a format that the lake takes.
 What must hold for any bytes: `clean` returns a photo or raises NotAPhoto; a photo that is clean stays as it
 is when it is cleaned again; `decode` returns pixels or raises RefusedPhoto. What breaks that is written to
 the folder, and the exit code is not 0. Each finding becomes a case of a test.
@@ -26,7 +26,7 @@ with atheris.instrument_imports(include=["bronze", "silver"]):
     from bronze.formats.metadata_removal import clean
     from silver.pixels import Limits, RefusedPhoto, decode
 
-from benchmarks.hostile_files import written_formats
+from benchmarks.hostile_files import TAKEN, written_formats
 
 SIZE = 32
 LIMITS = Limits(
@@ -60,7 +60,7 @@ def main() -> None:
     words.found.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as corpus:
         for number, (name, content) in enumerate(written_formats().items()):
-            if name.startswith(("JPEG ", "PNG ", "WEBP ")):
+            if name.startswith(TAKEN):
                 Path(corpus, str(number)).write_bytes(content)
         options = [
             f"-max_total_time={words.seconds}",

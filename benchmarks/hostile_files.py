@@ -41,12 +41,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conf.settings import Settings
 from lake import catalog, delta_rs_reader
+from lake.photo_formats import FORMATS
 
 ROOT = Path(__file__).resolve().parents[1]
 EMR = Settings.load("emr", environment={})
 """A cluster has the least memory: the run has its limit."""
 
 MODES = ("RGB", "L", "RGBA", "P", "CMYK", "LA", "1", "I;16")
+TAKEN = tuple(f"{each.name} " for each in FORMATS)
+"""How the names of files begin whose formats the lake takes."""
+
 SIDE = 48
 WORST_SIDE = 9_900
 COPIES = 3
@@ -72,7 +76,8 @@ def encoded(image: Image.Image, form: str, **options: object) -> bytes:
 
 
 def written_formats() -> dict[str, bytes]:
-    """A file of each format and mode that Pillow writes, by its name, and of three formats with options."""
+    """A file of each format and mode that Pillow writes, by its name, of some formats with options, and HEIC
+    where pillow-heif is installed."""
     Image.init()
     found = {}
     for form in sorted(Image.SAVE):
@@ -89,6 +94,13 @@ def written_formats() -> dict[str, bytes]:
     moving = {"save_all": True, "append_images": [picture("RGB", seed=n) for n in (1, 2)]}
     for form in ("PNG", "WEBP", "GIF", "TIFF", "MPO"):
         found[f"{form} of several"] = encoded(picture("RGB"), form, **moving)
+    with suppress(ImportError):  # it is for tests alone
+        import pillow_heif
+
+        for mode in ("RGB", "RGBA", "L"):
+            stream = io.BytesIO()
+            pillow_heif.from_pillow(picture(mode)).save(stream, quality=80)
+            found[f"HEIC {mode}"] = stream.getvalue()
     return found
 
 
@@ -105,7 +117,7 @@ def hostile(files: Mapping[str, bytes], *, seed: int) -> Iterator[tuple[str, byt
                 seen.add(cut)
                 yield f"{name} cut {tenths}", cut
     drawn = random.Random(seed)
-    taken = [name for name in files if name.startswith(("JPEG ", "PNG ", "WEBP "))]
+    taken = [name for name in files if name.startswith(TAKEN)]
     for number in range(sys.maxsize):
         name = drawn.choice(taken if number % 2 else list(files))
         content = files[name]
