@@ -27,8 +27,8 @@ def heif_file(
 ) -> bytes:
     """Return the file of items, of which the first is the primary one, with the boxes of references.
 
-    `brands` are those of the file, the major one first. Behind the first item that lacks data the file
-    ends: it is cut off as its original was. Raises NotAPhoto (MALFORMED) where it would be too long.
+    `brands` are those of the file, the major one first. Data that are cut off come last, and the file ends
+    with them, as its original did. Raises NotAPhoto (MALFORMED) where it would be too long.
     """
     hdlr = full_box(b"hdlr", 0, 0, bytes(4), b"pict", bytes(13))
     infe = [
@@ -43,7 +43,12 @@ def heif_file(
         box(b"iprp", *_associated(items)),
     ]
     # Items of the same data share their place, such as the tiles of a blue sky.
-    data = list(dict.fromkeys(each.data for each in items))
+    data = sorted(
+        dict.fromkeys(each.data for each in items),
+        key=lambda part: (part.missing > 0, not part.content),
+    )
+    if sum(part.missing > 0 and bool(part.content) for part in data) > 1:
+        raise malformed("an item's data run past the end, or overlap")
     lengths = [len(each.content) + each.missing for each in data]
     ftyp = box(b"ftyp", brands[0], bytes(4), *brands)
     iloc = full_box(b"iloc", 0, 0, struct.pack(">BBH", 0x44, 0, len(items)), bytes(14 * len(items)))
@@ -59,11 +64,7 @@ def heif_file(
     ]
     iloc = full_box(b"iloc", 0, 0, struct.pack(">BBH", 0x44, 0, len(items)), *places)
     meta = full_box(b"meta", 0, 0, hdlr, iloc, *inside)
-    mdat = [struct.pack(">I4s", 8 + sum(lengths), b"mdat")]
-    for part in data:
-        mdat.append(part.content)
-        if part.missing:
-            break
+    mdat = [struct.pack(">I4s", 8 + sum(lengths), b"mdat"), *(part.content for part in data)]
     return b"".join([ftyp, meta, *mdat])
 
 

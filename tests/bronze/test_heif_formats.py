@@ -562,6 +562,13 @@ def refused(kind: bytes) -> Iterator[tuple[str, bytes, str]]:
         struct.pack(">IBB", 96, 38 << 1, 1) + bytes(94) if kind == b"hvc1" else obu(15, bytes(98))
     )
     yield "overlap", sharing([extended(one, filler * 16)] * 16, brand, shorter=100), "or overlap"
+    free = box(b"free", bytes(20_000))
+    two = made([grid(1, 2, 128, 64), one, one], [(b"dimg", 1, [2, 3])], more=free)
+    at = two.index(b"iloc") + 12 + 16 + 8
+    start = struct.unpack_from(">I", two, at + 16)[0]
+    two = changed(two, at, struct.pack(">II", start, len(two)))
+    two = changed(two, at + 16, struct.pack(">II", start, len(two) + 1))
+    yield "two that are cut", two, "run past the end, or overlap"
     of = b"hvcC" if kind == b"hvc1" else b"av1C"
     others = [one.instead(box(of, one.property(of), bytes([n]))) for n in range(16)]
     yield "data of many configurations", sharing(others, brand), "or overlap"
@@ -745,6 +752,21 @@ def test_a_file_that_is_cut_anywhere_is_refused_or_stays_cut(kind: bytes) -> Non
         photo_format = format_of(kept)
         assert photo_format
         assert photo_format.is_cut(kept) or cut >= len(content) - len(exif()) - 80
+        assert quickly(kept) == kept
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_photo_that_is_cut_keeps_the_alpha_that_stands_before_it(kind: bytes) -> None:
+    """What is whole is written before what isn't, so that it stays whole when it is cleaned again."""
+    one, alpha = PICTURES[kind], coded(picture("L", (64, 64)), kind).also(aux(ALPHA))
+    content = heif([alpha, one], [(b"auxl", 1, [2])], brand=BRANDS[kind], primary=2)
+    for missing in (1, len(one.data) // 2, len(one.data), len(one.data) + 50):
+        kept = quickly(content[:-missing])
+        if kept is None:  # no header says how large the picture is
+            assert kind == b"av01"
+            assert missing >= len(one.data)
+            continue
+        assert alpha.data[-150:-50] in kept
         assert quickly(kept) == kept
 
 
