@@ -19,26 +19,23 @@ from lake.path_words import likeness_of, words_of
 from lake.subject_names import NameRule, stripped
 from lake.subject_paths import PathReading, mentions, plain_name
 
-MONTHS = frozenset(
-    {
-        *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
-        *(
-            "october",
-            "november",
-            "december",
-            "jan",
-            "feb",
-            "mar",
-            "apr",
-            "jun",
-            "jul",
-            "aug",
-            "sep",
-        ),
-        *("sept", "oct", "nov", "dec"),
-    }
+MONTHS = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
 )
-BESIDE_DIGITS = MONTHS | {"t", "z", "w", "q", "st", "nd", "rd", "th"}
+BESIDE_DIGITS = frozenset(
+    {*MONTHS, *(name[:3] for name in MONTHS), "sept", "t", "z", "w", "q", "st", "nd", "rd", "th"}
+)
 """The words that may stand in a date beside its digits: 2026-Nov-25, 2026-W48, 20261125T101500Z."""
 
 SHORTEST = 3

@@ -177,20 +177,11 @@ def arrival(
     key = pseudonyms.path(landing.path)
     if reading.is_uncertain:
         return Arrival(landing, position, key, None, None, "", is_uncertain=True)
-    if reading.subject is None:
-        return Arrival(
-            landing, position, key, None, given.label, _text(landing.path), split=given.split
-        )
-    pseudonym = pseudonyms.subject(reading.subject)
-    return Arrival(
-        landing,
-        position,
-        key,
-        pseudonym,
-        given.label,
-        f"subject={pseudonym}/{key}",
-        split=given.split,
-    )
+    pseudonym, stored_path = None, _text(landing.path)
+    if reading.subject is not None:
+        pseudonym = pseudonyms.subject(reading.subject)
+        stored_path = f"subject={pseudonym}/{key}"
+    return Arrival(landing, position, key, pseudonym, given.label, stored_path, split=given.split)
 
 
 def _text(name: str) -> str:

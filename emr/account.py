@@ -35,12 +35,9 @@ class S3Place:
 
     def object_arns(self, *folders: str) -> list[str]:
         """The ARN patterns of all objects under the prefix, or under these folders of it."""
-        if not (self.prefix or folders):
-            return [f"{self.bucket_arn}/*"]
-        return [f"{self.bucket_arn}/{self.prefix}/{name}/*" for name in folders] or [
-            f"{self.bucket_arn}/{self.prefix}",
-            f"{self.bucket_arn}/{self.prefix}/*",
-        ]
+        root = f"{self.bucket_arn}/{self.prefix}".rstrip("/")
+        own = [root] if self.prefix else []
+        return [f"{root}/{name}/*" for name in folders] or [*own, f"{root}/*"]
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def check_address(root: str) -> None:
     """Raises BadInput for the root of a lake that delta-rs can't open tables under, or a whole bucket."""
     if is_s3(root):
         bucket_and_prefix(root)
-    if not is_s3(root) and not NOT_PLAIN.isdisjoint(root):
+    elif not NOT_PLAIN.isdisjoint(root):
         found = " ".join(repr(each)[1:-1] for each in sorted(NOT_PLAIN.intersection(root)))
         shown = root if root.isprintable() else repr(root)
         raise BadInput(

@@ -12,12 +12,11 @@ from bronze.formats import heif_pictures
 from bronze.formats.av1_sequence import AV1Sequence, av1_sequence
 from bronze.formats.cleaning_results import CleanPhoto, malformed
 from bronze.formats.heif_items import ItemData
-from bronze.formats.heif_pictures import Codec, CodedPicture
+from bronze.formats.heif_pictures import MOST_UNITS, Codec, CodedPicture, unclear_units
 
 SEQUENCE, FRAME_HEADER, TILES, FRAME, HEADER_AGAIN, TILE_LIST = 1, 3, 4, 6, 7, 8
 """The types of OBUs (open bitstream units). Others, and frame headers that are told again, are not kept."""
 
-MOST_UNITS = 200
 CONFIGURATION = 4
 """The bytes of av1C before its OBUs, which repeat those of the picture."""
 
@@ -74,7 +73,7 @@ def _units(data: ItemData) -> Iterator[tuple[int, bytes, bytes, int]]:
         count += 1
         missing = size - len(payload)
         if first & 0x80 or count > MOST_UNITS or missing > data.missing:
-            raise malformed("the units of a picture can't be told apart")
+            raise unclear_units()
         yield first >> 3 & 15, header, payload, data.missing if missing else 0
 
 
@@ -86,7 +85,7 @@ def _read_leb128(content: bytes, at: int) -> tuple[int, int]:
         number |= (byte & 0x7F) << 7 * place
         if not byte & 0x80:
             return number, at + place + 1
-    raise malformed("the units of a picture can't be told apart")
+    raise unclear_units()
 
 
 def _leb128(number: int) -> bytes:

@@ -14,15 +14,12 @@ from bronze.formats import heif_pictures
 from bronze.formats.bit_reader import BitReader
 from bronze.formats.cleaning_results import CleanPhoto, malformed
 from bronze.formats.heif_items import ItemData
-from bronze.formats.heif_pictures import Codec, CodedPicture
+from bronze.formats.heif_pictures import MOST_UNITS, Codec, CodedPicture, unclear_units
 
 SLICES = range(16, 22)
 """The types of NAL units with pixels that need no other picture. Any other picture is not what is shown."""
 
 VPS, SPS, PPS = PARAMETER_SETS = (32, 33, 34)
-
-MOST_UNITS = 200
-"""The most NAL units of a picture. Cameras write one or two."""
 
 LONGEST_SET = 128
 """The most bytes of a parameter set. Those of cameras have a hundred at most. Whatever follows their last
@@ -94,11 +91,11 @@ def _units(content: bytes, length_size: int, *, is_cut: bool) -> Iterator[tuple[
         unit = content[at : at + length]
         count += 1
         if length < 2 or count > MOST_UNITS or (len(unit) < length and not is_cut):
-            raise malformed("the units of a picture can't be told apart")
+            raise unclear_units()
         yield unit, len(unit) == length
         at += length
     if at < len(content) and not is_cut:
-        raise malformed("the units of a picture can't be told apart")
+        raise unclear_units()
 
 
 def _parameter_sets(configuration: bytes) -> dict[int, list[bytes]]:

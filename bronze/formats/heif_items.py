@@ -19,7 +19,6 @@ MOST_ITEMS = 1000
 MOST_EXTENTS = 32
 """The most pieces of one item's data, which is also the limit of libheif."""
 
-
 MOST_MISSING = 1 << 30
 """The most bytes that an item may declare behind the end of a file that is cut off."""
 

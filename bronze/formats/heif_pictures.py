@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from bronze.formats.cleaning_results import CleanPhoto, malformed
+from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, malformed
 from bronze.formats.exif import capture_facts
 from bronze.formats.heif_crops import CLAP, cropped
 from bronze.formats.heif_file import KeptItem, heif_file
@@ -36,6 +36,9 @@ LONGEST_EXIF = 1 << 16
 
 HARMLESS = (b"clli", b"mdcv", b"pasp", b"amve", b"udes", b"pixi")
 """Properties that don't change what the decoders show, also where a reader must understand them."""
+
+MOST_UNITS = 200
+"""The most units of a coded picture. Cameras write one or two."""
 
 PIXI = range(FULL + 2, FULL + 6)
 """The bytes of a property with the bits of each channel."""
@@ -65,6 +68,11 @@ class Codec:
     by_libheif: bool
     """Whether libheif decodes the format. It cuts a picture to its property clap, knows the colours nclc, and
     takes an alpha for every picture that it names. Pillow's AVIF does neither, and takes it for the last."""
+
+
+def unclear_units() -> NotAPhoto:
+    """Return the refusal of a picture of which nobody can tell where its units begin and end."""
+    return malformed("the units of a picture can't be told apart")
 
 
 def heif_photo(original: bytes, name: str, codec: Codec) -> CleanPhoto:
