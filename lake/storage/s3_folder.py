@@ -200,7 +200,8 @@ class S3Folder(Folder):
         """Yield the objects that readers see under the root.
 
         Several requests list at once: each lists the keys between two of the prefixes right under the root.
-        Consoles make an empty object whose name ends with `/` for a folder; such an object is left out.
+        Consoles make an empty object whose key ends with `/` for a folder, also for the root, where its name
+        is empty; such an object is left out.
         """
         first = [
             found["Prefix"]
@@ -211,7 +212,7 @@ class S3Folder(Folder):
         spans = list(zip(["", *bounds], [*bounds, None], strict=True))
         with ThreadPoolExecutor(LISTINGS) as pool:
             for found in pool.map(lambda span: list(self._between(*span)), spans):
-                yield from (each for each in found if each.size or not each.name.endswith("/"))
+                yield from (each for each in found if each.size or each.name.rpartition("/")[2])
 
     def read_listed(self, listed: StoredObject) -> bytes:
         """Return the bytes of an object as it was listed. Raises ObjectGone and ObjectUnreadable.
@@ -246,13 +247,12 @@ class S3Folder(Folder):
         return content
 
     def _between(self, first: str, end: str | None) -> Iterator[StoredObject]:
-        """Yield the objects with keys after `first` and before `end`; None is the end of the listing."""
-        # A key that equals `first` ends with `/`, so it is no photo.
+        """Yield the objects with keys after `first` and up to `end`; None is the end of the listing."""
         which: dict[str, Any] = {"StartAfter": first} if first else {}
         which["OptionalObjectAttributes"] = ["RestoreStatus"]
         for page in self._pages("list_objects_v2", "", **which):
             for found in page.get("Contents", []):
-                if end is not None and found["Key"] >= end:
+                if end is not None and found["Key"] > end:
                     return
                 yield self._stored(found)
 

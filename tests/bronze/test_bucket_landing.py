@@ -55,14 +55,17 @@ def test_any_name_is_listed_and_read(root):
 
 
 def test_a_whole_bucket_is_a_landing_folder(s3):
-    root = f"s3://{s3.bucket('everything')}"
-    for name in (*STRANGE, "top.jpg"):
-        folder(root).write(name, name.encode())
+    bucket = s3.bucket("everything")
+    root = f"s3://{bucket}"
+    for name in (*STRANGE, "top.jpg", "/slash.jpg"):
+        aws.client("s3").put_object(Bucket=bucket, Key=name, Body=name.encode())
     for place in (root, f"{root}/"):
         found = listed(place)
-        assert found.keys() == {*STRANGE, "top.jpg"}
+        assert found.keys() == {*STRANGE, "top.jpg", "/slash.jpg"}
         assert all(Landing(place).read(each) == name.encode() for name, each in found.items())
     assert {each.name for each in folder(root).stored()} == found.keys()
+    folder(root).write("made.jpg", b"x")
+    assert aws.client("s3").get_object(Bucket=bucket, Key="made.jpg")["Body"].read() == b"x"
     assert folder(root).name_of(f"{root}/a/b.jpg") == "a/b.jpg"
     assert overlap(root, f"{root}/lake")
 
@@ -91,9 +94,27 @@ def test_what_several_requests_list_is_all_and_nothing_twice(root, monkeypatch, 
 def test_what_consoles_make_for_a_folder_is_no_photo(root):
     put(root, ["kiwi/a.jpg"])
     client, place = aws.client("s3"), folder(root)
-    for key in ("kiwi/", "empty/"):
+    for key in ("kiwi/", "empty/", ""):
         client.put_object(Bucket=place.bucket, Key=f"{place.prefix}/{key}", Body=b"")
     assert listed(root).keys() == {"kiwi/a.jpg"}
+
+
+KEYS = (
+    *("a.jpg", "//x.jpg", "/y.jpg", "a//b.jpg", "a/", "b/", "b/k.jpg", "c/", "../z.jpg"),
+    *("k/../z.jpg", "k/./z.jpg", "a%2Fb", "a+b c", "\x01.jpg", "x" * 900, "é" * 450, "😀/1.jpg"),
+    *("\ue000/1.jpg", " lead", "trail ", "?q=1&x", "#f", "."),
+)
+"""Keys that a bucket allows. Those that end with a slash have bytes, and so are no folders of a console."""
+
+
+def test_every_key_that_has_bytes_is_listed_and_read(root):
+    client, place = aws.client("s3"), folder(root)
+    for key in KEYS:
+        whole = f"{place.prefix}/{key}"
+        client.put_object(Bucket=place.bucket, Key=whole, Body=key.encode())
+    found = listed(root)
+    assert found.keys() == set(KEYS)
+    assert all(Landing(root).read(each) == key.encode() for key, each in found.items())
 
 
 def test_a_version_is_told_by_its_etag_and_read_as_that_alone(root):
