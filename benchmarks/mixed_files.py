@@ -31,7 +31,9 @@ RUBBISH = (
     *("System Volume Information/1.jpg", "lost+found/1.jpg", "__MACOSX/Kiwi/1.jpg"),
     *("Kiwi/Thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "Kiwi/desktop.ini", "Kiwi/Icon\r"),
     *("thumbnails.db", "Kiwi/1.jpg.crdownload", "Kiwi/1.jpg.part", "Kiwi/1.jpg.partial"),
-    "Kiwi/~$1.jpg",
+    *("Kiwi/~$1.jpg", "Kiwi/@__thumb/1.jpg", "Temporary Items/1.jpg", "Kiwi/MVI_1.THM"),
+    *("Network Trash Folder/1.jpg", "Kiwi/Thumbs.db:encryptable", "Kiwi/1.AAE", "Kiwi/1.xmp"),
+    "Kiwi_$folder$",
 )
 """Paths that the settings pass over, one or more for each glob of theirs."""
 

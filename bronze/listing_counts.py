@@ -28,7 +28,7 @@ def measure(listing: Listing, did: LayerRun, *, new: int, unreadable: int) -> No
 
 def note(listing: Listing, root: str, did: LayerRun) -> None:
     """Note what a listing of the landing folder under `root` did not find or take, and what to do."""
-    if not listing.objects:
+    if not (listing.objects or listing.closed_folders or listing.passed_over or listing.links):
         did.notes.append(f"{root} holds no objects: put photos there.")
     if listing.closed_folders:
         did.notes.append(

@@ -21,8 +21,9 @@ class PassedOver:
     """Globs for what is passed over, without regard to case.
 
     A glob without a slash matches the name of a file, or of a folder with all that it holds, wherever that
-    stands. A glob with a slash matches a path from the landing folder on, of a file or of a folder with all
-    that it holds. `*` and `?` stand for no slash, and the part `**` for any number of folders.
+    stands. A glob with a slash, other than at its end, matches a path from the landing folder on, of a file
+    or of a folder with all that it holds. `*` and `?` stand for no slash, and the part `**` for any number of
+    folders.
     """
 
     globs: tuple[str, ...] = ()
@@ -42,21 +43,22 @@ class PassedOver:
     @cached_property
     def _names(self) -> re.Pattern[str] | None:
         """The globs without a slash as one pattern; None where there are none."""
-        globs = [_folded(each) for each in self.globs if "/" not in each.strip("/")]
-        return (
-            re.compile("|".join(fnmatch.translate(each.strip("/")) for each in globs))
-            if globs
-            else None
-        )
+        globs = [each for each in self._written if "/" not in each]
+        return re.compile("|".join(map(fnmatch.translate, globs))) if globs else None
 
     @cached_property
     def _paths(self) -> Sequence[Sequence[re.Pattern[str] | None]]:
         """The globs with a slash, each as what matches its parts; None stands for `ANY_FOLDERS`."""
-        globs = [_folded(each).strip("/") for each in self.globs if "/" in each.strip("/")]
+        globs = [each.removeprefix("/") for each in self._written if "/" in each]
         return [
             [None if part == ANY_FOLDERS else re.compile(fnmatch.translate(part)) for part in parts]
             for parts in (each.split("/") for each in globs)
         ]
+
+    @property
+    def _written(self) -> Sequence[str]:
+        """The globs in the form in which they are compared, without slashes at their ends."""
+        return [_folded(each).rstrip("/") for each in self.globs]
 
 
 def _folded(text: str) -> str:

@@ -31,16 +31,24 @@ class PathSettings(Section):
         return self.docs.replace("{lake}", self.lake.rstrip("/"))
 
 
+def _globs(globs: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(each.strip("/") for each in globs):
+        raise ValueError("a glob for nothing")
+    return globs
+
+
 class LandingSettings(Section):
     """What is taken from the landing folder."""
 
     passed_over: Annotated[
-        tuple[str, ...], Form('a list of globs, such as ["@eaDir", "papers/*.jpg"]')
+        tuple[str, ...],
+        AfterValidator(_globs),
+        Form('a list of globs, none of them empty, such as ["@eaDir", "papers/*.jpg"]'),
     ]
     """The files and folders that are no photos of anybody's, as globs without regard to case: they get no row
     in any table, and are counted apart. A glob without a slash matches a name anywhere in the path, one with
-    a slash a path from the landing folder on. A folder goes with all that it holds; `*` stands for no slash,
-    `**` for any number of folders."""
+    a slash, other than at its end, a path from the landing folder on. A folder goes with all that it holds;
+    `*` stands for no slash, `**` for any number of folders."""
 
 
 def _plain_keys(keys: tuple[str, ...]) -> tuple[str, ...]:

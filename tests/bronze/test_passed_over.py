@@ -7,6 +7,7 @@ import pytest
 from bronze import listing_counts
 from bronze.landing import Landing
 from bronze.passed_over import PassedOver
+from conf.errors import BadSettings
 from conf.settings import Settings
 from lake import catalog, metric_names
 from lake.enums import BRONZE, Outcome
@@ -35,6 +36,14 @@ RUBBISH = (
     "DCIM/.trashed-1700000000-IMG_1.jpg",
     "Kiwi/1.jpg.crdownload",
     "subject=anna/.thumbnails/1.jpg",
+    "Kiwi/@__thumb/default1.jpg",
+    "Temporary Items/1.jpg",
+    "Network Trash Folder/1.jpg",
+    "Kiwi/Thumbs.db:encryptable",
+    "DCIM/100CANON/MVI_1.THM",
+    "DCIM/100APPLE/IMG_1.AAE",
+    "Kiwi/1.xmp",
+    "Kiwi_$folder$",
 )
 PHOTOS = (
     "1.jpg",
@@ -74,6 +83,10 @@ def test_photos_and_names_that_somebody_gave_are_taken_by_default(path, conf):
         ("papers", "papers/1.jpg", True),
         ("papers", "a/papers/b/1.jpg", True),
         ("papers/", "a/papers/b/1.jpg", True),
+        ("/papers", "papers/1.jpg", True),
+        ("/papers/", "a/papers/1.jpg", False),
+        ("/*.jpg", "1.jpg", True),
+        ("/*.jpg", "a/1.jpg", False),
         ("papers", "papers.jpg", False),
         ("papers", "newspapers/1.jpg", False),
         ("paper?", "papers/1.jpg", True),
@@ -107,6 +120,15 @@ def test_a_glob_of_many_stars_takes_no_time():
     assert not passed_over("*a" * 30 + "b", "/".join(["**"] * 30 + ["b"]))("a" * 250 + "/x" * 100)
 
 
+@pytest.mark.parametrize("glob", ["", "/", "//"])
+def test_a_glob_for_nothing_is_refused(glob):
+    """It would match the empty name of the landing folder, and with it all that lies there."""
+    with pytest.raises(BadSettings, match="give a list of globs, none of them empty"):
+        Settings.load(
+            "local", environment={}, overrides=[f'landing.passed_over=["papers", "{glob}"]']
+        )
+
+
 def test_without_globs_nothing_is_passed_over():
     assert not any(map(passed_over(), RUBBISH))
 
@@ -123,6 +145,14 @@ def test_what_is_passed_over_is_counted_and_said(tmp_path):
     listing_counts.measure(listing, did, new=1, unreadable=0)
     assert did.numbers[metric_names.LISTED] == 2
     assert did.numbers[metric_names.PASSED_OVER] == 1
+
+
+def test_a_folder_of_what_is_passed_over_alone_is_not_called_empty(tmp_path):
+    (tmp_path / ".DS_Store").touch()
+    did = LayerRun(BRONZE)
+    landing = Landing(str(tmp_path), passed_over=PassedOver((".*",)))
+    listing_counts.note(landing.listing(), str(tmp_path), did)
+    assert [note[:24] for note in did.notes] == ["1 objects are passed ove"]
 
 
 def test_counts_that_do_not_add_up_are_told():
