@@ -42,22 +42,25 @@ if TYPE_CHECKING:
 
 def run_bronze(context: Context) -> None:
     """Takes new landing objects into bronze/photos, bronze/rejected and bronze/objects."""
-    from bronze import bronze_layer, listing_counts, unread_objects
+    from bronze import bronze_layer, label_claims, listing_counts, unread_objects
     from bronze.bronze_layer import BronzeChunks
     from bronze.landing import Landing
     from lake.publication import Publication
-    from privacy import tombstones
+    from privacy import relabelling, tombstones
 
     landing = Landing.of(context.settings)
     barred = tombstones.holding(context.lake)
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
     bronze.finish()
-    groups = bronze_layer.new_groups(context, landing, tombstones=barred)
+    found = bronze_layer.listed(context, landing)
+    groups = bronze_layer.new_groups(context, landing, found, tombstones=barred)
     for chunk, group in zip(bronze.plan(list(map(bronze_layer.plan, groups))), groups, strict=True):
         read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
         bronze.publish(bronze.stage(chunk, read))
     unread_objects.note_unread(context.did)
     listing_counts.note_gone(context.did)
+    corrections = label_claims.corrections(context.lake, found.arrivals, now=context.now)
+    relabelling.relabel(context, corrections)
 
 
 def run_silver(context: Context) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pyarrow as pa
 
 from bronze import (
     bronze_rows,
+    label_claims,
     listing_counts,
     object_outcomes,
     second_tries,
@@ -67,6 +68,8 @@ class BronzeChunks(ChunkLayer):
         lake, facts = self._lake, self._facts(chunk)
         found = object_outcomes.outcomes(facts, object_outcomes.known_photos(lake, chunk))
         outcomes, rejected = found.to_pylist(), bronze_rows.rejected(facts)
+        again = {row["photo_id"] for row in outcomes if row["outcome"] == Outcome.DUPLICATE}
+        label_claims.record(outcomes, label_claims.labels_of(lake, again))
         by_outcome = Counter(row["outcome"] for row in outcomes)
         stored = by_outcome[Outcome.STORED]
         left = 0 if chunk.is_second_try else chunk.photos - len(outcomes)
@@ -95,21 +98,44 @@ class BronzeChunks(ChunkLayer):
         staging = self._lake.staging
         known = staging.source(chunk, ARRIVED).schema.names
         facts = staging.columns(chunk, ARRIVED, *(name for name in DECIDING if name in known))
+        if "split" not in known:  # earlier code staged the chunk
+            facts = facts.append_column("split", pa.nulls(facts.num_rows, pa.string()))
         return second_tries.read_again(facts) if chunk.is_second_try else facts
 
 
+@dataclass(frozen=True)
+class Listed:
+    """The landing folder as it was found: its `listing`, and every object of it in the order of its arrival,
+    with what its path says."""
+
+    listing: Listing
+    arrivals: Sequence[Arrival]
+
+
+def listed(context: Context, landing: Landing) -> Listed:
+    """List the landing folder, and note what was not found or taken. Raises BadInput where it can't be
+    listed."""
+    listing = landing.listing()
+    listing_counts.note(listing, landing.root, context.did)
+    labels = Labels.of(context.settings.labels, context.pseudonyms.names)
+    arrivals = [
+        arrival(found, position=place, pseudonyms=context.pseudonyms, labels=labels)
+        for place, found in enumerate(listing.objects)
+    ]
+    return Listed(listing, arrivals)
+
+
 def new_groups(
-    context: Context, landing: Landing, *, tombstones: frozenset[str]
+    context: Context, landing: Landing, found: Listed, *, tombstones: frozenset[str]
 ) -> list[list[Arrival]]:
     """The landing objects that the lake doesn't know, in the order of their arrival, a group for each chunk.
 
-    Objects of subjects whose tombstone holds are marked, so that they are counted and never read. Raises
-    BadInput where the folder can't be listed.
+    Objects of subjects whose tombstone holds are marked, so that they are counted and never read.
     """
     bounds, keys = context.settings.chunks, context.pseudonyms
-    arrivals = _barred(_unseen(context, landing), pseudonyms=keys, tombstones=tombstones)
+    new = _barred(_unseen(context, landing, found), pseudonyms=keys, tombstones=tombstones)
     return batches(
-        arrivals,
+        new,
         size=bronze_rows.size,
         max_bytes=bounds.max_bytes,
         max_photos=bounds.max_photos,
@@ -121,8 +147,8 @@ def arrivals(
 ) -> Sequence[Arrival]:
     """Every landing object in the order of its arrival; those of erased subjects are marked, as in
     `new_groups`. Raises BadInput where the folder can't be listed."""
-    _, listed = _listed(context, landing)
-    return _barred(listed, pseudonyms=context.pseudonyms, tombstones=tombstones)
+    found = listed(context, landing).arrivals
+    return _barred(found, pseudonyms=context.pseudonyms, tombstones=tombstones)
 
 
 def photos_that_left(context: Context, landing: Landing, number: int) -> int:
@@ -202,19 +228,21 @@ def _barred(
     return list(map(barred, arrivals))
 
 
-def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
+def _unseen(context: Context, landing: Landing, found: Listed) -> Sequence[Arrival]:
     """The object versions that bronze/objects doesn't know, by (upload time, path).
 
     Those that were rejected as unreadable and can be read now are among them.
     """
     lake, did = context.lake, context.did
-    listing, listed = _listed(context, landing)
-    waiting_rejections.note(lake, listed, context.settings.photos, did)
-    new, tried = object_outcomes.unseen(listed, object_outcomes.known_versions(lake))
+    waiting_rejections.note(lake, found.arrivals, context.settings.photos, did)
+    unseen = object_outcomes.unseen(found.arrivals, object_outcomes.known_versions(lake))
+    new, tried = unseen.new, unseen.tried
     readable = unread_objects.asked_anew(lake, landing, tried, did)
     unread_objects.note_archived([*new, *tried], did)
-    arrivals = sorted(new + readable, key=lambda each: each.position)
-    listing_counts.measure(listing, did, new=len(arrivals), unreadable=len(tried) - len(readable))
+    label_claims.note_told_otherwise(unseen.told_otherwise, did)
+    arrivals = sorted([*new, *readable], key=lambda each: each.position)
+    still = len(tried) - len(readable)
+    listing_counts.measure(found.listing, did, new=len(arrivals), unreadable=still)
     if uncertain := sum(each.is_uncertain for each in arrivals):
         did.notes.append(
             f"{uncertain:,} objects are refused as {bronze_rows.UNCERTAIN_SUBJECT}: their paths look like a "
@@ -228,18 +256,6 @@ def _unseen(context: Context, landing: Landing) -> Sequence[Arrival]:
         )
     did.measure(metric_names.LAG, _age(arrivals[0]) if arrivals else 0.0)
     return arrivals
-
-
-def _listed(context: Context, landing: Landing) -> tuple[Listing, list[Arrival]]:
-    """The listing of the landing folder, and every object of it in the order of its arrival, with what its
-    path says. What the listing did not find or take is noted."""
-    listing = landing.listing()
-    listing_counts.note(listing, landing.root, context.did)
-    labels = Labels.of(context.settings.labels, context.pseudonyms.names)
-    return listing, [
-        arrival(found, position=place, pseudonyms=context.pseudonyms, labels=labels)
-        for place, found in enumerate(listing.objects)
-    ]
 
 
 def _age(oldest: Arrival) -> float:

@@ -17,7 +17,7 @@ from bronze.label_file import LabelFile
 from conf.label_settings import FILE, FOLDER, KEY, LEVEL, NONE, PATTERN, LabelSettings
 from lake.path_words import likeness_of, words_of
 from lake.subject_names import NameRule, stripped
-from lake.subject_paths import PathReading, mentions, plain_name
+from lake.subject_paths import PathReading, hidden_names, mentions, plain_name
 
 MONTHS = (
     "january",
@@ -82,10 +82,10 @@ class Labels:
         whose photo it is.
 
         A row of the file with labels goes over all, then `label=` in the path, then the source. Nothing is
-        told of a path that is uncertain. A label in which the name of the path's subject stands, or that may
-        be a person's, is none.
+        told of a path that is uncertain, or that hides a name in a lake of format 4. A label in which the
+        name of the path's subject stands, or that may be a person's, is none.
         """
-        if reading.is_uncertain or self.source == NONE:
+        if reading.is_uncertain or self.source == NONE or hidden_names(path, self.rule):
             return NOTHING
         keyed = reading.label if reading.has_label_key else None
         told = self._told(path, reading, keyed)

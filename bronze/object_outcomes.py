@@ -7,12 +7,12 @@ with the listing or the chunk, not with the lake.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from bronze.landing import Arrival
 from lake import catalog
@@ -20,36 +20,64 @@ from lake.chunks import Chunk
 from lake.enums import Outcome
 from lake.readable_lake import Lake
 
+VERSION = ("object", "etag", "label", "split")
+"""The columns of bronze/objects that name an object version, and what it told when it was taken in."""
+
 UNREADABLE = "unreadable "
 """The prefix of the etag of an object that could not be read. The plain etag stays unknown, so that a later
 run tries the version again."""
 
-JUDGED = ("position", "object", "etag", "subject", "photo_id", "reason")
-"""The columns of the objects of a chunk that their outcomes follow from."""
+JUDGED = ("position", "object", "etag", "subject", "photo_id", "reason", "label", "split", "path")
+"""The columns of the objects of a chunk that their outcomes follow from, and what their paths say."""
 
 
-def unseen(
-    arrivals: Sequence[Arrival], known: Iterable[pa.RecordBatch]
-) -> tuple[list[Arrival], list[Arrival]]:
-    """Return the arrivals whose version bronze/objects doesn't have, and apart those of them that an earlier
-    run could not read.
+@dataclass(frozen=True)
+class Unseen:
+    """What a listing has beyond what bronze/objects knows: arrivals that are `new`, and those that an earlier
+    run could not read (`tried`). `told_otherwise` counts the known ones whose paths tell another label, or
+    another split, than they did when they were taken in."""
 
-    `known` are batches of bronze/objects with the columns `object` and `etag`.
+    new: Sequence[Arrival]
+    tried: Sequence[Arrival]
+    told_otherwise: int
+
+
+def unseen(arrivals: Sequence[Arrival], known: Iterable[pa.RecordBatch]) -> Unseen:
+    """Return the arrivals whose version bronze/objects doesn't have, and what those tell that it has.
+
+    `known` are batches of bronze/objects with the columns `VERSION`.
     """
     listed = _versions(
         pa.array([a.key for a in arrivals], pa.string()),
         pa.array([a.landing.etag for a in arrivals], pa.string()),
     )
+    told = pa.table(
+        {
+            "label": pa.array([a.label or "" for a in arrivals], pa.string()),
+            "split": pa.array([a.split or "" for a in arrivals], pa.string()),
+        }
+    )
     is_known, was_unreadable = np.zeros(len(arrivals), bool), np.zeros(len(arrivals), bool)
+    told_otherwise = 0
     for batch in _gathered(known, rows=len(arrivals)):
         objects, etags = batch.column("object"), batch.column("etag")
-        is_known[_places(_versions(objects, etags), listed)] = True
+        places = _places(_versions(objects, etags), listed)
+        is_known[places.drop_null()] = True
+        told_otherwise += _told_otherwise(batch, told, places)
         failed = pc.starts_with(etags, UNREADABLE)
         plain = pc.utf8_slice_codeunits(etags.filter(failed), len(UNREADABLE))
-        was_unreadable[_places(_versions(objects.filter(failed), plain), listed)] = True
+        was_unreadable[_places(_versions(objects.filter(failed), plain), listed).drop_null()] = True
     new = np.flatnonzero(~is_known & ~was_unreadable).tolist()
     tried = np.flatnonzero(~is_known & was_unreadable).tolist()
-    return [arrivals[place] for place in new], [arrivals[place] for place in tried]
+    return Unseen([arrivals[at] for at in new], [arrivals[at] for at in tried], told_otherwise)
+
+
+def _told_otherwise(known: pa.Table, told: pa.Table, places: pa.ChunkedArray) -> int:
+    """Return how many known versions tell something else now. `places` are theirs in the listing, null for
+    those that are not there; rows of earlier code don't know what was told."""
+    now = told.take(places)
+    pairs = ((known[name].cast(pa.string()), now[name]) for name in told.column_names)
+    return pc.sum(pc.or_kleene(*(pc.not_equal(*pair) for pair in pairs))).as_py() or 0
 
 
 def _gathered(batches: Iterable[pa.RecordBatch], *, rows: int) -> Iterator[pa.Table]:
@@ -74,9 +102,9 @@ def _versions(objects: pa.Array, etags: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(objects, etags, " ")
 
 
-def _places(found: pa.Array, among: pa.Array) -> NDArray[np.int64]:
-    """Return the places in `among` of those of the texts that are there."""
-    return pc.index_in(found, value_set=among).drop_null().to_numpy(zero_copy_only=False)
+def _places(found: pa.Array, among: pa.Array) -> pa.ChunkedArray:
+    """Return the place of each text in `among`, null for those that are not there."""
+    return pc.index_in(found, value_set=among)
 
 
 def outcomes(arrived: pa.Table, known: Iterable[pa.RecordBatch]) -> pa.Table:
@@ -119,8 +147,8 @@ def _outcome(photo_id: str | None, reason: str | None, held: set[str]) -> Outcom
 
 
 def known_versions(lake: Lake) -> Iterable[pa.RecordBatch]:
-    """Return the `object` and `etag` of every row of bronze/objects, in batches."""
-    return lake.batches(catalog.OBJECTS, columns=["object", "etag"])
+    """Return the columns `VERSION` of every row of bronze/objects, in batches."""
+    return lake.batches(catalog.OBJECTS, columns=VERSION)
 
 
 def known_photos(lake: Lake, before: Chunk) -> Iterable[pa.RecordBatch]:

@@ -27,6 +27,7 @@ from lake.run_journal import LayerRun, Run
 from lake.storage.folder import Folder
 from lake.storage.locate import folder
 from lake.writable_lake import WritableLake
+from privacy import relabelling
 from silver import model_artifact
 from silver.model_artifact import Conversion
 from silver.model_broadcast import DriverModel, model_of
@@ -133,6 +134,7 @@ def _opened(
                 start_spark, files, run=run, lease=own, pseudonyms=keys, delta=settings.delta
             )
             embedding_removal.finish(lake)
+            relabelling.finish(lake)
         if isinstance(console, JsonConsole):
             console.begin(run.run_id)
         yield context_of(settings, lake, keys, console, clock=clock, conversion=conversion)

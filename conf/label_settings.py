@@ -43,7 +43,7 @@ def _is_pattern(text: str) -> bool:
 
 class LabelSettings(Section):
     """Where the label of a photo stands, which says what the photo shows. Labels are given when a photo is
-    taken in."""
+    taken in, and again by `replay --labels`."""
 
     source: Annotated[
         str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -69,6 +70,28 @@ def leave_shifts(lake: WritableLake) -> None:
         if not np.array_equal(moved.shift, held.moments.shift):
             _put(lake, replace(held, moments=moved), weights_id=weights_id)
             fault_points.at("gold: moments moved")
+
+
+def pins(lake: Lake) -> list[dict[str, Any]]:
+    """The models whose stored moments are those of silver's rows (`weights_id`), each with the version of
+    silver/embeddings that they are pinned to (`table_version`)."""
+    rows = lake.records(catalog.MOMENTS, columns=["weights_id"])
+    held = ((row["weights_id"], stored(lake, row["weights_id"])) for row in rows)
+    return [
+        {"weights_id": weights_id, "table_version": found.table_version}
+        for weights_id, found in held
+        if found and match_silver(lake, found, weights_id=weights_id)
+    ]
+
+
+def pin(lake: WritableLake, weights_id: str, *, since: int) -> None:
+    """Pins the moments of a model, if they are pinned to the version `since`, to the version of now of
+    silver/embeddings, where no embedding has changed. Raises Busy."""
+    held = stored(lake, weights_id)
+    version = lake.version(catalog.EMBEDDINGS)
+    if held is not None and held.table_version == since != version:
+        _put(lake, replace(held, table_version=version), weights_id=weights_id)
+        fault_points.at("gold: moments pinned again")
 
 
 def _put(lake: WritableLake, held: StoredMoments, *, weights_id: str) -> None:

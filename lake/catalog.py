@@ -96,7 +96,7 @@ OBJECTS = Table(
     "bronze/objects",
     "one version of a landing object that was seen",
     """object string, etag string, subject string, outcome string, photo_id string,
-    seen_at timestamp""",
+    seen_at timestamp, label string, split string, path string, left_at timestamp""",
     numbers="chunk",
 )
 PHOTOS = Table(

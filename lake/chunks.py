@@ -5,6 +5,7 @@ silver: planned → staged → judged | blocked → published → retired, with 
 gold: as silver; a blocked chunk may be released: it is dropped, and the next refit projects its photos
 training: planned → staged → published
 departure (rows leave silver and gold): planned → staged → published
+labelling (photos get other labels in every layer): planned → staged → published
 
 The numbers of all chunks come from one sequence, and no number is used twice. What a chunk holds is fixed
 when it is staged. The next run abandons a chunk that was only planned, and does its work under a new number.
@@ -21,6 +22,7 @@ from lake.enums import (
     BRONZE,
     ERASE,
     GOLD,
+    LABELLING,
     REKEY,
     REMOVAL,
     RESTORE,
@@ -53,6 +55,7 @@ STATES_OF: Mapping[str, frozenset[ChunkState]] = {
             {ChunkState.PLANNED, ChunkState.STAGED, ChunkState.PUBLISHED, ChunkState.RETIRED}
         ),
     ),
+    LABELLING: frozenset({ChunkState.PLANNED, ChunkState.STAGED, ChunkState.PUBLISHED}),
     RETIRE: frozenset({ChunkState.PLANNED, ChunkState.RETIRED}),
     **dict.fromkeys((ERASE, RETAIN, RESTORE, REKEY), frozenset({ChunkState.PLANNED})),
 }
@@ -132,12 +135,13 @@ class Chunk(ChunkPlan):
     @property
     def command(self) -> str:
         """The command that finishes it while it is unfinished, or makes it again. Any command that writes
-        finishes a departure."""
+        finishes a departure and a labelling."""
         if self.layer == TRAINING:
             return "run.py train"
         if self.is_second_try:
             return "run.py replay --rejected"
-        return f"run.py --layer {SILVER if self.layer == REMOVAL else self.layer}"
+        layer = {REMOVAL: SILVER, LABELLING: BRONZE}.get(self.layer, self.layer)
+        return f"run.py --layer {layer}"
 
     def reached(self, state: ChunkState, **changes: Any) -> Self:
         """The same chunk in another state."""

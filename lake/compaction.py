@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from lake import fault_points
 from lake.catalog import Table
-from lake.writable_lake import FILE_BYTES, WritableLake
+from lake.file_sizes import FILE_BYTES
+from lake.writable_lake import WritableLake
 
 
 def compact(lake: WritableLake, *, small_files: int) -> list[Table]:

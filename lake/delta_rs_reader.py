@@ -100,21 +100,34 @@ def read(
     return arrow_reads.table(pyarrow.dataset.dataset(kept), columns=selected)
 
 
-def dataset(table: Any) -> Dataset:
-    """Return the rows of delta-rs' table, in the version that it knows, as a dataset of Arrow."""
+def dataset(table: Any, *, of: Table | None = None) -> Dataset:
+    """Return the rows of delta-rs' table, in the version that it knows, as a dataset of Arrow.
+
+    With the table's entry in the catalogue (`of`), the columns that a table of earlier code lacks are null.
+    """
     # Spark writes times as INT96, which Arrow reads in nanoseconds: those end in 2262.
     options = pyarrow.dataset.ParquetReadOptions(coerce_int96_timestamp_unit="us")
     files = arrow_files(table.table_uri)
-    return table.to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
+    found = table.to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
+    lacking = [name for name in (of.column_names if of else ()) if name not in found.schema.names]
+    if not lacking:
+        return found
+    return found.replace_schema(
+        pa.schema([*found.schema, *(pa.field(name, pa.null()) for name in lacking)])
+    )
 
 
 def batches(
-    table: Any, *, columns: Sequence[str], where: pc.Expression | None = None
+    table: Any,
+    *,
+    columns: Sequence[str],
+    where: pc.Expression | None = None,
+    of: Table | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield columns of the rows of delta-rs' table in the version that it knows, in batches, so that a column
-    of all photos is never in memory at once."""
+    of all photos is never in memory at once. `of` as in `dataset`."""
     yield from arrow_reads.batches(
-        dataset(table), columns=list(columns), filter=where, batch_size=1 << 20
+        dataset(table, of=of), columns=list(columns), filter=where, batch_size=1 << 20
     )
 
 

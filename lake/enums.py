@@ -12,9 +12,9 @@ BRONZE, SILVER, GOLD = "bronze", "silver", "gold"
 LAYERS = (BRONZE, SILVER, GOLD)
 """The layers of the flow, in its order."""
 
-TRAINING, REMOVAL = "training", "departure"
-"""Further layers of chunks in ops/chunks: classifiers that were trained, and rows that leave
-silver/embeddings."""
+TRAINING, REMOVAL, LABELLING = "training", "departure", "labelling"
+"""Further layers of chunks in ops/chunks: classifiers that were trained, rows that leave silver/embeddings,
+and photos that get other labels in every layer."""
 
 RETIRE, ERASE, RETAIN, RESTORE, REKEY = "retire", "erase", "retain", "restore", "rekey"
 """Commands by which rows leave tables, come back, or get other pseudonyms. Their chunks and commits carry

@@ -1,4 +1,4 @@
-"""The merges by which rows of a large table are replaced, removed or ended in one commit."""
+"""The merges by which rows of a large table are replaced, changed, removed or ended in one commit."""
 
 from __future__ import annotations
 
@@ -57,3 +57,22 @@ def supersede(
         .whenMatchedUpdate(set={ended_at: "current_timestamp()"})
         .whenNotMatchedInsert(f"new.{names[keys[0]]} is null", values=columns)
     )
+
+
+def amend(target: DeltaTable, rows: DataFrame, *, on: str, within: str) -> DeltaMergeBuilder:
+    """Return the merge that gives the held rows with the keys `on` of a frame the values of its others.
+
+    `within` is a condition about `held`.
+    """
+    changed: dict[str, str | Column] = {name: f"new.{name}" for name in rows.columns if name != on}
+    condition = f"{within} and held.{on} = new.{on}"
+    return target.alias("held").merge(rows.alias("new"), condition).whenMatchedUpdate(set=changed)
+
+
+def remove(
+    target: DeltaTable, keys: DataFrame, *, on: Sequence[str], within: str
+) -> DeltaMergeBuilder:
+    """Return the merge that deletes the held rows with the keys of a frame. `within` as in `amend`."""
+    condition = " and ".join([within, *(f"held.{key} = gone.{key}" for key in on)])
+    gone = keys.select(*on).distinct().alias("gone")
+    return target.alias("held").merge(gone, condition).whenMatchedDelete()

@@ -28,6 +28,10 @@ and neither have links and special files (pipes, devices). ops/runs and
 `status` have these numbers; CloudWatch doesn't get them.
 """
 
+LABEL_CONFLICTS = "label_conflicts"
+"""The number of photos of which objects in the landing folder tell several labels, or splits, after a run of
+bronze. ops/runs has it; CloudWatch doesn't get it."""
+
 DRIFT = "drift_"
 """The prefix of the metric of a drift; the name of a measure of `gold.drift.Drift` follows."""
 

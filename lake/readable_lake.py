@@ -66,8 +66,10 @@ class Lake:
     def batches(
         self, table: Table, *, columns: Sequence[str], where: pc.Expression | None = None
     ) -> Iterable[pa.RecordBatch]:
-        """A few columns of the rows of any table as they are now, batch by batch, without Spark."""
-        return delta_rs_reader.batches(self.log(table).table(), columns=columns, where=where)
+        """A few columns of the rows of any table as they are now, batch by batch, without Spark. A column
+        that a table of earlier code lacks is null."""
+        known = self.log(table).table()
+        return delta_rs_reader.batches(known, columns=columns, where=where, of=table)
 
     def read(self, table: Table, *, chunks: tuple[int, int] | None = None) -> DataFrame:
         """The published rows of a table: those of all chunks, or of the chunks from one number to another

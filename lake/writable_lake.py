@@ -20,6 +20,7 @@ from lake.chunks import Chunk, NoChunk
 from lake.chunks_table import WritableChunksTable
 from lake.delta_log import has_commit
 from lake.enums import REMOVAL
+from lake.file_sizes import files_for
 from lake.idempotent_commits import NumberedCommits
 from lake.lease import Lease
 from lake.ledger import Ledger
@@ -29,12 +30,6 @@ from lake.readable_lake import Lake
 from lake.run_journal import Run
 from lake.staging import Staging
 from lake.storage.folder import Folder
-
-FILE_BYTES = 128 << 20
-"""The size of a large table's files, about, in bytes."""
-
-SHARED_BYTES = 16 << 20
-"""A commit of more bytes is worth a second file, which a second core writes."""
 
 
 class WritableLake(Lake):
@@ -98,7 +93,7 @@ class WritableLake(Lake):
         number = self._commits.number(table, chunk)
         if number is not None:
             rows = self._conform(frame, table, chunk, keep_origin=keep_origin)
-            rows = rows.coalesce(self._files_for(chunk.bytes))
+            rows = rows.coalesce(files_for(chunk.bytes, self.spark))
             with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
                 rows.write.format("delta").mode("append").save(self.files.uri(table.name))
         return self.version(table)
@@ -108,7 +103,7 @@ class WritableLake(Lake):
         once however often it is called; returns the version of the table. Raises as `append`."""
         number = self._commits.number(table, chunk)
         if number is not None:
-            files = self._files_for(self.log(table).size()[1])
+            files = files_for(self.log(table).size()[1], self.spark)
             rows = self._conform(frame, table, chunk, keep_origin=True)
             rows = rows.repartitionByRange(files, "chunk").sortWithinPartitions("chunk")
             with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
@@ -118,11 +113,6 @@ class WritableLake(Lake):
     def append_commit(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> TableCommit:
         """The commit that `append` makes, for later."""
         return TableCommit(table, partial(self.append, table, frame, chunk=chunk))
-
-    def _files_for(self, size: int) -> int:
-        """How many files hold so many bytes: one a core or a FILE_BYTES, and a single one for little."""
-        cores = self.spark.sparkContext.defaultParallelism
-        return max(1, min(cores, size // SHARED_BYTES), size // FILE_BYTES)
 
     def upsert(
         self,
@@ -142,6 +132,19 @@ class WritableLake(Lake):
         if number is not None:
             rows = self._conform(frame, table, chunk, keep_origin=True)
             merge = merges.upsert(self._target(table), rows, leaving, keys=keys)
+            with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
+                merge.execute()
+        return self.version(table)
+
+    def amend(
+        self, table: Table, frame: DataFrame, *, on: str, chunk: Chunk, within: str = "true"
+    ) -> int:
+        """Gives the rows with the keys `on` of a frame the values of its other columns, once; returns the
+        version of the table. Their `run_id` and `chunk` stay. `within` as in `remove`. Raises as `append`."""
+        number = self._commits.number(table, chunk)
+        if number is not None:
+            self._add_columns(table)
+            merge = merges.amend(self._target(table), frame, on=on, within=within)
             with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
                 merge.execute()
         return self.version(table)
@@ -241,11 +244,9 @@ class WritableLake(Lake):
         _check_it_may_go(table, chunk)
         number = self._commits.number(table, chunk)
         if number is not None:
-            condition = " and ".join([within, *(f"held.{key} = gone.{key}" for key in on)])
-            gone = keys.select(*on).distinct().alias("gone")
+            merge = merges.remove(self._target(table), keys, on=on, within=within)
             with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
-                matched = self._target(table).alias("held").merge(gone, condition)
-                matched.whenMatchedDelete().execute()
+                merge.execute()
         return self.version(table)
 
     def compact(self, table: Table) -> None:
@@ -267,6 +268,12 @@ class WritableLake(Lake):
         """
         self._lease.check()
 
+    def _add_columns(self, table: Table) -> None:
+        """Gives a table of earlier code the columns that it lacks. Raises Busy."""
+        if table not in self._with_columns:
+            table_creation.add_columns(self, self._commits, table)
+            self._with_columns.add(table)
+
     def _target(self, table: Table) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.files.uri(table.name))
 
@@ -275,9 +282,7 @@ class WritableLake(Lake):
     ) -> DataFrame:
         """The frame with the table's own columns in their order, which a table of earlier code gets before.
         A frame that lacks one fails here. Raises Busy."""
-        if table not in self._with_columns:
-            table_creation.add_columns(self, self._commits, table)
-            self._with_columns.add(table)
+        self._add_columns(table)
         origin = {"run_id": F.lit(self.run.run_id), "chunk": F.lit(chunk.number)}
         if keep_origin:
             origin = {name: F.coalesce(name, value) for name, value in origin.items()}

@@ -24,7 +24,7 @@ from lake.subject_paths import hidden_names, mentions, read
 from privacy.name_spellings import spellings
 from privacy.owned_rows import PHOTO_TABLES
 
-WITH_PATHS = (catalog.PHOTOS, catalog.REJECTED)
+WITH_PATHS = (catalog.PHOTOS, catalog.REJECTED, catalog.OBJECTS)
 """The tables that keep the paths of objects without a subject."""
 
 STANDS = (
@@ -120,7 +120,7 @@ class NearSearch:
         """Yield the paths of a table's rows without a subject."""
         where = pc.field("subject").is_null() & pc.field("path").is_valid()
         known = delta_rs_reader.delta_table(root, table)
-        for batch in delta_rs_reader.batches(known, columns=["path"], where=where):
+        for batch in delta_rs_reader.batches(known, columns=["path"], where=where, of=table):
             yield from batch.column(0).to_pylist()
 
     def _is_near(self, path: str) -> bool:

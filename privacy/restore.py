@@ -10,35 +10,27 @@ still differs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput, hint
 from gold import embedding_removal, model_versions, moments_table
 from lake import catalog, fault_points
-from lake.catalog import Table, schema
+from lake.catalog import Table
 from lake.chunks import Chunk, ChunkPlan
 from lake.context import Context
 from lake.dataframe_queries import counts
 from lake.enums import RESTORE, ModelKind, ModelStatus, Outcome
 from lake.extractor_status import extractors
-from lake.pseudonyms import Pseudonyms
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
-from privacy import photo_removal, tombstones
+from privacy import photo_removal
 from privacy.finish_chunks import finish_half_published
-
-KEYS: Mapping[Table, Sequence[str]] = {
-    catalog.PHOTOS: ("photo_id",),
-    catalog.EMBEDDINGS: ("photo_id", "weights_id"),
-    catalog.FEATURES: ("photo_id", "model_version"),
-}
-"""The tables that can be restored, and the columns that identify a row of each."""
+from privacy.returning_rows import KEYS, LABELS, may_return
 
 ALTERNATIVES = {
     catalog.OBJECTS: "it follows bronze/photos: restore that",
@@ -50,7 +42,7 @@ ALTERNATIVES = {
 """What to do instead, for the tables that are made from others. All further tables are journals."""
 
 ROW_HASH = "row_hash"
-"""The name of a column with a hash of all other columns."""
+"""The name of a column with a hash of all other columns but `LABELS`."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +113,7 @@ def restore(context: Context, table: Table, version: int) -> Restored:
         for chunk in photo_removal.published_chunks(lake, table)
         if chunk.versions.get(table.name, 0) > version
     ]
-    returning = _may_return(context, table, difference.returning, withdrawn)
+    returning = may_return(context, table, difference.returning, withdrawn)
     left, returned = difference.leaving.count(), returning.count()
     kept_out = difference.returning.count() - returned
     if left or withdrawn:
@@ -143,59 +135,8 @@ def _rows_in(lake: Lake, table: Table, files: Iterable[str]) -> DataFrame:
         reader = lake.spark.read.schema(table.schema)
         rows = reader.option("basePath", lake.files.uri(table.name)).parquet(*paths)
     columns = table.schema.fieldNames()
-    return rows.select(*columns, F.xxhash64(*columns).alias(ROW_HASH))
-
-
-def _may_return(
-    context: Context, table: Table, rows: DataFrame, withdrawn: Iterable[Chunk]
-) -> DataFrame:
-    """Return the rows whose chunk is published and not withdrawn, and whose source is still in the lake; no
-    erased photo, and no embedding of a retired model."""
-    lake = context.lake
-    withdrawn_numbers = {chunk.number for chunk in withdrawn}
-    chunks = photo_removal.published_chunks(lake, table)
-    numbers = [[chunk.number] for chunk in chunks if chunk.number not in withdrawn_numbers]
-    published = lake.spark.createDataFrame(numbers, schema("chunk bigint"))
-    rows = rows.join(F.broadcast(published), "chunk", "left_semi")
-    if table is catalog.PHOTOS:
-        stored = (
-            lake.read(catalog.OBJECTS).where(F.col("outcome") == Outcome.STORED).select("photo_id")
-        )
-        barred = tombstones.holding(lake, now=context.now)
-        return _not_erased(rows.join(stored, "photo_id", "left_semi"), context.pseudonyms, barred)
-    if table is catalog.EMBEDDINGS:
-        gone = (ModelStatus.RETIRED, ModelStatus.RETIRING)
-        retired = [row["weights_id"] for row in extractors(lake) if row["status"] in gone]
-        rows = rows.where(~F.col("weights_id").isin(retired))
-        photos = lake.read(catalog.PHOTOS).select("photo_id")
-        return rows.join(photos, "photo_id", "left_semi")
-    versions = lake.rows(
-        catalog.MODELS, lake.records(catalog.MODELS, columns=["version", "weights_id"])
-    ).select(F.col("version").alias("model_version"), "weights_id")
-    sources = lake.read(catalog.EMBEDDINGS).join(F.broadcast(versions), "weights_id")
-    return rows.join(sources, list(KEYS[table]), "left_semi")
-
-
-def _not_erased(photos: DataFrame, pseudonyms: Pseudonyms, barred: frozenset[str]) -> DataFrame:
-    """Return the photos that no tombstone in `barred` keeps out.
-
-    A photo with a subject is kept out by the subject's tombstone and that of this photo of the subject, one
-    without by the tombstone of its bytes; both are by the tombstone of their photo_id.
-    """
-    make, names = pseudonyms.tombstones, ("subject", "original", "photo_id")
-
-    def is_barred(row: Mapping[str, str | None]) -> bool:
-        subject, original, photo_id = (make((row[name] or "").encode()) for name in names)
-        own = {subject, subject + original} if row["subject"] else {original}
-        return not barred.isdisjoint({*own, photo_id})
-
-    def erased(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            ids = [row["photo_id"] for row in batch.to_pylist() if is_barred(row)]
-            yield pa.RecordBatch.from_pydict({"photo_id": pa.array(ids, pa.string())})
-
-    erased_ids = photos.select(*names).mapInArrow(erased, schema("photo_id string"))
-    return photos.join(erased_ids, "photo_id", "left_anti")
+    hashed = [name for name in columns if name not in LABELS]
+    return rows.select(*columns, F.xxhash64(*hashed).alias(ROW_HASH))
 
 
 def _remove(

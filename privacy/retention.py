@@ -40,6 +40,9 @@ JOURNALS = {
 """The journals that have a longest age, and the column from which a row's age counts. ops/chunks has no
 longest age, because it is the record of what was taken in."""
 
+OF_PHOTOS = ("subject", "photo_id", "label", "split", "path", "left_at")
+"""The columns of bronze/objects that tell of the photo."""
+
 MADE_FROM_PHOTOS = (catalog.EMBEDDINGS, catalog.QUARANTINE, catalog.FEATURES, catalog.HELD_OUT)
 """The tables whose rows are made from photos."""
 
@@ -188,11 +191,10 @@ def _expire_rejected(lake: WritableLake, before: datetime) -> None:
 
 
 def _forget(lake: WritableLake, objects: DataFrame) -> None:
-    """Remove the subject and the photo from rows of bronze/objects. The rows keep that the version was
-    seen."""
-    null = F.lit(None).cast("string")
+    """Remove the subject, the photo and what it shows from rows of bronze/objects. The rows keep that the
+    version was seen."""
     forgotten = objects.withColumns(
-        {"outcome": F.lit(Outcome.EXPIRED), "subject": null, "photo_id": null}
+        {"outcome": F.lit(Outcome.EXPIRED), **dict.fromkeys(OF_PHOTOS, F.lit(None))}
     )
     [chunk] = lake.ledger.plan([ChunkPlan(layer=RETAIN)])
     lake.upsert(catalog.OBJECTS, forgotten, keys=["object", "etag"], chunk=chunk)

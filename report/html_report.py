@@ -45,6 +45,7 @@ SECTIONS = {
     "runs": "Runs",
     "gates": "Gates",
     "refused": "Refused photos",
+    "labels": "Labels in conflict",
     "components": "Components",
     "drift": "Drift",
     "models": "Model versions",

@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 
 from bronze import waiting_rejections
 from conf.settings import PhotoSettings
+from gold import outdated_labels
 from lake import catalog, delta_rs_reader, finite_numbers, lease
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState, latest, published
 from lake.enums import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
 from lake.storage.folder import Folder
+from report.label_conflicts import label_conflicts
 from report.landing_counts import LandingCounts
 from report.reconciliation import ChunkDrift, ModelSums, OpenErasure, Sums
 
@@ -37,6 +39,7 @@ def sums(files: Folder, photos: PhotoSettings | None = None) -> Sums:
     erasures = _erasures(root)
     open_erasures = [each for each in erasures if each.state != ErasureState.CERTIFIED]
     holder = lease.writer(files)
+    conflicts = len(label_conflicts(root))
     return Sums(
         objects=sum(outcomes.values()),
         outcomes=outcomes,
@@ -50,11 +53,14 @@ def sums(files: Folder, photos: PhotoSettings | None = None) -> Sums:
             *(() if holder else _staged_chunks(chunks)),
             *_unprojected_releases(chunks, champions),
             *_waiting_rejections(root, photos),
+            *_label_conflicts(conflicts),
+            *outdated_labels.sentences(chunks, _classifiers(root)),
             *_half_retired_models(extractors),
             *map(str, open_erasures),
         ],
         writer=holder.run_id if holder else None,
         landing=LandingCounts.of(root),
+        label_conflicts=conflicts,
     )
 
 
@@ -80,6 +86,16 @@ def _champions(root: str) -> list[dict[str, Any]]:
         catalog.MODELS,
         columns=["version", "weights_id", "explained_variance"],
         where=(pc.field("kind") == ModelKind.PCA) & (pc.field("status") == ModelStatus.CHAMPION),
+    )
+
+
+def _classifiers(root: str) -> list[dict[str, Any]]:
+    """The versions of classifiers."""
+    return delta_rs_reader.rows(
+        root,
+        catalog.MODELS,
+        columns=["version", "kind", "status", "chunk"],
+        where=pc.field("kind") == ModelKind.CLASSIFIER,
     )
 
 
@@ -231,6 +247,16 @@ def _waiting_rejections(root: str, photos: PhotoSettings | None) -> list[str]:
     """A sentence for the rejected objects that may pass by settings, if there are any."""
     waiting = waiting_rejections.waiting(root, photos) if photos else 0
     return [waiting_rejections.sentence(waiting)] if waiting else []
+
+
+def _label_conflicts(photos: int) -> list[str]:
+    """A sentence for the photos that lie in the landing folder with more than one label, if there are any."""
+    if not photos:
+        return []
+    return [
+        f"{photos:,} photos lie in the landing folder with more than one label or split, and keep their "
+        f"first one; run.py status --conflicts lists them"
+    ]
 
 
 def _half_retired_models(extractors: Sequence[Row]) -> list[str]:

@@ -104,6 +104,7 @@ class Sums:
     `erasures` has the others. `open_ends` has a sentence for each thing that waits for somebody. `writer` is
     the id of the run that holds the lease, and so may write while the tables are counted. `landing` tells of
     the last listing of the landing folder, where one was counted.
+    `label_conflicts` counts the photos that lie there with more than one label or split.
     """
 
     objects: int
@@ -116,6 +117,7 @@ class Sums:
     open_ends: Sequence[str]
     writer: str | None
     landing: LandingCounts | None = None
+    label_conflicts: int = 0
 
     def disagreements(self) -> list[str]:
         """Return a sentence for each pair of sums that must be equal and are not."""

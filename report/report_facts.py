@@ -21,6 +21,7 @@ from lake.run_journal import code_revision
 from lake.storage.folder import Folder
 from report import scatter_points, thumbnails
 from report.gate_history import GateHistory
+from report.label_conflicts import LabelConflict, label_conflicts
 from report.lake_counts import sums
 from report.reconciliation import ModelSums, Sums
 from report.run_cost import Rate, Spent
@@ -72,7 +73,8 @@ class ReportFacts:
 
     `runs` and `versions` (rows of gold/models) have the newest first. `drift_bounds` maps each measure of
     drift to the bound that the suite of gold/features sets, where it sets one. `pictures` has JPEGs of
-    quarantined photos by reason; it is empty where nobody asked for pictures.
+    quarantined photos by reason; it is empty where nobody asked for pictures. `conflicts` are the photos with
+    more than one label.
     """
 
     made_at: datetime
@@ -88,6 +90,7 @@ class ReportFacts:
     spent: Spent
     sources: Sequence[Source]
     pictures: Mapping[str, Sequence[bytes]]
+    conflicts: Sequence[LabelConflict]
 
     @classmethod
     def of(cls, files: Folder, settings: Settings, *, with_pictures: bool = False) -> Self:
@@ -115,6 +118,7 @@ class ReportFacts:
             spent=Spent.on(runs, rate),
             sources=[price_list.sources[name] for name in ("on_demand", "emr")],
             pictures=_pictures(root, settings) if with_pictures else {},
+            conflicts=label_conflicts(root),
         )
 
     @property

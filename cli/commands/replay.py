@@ -1,13 +1,15 @@
-"""`replay`: quarantined photos through the gates again, rejected objects through bronze again, a blocked
-chunk into quarantine, or one that can't be finished out of the tables."""
+"""`replay`: quarantined photos through the gates again, rejected objects through bronze again, photos with
+the labels of now, a blocked chunk into quarantine, or one that can't be finished out of the tables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from rich.console import Console
 
-from bronze import rejection_replay
+from bronze import bronze_layer, label_claims, rejection_replay
+from bronze.landing import Landing
 from cli.command import Words, whole_number
 from cli.lake_access import existing_lake, writing
 from cli.step_runner import run_steps
@@ -18,20 +20,23 @@ from lake.chunks import Chunk, ChunkState
 from lake.context import Context
 from lake.enums import GOLD
 from lake.readable_lake import Lake
-from privacy import tombstones
+from privacy import relabelling, tombstones
 from privacy.chunk_withdrawal import drop
+from privacy.finish_chunks import finish_half_published
 from silver import silver_layer
 from silver.quarantine_replay import replay
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:
-    """Replays quarantined photos, or rejected objects, all or those of one reason; or releases a blocked
-    chunk, or drops a lost one."""
+    """Replays quarantined photos, or rejected objects, all or those of one reason; or gives photos the labels
+    of now; or releases a blocked chunk, or drops a lost one."""
     existing_lake(settings)
     number = whole_number(words, "chunk")
-    do = partial(replay_step, reason=words.reason, number=number)
+    do: Callable[[Context], None] = partial(replay_step, reason=words.reason, number=number)
     if words.rejected:
         do = partial(replay_rejected, reason=words.reason)
+    if words.labels:
+        do = replay_labels
     if words.drop:
         assert number is not None
         do = partial(drop, number=number)
@@ -57,6 +62,21 @@ def replay_rejected(context: Context, *, reason: str | None) -> None:
     no such reason or no landing folder."""
     barred = tombstones.holding(context.lake)
     rejection_replay.replay(context, reason=reason, tombstones=barred)
+
+
+def replay_labels(context: Context) -> None:
+    """Gives photos the labels that the settings of now tell of their objects in the landing folder. Raises
+    BadInput where there is no such folder, or it can't be listed; Blocked."""
+    landing = Landing.of(context.settings)
+    landing.check()
+    finish_half_published(context)
+    arrivals = bronze_layer.listed(context, landing).arrivals
+    corrections = label_claims.corrections_by_rule(context.lake, arrivals, now=context.now)
+    relabelling.relabel(context, corrections)
+    if not corrections.photos:
+        context.did.notes.append(
+            "no photo gets another label: those in the landing folder have what the settings tell."
+        )
 
 
 def release(context: Context, chunk: Chunk) -> None:

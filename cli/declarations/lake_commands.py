@@ -33,6 +33,8 @@ def _check_replay(words: Words) -> None:
         )
     if words.chunk is not None and words.reason is not None:
         raise BadInput("--chunk and --reason don't go together; call one after the other.")
+    if words.labels and words.reason is not None:
+        raise BadInput("--labels and --reason don't go together; call one after the other.")
 
 
 COMMANDS = (
@@ -67,7 +69,12 @@ COMMANDS = (
         name="status",
         help="counts, coverage by model, and whether the sums agree",
         example=("status --lake data/lake", "what the lake holds, and whether it adds up"),
-        parameters=(Flag("--json", "as JSON, for programs"),),
+        parameters=(
+            Flag(
+                "--conflicts", "the photos that lie in the landing folder with more than one label"
+            ),
+            Flag("--json", "as JSON, for programs"),
+        ),
     ),
     Command(
         name="check",
@@ -92,6 +99,9 @@ COMMANDS = (
         example=("replay --reason too_small", "what was refused for that, through the gates again"),
         parameters=(
             Flag("--rejected", "objects that bronze rejected, as they lie in the landing folder"),
+            Flag(
+                "--labels", "give photos the labels that the settings of now tell of their objects"
+            ),
             Option(
                 "--reason",
                 "REASON",
@@ -102,7 +112,7 @@ COMMANDS = (
             Flag("--quarantine", "release it, which is blocked, into quarantine"),
             Flag("--drop", "withdraw what is published of it, where its staged files are lost"),
         ),
-        exclusive=(("rejected", "chunk"),),
+        exclusive=(("rejected", "labels", "chunk"),),
         check=_check_replay,
         takes_landing=True,
     ),

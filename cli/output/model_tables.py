@@ -11,7 +11,7 @@ from rich.console import Console
 from cli.output import tables
 from cli.output.sentences import say
 from cli.output.tables import NAME, NUMBER, WORDS, WholeTable
-from gold import model_versions
+from gold import model_versions, outdated_labels
 from lake import catalog
 from lake.enums import ModelKind, ModelStatus
 from lake.readable_lake import Lake
@@ -51,6 +51,8 @@ def versions(console: Console, lake: Lake) -> None:
             f"{row['created_at']:%Y-%m-%d %H:%M}",
         )
     tables.show(console, table)
+    for each in outdated_labels.sentences(lake.ledger.chunks().values(), rows):
+        say(console, f"{each}.")
 
 
 def _description(row: Row) -> str:

@@ -19,7 +19,7 @@ from bronze.bronze_rows import (
 )
 from bronze.cleaning_process import cleaned_rows
 from bronze.landing import Landing, LandingObject, arrival
-from bronze.object_outcomes import UNREADABLE, outcomes, unseen
+from bronze.object_outcomes import UNREADABLE, Unseen, outcomes, unseen
 from conf.settings import Settings
 from lake.chunks import batches
 from lake.isolated_process import ProcessLimits
@@ -124,6 +124,11 @@ def chunk():
     return arrived, outcomes(arrived, before).to_pylist()
 
 
+def known_batch(row):
+    """A row of bronze/objects that earlier code wrote."""
+    return pa.RecordBatch.from_pylist([{**row, "label": None, "split": None}])
+
+
 def test_versions_that_the_lake_knows_are_not_new_and_unreadable_ones_are_tried_again():
     found = arrivals(1, 2, 3, 4)
     known = [
@@ -131,12 +136,11 @@ def test_versions_that_the_lake_knows_are_not_new_and_unreadable_ones_are_tried_
         (found[2], f"{UNREADABLE}{found[2].landing.etag}"),
         (found[3], "another etag"),
     ]
-    rows = {"object": [a.key for a, _ in known], "etag": [etag for _, etag in known]}
-    batches = [pa.RecordBatch.from_pydict(rows).slice(at, 1) for at in range(3)]
-    new, tried = unseen(found, batches)
-    assert [each.position for each in new] == [1, 3]
-    assert [each.position for each in tried] == [2]
-    assert unseen([], batches) == ([], [])
+    batches = [known_batch({"object": a.key, "etag": etag}) for a, etag in known]
+    others = unseen(found, batches)
+    assert [each.position for each in others.new] == [1, 3]
+    assert [each.position for each in others.tried] == [2]
+    assert unseen([], batches) == Unseen([], [], 0)
 
 
 def test_the_listing_is_looked_through_once_for_as_many_known_rows(monkeypatch):
@@ -147,8 +151,7 @@ def test_the_listing_is_looked_through_once_for_as_many_known_rows(monkeypatch):
         object_outcomes, "_places", lambda *given: (looks.append(1), places(*given))[1]
     )
     rows = [{"object": a.key, "etag": a.landing.etag} for a in found[:90]]
-    batches = [pa.RecordBatch.from_pylist([row]) for row in rows]
-    assert unseen(found, batches) == (found[90:], [])
+    assert unseen(found, map(known_batch, rows)) == Unseen(found[90:], [], 0)
     assert len(looks) == 2
 
 

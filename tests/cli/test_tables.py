@@ -17,6 +17,7 @@ from cli.json_console import JsonConsole
 from cli.output import (
     audit_table,
     check_table,
+    conflict_lines,
     emr_cluster,
     emr_plan,
     model_tables,
@@ -39,6 +40,7 @@ from page.similar_photos import Neighbour, Neighbourhood
 from privacy.audit.auditor import Audit
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus, TableFinding
 from privacy.retention import PastAge
+from report.label_conflicts import LabelConflict, Told
 
 OUTPUT = Path(__file__).resolve().parents[2] / "cli" / "output"
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -73,7 +75,9 @@ MODELS = [
     model(f"classifier-{WEIGHTS[:8]}-104", "classifier", **FITTED, **CLASSIFIER, metrics=METRICS),
 ]
 LAKE = SimpleNamespace(
-    files=SimpleNamespace(root="/srv/fruit/lakes/of/ours"), records=lambda *_, **__: MODELS
+    files=SimpleNamespace(root="/srv/fruit/lakes/of/ours"),
+    records=lambda *_, **__: MODELS,
+    ledger=SimpleNamespace(chunks=dict),
 )
 
 
@@ -124,6 +128,12 @@ def audit(console, statuses=(HoldingStatus.OUT_OF_RETENTION,)):
     audit_table.show(console, Audit(AT, question, storage, findings, (), (), ()))
 
 
+def conflicts(console):
+    kept, other = Told(LONG, "granny_smith_apple", "Test"), Told(f"label=kiwi/{LONG}", "kiwi", None)
+    found = [LabelConflict(IDS[0], kept, [other])]
+    conflict_lines.show(console, found, root="/srv/fruit/lakes/of/ours")
+
+
 def retention(console):
     past = [PastAge("privacy/certificates of R-17", "3 years", AT, 1_234_567, "files")]
     retention_table.show(console, past, "would go")
@@ -164,6 +174,7 @@ SCREENS = {
     "predict": (predictions, [LONG, "granny_smith_apple", "[red]x.jpg", MODELS[2]["version"]]),
     "similar": (similar, [LONG, f"label=kiwi/{LONG}", "granny_smith_apple", *(each[:12] for each in IDS)]),
     "audit": (audit, ["OUT_OF_RETENTION", "silver/quarantine", *(each[:12] for each in IDS)]),
+    "status": (conflicts, [LONG, f"label=kiwi/{LONG}", "granny_smith_apple, Test", IDS[0][:12]]),
     "retain": (retention, ["privacy/certificates of R-17", "1,234,567 files"]),
     "emr status": (cluster, ["s-2ABCDEFGHIJKL", LOG, f"all {IDS[1][:12]}", "c7i.2xlarge", "c7g.2xlarge"]),
     "emr plan": (planned, ["m5.xlarge", "c7i.2xlarge", "c7g.2xlarge"]),

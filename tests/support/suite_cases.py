@@ -498,6 +498,7 @@ CAUGHT = {
         "photo-id-is-sha256": {"photo_id": "x"},
         "stored-has-photo": {"outcome": "stored"},
         "photo-stored-once": [{"outcome": "stored", "photo_id": "d" * 64}] * 2,
+        "label-agrees": {"path": "Lime/a.jpg"},
         "seen-time-present": {"seen_at": None},
         "chunk-present": {"chunk": None},
     },

@@ -1,0 +1,30 @@
+"""Classifiers that learned labels which were corrected since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from lake.chunks import Chunk
+from lake.enums import LABELLING, ModelKind, ModelStatus
+
+
+def sentences(chunks: Iterable[Chunk], versions: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for each champion classifier since whose training photos got other labels, without a
+    full stop. `versions` are rows of gold/models."""
+    labelled = [chunk for chunk in chunks if chunk.layer == LABELLING and chunk.is_published]
+    found = []
+    for row in versions:
+        if (row["kind"], row["status"]) != (ModelKind.CLASSIFIER, ModelStatus.CHAMPION):
+            continue
+        if photos := _relabelled_since(labelled, row["chunk"]):
+            found.append(
+                f"{row['version']} learned earlier labels: {photos:,} photos got another one since its "
+                f"training; run.py train learns the labels of now"
+            )
+    return found
+
+
+def _relabelled_since(labelled: Sequence[Chunk], number: int) -> int:
+    """Return how many photos the labellings after the chunk of a number are of."""
+    return sum(chunk.photos for chunk in labelled if chunk.number > number)

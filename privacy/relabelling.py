@@ -1,0 +1,163 @@
+"""Photos that get another label, in every layer at once.
+
+The photos and their labels are staged first, under a chunk of their own. From then on a run that dies
+anywhere is finished by the next writer. Rows keep their `run_id` and `chunk`, and their values but for the
+label; the versions of the tables keep what they were before. gold/held_out keeps the labels that classifiers
+were tested by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import pyarrow as pa
+
+from bronze.label_claims import Corrections
+from gold import moments_table, outdated_labels
+from gold.model_versions import NARROW
+from lake import catalog, metric_names
+from lake.catalog import Table
+from lake.chunks import Chunk, ChunkPlan
+from lake.context import Context
+from lake.enums import LABELLING
+from lake.publication import ChunkLayer, Contents, Publication, TableCommit
+from lake.row_source import RowSource
+from lake.run_journal import LayerRun
+from lake.small_tables import arrow_rows
+from lake.writable_lake import WritableLake
+from privacy import photo_removal
+from privacy.finish_chunks import finish_half_published
+
+LABELS, OBJECTS, PINS = "labels", "objects", "pins"
+"""The staged parts of a labelling: one row a photo with its new label (`LABELLED`), rows of bronze/objects,
+and the versions of silver/embeddings that moments are pinned to (`PINNED`)."""
+
+LABELLED = pa.schema({"photo_id": pa.string(), "label": pa.string(), "split": pa.string()})
+"""The rows of LABELS."""
+
+PINNED = pa.schema({"weights_id": pa.string(), "table_version": pa.int64()})
+"""The rows of PINS: models whose moments are those of silver's rows."""
+
+FOLLOWING = (catalog.FEATURES, catalog.QUARANTINE, catalog.EMBEDDINGS)
+"""The tables whose labels follow those of bronze/photos. bronze/photos comes after them and bronze/objects
+last: by these two the next run finds again what a labelling is about whose staged rows are lost."""
+
+MOST_SHOWN = 5
+"""The most pairs of labels that a note names."""
+
+
+class RelabellingChunks(ChunkLayer):
+    """Chunks of photos that get other labels."""
+
+    name = LABELLING
+    tables = (*FOLLOWING, catalog.PHOTOS, catalog.OBJECTS)
+
+    def __init__(self, lake: WritableLake) -> None:
+        self._lake = lake
+
+    def parts(self, chunk: Chunk) -> Sequence[str]:
+        """The labels, the rows of bronze/objects, and what moments are pinned to."""
+        return [LABELS, OBJECTS, PINS]
+
+    def published_photos(self, chunk: Chunk) -> int | None:
+        """None of a labelling whose staged rows are lost: the next run finds its photos again."""
+        return 0
+
+    def contents(self, chunk: Chunk) -> Contents:
+        """The commits of a staged labelling."""
+        lake = self._lake
+        photos = lake.staging.source(chunk, LABELS)
+        commits = []
+        for table in (*FOLLOWING, catalog.PHOTOS):
+            if by_chunk := lake.source(table).among(photos, "photo_id").counts("chunk"):
+                commits.append(_amend(lake, chunk, table, photos, by_chunk))
+            if table is catalog.EMBEDDINGS:
+                commits.append(TableCommit(catalog.MOMENTS, partial(_pin_again, lake, chunk)))
+        objects = lake.staging.source(chunk, OBJECTS)
+        if objects.count():
+            commits.append(
+                TableCommit(
+                    catalog.OBJECTS,
+                    lambda: lake.upsert(
+                        catalog.OBJECTS, objects.frame(), keys=["object", "etag"], chunk=chunk
+                    ),
+                )
+            )
+        return Contents(commits, photos=chunk.photos, counts={"relabelled": chunk.photos})
+
+
+def relabel(context: Context, corrections: Corrections) -> None:
+    """Give photos their labels in every layer, and note which, and what stays open.
+
+    Staged chunks that hold any of the photos are given up: the next run makes them again. Raises Blocked
+    where a half published chunk can't be finished, and Busy.
+    """
+    lake, did = context.lake, context.did
+    did.measure(metric_names.LABEL_CONFLICTS, corrections.conflicts)
+    photos = pa.Table.from_pylist(list(corrections.photos), LABELLED)
+    if photos.num_rows:
+        finish_half_published(context)
+        photo_removal.abandon_staged(lake, RowSource.of(photos, lambda: lake.spark))
+    if photos.num_rows or corrections.objects:
+        objects = arrow_rows(catalog.OBJECTS, corrections.objects)
+        pins = pa.Table.from_pylist(moments_table.pins(lake), PINNED)
+
+        def stage(chunk: Chunk) -> None:
+            for part, rows in ((LABELS, photos), (OBJECTS, objects), (PINS, pins)):
+                lake.staging.write_rows(chunk, part, rows)
+
+        plan = ChunkPlan(layer=LABELLING, photos=photos.num_rows)
+        Publication(lake, RelabellingChunks(lake), did).run(plan, stage)
+    _note(corrections, did)
+    if photos.num_rows:
+        chunks, models = lake.ledger.chunks().values(), lake.records(catalog.MODELS, columns=NARROW)
+        did.notes += [f"{each}." for each in outdated_labels.sentences(chunks, models)]
+
+
+def finish(lake: WritableLake) -> None:
+    """Finishes the labelling that an earlier writer left staged, before anything else is written. Raises
+    Busy."""
+    # What it did is told by its chunk in ops/chunks.
+    Publication(lake, RelabellingChunks(lake), LayerRun(LABELLING)).finish_half_published()
+
+
+def _amend(
+    lake: WritableLake, chunk: Chunk, table: Table, photos: RowSource, by_chunk: Mapping[int, int]
+) -> TableCommit:
+    """The commit that gives the rows of photos in a table their labels, and those of bronze/photos their
+    splits."""
+    columns = [name for name in LABELLED.names if name in table.column_names]
+    within = f"held.chunk between {min(by_chunk)} and {max(by_chunk)}"
+
+    def write() -> int:
+        labels = photos.frame().select(*columns)
+        return lake.amend(table, labels, on="photo_id", chunk=chunk, within=within)
+
+    return TableCommit(table, write)
+
+
+def _pin_again(lake: WritableLake, chunk: Chunk) -> None:
+    """Pins the moments of models to silver's new version: its embeddings are the same."""
+    for row in lake.staging.rows(chunk, PINS):
+        moments_table.pin(lake, row["weights_id"], since=row["table_version"])
+
+
+def _note(corrections: Corrections, did: LayerRun) -> None:
+    """Note how many photos got another label, and how many objects contradict their photo."""
+    if relabelled := len(corrections.photos):
+        pairs = [
+            f"{before or 'no label'} → {after} ({count:,})"
+            for (before, after), count in corrections.changes.most_common(MOST_SHOWN)
+        ]
+        more = len(corrections.changes) - len(pairs)
+        shown = ", ".join([*pairs, *([f"and {more:,} other changes"] if more else [])])
+        did.notes.append(
+            f"{relabelled:,} photos have another label or split now, in every layer, as their objects in the "
+            f"landing folder tell{f': {shown}' if shown else ''}."
+        )
+    if corrections.conflicts:
+        did.notes.append(
+            f"{corrections.conflicts:,} photos lie in the landing folder with more than one label or split: "
+            f"each keeps its first one; run.py status --conflicts lists them."
+        )
