@@ -59,8 +59,9 @@ def run_bronze(context: Context) -> None:
         bronze.publish(bronze.stage(chunk, read))
     unread_objects.note_unread(context.did)
     listing_counts.note_gone(context.did)
-    corrections = label_claims.corrections(context.lake, found.arrivals, now=context.now)
-    relabelling.relabel(context, corrections)
+    if label_claims.can_be_judged(found.listing, context.did):
+        corrections = label_claims.corrections(context.lake, found.arrivals, now=context.now)
+        relabelling.relabel(context, corrections)
 
 
 def run_silver(context: Context) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze.labels import GivenLabel
-from bronze.landing import Arrival
+from bronze.landing import Arrival, Listing
 from lake import catalog
 from lake.enums import Outcome
 from lake.readable_lake import Lake
@@ -112,6 +112,16 @@ def labels_of(lake: Lake, photos: Collection[str]) -> dict[str, GivenLabel]:
         for batch in lake.batches(catalog.PHOTOS, columns=columns, where=wanted)
         for row in batch.to_pylist()
     }
+
+
+def can_be_judged(listing: Listing, did: LayerRun) -> bool:
+    """Return whether a listing shows which objects have left; note it where it doesn't."""
+    if listing.closed_folders:
+        did.notes.append(
+            f"No photo got another label, because {listing.closed_folders:,} folders can't be listed: its "
+            f"object may lie there."
+        )
+    return not listing.closed_folders
 
 
 def note_told_otherwise(objects: int, did: LayerRun) -> None:

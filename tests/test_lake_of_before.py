@@ -21,6 +21,7 @@ from lake.enums import (
     RunStatus,
 )
 from privacy import moved_rows
+from report.label_conflicts import label_conflicts
 from report.lake_counts import sums
 from tests.lakes import make
 from tests.support.archives import unpack
@@ -107,6 +108,26 @@ def test_its_small_tables_are_made_ready_for_delta_rs_once(place):
     with place.writing() as context:
         context.lake.record(catalog.RUNS, [{"layer": "last"}], layer="last")
     assert "last" in {row["layer"] for row in place.lake.records(catalog.RUNS)}
+
+
+@FORMATS
+def test_a_photo_whose_file_moved_gets_its_label(place):
+    landing = place.landing
+    [photo] = (
+        row["photo_id"]
+        for row in place.lake.records(catalog.PHOTOS)
+        if row["path"] == "kiwi/13.jpg"
+    )
+    (landing / "kiwi" / "13.jpg").rename(landing / "lemon" / "13.jpg")
+    (landing / "kiwi" / "12.jpg").write_bytes((landing / "apple" / "12.jpg").read_bytes())
+    did = place.run("bronze")["bronze"]
+    assert did.counts["relabelled"] == 1
+    for table in (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES):
+        held = place.lake.read(table).where(f"photo_id = '{photo}'").select("label").distinct()
+        assert [row.label for row in held.collect()] == ["lemon"], table.name
+    [conflict] = label_conflicts(place.files.root)
+    assert (conflict.kept.label, conflict.others[0].label) == ("apple", "kiwi")
+    assert sums(place.files).disagreements() == []
 
 
 COLUMN_VALUES = (

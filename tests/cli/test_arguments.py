@@ -14,7 +14,7 @@ from cli.parser import RUNS, parse
 from cli.registry import COMMANDS
 from cli.setting_flags import overrides
 from expectations import suites
-from privacy import restore
+from privacy import returning_rows
 from privacy.audit import table_findings
 from silver.pixels import RefusalReason
 
@@ -277,7 +277,7 @@ def test_every_command_has_a_module_that_does_it():
 
 def test_the_names_that_words_take_are_those_of_the_code():
     judged = [table.name for table in suites.TABLES]
-    restored = [table.name for table in restore.KEYS]
+    restored = [table.name for table in returning_rows.KEYS]
     audited = [table.name for table in table_findings.TIMES]
     assert list(known_names.JUDGED_TABLES) == judged
     assert list(known_names.RESTORED_TABLES) == restored

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lake import catalog
-from privacy.restore import KEYS
+from privacy.returning_rows import KEYS
 from tests.support.canary import jpeg, send
 from tests.support.grown_lake import NEW, GrownLake, everything, versions
 from tests.support.shared_lakes import made_once

@@ -24,6 +24,7 @@ from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
 from privacy.erasure import certificate, certificate_check
 from privacy.erasure.erase import erase
+from report.label_conflicts import label_conflicts
 from report.lake_counts import sums
 from tests.support.canary import OTHER, SUBJECT, jpeg, places, send
 from tests.support.erasures import REQUEST, erased, requests_of
@@ -392,3 +393,27 @@ def test_the_command_says_what_to_set_from_then_on(place):
     assert f"set subjects.key to file:{key}" in screen
     assert 'subjects.tombstone_keys to ["file:{lake}.key"]' in screen
     assert "certificate" in screen
+
+
+def test_a_conflict_of_labels_keeps_its_paths_under_the_new_pseudonyms(place):
+    folder = place.landing / f"subject={STAYS}"
+    for label in ("kiwi", "lime"):
+        (folder / f"label={label}").mkdir(parents=True)
+        (folder / f"label={label}" / "1.jpg").write_bytes(jpeg(11))
+    place.run("bronze")
+    [conflict] = label_conflicts(place.files.root)
+    now = moved(place)
+    [found] = label_conflicts(now.files.root)
+    keys = keys_of(now)
+    known = {
+        f"subject={keys.subject(STAYS)}/{keys.path(f'subject={STAYS}/label={label}/1.jpg')}"
+        for label in ("kiwi", "lime")
+    }
+    assert {found.kept.path, *(other.path for other in found.others)} == known
+    assert known.isdisjoint({conflict.kept.path, *(other.path for other in conflict.others)})
+    (folder / "label=kiwi" / "1.jpg").unlink()
+    now.run("bronze")
+    assert label_conflicts(now.files.root) == []
+    erased(now, subject=STAYS, request="request-of-labels")
+    rows = now.lake.records(catalog.OBJECTS)
+    assert not [row for row in rows if row["path"] or row["left_at"]]

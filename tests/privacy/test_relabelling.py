@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow.compute as pc
@@ -9,6 +10,7 @@ import pytest
 from delta import DeltaTable
 from PIL import Image
 
+from bronze.landing import Landing
 from cli.commands.replay import replay_labels
 from cli.commands.retain import retain
 from cli.step_runner import run_steps
@@ -183,6 +185,21 @@ def test_an_object_that_comes_back_as_it_was_is_a_conflict_again(place):
     did = place.run("bronze")["bronze"]
     assert did.counts.get("in", 0) == 0  # the lake knows this version
     assert len(label_conflicts(place.files.root)) == 1
+
+
+def test_no_label_changes_while_a_folder_cannot_be_listed(place, monkeypatch):
+    move(place, "0.png")
+    listing = Landing.listing
+    monkeypatch.setattr(Landing, "listing", lambda self: replace(listing(self), closed_folders=1))
+    told = (
+        "No photo got another label, because 1 folders can't be listed: its object may lie there."
+    )
+    assert place.run("bronze")["bronze"].notes[-1] == told
+    assert replay(place).notes[-1] == told
+    assert "Lime" not in labels(place, catalog.PHOTOS)
+    monkeypatch.undo()
+    place.run("bronze")
+    assert labels(place, catalog.PHOTOS).count("Lime") == 1
 
 
 def replay(place):

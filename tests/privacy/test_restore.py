@@ -18,7 +18,8 @@ from lake import catalog, secret_places
 from lake.chunks import ChunkState
 from lake.enums import GOLD, RESTORE
 from lake.pseudonyms import Pseudonyms
-from privacy.restore import KEYS, _not_erased, named, restore
+from privacy.restore import named, restore
+from privacy.returning_rows import KEYS, _not_erased
 from report.lake_counts import sums
 from tests.support.canary import SUBJECT, jpeg, send
 from tests.support.erasures import erased
