@@ -53,13 +53,15 @@ class File:
     """One file: its path below the landing folder, its bytes, and what the lake must hold of it.
 
     `row` is `photo: LABEL` (`photo: –` without a label), `rejected: REASON`, `duplicate` or `no row`. A file
-    with `link_to` is a link to that path, which lies outside the landing folder.
+    with `link_to` is a link to that path, which lies outside the landing folder; one with `moved_to` is moved
+    to that path between two runs.
     """
 
     path: str
     content: bytes
     row: str
     link_to: Path | None = None
+    moved_to: str = ""
 
 
 class Shots:
@@ -113,6 +115,9 @@ def files(shots: Shots) -> Mapping[str, list[File]]:
         "the same bytes under two labels": [
             File("Kiwi/same.jpg", twice, KIWI),
             File("Lime/same.jpg", twice, DUPLICATE),
+        ],
+        "a file moved to another label": [
+            File("Kiwi/moved.jpg", shots.jpeg(), "photo: Lime", moved_to="Lime/moved.jpg")
         ],
         "a text called .jpg": [File("Kiwi/text.jpg", b"no photo", "rejected: not_a_photo")],
         "an empty file": [File("Kiwi/empty.jpg", b"", "rejected: empty")],

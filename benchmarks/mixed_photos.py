@@ -3,8 +3,9 @@
     python benchmarks/mixed_photos.py [--photos FOLDER] [--place FOLDER]
 
 A landing folder is made of the photos (by default those of ../shared/photos) and of one file or more of each
-kind of `mixed_files.py`, made from one of the photos. `run.py --layer all` takes it in, then
-`replay --rejected` what was over a limit that has been raised since, and a last run finds nothing new.
+kind of `mixed_files.py`, made from one of the photos. `run.py --layer all` takes it in. Then a file is moved
+to another label, `replay --rejected` takes what was over a limit that has been raised since, and a last run
+gives the photo its new label.
 
 What is shown: what each command says, each file with what was expected of it and what the lake holds, and
 where the sums of `status` differ from the files. The exit code is 1 where a row or a sum is wrong, or a
@@ -30,7 +31,7 @@ from rich.table import Table as Grid
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.input_photos import originals_of
-from benchmarks.mixed_files import LIMIT, NO_ROW, File, Shots, files, links
+from benchmarks.mixed_files import DUPLICATE, LIMIT, NO_ROW, File, Shots, files, links
 from benchmarks.process_watch import watched
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
@@ -45,6 +46,7 @@ COMMANDS = (
     ("replay", "--rejected", "--reason", "too_large", "--set", RAISED),
     ("--layer", "all", "--set", RAISED),
     ("status", "--set", RAISED),
+    ("status", "--conflicts"),
 )
 STATUS = ("status", "--json", "--set", RAISED)
 
@@ -74,6 +76,13 @@ def fill(landing: Path, photos: Path) -> Kinds:
         else:
             path.write_bytes(each.content)
     return made
+
+
+def move(landing: Path, made: Kinds) -> None:
+    """Move the files that lie under another label later."""
+    for each in (file for some in made.values() for file in some if file.moved_to):
+        (landing / each.moved_to).parent.mkdir(exist_ok=True)
+        (landing / each.path).rename(landing / each.moved_to)
 
 
 def rows(place: Path, made: Kinds) -> dict[str, str]:
@@ -126,14 +135,18 @@ def wrong_sums(status: Mapping[str, Any], made: Kinds, *, photos: int) -> Iterat
     mixed = [each for some in made.values() for each in some]
     linked = sum(each.link_to is not None for each in mixed)
     passed_over = sum(each.row == NO_ROW for each in mixed) - linked
-    known = photos + len(mixed) - linked - passed_over
+    moved = sum(bool(each.moved_to) for each in mixed)
+    known = photos + len(mixed) - linked - passed_over - moved
+    seen = known + 2 * moved
+    conflicts = sum(each.row == DUPLICATE for each in mixed)
     landing = status["landing"]
-    parts = {"new": 0, "known": known, "passed over": passed_over, "links": linked}
+    parts = {"new": moved, "known": known, "passed over": passed_over, "links": linked}
     told = {
         "listed in the landing folder": (landing["listed"], photos + len(mixed)),
         **{word: (landing["parts"].get(word), each) for word, each in parts.items()},
-        "object versions seen": (status["objects"], known),
-        "outcomes": (sum(status["outcomes"].values()), known),
+        "object versions seen": (status["objects"], seen),
+        "outcomes": (sum(status["outcomes"].values()), seen),
+        "labels in conflict": (status["label_conflicts"], conflicts),
         "rejected": (sum(status["rejected"].values()), status["outcomes"].get(Outcome.REJECTED, 0)),
         "photos": (status["photos"], status["outcomes"].get(Outcome.STORED, 0)),
     }
@@ -184,6 +197,8 @@ def judge(place: Path, photos: Path, console: Console) -> bool:
         codes.append(code)
         console.print(f"\nrun.py {' '.join(words)}: exit code {code}", highlight=False)
         console.print(said, markup=False, highlight=False, soft_wrap=True)
+        if words is COMMANDS[0]:
+            move(place / "landing", made)
     if any(codes):
         return False
     wrong = shown(console, made, rows(place, made))

@@ -12,7 +12,7 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks.mixed_files import LIMIT, OVER_LIMIT, RUBBISH, Shots, files
-from benchmarks.mixed_photos import RAISED, fill, rows, shown, wrong_sums
+from benchmarks.mixed_photos import RAISED, fill, move, rows, shown, wrong_sums
 from bronze.passed_over import PassedOver
 from cli.commands.replay import replay_rejected
 from cli.step_runner import run_steps
@@ -89,6 +89,7 @@ def test_rows_that_differ_are_counted_and_shown(made):
 def test_each_file_has_its_row_and_wrong_sums_are_told(place, photos):
     made = fill(place.landing, photos)
     place.run()
+    move(place.landing, made)
     raised = place.set(RAISED)
     with raised.writing() as context:
         run_steps(context, [("replay", partial(replay_rejected, reason="too_large"))])
@@ -102,6 +103,7 @@ def test_each_file_has_its_row_and_wrong_sums_are_told(place, photos):
         *(("landing", "listed"), ("landing", "parts", "known"), ("landing", "parts", "links")),
         *(("landing", "parts", "passed over"), ("landing", "parts", "new"), ("objects",)),
         *(("outcomes", "duplicate"), ("rejected", "empty"), ("photos",)),
+        ("label_conflicts",),
     ):
         other = copy.deepcopy(status)
         reduce(dict.__getitem__, path, other)[name] += 1
