@@ -64,25 +64,31 @@ def replay(context: Context, *, reason: str | None, tombstones: frozenset[str]) 
     arrivals = bronze_layer.arrivals(context, landing, tombstones=tombstones)
     tries = second_tries(context.lake, arrivals, reason=reason)
     parts = groups(tries, context.settings.chunks)
+    left = len(tries)
     for chunk, group in zip(bronze.plan(list(map(plan, parts))), parts, strict=True):
         read = partial(stage, context, landing, group, tombstones=tombstones)
-        bronze.publish(bronze.stage(chunk, read))
-    _note(context, tries)
+        left -= bronze.publish(bronze.stage(chunk, read)).counts["in"]
+    _note(context, tries, gone=left)
 
 
-def _note(context: Context, tries: Sequence[SecondTry]) -> None:
-    """Note what became of the objects, and what to do next."""
+def _note(context: Context, tries: Sequence[SecondTry], *, gone: int) -> None:
+    """Note what became of the objects, of which so many are `gone`, and what to do next.
+
+    The counts of the run may be those of chunks, too, that an earlier run had left staged.
+    """
     did, landing = context.did, context.settings.paths.landing
-    if not tries:
+    kept = did.counts.get("kept")
+    if not (tries or did.counts):
         did.notes.append(NOTHING)
-    if kept := did.counts.get("kept"):
+    if kept:
         did.notes.append(
-            f"{kept:,} rejected objects are photos now; run.py --layer all takes them on to silver and gold."
+            f"{kept:,} objects are photos now; run.py --layer all takes them on to silver and gold."
         )
-    if gone := len(tries) - did.counts.get("in", 0):
+    if gone:
         did.notes.append(
             f"{gone:,} rejected objects have left the landing folder {landing}, or can't be read now: they "
-            f"stay rejected; send again what should come in."
+            f"stay rejected; send again what should come in, and run this command again where the files keep "
+            f"their times."
         )
 
 

@@ -63,5 +63,6 @@ def commits(
 
 
 def _reading(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a refusal says of why, and by what the object was read."""
-    return {name: row[name] for name in ("reason", "detail", READ_BY)}
+    """Return what a refusal says of why, by what the object was read, and where it lies: nothing of a path is
+    kept as long as it is uncertain whose it is."""
+    return {name: row[name] for name in ("subject", "path", "reason", "detail", READ_BY)}

@@ -115,7 +115,7 @@ def test_a_replay_that_dies_anywhere_ends_like_a_lake_with_those_settings_from_t
 def test_a_reason_takes_its_own_and_what_fails_again_keeps_its_row(copy):
     did = replay(copy, "too_large")
     assert did.counts == {"in": 3, "kept": 2, "stored": 2, "duplicate": 1}
-    assert "2 rejected objects are photos now; run.py --layer all" in did.notes[0]
+    assert "2 objects are photos now; run.py --layer all" in did.notes[0]
     held = sums(copy.files)
     assert held.rejected == {"not_a_photo": 1, "uncertain_subject": 1}
     assert held.disagreements() == []
@@ -126,6 +126,27 @@ def test_a_reason_takes_its_own_and_what_fails_again_keeps_its_row(copy):
     assert (len(after), after == before) == (2, False)  # it says by what it was read
     with pytest.raises(BadInput, match=r"the reason too_large; .*not_a_photo, uncertain_subject"):
         replay(copy, "too_large")
+
+
+def test_what_an_earlier_replay_left_is_counted_and_is_nothing_that_has_gone(copy):
+    with dies("bronze: staged"), pytest.raises(Killed):
+        replay(copy)
+    copy.bury()
+    did = replay(copy)
+    assert (did.counts["in"], did.counts["kept"]) == (5 + 1, 3)
+    [told] = did.notes
+    assert told.startswith("3 objects are photos now")
+
+
+def test_an_object_whose_path_is_certain_now_is_found_by_its_path_where_it_is_no_photo(copy):
+    (copy.landing / "user=anna" / "d.png").write_text("I am no photo")
+    copy.set("subjects.plain_keys=[]").run("bronze")
+    held = copy.lake.records(catalog.REJECTED)
+    assert {r["path"] for r in held if r["reason"] == "uncertain_subject"} == {""}
+    replay(copy, "uncertain_subject")
+    held = {row["path"]: row["reason"] for row in copy.lake.records(catalog.REJECTED)}
+    assert held["user=anna/d.png"] == "not_a_photo"
+    assert sums(copy.files).disagreements() == []
 
 
 def test_what_has_left_the_landing_folder_is_counted_and_not_told_for_ever(copy):
