@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,8 +20,9 @@ from lake.catalog import Table
 from lake.storage.addresses import bucket_and_prefix, is_s3
 from lake.storage.connectors import arrow_files, delta_rs_options
 
-NOT_PLAIN = frozenset("%[]\\^|").union(map(chr, range(32)), "\x7f")
-"""Characters in a path with which delta-rs 1.6 fails, because it makes a URL of the path."""
+NOT_PLAIN = frozenset("%[]\\^|`").union(map(chr, range(32)), "\x7f")
+"""Characters in a path with which delta-rs 1.6 fails, because it makes a URL of the path; and the backtick,
+with which Delta fails, because it makes SQL of it."""
 
 
 BUFFER = 1 << 22
@@ -53,16 +55,20 @@ def open_table(root: str, name: str, *, version: int | None = None) -> Any:
 
 
 def check_address(root: str) -> None:
-    """Raises BadInput for the root of a lake that delta-rs can't open tables under, or a whole bucket."""
+    """Raises BadInput for the root of a lake that tables can't be opened under, or a whole bucket.
+
+    Of a folder behind a link the path counts to which it leads.
+    """
     if is_s3(root):
         bucket_and_prefix(root)
-    elif not NOT_PLAIN.isdisjoint(root):
-        found = " ".join(repr(each)[1:-1] for each in sorted(NOT_PLAIN.intersection(root)))
-        shown = root if root.isprintable() else repr(root)
-        raise BadInput(
-            f"The path {shown} has {found} in it, and delta-rs can't open tables there; name a lake in "
-            f"another folder (a lake may be moved as a whole)."
-        )
+        return
+    for path in (root, os.path.realpath(root)):
+        if found := NOT_PLAIN.intersection(path):
+            named = " ".join(repr(each)[1:-1] for each in sorted(found))
+            raise BadInput(
+                f"The path {path if path.isprintable() else repr(path)} has {named} in it, and tables can't "
+                f"be opened there; name a lake in another folder (a lake may be moved as a whole)."
+            )
 
 
 def rows(

@@ -22,7 +22,7 @@ sys.argv = [{path!r}, *{words!r}]
 runpy.run_path({path!r}, run_name="__main__")
 """
 
-UNFIT = ["%20", "a%2fb", "50%", "[1]", "new\nline", "tab\there", "back\\slash", "\x7f"]
+UNFIT = ["%20", "a%2fb", "50%", "[1]", "a\nb", "tab\there", "back\\slash", "\x7f", "`", "\udcff"]
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("status",), ("--layer", "all")])
@@ -43,6 +43,26 @@ def test_a_lake_that_could_not_be_read_is_refused_before_it_is_made(command, tmp
     assert told.startswith("error: The path ")
     assert told.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_landing_folder_whose_path_is_no_utf_8_gets_one_sentence(place, command):
+    lake, landing = place.settings.paths.lake, place.root / "\udcff"
+    landing.mkdir()
+    code, _, told = command("--layer", "bronze", "--lake", lake, "--landing", str(landing))
+    assert (code, told.count("\n")) == (2, 1)
+    assert told.startswith(f"error: The path {str(landing)!r} is no UTF-8")
+
+
+@pytest.mark.parametrize("below", ["", "lake"])
+def test_a_link_to_a_folder_that_could_not_be_read_is_refused(command, tmp_path, below):
+    (tmp_path / "%20").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "%20")
+    words = ("--landing", str(tmp_path / "in"), "--lake", str(tmp_path / "link" / below))
+    code, _, told = command("--layer", "all", "--samples", "3", *words)
+    assert (code, told.count("\n")) == (2, 1)
+    assert told.startswith(f"error: The path {tmp_path.resolve() / '%20' / below} has % in it")
+    assert list((tmp_path / "%20").iterdir()) == []
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["%20", "link"]
 
 
 def test_a_lake_in_a_bucket_needs_a_prefix():

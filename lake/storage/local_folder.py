@@ -75,6 +75,10 @@ class LocalFolder(Folder):
                 f"{root} is neither a local folder nor s3://bucket/prefix; name one of the two."
             )
         self.root = str(Path(root).absolute())
+        if self.root != os.fsencode(self.root).decode(errors="replace"):
+            raise BadInput(
+                f"The path {self.root!r} is no UTF-8, which Arrow needs; rename the folder, or name another."
+            )
         self._fs = fs.SubTreeFileSystem(self.root, fs.LocalFileSystem())
 
     def name_of(self, uri: str) -> str:
