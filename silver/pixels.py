@@ -155,7 +155,9 @@ def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Lim
     full_size = image.size
     drafted = jpeg_pixels.drafted(image, size)
     if photo_format.coded_pixels(content) > limits.max_pixels:
-        raise RefusedPhoto(RefusalReason.PIXEL_BOMB, f"codes more than {limits.max_pixels} pixels")
+        raise RefusedPhoto(
+            RefusalReason.PIXEL_BOMB, f"codes more than photos.max_pixels ({limits.max_pixels})"
+        )
     _check_costs(image, full_size, len(content), limits)
     if min(full_size) < limits.min_side:
         raise RefusedPhoto(RefusalReason.TOO_SMALL, f"a side of less than {limits.min_side} pixels")
@@ -184,11 +186,11 @@ def _check_costs(image: ImageFile, full: tuple[int, int], length: int, limits: L
     """
     most = limits.max_pixels
     if image.width * image.height > most:
-        detail = f"would be decoded to more than {most} pixels"
+        detail = f"would be decoded to more than photos.max_pixels ({most})"
     elif full[0] * full[1] > most and length < least_file_bytes(image, full):
         detail = "declares more pixels than its bytes can code"
     elif least_bytes(image, full) > limits.decoder_memory:
-        detail = f"would take more than {limits.decoder_memory} bytes of memory to decode"
+        detail = f"would take more than photos.decoder_memory ({limits.decoder_memory} bytes)"
     else:
         return
     raise RefusedPhoto(RefusalReason.PIXEL_BOMB, detail)

@@ -32,6 +32,13 @@ def gradient(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
     return Image.linear_gradient("L").resize(size).convert(mode)
 
 
+def faded(size: tuple[int, int]) -> Image.Image:
+    """A gradient whose transparency is one, too."""
+    image = gradient(size)
+    image.putalpha(image.getchannel(0).transpose(Image.Transpose.ROTATE_180))
+    return image
+
+
 def default_limits(name: str) -> Limits:
     return Limits(**Settings.load(name, environment={}).photos.model_dump())
 
@@ -80,7 +87,9 @@ def test_a_phones_largest_photos_are_decoded_with_the_default_settings(
 def test_progressive_ones_are_decoded_where_memory_allows_it(large: dict[str, bytes]) -> None:
     assert isinstance(of_defaults("local", large["progressive"]), np.ndarray)
     refused = of_defaults("emr", large["progressive"])
-    assert str(refused) == "pixel_bomb: would take more than 300000000 bytes of memory to decode"
+    assert (
+        str(refused) == "pixel_bomb: would take more than photos.decoder_memory (300000000 bytes)"
+    )
 
 
 # Estimates
@@ -94,7 +103,24 @@ KINDS = {
     "png alpha": (gradient((4000, 3000), "RGBA"), "PNG", {}),
     "png 16 bit": (
         Image.fromarray(np.tile(np.arange(4000, dtype=np.uint16) * 16, (3000, 1))), "PNG", {}),
+    "png bilevel, a colour transparent": (
+        gradient((4000, 3000), "1"), "PNG", {"transparency": 255}),
+    "png grey, a colour transparent": (gradient((4000, 3000), "L"), "PNG", {"transparency": 3}),
+    "png palette, a colour transparent": (
+        gradient((4000, 3000), "P"), "PNG", {"transparency": 3}),
+    "png, a colour transparent": (
+        gradient((4000, 3000)), "PNG", {"transparency": (3, 3, 3)}),
+    "heic": (gradient((4000, 3000)), "HEIC", {}),
+    "heic grey": (gradient((4000, 3000), "L"), "HEIC", {}),
+    "heic alpha": (faded((4000, 3000)), "HEIC", {}),
+    "heic, full colours": (gradient((4000, 3000)), "HEIC", {"chroma": 444}),
+    "avif": (gradient((4000, 3000)), "AVIF", {"speed": 10}),
+    "avif grey": (gradient((4000, 3000), "L"), "AVIF", {"speed": 10}),
+    "avif alpha": (faded((4000, 3000)), "AVIF", {"speed": 10}),
+    "avif, full colours": (
+        gradient((4000, 3000)), "AVIF", {"speed": 10, "subsampling": "4:4:4"}),
     "webp": (gradient((4000, 3000)), "WEBP", {"method": 0}),
+    "webp alpha": (faded((4000, 3000)), "WEBP", {"method": 0}),
     "webp lossless": (gradient((4000, 3000)), "WEBP", {"lossless": True, "method": 0}),
     "jpeg at an eighth": (gradient((8000, 6000)), "JPEG", {}),
     "jpeg in full": (gradient((440, 20000)), "JPEG", {}),
@@ -187,6 +213,7 @@ def test_the_pixels_that_count_are_those_that_are_decoded() -> None:
     assert decode(photo, size=100, limits=limits).shape == (100, 100, 3)  # at an eighth
     one_less = Limits(10**8, 500 * 375 - 1, 32, 8, 30, 10**9)
     with pytest.raises(
-        RefusedPhoto, match="pixel_bomb: would be decoded to more than 187499 pixels"
+        RefusedPhoto,
+        match=r"pixel_bomb: would be decoded to more than photos.max_pixels \(187499\)",
     ):
         decode(photo, size=100, limits=one_less)
