@@ -1,10 +1,12 @@
 """The page in a browser, by keyboard alone: a photo, its answer, one that can't be used, and the token."""
 
 import pytest
+from PIL import Image
 
 from page.question_queue import QuestionQueue
 from tests.support import canary
 from tests.support.page_server import golden_lake, served, served_from
+from tests.support.photo_files import encoded
 
 TOKEN = "correct-horse-battery-staple"
 
@@ -77,6 +79,22 @@ def test_a_photo_that_can_not_be_used_is_told_and_the_next_one_answered(
     choose(page, photo)
     page.locator("#answer").wait_for()
     assert page.locator("#state").inner_text() == ""
+
+
+def test_a_photo_that_the_browser_can_not_show_is_answered_without_its_picture(
+    page, address, photo, tmp_path
+):
+    phone = tmp_path / "phone.heic"
+    with Image.open(photo) as image:
+        phone.write_bytes(encoded(image.convert("RGB"), "HEIC"))
+    page.goto(address)
+    choose(page, phone)
+    page.locator("#answer").wait_for()
+    page.locator("#sent").wait_for(state="hidden")
+    assert page.locator("#similar li").count() == 8
+    choose(page, photo)
+    page.locator("#sent").wait_for(state="visible")
+    assert page.evaluate("document.getElementById('sent').naturalWidth") > 0
 
 
 def test_on_a_phone_nothing_is_cut_off(page, address, photo):
