@@ -121,6 +121,16 @@ def test_words_of_the_lake_are_never_markup(told):
     assert html.count("<script") == 1
 
 
+def test_kinds_that_could_not_be_tested_are_told(told, html):
+    assert "could not be tested" not in Page(html).sections["classifier"]
+    facts = ReportFacts.of(told.files, told.settings)
+    [model] = facts.models
+    metrics = {**model.classifier["metrics"], "untested_labels": 3.0}
+    model = replace(model, classifier={**model.classifier, "metrics": metrics})
+    page = Page(html_report.html(replace(facts, models=[model])))
+    assert "3 more kinds that could not be tested" in " ".join(page.sections["classifier"].split())
+
+
 def test_nobody_and_no_path_is_in_it(told, html):
     photos = told.lake.read(catalog.PHOTOS).where("subject is not null").collect()
     assert any(photo["label"] for photo in photos)
