@@ -19,6 +19,9 @@ from conf.settings import PhotoSettings
 BY_CODE = frozenset(RejectionReason) - {RejectionReason.EMPTY}
 """The reasons of refusals that other code, or a format more, may end. An empty file stays one."""
 
+SHARED = ("iso_boxes.py", "photo_formats.py")
+"""The modules of `lake` that the code in bronze/formats needs to know and to read a file."""
+
 READ_BY = "read_by"
 """The column of bronze/rejected that has the text of a `Reader`; null in rows of earlier code."""
 
@@ -68,7 +71,8 @@ class Reader:
 def code_digest() -> str:
     """Return a digest of the code that knows the formats of photos, 12 hex digits."""
     digest = hashlib.sha256()
-    sources = (each for each in files("bronze.formats").iterdir() if each.name.endswith(".py"))
+    own = (each for each in files("bronze.formats").iterdir() if each.name.endswith(".py"))
+    sources = [*own, *(files("lake") / name for name in SHARED)]
     for source in sorted(sources, key=lambda each: each.name):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

@@ -1,10 +1,14 @@
 """Which refusals another limit, or other code, may end: the others are not told about."""
 
+import ast
+import shutil
 from dataclasses import replace
+from importlib.resources import files
 
 import pyarrow as pa
 import pytest
 
+from bronze import rejection_causes
 from bronze.formats.cleaning_results import OVER_LIMIT, RejectionReason, too_large
 from bronze.rejection_causes import BY_CODE, Reader, code_digest, may_pass, with_reader
 from cli.known_names import REJECTIONS
@@ -65,6 +69,24 @@ def test_a_reader_is_read_as_it_was_written():
     assert reader.code == code_digest()
     for other in (None, "", "code", "code 1 2 x"):
         assert Reader.of_text(other) is None
+
+
+def test_what_knows_and_reads_files_is_the_code_that_counts(tmp_path, monkeypatch):
+    for package in ("bronze.formats", "lake"):
+        shutil.copytree(files(package), tmp_path / package)
+    monkeypatch.setattr(rejection_causes, "files", lambda package: tmp_path / package)
+    assert code_digest.__wrapped__() == code_digest()
+    for name in ("bronze.formats/heic.py", "lake/photo_formats.py", "lake/iso_boxes.py"):
+        before = code_digest.__wrapped__()
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "# mended\n")
+        assert code_digest.__wrapped__() != before
+    needed = set()
+    for source in (tmp_path / "bronze.formats").glob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lake"):
+                parts = (node.module or "").split(".")[1:]
+                needed |= {*parts} or {each.name for each in node.names}
+    assert {f"{each}.py" for each in needed} == {*rejection_causes.SHARED}
 
 
 def test_rows_of_earlier_code_get_the_column():
