@@ -243,6 +243,7 @@ def _unseen(context: Context, landing: Landing, found: Listed) -> Sequence[Arriv
     arrivals = sorted([*new, *readable], key=lambda each: each.position)
     still = len(tried) - len(readable)
     listing_counts.measure(found.listing, did, new=len(arrivals), unreadable=still)
+    listing_counts.note_unlabelled(arrivals, did)
     if uncertain := sum(each.is_uncertain for each in arrivals):
         did.notes.append(
             f"{uncertain:,} objects are refused as {bronze_rows.UNCERTAIN_SUBJECT}: their paths look like a "

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bronze.labels import GivenLabel
+from bronze.labels import GivenLabel, is_well_formed
 from bronze.landing import Arrival, Listing
 from lake import catalog
 from lake.enums import Outcome
@@ -29,9 +29,6 @@ earlier code wrote the row."""
 
 MARKS = ("path", "left_at")
 """The columns of bronze/objects that are null but where an object contradicts its photo."""
-
-LONGEST = 255
-"""The most characters of a label, as the gates have it."""
 
 Listed = Mapping[tuple[str, str], Arrival]
 """The objects that lie in the landing folder, by key and etag."""
@@ -202,12 +199,6 @@ def _kept(held: str | None, *told: str | None) -> str | None:
         return held
     [claim] = claims
     return claim if is_well_formed(claim) else held
-
-
-def is_well_formed(label: str) -> bool:
-    """Return whether the gates let a label pass: a photo gets no other one without them."""
-    is_bare = not any(each < " " or each == "\x7f" for each in label)
-    return is_bare and bool(label.strip(" ")) and len(label) <= LONGEST
 
 
 def _contradicts(told: GivenLabel | None, held: GivenLabel) -> bool:

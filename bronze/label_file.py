@@ -11,9 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from conf.errors import BadInput
+from conf.errors import BadInput, FruitLakeError
 from lake.storage.addresses import is_s3
 from lake.storage.locate import folder
+
+COLUMNS = ("path", "label", "split")
+
+LARGEST_BLOCK = 1 << 30
+"""The most bytes of a CSV file that are read as one block, within which a row must lie."""
 
 Row = tuple[str | None, str | None]
 """The label and the split of an object; None where the file has none."""
@@ -37,7 +42,7 @@ class LabelFile:
         if missing:
             raise BadInput(
                 f"The file with labels {place} has no column {missing[0]}; give it the columns path and "
-                f"label, and split if you like."
+                f"label, and split if you like, with commas between them and their names in the first line."
             )
         splits = (
             table["split"].to_pylist() if "split" in table.column_names else [None] * len(table)
@@ -48,7 +53,8 @@ class LabelFile:
             table["path"].to_pylist(), table["label"].to_pylist(), splits, strict=True
         ):
             row = (told[0] or None, told[1] or None)
-            contradictions += rows.setdefault(_spelled(path or ""), row) != row
+            # Spreadsheets leave rows without a path.
+            contradictions += bool(path) and rows.setdefault(_spelled(path), row) != row
         if contradictions:
             raise BadInput(
                 f"The file with labels {place} has {contradictions:,} paths twice with different labels; "
@@ -63,7 +69,10 @@ class LabelFile:
 
 def _spelled(path: str) -> str:
     """Return a path in the form in which paths are compared."""
-    return unicodedata.normalize("NFC", path).removeprefix("./").lstrip("/")
+    path = unicodedata.normalize("NFC", path)
+    while path.startswith(("./", "/")):
+        path = path.removeprefix(".").lstrip("/")
+    return path
 
 
 def _table(place: str) -> pa.Table:
@@ -73,17 +82,27 @@ def _table(place: str) -> pa.Table:
         if place.lower().endswith(".parquet"):
             found = parquet.read_table(io.BytesIO(content))
         else:
-            texts = csv.ConvertOptions(
-                column_types=dict.fromkeys(("path", "label", "split"), pa.string())
-            )
-            found = csv.read_csv(io.BytesIO(content), convert_options=texts)
-        names = [name for name in ("path", "label", "split") if name in found.column_names]
+            found = _csv(content)
+        names = [name for name in COLUMNS if name in found.column_names]
         return pa.table({name: found[name].cast(pa.string()) for name in names})
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or "it is neither CSV nor Parquet with texts"
+    except FruitLakeError:  # a bucket's, which says itself what to do
+        raise
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or (
+            "it is neither CSV in UTF-8 nor Parquet, with texts and each column once"
+        )
         raise BadInput(
             f"The file with labels {place} can't be read ({reason}); labels.source names it."
         ) from None
+
+
+def _csv(content: bytes) -> pa.Table:
+    """Return the columns of a CSV file in UTF-8, those of `COLUMNS` as texts. Raises pa.ArrowException."""
+    return csv.read_csv(
+        io.BytesIO(content),
+        read_options=csv.ReadOptions(block_size=min(len(content), LARGEST_BLOCK) or 1),
+        convert_options=csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string())),
+    )
 
 
 def _content(place: str) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
-from bronze.labels import Labels
+from bronze.labels import Labels, Lack
 from bronze.passed_over import PassedOver
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
@@ -51,7 +51,8 @@ class Arrival:
     `key` is the keyed hash of the path, `stored_path` is what bronze keeps of the path. `is_tombstoned`: the
     object's subject was erased. `is_uncertain`: the path looks like a subject's, and nobody can say whose.
     Objects of both kinds are never read, and nothing of their path is kept but that hash. `erased_photos`
-    are tombstones of the bytes of single photos of the subject that were erased.
+    are tombstones of the bytes of single photos of the subject that were erased. `lack` may say why there is
+    no label.
     """
 
     landing: LandingObject
@@ -64,11 +65,18 @@ class Arrival:
     is_uncertain: bool = False
     erased_photos: frozenset[str] = frozenset()
     split: str | None = None
+    lack: Lack | None = None
 
     def tombstoned(self) -> Arrival:
         """The same object, marked as one of an erased subject."""
         return replace(
-            self, subject=None, label=None, split=None, stored_path="", is_tombstoned=True
+            self,
+            subject=None,
+            label=None,
+            split=None,
+            lack=None,
+            stored_path="",
+            is_tombstoned=True,
         )
 
 
@@ -125,10 +133,10 @@ class Landing:
         closed = passed_over = links = 0
         try:
             for each in self._files.listing():
-                if each.kind is StoredKind.CLOSED:
-                    closed += 1
-                elif self._passed_over.matches(each.name):
+                if self._passed_over.matches(each.name):
                     passed_over += 1
+                elif each.kind is StoredKind.CLOSED:
+                    closed += 1
                 elif each.kind is StoredKind.LINK:
                     links += 1
                 else:
@@ -181,7 +189,16 @@ def arrival(
     if reading.subject is not None:
         pseudonym = pseudonyms.subject(reading.subject)
         stored_path = f"subject={pseudonym}/{key}"
-    return Arrival(landing, position, key, pseudonym, given.label, stored_path, split=given.split)
+    return Arrival(
+        landing,
+        position,
+        key,
+        pseudonym,
+        given.label,
+        stored_path,
+        split=given.split,
+        lack=given.lack,
+    )
 
 
 def _text(name: str) -> str:

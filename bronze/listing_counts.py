@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from bronze.landing import Listing
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from bronze.labels import Lack
+from bronze.landing import Arrival, Listing
 from lake import metric_names
 from lake.run_journal import LayerRun
 
@@ -45,6 +49,25 @@ def note(listing: Listing, root: str, did: LayerRun) -> None:
             f"{listing.links:,} links or special files under {root} are not followed: put the photos "
             f"themselves there, or name the folder that a link leads to with --landing."
         )
+
+
+UNLABELLED: Mapping[Lack, str] = {
+    Lack.DATE: "their folder's name is a date or a number: let labels.source say where a label stands, or "
+    "set labels.dates = true to take such names",
+    Lack.UNTOLD: "labels.source finds none for their paths: mend the rule, or what it reads (run.py settings "
+    "labels)",
+    Lack.ILL_FORMED: "what is told has over 255 characters, or characters that can't be shown: give their "
+    "folders other names, or join such spellings with labels.same",
+}
+"""Why objects have no label, and what to do about it."""
+
+
+def note_unlabelled(arrivals: Iterable[Arrival], did: LayerRun) -> None:
+    """Note how many new objects have no label where that may be a mistake, by what is missing."""
+    lacks = Counter(each.lack for each in arrivals if each.lack)
+    for lack, why in UNLABELLED.items():
+        if lacks[lack]:
+            did.notes.append(f"{lacks[lack]:,} new objects have no label, because {why}.")
 
 
 def note_gone(did: LayerRun) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -11,9 +12,6 @@ from conf.section import Form, Section
 
 FOLDER, LEVEL, KEY, PATTERN, FILE, NONE = "folder", "level", "label=", "pattern", "file", "none"
 """The words with which `labels.source` begins. Three of them have a detail behind a colon."""
-
-LABEL_GROUP = "(?P<label>"
-"""What stands in every pattern: the group that is the label."""
 
 
 def _source(text: str) -> str:
@@ -24,21 +22,42 @@ def _source(text: str) -> str:
         return text
     if colon and word == FILE and detail.strip():
         return text
-    if colon and word == PATTERN and LABEL_GROUP in detail and _is_pattern(detail):
+    if colon and word == PATTERN and _is_pattern(detail):
         return text
     raise ValueError("no source of labels")
 
 
 def _is_pattern(text: str) -> bool:
-    """Return whether RE2 takes a text for a pattern all of whose groups have names."""
+    """Return whether RE2 takes a text for a pattern all of whose groups have names, one of them `label`."""
     import pyarrow as pa  # loaded here: few settings have a pattern
     import pyarrow.compute as pc
 
     try:
-        pc.extract_regex(pa.scalar(""), pattern=text)
+        groups = pc.extract_regex(pa.scalar(""), pattern=text).type
     except pa.ArrowException:
         return False
-    return True
+    return len(groups.get_all_field_indices("label")) == 1
+
+
+def _same(spellings: dict[str, str]) -> dict[str, str]:
+    """Raise ValueError where a spelling is empty, stands for two labels, or leads back to itself."""
+    ends: dict[str, str] = {}
+    for spelling, label in spellings.items():
+        if not spelling.strip() or ends.setdefault(_folded(spelling), label) != label:
+            raise ValueError("no spelling of one label")
+    for label in ends.values():
+        before = {label}
+        while (further := ends.get(_folded(label), label)) != label:
+            if further in before:
+                raise ValueError("a circle of spellings")
+            before.add(further)
+            label = further
+    return spellings
+
+
+def _folded(text: str) -> str:
+    """Return a label in the form in which spellings are compared."""
+    return unicodedata.normalize("NFC", text.strip()).casefold()
 
 
 class LabelSettings(Section):
@@ -64,6 +83,12 @@ class LabelSettings(Section):
     Otherwise a photo in such a folder has none."""
 
     same: Annotated[
-        dict[str, str], Form('a table of spellings, such as {"Kiwis" = "kiwi", "Kivi" = "kiwi"}')
+        dict[str, str],
+        AfterValidator(_same),
+        Form(
+            'a table of spellings, such as {"Kiwis" = "kiwi", "Kivi" = "kiwi"}; none is empty, has two '
+            "labels or leads back to itself"
+        ),
     ]
-    """Spellings of labels, without regard to case, and the label that each stands for."""
+    """Spellings of labels, without regard to case, and the label that each stands for, which may be a
+    spelling again. An empty label means none."""

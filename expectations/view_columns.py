@@ -49,7 +49,7 @@ class PhotoColumns:
     `path_subject` is the pseudonym in the path, null without one, and `IN_CLEAR` where a part of the path
     looks like a subject's under the lake's rule `names`. `day_after_upload` is there because a phone's own
     date may be one day ahead of UTC. `label_excess` is as the function of that name does with the counts of
-    labels in `history`.
+    labels in `history`. A table of earlier code lacks `split`, which is null then.
     """
 
     history: Mapping[str | None, int]
@@ -62,9 +62,11 @@ class PhotoColumns:
         days = batch.column("uploaded_at").cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
         here = {label: counts[(label,)] for label in batch.column("label").unique().to_pylist()}
         excess = label_excess(here, self.history, rows=sum(counts.values()))
+        none = pa.nulls(batch.num_rows, pa.string())
         return with_columns(
             batch,
             {
+                **({} if "split" in batch.schema.names else {"split": none}),
                 "path_subject": looked_up(paths, owners, pa.string()),
                 "day_after_upload": pc.add(days.cast(pa.int32()), DAY).cast(pa.date32()),
                 "label_excess": looked_up(batch.column("label"), excess, pa.float64()),

@@ -51,17 +51,16 @@ IN_CLEAR = "in clear"
 
 @dataclass(frozen=True, slots=True)
 class PathReading:
-    """What a path says: the names of the `subject` and of the `label` under the lake's rule.
+    """What a path says: the name of the `subject`, and what follows `label=`, under the lake's rule.
 
-    `written` is the subject's name as the folder has it, without percent-encoding. `has_label_key`: the label
-    follows `label=`. Where the path `is_uncertain`, both names are None.
+    `written` is the subject's name as the folder has it, without percent-encoding. Where the path
+    `is_uncertain`, both names are None. What the label of an object is, `bronze.labels` says.
     """
 
     subject: str | None = None
     label: str | None = None
     is_uncertain: bool = False
     written: str | None = None
-    has_label_key: bool = False
 
 
 UNCERTAIN = PathReading(is_uncertain=True)
@@ -82,10 +81,9 @@ class _Folder:
 def read(path: str, rule: NameRule) -> PathReading:
     """Return what a path, with `/` between its parts, says under a rule.
 
-    The innermost folder counts whose value is not empty. A path without a subject and a label has the name
-    of its last folder as its label. Where a subject is certain, only a folder further in that looks like
-    `subject` itself, or a label that looks like a person's or has the subject's name in it, makes the path
-    uncertain: nothing else of it is kept.
+    The innermost folder counts whose value is not empty. Where a subject is certain, only a folder further in
+    that looks like `subject` itself, or a label that looks like a person's or has the subject's name in it,
+    makes the path uncertain: nothing else of it is kept.
     """
     folders, _, file = path.rpartition("/")
     reading = _read_folders(folders, rule)
@@ -105,20 +103,14 @@ def _read_folders(path: str, rule: NameRule) -> PathReading:
     parts = [_folder(each, rule) for each in folders]
     labelled = next((part for part in reversed(parts) if part.label), _Folder())
     place = max((at for at, part in enumerate(parts) if part.subject), default=None)
+    label = labelled.label or None
     if place is None:
-        label = labelled.label or (parts[-1].plain if parts else "")
-        is_uncertain = any(part.likeness for part in parts)
-        if is_uncertain:
-            return UNCERTAIN
-        return PathReading(label=label or None, has_label_key=bool(labelled.label))
+        return UNCERTAIN if any(part.likeness for part in parts) else PathReading(label=label)
     within = [part.likeness is Likeness.SUBJECT for part in parts[place + 1 :]]
     subject = parts[place]
     if labelled.likeness or any(within) or _names(labelled.label, subject.subject):
         return UNCERTAIN
-    label = labelled.label
-    return PathReading(
-        subject.subject, label or None, written=subject.written, has_label_key=bool(label)
-    )
+    return PathReading(subject.subject, label, written=subject.written)
 
 
 def _read_as_written(folders: list[str]) -> PathReading:
@@ -128,11 +120,7 @@ def _read_as_written(folders: list[str]) -> PathReading:
     for name, pattern in AS_WRITTEN.items():
         found = [match[1] for folder in folders if (match := pattern.fullmatch(folder))]
         values[name] = found[-1] or None if found else None
-    subject, label = values[SUBJECT], values[LABEL]
-    has_key = label is not None
-    if subject is None and label is None and folders and "=" not in folders[-1]:
-        label = folders[-1]
-    return PathReading(subject, label, written=subject, has_label_key=has_key)
+    return PathReading(values[SUBJECT], values[LABEL], written=values[SUBJECT])
 
 
 def plain_name(folder: str, rule: NameRule) -> str:

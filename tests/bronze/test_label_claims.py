@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from bronze.label_claims import decided, is_well_formed, record
-from bronze.labels import GivenLabel
+from bronze.label_claims import decided, record
+from bronze.labels import GivenLabel, is_well_formed
 from bronze.landing import Arrival, LandingObject
 from bronze.object_outcomes import unseen
 from expectations import suites

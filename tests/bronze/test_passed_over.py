@@ -12,6 +12,8 @@ from conf.settings import Settings
 from lake import catalog, metric_names
 from lake.enums import BRONZE, Outcome
 from lake.run_journal import LayerRun
+from lake.storage.folder import StoredKind, StoredObject
+from lake.storage.local_folder import LocalFolder
 from report.lake_counts import sums
 from report.landing_counts import LandingCounts
 from tests.support.photo_files import picture
@@ -153,6 +155,18 @@ def test_a_folder_of_what_is_passed_over_alone_is_not_called_empty(tmp_path):
     landing = Landing(str(tmp_path), passed_over=PassedOver((".*",)))
     listing_counts.note(landing.listing(), str(tmp_path), did)
     assert [note[:24] for note in did.notes] == ["1 objects are passed ove"]
+
+
+def test_a_folder_that_is_passed_over_needs_no_right_to_list_it(tmp_path, monkeypatch):
+    """Only root may list lost+found."""
+    names = ("lost+found", "Kiwi")
+    monkeypatch.setattr(
+        LocalFolder,
+        "listing",
+        lambda self: (StoredObject(self, each, kind=StoredKind.CLOSED) for each in names),
+    )
+    listing = Landing(str(tmp_path), passed_over=PassedOver(("lost+found",))).listing()
+    assert (listing.closed_folders, listing.passed_over) == (1, 1)
 
 
 def test_counts_that_do_not_add_up_are_told():

@@ -81,7 +81,14 @@ def test_the_innermost_value_counts_that_is_not_empty(path, subject):
     ],
 )
 def test_a_label_is_read_by_the_same_rule(path, label):
-    assert read(path, RULE).label == label
+    assert kept(path)[1].label == label
+
+
+@pytest.mark.parametrize("rule", [RULE, AS_WRITTEN])
+def test_the_name_of_a_folder_without_a_key_is_no_label_here(rule):
+    """`bronze.labels` is the one definition of it."""
+    assert read("Kiwi/1.jpg", rule).label is None
+    assert read("Kiwi/label=lime/1.jpg", rule).label == "lime"
 
 
 @pytest.mark.parametrize("key", UNCERTAIN_KEYS)
@@ -166,7 +173,7 @@ def test_keys_that_a_team_knows_to_be_plain(keys, path, is_uncertain):
         ("subject=anna/label=kiwi/1.jpg", "anna", "kiwi", ()),
         ("subject= anna/1.jpg", " anna", None, ()),
         ("Subject=anna/1.jpg", None, None, ("anna",)),
-        ("subject%3DZoe\u0301/1.jpg", None, "subject%3DZoe\u0301", ("Zo\u00e9",)),
+        ("subject%3DZoe\u0301/1.jpg", None, None, ("Zo\u00e9",)),
         ("subject =anna /1.jpg", None, None, ("anna", "anna ")),
         ("subject=anna/subject=/1.jpg", None, None, ("anna",)),
         ("user=anna/1.jpg", None, None, ()),
@@ -177,7 +184,10 @@ def test_a_lake_of_format_4_reads_as_it_did_and_its_hidden_names_are_known(
     path, subject, label, hidden
 ):
     found = read(path, AS_WRITTEN)
-    assert (found.subject, found.label, found.is_uncertain) == (subject, label, False)
+    assert (found.subject, found.is_uncertain) == (subject, False)
+    before = Pseudonyms(PSEUDONYMS.secret, AS_WRITTEN)
+    told = arrival(LandingObject(path, 1, 1), position=0, pseudonyms=before)
+    assert told.label == label
     assert hidden_names(path, AS_WRITTEN) == set(hidden)
     assert hidden_names(path, RULE) == set()
 

@@ -374,6 +374,7 @@ CAUGHT = {
             {"path": f"subject={SHA}/subject=anna/a.jpg"},
         ],
         "label-well-formed": [{"label": "kiwi\n"}, {"label": "  "}, {"label": "k" * 256}],
+        "split-well-formed": [{"split": "Test\n"}, {"split": ""}, {"split": "t" * 256}],
         "format-present": {"format": None},
         "format-known": {"format": "GIF"},
         "width-present": {"width": None},
