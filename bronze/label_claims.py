@@ -1,8 +1,9 @@
 """What landing objects say that their photos show, and which photos get another label by it.
 
 Each row of bronze/objects of a photo says what its object told by the rule for labels. Several objects may
-have the same bytes, and so one photo. Where one contradicts the photo while it lies in the landing folder,
-its row keeps its `path`, and where such an object has left the folder, the time when that was found.
+have the same bytes, and so one photo. While those in the landing folder tell several labels, or one that the
+photo has not, their rows keep their paths. The row of an object that contradicts its photo and has left the
+folder has the time when that was found.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bronze.labels import GivenLabel, is_well_formed
+from bronze.labels import GivenLabel
 from bronze.landing import Arrival, Listing
 from lake import catalog
 from lake.enums import Outcome
@@ -28,7 +29,7 @@ CLAIM = ("label", "split")
 earlier code wrote the row."""
 
 MARKS = ("path", "left_at")
-"""The columns of bronze/objects that are null but where an object contradicts its photo."""
+"""The columns of bronze/objects that are null but of photos that an object contradicts, or did."""
 
 Listed = Mapping[tuple[str, str], Arrival]
 """The objects that lie in the landing folder, by key and etag."""
@@ -80,14 +81,19 @@ def corrections(lake: Lake, arrivals: Sequence[Arrival], *, now: datetime) -> Co
 
 
 def corrections_by_rule(lake: Lake, arrivals: Sequence[Arrival], *, now: datetime) -> Corrections:
-    """Return what follows if each object in the landing folder tells what the rule of now says of it."""
-    there, photos = listed(arrivals), set[str]()
-    columns = ["object", "etag", "photo_id", *CLAIM, *MARKS]
+    """Return what follows if each object in the landing folder tells what the rule of now says of it.
+
+    An object of which the rule says nothing tells what it told before.
+    """
+    there, held, photos = listed(arrivals), labels_of(lake), set[str]()
+    columns = ["object", "etag", "photo_id", "outcome", *CLAIM, *MARKS]
     for batch in lake.batches(catalog.OBJECTS, columns=columns):
         for row in batch.to_pylist():
-            arrival = there.get((row["object"], row["etag"]))
-            is_told_otherwise = arrival is not None and _claim(arrival) != _recorded(row)
-            if row["photo_id"] and (is_told_otherwise or any(row[name] for name in MARKS)):
+            if (label := held.get(row["photo_id"])) is None:
+                continue
+            told = _told(row, there.get((row["object"], row["etag"])), label, by_rule=True)
+            is_known = told == _recorded(row) and not _contradicts(told, label)
+            if not is_known or any(row[name] for name in MARKS):
                 photos.add(row["photo_id"])
     return _decided(lake, photos, there, by_rule=True, now=now)
 
@@ -98,11 +104,11 @@ def listed(arrivals: Iterable[Arrival]) -> Listed:
     return {(each.key, each.landing.etag): each for each in told}
 
 
-def labels_of(lake: Lake, photos: Collection[str]) -> dict[str, GivenLabel]:
-    """Return the labels and splits of those of some photos that bronze/photos has, by photo_id."""
-    if not photos:
+def labels_of(lake: Lake, photos: Collection[str] | None = None) -> dict[str, GivenLabel]:
+    """Return the labels and splits of the photos of a lake, or of those of some that it has, by photo_id."""
+    if photos is not None and not photos:
         return {}
-    wanted = pc.field("photo_id").isin(pa.array(sorted(photos), pa.string()))
+    wanted = photos and pc.field("photo_id").isin(pa.array(sorted(photos), pa.string()))
     columns = ["photo_id", *CLAIM]
     return {
         row["photo_id"]: GivenLabel(row["label"], row["split"])
@@ -122,11 +128,11 @@ def can_be_judged(listing: Listing, did: LayerRun) -> bool:
 
 
 def note_told_otherwise(objects: int, did: LayerRun) -> None:
-    """Note how many objects in the landing folder tell another label than when they were taken in."""
+    """Note how many objects in the landing folder tell another label than the lake knows of them."""
     if objects:
         did.notes.append(
-            f"{objects:,} objects tell another label, or another split, by the settings or the file of "
-            f"labels of now; run.py replay --labels gives it to their photos."
+            f"{objects:,} objects tell a label, or a split, by the settings or the file of labels of now "
+            f"that the lake doesn't know of them; run.py replay --labels gives it to their photos."
         )
 
 
@@ -163,28 +169,42 @@ def decided(
     for photo, rows in sorted(versions.items()):
         if (before := held.get(photo)) is None:
             continue
-        told, lying = [], []
-        for row in rows:
-            arrival = there.get((row["object"], row["etag"]))
-            lying.append(arrival)
-            is_by_rule = arrival is not None and (by_rule or row["label"] is None)
-            told.append(_claim(arrival) if is_by_rule and arrival else _recorded(row))
+        lying = [there.get((row["object"], row["etag"])) for row in rows]
+        told = [
+            _told(row, arrival, before, by_rule=by_rule)
+            for row, arrival in zip(rows, lying, strict=True)
+        ]
         claims = [claim for claim, arrival in zip(told, lying, strict=True) if arrival and claim]
         after = GivenLabel(*(_kept(*each) for each in zip(before, *claims, strict=True)))
         if after != before:
             photos.append({"photo_id": photo, **after._asdict()})
             changes[before.label, after.label] += before.label != after.label
+        is_conflict = any(_contradicts(claim, after) for claim in claims)
         marked = [
-            _marked(*each, after=after, now=now) for each in zip(rows, told, lying, strict=True)
+            _marked(*each, after=after, is_conflict=is_conflict, now=now)
+            for each in zip(rows, told, lying, strict=True)
         ]
-        conflicts += any(row["path"] is not None for row in marked)
+        conflicts += is_conflict
         objects += [new for new, old in zip(marked, rows, strict=True) if new != old]
     return Corrections(photos, objects, +changes, conflicts)
 
 
-def _claim(arrival: Arrival) -> GivenLabel:
-    """Return what an object tells by the rule of now, empty where it tells nothing."""
-    return GivenLabel(arrival.label or "", arrival.split or "")
+def _told(
+    row: Mapping[str, Any], arrival: Arrival | None, held: GivenLabel, *, by_rule: bool
+) -> GivenLabel | None:
+    """Return what an object tells of a photo with the label `held`, empty where that is nothing; None where
+    nobody knows. `arrival` is the object where it lies in the landing folder.
+
+    Where earlier code wrote its row, an object that was stored told the photo's label, and any other one
+    tells what the rule of now says.
+    """
+    recorded = _recorded(row)
+    if recorded is None and row["outcome"] == Outcome.STORED:
+        recorded = GivenLabel(held.label or "", held.split or "")
+    if arrival is None or not (by_rule or recorded is None):
+        return recorded
+    label, split = recorded or ("", "")
+    return GivenLabel(arrival.label or label, arrival.split or split)
 
 
 def _recorded(row: Mapping[str, Any]) -> GivenLabel | None:
@@ -197,8 +217,7 @@ def _kept(held: str | None, *told: str | None) -> str | None:
     claims = {each for each in told if each}
     if held in claims or len(claims) != 1:
         return held
-    [claim] = claims
-    return claim if is_well_formed(claim) else held
+    return claims.pop()
 
 
 def _contradicts(told: GivenLabel | None, held: GivenLabel) -> bool:
@@ -212,13 +231,14 @@ def _marked(
     arrival: Arrival | None,
     *,
     after: GivenLabel,
+    is_conflict: bool,
     now: datetime,
 ) -> dict[str, Any]:
     """Return a row of bronze/objects with what its object tells, and the marks of a contradiction."""
-    is_against = _contradicts(told, after)
+    has_left = arrival is None and _contradicts(told, after)
     return {
         **row,
         **(told._asdict() if told else {}),
-        "path": arrival.stored_path if is_against and arrival else None,
-        "left_at": (row["left_at"] or now) if is_against and not arrival else None,
+        "path": arrival.stored_path if arrival and is_conflict and any(told or ()) else None,
+        "left_at": (row["left_at"] or now) if has_left else None,
     }

@@ -20,8 +20,8 @@ from lake.chunks import Chunk
 from lake.enums import Outcome
 from lake.readable_lake import Lake
 
-VERSION = ("object", "etag", "label", "split")
-"""The columns of bronze/objects that name an object version, and what it told when it was taken in."""
+VERSION = ("object", "etag", "outcome", "label", "split")
+"""The columns of bronze/objects that name an object version, what became of it, and what it told."""
 
 UNREADABLE = "unreadable "
 """The prefix of the etag of an object that could not be read. The plain etag stays unknown, so that a later
@@ -73,11 +73,18 @@ def unseen(arrivals: Sequence[Arrival], known: Iterable[pa.RecordBatch]) -> Unse
 
 
 def _told_otherwise(known: pa.Table, told: pa.Table, places: pa.ChunkedArray) -> int:
-    """Return how many known versions tell something else now. `places` are theirs in the listing, null for
-    those that are not there; rows of earlier code don't know what was told."""
+    """Return how many known versions tell something now that the lake doesn't know. `places` are theirs in
+    the listing, null for those that are not there. Rows of earlier code don't know what was told: of these
+    only duplicates count, as a photo has the label of the object that was stored."""
     now = told.take(places)
-    pairs = ((known[name].cast(pa.string()), now[name]) for name in told.column_names)
-    return pc.sum(pc.or_kleene(*(pc.not_equal(*pair) for pair in pairs))).as_py() or 0
+    is_unknown = pc.and_(
+        pc.equal(known["outcome"], str(Outcome.DUPLICATE)), pc.is_null(known["label"])
+    )
+    differs = []
+    for name in now.column_names:
+        held = pc.if_else(is_unknown, "", known[name].cast(pa.string()))
+        differs.append(pc.and_(pc.not_equal(held, now[name]), pc.not_equal(now[name], "")))
+    return pc.sum(pc.or_kleene(*differs)).as_py() or 0
 
 
 def _gathered(batches: Iterable[pa.RecordBatch], *, rows: int) -> Iterator[pa.Table]:

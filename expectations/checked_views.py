@@ -43,7 +43,7 @@ def _text(values: pa.Array) -> pa.Array:
 def _object_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
     """Add to bronze/objects: `stored_photo`, the photo_id of an object that was stored, else null; `is_bare`,
     1 for such an object without a photo_id, else 0; and `contradicts`, 1 for an object in the landing folder
-    that tells another label than its photo has, else 0."""
+    of whose photo objects there tell several labels, else 0."""
     none = pa.nulls(batch.num_rows, pa.string())
     path = batch.column("path") if "path" in batch.schema.names else none  # earlier code has none
     is_stored = pc.fill_null(pc.equal(batch.column("outcome"), str(Outcome.STORED)), False)

@@ -19,12 +19,12 @@ def sentences(chunks: Iterable[Chunk], versions: Iterable[Mapping[str, Any]]) ->
             continue
         if photos := _relabelled_since(labelled, row["chunk"]):
             found.append(
-                f"{row['version']} learned earlier labels: {photos:,} photos got another one since its "
-                f"training; run.py train learns the labels of now"
+                f"{row['version']} learned earlier labels: {photos:,} were corrected since its training; "
+                f"run.py train learns those of now"
             )
     return found
 
 
 def _relabelled_since(labelled: Sequence[Chunk], number: int) -> int:
-    """Return how many photos the labellings after the chunk of a number are of."""
+    """Return how many corrections of a photo's label, or split, came after the chunk of a number."""
     return sum(chunk.photos for chunk in labelled if chunk.number > number)

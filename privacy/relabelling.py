@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import pyarrow as pa
+from pyspark.sql import functions as F
 
 from bronze.label_claims import Corrections
 from gold import moments_table, outdated_labels
@@ -41,7 +42,7 @@ PINNED = pa.schema({"weights_id": pa.string(), "table_version": pa.int64()})
 
 FOLLOWING = (catalog.FEATURES, catalog.QUARANTINE, catalog.EMBEDDINGS)
 """The tables whose labels follow those of bronze/photos. bronze/photos comes after them and bronze/objects
-last: by these two the next run finds again what a labelling is about whose staged rows are lost."""
+last: by these two it is found again what a labelling is about whose staged rows are lost."""
 
 MOST_SHOWN = 5
 """The most pairs of labels that a note names."""
@@ -61,7 +62,9 @@ class RelabellingChunks(ChunkLayer):
         return [LABELS, OBJECTS, PINS]
 
     def published_photos(self, chunk: Chunk) -> int | None:
-        """None of a labelling whose staged rows are lost: the next run finds its photos again."""
+        """None of a labelling whose staged rows are lost: the tables get the labels of bronze/photos again,
+        and the next run finds what is to change."""
+        _follow_photos(self._lake)
         return 0
 
     def contents(self, chunk: Chunk) -> Contents:
@@ -137,6 +140,16 @@ def _amend(
     return TableCommit(table, write)
 
 
+def _follow_photos(lake: WritableLake) -> None:
+    """Gives the rows of photos the labels that bronze/photos has, where they differ."""
+    labels = lake.read(catalog.PHOTOS).select("photo_id", "label")
+    [chunk] = lake.ledger.plan([ChunkPlan(layer=LABELLING)])
+    for table in FOLLOWING:
+        held = lake.read(table).select("photo_id", F.col("label").alias("held"))
+        differ = labels.join(held, "photo_id").where(~F.col("label").eqNullSafe(F.col("held")))
+        lake.amend(table, differ.drop("held").distinct(), on="photo_id", chunk=chunk)
+
+
 def _pin_again(lake: WritableLake, chunk: Chunk) -> None:
     """Pins the moments of models to silver's new version: its embeddings are the same."""
     for row in lake.staging.rows(chunk, PINS):
@@ -159,5 +172,5 @@ def _note(corrections: Corrections, did: LayerRun) -> None:
     if corrections.conflicts:
         did.notes.append(
             f"{corrections.conflicts:,} photos lie in the landing folder with more than one label or split: "
-            f"each keeps its first one; run.py status --conflicts lists them."
+            f"each keeps its own; run.py status --conflicts lists them."
         )

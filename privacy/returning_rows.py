@@ -24,6 +24,9 @@ KEYS: Mapping[Table, Sequence[str]] = {
 }
 """The tables that can be restored, and the columns that identify a row of each."""
 
+MADE = (catalog.EMBEDDINGS, catalog.QUARANTINE)
+"""The tables that hold each photo which silver has tried."""
+
 LABELS = ("label", "split")
 """The columns that are no difference between two versions: a label that was corrected since stays."""
 
@@ -47,6 +50,10 @@ def may_return(
             lake.read(catalog.OBJECTS).where(F.col("outcome") == Outcome.STORED).select("photo_id")
         )
         barred = tombstones.holding(lake, now=context.now)
+        # A photo that the lake has lost may be in tables that were made from it, with a corrected label.
+        made = [lake.read(each).select("photo_id", "label") for each in MADE]
+        known = made[0].union(made[1]).dropDuplicates(["photo_id"])
+        rows = _labelled_as_now(rows, known, "label")
         rows = _labelled_as_now(rows, photos, *LABELS)
         return _not_erased(rows.join(stored, "photo_id", "left_semi"), context.pseudonyms, barred)
     if table is catalog.EMBEDDINGS:

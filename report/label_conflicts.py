@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,16 +22,27 @@ class Told:
     split: str | None
 
     def __str__(self) -> str:
-        return ", ".join(each for each in (self.label, self.split) if each) or "no label"
+        return _words(self.label, self.split)
 
 
 @dataclass(frozen=True)
 class LabelConflict:
-    """A photo, what its row in bronze/photos says, and what other objects with the same bytes tell."""
+    """A photo with the label and the split that it keeps, and what its objects in the landing folder tell."""
 
     photo_id: str
-    kept: Told
-    others: Sequence[Told]
+    label: str | None
+    split: str | None
+    objects: Sequence[Told]
+
+    @property
+    def kept(self) -> str:
+        """What the photo keeps, in words."""
+        return _words(self.label, self.split)
+
+    @property
+    def told(self) -> list[str]:
+        """What its objects tell, in words, each once."""
+        return sorted({str(each) for each in self.objects})
 
     def facts(self) -> dict[str, Any]:
         """Return the conflict in types that JSON has."""
@@ -39,26 +50,28 @@ class LabelConflict:
 
 
 def label_conflicts(root: str) -> list[LabelConflict]:
-    """Return the conflicts of the lake under `root`, in the order of the photos' paths. Raises BadInput where
-    there is no lake."""
+    """Return the conflicts of the lake under `root`, in the order of their objects' paths. Raises BadInput
+    where there is no lake."""
     found: dict[str, list[Told]] = {}
     for row in _rows(root, catalog.OBJECTS, pc.field("path").is_valid()):
-        found.setdefault(row["photo_id"], []).append(_told(row))
+        told = Told(row["path"], row["label"] or None, row["split"] or None)
+        found.setdefault(row["photo_id"], []).append(told)
     if not found:
         return []
     of_photos = pc.field("photo_id").isin(pa.array(sorted(found), pa.string()))
     conflicts = [
         LabelConflict(
             row["photo_id"],
-            _told(row),
+            row["label"],
+            row["split"],
             sorted(found[row["photo_id"]], key=lambda told: told.path),
         )
         for row in _rows(root, catalog.PHOTOS, of_photos)
     ]
-    return sorted(conflicts, key=lambda each: each.kept.path)
+    return sorted(conflicts, key=lambda each: each.objects[0].path)
 
 
-def _rows(root: str, table: catalog.Table, where: pc.Expression) -> list[dict[str, Any]]:
+def _rows(root: str, table: catalog.Table, where: pc.Expression) -> list[Mapping[str, Any]]:
     """Return what rows of a table say of photos; what a table of earlier code lacks is None."""
     known = delta_rs_reader.delta_table(root, table)
     columns = ["photo_id", "path", "label", "split"]
@@ -66,5 +79,5 @@ def _rows(root: str, table: catalog.Table, where: pc.Expression) -> list[dict[st
     return [row for batch in found for row in batch.to_pylist()]
 
 
-def _told(row: dict[str, Any]) -> Told:
-    return Told(row["path"], row["label"] or None, row["split"] or None)
+def _words(label: str | None, split: str | None) -> str:
+    return ", ".join(each for each in (label, split) if each) or "no label"

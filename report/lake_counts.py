@@ -254,8 +254,8 @@ def _label_conflicts(photos: int) -> list[str]:
     if not photos:
         return []
     return [
-        f"{photos:,} photos lie in the landing folder with more than one label or split, and keep their "
-        f"first one; run.py status --conflicts lists them"
+        f"{photos:,} photos lie in the landing folder with more than one label or split, and keep "
+        f"theirs; run.py status --conflicts lists them"
     ]
 
 

@@ -77,7 +77,8 @@ def replay_labels(context: Context) -> None:
     relabelling.relabel(context, corrections)
     if not corrections.photos:
         context.did.notes.append(
-            "no photo gets another label: those in the landing folder have what the settings tell."
+            "no photo gets another label: what the settings tell of the objects in the landing folder "
+            "gives none."
         )
 
 

@@ -29,21 +29,16 @@ def show(
         )
         return
     table = WholeTable(
-        {"photo": NAME, "kept": WORDS, "its object": NAME, "also": WORDS, "another object": NAME},
+        {"photo": NAME, "kept": WORDS, "object in the landing folder": NAME, "tells": WORDS},
         title=f"photos of {root} with more than one label",
     )
     for each in conflicts:
-        for other in each.others:
-            table.add(
-                each.photo_id[:12],
-                one_line(str(each.kept)),
-                one_line(each.kept.path),
-                one_line(str(other)),
-                one_line(other.path),
-            )
+        for told in each.objects:
+            cells = (each.kept, told.path, str(told))
+            table.add(each.photo_id[:12], *map(one_line, cells))
     tables.show(console, table)
     say(
         console,
-        "Each photo keeps what it had first. Remove the objects whose label is wrong from the landing "
+        "Each photo keeps what it has. Remove the objects whose label is wrong from the landing "
         "folder, and the next run.py --layer bronze follows those that are left.",
     )

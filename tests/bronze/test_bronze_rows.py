@@ -126,7 +126,8 @@ def chunk():
 
 def known_batch(row):
     """A row of bronze/objects that earlier code wrote."""
-    return pa.RecordBatch.from_pylist([{**row, "label": None, "split": None}])
+    told = {"outcome": "stored", "label": None, "split": None}
+    return pa.RecordBatch.from_pylist([{**row, **told}])
 
 
 def test_versions_that_the_lake_knows_are_not_new_and_unreadable_ones_are_tried_again():

@@ -129,8 +129,8 @@ def audit(console, statuses=(HoldingStatus.OUT_OF_RETENTION,)):
 
 
 def conflicts(console):
-    kept, other = Told(LONG, "granny_smith_apple", "Test"), Told(f"label=kiwi/{LONG}", "kiwi", None)
-    found = [LabelConflict(IDS[0], kept, [other])]
+    objects = [Told(LONG, "granny_smith_apple", "Test"), Told(f"label=kiwi/{LONG}", "kiwi", None)]
+    found = [LabelConflict(IDS[0], "kiwi", None, objects)]
     conflict_lines.show(console, found, root="/srv/fruit/lakes/of/ours")
 
 

@@ -37,8 +37,8 @@ CHUNKS = [
 def test_champions_that_were_trained_before_a_labelling_are_named(versions, told):
     found = outdated_labels.sentences(CHUNKS, versions)
     assert found == [
-        f"{row['version']} learned earlier labels: {photos} photos got another one since its training; "
-        f"run.py train learns the labels of now"
+        f"{row['version']} learned earlier labels: {photos} were corrected since its training; run.py train "
+        f"learns those of now"
         for row, photos in zip(versions, told, strict=False)
     ]
     assert len(found) == len(told)

@@ -409,8 +409,8 @@ def test_a_conflict_of_labels_keeps_its_paths_under_the_new_pseudonyms(place):
         f"subject={keys.subject(STAYS)}/{keys.path(f'subject={STAYS}/label={label}/1.jpg')}"
         for label in ("kiwi", "lime")
     }
-    assert {found.kept.path, *(other.path for other in found.others)} == known
-    assert known.isdisjoint({conflict.kept.path, *(other.path for other in conflict.others)})
+    assert {each.path for each in found.objects} == known
+    assert known.isdisjoint(each.path for each in conflict.objects)
     (folder / "label=kiwi" / "1.jpg").unlink()
     now.run("bronze")
     assert label_conflicts(now.files.root) == []
