@@ -9,15 +9,16 @@ were tested by.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from bronze.label_claims import Corrections
+from bronze.label_claims import CLAIM, Corrections
 from gold import moments_table, outdated_labels
 from gold.model_versions import NARROW
-from lake import catalog, metric_names
+from lake import catalog, fault_points, metric_names
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkPlan
 from lake.context import Context
@@ -64,7 +65,7 @@ class RelabellingChunks(ChunkLayer):
     def published_photos(self, chunk: Chunk) -> int | None:
         """None of a labelling whose staged rows are lost: the tables get the labels of bronze/photos again,
         and the next run finds what is to change."""
-        _follow_photos(self._lake)
+        follow_photos(self._lake)
         return 0
 
     def contents(self, chunk: Chunk) -> Contents:
@@ -140,14 +141,38 @@ def _amend(
     return TableCommit(table, write)
 
 
-def _follow_photos(lake: WritableLake) -> None:
-    """Gives the rows of photos the labels that bronze/photos has, where they differ."""
-    labels = lake.read(catalog.PHOTOS).select("photo_id", "label")
-    [chunk] = lake.ledger.plan([ChunkPlan(layer=LABELLING)])
+def follow_photos(lake: WritableLake) -> None:
+    """Gives the rows of photos in silver and gold the labels that bronze/photos has, where they differ, as
+    after a restore. Raises Busy."""
     for table in FOLLOWING:
         held = lake.read(table).select("photo_id", F.col("label").alias("held"))
-        differ = labels.join(held, "photo_id").where(~F.col("label").eqNullSafe(F.col("held")))
-        lake.amend(table, differ.drop("held").distinct(), on="photo_id", chunk=chunk)
+        labels = lake.read(catalog.PHOTOS).select("photo_id", "label").join(held, "photo_id")
+        differ = labels.where(~F.col("label").eqNullSafe(F.col("held")))
+        if not differ.isEmpty():
+            pins = moments_table.pins(lake) if table is catalog.EMBEDDINGS else []
+            [chunk] = lake.ledger.plan([ChunkPlan(layer=LABELLING)])
+            lake.amend(table, differ.drop("held").distinct(), on="photo_id", chunk=chunk)
+            for row in pins:
+                moments_table.pin(lake, row["weights_id"], since=row["table_version"])
+            fault_points.at(f"labelling: {table.name} followed")
+
+
+def mark_contradicting(lake: WritableLake, *, now: datetime) -> None:
+    """Marks the objects that tell another label than their photo has, because a restore brought it back: so
+    the next run looks at them. Raises Busy."""
+    labels = lake.read(catalog.PHOTOS).select(
+        "photo_id", F.col("label").alias("held_label"), F.col("split").alias("held_split")
+    )
+    is_against = [
+        (F.col(name) != "") & ~F.col(name).eqNullSafe(F.col(f"held_{name}")) for name in CLAIM
+    ]
+    objects = lake.read(catalog.OBJECTS).where("path is null and left_at is null")
+    found = objects.join(labels, "photo_id").where(is_against[0] | is_against[1])
+    if not found.isEmpty():
+        marked = found.drop("held_label", "held_split").withColumn("left_at", F.lit(now))
+        [chunk] = lake.ledger.plan([ChunkPlan(layer=LABELLING)])
+        lake.upsert(catalog.OBJECTS, marked, keys=["object", "etag"], chunk=chunk)
+        fault_points.at("labelling: objects marked")
 
 
 def _pin_again(lake: WritableLake, chunk: Chunk) -> None:

@@ -2,9 +2,9 @@
 
 Only the rows that differ between the two versions are removed and added. Delta's own RESTORE would show
 erased rows for a moment; this restore never does. Chunks that were published after the earlier version are
-withdrawn, with everything that was made from them, and the next run makes them again. ops/chunks, the moments
-and bronze/objects are updated to agree. After a crash, the same call finishes the work, because it finds what
-still differs.
+withdrawn, with everything that was made from them, and the next run makes them again. ops/chunks, the
+moments, bronze/objects and the labels of silver and gold are updated to agree, and the next run corrects
+labels again. After a crash, the same call finishes the work, because it finds what still differs.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from lake.extractor_status import extractors
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
-from privacy import photo_removal
+from privacy import photo_removal, relabelling
 from privacy.finish_chunks import finish_half_published
-from privacy.returning_rows import KEYS, LABELS, may_return
+from privacy.returning_rows import KEYS, may_return
 
 ALTERNATIVES = {
     catalog.OBJECTS: "it follows bronze/photos: restore that",
@@ -42,7 +42,7 @@ ALTERNATIVES = {
 """What to do instead, for the tables that are made from others. All further tables are journals."""
 
 ROW_HASH = "row_hash"
-"""The name of a column with a hash of all other columns but `LABELS`."""
+"""The name of a column with a hash of all others, but for labels that follow those of bronze/photos."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ def restore(context: Context, table: Table, version: int) -> Restored:
         lake.append(table, returning, chunk=chunk, keep_origin=True)
         fault_points.at("restore: rows returned")
     _update_dependents(lake, table)
+    relabelling.follow_photos(lake)
+    relabelling.mark_contradicting(lake, now=context.now)
     fault_points.at("restore: followed")
     return Restored(left, returned, kept_out, len(withdrawn))
 
@@ -135,8 +137,8 @@ def _rows_in(lake: Lake, table: Table, files: Iterable[str]) -> DataFrame:
         reader = lake.spark.read.schema(table.schema)
         rows = reader.option("basePath", lake.files.uri(table.name)).parquet(*paths)
     columns = table.schema.fieldNames()
-    hashed = [name for name in columns if name not in LABELS]
-    return rows.select(*columns, F.xxhash64(*hashed).alias(ROW_HASH))
+    own = [name for name in columns if table is catalog.PHOTOS or name != "label"]
+    return rows.select(*columns, F.xxhash64(*own).alias(ROW_HASH))
 
 
 def _remove(

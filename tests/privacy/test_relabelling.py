@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pyarrow.compute as pc
 import pytest
-from delta import DeltaTable
 from PIL import Image
 
 from bronze.landing import Landing
@@ -24,7 +23,7 @@ from report.lake_counts import sums
 from tests.support.bad_photos import picture
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
-from tests.support.table_contents import repeated, rows
+from tests.support.table_contents import repeated
 
 LAYERS = (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.FEATURES)
 POINTS = (
@@ -269,23 +268,35 @@ def test_a_staged_chunk_with_the_earlier_label_is_made_again(place):
     agrees(place)
 
 
-def test_a_restore_keeps_the_labels_of_now(place):
+def restored(place, table, version):
+    with place.writing() as context:
+        return restore(context.step(RESTORE), table, version)
+
+
+@pytest.mark.parametrize("is_by_rule", [False, True])
+def test_after_a_restore_layers_agree_and_the_next_run_corrects_labels_again(place, is_by_rule):
     before = {table: place.lake.version(table) for table in LAYERS}
-    move(place, "0.png")
-    place.run()
-    for table in (catalog.EMBEDDINGS, catalog.FEATURES, catalog.PHOTOS):
-        held = rows(place.lake, table)
-        gone = DeltaTable.forPath(place.spark, place.files.uri(table.name))
-        gone.delete("label = 'Lime'")
-        with place.writing() as context:
-            done = restore(context.step(RESTORE), table, before[table])
-        assert (done.left, done.returned) == (0, 1), table.name
-        if table is not catalog.PHOTOS:
-            assert rows(place.lake, table) == held
-    for table in LAYERS:  # of bronze's photo what was made from it knew the label
+    if is_by_rule:
+        file = place.root / "labels.csv"
+        file.write_text("path,label\nKiwi/0.png,Lime\n")
+        place = place.set(*SETTINGS, f"labels.source=file:{file}")
+        replay(place)
+    else:
+        move(place, "0.png")
+        place.run()
+    for table in LAYERS[1:]:
+        restored(place, table, before[table])
+        assert labels(place, table).count("Lime") == 1, table.name  # as bronze has it
+    restored(place, catalog.PHOTOS, before[catalog.PHOTOS])
+    for table in LAYERS:
+        assert "Lime" not in labels(place, table), table.name
+    versions = {table: place.lake.version(table) for table in LAYERS}
+    restored(place, catalog.PHOTOS, before[catalog.PHOTOS])
+    assert {table: place.lake.version(table) for table in LAYERS} == versions
+    place.run("bronze")
+    for table in LAYERS:
         assert labels(place, table).count("Lime") == 1, table.name
-    assert place.run()["bronze"].notes == []
-    agrees(place)
+    assert sums(place.files).disagreements() == []
 
 
 def test_a_photo_that_expires_takes_what_its_objects_told_with_it(place):
