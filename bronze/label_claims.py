@@ -31,7 +31,7 @@ earlier code wrote the row."""
 MARKS = ("path", "left_at")
 """The columns of bronze/objects that are null but of photos that an object contradicts, or did."""
 
-Listed = Mapping[tuple[str, str], Arrival]
+Lying = Mapping[tuple[str, str], Arrival]
 """The objects that lie in the landing folder, by key and etag."""
 
 
@@ -77,7 +77,7 @@ def corrections(lake: Lake, arrivals: Sequence[Arrival], *, now: datetime) -> Co
     marked = pc.field("path").is_valid() | pc.field("left_at").is_valid()
     rows = lake.batches(catalog.OBJECTS, columns=["photo_id"], where=marked)
     photos = {each for batch in rows for each in batch.column(0).to_pylist()} - {None}
-    return _decided(lake, photos, listed(arrivals) if photos else {}, by_rule=False, now=now)
+    return _decided(lake, photos, lying_there(arrivals) if photos else {}, by_rule=False, now=now)
 
 
 def corrections_by_rule(lake: Lake, arrivals: Sequence[Arrival], *, now: datetime) -> Corrections:
@@ -85,7 +85,7 @@ def corrections_by_rule(lake: Lake, arrivals: Sequence[Arrival], *, now: datetim
 
     An object of which the rule says nothing tells what it told before.
     """
-    there, held, photos = listed(arrivals), labels_of(lake), set[str]()
+    there, held, photos = lying_there(arrivals), labels_of(lake), set[str]()
     columns = ["object", "etag", "photo_id", "outcome", *CLAIM, *MARKS]
     for batch in lake.batches(catalog.OBJECTS, columns=columns):
         for row in batch.to_pylist():
@@ -98,7 +98,7 @@ def corrections_by_rule(lake: Lake, arrivals: Sequence[Arrival], *, now: datetim
     return _decided(lake, photos, there, by_rule=True, now=now)
 
 
-def listed(arrivals: Iterable[Arrival]) -> Listed:
+def lying_there(arrivals: Iterable[Arrival]) -> Lying:
     """Return the objects in the landing folder whose paths tell something of their photos."""
     told = (each for each in arrivals if not (each.is_tombstoned or each.is_uncertain))
     return {(each.key, each.landing.etag): each for each in told}
@@ -137,7 +137,7 @@ def note_told_otherwise(objects: int, did: LayerRun) -> None:
 
 
 def _decided(
-    lake: Lake, photos: Collection[str], there: Listed, *, by_rule: bool, now: datetime
+    lake: Lake, photos: Collection[str], there: Lying, *, by_rule: bool, now: datetime
 ) -> Corrections:
     """Read the object versions of some photos, and return what follows for these."""
     if not photos:
@@ -153,7 +153,7 @@ def _decided(
 def decided(
     versions: Mapping[str, Sequence[Mapping[str, Any]]],
     held: Mapping[str, GivenLabel],
-    there: Listed,
+    there: Lying,
     *,
     by_rule: bool,
     now: datetime,

@@ -8,9 +8,10 @@ were tested by.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import functions as F
@@ -77,7 +78,8 @@ class RelabellingChunks(ChunkLayer):
             if by_chunk := lake.source(table).among(photos, "photo_id").counts("chunk"):
                 commits.append(_amend(lake, chunk, table, photos, by_chunk))
             if table is catalog.EMBEDDINGS:
-                commits.append(TableCommit(catalog.MOMENTS, partial(_pin_again, lake, chunk)))
+                pins = lake.staging.rows(chunk, PINS)
+                commits.append(TableCommit(catalog.MOMENTS, partial(_pin_again, lake, pins)))
         objects = lake.staging.source(chunk, OBJECTS)
         if objects.count():
             commits.append(
@@ -152,8 +154,7 @@ def follow_photos(lake: WritableLake) -> None:
             pins = moments_table.pins(lake) if table is catalog.EMBEDDINGS else []
             [chunk] = lake.ledger.plan([ChunkPlan(layer=LABELLING)])
             lake.amend(table, differ.drop("held").distinct(), on="photo_id", chunk=chunk)
-            for row in pins:
-                moments_table.pin(lake, row["weights_id"], since=row["table_version"])
+            _pin_again(lake, pins)
             fault_points.at(f"labelling: {table.name} followed")
 
 
@@ -175,9 +176,9 @@ def mark_contradicting(lake: WritableLake, *, now: datetime) -> None:
         fault_points.at("labelling: objects marked")
 
 
-def _pin_again(lake: WritableLake, chunk: Chunk) -> None:
-    """Pins the moments of models to silver's new version: its embeddings are the same."""
-    for row in lake.staging.rows(chunk, PINS):
+def _pin_again(lake: WritableLake, pins: Iterable[Mapping[str, Any]]) -> None:
+    """Pins the moments of models (rows of PINS) to silver's new version: its embeddings are the same."""
+    for row in pins:
         moments_table.pin(lake, row["weights_id"], since=row["table_version"])
 
 
