@@ -266,6 +266,7 @@ def test_the_report_of_the_real_photos_opens_without_an_error_and_tells_what_sta
     assert {name for name, count in plots.items() if not count} <= {
         "sums",
         "drift",
+        "labels",
         "models",
         "erasures",
     }
