@@ -105,7 +105,9 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
     through = chunks[-1].number
     rows = lake.read(catalog.EMBEDDINGS, chunks=(0, through))
     examples = Examples.of(
-        rows.where(F.col("weights_id") == weights_id), at_most=settings.training.max_photos
+        rows.where(F.col("weights_id") == weights_id),
+        lake.read(catalog.PHOTOS),
+        at_most=settings.training.max_photos,
     )
     lineage: dict[str, Any] = {
         "weights_id": weights_id,

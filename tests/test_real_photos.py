@@ -110,7 +110,7 @@ def test_classifiers_tell_kinds_apart_on_photos_held_out(real, model):
     """The baseline of them; `train` fits the others as well, which takes minutes."""
     extractor, pca = model
     own = real.lake.read(catalog.EMBEDDINGS).where(f"weights_id = '{extractor['weights_id']}'")
-    examples = Examples.of(own, at_most=10_000)
+    examples = Examples.of(own, real.lake.read(catalog.PHOTOS), at_most=10_000)
     features = PcaVersion.read(pca).project(examples.embeddings)
     for vectors, wanted in ((examples.embeddings, 0.94), (features, 0.84)):
         known = (vectors, examples.labels, examples.scenes)

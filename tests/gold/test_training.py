@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from datetime import date, datetime
 from operator import itemgetter
 
 import numpy as np
@@ -203,17 +204,33 @@ def test_without_promotion_they_wait_as_candidates(place):
 
 
 def test_many_photos_are_a_sample_and_always_the_same(fitted):
-    rows = fitted.lake.read(catalog.EMBEDDINGS)
-    first, again = (Examples.of(rows, at_most=40).photo_ids for _ in range(2))
+    rows, photos = map(fitted.lake.read, (catalog.EMBEDDINGS, catalog.PHOTOS))
+    first, again = (Examples.of(rows, photos, at_most=40).photo_ids for _ in range(2))
     assert first == again == sorted(first)
     assert len(first) == 40
 
 
 def test_of_a_sample_it_is_known_which_kinds_it_has_no_photo_of(fitted):
-    rows = fitted.lake.read(catalog.EMBEDDINGS)
-    few, all_ = (Examples.of(rows, at_most=most) for most in (2, 1000))
+    rows, photos = map(fitted.lake.read, (catalog.EMBEDDINGS, catalog.PHOTOS))
+    few, all_ = (Examples.of(rows, photos, at_most=most) for most in (2, 1000))
     assert few.left_out == sorted({"apple", "fig", "kiwi", "pear"} - set(few.labels)) != []
     assert all_.left_out == []
+
+
+def test_days_are_those_on_which_photos_were_taken_and_never_those_of_their_files(fitted, spark):
+    rows = fitted.lake.read(catalog.EMBEDDINGS)
+    known, undated, *others = [row["photo_id"] for row in rows.orderBy("photo_id").collect()]
+    photos = spark.createDataFrame(
+        [
+            (known, date(2026, 3, 1), datetime(2026, 4, 1)),
+            (undated, None, datetime(2026, 4, 1)),
+            ("0" * 64, date(2026, 3, 2), datetime(2026, 4, 1)),
+        ],
+        "photo_id string, taken_on date, uploaded_at timestamp",
+    )
+    found = Examples.of(rows, photos, at_most=1000)
+    assert found.photo_ids == [known, undated, *others]
+    assert found.days == [date(2026, 3, 1), None, *[None] * len(others)]
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ def examples(hashes, left_out=()):
     scenes = near_duplicates.groups(dhash, subjects=[None] * n, labels=labels)
     x = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
     x[:, 0] += [10 * list(hashes).index(label) for label in labels]
-    return Examples([str(i) for i in range(n)], [None] * n, labels, scenes, x, left_out)
+    none = [None] * n
+    return Examples([str(i) for i in range(n)], none, labels, scenes, none, x, left_out)
 
 
 def refused(found):
