@@ -112,20 +112,15 @@ def _linear_svm() -> Any:
     return LinearSVC(C=0.1, multi_class="crammer_singer", max_iter=5000, random_state=SEED)
 
 
-def _mlp() -> Any:
-    from sklearn.neural_network import MLPClassifier
-
-    return MLPClassifier(
-        (128,), alpha=0.1, learning_rate_init=0.003, max_iter=1000, random_state=SEED
-    )
-
-
 KINDS: Mapping[str, Callable[[], Any]] = {
     "logistic_regression": _logistic_regression,
     "linear_svm": _linear_svm,
-    "mlp": _mlp,
 }
-"""The kinds of classifiers. The first one is the baseline; the MLP has one hidden layer."""
+"""The kinds of classifiers that are fitted. The first one is the baseline.
+
+A multilayer perceptron with one hidden layer took nine tenths of a training's time. On shop photos of another
+day, it was right for 59 to 75 of 100, as the others were (59 to 75): lakes of earlier code have some.
+"""
 
 
 def pipeline(kind: str) -> Any:
@@ -154,15 +149,11 @@ def fit(
     if len(names) < 2:
         raise ValueError(f"a classifier needs at least two labels, not {len(names)}")
     scaler, model = pipeline(kind).fit(x, codes)
-    if hasattr(model, "coefs_"):
-        layers = list(zip(model.coefs_, model.intercepts_, strict=True))
-    else:
-        layers = [(model.coef_.T, model.intercept_)]
+    weights, bias = model.coef_.T, model.intercept_
     if len(names) == 2:
         # For two labels, scikit-learn has one column: the logit of the second label against 0.
-        weights, bias = layers.pop()
-        layers.append((np.hstack([np.zeros_like(weights), weights]), np.append(0.0, bias)))
-    return Classifier(names, scaler.mean_, scaler.scale_, tuple(layers), temperature)
+        weights, bias = np.hstack([np.zeros_like(weights), weights]), np.append(0.0, bias)
+    return Classifier(names, scaler.mean_, scaler.scale_, ((weights, bias),), temperature)
 
 
 def label_codes(labels: Sequence[str]) -> tuple[tuple[str, ...], Indices]:

@@ -53,20 +53,20 @@ def groups(
     # The hashes become unsigned because NumPy counts the bits of a negative number's absolute value.
     hashes = np.asarray(dhash, np.int64).view(np.uint64)
     found = np.arange(n)
-    for codes in (_codes(subjects), _codes(labels)):
+    for codes in (codes_of(subjects), codes_of(labels)):
         # Equal photos of an owner (a subject or a label) are linked to the first of them, and only that one
         # is compared with others. Otherwise, n copies of one photo would give n² pairs.
         order = np.flatnonzero(codes >= 0)
         order, starts = _buckets(order, codes, hashes)
         firsts, sizes = order[starts], np.diff(starts, append=len(order))
-        found = _joined(found, [np.stack([np.repeat(firsts, sizes), order])])
+        found = joined(found, [np.stack([np.repeat(firsts, sizes), order])])
         for mask in _masks(distance):
             links = _links(firsts, codes, hashes, groups=found, mask=mask, distance=distance)
-            found = _joined(found, links)
+            found = joined(found, links)
     return found
 
 
-def _codes(owners: Sequence[str | None]) -> Indices:
+def codes_of(owners: Sequence[str | None]) -> Indices:
     """Return a number for each photo's owner (a subject or a label), -1 for None."""
     numbers: dict[str, int] = {}
     coded = (-1 if owner is None else numbers.setdefault(owner, len(numbers)) for owner in owners)
@@ -126,7 +126,7 @@ def _links(
         at = at[after[at] >= lag]
 
 
-def _joined(groups: Indices, links: Iterable[Indices]) -> Indices:
+def joined(groups: Indices, links: Iterable[Indices]) -> Indices:
     """Return the groups after linked ones are merged. A group's number is the smallest index in it."""
     collected: list[Indices] = []
     count = 0

@@ -123,6 +123,7 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
         (ClassifierVersion(version=next(names), **lineage, **facts), tested)
         for facts, tested in _fitted(context, examples, champion)
     ]
+    did.notes += examples.grouping.notes()
     did.notes += untested_labels.notes(examples, versions[0][1].untested)
     plan = ChunkPlan(layer=TRAINING, weights_id=weights_id, photos=len(examples.labels))
     Publication(lake, TrainingChunks(lake), did).run(

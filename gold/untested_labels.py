@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
+from gold import scenes
 from gold.cross_validation import TooFewTested
 from gold.training_examples import Examples
 
@@ -48,16 +49,31 @@ def _causes(examples: Examples, untested: Collection[str]) -> str:
     """
     photos = Counter(label for label in examples.labels if label in untested)
     pairs = set(zip(examples.labels, examples.scenes.tolist(), strict=True))
-    scenes = Counter(label for label, _ in pairs)
+    count = Counter(label for label, _ in pairs)
     single = {label: n for label, n in photos.items() if n == 1}
-    chained = {label: n for label, n in photos.items() if n > 1 and scenes[label] == 1}
-    others = {label: n for label, n in photos.items() if scenes[label] > 1}
+    single_scene = {label: n for label, n in photos.items() if n > 1 and count[label] == 1}
+    together = _of_one_visit(examples, single_scene)
+    chained = {label: n for label, n in single_scene.items() if label not in together}
+    others = {label: n for label, n in photos.items() if count[label] > 1}
     causes = {
-        "near duplicates chain all photos into one scene, as the frames of a film do": chained,
+        "all photos are of one visit": {
+            label: n for label, n in photos.items() if label in together
+        },
+        "all photos are so alike that they count as one scene, as the frames of a film do": chained,
         "there is one photo": single,
         "the scenes hang together with those of other kinds": others,
     }
     return "; ".join(f"of {_listed(some)} {why}" for why, some in causes.items() if some)
+
+
+def _of_one_visit(examples: Examples, labels: Collection[str]) -> set[str]:
+    """Return those of some labels whose photos are all known to be of one visit."""
+    visits = scenes.visits(examples.subjects, examples.days)
+    of_label: dict[str, set[str | None]] = {label: set() for label in labels}
+    for label, visit in zip(examples.labels, visits, strict=True):
+        if label in of_label:
+            of_label[label].add(visit)
+    return {label for label, found in of_label.items() if len(found) == 1 and None not in found}
 
 
 def _listed(photos: Mapping[str, int]) -> str:

@@ -73,7 +73,7 @@ WRAPPED_RUN = "\n?".join(
 """The id of a run. It ends a long address, which is wrapped at any character."""
 
 VARIES = (
-    (r"\((logistic_regression|linear_svm|mlp)\s+on\s+[\w-]+\)", "(BEST)"),
+    (r"\((logistic_regression|linear_svm)\s+on\s+[\w-]+\)", "(BEST)"),
     (WRAPPED_RUN, "RUN"),
     (r"(?<![0-9a-z])(?=[0-9a-f]*\d)[0-9a-f]{8,64}(?![0-9a-z])", "HASH"),
     (r"classifier-HASH-\d", "CLASSIFIER"),

@@ -1,12 +1,15 @@
 """What is said of kinds that no test can take photos of: frames of a film, single photos, and no room."""
 
 import re
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 
 from gold import near_duplicates, untested_labels
 from gold.cross_validation import TooFewTested, evaluate, nearest_neighbours
+from gold.scenes import Scenes
 from gold.training_examples import Examples
 
 
@@ -32,7 +35,9 @@ def examples(hashes, left_out=()):
     x = np.random.default_rng(0).normal(size=(n, 8)).astype(np.float32)
     x[:, 0] += [10 * list(hashes).index(label) for label in labels]
     none = [None] * n
-    return Examples([str(i) for i in range(n)], none, labels, scenes, none, x, left_out)
+    return Examples(
+        [str(i) for i in range(n)], none, labels, Scenes(scenes, scenes, scenes), none, x, left_out
+    )
 
 
 def refused(found):
@@ -45,9 +50,9 @@ def test_240_frames_of_four_films_are_refused_with_the_cause_and_what_to_do():
     kinds = ("Apple Red 1", "Banana", "Kiwi", "Lemon")
     assert refused(examples({kind: film(60, seed=i) for i, kind in enumerate(kinds)})) == (
         "240 photos with a label are not enough to train on: a test needs two kinds with photos of two "
-        "scenes each, and no kind has them; of Apple Red 1 (60), Banana (60), Kiwi (60), Lemon (60) near "
-        "duplicates chain all photos into one scene, as the frames of a film do. To train, send "
-        "photos of other fruits of these kinds, taken at another time or place."
+        "scenes each, and no kind has them; of Apple Red 1 (60), Banana (60), Kiwi (60), Lemon (60) all "
+        "photos are so alike that they count as one scene, as the frames of a film do. To train, send photos "
+        "of other fruits of these kinds, taken at another time or place."
     )
 
 
@@ -62,7 +67,7 @@ def test_240_frames_of_four_films_are_refused_with_the_cause_and_what_to_do():
         ),
         (
             {"kiwi": film(3, seed=1), "lime": far(1, seed=2)},
-            r"no kind has them; of kiwi \(3\) near duplicates chain .* do; of lime there is one photo",
+            r"no kind has them; of kiwi \(3\) all photos are so alike .* do; of lime there is one photo",
         ),
         (
             {f"kind {i}": far(1, seed=i) for i in range(9)},
@@ -84,9 +89,9 @@ def test_kinds_that_are_learned_and_not_tested_are_named_with_their_cause():
     assert noted(examples(shot)) == []
     [note] = noted(examples({**shot, "lemon": film(40, seed=3), "fig": far(1, seed=4)}))
     assert note == (
-        "not every kind could be tested; of lemon (40) near duplicates chain all photos into one scene, as "
-        "the frames of a film do; of fig there is one photo. They were learned all the same; to test them, "
-        "send photos of other fruits of these kinds, taken at another time or place."
+        "not every kind could be tested; of lemon (40) all photos are so alike that they count as one "
+        "scene, as the frames of a film do; of fig there is one photo. They were learned all the same; to "
+        "test them, send photos of other fruits of these kinds, taken at another time or place."
     )
 
 
@@ -103,3 +108,10 @@ def test_a_kind_with_scenes_that_fell_into_one_part_is_no_film():
         examples({"kiwi": far(2, seed=1), "pear": far(8, seed=2)}), {"kiwi"}
     )
     assert "be tested; of kiwi (2) the scenes hang together with those of other kinds. They" in note
+
+
+def test_a_kind_of_one_visit_is_said_to_be_that():
+    found = examples({"kiwi": far(8, seed=1), "pear": far(8, seed=2), "fig": film(9, seed=3)})
+    days = [date(2026, 5, 1) if label == "fig" else None for label in found.labels]
+    [note] = noted(replace(found, days=days))
+    assert "; of fig (9) all photos are of one visit. They were learned" in note

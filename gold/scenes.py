@@ -1,0 +1,262 @@
+"""Scenes: photos of one kind that were taken together. A test is too optimistic where one photo of a scene is
+fitted and another one is tested.
+
+Scenes are told apart by visits where these are known, and else guessed from the likeness of embeddings. The
+bound of likeness comes from the data: photos that are certainly of different scenes are seldom so alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gold.near_duplicates import Indices, codes_of, groups, joined
+
+DAY = timedelta(days=1)
+"""How far a phone's date may be ahead of UTC."""
+
+SHARES = (0.10, 0.05, 0.025)
+"""Of photos that are certainly of different scenes, the shares that are at least as alike as the bounds of
+likeness. The second gives the scenes; the others show how much depends on it.
+
+They were chosen on 1,142 shop photos of 28 kinds in which nothing tells visits apart. The second bound is a
+cosine of 0.861 there for EfficientNet-Lite0, and of 0.867 for MobileNetV2.
+"""
+
+MEASURED_FROM = 100
+"""The fewest photos of known visits by which the likeness across visits is measured."""
+
+QUERIES = 2_000
+"""The most photos whose likeness to all others is taken for a bound."""
+
+ROWS_AT_ONCE = 256
+"""The photos that are compared with all others at once: with 25,000 photos, 26 MB."""
+
+DAY_IN_PATH = re.compile(r"(?<!\d)(20\d\d)([-_./]?)([01]\d)\2([0-3]\d)(?!\d{7})")
+"""A day in a path, as phones and uploads write it: IMG_20260501_101500.jpg, 2026-05-01/, 2026/05/01/."""
+
+Unit = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """The scenes of n photos as int64[n], numbered by the smallest index in them.
+
+    `coarser` and `finer` are the scenes by a lower and by a higher bound of likeness. `guessed` is the number
+    of photos without a known visit, whose scenes were guessed: those with a cosine of at least `bound` are
+    one. The bound is None where nothing was guessed, or nothing could be measured. `is_one_visit` says that
+    visits are known and left aside, because they tell no two kinds' photos apart. `is_flattering` says that
+    the scenes by the bound leave fewer than two kinds to test, so that finer ones were taken.
+    """
+
+    numbers: Indices
+    coarser: Indices
+    finer: Indices
+    guessed: int = 0
+    bound: float | None = None
+    is_one_visit: bool = False
+    is_flattering: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        embeddings: NDArray[np.floating],
+        *,
+        labels: Sequence[str],
+        subjects: Sequence[str | None],
+        visits: Sequence[str | None],
+        dhash: NDArray[np.int64],
+    ) -> Self:
+        """Return the scenes of n photos with embeddings float[n, d].
+
+        Photos of one label and one visit are a scene. Photos without a visit are linked where their cosine is
+        at least the bound, and all photos where they are near duplicates. Visits are only used where they
+        tell at least two labels' photos apart.
+        """
+        near = groups(dhash, subjects=subjects, labels=labels)
+        kinds, visit = codes_of(labels), codes_of(visits)
+        is_one_visit = bool((visit >= 0).any()) and _labels_of_two(kinds, visit) < 2
+        if is_one_visit:
+            visit = np.full(len(visit), -1)
+        found = joined(near, _of_same_visit(kinds, visit))
+        unknown = np.flatnonzero(visit < 0)
+        if not len(unknown):
+            return cls(found, found, found)
+        unit = _unit(embeddings)
+        bounds = _bounds(unit, kinds, visit)
+        if bounds is None:
+            return cls(found, found, found, len(unknown), None, is_one_visit)
+        graded = [found] * len(bounds)
+        for left, right, likeness in _alike(unit, kinds, unknown, least=bounds[0]):
+            links = (np.stack([left, right])[:, likeness >= bound] for bound in bounds)
+            graded = [joined(each, [link]) for each, link in zip(graded, links, strict=True)]
+        graded += [found, found]
+        testable = (place for place in (1, 2) if _labels_of_two(kinds, graded[place]) > 1)
+        place = next(testable, 3)
+        return cls(
+            graded[place],
+            coarser=graded[place - 1],
+            finer=graded[place + 1],
+            guessed=len(unknown),
+            bound=bounds[1],
+            is_one_visit=is_one_visit,
+            is_flattering=place > 1,
+        )
+
+    def notes(self) -> Iterator[str]:
+        """Yield sentences about scenes that were guessed: why, how, and what it means for the figures."""
+        if not self.guessed:
+            return
+        why = (
+            "persons and days tell no two kinds' visits apart"
+            if self.is_one_visit
+            else f"of {self.guessed:,} of {len(self.numbers):,} photos neither person nor day is known"
+        )
+        if self.bound is None:
+            yield f"{why}, so only near duplicates are held together in the test."
+        elif self.is_flattering:
+            yield (
+                f"{why}, and they are so alike that only near duplicates can be held together in the test: "
+                f"photos of other visits will be right less often than its figures say. Send photos of "
+                f"other visits, with their days or in folders of persons."
+            )
+        else:
+            yield (
+                f"{why}: those of a kind with a cosine of at least {self.bound:.2f} are taken for one scene, "
+                f"as only 1 in 20 photos that are certainly of different scenes are so alike. So the "
+                f"accuracy is a range, which higher and lower bounds widen."
+            )
+
+
+def visits(subjects: Sequence[str | None], days: Sequence[date | None]) -> list[str | None]:
+    """Return what names the visit of each photo: the person and the day, or one of them; None for neither."""
+    found = []
+    for subject, day in zip(subjects, days, strict=True):
+        parts = [subject or "", day.isoformat() if day else ""]
+        found.append(" ".join(parts) if any(parts) else None)
+    return found
+
+
+def days_taken(days: Sequence[date | None], paths: Sequence[str | None]) -> list[date | None]:
+    """Return the day on which each photo was taken. Where it doesn't say so, its path may."""
+    return [day or day_in_path(path or "") for day, path in zip(days, paths, strict=True)]
+
+
+def day_in_path(path: str) -> date | None:
+    """Return the day that stands in a path, the one nearest to its end; None where there is none.
+
+    Days before 2000 and of the future are none.
+    """
+    plain = re.sub(r"\b(year|month|day)=", "", path)
+    for year, _, month, day in reversed(DAY_IN_PATH.findall(plain)):
+        with suppress(ValueError):
+            found = date(int(year), int(month), int(day))
+            if found <= datetime.now(UTC).date() + DAY:
+                return found
+    return None
+
+
+def _labels_of_two(kinds: Indices, visit: Indices) -> int:
+    """Return how many labels have photos of at least two visits."""
+    pairs = np.unique(np.stack([kinds, visit])[:, visit >= 0], axis=1)
+    return int((np.bincount(pairs[0], minlength=1) > 1).sum())
+
+
+def _of_same_visit(kinds: Indices, visit: Indices) -> Iterator[Indices]:
+    """Yield links int64[2, m] from each photo with a visit to the first of its label and visit."""
+    known = np.flatnonzero(visit >= 0)
+    if len(known):
+        keys = np.stack([kinds[known], visit[known]])
+        _, first, inverse = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+        yield np.stack([known[first][inverse.ravel()], known])
+
+
+def _unit(embeddings: NDArray[np.floating]) -> Unit:
+    """Return embeddings float32[n, d] of length 1; those of length 0 stay as they are."""
+    values = np.asarray(embeddings, np.float32)
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    return np.asarray(values / np.where(lengths > 0, lengths, 1), np.float32)
+
+
+def _bounds(unit: Unit, kinds: Indices, visit: Indices) -> tuple[float, ...] | None:
+    """Return the cosines that the `SHARES` of photos reach to photos of certainly different scenes, from the
+    lowest to the highest; None where no photos are certainly of different scenes.
+
+    Best known is the likeness to photos of the same kind and another visit. Where too few visits are known,
+    it is the likeness to the photos of the other kind that a photo's kind is most like: these show other
+    fruits, which look much as the own kind does on another day.
+    """
+    across = _across_visits(unit, kinds, visit)
+    if len(across) < MEASURED_FROM:
+        across = _across_kinds(unit, kinds)
+    if not len(across):
+        return None
+    return tuple(float(each) for each in np.quantile(across, [1 - share for share in SHARES]))
+
+
+def _across_visits(unit: Unit, kinds: Indices, visit: Indices) -> NDArray[np.float32]:
+    """Return for photos with a visit the cosine to the most alike of the same kind and another visit."""
+    found = []
+    known = visit >= 0
+    for kind in np.unique(kinds[known]):
+        own = np.flatnonzero(known & (kinds == kind))
+        for rows in _blocks(_spread(own, QUERIES // 10)):
+            alike = unit[rows] @ unit[own].T
+            alike[visit[rows][:, None] == visit[own]] = -1
+            best = alike.max(axis=1)
+            found.append(best[best > -1])
+    return np.concatenate(found) if found else np.empty(0, np.float32)
+
+
+def _across_kinds(unit: Unit, kinds: Indices) -> NDArray[np.float32]:
+    """Return for some photos the cosine to the most alike photo of the kind that theirs is most like."""
+    order = np.argsort(kinds, kind="stable")
+    names, starts = np.unique(kinds[order], return_index=True)
+    if len(names) < 2:
+        return np.empty(0, np.float32)
+    chosen = _spread(np.arange(len(kinds)), QUERIES)
+    ordered = unit[order]
+    best = np.concatenate(
+        [np.maximum.reduceat(unit[rows] @ ordered.T, starts, axis=1) for rows in _blocks(chosen)]
+    )
+    found = []
+    for place, kind in enumerate(names):
+        own = best[kinds[chosen] == kind]
+        if len(own):
+            others = np.delete(own, place, axis=1)
+            found.append(others[:, others.mean(axis=0).argmax()])
+    return np.concatenate(found)
+
+
+def _alike(
+    unit: Unit, kinds: Indices, photos: Indices, *, least: float
+) -> Iterator[tuple[Indices, Indices, NDArray[np.float32]]]:
+    """Yield the pairs of some photos that have one label and a cosine of at least `least`: the indices of
+    both, and their cosine."""
+    for kind in np.unique(kinds[photos]):
+        own = photos[kinds[photos] == kind]
+        for rows in _blocks(own):
+            alike = unit[rows] @ unit[own].T
+            at, to = np.nonzero((alike >= least) & (rows[:, None] < own))
+            if len(at):
+                yield rows[at], own[to], alike[at, to]
+
+
+def _spread(photos: Indices, at_most: int) -> Indices:
+    """Return at most so many of some photos, spread evenly over their order."""
+    if len(photos) <= at_most:
+        return photos
+    return photos[np.linspace(0, len(photos) - 1, at_most).astype(np.int64)]
+
+
+def _blocks(photos: Indices) -> Iterator[Indices]:
+    """Yield the photos in blocks of at most `ROWS_AT_ONCE`."""
+    for start in range(0, len(photos), ROWS_AT_ONCE):
+        yield photos[start : start + ROWS_AT_ONCE]
