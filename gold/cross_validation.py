@@ -13,6 +13,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gold.calibration import (
+    cross_fitted_confidence,
+    expected_calibration_error,
+    fitted_temperature,
+)
 from gold.classifiers import (
     SEED,
     Floats,
@@ -21,11 +26,7 @@ from gold.classifiers import (
     checked_vectors,
     fit,
     label_codes,
-    log_softmax,
 )
-
-TEMPERATURES = (0.01, 100.0)
-"""The bounds of the temperature. Without them there is no best one where every held-out photo is right."""
 
 
 class TooFewTested(ValueError):
@@ -49,7 +50,8 @@ class Evaluation:
 
     The arrays have one value for each of the `tested` photos: `photos` (int64) is its index among the
     photos that were given, `fold` (int64) its fold, `predicted` (int64) the index of the predicted label,
-    and `confidence` (float64) the probability of that label at `temperature`.
+    and `confidence` (float64) the probability of that label, at a temperature that was fitted on the other
+    folds. `calibration_error` is the expected calibration error of these confidences.
     """
 
     labels: tuple[str, ...]
@@ -63,6 +65,7 @@ class Evaluation:
     baseline: float
     confusion: Indices
     temperature: float
+    calibration_error: float
 
     @property
     def tested(self) -> int:
@@ -98,19 +101,20 @@ def evaluate(
     confusion = np.zeros((len(data.names), len(data.names)), np.int64)
     np.add.at(confusion, (data.codes, predicted), 1)
     hits = np.diag(confusion)
-    temperature = fitted_temperature(logits, data.codes)
+    confidence = cross_fitted_confidence(logits, data.codes, data.fold)
     return Evaluation(
         labels=data.names,
         untested=data.untested,
         photos=data.photos,
         fold=data.fold,
         predicted=predicted,
-        confidence=np.exp(log_softmax(logits / temperature)).max(axis=1),
+        confidence=confidence,
         accuracy=float(hits.sum() / len(data.codes)),
         macro_f1=float(np.mean(2 * hits / (confusion.sum(axis=0) + confusion.sum(axis=1)))),
         baseline=baseline / len(data.codes),
         confusion=confusion,
-        temperature=temperature,
+        temperature=fitted_temperature(logits, data.codes),
+        calibration_error=expected_calibration_error(confidence, predicted == data.codes),
     )
 
 
@@ -135,22 +139,6 @@ def nearest_neighbours(
         model.fit(data.vectors[train], data.codes[train])
         hits += int((model.predict(data.vectors[test]) == data.codes[test]).sum())
     return hits / len(data.codes)
-
-
-def fitted_temperature(logits: Floats, codes: Indices) -> float:
-    """Return the number by which to divide logits float64[n, labels] to make the true labels likeliest.
-
-    `codes` are the indices of the true labels, int64[n]. The result is never worse than 1. Source: Guo et
-    al. 2017, "On calibration of modern neural networks".
-    """
-    from scipy.optimize import minimize_scalar
-
-    def loss(log_temperature: float) -> float:
-        likelihoods = log_softmax(logits / np.exp(log_temperature))
-        return -float(likelihoods[np.arange(len(codes)), codes].mean())
-
-    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded").x
-    return float(np.exp(min(0.0, float(found), key=loss)))
 
 
 @dataclass(frozen=True)

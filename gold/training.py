@@ -176,6 +176,7 @@ def _fitted(
                     "macro_f1": tested.macro_f1,
                     "baseline": tested.baseline,
                     "nearest_neighbours": neighbours,
+                    "calibration_error": tested.calibration_error,
                     "tested": tested.tested,
                     "untested_labels": len(tested.untested),
                 },

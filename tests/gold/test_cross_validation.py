@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
+from gold.calibration import fitted_temperature
 from gold.classifiers import KINDS
-from gold.cross_validation import evaluate, fitted_temperature, nearest_neighbours
+from gold.cross_validation import evaluate, nearest_neighbours
 from tests.support.class_clouds import blobs
 
 REFERENCES = {
