@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from gold import model_versions, untested_labels
+from gold import accuracy_figures, model_versions, timewise_validation, untested_labels
 from gold.classifiers import KINDS, Vectors, fit
 from gold.cross_validation import Evaluation, TooFewTested, evaluate, nearest_neighbours
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion, Rows
@@ -123,6 +124,7 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
         (ClassifierVersion(version=next(names), **lineage, **facts), tested)
         for facts, tested in _fitted(context, examples, champion)
     ]
+    versions = _best_tested_on_later_days(context, versions, _inputs(examples, champion), examples)
     did.notes += examples.grouping.notes()
     did.notes += untested_labels.notes(examples, versions[0][1].untested)
     plan = ChunkPlan(layer=TRAINING, weights_id=weights_id, photos=len(examples.labels))
@@ -179,9 +181,29 @@ def _fitted(
                     "calibration_error": tested.calibration_error,
                     "tested": tested.tested,
                     "untested_labels": len(tested.untested),
+                    **accuracy_figures.totals(tested, examples),
                 },
             }
             yield facts, tested
+
+
+def _best_tested_on_later_days(
+    context: Context,
+    versions: Sequence[tuple[ClassifierVersion, Evaluation]],
+    inputs: Mapping[str, Vectors],
+    examples: Examples,
+) -> list[tuple[ClassifierVersion, Evaluation]]:
+    """Return the versions, the best of them with the metrics of its time-wise validation, too.
+
+    The others have none, because each costs one more fit.
+    """
+    best = best_of([version for version, _ in versions])
+    status = context.console.status(f"{best.algorithm} on later days")
+    with status, _convergence_noted(context.did, best.algorithm):
+        vectors = inputs[best.input]
+        more = timewise_validation.metrics(vectors, examples, algorithm=best.algorithm)
+    told = replace(best, metrics={**best.metrics, **more})
+    return [(told if version is best else version, test) for version, test in versions]
 
 
 def _inputs(examples: Examples, pca: PcaVersion) -> Mapping[str, Vectors]:

@@ -1,4 +1,4 @@
-"""Labels that no test can take photos of: which, why, and what to do about it."""
+"""Labels that no test can take photos of, or too few to rely on: which, why, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Collection, Iterator, Mapping
 from gold import scenes
 from gold.cross_validation import TooFewTested
 from gold.training_examples import Examples
+
+FEW = 3
+"""The number of scenes below which nobody should rely on what a test says of a label: each time that it is
+tested, it was learned from one or two scenes at most."""
 
 LISTED = 5
 """How many labels a sentence names at most."""
@@ -31,14 +35,22 @@ def refusal(examples: Examples, error: TooFewTested) -> str:
 
 
 def notes(examples: Examples, untested: Collection[str]) -> Iterator[str]:
-    """Yield a sentence about the labels that were learned and not tested, and one about those left out."""
+    """Yield a sentence about the labels that were learned and not tested, one about those that were tested
+    on fewer than FEW scenes, and one about those left out."""
     if untested:
         yield (
             f"not every kind could be tested; {_causes(examples, untested)}. They were learned all the "
             f"same; to test them, {REMEDY}."
         )
+    photos, count = Counter(examples.labels), _scenes(examples)
+    tested = photos.keys() - set(untested)
+    if few := {label: photos[label] for label in tested if count[label] < FEW}:
+        yield (
+            f"photos of fewer than {FEW} scenes are too few to rely on what the test says of "
+            f"{listed(few)}; to know more, {REMEDY}."
+        )
     if examples.left_out:
-        kinds = _listed(dict.fromkeys(examples.left_out, 1))
+        kinds = listed(dict.fromkeys(examples.left_out, 1))
         yield f"training.max_photos left no room for photos of {kinds}: raise it to have them learned."
 
 
@@ -48,8 +60,7 @@ def _causes(examples: Examples, untested: Collection[str]) -> str:
     A test fits a classifier on some scenes of a label and tries it on others, so it needs two of them.
     """
     photos = Counter(label for label in examples.labels if label in untested)
-    pairs = set(zip(examples.labels, examples.scenes.tolist(), strict=True))
-    count = Counter(label for label, _ in pairs)
+    count = _scenes(examples)
     single = {label: n for label, n in photos.items() if n == 1}
     single_scene = {label: n for label, n in photos.items() if n > 1 and count[label] == 1}
     together = _of_one_visit(examples, single_scene)
@@ -63,7 +74,7 @@ def _causes(examples: Examples, untested: Collection[str]) -> str:
         "there is one photo": single,
         "the scenes hang together with those of other kinds": others,
     }
-    return "; ".join(f"of {_listed(some)} {why}" for why, some in causes.items() if some)
+    return "; ".join(f"of {listed(some)} {why}" for why, some in causes.items() if some)
 
 
 def _of_one_visit(examples: Examples, labels: Collection[str]) -> set[str]:
@@ -76,7 +87,13 @@ def _of_one_visit(examples: Examples, labels: Collection[str]) -> set[str]:
     return {label for label, found in of_label.items() if len(found) == 1 and None not in found}
 
 
-def _listed(photos: Mapping[str, int]) -> str:
+def _scenes(examples: Examples) -> Counter[str]:
+    """Return the number of scenes of each label."""
+    pairs = set(zip(examples.labels, examples.scenes.tolist(), strict=True))
+    return Counter(label for label, _ in pairs)
+
+
+def listed(photos: Mapping[str, int]) -> str:
     """Return the labels with the most photos, each with their number, and how many more labels there are."""
     most = sorted(photos, key=lambda label: (-photos[label], label))
     shown = [f"{label} ({photos[label]:,})" if photos[label] > 1 else label for label in most]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from gold import accuracy_figures
 from page.photo_answers import Answer, LakeSnapshot
 
 
@@ -79,22 +80,26 @@ class About(BaseModel):
     """What the lake can answer at the moment.
 
     `photos` counts the photos with features of the PCA version. `classifier` and `pca` are the versions that
-    answer, or null where there is none yet. `max_bytes` is the size of the largest photo that may be sent.
+    answer, or null where there is none yet. `accuracy` says in words how often the classifier was right on
+    photos held out, and how sure that is. `max_bytes` is the size of the largest photo that may be sent.
     """
 
     photos: int
     weights_id: str
     classifier: str | None
+    accuracy: str | None
     pca: str | None
     max_bytes: int
 
     @classmethod
     def of(cls, lake: LakeSnapshot, *, max_bytes: int) -> About:
         """Make the JSON of a lake as it was read."""
+        classifier = lake.predictor.classifier if lake.predictor else None
         return cls(
             photos=lake.photos,
             weights_id=lake.model.weights_id,
-            classifier=lake.predictor.classifier.version if lake.predictor else None,
+            classifier=classifier.version if classifier else None,
+            accuracy=accuracy_figures.sentence(classifier.metrics) if classifier else None,
             pca=lake.pca.version if lake.pca else None,
             max_bytes=max_bytes,
         )

@@ -53,7 +53,7 @@ async function about() {
     const lake = await json("/api/about");
     enter({ is_open: false });
     at("about").textContent = `Compared with ${lake.photos.toLocaleString("en")} photos of the lake` +
-      (lake.classifier ? `; the kind is predicted by ${lake.classifier}.` : ".");
+      (lake.classifier ? `; the kind is predicted by ${lake.classifier}, which was ${lake.accuracy}.` : ".");
     at("photo").dataset.most = lake.max_bytes;
   } catch (error) {
     at("about").textContent = error.message;

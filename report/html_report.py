@@ -14,6 +14,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from conf.errors import BadInput
+from gold import accuracy_figures, untested_labels
 from lake.enums import BRONZE, GateAction, ModelKind, RunStatus
 from lake.run_journal import RATED_FROM
 from report import report_plots
@@ -137,6 +138,9 @@ def tiles(facts: ReportFacts) -> list[Tile]:
     for classifier in [m.classifier for m in facts.models if m.classifier][:1]:
         metrics = classifier["metrics"]
         more = f"on {metrics['tested']:,.0f} photos held out"
+        if "groups" in metrics:
+            known = accuracy_figures.interval_of(metrics)
+            more = f"{known} on others: {more}, of {metrics['groups']:,.0f} scenes"
         found.append(Tile("kinds predicted right", f"{metrics['accuracy']:.1%}", more))
     overdue = sum(bool(e.due_at and e.due_at < facts.made_at) for e in sums.erasures)
     found.append(
@@ -158,8 +162,8 @@ def version_summary(row: Mapping[str, Any]) -> str:
         )
     if row["kind"] == ModelKind.CLASSIFIER:
         what = f"{row['algorithm'].replace('_', ' ')} on {row['input']}"
-        right = row["metrics"].get("accuracy")
-        return f"{what}, {right:.1%} right" if right is not None else what
+        metrics = row["metrics"]
+        return f"{what}, {accuracy_figures.right(metrics)}" if "accuracy" in metrics else what
     return f"extractor, {row['dimensions']:,} values a photo"
 
 
@@ -208,22 +212,27 @@ def _confusion_context(model: ModelFacts) -> dict[str, Any]:
     assert model.classifier
     labels, counts = model.classifier["labels"], model.confusion
     wrong = counts - np.diag(np.diag(counts))
-    right = np.diag(counts) / np.maximum(counts.sum(axis=1), 1)
     mixed_up = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")
     chosen = np.sort(mixed_up[:CONFUSED])
     names = [labels[place] for place in chosen]
+    order = sorted(range(len(labels)), key=lambda place: model.kinds[place].share)
+    few = {
+        kind.kind: kind.photos
+        for kind in model.kinds
+        if kind.groups is not None and kind.groups < untested_labels.FEW
+    }
     return {
+        "accuracy": accuracy_figures.sentence(model.classifier["metrics"]),
+        "later_days": accuracy_figures.timewise_sentence(model.classifier["metrics"]),
+        "few": untested_labels.listed(few),
+        "least": untested_labels.FEW,
+        "dash": accuracy_figures.DASH if any(k.groups is None for k in model.kinds) else "",
         "confusion_plot": Markup(report_plots.confusion(names, counts[np.ix_(chosen, chosen)])),
         "left_out": len(labels) - len(names),
         "kinds_shown": len(names),
         "confused": [
-            {
-                "kind": labels[place],
-                "photos": int(counts[place].sum()),
-                "right": right[place],
-                "mistakes": _mistakes(labels, wrong[place]),
-            }
-            for place in np.argsort(right, kind="stable")
+            {"figures": model.kinds[place], "mistakes": _mistakes(labels, wrong[place])}
+            for place in order
         ],
     }
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from conf.prices import Source, prices
 from conf.settings import Settings
 from expectations import suites
+from gold import accuracy_figures
+from gold.accuracy_figures import KindFigures
 from gold.model_versions import NARROW
 from lake import catalog, delta_rs_reader, finite_numbers
 from lake.enums import ModelKind, ModelStatus
@@ -49,13 +51,15 @@ class ModelFacts:
     """The facts about one extractor model.
 
     `pca` and `classifier` are the rows of its champions in gold/models, or None where there is none yet.
-    `points` is a sample of photos with their first components by the champion PCA. `drift` has the model's
-    rows of `ops/drift`, the newest first.
+    `kinds` are the figures of the kinds that the champion classifier was tested on, in the order of its
+    labels. `points` is a sample of photos with their first components by the champion PCA. `drift` has the
+    model's rows of `ops/drift`, the newest first.
     """
 
     sums: ModelSums
     pca: Row | None
     classifier: Row | None
+    kinds: Sequence[KindFigures]
     points: Points
     drift: Sequence[Row]
 
@@ -150,14 +154,23 @@ def _model(
 ) -> ModelFacts:
     of_model = [row for row in versions if row["weights_id"] == model_sums.weights_id]
     champions = {row["kind"]: row for row in of_model if row["status"] == ModelStatus.CHAMPION}
-    pca = champions.get(ModelKind.PCA)
+    pca, classifier = (champions.get(kind) for kind in (ModelKind.PCA, ModelKind.CLASSIFIER))
     return ModelFacts(
         model_sums,
         pca,
-        champions.get(ModelKind.CLASSIFIER),
+        classifier,
+        _kinds(root, classifier) if classifier else [],
         scatter_points.points(root, pca["version"]) if pca else scatter_points.NONE,
         [row for row in drift if row["weights_id"] == model_sums.weights_id],
     )
+
+
+def _kinds(root: str, classifier: Row) -> Sequence[KindFigures]:
+    """The figures of the kinds that a classifier, a row of gold/models, was tested on."""
+    of_version = pc.field("model_version") == classifier["version"]
+    columns = [*accuracy_figures.HELD_OUT_COLUMNS]
+    rows = delta_rs_reader.rows(root, catalog.HELD_OUT, columns=columns, where=of_version)
+    return accuracy_figures.of_kinds(classifier, rows)
 
 
 def _bounds() -> dict[str, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gold import model_reader
+from gold import accuracy_figures, model_reader
 from lake import catalog
 from page import predictions
 from page.photo_looks import looks
@@ -64,11 +64,17 @@ def test_train_shows_how_each_classifier_does(call, trained):
     assert len(rows) == 6
     for row in rows:
         assert f"{row['algorithm']} on {row['input']}" in shown
-        assert f"{row['metrics']['accuracy']:.1%}" in shown
+        metrics = dict(row["metrics"])
+        assert f"{metrics['accuracy']:.1%}" in shown
+        assert f"{metrics['accuracy_low']:.1%} to {metrics['accuracy_high']:.1%}" in shown
     assert "macro F1" in shown
     assert shown.count("for comparison: 5 nearest neighbours on ") == 2
     assert shown.count("always the most frequent kind") == 1
     assert "photos took part" in shown
+    assert "95% interval" in shown
+    [champion] = [dict(row["metrics"]) for row in rows if row["status"] == "champion"]
+    assert champion["timewise_days_before"] >= 1  # the samples say their days
+    assert f"{accuracy_figures.timewise_sentence(champion)}." in shown
 
 
 def test_predict_shows_kind_and_confidence(call, trained, photos):

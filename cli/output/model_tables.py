@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+import pyarrow.compute as pc
 from rich.console import Console
 
 from cli.output import tables
 from cli.output.sentences import say
 from cli.output.tables import NAME, NUMBER, WORDS, WholeTable
-from gold import model_versions, outdated_labels
+from gold import accuracy_figures, model_versions, outdated_labels
 from lake import catalog
 from lake.enums import ModelKind, ModelStatus
 from lake.readable_lake import Lake
@@ -21,6 +22,9 @@ Row = Mapping[str, Any]
 
 CONFUSED = 5
 """The largest number of pairs of kinds that are shown as mixed up."""
+
+WORST = 10
+"""How many kinds are shown with their figures, the worst ones."""
 
 
 def versions(console: Console, lake: Lake) -> None:
@@ -60,8 +64,8 @@ def _description(row: Row) -> str:
     if row["kind"] == ModelKind.PCA:
         return f"{row['components']} components, {row['explained_variance']:.1%} of the variance"
     if row["kind"] == ModelKind.CLASSIFIER:
-        accuracy = dict(row["metrics"] or {}).get("accuracy")
-        right = f", {accuracy:.1%} right" if accuracy else ""
+        metrics = dict(row["metrics"] or {})
+        right = f", {accuracy_figures.right(metrics)}" if "accuracy" in metrics else ""
         return f"{row['algorithm']} on {row['input']}{right}"
     return f"{row['dimensions']:,} values a photo"
 
@@ -80,23 +84,55 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
         key=itemgetter("version"),
     )
     table = WholeTable(
-        {"version": NAME, "status": NAME, "what": WORDS, "right": NUMBER, "macro F1": NUMBER},
+        {
+            "version": NAME,
+            "status": NAME,
+            "what": WORDS,
+            "right": NUMBER,
+            "95% interval": NUMBER,
+            "scenes": NUMBER,
+            "macro F1": NUMBER,
+        },
         title="on photos held out",
     )
     for row in current:
-        right, f1 = (f"{row['metrics'][name]:.1%}" for name in ("accuracy", "macro_f1"))
+        metrics = row["metrics"]
+        right, f1 = (f"{metrics[name]:.1%}" for name in ("accuracy", "macro_f1"))
+        bounds = accuracy_figures.interval_of(metrics)
+        scenes = f"{metrics['groups']:,.0f}" if "groups" in metrics else "–"
         what = f"{row['algorithm']} on {row['input']}"
-        table.add(row["version"], row["status"], what, right, f1)
+        table.add(row["version"], row["status"], what, right, bounds, scenes, f1)
     for what, share in _references(current).items():
-        table.add("–", "–", what, f"{share:.1%}", "–")
+        table.add("–", "–", what, f"{share:.1%}", "–", "–", "–")
     tables.show(console, table)
     for row in (r for r in current if r["status"] == ModelStatus.CHAMPION):
-        line = (
-            f"{row['version']}: {_confused(row)}; {row['metrics']['tested']:,.0f} photos took part"
-        )
-        if untested := row["metrics"]["untested_labels"]:
-            line += f", {untested:.0f} kinds could not be tested"
-        say(console, f"{line}.")
+        _champion(console, lake, row)
+
+
+def _champion(console: Console, lake: Lake, row: Row) -> None:
+    """Print what the tests of a champion, a row of gold/models, found: kinds, mistakes, and later days."""
+    of_version = pc.field("model_version") == row["version"]
+    columns = [*accuracy_figures.HELD_OUT_COLUMNS]
+    held_out = lake.records(catalog.HELD_OUT, columns=columns, where=of_version)
+    kinds = sorted(accuracy_figures.of_kinds(row, held_out), key=lambda kind: kind.share)
+    title = "its kinds" if len(kinds) <= WORST else f"its {WORST} worst kinds of {len(kinds):,}"
+    table = WholeTable(
+        {"kind": NAME, "right": NUMBER, "95% interval": NUMBER, "photos": NUMBER, "scenes": NUMBER},
+        title=f"{row['version']}: {title}",
+    )
+    for each in kinds[:WORST]:
+        scenes = "–" if each.groups is None else f"{each.groups:,}"
+        table.add(each.kind, f"{each.share:.1%}", each.interval, f"{each.photos:,}", scenes)
+    tables.show(console, table)
+    metrics = row["metrics"]
+    if any(each.groups is None for each in kinds):
+        say(console, accuracy_figures.DASH)
+    line = f"{row['version']}: {_confused(row)}; {metrics['tested']:,.0f} photos took part"
+    if untested := metrics["untested_labels"]:
+        line += f", {untested:.0f} kinds could not be tested"
+    say(console, f"{line}.")
+    say(console, f"{row['version']}: {accuracy_figures.sentence(metrics)}.")
+    say(console, f"{row['version']}: {accuracy_figures.timewise_sentence(metrics)}.")
 
 
 def _references(classifiers: Sequence[Row]) -> Mapping[str, float]:

@@ -10,6 +10,7 @@ from cli.json_console import JsonConsole
 from cli.output import tables
 from cli.output.sentences import say
 from cli.output.tables import NAME, NUMBER, WORDS, WholeTable
+from gold import accuracy_figures
 from gold.model_versions import ClassifierVersion
 from page.predictions import Prediction
 from page.similar_photos import Neighbourhood
@@ -36,9 +37,8 @@ class PredictionTable:
     def __init__(self, console: Console, by: ClassifierVersion) -> None:
         self._console = console
         self._title = (
-            f"by {by.version} ({by.algorithm} on {by.input}): in a cross-validation right for "
-            f"{by.metrics['accuracy']:.1%} of {int(by.metrics['tested']):,} photos, then trained on all of "
-            f"them"
+            f"by {by.version} ({by.algorithm} on {by.input}): in a cross-validation "
+            f"{accuracy_figures.sentence(by.metrics)}; then trained on all of them"
         )
         self._found: list[Prediction] = []
         self._photos = 0

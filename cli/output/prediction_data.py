@@ -42,6 +42,9 @@ class JsonWriter:
             "algorithm": by.algorithm,
             "input": by.input,
             "accuracy": by.metrics["accuracy"],
+            "accuracy_low": by.metrics.get("accuracy_low"),
+            "accuracy_high": by.metrics.get("accuracy_high"),
+            "groups": int(by.metrics["groups"]) if "groups" in by.metrics else None,
         }
         _write(console, f'{{\n  "classifier": {json.dumps(facts)},\n  "photos": [')
 

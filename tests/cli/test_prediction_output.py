@@ -58,6 +58,8 @@ def test_json_is_one_document_with_a_line_for_each_photo():
     made = written(lambda console: JsonWriter(console, classifier(photos=2, tested=2)), width=40)
     read = json.loads(made)
     assert read["classifier"]["version"] == "classifier-aaaaaaaa-1"
+    figures = [read["classifier"][f"accuracy{end}"] for end in ("", "_low", "_high")]
+    assert (figures, read["classifier"]["groups"]) == ([0.9, 0.4, 1.0], 2)
     assert [each["photo"] for each in read["photos"]] == [each.photo for each in FOUND]
     first, *_, unsure, bad = read["photos"]
     assert first["kinds"][2] == {"kind": "plum", "confidence": 0.0099}
@@ -85,7 +87,8 @@ def test_the_table_has_words_for_its_numbers_and_what_the_lake_knows():
     assert "plum 0.0%" not in shown
     assert shown.count("the classifier was trained on this photo; the lake's label is kiwi") == 5
     assert "can't be used: blank (at most 4 levels, of luminance)" in shown
-    assert "in a cross-validation right for 90.0% of 2 photos, then trained on all of them" in shown
+    assert "in a cross-validation right for 90.0% of 2 photos held out, of 2 scenes (95%" in shown
+    assert "interval 40.0% to 100.0%); then trained on all of them" in shown
     assert "adjusted on photos of this lake" in shown
 
 

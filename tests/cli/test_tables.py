@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -32,6 +33,8 @@ from emr.cluster import ClusterReport
 from emr.cluster_state import Cluster, Step
 from expectations.check_tables import Checked
 from expectations.validation import ExpectationResult
+from gold import accuracy_figures
+from lake import catalog
 from lake.enums import GateAction, RunStatus
 from lake.run_clock import RunClock
 from lake.run_journal import LayerRun, Run
@@ -53,7 +56,9 @@ WIDTHS = (40, 80, 120, cli.main.ANY_WIDTH)
 
 
 def model(version, kind, **more):
-    row = dict.fromkeys(("embeddings_version", "photos", "components", "extractor", "labels"))
+    row = dict.fromkeys(
+        ("embeddings_version", "photos", "components", "extractor", "labels", "chunk")
+    )
     row |= {"version": version, "kind": kind, "weights_id": WEIGHTS, "created_at": AT}
     return row | {"status": "candidate", "reason": "request", "dimensions": 1280} | more
 
@@ -65,18 +70,31 @@ METRICS = {
     "baseline": 0.1,
     "tested": 54,
     "untested_labels": 0,
+    "accuracy_low": 0.8123,
+    "accuracy_high": 0.9876,
+    "groups": 31,
+    "days": 1,
+    "dated": 12,
 }
 FITTED = {"photos": 1_000_054, "embeddings_version": 117}
 PCA = {"components": 20, "explained_variance": 0.83, "metrics": {}, "status": "champion"}
 CLASSIFIER = {"algorithm": "logistic_regression", "input": f"pca-{WEIGHTS[:8]}-12"}
+KINDS = ["granny_smith_apple", *(f"kind {n}" for n in range(12))]
+HELD_OUT = [
+    {"label": kind, "predicted": kind, "scene": 3 * number + n}
+    for number, kind in enumerate(KINDS[1:])
+    for n in range(3)
+]
 MODELS = [
     model(f"efficientnet_lite0-{WEIGHTS[:12]}", "extractor", status="converted", metrics={}),
     model(f"pca-{WEIGHTS[:8]}-12", "pca", **FITTED, **PCA),
-    model(f"classifier-{WEIGHTS[:8]}-104", "classifier", **FITTED, **CLASSIFIER, metrics=METRICS),
+    model(f"classifier-{WEIGHTS[:8]}-104", "classifier", metrics=METRICS, **FITTED, **CLASSIFIER)
+    | {"status": "champion", "labels": KINDS}
+    | {"confusion": np.diag([3] * len(KINDS)).ravel().tolist()},
 ]
 LAKE = SimpleNamespace(
     files=SimpleNamespace(root="/srv/fruit/lakes/of/ours"),
-    records=lambda *_, **__: MODELS,
+    records=lambda table, **_: HELD_OUT if table is catalog.HELD_OUT else MODELS,
     ledger=SimpleNamespace(chunks=dict),
 )
 
@@ -169,7 +187,7 @@ SCREENS = {
     ),
     "train": (
         lambda console: model_tables.classifiers(console, LAKE, weights_id=WEIGHTS),
-        [MODELS[2]["version"], "logistic_regression", CLASSIFIER["input"]],
+        [MODELS[2]["version"], "logistic_regression", CLASSIFIER["input"], KINDS[0]],
     ),
     "predict": (predictions, [LONG, "granny_smith_apple", "[red]x.jpg", MODELS[2]["version"]]),
     "similar": (similar, [LONG, f"label=kiwi/{LONG}", "granny_smith_apple", *(each[:12] for each in IDS)]),
@@ -227,6 +245,27 @@ def test_a_wide_screen_shows_rules_and_a_narrow_one_words_below_their_row():
     below = "  what it holds: 20 components, 83.0% of the variance; from: silver/embeddings\n"
     assert below in narrow
     assert f"version        {MODELS[1]['version']}\n" in lists
+
+
+def test_a_training_shows_how_sure_its_figures_are():
+    shown = screen(SCREENS["train"][0], 200)
+    assert "94.4% │ 81.2% to 98.8% │     31 │" in shown
+    assert "its 10 worst kinds of 13" in shown
+    rows = [" ".join(line.strip("│").replace("│", " ").split()) for line in shown.splitlines()]
+    assert "granny_smith_apple 100.0% – 3 –" in rows  # its photos have left the lake
+    [kind] = [row for row in rows if row.startswith("kind 0 ")]
+    assert kind.endswith("to 100.0% 3 3")
+    assert accuracy_figures.DASH in shown
+    assert (
+        "right for 94.4% of 54 photos held out, of 31 scenes (95% interval 81.2% to 98.8%)."
+        in shown
+    )
+    assert "no test on later days: the 12 photos that say their day are of one day." in shown
+
+
+def test_versions_show_an_accuracy_with_its_interval():
+    shown = screen(SCREENS["models"][0], 300)
+    assert "94.4% right (81.2% to 98.8%)" in shown
 
 
 def test_a_log_has_ids_in_full(capsys):

@@ -12,11 +12,13 @@ from delta import DeltaTable
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from gold import model_reader, model_versions, pca_refit, training
+from gold import accuracy_figures, model_reader, model_versions, pca_refit, training
 from gold.classifiers import KINDS
+from gold.confidence_intervals import interval
 from gold.training_examples import Examples
 from lake import catalog
-from lake.enums import TRAINING
+from lake.chunks import ChunkPlan
+from lake.enums import BRONZE, TRAINING
 from lake.publication import drop_abandoned
 from lake.run_journal import LayerRun
 from tests.support.generated_embeddings import EMBEDDER, add
@@ -128,6 +130,48 @@ def test_figures_are_those_of_the_photos_held_out(trained):
         assert row["confusion"] == expected
         assert row["metrics"]["accuracy"] > row["metrics"]["baseline"] + 0.3
         assert all(0 < photo["confidence"] <= 1 for photo in held)
+
+
+def test_how_sure_an_accuracy_is_is_told_by_the_scenes_held_out(trained):
+    for row in classifiers(trained):
+        held, metrics = held_out(trained, row["version"]), row["metrics"]
+        correct = np.array([photo["label"] == photo["predicted"] for photo in held])
+        scenes = np.array([photo["scene"] for photo in held])
+        bounds = (metrics["accuracy_low"], metrics["accuracy_high"])
+        assert bounds == pytest.approx(interval(correct, scenes))
+        assert metrics["groups"] == len(set(scenes)) == 90
+        kinds = accuracy_figures.of_kinds(row, held)
+        assert [kind.groups for kind in kinds] == [30, 30, 30]
+        assert [kind.photos for kind in kinds] == [30, 30, 30]
+
+
+def test_without_days_there_is_no_test_on_later_ones_and_it_is_said_why(trained):
+    told = [row["metrics"] for row in classifiers(trained) if "days" in row["metrics"]]
+    [metrics] = told
+    assert metrics == classifiers(trained, "champion")[0]["metrics"]
+    assert (metrics["days"], metrics["dated"]) == (0, 0)
+    assert "timewise_accuracy" not in metrics
+
+
+def test_the_champion_is_tested_on_later_days_where_photos_say_theirs(place):
+    """Bronze's rows of the embeddings' photos, of four days."""
+    with place.writing() as context:
+        names = sorted(row["photo_id"] for row in context.lake.records(catalog.EMBEDDINGS))
+        rows = [
+            {"photo_id": name, "taken_on": date(2026, 3, 1 + number % 4)}
+            for number, name in enumerate(names)
+        ]
+        [chunk] = context.lake.ledger.plan([ChunkPlan(layer=BRONZE, photos=len(rows))])
+        frame = context.lake.rows(catalog.PHOTOS, rows)
+        context.lake.append(catalog.PHOTOS, frame, chunk=chunk)
+    train(place)
+    [champion] = classifiers(place, "champion")
+    metrics = champion["metrics"]
+    assert (metrics["days"], metrics["dated"]) == (4, 91)
+    assert metrics["timewise_days_before"] + metrics["timewise_days"] == 4
+    assert metrics["timewise_fitted"] + metrics["timewise_photos"] in (90, 91)
+    assert metrics["timewise_low"] <= metrics["timewise_accuracy"] <= metrics["timewise_high"]
+    assert metrics["timewise_accuracy"] == pytest.approx(metrics["accuracy"], abs=0.15)
 
 
 def test_a_kind_with_one_photo_is_learned_and_not_tested(trained):

@@ -115,3 +115,19 @@ def test_a_kind_of_one_visit_is_said_to_be_that():
     days = [date(2026, 5, 1) if label == "fig" else None for label in found.labels]
     [note] = noted(replace(found, days=days))
     assert "; of fig (9) all photos are of one visit. They were learned" in note
+
+
+def test_kinds_that_were_tested_on_two_scenes_are_named():
+    """Sixty frames of a film are one scene, however many photos they are."""
+    two_scenes = film(60, seed=3) + far(1, seed=4)
+    shot = {
+        "kiwi": far(8, seed=1),
+        "pear": far(3, seed=2),
+        "lemon": two_scenes,
+        "fig": far(2, seed=5),
+    }
+    [note] = noted(examples(shot))
+    assert note == (
+        "photos of fewer than 3 scenes are too few to rely on what the test says of lemon (61), fig (2); to "
+        "know more, send photos of other fruits of these kinds, taken at another time or place."
+    )

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from openapi_spec_validator import validate
 from PIL import Image
 
+from gold import accuracy_figures
 from lake import catalog, delta_rs_reader
 from page import server
 from page.predictions import Predictor
@@ -83,6 +84,8 @@ def test_about_and_scatter_are_of_the_champions(told, client):
     rows = delta_rs_reader.rows(told.files.root, catalog.MODELS)
     champions = {row["kind"]: row["version"] for row in rows if row["status"] == "champion"}
     assert (about["pca"], about["classifier"]) == (champions["pca"], champions["classifier"])
+    [metrics] = [dict(row["metrics"]) for row in rows if row["version"] == champions["classifier"]]
+    assert about["accuracy"] == accuracy_figures.sentence(metrics)
     assert about["photos"] == delta_rs_reader.count(told.files.root, catalog.FEATURES)
     scatter = client.get("/api/scatter")
     assert scatter.headers["content-type"] == "image/svg+xml"

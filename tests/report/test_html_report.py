@@ -13,6 +13,7 @@ from rich.console import Console
 
 from cli.output import status_lines
 from conf.errors import Inconsistent
+from gold import accuracy_figures
 from lake import catalog, delta_rs_reader, lease
 from lake.run_journal import Run
 from report import html_report
@@ -111,9 +112,10 @@ def test_words_of_the_lake_are_never_markup(told):
     points = replace(model.points, kinds=[evil] * len(model.points.kinds))
     labels = [evil, *model.classifier["labels"][1:]]
     classifier = {**model.classifier, "labels": labels}
+    kinds = accuracy_figures.of_kinds(classifier, [])
     facts = replace(
         facts,
-        models=[replace(model, points=points, classifier=classifier)],
+        models=[replace(model, points=points, classifier=classifier, kinds=kinds)],
         sums=replace(facts.sums, rejected={evil: 1}, open_ends=[evil]),
     )
     html = html_report.html(facts)
@@ -129,6 +131,65 @@ def test_kinds_that_could_not_be_tested_are_told(told, html):
     model = replace(model, classifier={**model.classifier, "metrics": metrics})
     page = Page(html_report.html(replace(facts, models=[model])))
     assert "3 more kinds that could not be tested" in " ".join(page.sections["classifier"].split())
+
+
+def classifier_section(model, facts):
+    shown = Page(html_report.html(replace(facts, models=[model])))
+    return " ".join(shown.sections["classifier"].split())
+
+
+def test_a_classifier_is_shown_with_how_sure_its_figures_are(told, html):
+    facts = ReportFacts.of(told.files, told.settings)
+    [model] = facts.models
+    metrics = model.classifier["metrics"]
+    section = classifier_section(model, facts)
+    assert f"it was {accuracy_figures.sentence(metrics)};" in section
+    assert (
+        f"{metrics['groups']:,.0f} scenes (95% interval {metrics['accuracy_low']:.1%} to" in section
+    )
+    assert f"Time-wise: {accuracy_figures.timewise_sentence(metrics)}." in section
+    assert sum(kind.photos for kind in model.kinds) == metrics["tested"]
+    for kind in model.kinds:
+        assert kind.groups > 0
+        assert kind.interval in section
+    assert accuracy_figures.interval_of(metrics) in Page(html).sections["models"]
+    [tile] = [t for t in html_report.tiles(facts) if t.what == "kinds predicted right"]
+    assert tile.more.startswith(f"{accuracy_figures.interval_of(metrics)} on others: on ")
+
+
+def test_kinds_of_few_scenes_and_photos_that_left_are_told(told):
+    facts = ReportFacts.of(told.files, told.settings)
+    [model] = facts.models
+    few, left, *others = model.kinds
+    few, left = replace(few, groups=2), replace(left, groups=None, low=None, high=None)
+    others = [replace(kind, groups=3) for kind in others]
+    section = classifier_section(replace(model, kinds=[few, left, *others]), facts)
+    told_of = f"{few.kind} ({few.photos})" if few.photos > 1 else few.kind
+    assert (
+        f"Fewer than 3 scenes are too few to rely on what the table says of {told_of}." in section
+    )
+    assert accuracy_figures.DASH in section
+
+
+def test_a_classifier_of_earlier_code_is_shown_without_what_it_does_not_have(told):
+    facts = ReportFacts.of(told.files, told.settings)
+    [model] = facts.models
+    earlier = (
+        "accuracy",
+        "macro_f1",
+        "baseline",
+        "nearest_neighbours",
+        "tested",
+        "untested_labels",
+    )
+    metrics = {name: model.classifier["metrics"][name] for name in earlier}
+    model = replace(model, classifier={**model.classifier, "metrics": metrics})
+    assert "how sure that is was not calculated by the earlier code" in classifier_section(
+        model, facts
+    )
+    assert html_report.version_summary(model.classifier).endswith("right (no interval)")
+    [tile] = [t for t in html_report.tiles(replace(facts, models=[model])) if "right" in t.what]
+    assert tile.more == f"on {metrics['tested']:,.0f} photos held out"
 
 
 def test_nobody_and_no_path_is_in_it(told, html):

@@ -1,0 +1,149 @@
+"""What the tests of a classifier say about it, and how sure that is: in all, and kind by kind.
+
+Everything that shows an accuracy takes it from here, so that none is shown without its interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gold.confidence_intervals import interval
+from gold.cross_validation import Evaluation
+from gold.training_examples import Examples
+
+DASH = (
+    "A dash stands where nobody can count a kind's scenes any more, as some of its photos have left the "
+    "lake, and where earlier code tested it."
+)
+"""What readers say below figures of kinds that are not all whole."""
+
+HELD_OUT_COLUMNS = ("label", "predicted", "scene")
+"""The columns of gold/held_out that `of_kinds` reads."""
+
+Metrics = Mapping[str, float]
+"""The metrics of a classifier, a map of a row of gold/models."""
+
+
+def totals(tested: Evaluation, examples: Examples) -> dict[str, float]:
+    """Return the metrics of a test that say how sure its accuracy is: `accuracy_low` and `accuracy_high`, the
+    bounds of its interval, and `groups`, the number of independent groups that were tested."""
+    labels = np.array(examples.labels, object)[tested.photos]
+    predicted = np.array(tested.labels, object)[tested.predicted]
+    scenes = examples.scenes[tested.photos]
+    low, high = interval(labels == predicted, scenes)
+    return {"accuracy_low": low, "accuracy_high": high, "groups": len(np.unique(scenes))}
+
+
+@dataclass(frozen=True)
+class KindFigures:
+    """How often the photos of one kind were said rightly in the test of a classifier.
+
+    `photos` were tested and `right` of them said rightly. `groups` is the number of independent groups among
+    them, and `low` and `high` are the bounds of the share on others. These three are None where some of the
+    photos left the lake since the test, and for classifiers of earlier code, which took near duplicates alone
+    for groups.
+    """
+
+    kind: str
+    photos: int
+    right: int
+    groups: int | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def share(self) -> float:
+        """The share of right answers, which is the kind's recall."""
+        return self.right / max(self.photos, 1)
+
+    @property
+    def interval(self) -> str:
+        """The bounds in words, a dash where they are not known."""
+        return "–" if self.low is None or self.high is None else _range(self.low, self.high)
+
+
+def of_kinds(
+    classifier: Mapping[str, Any], held_out: Iterable[Mapping[str, Any]]
+) -> Sequence[KindFigures]:
+    """Return the figures of the kinds that a classifier was tested on, in the order of its labels.
+
+    `classifier` is its row of gold/models with `metrics` as a dictionary, and `held_out` are the rows of
+    gold/held_out of this version, with HELD_OUT_COLUMNS. Photos and right answers are those of the test,
+    whatever became of the photos.
+    """
+    labels = classifier["labels"]
+    confusion = np.array(classifier["confusion"]).reshape(len(labels), len(labels))
+    photos: dict[str, list[tuple[bool, int]]] = {label: [] for label in labels}
+    for row in held_out:
+        photos[row["label"]].append((row["predicted"] == row["label"], row["scene"]))
+    has_groups = "groups" in classifier["metrics"]
+    found = []
+    for place, label in enumerate(labels):
+        tested = KindFigures(label, int(confusion[place].sum()), int(confusion[place, place]))
+        if has_groups and len(photos[label]) == tested.photos:
+            correct, scenes = map(np.array, zip(*photos[label], strict=True))
+            low, high = interval(correct, scenes)
+            groups = len(np.unique(scenes))
+            tested = KindFigures(label, tested.photos, tested.right, groups, low, high)
+        found.append(tested)
+    return found
+
+
+def interval_of(metrics: Metrics) -> str:
+    """Return the interval of the accuracy in words, a dash where earlier code didn't calculate it."""
+    if "accuracy_low" not in metrics:
+        return "–"
+    return _range(metrics["accuracy_low"], metrics["accuracy_high"])
+
+
+def right(metrics: Metrics) -> str:
+    """Return the accuracy with its interval in a few words."""
+    known = interval_of(metrics)
+    return f"{metrics['accuracy']:.1%} right ({known if known != '–' else 'no interval'})"
+
+
+def sentence(metrics: Metrics) -> str:
+    """Return what a cross-validation found, and how sure that is, without a full stop."""
+    found = f"right for {metrics['accuracy']:.1%} of {metrics['tested']:,.0f} photos held out"
+    if "accuracy_low" not in metrics:
+        return (
+            f"{found}; how sure that is was not calculated by the earlier code that trained it: "
+            f"run.py train does"
+        )
+    return f"{found}, of {metrics['groups']:,.0f} scenes (95% interval {interval_of(metrics)})"
+
+
+def timewise_sentence(metrics: Metrics) -> str:
+    """Return what a test on later days found, or why there is none, without a full stop."""
+    if "days" not in metrics:
+        return "it was not tested on later days"
+    if "timewise_accuracy" in metrics:
+        bounds = _range(metrics["timewise_low"], metrics["timewise_high"])
+        return (
+            f"fitted on {_counted(metrics['timewise_fitted'], 'photo')} of "
+            f"{_counted(metrics['timewise_days_before'], 'day')}, it was right for "
+            f"{metrics['timewise_accuracy']:.1%} ({bounds}) of "
+            f"{_counted(metrics['timewise_photos'], 'photo')} of the "
+            f"{_counted(metrics['timewise_days'], 'day')} after, of "
+            f"{_counted(metrics['timewise_groups'], 'scene')}"
+        )
+    if not metrics["days"]:
+        why = "no photo says on which day it was taken"
+    elif metrics["days"] == 1:
+        why = f"the {metrics['dated']:,.0f} photos that say their day are of one day"
+    else:
+        why = "no two kinds have other photos both before and after some day"
+    return f"there is no test on later days: {why}"
+
+
+def _counted(number: float, what: str) -> str:
+    """Return a number with its noun in the right number, such as `1 day` or `2 days`."""
+    return f"{number:,.0f} {what}" if number == 1 else f"{number:,.0f} {what}s"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.1%} to {high:.1%}"

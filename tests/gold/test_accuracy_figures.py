@@ -1,0 +1,102 @@
+"""What the tests of a classifier say about it, in all and by kind: whole, after erasures, and of before."""
+
+import numpy as np
+import pytest
+
+from gold import accuracy_figures
+from gold.confidence_intervals import interval
+from gold.cross_validation import evaluate
+from gold.scenes import Scenes
+from gold.training_examples import Examples
+
+
+def examples(scenes_of):
+    """Examples of labels with the scenes of their photos; labels are far apart."""
+    labels = [label for label, scenes in scenes_of.items() for _ in scenes]
+    n = len(labels)
+    x = np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32)
+    x[:, 0] += [4 * list(scenes_of).index(label) for label in labels]
+    numbers = np.concatenate([np.array(scenes, np.int64) for scenes in scenes_of.values()])
+    return Examples(
+        photo_ids=[str(i) for i in range(n)],
+        subjects=[None] * n,
+        labels=labels,
+        grouping=Scenes(numbers, numbers, numbers),
+        days=[None] * n,
+        embeddings=x,
+        left_out=[],
+    )
+
+
+def test_totals_count_scenes_and_a_scene_of_several_kinds_once():
+    found = examples({"kiwi": [0, 0, 1, 2, 3], "pear": [3, 4, 5, 6, 6], "fig": [7] * 60})
+    tested = evaluate(found.embeddings, found.labels, found.scenes, kind="logistic_regression")
+    assert tested.untested == ("fig",)
+    told = accuracy_figures.totals(tested, found)
+    assert told["groups"] == 7
+    right = [
+        found.labels[photo] == tested.labels[said]
+        for photo, said in zip(tested.photos, tested.predicted, strict=True)
+    ]
+    bounds = interval(np.array(right), found.scenes[tested.photos])
+    assert (told["accuracy_low"], told["accuracy_high"]) == bounds
+    assert told["accuracy_low"] < tested.accuracy <= told["accuracy_high"]
+
+
+CLASSIFIER = {"labels": ["kiwi", "pear"], "confusion": [3, 1, 0, 60], "metrics": {"groups": 3.0}}
+HELD_OUT = [
+    {"label": "kiwi", "predicted": "kiwi", "scene": 0},
+    {"label": "kiwi", "predicted": "kiwi", "scene": 1},
+    {"label": "kiwi", "predicted": "kiwi", "scene": 1},
+    {"label": "kiwi", "predicted": "pear", "scene": 2},
+    *[{"label": "pear", "predicted": "pear", "scene": 2}] * 60,
+]
+
+
+def test_each_kind_has_its_photos_groups_and_interval():
+    kiwi, pear = accuracy_figures.of_kinds(CLASSIFIER, HELD_OUT)
+    assert (kiwi.kind, kiwi.photos, kiwi.right, kiwi.groups, kiwi.share) == ("kiwi", 4, 3, 3, 0.75)
+    bounds = interval(np.array([True, True, True, False]), np.array([0, 1, 1, 2]))
+    assert (kiwi.low, kiwi.high) == bounds
+    assert (pear.photos, pear.right, pear.groups) == (60, 60, 1)
+    assert pear.interval == "0.0% to 100.0%"  # sixty photos of one scene say nothing of others
+
+
+@pytest.mark.parametrize("left", [HELD_OUT[1:], HELD_OUT[4:], []])
+def test_of_a_kind_whose_photos_left_only_what_the_test_counted_is_told(left):
+    kiwi, pear = accuracy_figures.of_kinds(CLASSIFIER, left)
+    assert (kiwi.photos, kiwi.right, kiwi.groups, kiwi.low, kiwi.interval) == (
+        4,
+        3,
+        None,
+        None,
+        "–",
+    )
+    assert (pear.photos, pear.right) == (60, 60)
+    assert pear.groups == (1 if left else None)
+
+
+EARLIER = {"accuracy": 0.9731, "tested": 2640.0}
+
+
+def test_a_classifier_of_earlier_code_has_no_interval_and_says_so():
+    assert accuracy_figures.interval_of(EARLIER) == "–"
+    assert accuracy_figures.right(EARLIER) == "97.3% right (no interval)"
+    assert accuracy_figures.sentence(EARLIER) == (
+        "right for 97.3% of 2,640 photos held out; how sure that is was not calculated by the earlier code "
+        "that trained it: run.py train does"
+    )
+    assert accuracy_figures.timewise_sentence(EARLIER) == "it was not tested on later days"
+
+
+def test_the_groups_of_earlier_code_are_not_told_as_independent_ones():
+    for kind in accuracy_figures.of_kinds(CLASSIFIER | {"metrics": EARLIER}, HELD_OUT):
+        assert (kind.groups, kind.low, kind.interval) == (None, None, "–")
+
+
+def test_an_accuracy_is_told_with_its_interval_and_scenes():
+    metrics = EARLIER | {"accuracy_low": 0.9, "accuracy_high": 0.9876, "groups": 312.0}
+    assert accuracy_figures.right(metrics) == "97.3% right (90.0% to 98.8%)"
+    assert accuracy_figures.sentence(metrics) == (
+        "right for 97.3% of 2,640 photos held out, of 312 scenes (95% interval 90.0% to 98.8%)"
+    )
