@@ -83,10 +83,13 @@ def run_silver(context: Context) -> None:
 
 
 def run_gold(context: Context) -> None:
-    """Projects new embeddings with the champion, and fits a new PCA version where one is due."""
+    """Projects new embeddings with the champion, and fits a new PCA version where one is due; then tests the
+    champion classifiers on photos that got their label after the training."""
     from gold.gold_layer import project
+    from gold.later_labels import judge_champions
 
     project(context, context.model.weights_id)
+    judge_champions(context)
 
 
 FLOW: Mapping[str, Callable[[Context], None]] = {

@@ -89,6 +89,10 @@ def watched_metrics(settings: Settings) -> list[WatchedMetric]:
         f"More than {monitoring.refused_share:.0%} of what came in was refused: run.py report."
     )
     drift = "New photos are beyond a bound of [refit]: run.py report."
+    accuracy = (
+        "A champion classifier is right about newly labelled photos less often than its test promised: "
+        "run.py status, run.py train."
+    )
     share = monitoring.refused_share
     return [
         WatchedMetric("silent", silent, metric_names.RUNS, hours=monitoring.silent_hours),
@@ -101,6 +105,7 @@ def watched_metrics(settings: Settings) -> list[WatchedMetric]:
         WatchedMetric(
             "drift-reconstruction", drift, metric_names.RECONSTRUCTION, refit.reconstruction, GOLD
         ),
+        WatchedMetric("accuracy", accuracy, metric_names.ACCURACY_SHORTFALL, layer=GOLD),
     ]
 
 

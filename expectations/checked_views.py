@@ -15,7 +15,7 @@ from expectations.whole_rows import ChunkHistories
 from lake import catalog, finite_numbers
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import STATES_OF, ChunkState
-from lake.enums import BRONZE, GOLD, SILVER, TRAINING, GateAction, Outcome
+from lake.enums import BRONZE, GOLD, SILVER, TESTING, TRAINING, GateAction, Outcome
 from lake.row_source import RowSource
 
 BETWEEN = "\n"
@@ -84,6 +84,23 @@ def _moments_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     return with_columns(batch.drop_columns(list(names)), columns)
 
 
+def _tested_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
+    """Return rows of gold/held_out with 0 as the scene and the fold of a photo that got its label after the
+    training, as it was in none; and `is_half_told`, 1 where only one of the columns of such a photo is there,
+    else 0."""
+    columns = {name: batch.column(name) for name in ("scene", "fold")}
+    is_half_told = pa.nulls(batch.num_rows, pa.int64()).fill_null(0)
+    if "labelled_at" in batch.schema.names:  # earlier code has neither of the two
+        is_later = pc.is_valid(batch.column("labelled_at"))
+        columns = {
+            name: pc.if_else(is_later, pc.fill_null(values, 0), values)
+            for name, values in columns.items()
+        }
+        is_half_told = pc.xor(is_later, pc.is_valid(batch.column("learned"))).cast(pa.int64())
+    kept = batch.drop_columns(list(columns))
+    return with_columns(kept, columns | {"is_half_told": is_half_told})
+
+
 MEASURES = ("mean_shift", "reconstruction", "label_mix", "brightness")
 """The measures of ops/drift that are one number."""
 
@@ -134,6 +151,7 @@ NEEDED = {
     SILVER: ("weights_id",),
     GOLD: ("weights_id", "model_version", "source_from", "source_to"),
     TRAINING: ("weights_id",),
+    TESTING: ("weights_id", "model_version"),
 }
 """The columns of ops/chunks without which nothing can go on with a chunk of a layer."""
 
@@ -212,7 +230,7 @@ OF: Mapping[Table, Viewed] = {
     catalog.REJECTED: lambda rows: View(rows, None, _as_they_are),
     catalog.QUARANTINE: lambda rows: View(rows, None, _refusal_columns),
     catalog.MOMENTS: lambda rows: View(rows, _moments_columns, _as_they_are),
-    catalog.HELD_OUT: lambda rows: View(rows, None, _as_they_are),
+    catalog.HELD_OUT: lambda rows: View(rows, None, _tested_columns),
     catalog.RUNS: lambda rows: _journal(
         rows, _run_columns, _as_they_are, unread=("metrics", "error")
     ),

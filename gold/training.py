@@ -23,6 +23,7 @@ from gold import accuracy_figures, model_versions, timewise_validation, untested
 from gold.classifiers import KINDS, Vectors, fit
 from gold.cross_validation import Evaluation, TooFewTested, evaluate, nearest_neighbours
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion, Rows
+from gold.testing_chunks import HELD_OUT, LaterTestChunks
 from gold.training_examples import Examples
 from gold.unchanged_training import lineage_settings
 from lake import catalog, fault_points
@@ -34,8 +35,9 @@ from lake.run_journal import LayerRun
 from lake.small_tables import arrow_rows
 from lake.writable_lake import WritableLake
 
-MODELS, HELD_OUT = "models", "held_out"
-"""The staged parts of a training: the rows of the new versions, and their predictions of held-out photos."""
+MODELS = "models"
+"""The staged part of a training with the rows of the new versions. `HELD_OUT` has their predictions of
+held-out photos."""
 
 
 class TrainingChunks(ChunkLayer):
@@ -134,10 +136,14 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
 
 
 def finish(context: Context) -> frozenset[str]:
-    """Publishes what earlier runs had trained and staged, of any model; returns the models' `weights_id`s."""
-    chunks = context.lake.ledger.unfinished()
-    models = frozenset(chunk.model for chunk in chunks if chunk.layer == TRAINING)
-    Publication(context.lake, TrainingChunks(context.lake), context.did).finish_half_published()
+    """Publishes what earlier runs had trained and staged, of any model; returns the models' `weights_id`s.
+
+    Tests of champions that are staged come into the same table, so they are published too.
+    """
+    lake, did = context.lake, context.did
+    models = frozenset(each.model for each in lake.ledger.unfinished() if each.layer == TRAINING)
+    for layer in (TrainingChunks(lake), LaterTestChunks(lake)):
+        Publication(lake, layer, did).finish_half_published()
     return models
 
 

@@ -160,7 +160,7 @@ HELD_OUT = Table(
     "gold/held_out",
     "one photo that one classifier version was tested on",
     """photo_id string, subject string, label string, scene bigint, fold int, predicted string,
-    confidence double, model_version string""",
+    confidence double, model_version string, labelled_at timestamp, learned boolean""",
     numbers="chunk",
 )
 RUNS = Table(

@@ -3,7 +3,7 @@
 bronze: planned → staged → published → judged | blocked → released
 silver: planned → staged → judged | blocked → published → retired, with its model
 gold: as silver; a blocked chunk may be released: it is dropped, and the next refit projects its photos
-training: planned → staged → published
+training, testing: planned → staged → published
 departure (rows leave silver and gold): planned → staged → published
 labelling (photos get other labels in every layer): planned → staged → published
 
@@ -29,6 +29,7 @@ from lake.enums import (
     RETAIN,
     RETIRE,
     SILVER,
+    TESTING,
     TRAINING,
 )
 
@@ -50,7 +51,7 @@ STATES_OF: Mapping[str, frozenset[ChunkState]] = {
     SILVER: frozenset(ChunkState) - {ChunkState.RELEASED},
     GOLD: frozenset(ChunkState),
     **dict.fromkeys(
-        (TRAINING, REMOVAL),
+        (TRAINING, TESTING, REMOVAL),
         frozenset(
             {ChunkState.PLANNED, ChunkState.STAGED, ChunkState.PUBLISHED, ChunkState.RETIRED}
         ),
@@ -140,7 +141,7 @@ class Chunk(ChunkPlan):
             return "run.py train"
         if self.is_second_try:
             return "run.py replay --rejected"
-        layer = {REMOVAL: SILVER, LABELLING: BRONZE}.get(self.layer, self.layer)
+        layer = {REMOVAL: SILVER, LABELLING: BRONZE, TESTING: GOLD}.get(self.layer, self.layer)
         return f"run.py --layer {layer}"
 
     def reached(self, state: ChunkState, **changes: Any) -> Self:

@@ -13,8 +13,9 @@ LAYERS = (BRONZE, SILVER, GOLD)
 """The layers of the flow, in its order."""
 
 TRAINING, REMOVAL, LABELLING = "training", "departure", "labelling"
+TESTING = "testing"
 """Further layers of chunks in ops/chunks: classifiers that were trained, rows that leave silver/embeddings,
-and photos that get other labels in every layer."""
+photos that get other labels in every layer, and champions that were tested on photos labelled later."""
 
 RETIRE, ERASE, RETAIN, RESTORE, REKEY = "retire", "erase", "retain", "restore", "rekey"
 """Commands by which rows leave tables, come back, or get other pseudonyms. Their chunks and commits carry

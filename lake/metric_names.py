@@ -32,6 +32,9 @@ LABEL_CONFLICTS = "label_conflicts"
 """The number of photos of which objects in the landing folder tell several labels, or splits, after a run of
 bronze. ops/runs has it; CloudWatch doesn't get it."""
 
+LATER_LABELS = "later_labels"
+ACCURACY_SHORTFALL = "accuracy_shortfall"
+
 DRIFT = "drift_"
 """The prefix of the metric of a drift; the name of a measure of `gold.drift.Drift` follows."""
 
@@ -48,6 +51,8 @@ OF_LAYER: Mapping[str, str] = {
     GATE_FAILURES: "Count",
     GATE_WARNINGS: "Count",
     LAG: "Seconds",
+    LATER_LABELS: "Count",
+    ACCURACY_SHORTFALL: "None",
     MEAN_SHIFT: "None",
     RECONSTRUCTION: "None",
     f"{DRIFT}label_mix": "None",
@@ -59,7 +64,10 @@ OF_LAYER: Mapping[str, str] = {
 `refused_share` is the share of refused photos among those that came in, in [0, 1]. `gate_failures` counts
 what blocked chunks: critical expectations that failed, a refused share that was too large, and a gate that
 could not run. `landing_lag_seconds` is the age of the oldest new object when bronze found it; it is 0 where
-no object is new. `drift_…` is the largest value over the chunks that were compared with their version.
+no object is new. `later_labels` are the photos that got their label after the training of the champion
+classifier, and `accuracy_shortfall` is how far its accuracy on them lies, beyond chance, below the interval
+that its test promised, in [0, 1]; of several champions they are the largest. `drift_…` is the largest value
+over the chunks that were compared with their version.
 """
 
 OF_RUN: Mapping[str, str] = {RUNS: "Count", RUNS_FAILED: "Count", ERASURES_DUE: "Count"}

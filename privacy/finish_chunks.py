@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bronze.bronze_layer import BronzeChunks
 from gold.embedding_removal import RemovalChunks
 from gold.gold_layer import GoldChunks
+from gold.testing_chunks import LaterTestChunks
 from gold.training import TrainingChunks
 from lake.chunks import Chunk
 from lake.context import Context
@@ -37,3 +38,4 @@ def _layers(context: Context) -> Iterator[ChunkLayer]:
     yield SilverChunks(context.lake, context.gate)
     yield GoldChunks(context)
     yield TrainingChunks(context.lake)
+    yield LaterTestChunks(context.lake)

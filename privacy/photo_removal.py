@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bronze.bronze_layer import ARRIVED
-from gold import embedding_removal, training
+from gold import embedding_removal
 from gold.gold_layer import FEATURES
+from gold.testing_chunks import HELD_OUT
 from lake import catalog, fault_points, measured_values
 from lake.catalog import LAYER_OF, Table
 from lake.chunks import Chunk, ChunkPlan
@@ -20,7 +21,7 @@ from lake.writable_lake import WritableLake
 from privacy.owned_rows import PHOTO_TABLES
 from silver.silver_layer import EMBEDDED, REFUSED
 
-STAGED_PARTS = (ARRIVED, EMBEDDED, REFUSED, FEATURES, training.HELD_OUT)
+STAGED_PARTS = (ARRIVED, EMBEDDED, REFUSED, FEATURES, HELD_OUT)
 """The parts of staged chunks that have a column `photo_id`."""
 
 

@@ -17,7 +17,7 @@ from conf.errors import BadInput
 from gold import accuracy_figures, untested_labels
 from lake.enums import BRONZE, GateAction, ModelKind, RunStatus
 from lake.run_journal import RATED_FROM
-from report import report_plots
+from report import accuracy_plot, report_plots
 from report.gate_history import worst
 from report.report_facts import MEASURES, ModelFacts, ReportFacts
 from report.run_cost import Spent
@@ -188,6 +188,7 @@ def _model_context(model: ModelFacts, facts: ReportFacts, periods: Periods) -> d
         "pca": model.pca,
         "classifier": model.classifier,
         "drift": model.drift,
+        "since_training": None,
         "photos": model.points.photos,
         "scatter": None,
     }
@@ -204,6 +205,9 @@ def _model_context(model: ModelFacts, facts: ReportFacts, periods: Periods) -> d
     if model.drift:
         bounds = facts.drift_bounds
         context["drift_plot"] = Markup(report_plots.drift(model.drift, periods, bounds=bounds))
+    if (since := model.sums.since_training) and since.weeks:
+        context["since_training"] = since
+        context["since_training_plot"] = since.photos and Markup(accuracy_plot.by_week(since))
     return context | (_confusion_context(model) if model.classifier else {})
 
 

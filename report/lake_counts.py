@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from bronze import waiting_rejections
 from conf.settings import PhotoSettings
-from gold import outdated_labels
+from gold import accuracy_since, outdated_labels
 from lake import catalog, delta_rs_reader, finite_numbers, lease
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkState, latest, published
@@ -94,7 +94,7 @@ def _classifiers(root: str) -> list[dict[str, Any]]:
     return delta_rs_reader.rows(
         root,
         catalog.MODELS,
-        columns=["version", "kind", "status", "chunk"],
+        columns=["version", "weights_id", "kind", "status", "chunk", "metrics"],
         where=pc.field("kind") == ModelKind.CLASSIFIER,
     )
 
@@ -130,6 +130,11 @@ def _models(root: str, extractors: Sequence[Row], chunks: Sequence[Chunk]) -> li
         where=pc.field("replayed_at").is_null(),
     )
     champions = {row["weights_id"]: row for row in _champions(root)}
+    classifiers = {
+        row["weights_id"]: row
+        for row in _classifiers(root)
+        if row["status"] == ModelStatus.CHAMPION
+    }
     drifts = delta_rs_reader.rows(root, catalog.DRIFT)
     found = []
     for extractor in extractors:
@@ -141,6 +146,7 @@ def _models(root: str, extractors: Sequence[Row], chunks: Sequence[Chunk]) -> li
             continue
         champion = champions.get(weights_id)
         version = champion["version"] if champion else None
+        classifier = classifiers.get(weights_id)
         reasons = {why: n for (of, why), n in sorted(quarantined.items()) if of == weights_id}
         found.append(
             ModelSums(
@@ -155,6 +161,7 @@ def _models(root: str, extractors: Sequence[Row], chunks: Sequence[Chunk]) -> li
                 features=features.get(version, 0) if version else 0,
                 projectable=_projectable(of_model, weights_id, version),
                 drift=_last_drift([row for row in drifts if row["model_version"] == version]),
+                since_training=accuracy_since.read(root, classifier) if classifier else None,
             )
         )
     return found

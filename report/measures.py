@@ -79,7 +79,11 @@ def measures(sums: Sums, settings: Settings) -> list[Measure]:
 
 def of_model(model: ModelSums, photos: int, settings: Settings) -> list[Measure]:
     """Return the numbers of one extractor model in a lake of so many photos, those of its drift last."""
-    return [*of_tables(model, photos, settings), *of_drift(model, settings)]
+    return [
+        *of_tables(model, photos, settings),
+        *of_classifier(model),
+        *of_drift(model, settings),
+    ]
 
 
 def of_tables(model: ModelSums, photos: int, settings: Settings) -> list[Measure]:
@@ -117,6 +121,17 @@ def of_tables(model: ModelSums, photos: int, settings: Settings) -> list[Measure
             )
         )
     return found
+
+
+def of_classifier(model: ModelSums) -> list[Measure]:
+    """Return the accuracy of the champion classifier on photos that got their label after its training, as
+    far as chance allows, against what its test promised; none before there are enough of both."""
+    found = model.since_training
+    if found is None or found.promised is None or not found.is_judged:
+        return []
+    name = "accuracy since the training, at best"
+    remedy = "run.py train learns from these photos"
+    return [Measure(model.name, name, found.upper, found.promised, False, remedy, is_share=True)]
 
 
 def of_drift(model: ModelSums, settings: Settings) -> list[Measure]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from gold.accuracy_since import AccuracySince
 from lake.enums import Outcome
 from report.landing_counts import LandingCounts
 
@@ -34,7 +35,8 @@ class ModelSums:
     `reasons` counts the quarantined photos by reason, and `waiting` those that silver has not taken yet.
     `champion` is the PCA version that readers get, and `explained` its share of the variance, in [0, 1].
     `projectable` counts the embeddings that must have features of the champion, and `features` those that
-    have them. `drift` is that of the last chunk that the champion projected after its fit.
+    have them. `drift` is that of the last chunk that the champion projected after its fit. `since_training`
+    is how the champion classifier does on photos that got their label later; None where there is none.
     """
 
     extractor: str
@@ -48,6 +50,7 @@ class ModelSums:
     features: int
     projectable: int
     drift: ChunkDrift | None
+    since_training: AccuracySince | None = None
 
     @property
     def name(self) -> str:
@@ -146,6 +149,9 @@ class Sums:
         The one exception are times, which stay `datetime`.
         """
         models = [
-            asdict(model) | {"coverage": model.coverage(self.photos)} for model in self.models
+            asdict(model)
+            | {"coverage": model.coverage(self.photos)}
+            | {"since_training": model.since_training and model.since_training.facts()}
+            for model in self.models
         ]
         return asdict(self) | {"models": models, "disagreements": self.disagreements()}

@@ -15,7 +15,7 @@ from conf.errors import Inconsistent
 from conf.settings import Settings
 from lake.storage.folder import Folder
 from report.lake_counts import sums
-from report.measures import measures, of_drift, of_tables
+from report.measures import measures, of_classifier, of_drift, of_tables
 from report.reconciliation import ModelSums, Sums
 
 
@@ -77,6 +77,10 @@ def _of_model(model: ModelSums, found: Sums, settings: Settings) -> list[str]:
         f"  gold: {model.features:,} features of {model.champion or 'no version yet'}",
     ]
     lines += [f"  {each}" for each in of_tables(model, found.photos, settings)]
+    if model.since_training and model.since_training.weeks:
+        weeks = model.since_training.last_weeks()
+        lines.append(f"  {model.since_training}{f'; by week: {weeks}' if weeks else ''}")
+        lines += [f"    {each}" for each in of_classifier(model)]
     if drift:
         lines.append(
             f"  drift of the last chunk, {drift.chunk} ({drift.photos:,} photos), where 0 is what chance "

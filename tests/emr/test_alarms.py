@@ -41,6 +41,7 @@ def test_each_watches_a_number_that_a_run_sends():
     for name in metric_names.OF_LAYER:
         if name.startswith(metric_names.DRIFT):
             layers[2].measure(name, 0.0)
+    layers[2].measure(metric_names.ACCURACY_SHORTFALL, 0.0)
     layers[2].measure(metric_names.ERASURES_DUE, 0)
     sent = {
         (each["MetricName"], tuple((d["Name"], d["Value"]) for d in each["Dimensions"]))
@@ -94,6 +95,7 @@ def rings(alarm, values):
         ("refused-silver", [0.2, 0], [0, 0.21]),
         ("drift-mean", [0.5, 0], [0.51, 0]),
         ("drift-reconstruction", [0.1, 0], [0.11, 0]),
+        ("accuracy", [0, 0], [0.01, 0]),
     ],
 )
 def test_it_rings_for_one_bad_run_of_a_day_and_for_no_good_one(name, calm, ringing):

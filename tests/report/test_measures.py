@@ -9,7 +9,9 @@ from rich.console import Console
 
 from cli.output import status_lines
 from conf.settings import Settings
+from gold.accuracy_since import AccuracySince, Week
 from lake.storage.local_folder import LocalFolder
+from report import accuracy_plot
 from report.measures import measures, of_model
 from report.reconciliation import ChunkDrift, ModelSums, Sums
 
@@ -113,3 +115,28 @@ def test_what_is_no_number_is_told_and_is_null_in_json(monkeypatch):
     assert told in " ".join(shown(monkeypatch, model).split())
     found = json.loads(shown(monkeypatch, model, as_json=True), parse_constant=pytest.fail)
     assert found["models"][0]["drift"]["mean_shift"] is None
+
+
+def test_a_champion_stands_beside_what_its_test_promised(monkeypatch):
+    weeks = [Week("2026-W47", 30, 29, 0.9, 0), Week("2026-W48", 30, 10, 0.9, 2)]
+    found = AccuracySince("classifier-1", 0.8, weeks)
+    lines = [
+        line.strip()
+        for line in shown(monkeypatch, replace(GOOD, since_training=found)).splitlines()
+    ]
+    text = " ".join(lines)
+    assert "classifier-1 is right about 39 of 60 photos (65.0%) that got their label" in text
+    assert "by week: 2026-W48 33.3% of 30, 2026-W47 96.7% of 30" in text
+    assert "accuracy since the training, at best 75.8% of at least 80.0%: bad; run.py train" in text
+    assert "Not good: accuracy since the training, at best" in text
+    facts = json.loads(shown(monkeypatch, replace(GOOD, since_training=found), as_json=True))[
+        "models"
+    ][0]["since_training"]
+    assert (facts["photos"], facts["right"], facts["unlearned"]) == (60, 39, 2)
+    assert facts["weeks"][1]["accuracy"] == pytest.approx(1 / 3)
+
+
+def test_its_plot_has_each_week():
+    weeks = [Week("2026-W47", 30, 29, 0.9, 0), Week("2026-W48", 30, 10, 0.9, 2)]
+    drawn = accuracy_plot.by_week(AccuracySince("classifier-1", 0.8, weeks))
+    assert "2026-W48: 10 of 30 right" in drawn

@@ -290,6 +290,7 @@ GOOD = {
         {"subject": None, "confidence": 0.0},
         {"photo_id": SHA, "confidence": 1.0},
         {"photo_id": SHA, "model_version": "classifier-2"},
+        {"photo_id": EARLIER, "scene": None, "fold": None, "labelled_at": LATER, "learned": False},
     ],
     catalog.RUNS: [
         {},
@@ -326,6 +327,7 @@ GOOD = {
         {"chunk": 104, "entry": 3, "layer": "departure", "state": "published"},
         {"chunk": 105, "entry": 3, "layer": "training", "weights_id": SHA},
         {"chunk": 105, "entry": 4, "layer": "training", "weights_id": SHA, "state": "planned"},
+        {"chunk": 107, "entry": 1, "layer": "testing", "weights_id": SHA, "model_version": "c-1"},
         {"chunk": 106, "entry": 4, "layer": "retire"},
         {"chunk": 106, "entry": 5, "layer": "retire", "state": "retired"},
         *({"layer": layer} for layer in ("erase", "retain", "restore", "rekey")),
@@ -557,6 +559,7 @@ CAUGHT = {
         "confidence-present": {"confidence": None},
         "confidence-in-range": [{"confidence": NAN}, {"confidence": 1.1}, {"confidence": -0.1}],
         "model-version-present": {"model_version": None},
+        "later-label-whole": [{"labelled_at": LATER}, {"learned": True}],
     },
     catalog.DRIFT: {
         "chunk-present": {"chunk": None},
@@ -621,6 +624,7 @@ CAUGHT = {
         "layer-facts-present": [
             {**OF_SILVER, "weights_id": None},
             {"layer": "training"},
+            {"layer": "testing"},
             *({**OF_GOLD, name: None} for name in ("weights_id", "model_version")),
             {**OF_GOLD, "source_from": None, "source_to": None},
             *({**OF_SILVER, name: None} for name in ("source_from", "source_to")),

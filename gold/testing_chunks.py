@@ -1,0 +1,60 @@
+"""Chunks of tests: what a champion classifier said of photos that got their label after its training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import functions as F
+
+from lake import catalog
+from lake.chunks import Chunk
+from lake.enums import TESTING
+from lake.publication import ChunkLayer, Contents, TableCommit
+from lake.writable_lake import WritableLake
+
+HELD_OUT = "held_out"
+"""The staged part of a chunk with rows for gold/held_out: those of a training, or of a later test."""
+
+
+class LaterTestChunks(ChunkLayer):
+    """The chunks of tests after the training.
+
+    A chunk that was made from chunks of silver brings photos that gold/held_out doesn't have. Any other one
+    follows labels that changed: its rows take the place of earlier ones of the same photos, and a row
+    without a label says that the photo has none any more.
+    """
+
+    name = TESTING
+    tables = (catalog.HELD_OUT,)
+
+    def __init__(self, lake: WritableLake) -> None:
+        self._lake = lake
+
+    def parts(self, chunk: Chunk) -> Sequence[str]:
+        """Return the name of the one part."""
+        return [HELD_OUT]
+
+    def published_photos(self, chunk: Chunk) -> int | None:
+        """Return the photos of a test that was committed: there is no other commit."""
+        return chunk.photos
+
+    def contents(self, chunk: Chunk) -> Contents:
+        """Return the one commit of a staged test; none where it has no photo."""
+        rows = self._lake.staging.source(chunk, HELD_OUT).count()
+        commits = [TableCommit(catalog.HELD_OUT, lambda: self._write(chunk))] if rows else []
+        return Contents(commits, photos=rows)
+
+    def _write(self, chunk: Chunk) -> int:
+        """Write the staged rows, and return the version of gold/held_out. Raises Busy."""
+        lake = self._lake
+        rows = lake.staging.read(chunk, HELD_OUT)
+        if chunk.source_from is not None:
+            return lake.append(catalog.HELD_OUT, rows, chunk=chunk)
+        is_labelled = F.col("label").isNotNull()
+        return lake.upsert(
+            catalog.HELD_OUT,
+            rows.where(is_labelled),
+            keys=["photo_id", "model_version"],
+            chunk=chunk,
+            leaving=rows.where(~is_labelled),
+        )
