@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from gold.confidence_intervals import interval
 from gold.cross_validation import Evaluation
@@ -30,12 +31,18 @@ Metrics = Mapping[str, float]
 
 def totals(tested: Evaluation, examples: Examples) -> dict[str, float]:
     """Return the metrics of a test that say how sure its accuracy is: `accuracy_low` and `accuracy_high`, the
-    bounds of its interval, and `groups`, the number of independent groups that were tested."""
+    bounds of its interval, `groups`, the number of independent groups that were tested, and
+    `guessed_scenes`, the number of photos of the training whose scenes were guessed by likeness."""
     labels = np.array(examples.labels, object)[tested.photos]
     predicted = np.array(tested.labels, object)[tested.predicted]
     scenes = examples.scenes[tested.photos]
     low, high = interval(labels == predicted, scenes)
-    return {"accuracy_low": low, "accuracy_high": high, "groups": len(np.unique(scenes))}
+    return {
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "groups": len(np.unique(scenes)),
+        "guessed_scenes": examples.grouping.guessed,
+    }
 
 
 @dataclass(frozen=True)
@@ -66,14 +73,21 @@ class KindFigures:
         return "–" if self.low is None or self.high is None else _range(self.low, self.high)
 
 
+def of_its_test(classifier: Mapping[str, Any]) -> pc.Expression:
+    """Return the condition for the rows of gold/held_out of a classifier's own test. `classifier` is its row
+    of gold/models. Photos that got their label after the training are tested later, in other chunks."""
+    is_of_version = pc.field("model_version") == classifier["version"]
+    return is_of_version & (pc.field("chunk") == classifier["chunk"])
+
+
 def of_kinds(
     classifier: Mapping[str, Any], held_out: Iterable[Mapping[str, Any]]
 ) -> Sequence[KindFigures]:
     """Return the figures of the kinds that a classifier was tested on, in the order of its labels.
 
     `classifier` is its row of gold/models with `metrics` as a dictionary, and `held_out` are the rows of
-    gold/held_out of this version, with HELD_OUT_COLUMNS. Photos and right answers are those of the test,
-    whatever became of the photos.
+    gold/held_out that meet `of_its_test`, with HELD_OUT_COLUMNS. Photos and right answers are those of the
+    test, whatever became of the photos.
     """
     labels = classifier["labels"]
     confusion = np.array(classifier["confusion"]).reshape(len(labels), len(labels))
@@ -114,7 +128,8 @@ def sentence(metrics: Metrics) -> str:
             f"{found}; how sure that is was not calculated by the earlier code that trained it: "
             f"run.py train does"
         )
-    return f"{found}, of {metrics['groups']:,.0f} scenes (95% interval {interval_of(metrics)})"
+    how = ", guessed by likeness," if metrics.get("guessed_scenes") else ""
+    return f"{found}, of {metrics['groups']:,.0f} scenes{how} (95% interval {interval_of(metrics)})"
 
 
 def timewise_sentence(metrics: Metrics) -> str:

@@ -19,7 +19,13 @@ import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from gold import accuracy_figures, model_versions, timewise_validation, untested_labels
+from gold import (
+    accuracy_figures,
+    model_versions,
+    scene_uncertainty,
+    timewise_validation,
+    untested_labels,
+)
 from gold.classifiers import KINDS, Vectors, fit
 from gold.cross_validation import Evaluation, TooFewTested, evaluate, nearest_neighbours
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion, Rows
@@ -170,6 +176,14 @@ def _fitted(
         for algorithm in KINDS:
             with console.status(f"{algorithm} on {name}"), _convergence_noted(did, algorithm):
                 tested = evaluate(*labelled, kind=algorithm, folds=training.folds)
+                sure = accuracy_figures.totals(tested, examples)
+                sure |= scene_uncertainty.widened(
+                    {"baseline": tested.baseline, **sure},
+                    vectors,
+                    examples,
+                    kind=algorithm,
+                    folds=training.folds,
+                )
                 classifier = fit(
                     vectors, examples.labels, kind=algorithm, temperature=tested.temperature
                 )
@@ -187,7 +201,7 @@ def _fitted(
                     "calibration_error": tested.calibration_error,
                     "tested": tested.tested,
                     "untested_labels": len(tested.untested),
-                    **accuracy_figures.totals(tested, examples),
+                    **sure,
                 },
             }
             yield facts, tested

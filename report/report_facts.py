@@ -167,9 +167,9 @@ def _model(
 
 def _kinds(root: str, classifier: Row) -> Sequence[KindFigures]:
     """The figures of the kinds that a classifier, a row of gold/models, was tested on."""
-    of_version = pc.field("model_version") == classifier["version"]
     columns = [*accuracy_figures.HELD_OUT_COLUMNS]
-    rows = delta_rs_reader.rows(root, catalog.HELD_OUT, columns=columns, where=of_version)
+    where = accuracy_figures.of_its_test(classifier)
+    rows = delta_rs_reader.rows(root, catalog.HELD_OUT, columns=columns, where=where)
     return accuracy_figures.of_kinds(classifier, rows)
 
 

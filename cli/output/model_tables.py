@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-import pyarrow.compute as pc
 from rich.console import Console
 
 from cli.output import tables
@@ -111,9 +110,9 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
 
 def _champion(console: Console, lake: Lake, row: Row) -> None:
     """Print what the tests of a champion, a row of gold/models, found: kinds, mistakes, and later days."""
-    of_version = pc.field("model_version") == row["version"]
     columns = [*accuracy_figures.HELD_OUT_COLUMNS]
-    held_out = lake.records(catalog.HELD_OUT, columns=columns, where=of_version)
+    where = accuracy_figures.of_its_test(row)
+    held_out = lake.records(catalog.HELD_OUT, columns=columns, where=where)
     kinds = sorted(accuracy_figures.of_kinds(row, held_out), key=lambda kind: kind.share)
     title = "its kinds" if len(kinds) <= WORST else f"its {WORST} worst kinds of {len(kinds):,}"
     table = WholeTable(

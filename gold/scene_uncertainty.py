@@ -1,0 +1,44 @@
+"""What it means for a test that its scenes are guessed: the accuracy is a range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from gold.classifiers import Vectors
+from gold.confidence_intervals import interval
+from gold.cross_validation import TooFewTested, evaluate
+from gold.near_duplicates import Indices
+from gold.training_examples import Examples
+
+
+def widened(
+    metrics: Mapping[str, float], vectors: Vectors, examples: Examples, *, kind: str, folds: int
+) -> dict[str, float]:
+    """Return the bounds of the accuracy of a kind of classifier, `accuracy_low` and `accuracy_high`, also for
+    coarser and for finer scenes than those that its `metrics` come from.
+
+    Where the coarser ones leave too few kinds to test, the lower bound is the accuracy of always saying the
+    most frequent kind. Where no scene was guessed, the bounds stay as they are.
+    """
+    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
+    for scenes in _other_scenes(examples):
+        try:
+            tested = evaluate(vectors, examples.labels, scenes, kind=kind, folds=folds)
+        except TooFewTested:
+            low = min(low, metrics["baseline"])
+        else:
+            truth = np.array(examples.labels, object)[tested.photos]
+            said = np.array(tested.labels, object)[tested.predicted]
+            bounds = interval(truth == said, scenes[tested.photos])
+            low, high = min(low, bounds[0]), max(high, bounds[1])
+    return {"accuracy_low": low, "accuracy_high": high}
+
+
+def _other_scenes(examples: Examples) -> Iterator[Indices]:
+    """Yield the coarser and the finer scenes of a training, where they differ from its own."""
+    grouping = examples.grouping
+    for scenes in (grouping.coarser, grouping.finer):
+        if not np.array_equal(scenes, grouping.numbers):
+            yield scenes
