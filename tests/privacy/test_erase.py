@@ -286,7 +286,7 @@ def test_a_version_fitted_on_them_is_empty_and_no_way_leads_back(done):
 def test_classifiers_fitted_on_them_are_empty_and_others_follow(done):
     rows = done.lake.read(catalog.MODELS).where("kind = 'classifier'").collect()
     old, new = ([r for r in rows if r["reason"] == why] for why in ("request", "erasure"))
-    assert len(old) == len(new) == 6
+    assert len(old) == len(new) == 4
     assert all(row[name] is None for row in old for name in model_versions.WIPED)
     assert {row["status"] for row in old} == {"retired"}
     [champion] = [row for row in new if row["status"] == "champion"]
