@@ -16,11 +16,10 @@ lies outside of its interval, or a command fails.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +29,10 @@ from rich.table import Table as Grid
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.input_photos import SHARED, originals_of
+from benchmarks.input_photos import SHARED
+from benchmarks.judged_place import exit_code
 from benchmarks.process_watch import end_of, watched
-from conf.errors import BadInput, FruitLakeError
+from conf.errors import BadInput
 from conf.settings import Settings
 from gold import accuracy_figures, model_reader
 from gold.calibration import expected_calibration_error
@@ -168,7 +168,7 @@ def shown(console: Console, found: Sequence[tuple[ClassifierVersion, Answers]]) 
 
 
 def judge(
-    place: Path, photos: Path, other_day: Path, console: Console, model: Sequence[str]
+    place: Path, photos: Path, console: Console, *, other_day: Path, model: Sequence[str]
 ) -> bool:
     """Train on the photos, ask about the other day's, and return whether the intervals hold."""
     overrides = [*model, f"paths.landing={photos.resolve()}", f"paths.lake={place / 'lake'}"]
@@ -195,18 +195,9 @@ def main() -> int:
     parser.add_argument("--weights", default="imagenet")
     parser.add_argument("--place", type=Path, help="an empty folder to work in, which is kept")
     words = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    place = words.place or Path(tempfile.mkdtemp())
     model = [f"model.extractor={words.extractor}", f"model.weights={words.weights}"]
-    try:
-        photos = originals_of(words.photos, work=place)
-        return 0 if judge(place, photos, words.other_day, console, model) else 1
-    except FruitLakeError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    finally:
-        if not words.place:
-            shutil.rmtree(place)
+    asked = partial(judge, other_day=words.other_day, model=model)
+    return exit_code(asked, photos=words.photos, place=words.place)
 
 
 if __name__ == "__main__":

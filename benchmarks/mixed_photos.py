@@ -18,7 +18,6 @@ import argparse
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,10 +29,10 @@ from rich.table import Table as Grid
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.input_photos import originals_of
+from benchmarks.judged_place import exit_code
 from benchmarks.mixed_files import DUPLICATE, LIMIT, NO_ROW, File, Shots, files, links
 from benchmarks.process_watch import watched
-from conf.errors import BadInput, FruitLakeError
+from conf.errors import BadInput
 from conf.settings import Settings
 from lake import catalog, delta_rs_reader, lake_format
 from lake.enums import Outcome
@@ -217,16 +216,7 @@ def main() -> int:
     parser.add_argument("--photos", type=Path, help="the folder of the photos")
     parser.add_argument("--place", type=Path, help="an empty folder to work in, which is kept")
     words = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    place = words.place or Path(tempfile.mkdtemp())
-    try:
-        return 0 if judge(place, originals_of(words.photos, work=place), console) else 1
-    except FruitLakeError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    finally:
-        if not words.place:
-            shutil.rmtree(place)
+    return exit_code(judge, photos=words.photos, place=words.place)
 
 
 if __name__ == "__main__":
