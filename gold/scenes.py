@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gold.near_duplicates import Indices, codes_of, groups, joined
+from gold.unit_vectors import unit
 
 DAY = timedelta(days=1)
 """How far a phone's date may be ahead of UTC."""
@@ -42,7 +43,7 @@ ROWS_AT_ONCE = 256
 DAY_IN_PATH = re.compile(r"(?<!\d)(20\d\d)([-_./]?)([01]\d)\2([0-3]\d)(?!\d{7})")
 """A day in a path, as phones and uploads write it: IMG_20260501_101500.jpg, 2026-05-01/, 2026/05/01/."""
 
-Unit = NDArray[np.float32]
+Units = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,12 @@ class Scenes:
         unknown = np.flatnonzero(visit < 0)
         if not len(unknown):
             return cls(found, found, found)
-        unit = _unit(embeddings)
-        bounds = _bounds(unit, kinds, visit)
+        units = unit(embeddings)
+        bounds = _bounds(units, kinds, visit)
         if bounds is None:
             return cls(found, found, found, len(unknown), None, is_one_visit)
         graded = [found] * len(bounds)
-        for left, right, likeness in _alike(unit, kinds, unknown, least=bounds[0]):
+        for left, right, likeness in _alike(units, kinds, unknown, least=bounds[0]):
             links = (np.stack([left, right])[:, likeness >= bound] for bound in bounds)
             graded = [joined(each, [link]) for each, link in zip(graded, links, strict=True)]
         graded += [found, found]
@@ -178,14 +179,7 @@ def _of_same_visit(kinds: Indices, visit: Indices) -> Iterator[Indices]:
         yield np.stack([known[first][inverse.ravel()], known])
 
 
-def _unit(embeddings: NDArray[np.floating]) -> Unit:
-    """Return embeddings float32[n, d] of length 1; those of length 0 stay as they are."""
-    values = np.asarray(embeddings, np.float32)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    return np.asarray(values / np.where(lengths > 0, lengths, 1), np.float32)
-
-
-def _bounds(unit: Unit, kinds: Indices, visit: Indices) -> tuple[float, ...] | None:
+def _bounds(units: Units, kinds: Indices, visit: Indices) -> tuple[float, ...] | None:
     """Return the cosines that the `SHARES` of photos reach to photos of certainly different scenes, from the
     lowest to the highest; None where no photos are certainly of different scenes.
 
@@ -193,38 +187,39 @@ def _bounds(unit: Unit, kinds: Indices, visit: Indices) -> tuple[float, ...] | N
     it is the likeness to the photos of the other kind that a photo's kind is most like: these show other
     fruits, which look much as the own kind does on another day.
     """
-    across = _across_visits(unit, kinds, visit)
+    across = _across_visits(units, kinds, visit)
     if len(across) < MEASURED_FROM:
-        across = _across_kinds(unit, kinds)
+        across = _across_kinds(units, kinds)
     if not len(across):
         return None
     return tuple(float(each) for each in np.quantile(across, [1 - share for share in SHARES]))
 
 
-def _across_visits(unit: Unit, kinds: Indices, visit: Indices) -> NDArray[np.float32]:
+def _across_visits(units: Units, kinds: Indices, visit: Indices) -> NDArray[np.float32]:
     """Return for photos with a visit the cosine to the most alike of the same kind and another visit."""
     found = []
     known = visit >= 0
     for kind in np.unique(kinds[known]):
         own = np.flatnonzero(known & (kinds == kind))
+        others = units[own].T
         for rows in _blocks(_spread(own, QUERIES // 10)):
-            alike = unit[rows] @ unit[own].T
+            alike = units[rows] @ others
             alike[visit[rows][:, None] == visit[own]] = -1
             best = alike.max(axis=1)
             found.append(best[best > -1])
     return np.concatenate(found) if found else np.empty(0, np.float32)
 
 
-def _across_kinds(unit: Unit, kinds: Indices) -> NDArray[np.float32]:
+def _across_kinds(units: Units, kinds: Indices) -> NDArray[np.float32]:
     """Return for some photos the cosine to the most alike photo of the kind that theirs is most like."""
     order = np.argsort(kinds, kind="stable")
     names, starts = np.unique(kinds[order], return_index=True)
     if len(names) < 2:
         return np.empty(0, np.float32)
     chosen = _spread(np.arange(len(kinds)), QUERIES)
-    ordered = unit[order]
+    ordered = units[order].T
     best = np.concatenate(
-        [np.maximum.reduceat(unit[rows] @ ordered.T, starts, axis=1) for rows in _blocks(chosen)]
+        [np.maximum.reduceat(units[rows] @ ordered, starts, axis=1) for rows in _blocks(chosen)]
     )
     found = []
     for place, kind in enumerate(names):
@@ -236,14 +231,15 @@ def _across_kinds(unit: Unit, kinds: Indices) -> NDArray[np.float32]:
 
 
 def _alike(
-    unit: Unit, kinds: Indices, photos: Indices, *, least: float
+    units: Units, kinds: Indices, photos: Indices, *, least: float
 ) -> Iterator[tuple[Indices, Indices, NDArray[np.float32]]]:
     """Yield the pairs of some photos that have one label and a cosine of at least `least`: the indices of
     both, and their cosine."""
     for kind in np.unique(kinds[photos]):
         own = photos[kinds[photos] == kind]
+        others = units[own].T
         for rows in _blocks(own):
-            alike = unit[rows] @ unit[own].T
+            alike = units[rows] @ others
             at, to = np.nonzero((alike >= least) & (rows[:, None] < own))
             if len(at):
                 yield rows[at], own[to], alike[at, to]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from gold.unit_vectors import unit
 from lake import arrow_reads, catalog, delta_rs_reader
 
 MEMORY = 2 << 30
@@ -74,7 +75,7 @@ class Block:
         """Make a block of rows of silver/embeddings, at least one."""
         values = batch["embedding"].flatten().to_numpy(zero_copy_only=False)
         vectors = values.reshape(batch.num_rows, -1).astype(np.float32)
-        return cls(_unit(vectors), batch["photo_id"], batch["label"])
+        return cls(unit(vectors), batch["photo_id"], batch["label"])
 
     def nearest(self, vector: Matrix, count: int) -> tuple[list[Neighbour], float]:
         """Return the photos most similar to a unit vector float32[d], in no order, and the sum of the
@@ -138,7 +139,7 @@ class Embeddings:
 
         Photos with the same similarity are ordered by id. Raises OSError where a file of the lake is gone.
         """
-        [vector] = _unit(embedding[np.newaxis])
+        [vector] = unit(embedding[np.newaxis])
         best: list[Neighbour] = []
         total, photos = 0.0, 0
         for block in self._all_blocks():
@@ -165,9 +166,3 @@ class Embeddings:
             fragment_readahead=1,
         )
         return (Block.of(batch) for batch in batches if batch.num_rows)
-
-
-def _unit(vectors: Matrix) -> Matrix:
-    """Scale each row to length one; a row of zeros stays as it is."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(norms > 0, norms, 1), np.float32)
