@@ -33,10 +33,8 @@ def totals(tested: Evaluation, examples: Examples) -> dict[str, float]:
     """Return the metrics of a test that say how sure its accuracy is: `accuracy_low` and `accuracy_high`, the
     bounds of its interval, `groups`, the number of independent groups that were tested, and
     `guessed_scenes`, the number of photos of the training whose scenes were guessed by likeness."""
-    labels = np.array(examples.labels, object)[tested.photos]
-    predicted = np.array(tested.labels, object)[tested.predicted]
     scenes = examples.scenes[tested.photos]
-    low, high = interval(labels == predicted, scenes)
+    low, high = interval(tested.is_right, scenes)
     return {
         "accuracy_low": low,
         "accuracy_high": high,

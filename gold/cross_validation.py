@@ -50,6 +50,7 @@ class Evaluation:
 
     The arrays have one value for each of the `tested` photos: `photos` (int64) is its index among the
     photos that were given, `fold` (int64) its fold, `predicted` (int64) the index of the predicted label,
+    `is_right` (bool) whether that is the true one,
     and `confidence` (float64) the probability of that label, at a temperature that was fitted on the other
     folds. `calibration_error` is the expected calibration error of these confidences.
     """
@@ -59,6 +60,7 @@ class Evaluation:
     photos: Indices
     fold: Indices
     predicted: Indices
+    is_right: NDArray[np.bool_]
     confidence: Floats
     accuracy: float
     macro_f1: float
@@ -101,6 +103,7 @@ def evaluate(
     confusion = np.zeros((len(data.names), len(data.names)), np.int64)
     np.add.at(confusion, (data.codes, predicted), 1)
     hits = np.diag(confusion)
+    is_right = predicted == data.codes
     confidence = cross_fitted_confidence(logits, data.codes, data.fold)
     return Evaluation(
         labels=data.names,
@@ -108,13 +111,14 @@ def evaluate(
         photos=data.photos,
         fold=data.fold,
         predicted=predicted,
+        is_right=is_right,
         confidence=confidence,
         accuracy=float(hits.sum() / len(data.codes)),
         macro_f1=float(np.mean(2 * hits / (confusion.sum(axis=0) + confusion.sum(axis=1)))),
         baseline=baseline / len(data.codes),
         confusion=confusion,
         temperature=fitted_temperature(logits, data.codes),
-        calibration_error=expected_calibration_error(confidence, predicted == data.codes),
+        calibration_error=expected_calibration_error(confidence, is_right),
     )
 
 

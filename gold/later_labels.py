@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from gold import accuracy_since, model_versions, moments_table
+from gold import accuracy_since, model_reader, moments_table
 from gold.accuracy_since import AccuracySince
 from gold.model_versions import EMBEDDINGS, NARROW, ClassifierVersion, PcaVersion
 from gold.moments import matrix
@@ -161,21 +161,16 @@ class _Test:
     @classmethod
     def of(cls, lake: Lake, row: Row) -> _Test:
         """Read what a champion's test needs. `row` is the version's, without blobs."""
-        models = lake.records(catalog.MODELS)
-        version = model_versions.version(models, row["version"])
-        assert isinstance(version, ClassifierVersion)
-        pca = None
-        if version.input != EMBEDDINGS:
-            found = model_versions.version(models, version.input)
-            assert isinstance(found, PcaVersion)
-            pca = found
+        root = lake.files.root
+        version = model_reader.classifier(root, row["version"])
+        pca = None if version.input == EMBEDDINGS else model_reader.pca(root, version.input)
         has_lost_chunks = any(
             chunk.state is ChunkState.RETIRED and chunk.number <= version.through_chunk
             for chunk in lake.ledger.chunks().values()
             if chunk.layer == SILVER and chunk.weights_id == version.weights_id
         )
         most = version.settings.get("max_photos", math.inf)
-        training = TrainingPhotos.of(lake.files.root, version)
+        training = TrainingPhotos.of(root, version)
         return cls(lake, version, pca, training, version.photos >= most, has_lost_chunks)
 
     def of_new_photos(self, first: int, last: int) -> Iterator[dict[str, Any]]:

@@ -29,9 +29,7 @@ def widened(
         except TooFewTested:
             low = min(low, metrics["baseline"])
         else:
-            truth = np.array(examples.labels, object)[tested.photos]
-            said = np.array(tested.labels, object)[tested.predicted]
-            bounds = interval(truth == said, scenes[tested.photos])
+            bounds = interval(tested.is_right, scenes[tested.photos])
             low, high = min(low, bounds[0]), max(high, bounds[1])
     return {"accuracy_low": low, "accuracy_high": high}
 

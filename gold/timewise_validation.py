@@ -83,17 +83,10 @@ def split(days: Sequence[date | None], labels: Sequence[str], scenes: Indices) -
         tested = is_dated & (first_of_label < border) & (first_of_scene >= border)
         return DaySplit(fitted, tested, len(np.unique(day[fitted])), len(np.unique(day[tested])))
 
-    def photos_tested(border: int) -> int:
-        return int(split_at(border).tested.sum())
-
-    borders = [
-        int(border)
-        for border in np.unique(day[is_dated])[1:]
-        if len(np.unique(codes[split_at(border).tested])) > 1
-    ]
-    fair = [border for border in borders if 2 * (day[is_dated] < border).sum() >= is_dated.sum()]
-    chosen = max(fair or borders[-1:], key=photos_tested, default=None)
-    return None if chosen is None else split_at(chosen)
+    splits = (split_at(border) for border in np.unique(day[is_dated])[1:].tolist())
+    found = [each for each in splits if len(np.unique(codes[each.tested])) > 1]
+    fair = [each for each in found if 2 * each.fitted.sum() >= is_dated.sum()]
+    return max(fair or found[-1:], key=lambda each: int(each.tested.sum()), default=None)
 
 
 def _firsts(day: Indices, owners: Indices) -> Indices:

@@ -62,9 +62,7 @@ class TrainingPhotos:
 def _tested(root: str, version: str) -> frozenset[str]:
     """Return the ids of the photos that a classifier version was tested on."""
     table = delta_rs_reader.delta_table(root, catalog.HELD_OUT)
-    is_held_out = pc.field(
-        "labelled_at"
-    ).is_null()  # not a photo that was labelled after the training
+    is_held_out = pc.field("labelled_at").is_null()  # and none that was labelled after the training
     where = (pc.field("model_version") == version) & is_held_out
     found = delta_rs_reader.batches(table, columns=["photo_id"], where=where, of=catalog.HELD_OUT)
     return frozenset(photo for batch in found for photo in batch["photo_id"].to_pylist())

@@ -33,8 +33,8 @@ def sums(files: Folder, photos: PhotoSettings | None = None) -> Sums:
     root = files.root
     outcomes = _counts(root, catalog.OBJECTS, "outcome")
     chunks = list(latest(delta_rs_reader.rows(root, catalog.CHUNKS)).values())
-    extractors = _extractors(root)
-    models = _models(root, extractors, chunks)
+    extractors, classifiers = _extractors(root), _classifiers(root)
+    models = _models(root, extractors, classifiers, chunks)
     champions = {model.weights_id: model.champion for model in models}
     erasures = _erasures(root)
     open_erasures = [each for each in erasures if each.state != ErasureState.CERTIFIED]
@@ -54,7 +54,7 @@ def sums(files: Folder, photos: PhotoSettings | None = None) -> Sums:
             *_unprojected_releases(chunks, champions),
             *_waiting_rejections(root, photos),
             *_label_conflicts(conflicts),
-            *outdated_labels.sentences(chunks, _classifiers(root)),
+            *outdated_labels.sentences(chunks, classifiers),
             *_half_retired_models(extractors),
             *map(str, open_erasures),
         ],
@@ -115,7 +115,9 @@ def _erasures(root: str) -> list[OpenErasure]:
     ]
 
 
-def _models(root: str, extractors: Sequence[Row], chunks: Sequence[Chunk]) -> list[ModelSums]:
+def _models(
+    root: str, extractors: Sequence[Row], classifiers: Sequence[Row], chunks: Sequence[Chunk]
+) -> list[ModelSums]:
     """The sums of each extractor model that has rows.
 
     A model that was only converted, or that is retired or about to be, has none and is left out.
@@ -130,10 +132,8 @@ def _models(root: str, extractors: Sequence[Row], chunks: Sequence[Chunk]) -> li
         where=pc.field("replayed_at").is_null(),
     )
     champions = {row["weights_id"]: row for row in _champions(root)}
-    classifiers = {
-        row["weights_id"]: row
-        for row in _classifiers(root)
-        if row["status"] == ModelStatus.CHAMPION
+    judged = {
+        row["weights_id"]: row for row in classifiers if row["status"] == ModelStatus.CHAMPION
     }
     drifts = delta_rs_reader.rows(root, catalog.DRIFT)
     found = []
@@ -146,7 +146,7 @@ def _models(root: str, extractors: Sequence[Row], chunks: Sequence[Chunk]) -> li
             continue
         champion = champions.get(weights_id)
         version = champion["version"] if champion else None
-        classifier = classifiers.get(weights_id)
+        classifier = judged.get(weights_id)
         reasons = {why: n for (of, why), n in sorted(quarantined.items()) if of == weights_id}
         found.append(
             ModelSums(
