@@ -108,6 +108,10 @@ class TrainingSettings(Section):
     folds: Annotated[int, Field(ge=2)]
     """The number of folds of the cross-validation."""
 
+    wanted_precision: Share
+    """The share of right answers among those that `predict` and the page are sure of. Other answers are not
+    sure."""
+
 
 class GateSettings(Section):
     """The gates between the layers, which can block a chunk."""

@@ -13,6 +13,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gold.acceptance import Acceptance
+
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
@@ -27,7 +29,8 @@ class Classifier:
 
     `mean` and `scale`, float64[d], standardise the vectors. Each of `layers` is (weights float64[in, out],
     bias float64[out]), with max(0, x) between two layers. The output of the last layer is divided by
-    `temperature`. Raises ValueError for fewer than two labels and for a temperature that isn't above 0.
+    `temperature`. `acceptance` says which answers to rely on; None for classifiers of earlier code. Raises
+    ValueError for fewer than two labels and for a temperature that isn't above 0.
     """
 
     labels: tuple[str, ...]
@@ -35,6 +38,7 @@ class Classifier:
     scale: Floats
     layers: tuple[Layer, ...]
     temperature: float = 1.0
+    acceptance: Acceptance | None = None
 
     def __post_init__(self) -> None:
         if len(self.labels) < 2:
@@ -73,6 +77,7 @@ class Classifier:
         }
         for number, (weights, bias) in enumerate(self.layers):
             arrays |= {f"weights_{number}": weights, f"bias_{number}": bias}
+        arrays |= self.acceptance.arrays() if self.acceptance else {}
         file = BytesIO()
         np.savez(file, allow_pickle=False, **arrays)
         return file.getvalue()
@@ -88,6 +93,7 @@ class Classifier:
                 arrays["scale"],
                 tuple((arrays[f"weights_{i}"], arrays[f"bias_{i}"]) for i in range(count)),
                 float(arrays["temperature"]),
+                Acceptance.from_arrays(arrays),
             )
 
 

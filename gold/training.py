@@ -8,9 +8,7 @@ uses.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -20,15 +18,14 @@ from pyspark.sql import functions as F
 
 from conf.errors import BadInput
 from gold import (
-    accuracy_figures,
     model_versions,
-    scene_uncertainty,
+    tested_fits,
     timewise_validation,
     untested_labels,
 )
-from gold.classifiers import KINDS, Vectors, fit
-from gold.cross_validation import Evaluation, TooFewTested, evaluate, nearest_neighbours
-from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion, Rows
+from gold.classifiers import Vectors
+from gold.cross_validation import Evaluation
+from gold.model_versions import ClassifierVersion, Rows
 from gold.testing_chunks import HELD_OUT, LaterTestChunks
 from gold.training_examples import Examples
 from gold.unchanged_training import lineage_settings
@@ -37,7 +34,6 @@ from lake.chunks import Chunk, ChunkPlan, published
 from lake.context import Context
 from lake.enums import SILVER, TRAINING, ModelKind, ModelStatus
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
-from lake.run_journal import LayerRun
 from lake.small_tables import arrow_rows
 from lake.writable_lake import WritableLake
 
@@ -127,12 +123,13 @@ def train(context: Context, weights_id: str, *, reason: str) -> None:
         "supersedes": _champion_name(known, weights_id),
         "settings": lineage_settings(settings.training),
     }
+    inputs = tested_fits.inputs(examples, champion)
     names = model_versions.next_versions(known, weights_id=weights_id, kind=ModelKind.CLASSIFIER)
     versions = [
         (ClassifierVersion(version=next(names), **lineage, **facts), tested)
-        for facts, tested in _fitted(context, examples, champion)
+        for facts, tested in tested_fits.fitted(context, examples, inputs)
     ]
-    versions = _best_tested_on_later_days(context, versions, _inputs(examples, champion), examples)
+    versions = _best_tested_on_later_days(context, versions, inputs, examples)
     did.notes += examples.grouping.notes()
     did.notes += untested_labels.notes(examples, versions[0][1].untested)
     plan = ChunkPlan(layer=TRAINING, weights_id=weights_id, photos=len(examples.labels))
@@ -159,54 +156,6 @@ def _champion_name(known: Rows, weights_id: str) -> str | None:
     return row["version"] if row else None
 
 
-def _fitted(
-    context: Context, examples: Examples, pca: PcaVersion
-) -> Iterator[tuple[dict[str, Any], Evaluation]]:
-    """Yield the fields of a version of each algorithm on each input, with its evaluation.
-
-    Raises BadInput where there are too few photos or kinds for a test.
-    """
-    training, console, did = context.settings.training, context.console, context.did
-    for name, vectors in _inputs(examples, pca).items():
-        labelled = (vectors, examples.labels, examples.scenes)
-        try:
-            neighbours = nearest_neighbours(*labelled, folds=training.folds)
-        except TooFewTested as error:
-            raise BadInput(untested_labels.refusal(examples, error)) from None
-        for algorithm in KINDS:
-            with console.status(f"{algorithm} on {name}"), _convergence_noted(did, algorithm):
-                tested = evaluate(*labelled, kind=algorithm, folds=training.folds)
-                sure = accuracy_figures.totals(tested, examples)
-                sure |= scene_uncertainty.widened(
-                    {"baseline": tested.baseline, **sure},
-                    vectors,
-                    examples,
-                    kind=algorithm,
-                    folds=training.folds,
-                )
-                classifier = fit(
-                    vectors, examples.labels, kind=algorithm, temperature=tested.temperature
-                )
-            facts = {
-                "algorithm": algorithm,
-                "input": name,
-                "classifier": classifier,
-                "labels": tested.labels,
-                "confusion": tested.confusion,
-                "metrics": {
-                    "accuracy": tested.accuracy,
-                    "macro_f1": tested.macro_f1,
-                    "baseline": tested.baseline,
-                    "nearest_neighbours": neighbours,
-                    "calibration_error": tested.calibration_error,
-                    "tested": tested.tested,
-                    "untested_labels": len(tested.untested),
-                    **sure,
-                },
-            }
-            yield facts, tested
-
-
 def _best_tested_on_later_days(
     context: Context,
     versions: Sequence[tuple[ClassifierVersion, Evaluation]],
@@ -219,39 +168,11 @@ def _best_tested_on_later_days(
     """
     best = best_of([version for version, _ in versions])
     status = context.console.status(f"{best.algorithm} on later days")
-    with status, _convergence_noted(context.did, best.algorithm):
+    with status, tested_fits.convergence_noted(context.did, best.algorithm):
         vectors = inputs[best.input]
         more = timewise_validation.metrics(vectors, examples, algorithm=best.algorithm)
     told = replace(best, metrics={**best.metrics, **more})
     return [(told if version is best else version, test) for version, test in versions]
-
-
-def _inputs(examples: Examples, pca: PcaVersion) -> Mapping[str, Vectors]:
-    """Return the inputs of classifiers by their names: the embeddings, and their features of a PCA
-    version."""
-    if not len(examples.labels):
-        return {EMBEDDINGS: examples.embeddings}
-    return {
-        EMBEDDINGS: examples.embeddings,
-        pca.version: pca.pca.project(examples.embeddings),
-    }
-
-
-@contextmanager
-def _convergence_noted(did: LayerRun, algorithm: str) -> Iterator[None]:
-    """Turn scikit-learn's warnings in this context that a fit stopped early into one note of the run."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        yield
-    for other in (w for w in caught if not issubclass(w.category, ConvergenceWarning)):
-        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    if any(issubclass(w.category, ConvergenceWarning) for w in caught):
-        did.notes.append(
-            f"the fit of {algorithm} stopped at its limit of steps: its results may be a little worse than "
-            f"they could be."
-        )
 
 
 def _stage(

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from gold import accuracy_figures
+from gold.acceptance import AnswerVerdict
 from page.photo_answers import Answer, LakeSnapshot
 
 
@@ -38,12 +39,15 @@ class PhotoAnswer(BaseModel):
     """The answer to a photo.
 
     `kinds` has the likeliest kinds first. It is null while the lake has no classifier, and `place` is null
-    while it has no PCA version with features. `label` is the label of the same photo in the lake, or null
+    while it has no PCA version with features. `verdict` says whether to rely on the likeliest kind (`kind`),
+    or not: `not_sure`, or `nothing_like_it` where the photo is like nothing that the classifier was trained
+    on. It is null where nobody can say. `label` is the label of the same photo in the lake, or null
     where the lake has no such photo, or no label of it. `trained_on` says whether the classifier was fitted
     on this photo: then its answer says little about other photos. It is null where nobody can say.
     """
 
     kinds: list[FruitKind] | None
+    verdict: AnswerVerdict | None
     similar: list[SimilarPhoto]
     place: ScatterPlace | None
     label: str | None
@@ -69,6 +73,7 @@ class PhotoAnswer(BaseModel):
         known = answer.known
         return cls(
             kinds=kinds,
+            verdict=answer.verdict,
             similar=similar,
             place=place,
             label=known.label,

@@ -92,7 +92,7 @@ async function show(photo, answer) {
   const kinds = answer.kinds ?? [];
   at("untrained").hidden = answer.kinds !== null;
   at("trained").hidden = answer.trained_on !== true;
-  at("answer-h").textContent = kinds.length ? `${kinds[0].kind}, ${percent(kinds[0].confidence)} sure` : "An answer without a kind";
+  at("answer-h").textContent = headline(kinds, answer.verdict);
   at("kinds").replaceChildren(...kinds.map(({ kind, confidence }) => {
     const meter = element("meter", "");
     meter.max = 1;
@@ -107,6 +107,13 @@ async function show(photo, answer) {
   // On a phone the plot is wider than the page, so it is scrolled to the ring.
   const plot = at("scatter"), ring = at("here")?.getBoundingClientRect();
   if (ring) plot.scrollLeft += ring.x - plot.getBoundingClientRect().x - plot.clientWidth / 2;
+}
+
+function headline(kinds, verdict) {
+  if (!kinds.length) return "An answer without a kind";
+  if (verdict === "nothing_like_it") return "Nothing like this in the lake";
+  const said = `${kinds[0].kind}, ${percent(kinds[0].confidence)} sure`;
+  return verdict === "not_sure" ? `Not sure: perhaps ${said}` : said;
 }
 
 function neighbour({ photo_id, label, similarity }) {

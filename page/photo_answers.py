@@ -11,6 +11,7 @@ import numpy as np
 from conf.errors import BadInput, FruitLakeError, Refused
 from conf.settings import Settings
 from gold import model_reader as models
+from gold.acceptance import AnswerVerdict
 from gold.model_versions import PcaVersion
 from lake import catalog, lake_format
 from lake.delta_log import DeltaLog
@@ -46,10 +47,12 @@ class Answer:
 
     `kinds` has the likeliest kinds with their probabilities, or is None where the lake has no classifier yet.
     `place` has the photo's first two components, and `scatter` is the plot that they belong to; both are None
-    where the lake has no PCA version yet. `known` is what the lake knows of the photo itself.
+    where the lake has no PCA version yet. `verdict` says whether to rely on the likeliest kind; None where
+    there is none, or nobody can say. `known` is what the lake knows of the photo itself.
     """
 
     kinds: Sequence[tuple[str, float]] | None
+    verdict: AnswerVerdict | None
     similar: Sequence[Neighbour]
     place: tuple[float, float] | None
     scatter: Scatter | None
@@ -143,12 +146,15 @@ class Answers:
         except OSError as error:  # a file was removed that was not kept in memory
             self._snapshot = None
             raise LakeGone("The lake changed meanwhile; try again.") from error
-        kinds = lake.predictor.kinds(embedding)[:KINDS] if lake.predictor else None
+        kinds = verdict = None
+        if lake.predictor:
+            kinds = lake.predictor.kinds(embedding)[:KINDS]
+            verdict = lake.predictor.verdict(embedding, kinds[0][1])
         place = None
         if lake.pca:
             place = first_two(lake.pca.project(embedding[np.newaxis])[0].tolist())
         known = lake.known.find(looked.fingerprint)
-        return Answer(kinds, similar, place, lake.scatter, known)
+        return Answer(kinds, verdict, similar, place, lake.scatter, known)
 
     def _versions(self) -> dict[str, int]:
         """The newest version of each watched table, by name. Raises LakeGone where the lake is gone."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from conf.errors import BadInput
 from conf.settings import Settings
 from gold import model_reader
+from gold.acceptance import AnswerVerdict
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
 from lake.enums import ModelKind
 from lake.storage.folder import Folder
@@ -35,6 +36,8 @@ class Prediction:
     `kinds` has the kinds with their probabilities in [0, 1], the likeliest first. Where the photo can't be
     used, it is empty, and `refused` says why. `label` is the label of the same photo in the lake, if it has
     one. `trained_on` says whether the classifier was fitted on the photo; None where nobody can say.
+    `verdict` says whether to rely on the likeliest kind; None where the classifier is one of earlier code,
+    which had no test of that.
     """
 
     photo: str
@@ -42,6 +45,7 @@ class Prediction:
     refused: str | None = None
     label: str | None = None
     trained_on: bool | None = None
+    verdict: AnswerVerdict | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,8 @@ class Predictor:
             if isinstance(looked, LookedAt):
                 known = self.known.find(looked.fingerprint)
                 kinds = self.kinds(looked.embedding)
-                yield Prediction(photo, kinds, None, known.label, known.trained_on)
+                verdict = self.verdict(looked.embedding, kinds[0][1])
+                yield Prediction(photo, kinds, None, known.label, known.trained_on, verdict)
             else:
                 yield Prediction(photo, refused=_why(looked))
 
@@ -131,6 +136,12 @@ class Predictor:
         order = np.argsort(-probabilities, kind="stable")
         labels = self.classifier.classifier.labels
         return [(labels[place], float(probabilities[place])) for place in order]
+
+    def verdict(self, embedding: Vector, confidence: float) -> AnswerVerdict | None:
+        """Return whether to rely on an answer with that confidence about an embedding float32[d]; None where
+        the classifier can't say."""
+        acceptance = self.classifier.classifier.acceptance
+        return acceptance.verdict(embedding, confidence) if acceptance else None
 
 
 def local_model(files: Folder, settings: Settings) -> InProcessModel:

@@ -10,7 +10,8 @@ from cli.json_console import JsonConsole
 from cli.output import tables
 from cli.output.sentences import say
 from cli.output.tables import NAME, NUMBER, WORDS, WholeTable
-from gold import accuracy_figures
+from gold import acceptance, accuracy_figures
+from gold.acceptance import AnswerVerdict
 from gold.model_versions import ClassifierVersion
 from page.predictions import Prediction
 from page.similar_photos import Neighbourhood
@@ -22,7 +23,8 @@ LEAST = 0.001
 """The least probability with which another kind is shown."""
 
 SURE = ((0.9, "sure"), (0.6, "likely"))
-"""Words for the probability of a kind, from the highest on; below the last one the kind is a guess."""
+"""Words for the probability of a kind by a classifier of earlier code, from the highest on; below the last
+one the kind is a guess."""
 
 ROWS = 500
 """The most photos of one table: after them it is printed, and memory stays small."""
@@ -42,6 +44,8 @@ class PredictionTable:
         )
         self._found: list[Prediction] = []
         self._photos = 0
+        self._acceptance = by.classifier.acceptance
+        self._verdicts = set[AnswerVerdict]()
         self._has_kinds = False
 
     def add(self, prediction: Prediction) -> None:
@@ -55,10 +59,13 @@ class PredictionTable:
         self._print()
         if self._has_kinds and not isinstance(self._console, JsonConsole):
             note = (
-                "The confidence was adjusted on photos of this lake: for photos of another day or another "
-                "camera it is too high."
+                "The confidence was adjusted on photos of this lake: for photos of another place or "
+                "another camera it may be too high."
             )
             say(self._console, note)
+        if self._acceptance and not isinstance(self._console, JsonConsole):
+            for sentence in acceptance.meaning(self._acceptance.sure_from, self._verdicts):
+                say(self._console, sentence)
 
     def _print(self) -> None:
         if not self._found:
@@ -78,12 +85,14 @@ class PredictionTable:
                 table.add(named, "–", "–", "–", f"can't be used: {each.refused}")
                 continue
             self._has_kinds = True
+            if each.verdict:
+                self._verdicts.add(each.verdict)
             (kind, share), *others = each.kinds
             rest = [f"{one_line(name)} {p:.1%}" for name, p in others[:OTHERS] if p >= LEAST]
             table.add(
                 named,
                 one_line(kind),
-                f"{share:.1%} {sure(share)}",
+                f"{share:.1%} {sure(share, each.verdict)}",
                 ", ".join(rest) or "–",
                 _note(each) or "–",
             )
@@ -99,8 +108,10 @@ class PredictionTable:
         return one_line(photo)
 
 
-def sure(share: float) -> str:
-    """Return in words how sure a probability is."""
+def sure(share: float, verdict: AnswerVerdict | None) -> str:
+    """Return in words how sure a probability is: by the verdict, or else by its size alone."""
+    if verdict:
+        return acceptance.WORDS[verdict]
     return next((word for least, word in SURE if share >= least), "a guess")
 
 

@@ -19,7 +19,7 @@ KINDS = 3
 
 CSV_COLUMNS = (
     *("photo", "kind", "confidence", "second_kind", "second_confidence", "third_kind"),
-    *("third_confidence", "label", "trained_on", "refused"),
+    *("third_confidence", "label", "trained_on", "refused", "verdict"),
 )
 
 
@@ -58,6 +58,7 @@ class JsonWriter:
             ],
             "label": prediction.label,
             "trained_on": prediction.trained_on,
+            "verdict": prediction.verdict,
             "refused": prediction.refused,
         }
         _write(self._console, f"{'' if self._is_first else ','}\n    {json.dumps(facts)}")
@@ -82,7 +83,7 @@ class CsvWriter:
         """Write the row of a photo."""
         kinds = [cell for pair in prediction.kinds[:KINDS] for cell in pair]
         trained = {True: "true", False: "false", None: ""}[prediction.trained_on]
-        ends = (prediction.label, trained, prediction.refused)
+        ends = (prediction.label, trained, prediction.refused, prediction.verdict)
         self._row((prediction.photo, *kinds, *[None] * (2 * KINDS - len(kinds)), *ends))
 
     def end(self) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from cli.json_console import JsonConsole
 from cli.output import photo_tables
 from cli.output.photo_tables import PredictionTable, one_line
 from cli.output.prediction_data import CsvWriter, JsonWriter
+from gold.acceptance import Acceptance, AnswerVerdict
 from page.photo_files import PhotoFiles
 from page.predictions import Prediction
 from page.similar_photos import Neighbourhood
@@ -36,6 +38,11 @@ def written(make, found=FOUND, width=200):
     return file.getvalue()
 
 
+def judged(verdicts):
+    """Predictions with verdicts on answers that would be sure by their confidence alone."""
+    return [Prediction(f"{verdict}.jpg", KINDS, verdict=verdict) for verdict in verdicts]
+
+
 def test_csv_is_read_back_with_every_name_and_reason():
     header, *rows = csv.reader(io.StringIO(written(CsvWriter), newline=""))
     rows = [dict(zip(header, row, strict=True)) for row in rows]
@@ -45,6 +52,9 @@ def test_csv_is_read_back_with_every_name_and_reason():
     assert float(rows[0]["second_confidence"]) == 0.04
     assert (rows[5]["third_kind"], rows[5]["refused"]) == ("", "")
     assert (rows[7]["kind"], rows[7]["refused"]) == ("", FOUND[7].refused)
+    assert {row["verdict"] for row in rows} == {""}
+    made = written(CsvWriter, judged(AnswerVerdict))
+    assert [line.rpartition(",")[2] for line in made.splitlines()] == ["verdict", *AnswerVerdict]
 
 
 def test_a_name_that_is_no_unicode_is_written_all_the_same():
@@ -66,13 +76,37 @@ def test_json_is_one_document_with_a_line_for_each_photo():
     assert len(first["kinds"]) == 3
     assert (first["label"], first["trained_on"], first["refused"]) == ("kiwi", True, None)
     assert unsure["trained_on"] is None
+    assert unsure["verdict"] is None
     assert (bad["kinds"], bad["refused"]) == ([], FOUND[7].refused)
     assert sum('"photo": ' in line for line in made.splitlines()) == len(FOUND)
+
+
+def test_json_has_the_verdict():
+    made = written(
+        lambda console: JsonWriter(console, classifier(photos=2, tested=2)), judged(AnswerVerdict)
+    )
+    said = [each["verdict"] for each in json.loads(made)["photos"]]
+    assert said == ["kind", "not_sure", "nothing_like_it"]
 
 
 def test_nothing_but_the_document_is_written_where_there_are_no_photos():
     made = written(lambda console: JsonWriter(console, classifier(photos=2, tested=2)), [])
     assert json.loads(made)["photos"] == []
+
+
+def judging(bound):
+    held = Acceptance(bound, np.eye(2, dtype=np.float32), 0.5)
+    return lambda console: PredictionTable(console, classifier(photos=2, tested=2, acceptance=held))
+
+
+def test_the_table_says_which_answers_are_not_sure_and_what_that_means():
+    shown = written(judging(0.97), judged(AnswerVerdict))
+    for words in ("95.0% sure", "95.0% not sure", "95.0% nothing like this in the lake"):
+        assert words in shown
+    assert "Not sure is a confidence below 97.0%" in shown
+    assert "may show no fruit at all" in shown
+    assert "Not sure is" not in written(judging(0.9), judged([AnswerVerdict.KIND]))
+    assert "none is sure" in written(judging(float("inf")), judged([AnswerVerdict.NOT_SURE]))
 
 
 def table(console):

@@ -119,7 +119,10 @@ def check(console):
 
 
 def predictions(console):
-    by = SimpleNamespace(version=MODELS[2]["version"], metrics=METRICS, **CLASSIFIER)
+    fitted = SimpleNamespace(acceptance=None)
+    by = SimpleNamespace(
+        version=MODELS[2]["version"], metrics=METRICS, classifier=fitted, **CLASSIFIER
+    )
     kinds = [("granny_smith_apple", 0.9712), ("kiwi", 0.02), ("red_delicious_apple", 0.01)]
     found = [Prediction(LONG, kinds), Prediction("[red]x.jpg", refused="blank (one colour)")]
     table = photo_tables.PredictionTable(console, by)

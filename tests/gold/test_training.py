@@ -193,7 +193,12 @@ def test_a_version_names_what_it_was_fitted_on(trained):
         assert row["embeddings_version"] == trained.lake.version(catalog.EMBEDDINGS)
         assert (row["reason"], row["supersedes"]) == ("request", None)
         held = model_reader.classifier(trained.files.root, row["version"])
-        assert held.settings == {"folds": 5, "max_photos": 20_000, "near_bits": 6}
+        assert held.settings == {
+            "folds": 5, "max_photos": 20_000, "wanted_precision": 0.9, "near_bits": 6,
+        }  # fmt: skip
+        bounds = held.classifier.acceptance
+        assert bounds.centres.shape == (4, 32)
+        assert 0 < bounds.sure_from <= 1
         assert held.through_chunk == row["through_chunk"] > 0
 
 

@@ -104,7 +104,7 @@ def test_anything_else_is_trained(change):
     assert found(replace(FakeLake(), **change)) is None
 
 
-@pytest.mark.parametrize("name", ["folds", "max_photos"])
+@pytest.mark.parametrize("name", ["folds", "max_photos", "wanted_precision"])
 def test_other_settings_are_trained(name):
     other = SETTINGS.model_copy(update={name: getattr(SETTINGS, name) + 1})
     assert found(FakeLake(), other) is None

@@ -67,6 +67,7 @@ def test_a_photo_gets_its_kind_its_neighbours_and_its_place(told, client, photo)
     first, *others = body["similar"]
     assert first["similarity"] == pytest.approx(1, abs=1e-5)
     assert len(others) == 4
+    assert body["verdict"] == predicted.verdict
     place, features = body["place"], delta_rs_reader.rows(told.files.root, catalog.FEATURES)
     [own] = [row["features"] for row in features if row["photo_id"] == first["photo_id"]]
     assert (place["component_1"], place["component_2"]) == pytest.approx(tuple(own[:2]), abs=1e-3)

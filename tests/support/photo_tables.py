@@ -34,7 +34,14 @@ def embedding(photo_id, label="kiwi", **more):
     return row | measures | {"embedding": [1.0, 0.0]} | more
 
 
-def classifier(*, photos, tested, labels=("kiwi", "lime"), learned=("kiwi", "lime", "plum")):
+def classifier(
+    *,
+    photos,
+    tested,
+    labels=("kiwi", "lime"),
+    learned=("kiwi", "lime", "plum"),
+    acceptance=None,
+):
     """A classifier version that learned some labels, of which `labels` were tested."""
     d, n = 2, len(learned)
     layers = ((np.zeros((d, n)), np.arange(n, dtype=float)),)
@@ -55,7 +62,7 @@ def classifier(*, photos, tested, labels=("kiwi", "lime"), learned=("kiwi", "lim
         },
         algorithm="mlp",
         input="embeddings",
-        classifier=Classifier(tuple(learned), np.zeros(d), np.ones(d), layers),
+        classifier=Classifier(tuple(learned), np.zeros(d), np.ones(d), layers, 1.0, acceptance),
         labels=tuple(labels),
         confusion=np.zeros((len(labels), len(labels)), np.int64),
     )
