@@ -9,7 +9,8 @@ trained on them by `run.py train`. Each is then asked about the photos of the ot
 
 What is shown for each classifier: its accuracy on photos held out with the interval, its accuracy on the
 other day, and the expected calibration error of both. Beside the last stands what confidences that are
-exactly right would have on so few photos, in the mean. The exit code is 1 where an accuracy of the other day
+exactly right would have on so few photos, in the mean, and then how many of the answers that `predict` calls
+sure were right. The exit code is 1 where an accuracy of the other day
 lies outside of its interval, or a command fails.
 """
 
@@ -35,6 +36,7 @@ from benchmarks.process_watch import end_of, watched
 from conf.errors import BadInput
 from conf.settings import Settings
 from gold import accuracy_figures, model_reader
+from gold.acceptance import AnswerVerdict
 from gold.calibration import expected_calibration_error
 from gold.model_versions import ClassifierVersion
 from lake.enums import ModelKind
@@ -61,16 +63,22 @@ class OtherDay:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a classifier said on the other day: whether it was right, bool[n], and how sure it was,
-    float64[n]."""
+    """What a classifier said on the other day: whether it was right, bool[n], how confident it was,
+    float64[n], and whether that was an answer to rely on, bool[n]."""
 
     is_right: NDArray[np.bool_]
     confidence: NDArray[np.float64]
+    is_sure: NDArray[np.bool_]
 
     @property
     def accuracy(self) -> float:
         """The share of right answers."""
         return float(self.is_right.mean())
+
+    @property
+    def sure(self) -> str:
+        """How many answers were to be relied on, and how many of them were right, in words."""
+        return f"{(self.is_right & self.is_sure).sum():,} of {self.is_sure.sum():,}"
 
     @property
     def calibration_error(self) -> float:
@@ -125,7 +133,13 @@ def answers(predictor: Predictor, asked: OtherDay) -> Answers:
         vectors = predictor.pca.project(vectors)
     said = predictor.classifier.predict(vectors)
     labels = np.array(predictor.classifier.classifier.labels)
-    return Answers(labels[said.argmax(axis=1)] == np.array(asked.labels), said.max(axis=1))
+    confidence = said.max(axis=1)
+    is_sure = [
+        predictor.verdict(embedding, share) is AnswerVerdict.KIND
+        for embedding, share in zip(asked.embeddings, confidence, strict=True)
+    ]
+    is_right = labels[said.argmax(axis=1)] == np.array(asked.labels)
+    return Answers(is_right, confidence, np.array(is_sure))
 
 
 def predictors(settings: Settings) -> Iterator[Predictor]:
@@ -147,6 +161,7 @@ def shown(console: Console, found: Sequence[tuple[ClassifierVersion, Answers]]) 
         "error held out",
         "other day",
         "least",
+        "sure and right",
     )
     is_held = True
     for version, said in found:
@@ -162,6 +177,7 @@ def shown(console: Console, found: Sequence[tuple[ClassifierVersion, Answers]]) 
             f"{metrics['calibration_error']:.3f}",
             f"{said.calibration_error:.3f}",
             f"{said.least_error:.3f}",
+            said.sure,
         )
     console.print(grid)
     return is_held

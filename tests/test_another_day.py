@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.another_day import Answers, OtherDay, answers, shown
+from gold.acceptance import AnswerVerdict
 from gold.classifiers import Classifier
 
 METRICS = {
@@ -18,7 +19,7 @@ METRICS = {
 
 
 def said(right, photos):
-    return Answers(np.arange(photos) < right, np.full(photos, 0.7))
+    return Answers(np.arange(photos) < right, np.full(photos, 0.7), np.arange(photos) % 2 == 0)
 
 
 @pytest.fixture
@@ -39,7 +40,13 @@ def test_answers_are_compared_with_the_names_of_folders():
     classifier = Classifier(("kiwi", "lime"), np.zeros(2), np.ones(2), ((weights, np.zeros(2)),))
     version = SimpleNamespace(classifier=classifier, predict=classifier.predict)
     asked = OtherDay(np.eye(2, dtype=np.float32)[[0, 1, 1]], ["kiwi", "lime", "plum"], 0)
-    found = answers(SimpleNamespace(pca=None, classifier=version), asked)
+
+    def verdict(embedding, confidence):
+        return AnswerVerdict.KIND if embedding[0] else AnswerVerdict.NOT_SURE
+
+    found = answers(SimpleNamespace(pca=None, classifier=version, verdict=verdict), asked)
+    assert found.is_sure.tolist() == [True, False, False]
+    assert found.sure == "1 of 1"
     assert found.is_right.tolist() == [True, True, False]
     assert found.accuracy == pytest.approx(2 / 3)
     assert (found.confidence > 0.99).all()
