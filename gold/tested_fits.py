@@ -17,6 +17,7 @@ from gold.classifiers import KINDS, Vectors, fit
 from gold.cross_validation import Evaluation, TooFewTested, evaluate, nearest_neighbours
 from gold.model_versions import EMBEDDINGS, PcaVersion
 from gold.training_examples import Examples
+from gold.training_progress import TrainingProgress
 from lake.context import Context
 from lake.run_journal import LayerRun
 
@@ -28,7 +29,9 @@ def fitted(
 
     Raises BadInput where there are too few photos or kinds for a test.
     """
-    training, console, did = context.settings.training, context.console, context.did
+    training, did = context.settings.training, context.did
+    weights = [float(vectors.shape[1]) for vectors in inputs.values() for _ in KINDS]
+    progress = TrainingProgress(context.console, weights)
     for name, vectors in inputs.items():
         labelled = (vectors, examples.labels, examples.scenes)
         try:
@@ -36,7 +39,7 @@ def fitted(
         except TooFewTested as error:
             raise BadInput(untested_labels.refusal(examples, error)) from None
         for algorithm in KINDS:
-            with console.status(f"{algorithm} on {name}"), convergence_noted(did, algorithm):
+            with progress.step(f"{algorithm} on {name}"), convergence_noted(did, algorithm):
                 tested = evaluate(*labelled, kind=algorithm, folds=training.folds)
                 sure = accuracy_figures.totals(tested, examples)
                 sure |= scene_uncertainty.widened(
