@@ -32,14 +32,16 @@ Metrics = Mapping[str, float]
 def totals(tested: Evaluation, examples: Examples) -> dict[str, float]:
     """Return the metrics of a test that say how sure its accuracy is: `accuracy_low` and `accuracy_high`, the
     bounds of its interval, `groups`, the number of independent groups that were tested, and
-    `guessed_scenes`, the number of photos of the training whose scenes were guessed by likeness."""
-    scenes = examples.scenes[tested.photos]
+    `guessed_scenes`, the number of tested photos whose scenes were guessed by likeness, and
+    `is_flattering`, 1 where nothing but near duplicates or little more could be held together, else 0."""
+    scenes, guessed = examples.scenes[tested.photos], examples.grouping.is_guessed
     low, high = interval(tested.is_right, scenes)
     return {
         "accuracy_low": low,
         "accuracy_high": high,
         "groups": len(np.unique(scenes)),
-        "guessed_scenes": examples.grouping.guessed,
+        "guessed_scenes": int(np.sum(guessed[tested.photos])) if guessed is not None else 0,
+        "is_flattering": float(examples.grouping.is_flattering),
     }
 
 
@@ -129,7 +131,12 @@ def sentence(metrics: Metrics) -> str:
     guessed = metrics.get("guessed_scenes", 0)
     part = "" if guessed >= metrics["tested"] else "in part "
     how = f", {part}guessed by likeness" if guessed else ""
-    return f"{found}, of {metrics['groups']:,.0f} scenes{how} (95% interval {interval_of(metrics)})"
+    said = f"{found}, of {metrics['groups']:,.0f} scenes{how} (95% interval {interval_of(metrics)})"
+    if metrics.get("is_flattering"):
+        said += ", which flatters, as what was taken together could not be told apart"
+    if untested := metrics.get("untested_labels"):
+        said += f"; {untested:,.0f} more kinds were learned and not tested, nor taken for others"
+    return said
 
 
 def timewise_sentence(metrics: Metrics) -> str:

@@ -20,10 +20,10 @@ from gold import accuracy_since, model_reader, moments_table
 from gold.accuracy_since import AccuracySince
 from gold.model_versions import EMBEDDINGS, NARROW, ClassifierVersion, PcaVersion
 from gold.moments import matrix
-from gold.testing_chunks import HELD_OUT, LaterTestChunks
+from gold.testing_chunks import HELD_OUT, LaterTestChunks, grouped
 from gold.training import TrainingChunks
 from gold.training_photos import TrainingPhotos
-from lake import catalog, chunks, fault_points, metric_names
+from lake import catalog, fault_points, metric_names
 from lake.chunks import Chunk, ChunkPlan, ChunkState, not_yet_taken
 from lake.context import Context
 from lake.enums import LABELLING, SILVER, TESTING, ModelKind, ModelStatus
@@ -32,9 +32,6 @@ from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.run_journal import RuleWarning
 from lake.small_tables import arrow_rows
-
-MOST = 50_000
-"""The most photos of one chunk of tests: their rows are in this process at once."""
 
 Row = Mapping[str, Any]
 
@@ -61,7 +58,7 @@ def _test_new(context: Context, row: Row) -> int:
     """Test one champion on what is new since its last test; return the number of photos whose row is new."""
     lake = context.lake
     _finish(context)
-    known = lake.ledger.chunks().values()
+    known = list(lake.ledger.chunks().values())
     new = _new_chunks(known, row)
     is_relabelled = _is_labelled_since(known, row)
     if not new and not is_relabelled:
@@ -69,9 +66,7 @@ def _test_new(context: Context, row: Row) -> int:
     test = _Test.of(lake, row)
     publication = Publication(lake, LaterTestChunks(lake), context.did)
     tested = 0
-    for group in chunks.batches(
-        new, size=lambda each: (each.photos, 0), max_photos=MOST, max_bytes=0
-    ):
+    for group in grouped(new, known):
         first, last = group[0].number, group[-1].number
         rows = list(test.of_new_photos(first, last))
         tested += _publish(context, publication, row, rows, first=first, last=last)

@@ -1,4 +1,4 @@
-"""Scenes: photos of one kind that were taken together. A test is too optimistic where one photo of a scene is
+"""Scenes: photos that were taken together. A test is too optimistic where one photo of a scene is
 fitted and another one is tested.
 
 Scenes are told apart by visits where these are known, and else guessed from the likeness of embeddings. The
@@ -40,8 +40,12 @@ QUERIES = 2_000
 ROWS_AT_ONCE = 256
 """The photos that are compared with all others at once: with 25,000 photos, 26 MB."""
 
-DAY_IN_PATH = re.compile(r"(?<!\d)(20\d\d)([-_./]?)([01]\d)\2([0-3]\d)(?!\d{7})")
-"""A day in a path, as phones and uploads write it: IMG_20260501_101500.jpg, 2026-05-01/, 2026/05/01/."""
+DAY_IN_NAME = re.compile(
+    r"(?<!\d)(20\d\d)([-_.]?)([01]\d)\2([0-3]\d)"
+    r"(?=(?:[-_ T.]|%20|\bat\b)*[0-2]\d[-_.:]?[0-5]\d[-_.:]?[0-5]\d(?!\d{4})|-WA\d{4})"
+)
+"""A day in a file's name where a time of day follows, or a messenger's number, as phones write it:
+IMG_20260501_101500.jpg, IMG-20260501-WA0003.jpg. Eight digits alone may be the number of a product."""
 
 Units = NDArray[np.float32]
 
@@ -50,20 +54,26 @@ Units = NDArray[np.float32]
 class Scenes:
     """The scenes of n photos as int64[n], numbered by the smallest index in them.
 
-    `coarser` and `finer` are the scenes by a lower and by a higher bound of likeness. `guessed` is the number
-    of photos without a known visit, whose scenes were guessed: those with a cosine of at least `bound` are
-    one. The bound is None where nothing was guessed, or nothing could be measured. `is_one_visit` says that
-    visits are known and left aside, because they tell no two kinds' photos apart. `is_flattering` says that
-    the scenes by the bound leave fewer than two kinds to test, so that finer ones were taken.
+    `coarser` and `finer` are the scenes by a lower and by a higher bound of likeness. `is_guessed` bool[n]
+    are the photos without a known visit, whose scenes were guessed; None where there is none. Those with a
+    cosine of at least `bound` are one. The bound is None where nothing was guessed, or nothing could be
+    measured. `is_one_visit` says that visits are known and left aside, because they tell no two kinds'
+    photos apart. `is_flattering` says that the scenes by the bound leave fewer than two kinds to test, so
+    that finer ones were taken.
     """
 
     numbers: Indices
     coarser: Indices
     finer: Indices
-    guessed: int = 0
+    is_guessed: NDArray[np.bool_] | None = None
     bound: float | None = None
     is_one_visit: bool = False
     is_flattering: bool = False
+
+    @property
+    def guessed(self) -> int:
+        """The number of photos whose scenes were guessed."""
+        return 0 if self.is_guessed is None else int(self.is_guessed.sum())
 
     @classmethod
     def of(
@@ -77,23 +87,24 @@ class Scenes:
     ) -> Self:
         """Return the scenes of n photos with embeddings float[n, d].
 
-        Photos of one label and one visit are a scene. Photos without a visit are linked where their cosine is
-        at least the bound, and all photos where they are near duplicates. Visits are only used where they
-        tell at least two labels' photos apart.
+        Photos of one visit are a scene, whatever they show: a place looks alike behind all of them. A photo
+        without a visit is linked with those of its label where their cosine is at least the bound, and all
+        photos are where they are near duplicates. Visits are only used where they tell at least two labels'
+        photos apart.
         """
         near = groups(dhash, subjects=subjects, labels=labels)
         kinds, visit = codes_of(labels), codes_of(visits)
         is_one_visit = bool((visit >= 0).any()) and _labels_of_two(kinds, visit) < 2
         if is_one_visit:
             visit = np.full(len(visit), -1)
-        found = joined(near, _of_same_visit(kinds, visit))
+        found = joined(near, _of_same_visit(visit))
         unknown = np.flatnonzero(visit < 0)
         if not len(unknown):
             return cls(found, found, found)
         units = unit(embeddings)
-        bounds = _bounds(units, kinds, visit)
+        bounds = _bounds(units, kinds, visit >= 0, found)
         if bounds is None:
-            return cls(found, found, found, len(unknown), None, is_one_visit)
+            return cls(found, found, found, visit < 0, None, is_one_visit)
         graded = [found] * len(bounds)
         for left, right, likeness in _alike(units, kinds, unknown, least=bounds[0]):
             links = (np.stack([left, right])[:, likeness >= bound] for bound in bounds)
@@ -105,7 +116,7 @@ class Scenes:
             graded[place],
             coarser=graded[place - 1],
             finer=graded[place + 1],
-            guessed=len(unknown),
+            is_guessed=visit < 0,
             bound=bounds[1],
             is_one_visit=is_one_visit,
             is_flattering=place > 1,
@@ -124,39 +135,47 @@ class Scenes:
             yield f"{why}, so only near duplicates are held together in the test."
         elif self.is_flattering:
             yield (
-                f"{why}, and they are so alike that only near duplicates can be held together in the test: "
-                f"photos of other visits will be right less often than its figures say. Send photos of "
-                f"other visits, with their days or in folders of persons."
+                f"{why}, and those of a kind are so alike that a test has to tell apart what may be one "
+                f"scene: photos of other visits will be right less often than its figures say. Send photos "
+                f"of other visits, with their days or in folders of persons."
             )
         else:
             yield (
                 f"{why}: those of a kind with a cosine of at least {self.bound:.2f} are taken for one scene, "
-                f"as only 1 in 20 photos that are certainly of different scenes are so alike. So the "
-                f"accuracy is a range, which higher and lower bounds widen."
+                f"as only 1 in 20 photos is so alike to those of another visit, or of another kind. So "
+                f"the accuracy is a range, which higher and lower bounds widen."
             )
 
 
 def visits(subjects: Sequence[str | None], days: Sequence[date | None]) -> list[str | None]:
-    """Return what names the visit of each photo: the person and the day, or one of them; None for neither."""
-    found = []
+    """Return what names the visit of each photo: the person and the day, or one of them; None where it isn't
+    known.
+
+    A photo without a day may be of any visit of its person: it has one only where none of the person's photos
+    has a day.
+    """
+    dated = {subject for subject, day in zip(subjects, days, strict=True) if day}
+    found: list[str | None] = []
     for subject, day in zip(subjects, days, strict=True):
-        parts = [subject or "", day.isoformat() if day else ""]
-        found.append(" ".join(parts) if any(parts) else None)
+        if day:
+            found.append(f"{subject or ''} {day.isoformat()}")
+        else:
+            found.append(subject if subject not in dated else None)
     return found
 
 
 def days_taken(days: Sequence[date | None], paths: Sequence[str | None]) -> list[date | None]:
-    """Return the day on which each photo was taken. Where it doesn't say so, its path may."""
-    return [day or day_in_path(path or "") for day, path in zip(days, paths, strict=True)]
+    """Return the day on which each photo was taken. Where it doesn't say so, the name of its file may."""
+    return [day or day_in_name(path or "") for day, path in zip(days, paths, strict=True)]
 
 
-def day_in_path(path: str) -> date | None:
-    """Return the day that stands in a path, the one nearest to its end; None where there is none.
+def day_in_name(path: str) -> date | None:
+    """Return the day that stands in the name of a photo's file; None where there is none.
 
-    Days before 2000 and of the future are none.
+    Days before 2000 and of the future are none. Folders don't count: their day is that of an upload or of an
+    export.
     """
-    plain = re.sub(r"\b(year|month|day)=", "", path)
-    for year, _, month, day in reversed(DAY_IN_PATH.findall(plain)):
+    for year, _, month, day in DAY_IN_NAME.findall(path.rpartition("/")[2]):
         with suppress(ValueError):
             found = date(int(year), int(month), int(day))
             if found <= datetime.now(UTC).date() + DAY:
@@ -170,24 +189,25 @@ def _labels_of_two(kinds: Indices, visit: Indices) -> int:
     return int((np.bincount(pairs[0], minlength=1) > 1).sum())
 
 
-def _of_same_visit(kinds: Indices, visit: Indices) -> Iterator[Indices]:
-    """Yield links int64[2, m] from each photo with a visit to the first of its label and visit."""
+def _of_same_visit(visit: Indices) -> Iterator[Indices]:
+    """Yield links int64[2, m] from each photo with a visit to the first of it."""
     known = np.flatnonzero(visit >= 0)
-    if len(known):
-        keys = np.stack([kinds[known], visit[known]])
-        _, first, inverse = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-        yield np.stack([known[first][inverse.ravel()], known])
+    _, first, inverse = np.unique(visit[known], return_index=True, return_inverse=True)
+    yield np.stack([known[first][inverse], known])
 
 
-def _bounds(units: Units, kinds: Indices, visit: Indices) -> tuple[float, ...] | None:
-    """Return the cosines that the `SHARES` of photos reach to photos of certainly different scenes, from the
-    lowest to the highest; None where no photos are certainly of different scenes.
+def _bounds(
+    units: Units, kinds: Indices, is_known: NDArray[np.bool_], apart: Indices
+) -> tuple[float, ...] | None:
+    """Return the cosines that the `SHARES` of photos reach to photos of other scenes, from the lowest to the
+    highest; None where no photos are known to be of others.
 
-    Best known is the likeness to photos of the same kind and another visit. Where too few visits are known,
-    it is the likeness to the photos of the other kind that a photo's kind is most like: these show other
-    fruits, which look much as the own kind does on another day.
+    Best known is the likeness to photos of the same kind and another visit: `is_known` bool[n] are those of
+    which the visit is, and `apart` int64[n] are the visits, joined where they have near duplicates. Where too
+    few visits are known, it is the likeness to the photos of the other kind that a photo's kind is most like:
+    these show other fruits, which look much as the own kind does on another day.
     """
-    across = _across_visits(units, kinds, visit)
+    across = _across_visits(units, kinds, is_known, apart)
     if len(across) < MEASURED_FROM:
         across = _across_kinds(units, kinds)
     if not len(across):
@@ -195,16 +215,17 @@ def _bounds(units: Units, kinds: Indices, visit: Indices) -> tuple[float, ...] |
     return tuple(float(each) for each in np.quantile(across, [1 - share for share in SHARES]))
 
 
-def _across_visits(units: Units, kinds: Indices, visit: Indices) -> NDArray[np.float32]:
+def _across_visits(
+    units: Units, kinds: Indices, is_known: NDArray[np.bool_], apart: Indices
+) -> NDArray[np.float32]:
     """Return for photos with a visit the cosine to the most alike of the same kind and another visit."""
     found = []
-    known = visit >= 0
-    for kind in np.unique(kinds[known]):
-        own = np.flatnonzero(known & (kinds == kind))
+    for kind in np.unique(kinds[is_known]):
+        own = np.flatnonzero(is_known & (kinds == kind))
         others = units[own].T
         for rows in _blocks(_spread(own, QUERIES // 10)):
             alike = units[rows] @ others
-            alike[visit[rows][:, None] == visit[own]] = -1
+            alike[apart[rows][:, None] == apart[own]] = -1
             best = alike.max(axis=1)
             found.append(best[best > -1])
     return np.concatenate(found) if found else np.empty(0, np.float32)
@@ -233,14 +254,14 @@ def _across_kinds(units: Units, kinds: Indices) -> NDArray[np.float32]:
 def _alike(
     units: Units, kinds: Indices, photos: Indices, *, least: float
 ) -> Iterator[tuple[Indices, Indices, NDArray[np.float32]]]:
-    """Yield the pairs of some photos that have one label and a cosine of at least `least`: the indices of
-    both, and their cosine."""
+    """Yield the pairs of some photos and others of their label that have a cosine of at least `least`: the
+    indices of both, and their cosine."""
     for kind in np.unique(kinds[photos]):
-        own = photos[kinds[photos] == kind]
+        own = np.flatnonzero(kinds == kind)
         others = units[own].T
-        for rows in _blocks(own):
+        for rows in _blocks(photos[kinds[photos] == kind]):
             alike = units[rows] @ others
-            at, to = np.nonzero((alike >= least) & (rows[:, None] < own))
+            at, to = np.nonzero((alike >= least) & (rows[:, None] != own))
             if len(at):
                 yield rows[at], own[to], alike[at, to]
 

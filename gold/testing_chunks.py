@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
 
 from pyspark.sql import functions as F
 
-from lake import catalog
+from lake import catalog, chunks
 from lake.chunks import Chunk
-from lake.enums import TESTING
+from lake.enums import SILVER, TESTING
 from lake.publication import ChunkLayer, Contents, TableCommit
 from lake.writable_lake import WritableLake
 
 HELD_OUT = "held_out"
 """The staged part of a chunk with rows for gold/held_out: those of a training, or of a later test."""
+
+
+MOST = 50_000
+"""The most photos of one chunk of tests: their rows are in this process at once."""
+
+
+def grouped(new: Sequence[Chunk], known: Iterable[Chunk]) -> Iterator[Sequence[Chunk]]:
+    """Yield chunks of silver in their order, those together that make one chunk of tests.
+
+    A chunk of tests is of all chunks of a model from one number to another. So none of silver may lie between
+    that isn't new: one that was tested already, or one that was blocked and may be published later.
+    """
+    numbers = {(chunk.weights_id, chunk.number) for chunk in new}
+    holes = {(chunk.weights_id, chunk.number) for chunk in known if chunk.layer == SILVER} - numbers
+    batches = chunks.batches(new, size=lambda each: (each.photos, 0), max_photos=MOST, max_bytes=0)
+    for batch in batches:
+        of_model = sorted(number for model, number in holes if model == batch[0].weights_id)
+        before = partial(bisect, of_model)
+        for _, group in groupby(batch, key=lambda chunk: before(chunk.number)):
+            yield list(group)
 
 
 class LaterTestChunks(ChunkLayer):

@@ -24,7 +24,7 @@ def examples():
     x += 0.1 * rng.normal(size=x.shape)
     each, whole = np.arange(120), np.repeat(np.arange(30) * 4, 4)
     coarser = np.repeat(np.arange(6) * 20, 20)
-    grouping = Scenes(whole, coarser=coarser, finer=each, guessed=120, bound=0.9)
+    grouping = Scenes(whole, coarser=coarser, finer=each, is_guessed=np.full(120, True), bound=0.9)
     none = [None] * 120
     return Examples([str(i) for i in each], none, labels.tolist(), grouping, none, x, [])
 
