@@ -10,6 +10,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gold.unit_vectors import unit
+
 ASSURANCE = 0.8
 """How certain it must be, on photos held out, that the wanted precision is reached.
 
@@ -61,7 +63,7 @@ class Acceptance:
 
         `folds` has the photos of each fold of a test, as indices: they are compared with all others.
         """
-        names, units = np.array(labels, object), _units(embeddings)
+        names, units = np.array(labels, object), unit(embeddings)
         found = [
             _likeness(units[own], _centres(np.delete(units, own, 0), np.delete(names, own)))
             for own in folds
@@ -71,7 +73,7 @@ class Acceptance:
 
     def verdict(self, embedding: NDArray[np.floating], confidence: float) -> AnswerVerdict:
         """Return whether to rely on an answer about a photo with the embedding float[d]."""
-        if _likeness(_units(embedding[np.newaxis]), self.centres)[0] < self.least_likeness:
+        if _likeness(unit(embedding[np.newaxis]), self.centres)[0] < self.least_likeness:
             return AnswerVerdict.NOTHING_LIKE_IT
         return AnswerVerdict.KIND if confidence >= self.sure_from else AnswerVerdict.NOT_SURE
 
@@ -114,16 +116,9 @@ def sure_from(
     return float(sorted_[reached[-1]]) if len(reached) else float("inf")
 
 
-def _units(embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return embeddings of length 1; those of length 0 stay as they are."""
-    values = np.asarray(embeddings, np.float32)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    return np.asarray(values / np.where(lengths > 0, lengths, 1), np.float32)
-
-
 def _centres(units: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.float32]:
     """Return the mean direction of each label's photos, in the order of the labels' names."""
-    return _units(np.stack([units[labels == label].mean(axis=0) for label in np.unique(labels)]))
+    return unit(np.stack([units[labels == label].mean(axis=0) for label in np.unique(labels)]))
 
 
 def _likeness(units: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:

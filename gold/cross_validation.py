@@ -50,9 +50,9 @@ class Evaluation:
 
     The arrays have one value for each of the `tested` photos: `photos` (int64) is its index among the
     photos that were given, `fold` (int64) its fold, `predicted` (int64) the index of the predicted label,
-    `is_right` (bool) whether that is the true one,
-    and `confidence` (float64) the probability of that label, at a temperature that was fitted on the other
-    folds. `calibration_error` is the expected calibration error of these confidences.
+    `is_right` (bool) whether that is the true one, and `confidence` (float64) the probability of that label,
+    at a temperature that was fitted on the other folds. `calibration_error` is the expected calibration error
+    of these confidences.
     """
 
     labels: tuple[str, ...]

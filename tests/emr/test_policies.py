@@ -523,7 +523,7 @@ def test_files_need_no_aws_where_the_key_is_an_arn(tmp_path, command, calls):
     assert held["role-fruit-lake-nodes.trust.json"] == ROLES["nodes"].trust
     assert held["bucket-fruit-lake-tables.policy.json"] == BUCKETS["fruit-lake-tables"].policy
     alarms = {name for name in held if name.startswith("alarm-")}
-    assert len(alarms) == 8
+    assert len(alarms) == 9
     assert len(held) == 4 * 2 + 3 * 4 + len(alarms)
 
 
