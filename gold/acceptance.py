@@ -19,6 +19,9 @@ Of answers that were accepted by other photos of the same lake, 90.6 % were righ
 the plain share of right answers, 89.0 %.
 """
 
+NEVER_SURE = 2.0
+"""The bound where no answer is sure: no confidence reaches it, and the gate takes finite numbers alone."""
+
 UNLIKE_SHARE = 0.02
 """The share of photos held out that are less like every kind than the bound.
 
@@ -41,7 +44,7 @@ class Acceptance:
     """The bounds of answers to rely on.
 
     `sure_from` is the least confidence with which answers about photos held out were as often right as was
-    wanted; infinity where with none. `centres` float32[k, d] are the mean directions of the kinds'
+    wanted; `NEVER_SURE` where with none. `centres` float32[k, d] are the mean directions of the kinds'
     embeddings, and `least_likeness` is the cosine to the nearest of them that all but few photos held out
     reach. Also a classifier of features has embeddings here: in few components, other things look like fruit.
     """
@@ -98,8 +101,8 @@ class Acceptance:
 def sure_from(
     confidence: NDArray[np.float64], is_right: NDArray[np.bool_], *, wanted: float
 ) -> float:
-    """Return the least confidence from which on answers are as often right as is wanted; infinity where none
-    are.
+    """Return the least confidence from which on answers are as often right as is wanted; `NEVER_SURE` where
+    none are.
 
     `confidence` float64[n] and `is_right` bool[n] are those of photos held out. The precision of the answers
     from a confidence on counts by the lower end of its one-sided interval (Clopper and Pearson 1934) at
@@ -113,7 +116,7 @@ def sure_from(
     ends = np.flatnonzero(np.append(sorted_[1:] != sorted_[:-1], True)[: len(order)])
     lower = beta.ppf(1 - ASSURANCE, np.maximum(right[ends], 1e-9), answers[ends] - right[ends] + 1)
     reached = ends[lower >= wanted]
-    return float(sorted_[reached[-1]]) if len(reached) else float("inf")
+    return float(sorted_[reached[-1]]) if len(reached) else NEVER_SURE
 
 
 def _centres(units: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.float32]:
@@ -140,7 +143,7 @@ def meaning(bound: float, verdicts: Collection[AnswerVerdict]) -> Iterator[str]:
         yield (
             "On photos held out, answers of no confidence were right as often as is wanted "
             "(training.wanted_precision), so none is sure."
-            if np.isinf(bound)
+            if bound == NEVER_SURE
             else f"Not sure is a confidence below {bound:.1%}: on photos held out, such answers were wrong "
             f"more often than is wanted (training.wanted_precision)."
         )

@@ -91,12 +91,14 @@ def of_kinds(
     """
     labels = classifier["labels"]
     confusion = np.array(classifier["confusion"]).reshape(len(labels), len(labels))
+    is_tested = confusion.any(axis=1)
     photos: dict[str, list[tuple[bool, int]]] = {label: [] for label in labels}
     for row in held_out:
         photos[row["label"]].append((row["predicted"] == row["label"], row["scene"]))
     has_groups = "groups" in classifier["metrics"]
     found = []
-    for place, label in enumerate(labels):
+    for place in np.flatnonzero(is_tested).tolist():
+        label = labels[place]
         tested = KindFigures(label, int(confusion[place].sum()), int(confusion[place, place]))
         if has_groups and len(photos[label]) == tested.photos:
             correct, scenes = map(np.array, zip(*photos[label], strict=True))
@@ -135,7 +137,7 @@ def sentence(metrics: Metrics) -> str:
     if metrics.get("is_flattering"):
         said += ", which flatters, as what was taken together could not be told apart"
     if untested := metrics.get("untested_labels"):
-        said += f"; {untested:,.0f} more kinds were learned and not tested, nor taken for others"
+        said += f"; {untested:,.0f} more kinds were learned and not tested"
     return said
 
 

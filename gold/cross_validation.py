@@ -44,9 +44,10 @@ class Evaluation:
     """The results of a kind of classifier on photos that it wasn't fitted on, over all folds.
 
     `confusion` is int64[labels, labels], with a row for each true label and a column for each predicted
-    one. `macro_f1` is the mean of the labels' F1. `baseline` is the accuracy of always predicting the most
-    frequent label of the other folds. Labels whose photos all fell into one fold can't be both learned and
-    tested: they are `untested`, and no number includes them.
+    one. `baseline` is the accuracy of always predicting the most frequent label of the other folds. Labels
+    whose photos all fell into one fold can't be both learned and tested: they are `untested`. They are
+    learned in each fold, so other photos may be taken for them; their own rows of `confusion` are zeros.
+    `macro_f1` is the mean of the tested labels' F1.
 
     The arrays have one value for each of the `tested` photos: `photos` (int64) is its index among the
     photos that were given, `fold` (int64) its fold, `predicted` (int64) the index of the predicted label,
@@ -91,33 +92,37 @@ def evaluate(
     labels can be tested.
     """
     data = _Folds.of(vectors, labels, groups, folds=folds)
-    logits = np.empty((len(data.codes), len(data.names)))
+    # A label that wasn't learned in a fold has no probability there.
+    logits = np.full((len(data.codes), len(data.names)), -np.inf)
     baseline = 0
     for train, test in data:
-        # Every tested label is in the training photos of every fold, so the columns are always the same.
         fitted = fit(data.vectors[train], data.labels(train), kind=kind)
-        logits[test] = fitted.logits(data.vectors[test])
+        columns = np.searchsorted(data.names, fitted.labels)
+        logits[np.ix_(test, columns)] = fitted.logits(data.vectors[test])
         most_frequent = np.bincount(data.codes[train]).argmax()
         baseline += int((data.codes[test] == most_frequent).sum())
+    photos = np.flatnonzero(data.is_tested)
+    logits, codes, fold = logits[photos], data.codes[photos], data.fold[photos]
     predicted = logits.argmax(axis=1)
     confusion = np.zeros((len(data.names), len(data.names)), np.int64)
-    np.add.at(confusion, (data.codes, predicted), 1)
-    hits = np.diag(confusion)
-    is_right = predicted == data.codes
-    confidence = cross_fitted_confidence(logits, data.codes, data.fold)
+    np.add.at(confusion, (codes, predicted), 1)
+    hits, tested = np.diag(confusion), np.unique(codes)
+    f1 = 2 * hits[tested] / (confusion.sum(axis=0) + confusion.sum(axis=1))[tested]
+    is_right = predicted == codes
+    confidence = cross_fitted_confidence(logits, codes, fold)
     return Evaluation(
         labels=data.names,
         untested=data.untested,
-        photos=data.photos,
-        fold=data.fold,
+        photos=photos,
+        fold=fold,
         predicted=predicted,
         is_right=is_right,
         confidence=confidence,
-        accuracy=float(hits.sum() / len(data.codes)),
-        macro_f1=float(np.mean(2 * hits / (confusion.sum(axis=0) + confusion.sum(axis=1)))),
-        baseline=baseline / len(data.codes),
+        accuracy=float(hits.sum() / len(codes)),
+        macro_f1=float(np.mean(f1)),
+        baseline=baseline / len(codes),
         confusion=confusion,
-        temperature=fitted_temperature(logits, data.codes),
+        temperature=fitted_temperature(logits, codes),
         calibration_error=expected_calibration_error(confidence, is_right),
     )
 
@@ -142,23 +147,24 @@ def nearest_neighbours(
         model = KNeighborsClassifier(min(neighbours, int(train.sum())), metric="cosine")
         model.fit(data.vectors[train], data.codes[train])
         hits += int((model.predict(data.vectors[test]) == data.codes[test]).sum())
-    return hits / len(data.codes)
+    return hits / int(data.is_tested.sum())
 
 
 @dataclass(frozen=True)
 class _Folds:
-    """The photos that are tested, each with its fold. Iteration yields (train, test) as boolean masks.
+    """Photos, each with its fold. Iteration yields those to learn and those to test as boolean masks.
 
-    `names` are the tested labels, `untested` the others. For each photo, `photos` is its index among the
-    photos that were given and `codes` the index of its label in `names`.
+    `names` are all labels, `untested` those that can't be tested. For each photo, `codes` is the index of its
+    label in `names`, and `is_tested` says whether that is a tested one.
     """
 
     names: tuple[str, ...]
     untested: tuple[str, ...]
-    photos: Indices
     vectors: Floats
     codes: Indices
+    groups: Indices
     fold: Indices
+    is_tested: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -169,7 +175,7 @@ class _Folds:
         *,
         folds: int,
     ) -> Self:
-        """Assign photos to at most `folds` folds and leave out those whose label can't be tested.
+        """Assign photos to at most `folds` folds.
 
         Raises ValueError where the arguments differ in length and for vectors that aren't finite, and
         TooFewTested where fewer than two labels can be tested.
@@ -178,30 +184,27 @@ class _Folds:
         if len(groups) != len(labels):
             raise ValueError(f"{len(labels)} labels and {len(groups)} groups differ in number")
         names, codes = label_codes(labels)
-        fold = _assigned(codes, np.asarray(groups, np.int64), folds=folds)
+        numbers = np.asarray(groups, np.int64)
+        fold = _assigned(codes, numbers, folds=folds)
         spread = [len(np.unique(fold[codes == code])) for code in range(len(names))]
-        is_tested = np.array(spread, int) > 1
-        tested = tuple(name for name, held in zip(names, is_tested, strict=True) if held)
-        untested = tuple(name for name, held in zip(names, is_tested, strict=True) if not held)
+        can_be_tested = np.array(spread, int) > 1
+        tested = tuple(name for name, can in zip(names, can_be_tested, strict=True) if can)
+        untested = tuple(name for name, can in zip(names, can_be_tested, strict=True) if not can)
         if len(tested) < 2:
             raise TooFewTested(tested, untested)
-        kept = is_tested[codes]
-        return cls(
-            tested,
-            untested,
-            np.flatnonzero(kept),
-            x[kept],
-            (np.cumsum(is_tested) - 1)[codes[kept]],
-            fold[kept],
-        )
+        return cls(names, untested, x, codes, numbers, fold, can_be_tested[codes])
 
     def labels(self, photos: NDArray[np.bool_]) -> list[str]:
         """Return the labels of the photos that a boolean mask selects."""
         return [self.names[code] for code in self.codes[photos]]
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-        for number in np.unique(self.fold):
-            yield self.fold != number, self.fold == number
+        for number in np.unique(self.fold[self.is_tested]):
+            test = self.is_tested & (self.fold == number)
+            # Photos of untested labels are learned in each fold, as they are in life, but for those of a
+            # group that is tested.
+            is_other = ~self.is_tested & ~np.isin(self.groups, self.groups[test])
+            yield (self.fold != number) | is_other, test
 
 
 def _assigned(codes: Indices, groups: Indices, *, folds: int) -> Indices:

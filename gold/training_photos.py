@@ -37,7 +37,7 @@ class TrainingPhotos:
         """
         tested = _tested(root, version.version)
         tested_is_whole = len(tested) == int(version.metrics["tested"])
-        untested = frozenset(version.classifier.labels) - frozenset(version.labels)
+        untested = frozenset(version.classifier.labels) - version.tested_labels
         missing = version.photos - len(tested)
         others = _others(root, version, labels=untested) - tested if missing and untested else set()
         if missing and len(others) == missing:

@@ -219,7 +219,7 @@ def _confusion_context(model: ModelFacts) -> dict[str, Any]:
     mixed_up = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")
     chosen = np.sort(mixed_up[:CONFUSED])
     names = [labels[place] for place in chosen]
-    order = sorted(range(len(labels)), key=lambda place: model.kinds[place].share)
+    mistakes = {label: _mistakes(labels, row) for label, row in zip(labels, wrong, strict=True)}
     few = {
         kind.kind: kind.photos
         for kind in model.kinds
@@ -235,8 +235,8 @@ def _confusion_context(model: ModelFacts) -> dict[str, Any]:
         "left_out": len(labels) - len(names),
         "kinds_shown": len(names),
         "confused": [
-            {"figures": model.kinds[place], "mistakes": _mistakes(labels, wrong[place])}
-            for place in order
+            {"figures": kind, "mistakes": mistakes[kind.kind]}
+            for kind in sorted(model.kinds, key=lambda kind: kind.share)
         ],
     }
 

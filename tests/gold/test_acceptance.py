@@ -5,11 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from gold.acceptance import Acceptance, AnswerVerdict, meaning, sure_from
+from gold.acceptance import NEVER_SURE, Acceptance, AnswerVerdict, meaning, sure_from
 from gold.classifiers import Classifier, fit
 from tests.support.class_clouds import blobs
-
-NEVER = float("inf")
 
 
 def bound(right, *, confidence=None, wanted=0.9):
@@ -39,13 +37,13 @@ def test_more_is_accepted_where_less_is_wanted():
 
 
 def test_a_few_right_answers_are_not_enough():
-    assert bound([True] * 15) == NEVER
-    assert bound([True] * 16) < NEVER
+    assert bound([True] * 15) == NEVER_SURE
+    assert bound([True] * 16) < NEVER_SURE
 
 
 @pytest.mark.parametrize("right", [[], [False] * 50, [True, False] * 50])
 def test_where_nothing_is_sure_nothing_is_accepted(right):
-    assert bound(right) == NEVER
+    assert bound(right) == NEVER_SURE
 
 
 def test_equal_confidences_are_accepted_together_or_not_at_all():
@@ -102,9 +100,9 @@ def test_a_classifier_keeps_it_and_one_of_earlier_code_has_none(fruit):
 
 def test_infinity_survives_and_no_json_holds_it(fruit):
     _, held = fruit
-    never = Acceptance(NEVER, held.centres, held.least_likeness)
+    never = Acceptance(NEVER_SURE, held.centres, held.least_likeness)
     back = Acceptance.from_arrays(never.arrays())
-    assert back.sure_from == NEVER
+    assert back.sure_from == NEVER_SURE
     assert json.dumps(back.verdict(fruit[0][0], 1.0)) == '"not_sure"'
 
 
@@ -112,7 +110,7 @@ def test_what_a_verdict_means_is_said_once():
     assert list(meaning(0.8, {AnswerVerdict.KIND})) == []
     [unsure] = meaning(0.8, {AnswerVerdict.NOT_SURE, AnswerVerdict.KIND})
     assert "below 80.0%" in unsure
-    [never] = meaning(NEVER, {AnswerVerdict.NOT_SURE})
+    [never] = meaning(NEVER_SURE, {AnswerVerdict.NOT_SURE})
     assert "none is sure" in never
     [unlike] = meaning(0.8, {AnswerVerdict.NOTHING_LIKE_IT})
     assert "no fruit at all" in unlike

@@ -62,6 +62,26 @@ def test_each_kind_has_its_photos_groups_and_interval():
     assert pear.interval == "0.0% to 100.0%"  # sixty photos of one scene say nothing of others
 
 
+def test_a_kind_that_was_learned_and_not_tested_has_no_figures():
+    confusion = [
+        3,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        2,
+        58,
+    ]  # two pears were taken for a lime, which was not tested
+    labels = ["kiwi", "lime", "pear"]
+    found = accuracy_figures.of_kinds({**CLASSIFIER, "labels": labels, "confusion": confusion}, [])
+    assert [(each.kind, each.photos, each.right) for each in found] == [
+        ("kiwi", 4, 3),
+        ("pear", 60, 58),
+    ]
+
+
 @pytest.mark.parametrize("left", [HELD_OUT[1:], HELD_OUT[4:], []])
 def test_of_a_kind_whose_photos_left_only_what_the_test_counted_is_told(left):
     kiwi, pear = accuracy_figures.of_kinds(CLASSIFIER, left)

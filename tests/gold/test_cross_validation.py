@@ -101,8 +101,37 @@ def test_labels_that_can_not_be_learned_and_tested_at_once_are_named():
     labels[0], labels[1], labels[2], groups[2] = "alone", "one group", "one group", 1
     found = evaluate(x, labels, groups, kind="logistic_regression")
     assert found.untested == ("alone", "one group")
-    assert found.labels == ("kind 0", "kind 1", "kind 2")
-    assert (found.tested, found.accuracy) == (87, 1)
+    assert found.labels == ("alone", "kind 0", "kind 1", "kind 2", "one group")
+    assert found.confusion.sum(axis=1).astype(bool).tolist() == [False, True, True, True, False]
+    assert found.tested == 87
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_photos_may_be_taken_for_a_label_that_can_not_be_tested(kind):
+    """In life, the classifier knows that label, too. Here it is `kind 0` in truth."""
+    x, labels = blobs(kinds=3, n=90, spread=1.0)
+    groups = alone(labels)
+    twins = [i for i, label in enumerate(labels) if label == "kind 0"][:25]
+    for i in twins:
+        labels[i], groups[i] = "one group", twins[0]
+    found = evaluate(x, labels, groups, kind=kind)
+    assert found.untested == ("one group",)
+    taken = found.confusion[found.labels.index("kind 0"), found.labels.index("one group")]
+    assert taken > 0
+    assert found.accuracy == 1 - taken / found.tested < 1
+    assert np.isfinite(found.confidence).all()
+
+
+def test_a_label_that_can_not_be_tested_is_not_learned_from_a_group_that_is_tested():
+    """Its photos show what is behind a tested one, so they would draw it to themselves."""
+    x, labels = blobs(kinds=2, n=40, spread=1.0)
+    groups = alone(labels)
+    x, labels = np.vstack([x, *[x[:1]] * 9]), [*labels, *["behind"] * 9]
+    apart = evaluate(x, labels, [*groups, *[40] * 9], kind="linear_svm")
+    together = evaluate(x, labels, [*groups, *[0] * 9], kind="linear_svm")
+    assert apart.untested == together.untested == ("behind",)
+    assert apart.labels[apart.predicted[0]] == "behind"
+    assert together.labels[together.predicted[0]] == labels[0]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -111,8 +140,8 @@ def test_groups_of_several_labels_leave_every_tested_label_in_every_training_sid
     x, groups = rng.normal(size=(30, 4)), rng.integers(0, 6, 30)
     labels = rng.choice(["a", "b", "c", "d"], 30, p=[0.6, 0.3, 0.05, 0.05]).tolist()
     found = evaluate(x, labels, groups, kind="logistic_regression")
-    assert {*found.labels, *found.untested} == {*labels}
-    assert found.tested == sum(label in found.labels for label in labels)
+    assert {*found.labels} == {*labels}
+    assert found.tested == sum(label not in found.untested for label in labels)
 
 
 def test_small_labels_take_part_beside_large_ones():

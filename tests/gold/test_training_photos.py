@@ -1,5 +1,8 @@
 """Which photos a classifier was fitted on: only what is certain is said."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from gold.training_photos import TrainingPhotos
@@ -27,8 +30,17 @@ def test_photos_that_it_was_tested_on_are_those_that_it_was_fitted_on(training):
     assert found.holds_others is False
 
 
-def test_a_photo_of_a_label_that_could_not_be_tested_counts(training):
-    found = training(embedding("a"), embedding("p", "plum"), photos=2, tested=["a"])
+@pytest.mark.parametrize("is_of_before", [True, False])
+def test_a_photo_of_a_label_that_could_not_be_tested_counts(tmp_path, is_of_before):
+    """Earlier code kept the tested labels of a version, and no others."""
+    version = classifier(photos=2, tested=1)
+    if not is_of_before:
+        labels, confusion = ("kiwi", "lime", "plum"), np.diag([1, 1, 0])
+        version = replace(version, labels=labels, confusion=confusion)
+    write(tmp_path, catalog.EMBEDDINGS, [embedding("a"), embedding("p", "plum")])
+    write_training(tmp_path, version, tested=["a"])
+    found = TrainingPhotos.of(str(tmp_path), version)
+    assert found.untested == {"plum"}
     assert found.holds("p", label="plum") is True
     assert found.holds_others is False
 

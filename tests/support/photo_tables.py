@@ -64,7 +64,7 @@ def classifier(
         input="embeddings",
         classifier=Classifier(tuple(learned), np.zeros(d), np.ones(d), layers, 1.0, acceptance),
         labels=tuple(labels),
-        confusion=np.zeros((len(labels), len(labels)), np.int64),
+        confusion=np.eye(len(labels), dtype=np.int64),
     )
 
 
