@@ -17,8 +17,8 @@ from gold.cross_validation import Evaluation
 from gold.training_examples import Examples
 
 DASH = (
-    "A dash stands where nobody can count a kind's scenes any more, as some of its photos have left the "
-    "lake, and where earlier code tested it."
+    "A dash stands where nobody can count a kind's scenes: some of its photos have left the lake since, or "
+    "earlier code tested it, or what was taken together could not be told apart."
 )
 """What readers say below figures of kinds that are not all whole."""
 
@@ -33,7 +33,7 @@ def totals(tested: Evaluation, examples: Examples) -> dict[str, float]:
     """Return the metrics of a test that say how sure its accuracy is: `accuracy_low` and `accuracy_high`, the
     bounds of its interval, `groups`, the number of independent groups that were tested, and
     `guessed_scenes`, the number of tested photos whose scenes were guessed by likeness, and
-    `is_flattering`, 1 where nothing but near duplicates or little more could be held together, else 0."""
+    `is_flattering`, 1 where what was taken together stands on both sides of the test, else 0."""
     scenes, guessed = examples.scenes[tested.photos], examples.grouping.is_guessed
     low, high = interval(tested.is_right, scenes)
     return {
@@ -51,8 +51,8 @@ class KindFigures:
 
     `photos` were tested and `right` of them said rightly. `groups` is the number of independent groups among
     them, and `low` and `high` are the bounds of the share on others. These three are None where some of the
-    photos left the lake since the test, and for classifiers of earlier code, which took near duplicates alone
-    for groups.
+    photos left the lake since the test, for classifiers of earlier code, which took near duplicates alone for
+    groups, and where the test flatters.
     """
 
     kind: str
@@ -95,7 +95,8 @@ def of_kinds(
     photos: dict[str, list[tuple[bool, int]]] = {label: [] for label in labels}
     for row in held_out:
         photos[row["label"]].append((row["predicted"] == row["label"], row["scene"]))
-    has_groups = "groups" in classifier["metrics"]
+    metrics = classifier["metrics"]
+    has_groups = "groups" in metrics and not metrics.get("is_flattering")
     found = []
     for place in np.flatnonzero(is_tested).tolist():
         label = labels[place]
@@ -137,7 +138,8 @@ def sentence(metrics: Metrics) -> str:
     if metrics.get("is_flattering"):
         said += ", which flatters, as what was taken together could not be told apart"
     if untested := metrics.get("untested_labels"):
-        said += f"; {untested:,.0f} more kinds were learned and not tested"
+        more = "kind was" if untested == 1 else "kinds were"
+        said += f"; {untested:,.0f} more {more} learned and not tested"
     return said
 
 

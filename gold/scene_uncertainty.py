@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,24 +14,26 @@ from gold.training_examples import Examples
 
 
 def widened(
-    metrics: Mapping[str, float], vectors: Vectors, examples: Examples, *, kind: str, folds: int
-) -> dict[str, float]:
-    """Return the bounds of the accuracy of a kind of classifier, `accuracy_low` and `accuracy_high`, also for
-    coarser and for finer scenes than those that its `metrics` come from.
+    bounds: tuple[float, float], vectors: Vectors, examples: Examples, *, kind: str, folds: int
+) -> tuple[float, float]:
+    """Return the bounds of the accuracy of a kind of classifier also for coarser and for finer scenes than
+    those that these bounds come from.
 
-    Where the coarser ones leave too few kinds to test, the lower bound is the accuracy of always saying the
-    most frequent kind. Where no scene was guessed, the bounds stay as they are.
+    The lower one is 0 where the coarser scenes leave too few kinds to test, and where the test flatters: it
+    says nothing then of photos of another visit. Where no scene was guessed, the bounds stay as they are.
     """
-    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
+    low, high = bounds
+    if examples.grouping.is_flattering:
+        low = 0.0
     for scenes in _other_scenes(examples):
         try:
             tested = evaluate(vectors, examples.labels, scenes, kind=kind, folds=folds)
         except TooFewTested:
-            low = min(low, metrics["baseline"])
+            low = 0.0
         else:
-            bounds = interval(tested.is_right, scenes[tested.photos])
-            low, high = min(low, bounds[0]), max(high, bounds[1])
-    return {"accuracy_low": low, "accuracy_high": high}
+            others = interval(tested.is_right, scenes[tested.photos])
+            low, high = min(low, others[0]), max(high, others[1])
+    return low, high
 
 
 def _other_scenes(examples: Examples) -> Iterator[Indices]:

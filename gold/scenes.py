@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Self
 
@@ -57,9 +57,9 @@ class Scenes:
     `coarser` and `finer` are the scenes by a lower and by a higher bound of likeness. `is_guessed` bool[n]
     are the photos without a known visit, whose scenes were guessed; None where there is none. Those with a
     cosine of at least `bound` are one. The bound is None where nothing was guessed, or nothing could be
-    measured. `is_one_visit` says that visits are known and left aside, because they tell no two kinds'
-    photos apart. `is_flattering` says that the scenes by the bound leave fewer than two kinds to test, so
-    that finer ones were taken.
+    measured. `is_one_visit` says that visits are known and left aside, because they leave fewer than two
+    kinds to test. `is_flattering` says that visits or the bound leave fewer than two kinds to test, so that
+    finer scenes were taken: what was taken together stands on both sides of a test.
     """
 
     numbers: Indices
@@ -89,36 +89,40 @@ class Scenes:
 
         Photos of one visit are a scene, whatever they show: a place looks alike behind all of them. A photo
         without a visit is linked with those of its label where their cosine is at least the bound, and all
-        photos are where they are near duplicates. Visits are only used where they tell at least two labels'
-        photos apart.
+        photos are where they are near duplicates. Visits are left aside where they leave fewer than two
+        labels to test.
         """
         near = groups(dhash, subjects=subjects, labels=labels)
         kinds, visit = codes_of(labels), codes_of(visits)
-        is_one_visit = bool((visit >= 0).any()) and _labels_of_two(kinds, visit) < 2
-        if is_one_visit:
-            visit = np.full(len(visit), -1)
+        found = cls._by(visit, near, kinds, embeddings)
+        if (visit >= 0).any() and _labels_of_two(kinds, found.numbers) < 2:
+            unknown = np.full(len(visit), -1)
+            aside = cls._by(unknown, near, kinds, embeddings)
+            return replace(aside, is_one_visit=True, is_flattering=True)
+        return found
+
+    @classmethod
+    def _by(
+        cls, visit: Indices, near: Indices, kinds: Indices, embeddings: NDArray[np.floating]
+    ) -> Self:
+        """Return the scenes by visits, near duplicates and likeness."""
         found = joined(near, _of_same_visit(visit))
-        unknown = np.flatnonzero(visit < 0)
-        if not len(unknown):
+        is_guessed = visit < 0
+        if not is_guessed.any():
             return cls(found, found, found)
         units = unit(embeddings)
-        bounds = _bounds(units, kinds, visit >= 0, found)
+        bounds = _bounds(units, kinds, ~is_guessed, found)
         if bounds is None:
-            return cls(found, found, found, visit < 0, None, is_one_visit)
-        graded = [found] * len(bounds)
-        for left, right, likeness in _alike(units, kinds, unknown, least=bounds[0]):
-            links = (np.stack([left, right])[:, likeness >= bound] for bound in bounds)
-            graded = [joined(each, [link]) for each, link in zip(graded, links, strict=True)]
-        graded += [found, found]
+            return cls(found, found, found, is_guessed)
+        graded = [*_graded(units, kinds, np.flatnonzero(is_guessed), found, bounds), found, found]
         testable = (place for place in (1, 2) if _labels_of_two(kinds, graded[place]) > 1)
         place = next(testable, 3)
         return cls(
             graded[place],
             coarser=graded[place - 1],
             finer=graded[place + 1],
-            is_guessed=visit < 0,
+            is_guessed=is_guessed,
             bound=bounds[1],
-            is_one_visit=is_one_visit,
             is_flattering=place > 1,
         )
 
@@ -251,19 +255,25 @@ def _across_kinds(units: Units, kinds: Indices) -> NDArray[np.float32]:
     return np.concatenate(found)
 
 
-def _alike(
-    units: Units, kinds: Indices, photos: Indices, *, least: float
-) -> Iterator[tuple[Indices, Indices, NDArray[np.float32]]]:
-    """Yield the pairs of some photos and others of their label that have a cosine of at least `least`: the
-    indices of both, and their cosine."""
+def _graded(
+    units: Units, kinds: Indices, photos: Indices, found: Indices, bounds: Sequence[float]
+) -> list[Indices]:
+    """Return the scenes by each of some rising bounds, int64[n] each: those `found`, and some photos linked
+    with the others of their label where their cosine is at least the bound."""
+    graded = [found] * len(bounds)
     for kind in np.unique(kinds[photos]):
         own = np.flatnonzero(kinds == kind)
         others = units[own].T
         for rows in _blocks(photos[kinds[photos] == kind]):
             alike = units[rows] @ others
-            at, to = np.nonzero((alike >= least) & (rows[:, None] != own))
-            if len(at):
-                yield rows[at], own[to], alike[at, to]
+            finest = graded[-1]  # photos that are one scene here are one by each lower bound
+            at, to = np.nonzero((alike >= bounds[0]) & (finest[rows][:, np.newaxis] != finest[own]))
+            links, likeness = np.stack([rows[at], own[to]]), alike[at, to]
+            graded = [
+                joined(each, [links[:, likeness >= bound]])
+                for each, bound in zip(graded, bounds, strict=True)
+            ]
+    return graded
 
 
 def _spread(photos: Indices, at_most: int) -> Indices:

@@ -42,8 +42,8 @@ def fitted(
             with progress.step(f"{algorithm} on {name}"), convergence_noted(did, algorithm):
                 tested = evaluate(*labelled, kind=algorithm, folds=training.folds)
                 sure = accuracy_figures.totals(tested, examples)
-                sure |= scene_uncertainty.widened(
-                    {"baseline": tested.baseline, **sure},
+                low, high = scene_uncertainty.widened(
+                    (sure["accuracy_low"], sure["accuracy_high"]),
                     vectors,
                     examples,
                     kind=algorithm,
@@ -68,6 +68,8 @@ def fitted(
                     "tested": tested.tested,
                     "untested_labels": len(tested.untested),
                     **sure,
+                    "accuracy_low": low,
+                    "accuracy_high": high,
                 },
             }
             yield facts, tested

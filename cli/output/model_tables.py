@@ -128,7 +128,7 @@ def _champion(console: Console, lake: Lake, row: Row) -> None:
         say(console, accuracy_figures.DASH)
     line = f"{row['version']}: {_confused(row)}; {metrics['tested']:,.0f} photos took part"
     if untested := metrics["untested_labels"]:
-        line += f", {untested:.0f} kinds could not be tested"
+        line += f", {untested:.0f} {'kind' if untested == 1 else 'kinds'} could not be tested"
     say(console, f"{line}.")
     say(console, f"{row['version']}: {accuracy_figures.sentence(metrics)}.")
     say(console, f"{row['version']}: {accuracy_figures.timewise_sentence(metrics)}.")

@@ -82,6 +82,15 @@ def test_a_kind_that_was_learned_and_not_tested_has_no_figures():
     ]
 
 
+def test_where_a_test_flatters_no_kind_has_groups_or_an_interval():
+    metrics = {"groups": 3.0, "is_flattering": 1.0}
+    found = accuracy_figures.of_kinds({**CLASSIFIER, "metrics": metrics}, HELD_OUT)
+    assert [(each.photos, each.groups, each.interval) for each in found] == [
+        (4, None, "–"),
+        (60, None, "–"),
+    ]
+
+
 @pytest.mark.parametrize("left", [HELD_OUT[1:], HELD_OUT[4:], []])
 def test_of_a_kind_whose_photos_left_only_what_the_test_counted_is_told(left):
     kiwi, pear = accuracy_figures.of_kinds(CLASSIFIER, left)

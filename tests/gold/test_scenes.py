@@ -93,9 +93,9 @@ def test_two_kinds_of_one_visit_are_one_scene():
 
 def test_near_duplicates_of_two_visits_are_one_scene():
     found = grouped(
-        np.eye(4), list("aabb"), visits=list("xyxy"), dhash=np.array([5, 5, 999, 1 << 60])
+        np.eye(6), list("aabbab"), visits=list("xyxyzz"), dhash=np.array([5, 5, *hashes(4)])
     )
-    assert found.numbers.tolist() == [0, 0, 0, 0]
+    assert found.numbers.tolist() == [0, 0, 0, 0, 4, 4]
 
 
 def test_photos_of_known_visits_tell_how_alike_other_visits_are():
@@ -117,10 +117,21 @@ def test_photos_of_known_visits_tell_how_alike_other_visits_are():
     assert "of 120 of 360 photos neither" in next(iter(found.notes()))
 
 
+def test_a_known_visit_of_one_kind_is_one_scene_where_others_can_be_tested():
+    """The others' scenes are guessed; that the day of one is known doesn't make it five scenes."""
+    x, labels, _ = shelves(4, visits_of_each=6, photos_of_each=5)
+    one = np.random.default_rng(1).normal(size=(5, D))
+    seen = [None] * len(labels) + ["2026-05-01"] * 5
+    found = grouped(np.vstack([x, one]), [*labels, *["one visit"] * 5], visits=seen)
+    assert not found.is_one_visit
+    assert len(set(found.numbers[-5:])) == 1
+    assert found.guessed == len(labels)
+
+
 def test_one_visit_of_everything_tells_nothing_apart():
     x, labels, _ = shelves(8, visits_of_each=6, photos_of_each=8)
     found = grouped(x, labels, visits=["2026-05-01"] * len(labels))
-    assert found.is_one_visit
+    assert (found.is_one_visit, found.is_flattering) == (True, True)
     assert np.array_equal(found.numbers, grouped(x, labels).numbers)
     assert "persons and days tell no two kinds' visits apart" in next(iter(found.notes()))
 
