@@ -90,8 +90,8 @@ def watched_metrics(settings: Settings) -> list[WatchedMetric]:
     )
     drift = "New photos are beyond a bound of [refit]: run.py report."
     accuracy = (
-        "A champion classifier is right about newly labelled photos less often than its test promised: "
-        "run.py status, run.py train."
+        "A champion classifier is right about photos labelled in the last weeks less often than its test "
+        "promised: run.py status, run.py train."
     )
     share = monitoring.refused_share
     return [

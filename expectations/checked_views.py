@@ -85,9 +85,9 @@ def _moments_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _tested_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
-    """Return rows of gold/held_out with 0 as the scene and the fold of a photo that got its label after the
-    training, as it was in none; and `is_half_told`, 1 where only one of the columns of such a photo is there,
-    else 0."""
+    """Return rows of gold/held_out with 0 as the fold of a photo that got its label after the training, as it
+    was in none, and as its scene where earlier code gave it none; and `is_half_told`, 1 where only one of the
+    columns of such a photo is there, else 0."""
     columns = {name: batch.column(name) for name in ("scene", "fold")}
     is_half_told = pa.nulls(batch.num_rows, pa.int64()).fill_null(0)
     if "labelled_at" in batch.schema.names:  # earlier code has neither of the two

@@ -65,9 +65,9 @@ OF_LAYER: Mapping[str, str] = {
 what blocked chunks: critical expectations that failed, a refused share that was too large, and a gate that
 could not run. `landing_lag_seconds` is the age of the oldest new object when bronze found it; it is 0 where
 no object is new. `later_labels` are the photos that got their label after the training of the champion
-classifier, and `accuracy_shortfall` is how far its accuracy on them lies, beyond chance, below the interval
-that its test promised, in [0, 1]; of several champions they are the largest. `drift_…` is the largest value
-over the chunks that were compared with their version.
+classifier, and `accuracy_shortfall` is how far its accuracy on those of the last weeks lies, beyond chance,
+below the interval that its test promised, in [0, 1]; of several champions they are the largest. `drift_…` is
+the largest value over the chunks that were compared with their version.
 """
 
 OF_RUN: Mapping[str, str] = {RUNS: "Count", RUNS_FAILED: "Count", ERASURES_DUE: "Count"}

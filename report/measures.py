@@ -124,14 +124,14 @@ def of_tables(model: ModelSums, photos: int, settings: Settings) -> list[Measure
 
 
 def of_classifier(model: ModelSums) -> list[Measure]:
-    """Return the accuracy of the champion classifier on photos that got their label after its training, as
-    far as chance allows, against what its test promised; none before there are enough of both."""
+    """Return the accuracy of the champion classifier on photos that got their label in the last weeks, as
+    far as chance allows, against what its test promised; none where one of them isn't known."""
     found = model.since_training
-    if found is None or found.promised is None or not found.is_judged:
+    if found is None or found.promised is None or found.last is None:
         return []
-    name = "accuracy since the training, at best"
+    name, upper = "accuracy in the last weeks, at best", found.last.upper
     remedy = "run.py train learns from these photos"
-    return [Measure(model.name, name, found.upper, found.promised, False, remedy, is_share=True)]
+    return [Measure(model.name, name, upper, found.promised, False, remedy, is_share=True)]
 
 
 def of_drift(model: ModelSums, settings: Settings) -> list[Measure]:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cli.output import status_lines
 from conf.settings import Settings
-from gold.accuracy_since import AccuracySince, Week
+from gold.accuracy_since import AccuracySince, LastWeeks, Week
 from lake.storage.local_folder import LocalFolder
 from report import accuracy_plot
 from report.measures import measures, of_model
@@ -118,25 +118,36 @@ def test_what_is_no_number_is_told_and_is_null_in_json(monkeypatch):
 
 
 def test_a_champion_stands_beside_what_its_test_promised(monkeypatch):
-    weeks = [Week("2026-W47", 30, 29, 0.9, 0), Week("2026-W48", 30, 10, 0.9, 2)]
-    found = AccuracySince("classifier-1", 0.8, weeks)
+    weeks = [Week("2026-W47", 30, 9, 29, 0.9, 0), Week("2026-W48", 30, 10, 10, 0.9, 2)]
+    last = LastWeeks("2026-W48", 30, 10, 10, 0.5)
+    found = AccuracySince("classifier-1", 0.8, weeks, last)
     lines = [
         line.strip()
         for line in shown(monkeypatch, replace(GOOD, since_training=found)).splitlines()
     ]
     text = " ".join(lines)
     assert "classifier-1 is right about 39 of 60 photos (65.0%) that got their label" in text
+    assert "it is judged by 30 of 10 scenes since 2026-W48, 33.3% right; 2 more" in text
     assert "by week: 2026-W48 33.3% of 30, 2026-W47 96.7% of 30" in text
-    assert "accuracy since the training, at best 75.8% of at least 80.0%: bad; run.py train" in text
-    assert "Not good: accuracy since the training, at best" in text
+    assert "accuracy in the last weeks, at best 50.0% of at least 80.0%: bad; run.py train" in text
+    assert "Not good: accuracy in the last weeks, at best" in text
     facts = json.loads(shown(monkeypatch, replace(GOOD, since_training=found), as_json=True))[
         "models"
     ][0]["since_training"]
     assert (facts["photos"], facts["right"], facts["unlearned"]) == (60, 39, 2)
     assert facts["weeks"][1]["accuracy"] == pytest.approx(1 / 3)
+    assert facts["last"] == {
+        "since": "2026-W48",
+        "photos": 30,
+        "scenes": 10,
+        "right": 10,
+        "upper": 0.5,
+        "accuracy": pytest.approx(1 / 3),
+    }
+    assert facts["shortfall"] == pytest.approx(0.3)
 
 
 def test_its_plot_has_each_week():
-    weeks = [Week("2026-W47", 30, 29, 0.9, 0), Week("2026-W48", 30, 10, 0.9, 2)]
-    drawn = accuracy_plot.by_week(AccuracySince("classifier-1", 0.8, weeks))
+    weeks = [Week("2026-W47", 30, 9, 29, 0.9, 0), Week("2026-W48", 30, 10, 10, 0.9, 2)]
+    drawn = accuracy_plot.by_week(AccuracySince("classifier-1", 0.8, weeks, None))
     assert "2026-W48: 10 of 30 right" in drawn

@@ -18,9 +18,10 @@ MIX = np.random.default_rng(0).normal(size=(DIMENSIONS, DIMENSIONS))
 KINDS = ("apple", "kiwi", "pear")
 
 
-def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS):
+def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS, persons=0):
     """A published silver chunk of `n` correlated embeddings, all moved by `shift` deviations, and those of a
-    kind `apart` from the others; with a `value` every number is that. No two are near duplicates."""
+    kind `apart` from the others; with a `value` every number is that. No two are near duplicates. Each has
+    one of so many `persons` in turn, or none."""
     rng = np.random.default_rng(seed)
     hashes = np.random.default_rng(seed).integers(-(2**63), 2**63, n)
     kinds = np.arange(n) % len(labels)
@@ -34,6 +35,7 @@ def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS):
         {
             "photo_id": rng.bytes(32).hex(),
             "label": labels[kinds[place_]],
+            "subject": f"{place_ % persons:064x}" if persons else None,
             "embedding": vector,
             "extractor": "generated",
             "weights_id": EMBEDDER,
