@@ -153,7 +153,7 @@ class ClassifierVersion(Version):
 
     `metrics` and `confusion` int64[labels, labels] are the results of `gold.cross_validation` on photos that
     were held out; the metric `nearest_neighbours` is a reference on the same photos. gold/held_out has the
-    results photo by photo. `labels` are those of `classifier`; earlier code kept the tested ones alone.
+    results photo by photo. `labels` are those of `classifier`; of earlier code, the tested ones.
     """
 
     algorithm: str
@@ -161,12 +161,6 @@ class ClassifierVersion(Version):
     classifier: Classifier
     labels: Sequence[str]
     confusion: Indices
-
-    @property
-    def tested_labels(self) -> frozenset[str]:
-        """The labels that were tested: they have a row in `confusion` that isn't empty."""
-        tested = np.unique(np.nonzero(self.confusion)[0]).tolist()
-        return frozenset(self.labels[place] for place in tested)
 
     def predict(self, vectors: Vectors) -> Floats:
         """Return the probability of each of `classifier.labels` for vectors float[n, d], as float64[n,

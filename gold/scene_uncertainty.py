@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -14,15 +14,15 @@ from gold.training_examples import Examples
 
 
 def widened(
-    bounds: tuple[float, float], vectors: Vectors, examples: Examples, *, kind: str, folds: int
-) -> tuple[float, float]:
-    """Return the bounds of the accuracy of a kind of classifier also for coarser and for finer scenes than
-    those that these bounds come from.
+    metrics: Mapping[str, float], vectors: Vectors, examples: Examples, *, kind: str, folds: int
+) -> dict[str, float]:
+    """Return the bounds of the accuracy of a kind of classifier, `accuracy_low` and `accuracy_high`, also for
+    coarser and for finer scenes than those that its `metrics` come from.
 
     The lower one is 0 where the coarser scenes leave too few kinds to test, and where the test flatters: it
     says nothing then of photos of another visit. Where no scene was guessed, the bounds stay as they are.
     """
-    low, high = bounds
+    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
     if examples.grouping.is_flattering:
         low = 0.0
     for scenes in _other_scenes(examples):
@@ -31,9 +31,9 @@ def widened(
         except TooFewTested:
             low = 0.0
         else:
-            others = interval(tested.is_right, scenes[tested.photos])
-            low, high = min(low, others[0]), max(high, others[1])
-    return low, high
+            bounds = interval(tested.is_right, scenes[tested.photos])
+            low, high = min(low, bounds[0]), max(high, bounds[1])
+    return {"accuracy_low": low, "accuracy_high": high}
 
 
 def _other_scenes(examples: Examples) -> Iterator[Indices]:

@@ -42,12 +42,8 @@ def fitted(
             with progress.step(f"{algorithm} on {name}"), convergence_noted(did, algorithm):
                 tested = evaluate(*labelled, kind=algorithm, folds=training.folds)
                 sure = accuracy_figures.totals(tested, examples)
-                low, high = scene_uncertainty.widened(
-                    (sure["accuracy_low"], sure["accuracy_high"]),
-                    vectors,
-                    examples,
-                    kind=algorithm,
-                    folds=training.folds,
+                sure |= scene_uncertainty.widened(
+                    sure, vectors, examples, kind=algorithm, folds=training.folds
                 )
                 classifier = replace(
                     fit(vectors, examples.labels, kind=algorithm, temperature=tested.temperature),
@@ -68,8 +64,6 @@ def fitted(
                     "tested": tested.tested,
                     "untested_labels": len(tested.untested),
                     **sure,
-                    "accuracy_low": low,
-                    "accuracy_high": high,
                 },
             }
             yield facts, tested

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import pyarrow.compute as pc
 
 from gold.model_versions import ClassifierVersion
@@ -37,7 +38,7 @@ class TrainingPhotos:
         """
         tested = _tested(root, version.version)
         tested_is_whole = len(tested) == int(version.metrics["tested"])
-        untested = frozenset(version.classifier.labels) - version.tested_labels
+        untested = untested_labels(version)
         missing = version.photos - len(tested)
         others = _others(root, version, labels=untested) - tested if missing and untested else set()
         if missing and len(others) == missing:
@@ -57,6 +58,13 @@ class TrainingPhotos:
         """Whether a photo that the lake doesn't have may be one of them: False, or None where nobody can say,
         because photos left the lake since."""
         return False if self.is_whole else None
+
+
+def untested_labels(version: ClassifierVersion) -> frozenset[str]:
+    """Return the labels that a version learned and that were not tested: they have no row in its confusion
+    table, or an empty one."""
+    tested = {version.labels[place] for place in np.nonzero(version.confusion)[0].tolist()}
+    return frozenset(version.classifier.labels) - tested
 
 
 def _tested(root: str, version: str) -> frozenset[str]:

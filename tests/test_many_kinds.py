@@ -37,5 +37,5 @@ def test_too_few_photos_are_refused(photos, tmp_path):
     with pytest.raises(BadInput, match="ask for fewer with --count"):
         jobs(photos, tmp_path, count=8, kinds=3)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadInput, match="has no folder with a .jpg"):
+    with pytest.raises(BadInput, match=r"has no folder with a \.jpg"):
         jobs(tmp_path / "empty", tmp_path, count=1, kinds=1)
