@@ -10,19 +10,25 @@ embeddings without a row are read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gold import accuracy_since
 from gold.accuracy_since import AccuracySince
 from gold.later_test import LaterTest
 from gold.model_versions import NARROW
-from gold.testing_chunks import HELD_OUT, LaterTestChunks, grouped
+from gold.testing_chunks import (
+    HELD_OUT,
+    LaterTestChunks,
+    grouped,
+    is_labelled_since,
+    new_chunks,
+)
 from gold.training import finish
 from lake import catalog, fault_points, metric_names
-from lake.chunks import Chunk, ChunkPlan, not_yet_taken
+from lake.chunks import Chunk, ChunkPlan
 from lake.context import Context
-from lake.enums import LABELLING, SILVER, TESTING, ModelKind, ModelStatus
+from lake.enums import TESTING, ModelKind, ModelStatus
 from lake.publication import Publication
 from lake.readable_lake import Lake
 from lake.run_journal import RuleWarning
@@ -55,8 +61,8 @@ def _test_new(context: Context, row: Row) -> int:
     """Test one champion on what is new since its last test; return the number of photos whose row is new."""
     lake = context.lake
     known = list(lake.ledger.chunks().values())
-    new = _new_chunks(known, row)
-    is_relabelled = _is_labelled_since(known, row)
+    new = new_chunks(known, row)
+    is_relabelled = is_labelled_since(known, row)
     if not new and not is_relabelled:
         return 0
     test = LaterTest.of(lake, row)
@@ -98,34 +104,6 @@ def _publish(
 
     publication.run(plan, stage)
     return len(rows)
-
-
-def _new_chunks(known: Iterable[Chunk], row: Row) -> list[Chunk]:
-    """Return the chunks of silver after a version's training that it was not tested on."""
-    new = not_yet_taken(
-        known,
-        source=SILVER,
-        layer=TESTING,
-        weights_id=row["weights_id"],
-        model_version=row["version"],
-    )
-    return [chunk for chunk in new if chunk.number > row["through_chunk"]]
-
-
-def _is_labelled_since(known: Iterable[Chunk], row: Row) -> bool:
-    """Return whether labels may have changed since a version was trained, and compared with them last.
-
-    A restore that brings labels back plans a labelling and no more.
-    """
-    compared = row["chunk"]
-    labelled = 0
-    for chunk in known:
-        is_test = chunk.layer == TESTING and chunk.model_version == row["version"]
-        if is_test and chunk.source_from is None and chunk.is_published:
-            compared = max(compared, chunk.number)
-        if chunk.layer == LABELLING:
-            labelled = max(labelled, chunk.number)
-    return labelled > compared
 
 
 def _tell(context: Context, found: AccuracySince, tested: int) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 from pyspark.sql import functions as F
 
 from lake import catalog, chunks
-from lake.chunks import Chunk
-from lake.enums import SILVER, TESTING
+from lake.chunks import Chunk, not_yet_taken
+from lake.enums import LABELLING, SILVER, TESTING
 from lake.publication import ChunkLayer, Contents, TableCommit
 from lake.writable_lake import WritableLake
 
@@ -21,6 +22,35 @@ HELD_OUT = "held_out"
 
 MOST = 50_000
 """The most photos of one chunk of tests: their rows are in this process at once."""
+
+
+def new_chunks(known: Iterable[Chunk], champion: Mapping[str, Any]) -> list[Chunk]:
+    """Return the chunks of silver after a champion's training that it was not tested on. `champion` is its
+    row of gold/models."""
+    new = not_yet_taken(
+        known,
+        source=SILVER,
+        layer=TESTING,
+        weights_id=champion["weights_id"],
+        model_version=champion["version"],
+    )
+    return [chunk for chunk in new if chunk.number > champion["through_chunk"]]
+
+
+def is_labelled_since(known: Iterable[Chunk], champion: Mapping[str, Any]) -> bool:
+    """Return whether labels may have changed since a champion was trained, and compared with them last.
+
+    `champion` is its row of gold/models. A restore that brings labels back plans a labelling and no more.
+    """
+    compared = champion["chunk"]
+    labelled = 0
+    for chunk in known:
+        is_test = chunk.layer == TESTING and chunk.model_version == champion["version"]
+        if is_test and chunk.source_from is None and chunk.is_published:
+            compared = max(compared, chunk.number)
+        if chunk.layer == LABELLING:
+            labelled = max(labelled, chunk.number)
+    return labelled > compared
 
 
 def grouped(new: Sequence[Chunk], known: Iterable[Chunk]) -> Iterator[Sequence[Chunk]]:

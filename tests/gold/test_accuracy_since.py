@@ -149,6 +149,11 @@ def test_it_is_judged_by_the_last_weeks_and_as_many_before_as_it_takes(
     assert (last and (last.since, last.scenes)) == (since and (since, scenes))
 
 
+def test_a_sentence_names_the_last_four_weeks_that_have_photos(tmp_path):
+    weeks = judged(tmp_path, *(photos(week, 1, first=week) for week in range(9))).last_weeks()
+    assert weeks == ", ".join(f"2027-W{week:02} 100.0% of 1" for week in (9, 8, 7, 6))
+
+
 def test_labels_that_it_never_learned_say_nothing_of_it(tmp_path):
     plums = photos(0, 30, first=100, label="plum", learned=False)
     found = judged(tmp_path, photos(0, 9), plums)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -18,10 +18,10 @@ MIX = np.random.default_rng(0).normal(size=(DIMENSIONS, DIMENSIONS))
 KINDS = ("apple", "kiwi", "pear")
 
 
-def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS, persons=0):
+def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS, persons=0, days_ago=0):
     """A published silver chunk of `n` correlated embeddings, all moved by `shift` deviations, and those of a
     kind `apart` from the others; with a `value` every number is that. No two are near duplicates. Each has
-    one of so many `persons` in turn, or none."""
+    one of so many `persons` in turn, or none, and came so many days ago."""
     rng = np.random.default_rng(seed)
     hashes = np.random.default_rng(seed).integers(-(2**63), 2**63, n)
     kinds = np.arange(n) % len(labels)
@@ -30,7 +30,7 @@ def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS, perso
     x = (z @ MIX).astype(np.float32)
     if value is not None:
         x[:] = value
-    now = datetime.now(UTC)
+    came = datetime.now(UTC) - timedelta(days=days_ago)
     rows = [
         {
             "photo_id": rng.bytes(32).hex(),
@@ -44,7 +44,7 @@ def add(place, n, *, seed, shift=0.0, value=None, apart=0.0, labels=KINDS, perso
             "brightness": float(rng.normal(0.5, 0.05)),
             "sharpness": 1.0,
             "dhash": int(hashes[place_]),
-            "embedded_at": now,
+            "embedded_at": came,
         }
         for place_, vector in enumerate(x.tolist())
     ]
