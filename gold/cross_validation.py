@@ -5,6 +5,7 @@ Near duplicates are never split between the photos that are fitted and those tha
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,13 @@ from gold.classifiers import (
     fit,
     label_codes,
 )
+
+CORES = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+"""The most fits of one test at once. Each is a process with a copy of its photos' vectors."""
+
+LONG_FIT = 2e7
+"""The product of photos, dimensions and labels from which on fits are longer than the start of a process,
+which takes two seconds."""
 
 
 class TooFewTested(ValueError):
@@ -92,17 +100,13 @@ def evaluate(
     labels can be tested.
     """
     data = _Folds.of(vectors, labels, groups, folds=folds)
-    # A label that wasn't learned in a fold has no probability there.
-    logits = np.full((len(data.codes), len(data.names)), -np.inf)
+    photos = np.flatnonzero(data.is_tested)
+    logits = _held_out_logits(data, kind=kind)[photos]
+    codes, fold = data.codes[photos], data.fold[photos]
     baseline = 0
     for train, test in data:
-        fitted = fit(data.vectors[train], data.labels(train), kind=kind)
-        columns = np.searchsorted(data.names, fitted.labels)
-        logits[np.ix_(test, columns)] = fitted.logits(data.vectors[test])
         most_frequent = np.bincount(data.codes[train]).argmax()
         baseline += int((data.codes[test] == most_frequent).sum())
-    photos = np.flatnonzero(data.is_tested)
-    logits, codes, fold = logits[photos], data.codes[photos], data.fold[photos]
     predicted = logits.argmax(axis=1)
     confusion = np.zeros((len(data.names), len(data.names)), np.int64)
     np.add.at(confusion, (codes, predicted), 1)
@@ -125,6 +129,38 @@ def evaluate(
         temperature=fitted_temperature(logits, codes),
         calibration_error=expected_calibration_error(confidence, is_right),
     )
+
+
+def _held_out_logits(data: _Folds, *, kind: str) -> Floats:
+    """Return the logits float64[n, labels] of photos, each by a fit of the other folds.
+
+    A label that wasn't learned there has minus infinity, which is no probability. Photos that aren't tested
+    have no other value.
+    """
+    from joblib import Parallel, delayed
+
+    # Processes and no threads: liblinear draws from one random generator for all threads. Their memory holds
+    # the vectors, and no file does.
+    is_long = data.vectors.size * len(data.names) > LONG_FIT
+    jobs = Parallel(n_jobs=CORES if is_long else 1, max_nbytes=None)
+    fits = jobs(
+        delayed(_fitted_and_asked)(
+            data.vectors[train], data.labels(train), data.vectors[test], kind
+        )
+        for train, test in data
+    )
+    logits = np.full((len(data.codes), len(data.names)), -np.inf)
+    for (_, test), (labels, found) in zip(data, fits, strict=True):
+        logits[np.ix_(test, np.searchsorted(data.names, labels))] = found
+    return logits
+
+
+def _fitted_and_asked(
+    vectors: Floats, labels: Sequence[str], asked: Floats, kind: str
+) -> tuple[tuple[str, ...], Floats]:
+    """Fit a classifier on vectors, and return its labels and the logits of other vectors."""
+    fitted = fit(vectors, labels, kind=kind)
+    return fitted.labels, fitted.logits(asked)
 
 
 def nearest_neighbours(

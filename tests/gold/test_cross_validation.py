@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
+from gold import cross_validation
 from gold.calibration import fitted_temperature
 from gold.classifiers import KINDS
 from gold.cross_validation import evaluate, nearest_neighbours
@@ -79,6 +80,17 @@ def test_the_same_photos_give_the_same_figures(kind):
         dataclasses.asdict(evaluate(x, labels, alone(labels), kind=kind)) for _ in range(2)
     )
     np.testing.assert_equal(first, again)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fits_of_several_processes_give_the_same_figures(kind, monkeypatch):
+    x, labels = blobs(n=80)
+    alone_fitted = evaluate(x, labels, alone(labels), kind=kind)
+    monkeypatch.setattr(cross_validation, "LONG_FIT", 0)
+    monkeypatch.setattr(cross_validation, "CORES", 2)
+    found = evaluate(x, labels, alone(labels), kind=kind)
+    np.testing.assert_allclose(found.confidence, alone_fitted.confidence, atol=1e-6)
+    assert (found.confusion == alone_fitted.confusion).all()
 
 
 def test_the_baseline_says_the_most_frequent_label():
