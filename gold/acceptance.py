@@ -119,6 +119,25 @@ def sure_from(
     return float(sorted_[reached[-1]]) if len(reached) else NEVER_SURE
 
 
+def cross_fitted_sure(
+    confidence: NDArray[np.float64],
+    is_right: NDArray[np.bool_],
+    fold: NDArray[np.int64],
+    *,
+    wanted: float,
+) -> NDArray[np.bool_]:
+    """Return which answers about photos held out were sure, bool[n].
+
+    The bound of each fold is that of the answers of the other folds, as `sure_from` gives it: a bound that
+    the photos themselves have chosen would flatter them. `fold` int64[n] has the fold of each photo.
+    """
+    is_sure = np.zeros(len(fold), np.bool_)
+    for number in np.unique(fold):
+        own = fold == number
+        is_sure[own] = confidence[own] >= sure_from(confidence[~own], is_right[~own], wanted=wanted)
+    return is_sure
+
+
 def _centres(units: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.float32]:
     """Return the mean direction of each label's photos, in the order of the labels' names."""
     return unit(np.stack([units[labels == label].mean(axis=0) for label in np.unique(labels)]))
@@ -137,12 +156,19 @@ WORDS: Mapping[AnswerVerdict, str] = {
 """The verdicts as people read them."""
 
 
+NONE_IS_SURE = (
+    "its test could not show of any confidence that such answers are right as often as is wanted "
+    "(training.wanted_precision), so none is sure: send more photos of each kind from other visits (other "
+    "days, places or persons), or want less"
+)
+"""What it means, and what to do, where a classifier is never sure, without a full stop."""
+
+
 def meaning(bound: float, verdicts: Collection[AnswerVerdict]) -> Iterator[str]:
     """Yield a sentence about what each of some verdicts means, where it isn't plain."""
     if AnswerVerdict.NOT_SURE in verdicts:
         yield (
-            "On photos held out, answers of no confidence were right as often as is wanted "
-            "(training.wanted_precision), so none is sure."
+            f"{NONE_IS_SURE[0].upper()}{NONE_IS_SURE[1:]}."
             if bound == NEVER_SURE
             else f"Not sure is a confidence below {bound:.1%}: on photos held out, such answers were wrong "
             f"more often than is wanted (training.wanted_precision)."

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from gold.acceptance import NEVER_SURE, NONE_IS_SURE, cross_fitted_sure, sure_from
 from gold.confidence_intervals import interval
 from gold.cross_validation import Evaluation
 from gold.training_examples import Examples
@@ -29,11 +30,12 @@ Metrics = Mapping[str, float]
 """The metrics of a classifier, a map of a row of gold/models."""
 
 
-def totals(tested: Evaluation, examples: Examples) -> dict[str, float]:
+def totals(tested: Evaluation, examples: Examples, *, wanted: float) -> dict[str, float]:
     """Return the metrics of a test that say how sure its accuracy is: `accuracy_low` and `accuracy_high`, the
     bounds of its interval, `groups`, the number of independent groups that were tested, and
     `guessed_scenes`, the number of tested photos whose scenes were guessed by likeness, and
-    `is_flattering`, 1 where what was taken together stands on both sides of the test, else 0."""
+    `is_flattering`, 1 where what was taken together stands on both sides of the test, else 0; and those of
+    `sure_answers`, by the `wanted` precision."""
     scenes, guessed = examples.scenes[tested.photos], examples.grouping.is_guessed
     low, high = interval(tested.is_right, scenes)
     return {
@@ -42,7 +44,32 @@ def totals(tested: Evaluation, examples: Examples) -> dict[str, float]:
         "groups": len(np.unique(scenes)),
         "guessed_scenes": int(np.sum(guessed[tested.photos])) if guessed is not None else 0,
         "is_flattering": float(examples.grouping.is_flattering),
+        **sure_answers(tested, examples, wanted=wanted),
     }
+
+
+def sure_answers(tested: Evaluation, examples: Examples, *, wanted: float) -> dict[str, float]:
+    """Return the metrics of a test that say what a wanted precision brings: `sure_from`, the least
+    confidence of a sure answer, `sure_share`, the share of tested photos that were answered surely, and
+    `sure_accuracy`, how often these answers were right, with the bounds `sure_low` and `sure_high` of its
+    interval.
+
+    The share and the accuracy are by bounds from other folds. Where no answer is sure, `sure_from` is left
+    out, and where none was in the test, so are the last three. A test that flatters makes no answer sure.
+    """
+    if examples.grouping.is_flattering:
+        return {"sure_share": 0.0}
+    confidence, is_right = tested.confidence, tested.is_right
+    is_sure = cross_fitted_sure(confidence, is_right, tested.fold, wanted=wanted)
+    found = {"sure_share": float(is_sure.mean())}
+    if (bound := sure_from(confidence, is_right, wanted=wanted)) != NEVER_SURE:
+        found["sure_from"] = bound
+    if is_sure.any():
+        right = is_right[is_sure]
+        found["sure_accuracy"] = float(right.mean())
+        scenes = examples.scenes[tested.photos[is_sure]]
+        found["sure_low"], found["sure_high"] = interval(right, scenes)
+    return found
 
 
 @dataclass(frozen=True)
@@ -123,6 +150,12 @@ def right(metrics: Metrics) -> str:
     return f"{metrics['accuracy']:.1%} right ({known if known != '–' else 'no interval'})"
 
 
+def in_few_words(metrics: Metrics) -> str:
+    """Return the accuracy with its interval, and what is known of the confidence, in a few words."""
+    known = confidence_in_few_words(metrics)
+    return right(metrics) if known == "–" else f"{right(metrics)}, {known}"
+
+
 def sentence(metrics: Metrics) -> str:
     """Return what a cross-validation found, and how sure that is, without a full stop."""
     found = f"right for {metrics['accuracy']:.1%} of {metrics['tested']:,.0f} photos held out"
@@ -141,6 +174,47 @@ def sentence(metrics: Metrics) -> str:
         more = "kind was" if untested == 1 else "kinds were"
         said += f"; {untested:,.0f} more {more} learned and not tested"
     return said
+
+
+def confidence_in_few_words(metrics: Metrics) -> str:
+    """Return the expected calibration error, the share of photos held out that were answered surely, and how
+    often these answers were right; a dash where earlier code calculated none of them."""
+    if "calibration_error" not in metrics:
+        return "–"
+    found = f"calibration error {metrics['calibration_error']:.3f}"
+    if "sure_share" in metrics:
+        found += f", {metrics['sure_share']:.1%} sure"
+    if "sure_accuracy" in metrics:
+        found += f" and {metrics['sure_accuracy']:.1%} of these right"
+    return found
+
+
+def confidence_sentence(metrics: Metrics) -> str:
+    """Return how far the confidence of a classifier is to be relied on, without a full stop."""
+    if "calibration_error" not in metrics:
+        return (
+            "how far its confidence is to be relied on was not tested by the earlier code that trained it: "
+            "run.py train does"
+        )
+    error = metrics["calibration_error"]
+    said = (
+        f"its confidence is off by {100 * error:.1f} points of 100 on average (expected calibration error "
+        f"{error:.3f})"
+    )
+    if metrics.get("is_flattering"):
+        said += ", which flatters as its accuracy does"
+    if "sure_share" not in metrics:
+        return f"{said}; which of its answers are sure was not tested: run.py train does"
+    if "sure_from" not in metrics:
+        return f"{said}; {NONE_IS_SURE}"
+    said += f"; its answers are sure from a confidence of {metrics['sure_from']:.1%} on"
+    if "sure_accuracy" not in metrics:
+        return f"{said}, which none reached in the test, where the other folds set the bound"
+    bounds = _range(metrics["sure_low"], metrics["sure_high"])
+    return (
+        f"{said}: {metrics['sure_share']:.1%} of those on photos held out, of which "
+        f"{metrics['sure_accuracy']:.1%} were right (95% interval {bounds})"
+    )
 
 
 def timewise_sentence(metrics: Metrics) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,15 +48,55 @@ def cross_fitted_confidence(logits: Floats, codes: Indices, fold: Indices) -> Fl
     return confidence
 
 
+@dataclass(frozen=True)
+class ConfidenceBin:
+    """The answers whose confidence lies in one bin, from `low` to `high`, in [0, 1].
+
+    `photos` have such an answer, with the mean confidence `confidence`, and `right` of them are right.
+    """
+
+    low: float
+    high: float
+    photos: int
+    confidence: float
+    right: int
+
+    @property
+    def share(self) -> float:
+        """The share of right answers."""
+        return self.right / self.photos
+
+
+def reliability(confidence: Floats, is_right: NDArray[np.bool_]) -> Sequence[ConfidenceBin]:
+    """Return the bins that have answers, of `BINS` bins of equal width, from the least confidence on.
+
+    `confidence` float64[n] in [0, 1] and `is_right` bool[n] are those of photos held out.
+    """
+    place = np.minimum((np.asarray(confidence) * BINS).astype(np.int64), BINS - 1)
+    photos = np.bincount(place, minlength=BINS)
+    said = np.bincount(place, weights=confidence, minlength=BINS)
+    right = np.bincount(place, weights=is_right, minlength=BINS)
+    return [
+        ConfidenceBin(
+            low=number / BINS,
+            high=(number + 1) / BINS,
+            photos=int(photos[number]),
+            confidence=float(said[number] / photos[number]),
+            right=int(right[number]),
+        )
+        for number in np.flatnonzero(photos).tolist()
+    ]
+
+
 def expected_calibration_error(confidence: Floats, is_right: NDArray[np.bool_]) -> float:
     """Return how far confidences float64[n] in [0, 1] are from the share of right answers, on average.
 
-    It is the expected calibration error over `BINS` bins of equal width: in each, the mean confidence is
+    It is the expected calibration error over the bins of `reliability`: in each, the mean confidence is
     compared with the share of right answers, weighted by the photos in it. Source: Guo et al. 2017. Raises
     ValueError where there is no photo.
     """
     if not len(confidence):
         raise ValueError("a calibration error needs at least one photo")
-    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    gaps = np.bincount(place, weights=confidence - is_right, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    bins = reliability(confidence, is_right)
+    gaps = (each.photos * abs(each.confidence - each.share) for each in bins)
+    return float(sum(gaps) / len(confidence))

@@ -12,7 +12,7 @@ import numpy as np
 
 from conf.errors import BadInput
 from gold import accuracy_figures, scene_uncertainty, untested_labels
-from gold.acceptance import Acceptance, sure_from
+from gold.acceptance import NEVER_SURE, Acceptance
 from gold.classifiers import KINDS, Vectors, fit
 from gold.cross_validation import Evaluation, TooFewTested, evaluate, nearest_neighbours
 from gold.model_versions import EMBEDDINGS, PcaVersion
@@ -41,13 +41,13 @@ def fitted(
         for algorithm in KINDS:
             with progress.step(f"{algorithm} on {name}"), convergence_noted(did, algorithm):
                 tested = evaluate(*labelled, kind=algorithm, folds=training.folds)
-                sure = accuracy_figures.totals(tested, examples)
+                sure = accuracy_figures.totals(tested, examples, wanted=training.wanted_precision)
                 sure |= scene_uncertainty.widened(
                     sure, vectors, examples, kind=algorithm, folds=training.folds
                 )
                 classifier = replace(
                     fit(vectors, examples.labels, kind=algorithm, temperature=tested.temperature),
-                    acceptance=_acceptance(tested, examples, wanted=training.wanted_precision),
+                    acceptance=_acceptance(tested, examples, sure),
                 )
             facts = {
                 "algorithm": algorithm,
@@ -69,10 +69,12 @@ def fitted(
             yield facts, tested
 
 
-def _acceptance(tested: Evaluation, examples: Examples, *, wanted: float) -> Acceptance:
-    """Return the bounds of answers to rely on, as a test gives them."""
+def _acceptance(
+    tested: Evaluation, examples: Examples, sure: accuracy_figures.Metrics
+) -> Acceptance:
+    """Return the bounds of answers to rely on, as a test and its metric `sure_from` give them."""
+    bound = sure.get("sure_from", NEVER_SURE)
     folds = (tested.photos[tested.fold == number] for number in np.unique(tested.fold))
-    bound = sure_from(tested.confidence, tested.is_right, wanted=wanted)
     return Acceptance.of(bound, examples.embeddings, examples.labels, folds=folds)
 
 

@@ -93,7 +93,11 @@ async function show(photo, answer) {
   at("untrained").hidden = answer.kinds !== null;
   at("trained").hidden = answer.trained_on !== true;
   at("answer-h").textContent = headline(kinds, answer.verdict);
+  at("verdict").textContent = meaning(kinds, answer);
+  at("verdict").hidden = !at("verdict").textContent;
   at("kinds").replaceChildren(...kinds.map(({ kind, confidence }) => {
+    // How likely a kind is among those that it knows says nothing about a photo of something else.
+    if (answer.verdict === "nothing_like_it") return element("li", kind);
     const meter = element("meter", "");
     meter.max = 1;
     meter.value = confidence;
@@ -112,8 +116,22 @@ async function show(photo, answer) {
 function headline(kinds, verdict) {
   if (!kinds.length) return "An answer without a kind";
   if (verdict === "nothing_like_it") return "Nothing like this in the lake";
-  const said = `${kinds[0].kind}, ${percent(kinds[0].confidence)} sure`;
-  return verdict === "not_sure" ? `Not sure: perhaps ${said}` : said;
+  if (verdict === "not_sure") return `Not sure: perhaps ${kinds[0].kind}`;
+  return `${kinds[0].kind}, ${percent(kinds[0].confidence)} sure`;
+}
+
+// What a verdict means, in words for somebody who knows no classifiers.
+function meaning(kinds, { verdict, sure_from }) {
+  if (verdict === "nothing_like_it") {
+    return "The photo is unlike every kind of fruit that the classifier knows, so it may show none of them, or no fruit " +
+      "at all. If it does show one, these are the likeliest:";
+  }
+  if (verdict !== "not_sure") return "";
+  return sure_from === null
+    ? "This classifier is sure of no photo: its test could not show that its answers are right often enough. More photos " +
+      "of each kind, from other days and places, would help it. It may be:"
+    : `A confidence of ${percent(kinds[0].confidence)} is too little to rely on: below ${percent(sure_from)}, too ` +
+      "many answers were wrong when the classifier was tested. It may be:";
 }
 
 function neighbour({ photo_id, label, similarity }) {
@@ -131,21 +149,22 @@ function neighbour({ photo_id, label, similarity }) {
     element("span", ` ${similarity.toFixed(3)}`, { class: "number" }), element("small", photo_id, { title: photo_id }));
 }
 
-async function draw({ place, kinds }) {
+async function draw({ place, kinds, verdict }) {
   at("scatter").replaceChildren();
   if (!place) {
     at("where").textContent = "The lake has no PCA version with features yet: python run.py --layer gold fits one.";
     return;
   }
+  const likeliest = verdict === "nothing_like_it" ? undefined : kinds?.[0].kind;
   at("where").textContent = `The first two components of the photo are ${place.component_1.toFixed(2)} and ` +
     `${place.component_2.toFixed(2)}; the ring shows the place. The marks are photos of the lake` +
-    (kinds ? ", and those of the same kind are stronger." : ".");
+    (likeliest ? ", and those of the same kind are stronger." : ".");
   const answer = await fetched("/api/scatter");
   if (!answer.ok) return;
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
   const plot = parsed.querySelector("svg");
   for (const mark of plot.querySelectorAll("path[aria-label]")) {
-    mark.classList.toggle("alike", !kinds || mark.getAttribute("aria-label") === kinds[0].kind);
+    mark.classList.toggle("alike", !likeliest || mark.getAttribute("aria-label") === likeliest);
   }
   const ring = document.createElementNS(SVG_NAMESPACE, "circle");
   for (const [name, value] of Object.entries({ id: "here", cx: place.x, cy: place.y, r: 9 })) ring.setAttribute(name, value);
@@ -163,7 +182,7 @@ function element(tag, words, ...rest) {
   return created;
 }
 
-const percent = (share) => `${(share * 100).toFixed(1)} %`;
+const percent = (share) => `${(share * 100).toFixed(1)}\u00a0%`; // the sign stays in the line of its number
 
 at("photo").addEventListener("change", () => ask(at("photo").files[0]));
 at("drop").addEventListener("submit", (event) => event.preventDefault());

@@ -48,11 +48,13 @@ class Answer:
     `kinds` has the likeliest kinds with their probabilities, or is None where the lake has no classifier yet.
     `place` has the photo's first two components, and `scatter` is the plot that they belong to; both are None
     where the lake has no PCA version yet. `verdict` says whether to rely on the likeliest kind; None where
-    there is none, or nobody can say. `known` is what the lake knows of the photo itself.
+    there is none, or nobody can say. `sure_from` is the least confidence of a sure answer; None where none is
+    sure. `known` is what the lake knows of the photo itself.
     """
 
     kinds: Sequence[tuple[str, float]] | None
     verdict: AnswerVerdict | None
+    sure_from: float | None
     similar: Sequence[Neighbour]
     place: tuple[float, float] | None
     scatter: Scatter | None
@@ -146,15 +148,16 @@ class Answers:
         except OSError as error:  # a file was removed that was not kept in memory
             self._snapshot = None
             raise LakeGone("The lake changed meanwhile; try again.") from error
-        kinds = verdict = None
+        kinds = verdict = least = None
         if lake.predictor:
             kinds = lake.predictor.kinds(embedding)[:KINDS]
             verdict = lake.predictor.verdict(embedding, kinds[0][1])
+            least = lake.predictor.sure_from
         place = None
         if lake.pca:
             place = first_two(lake.pca.project(embedding[np.newaxis])[0].tolist())
         known = lake.known.find(looked.fingerprint)
-        return Answer(kinds, verdict, similar, place, lake.scatter, known)
+        return Answer(kinds, verdict, least, similar, place, lake.scatter, known)
 
     def _versions(self) -> dict[str, int]:
         """The newest version of each watched table, by name. Raises LakeGone where the lake is gone."""

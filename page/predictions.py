@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from conf.errors import BadInput
 from conf.settings import Settings
 from gold import model_reader
-from gold.acceptance import AnswerVerdict
+from gold.acceptance import NEVER_SURE, AnswerVerdict
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
 from lake.enums import ModelKind
 from lake.storage.folder import Folder
@@ -142,6 +142,14 @@ class Predictor:
         the classifier can't say."""
         acceptance = self.classifier.classifier.acceptance
         return acceptance.verdict(embedding, confidence) if acceptance else None
+
+    @property
+    def sure_from(self) -> float | None:
+        """The least confidence of a sure answer; None where no answer is sure, or the classifier can't
+        say."""
+        acceptance = self.classifier.classifier.acceptance
+        bound = acceptance.sure_from if acceptance else NEVER_SURE
+        return None if bound == NEVER_SURE else bound
 
 
 def local_model(files: Folder, settings: Settings) -> InProcessModel:

@@ -17,7 +17,7 @@ from conf.errors import BadInput
 from gold import accuracy_figures, untested_labels
 from lake.enums import BRONZE, GateAction, ModelKind, RunStatus
 from lake.run_journal import RATED_FROM
-from report import accuracy_plot, report_plots
+from report import accuracy_plot, reliability_plot, report_plots
 from report.gate_history import worst
 from report.report_facts import MEASURES, ModelFacts, ReportFacts
 from report.run_cost import Spent
@@ -163,7 +163,9 @@ def version_summary(row: Mapping[str, Any]) -> str:
     if row["kind"] == ModelKind.CLASSIFIER:
         what = f"{row['algorithm'].replace('_', ' ')} on {row['input']}"
         metrics = row["metrics"]
-        return f"{what}, {accuracy_figures.right(metrics)}" if "accuracy" in metrics else what
+        return (
+            f"{what}, {accuracy_figures.in_few_words(metrics)}" if "accuracy" in metrics else what
+        )
     return f"extractor, {row['dimensions']:,} values a photo"
 
 
@@ -227,6 +229,11 @@ def _confusion_context(model: ModelFacts) -> dict[str, Any]:
     }
     return {
         "accuracy": accuracy_figures.sentence(model.classifier["metrics"]),
+        "confidence": accuracy_figures.confidence_sentence(model.classifier["metrics"]),
+        "bins": model.reliability,
+        "bins_photos": sum(each.photos for each in model.reliability),
+        "reliability_plot": model.reliability
+        and Markup(reliability_plot.by_confidence(model.reliability)),
         "later_days": accuracy_figures.timewise_sentence(model.classifier["metrics"]),
         "few": untested_labels.listed(few),
         "least": untested_labels.FEW,

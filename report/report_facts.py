@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from conf.prices import Source, prices
 from conf.settings import Settings
 from expectations import suites
-from gold import accuracy_figures
+from gold import accuracy_figures, calibration
 from gold.accuracy_figures import KindFigures
+from gold.calibration import ConfidenceBin
 from gold.model_versions import NARROW
 from lake import catalog, delta_rs_reader, finite_numbers
 from lake.enums import ModelKind, ModelStatus
@@ -52,14 +53,16 @@ class ModelFacts:
 
     `pca` and `classifier` are the rows of its champions in gold/models, or None where there is none yet.
     `kinds` are the figures of the kinds that the champion classifier was tested on, in the order of its
-    labels. `points` is a sample of photos with their first components by the champion PCA. `drift` has the
-    model's rows of `ops/drift`, the newest first.
+    labels, and `reliability` has its confidence on the photos of that test that are still in the lake, by
+    bins; it is empty for classifiers of earlier code. `points` is a sample of photos with their first
+    components by the champion PCA. `drift` has the model's rows of `ops/drift`, the newest first.
     """
 
     sums: ModelSums
     pca: Row | None
     classifier: Row | None
     kinds: Sequence[KindFigures]
+    reliability: Sequence[ConfidenceBin]
     points: Points
     drift: Sequence[Row]
 
@@ -155,22 +158,36 @@ def _model(
     of_model = [row for row in versions if row["weights_id"] == model_sums.weights_id]
     champions = {row["kind"]: row for row in of_model if row["status"] == ModelStatus.CHAMPION}
     pca, classifier = (champions.get(kind) for kind in (ModelKind.PCA, ModelKind.CLASSIFIER))
+    held_out = _held_out(root, classifier) if classifier else []
     return ModelFacts(
         model_sums,
         pca,
         classifier,
-        _kinds(root, classifier) if classifier else [],
+        accuracy_figures.of_kinds(classifier, held_out) if classifier else [],
+        _reliability(classifier, held_out) if classifier else [],
         scatter_points.points(root, pca["version"]) if pca else scatter_points.NONE,
         [row for row in drift if row["weights_id"] == model_sums.weights_id],
     )
 
 
-def _kinds(root: str, classifier: Row) -> Sequence[KindFigures]:
-    """The figures of the kinds that a classifier, a row of gold/models, was tested on."""
-    columns = [*accuracy_figures.HELD_OUT_COLUMNS]
+def _held_out(root: str, classifier: Row) -> Sequence[Row]:
+    """The rows of gold/held_out of the own test of a classifier, a row of gold/models."""
+    columns = [*accuracy_figures.HELD_OUT_COLUMNS, "confidence"]
     where = accuracy_figures.of_its_test(classifier)
-    rows = delta_rs_reader.rows(root, catalog.HELD_OUT, columns=columns, where=where)
-    return accuracy_figures.of_kinds(classifier, rows)
+    return delta_rs_reader.rows(root, catalog.HELD_OUT, columns=columns, where=where)
+
+
+def _reliability(classifier: Row, held_out: Sequence[Row]) -> Sequence[ConfidenceBin]:
+    """The confidence of a classifier about photos held out against the share of right answers, by bins.
+
+    There are none where earlier code tested it, whose confidences were fitted on the very photos.
+    """
+    if "calibration_error" not in classifier["metrics"]:
+        return []
+    return calibration.reliability(
+        np.array([row["confidence"] for row in held_out], np.float64),
+        np.array([row["predicted"] == row["label"] for row in held_out], np.bool_),
+    )
 
 
 def _bounds() -> dict[str, float]:

@@ -64,8 +64,8 @@ def _description(row: Row) -> str:
         return f"{row['components']} components, {row['explained_variance']:.1%} of the variance"
     if row["kind"] == ModelKind.CLASSIFIER:
         metrics = dict(row["metrics"] or {})
-        right = f", {accuracy_figures.right(metrics)}" if "accuracy" in metrics else ""
-        return f"{row['algorithm']} on {row['input']}{right}"
+        found = f", {accuracy_figures.in_few_words(metrics)}" if "accuracy" in metrics else ""
+        return f"{row['algorithm']} on {row['input']}{found}"
     return f"{row['dimensions']:,} values a photo"
 
 
@@ -91,6 +91,7 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
             "95% interval": NUMBER,
             "scenes": NUMBER,
             "macro F1": NUMBER,
+            "confidence": WORDS,
         },
         title="on photos held out",
     )
@@ -100,9 +101,10 @@ def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:
         bounds = accuracy_figures.interval_of(metrics)
         scenes = f"{metrics['groups']:,.0f}" if "groups" in metrics else "–"
         what = f"{row['algorithm']} on {row['input']}"
-        table.add(row["version"], row["status"], what, right, bounds, scenes, f1)
+        confidence = accuracy_figures.confidence_in_few_words(metrics)
+        table.add(row["version"], row["status"], what, right, bounds, scenes, f1, confidence)
     for what, share in _references(current).items():
-        table.add("–", "–", what, f"{share:.1%}", "–", "–", "–")
+        table.add("–", "–", what, f"{share:.1%}", *["–"] * 4)
     tables.show(console, table)
     for row in (r for r in current if r["status"] == ModelStatus.CHAMPION):
         _champion(console, lake, row)
@@ -131,6 +133,7 @@ def _champion(console: Console, lake: Lake, row: Row) -> None:
         line += f", {untested:.0f} {'kind' if untested == 1 else 'kinds'} could not be tested"
     say(console, f"{line}.")
     say(console, f"{row['version']}: {accuracy_figures.sentence(metrics)}.")
+    say(console, f"{row['version']}: {accuracy_figures.confidence_sentence(metrics)}.")
     say(console, f"{row['version']}: {accuracy_figures.timewise_sentence(metrics)}.")
 
 

@@ -37,6 +37,7 @@ class JsonWriter:
     def __init__(self, console: Console, by: ClassifierVersion) -> None:
         self._console = console
         self._is_first = True
+        figures = ("calibration_error", "sure_from", "sure_share", "sure_accuracy")
         facts = {
             "version": by.version,
             "algorithm": by.algorithm,
@@ -45,6 +46,7 @@ class JsonWriter:
             "accuracy_low": by.metrics.get("accuracy_low"),
             "accuracy_high": by.metrics.get("accuracy_high"),
             "groups": int(by.metrics["groups"]) if "groups" in by.metrics else None,
+            **{name: by.metrics.get(name) for name in figures},
         }
         _write(console, f'{{\n  "classifier": {json.dumps(facts)},\n  "photos": [')
 

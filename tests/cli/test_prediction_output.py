@@ -13,7 +13,7 @@ from cli.json_console import JsonConsole
 from cli.output import photo_tables
 from cli.output.photo_tables import PredictionTable, one_line
 from cli.output.prediction_data import CsvWriter, JsonWriter
-from gold.acceptance import Acceptance, AnswerVerdict
+from gold.acceptance import NEVER_SURE, Acceptance, AnswerVerdict
 from page.photo_files import PhotoFiles
 from page.predictions import Prediction
 from page.similar_photos import Neighbourhood
@@ -70,6 +70,8 @@ def test_json_is_one_document_with_a_line_for_each_photo():
     assert read["classifier"]["version"] == "classifier-aaaaaaaa-1"
     figures = [read["classifier"][f"accuracy{end}"] for end in ("", "_low", "_high")]
     assert (figures, read["classifier"]["groups"]) == ([0.9, 0.4, 1.0], 2)
+    surely = ("calibration_error", "sure_from", "sure_share", "sure_accuracy")
+    assert [read["classifier"][name] for name in surely] == [0.05, 0.8, 0.5, None]
     assert [each["photo"] for each in read["photos"]] == [each.photo for each in FOUND]
     first, *_, unsure, bad = read["photos"]
     assert first["kinds"][2] == {"kind": "plum", "confidence": 0.0099}
@@ -106,7 +108,7 @@ def test_the_table_says_which_answers_are_not_sure_and_what_that_means():
     assert "Not sure is a confidence below 97.0%" in shown
     assert "may show no fruit at all" in shown
     assert "Not sure is" not in written(judging(0.9), judged([AnswerVerdict.KIND]))
-    assert "none is sure" in written(judging(float("inf")), judged([AnswerVerdict.NOT_SURE]))
+    assert "none is sure" in written(judging(NEVER_SURE), judged([AnswerVerdict.NOT_SURE]))
 
 
 def table(console):

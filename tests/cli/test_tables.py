@@ -75,6 +75,12 @@ METRICS = {
     "groups": 31,
     "days": 1,
     "dated": 12,
+    "calibration_error": 0.0563,
+    "sure_share": 0.38,
+    "sure_from": 0.72,
+    "sure_accuracy": 0.9123,
+    "sure_low": 0.8,
+    "sure_high": 0.96,
 }
 FITTED = {"photos": 1_000_054, "embeddings_version": 117}
 PCA = {"components": 20, "explained_variance": 0.83, "metrics": {}, "status": "champion"}
@@ -251,8 +257,12 @@ def test_a_wide_screen_shows_rules_and_a_narrow_one_words_below_their_row():
 
 
 def test_a_training_shows_how_sure_its_figures_are():
-    shown = screen(SCREENS["train"][0], 200)
+    shown = screen(SCREENS["train"][0], 240)
     assert "94.4% │ 81.2% to 98.8% │     31 │" in shown
+    assert "│ calibration error 0.056, 38.0% sure and 91.2% of these right │" in shown
+    below = "  what: logistic_regression on pca-6e340b9c-12; confidence: calibration error"
+    assert below in screen(SCREENS["train"][0], 80)
+    assert "answers are sure from a confidence of 72.0% on: 38.0% of those" in shown
     assert "its 10 worst kinds of 13" in shown
     rows = [" ".join(line.strip("│").replace("│", " ").split()) for line in shown.splitlines()]
     assert "granny_smith_apple 100.0% – 3 –" in rows  # its photos have left the lake
@@ -268,7 +278,28 @@ def test_a_training_shows_how_sure_its_figures_are():
 
 def test_versions_show_an_accuracy_with_its_interval():
     shown = screen(SCREENS["models"][0], 300)
-    assert "94.4% right (81.2% to 98.8%)" in shown
+    known = ", calibration error 0.056, 38.0% sure and 91.2% of these right"
+    assert f"94.4% right (81.2% to 98.8%){known}" in shown
+
+
+EARLIER = ("accuracy", "macro_f1", "nearest_neighbours", "baseline", "tested", "untested_labels")
+
+
+def test_a_classifier_of_earlier_code_has_dashes_and_a_sentence():
+    metrics = {name: METRICS[name] for name in EARLIER}
+    rows = [*MODELS[:2], MODELS[2] | {"metrics": metrics}]
+    lake = SimpleNamespace(**{**vars(LAKE), "records": lambda *_, **__: rows})
+    printed = io.StringIO()
+    console = Console(file=printed, width=300)
+    model_tables.versions(console, lake)
+    assert " 94.4% right (no interval) │" in printed.getvalue()
+    lake.records = lambda table, **_: [] if table is catalog.HELD_OUT else rows
+    model_tables.classifiers(console, lake, weights_id=WEIGHTS)
+    [row] = [
+        line for line in printed.getvalue().splitlines() if "│ 90.0% " in line.replace("    ", " ")
+    ]
+    assert row.count(" – ") == 3
+    assert "relied on was not tested by the earlier code that trained it" in printed.getvalue()
 
 
 def test_a_log_has_ids_in_full(capsys):

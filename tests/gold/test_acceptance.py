@@ -5,7 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from gold.acceptance import NEVER_SURE, Acceptance, AnswerVerdict, meaning, sure_from
+from gold.acceptance import (
+    NEVER_SURE,
+    Acceptance,
+    AnswerVerdict,
+    cross_fitted_sure,
+    meaning,
+    sure_from,
+)
 from gold.classifiers import Classifier, fit
 from tests.support.class_clouds import blobs
 
@@ -51,6 +58,29 @@ def test_equal_confidences_are_accepted_together_or_not_at_all():
     confidence = [0.9] * 30 + [0.8] * 40
     assert bound([True] * 30 + [True] * 20 + [False] * 20, confidence=confidence) == 0.9
     assert bound([True] * 70, confidence=confidence) == 0.8
+
+
+def test_no_answer_chooses_the_bound_by_which_it_is_sure():
+    """The answers of one fold are sure and wrong, those of the others sure and right."""
+    confidence, fold = np.full(90, 0.95), np.repeat([0, 1, 2], 30)
+    is_right = fold != 1
+    is_sure = cross_fitted_sure(confidence, is_right, fold, wanted=0.9)
+    assert is_sure.tolist() == (fold == 1).tolist()
+    assert sure_from(confidence, is_right, wanted=0.9) == NEVER_SURE
+
+
+def test_the_precision_of_answers_by_bounds_of_other_folds_does_not_flatter():
+    """Without anything to choose by, a bound that its own answers chose would make them look better."""
+    rng = np.random.default_rng(0)
+    own, others = [], []
+    for _ in range(200):
+        confidence, fold = rng.random(120), np.arange(120) % 4
+        is_right = rng.random(120) < 0.85
+        bound = sure_from(confidence, is_right, wanted=0.85)
+        own += is_right[confidence >= bound].tolist()
+        others += is_right[cross_fitted_sure(confidence, is_right, fold, wanted=0.85)].tolist()
+    assert np.mean(own) > 0.88
+    assert np.mean(others) == pytest.approx(0.85, abs=0.015)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +141,6 @@ def test_what_a_verdict_means_is_said_once():
     [unsure] = meaning(0.8, {AnswerVerdict.NOT_SURE, AnswerVerdict.KIND})
     assert "below 80.0%" in unsure
     [never] = meaning(NEVER_SURE, {AnswerVerdict.NOT_SURE})
-    assert "none is sure" in never
+    assert "none is sure: send more photos of each kind from other visits" in never
     [unlike] = meaning(0.8, {AnswerVerdict.NOTHING_LIKE_IT})
     assert "no fruit at all" in unlike

@@ -9,6 +9,7 @@ from gold.calibration import (
     cross_fitted_confidence,
     expected_calibration_error,
     fitted_temperature,
+    reliability,
 )
 from gold.classifiers import log_softmax
 
@@ -48,3 +49,14 @@ def test_a_fold_is_calibrated_by_the_others_alone() -> None:
     assert np.array_equal(
         cross_fitted_confidence(logits, changed, fold)[fold == 1], found[fold == 1]
     )
+
+
+def test_each_answer_is_in_the_bin_of_its_confidence_and_bins_without_one_are_left_out() -> None:
+    confidence = np.array([0.0, 0.31, 0.35, 0.39, 0.9, 1.0])
+    is_right = np.array([False, True, False, True, True, True])
+    first, middle, last = reliability(confidence, is_right)
+    assert (first.low, first.high, first.photos, first.right) == (0.0, 0.1, 1, 0)
+    assert (middle.low, middle.high, middle.photos, middle.right) == (0.3, 0.4, 3, 2)
+    assert (middle.confidence, middle.share) == (pytest.approx(0.35), pytest.approx(2 / 3))
+    assert (last.low, last.high, last.photos, last.share) == (0.9, 1.0, 2, 1.0)
+    assert list(reliability(np.empty(0), np.empty(0, bool))) == []

@@ -13,6 +13,8 @@ from pyspark.sql import functions as F
 
 from conf.errors import BadInput
 from gold import accuracy_figures, model_reader, model_versions, pca_refit, training
+from gold.acceptance import NEVER_SURE, cross_fitted_sure, sure_from
+from gold.calibration import expected_calibration_error
 from gold.classifiers import KINDS
 from gold.confidence_intervals import interval
 from gold.training_examples import Examples
@@ -149,6 +151,22 @@ def test_how_sure_an_accuracy_is_is_told_by_the_scenes_held_out(trained):
             len(set(scenes[labels == kind.kind])) for kind in kinds
         ]
         assert [kind.photos for kind in kinds] == [30, 30, 30]
+
+
+def test_what_sure_answers_are_worth_is_told_by_the_photos_held_out(trained):
+    for row in classifiers(trained):
+        held, metrics = held_out(trained, row["version"]), row["metrics"]
+        confidence = np.array([photo["confidence"] for photo in held])
+        correct = np.array([photo["label"] == photo["predicted"] for photo in held])
+        fold = np.array([photo["fold"] for photo in held])
+        is_sure = cross_fitted_sure(confidence, correct, fold, wanted=0.9)
+        assert metrics["sure_share"] == pytest.approx(is_sure.mean())
+        assert metrics["sure_accuracy"] == pytest.approx(correct[is_sure].mean())
+        assert metrics["sure_low"] < metrics["sure_accuracy"] <= metrics["sure_high"]
+        assert metrics["sure_from"] == sure_from(confidence, correct, wanted=0.9)
+        assert metrics["calibration_error"] == pytest.approx(
+            expected_calibration_error(confidence, correct)
+        )
 
 
 def test_without_days_there_is_no_test_on_later_ones_and_it_is_said_why(trained):
@@ -311,6 +329,10 @@ def test_labels_that_say_nothing_are_warned_of(empty):
     [*_, last] = judged.orderBy("judged_at").collect()
     worse = [r for r in classifiers(place) if r["metrics"]["accuracy"] <= r["metrics"]["baseline"]]
     assert last["unexpected_count"] == len(worse) > 0
+    for row in classifiers(place):
+        assert (row["metrics"]["sure_share"], "sure_from" in row["metrics"]) == (0, False)
+        version = model_reader.classifier(place.files.root, row["version"])
+        assert version.classifier.acceptance.sure_from == NEVER_SURE
 
 
 def test_too_little_to_train_on_is_said(empty):

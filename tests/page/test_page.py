@@ -1,11 +1,14 @@
 """The page in a browser, by keyboard alone: a photo, its answer, one that can't be used, and the token."""
 
+import re
+
 import pytest
 from PIL import Image
 
+from gold.acceptance import NEVER_SURE
 from page.question_queue import QuestionQueue
 from tests.support import canary
-from tests.support.page_server import golden_lake, served, served_from
+from tests.support.page_server import golden_lake, judged_golden_lake, served, served_from
 from tests.support.photo_files import encoded
 
 TOKEN = "correct-horse-battery-staple"
@@ -104,6 +107,61 @@ def test_on_a_phone_nothing_is_cut_off(page, address, photo):
     page.goto(address)
     choose(page, photo)
     page.locator("#answer").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def answered(page, lake, photo):
+    """What the page says of a photo: its headline, what it means, and how the scatter's marks look."""
+    with served_from(QuestionQueue(*lake)) as started:
+        page.goto(f"http://127.0.0.1:{started.port}")
+        choose(page, photo)
+        page.locator("#answer").wait_for()
+        meaning = page.locator("#verdict")
+        words = meaning.inner_text() if meaning.is_visible() else ""
+        marks = page.locator("#scatter path[aria-label]").count()
+        alike = page.locator("#scatter path.alike").count()
+        named = page.locator("#kinds li").all_inner_texts()
+        assert len(named) == 3
+        assert ("those of the same kind are stronger" in page.content()) is (alike < marks)
+        headline = page.locator("#answer-h").inner_text().replace("\u00a0", " ")
+        assert page.locator("#kinds meter").count() == (0 if "Nothing" in headline else 3)
+        return headline, words.replace("\u00a0", " "), alike == marks
+
+
+@pytest.mark.parametrize(
+    ("bounds", "headline", "meaning"),
+    [
+        ((0.0, -1.0), r"kiwi, \d+\.\d % sure", ""),
+        ((0.99, -1.0), "Not sure: perhaps kiwi", r"A confidence of \d+\.\d % is .* below 99.0 %, too"),
+        ((NEVER_SURE, -1.0), "Not sure: perhaps kiwi", "This classifier is sure of no photo: .* More photos"),
+        ((0.0, 1.1), "Nothing like this in the lake", "The photo is unlike every kind .* no fruit at all"),
+        ((NEVER_SURE, 1.1), "Nothing like this in the lake", "The photo is unlike every kind"),
+    ],
+    ids=["sure", "not sure", "never sure", "unlike", "unlike and never sure"],
+)  # fmt: skip
+def test_the_headline_says_whether_to_rely_on_the_kind(page, tmp_path, bounds, headline, meaning):
+    sure_from, least_likeness = bounds
+    lake = judged_golden_lake(tmp_path, sure_from=sure_from, least_likeness=least_likeness)
+    said, words, all_marks_are_alike = answered(page, lake, tmp_path / "landing/kiwi/13.jpg")
+    assert re.fullmatch(headline, said)
+    assert re.match(meaning, words) if meaning else words == ""
+    assert all_marks_are_alike is said.startswith("Nothing")
+
+
+def test_a_classifier_of_earlier_code_says_its_kind_without_a_verdict(page, tmp_path):
+    said, words, _ = answered(page, golden_lake(tmp_path), tmp_path / "landing/kiwi/13.jpg")
+    assert re.fullmatch(r"kiwi, \d+\.\d % sure", said)
+    assert words == ""
+    about = page.locator("#about").inner_text()
+    assert "was not calculated by the earlier code that trained it" in about
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_verdict_fits_a_phone(page, tmp_path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 360, "height": 700})
+    lake = judged_golden_lake(tmp_path, sure_from=0.0, least_likeness=1.1)
+    answered(page, lake, tmp_path / "landing/kiwi/13.jpg")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 

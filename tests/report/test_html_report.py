@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -16,7 +17,7 @@ from conf.errors import Inconsistent
 from gold import accuracy_figures
 from lake import catalog, delta_rs_reader, lease
 from lake.run_journal import Run
-from report import html_report
+from report import html_report, report_facts
 from report.report_facts import ReportFacts
 from tests.support import canary
 from tests.support.html_page import Page
@@ -73,7 +74,7 @@ def test_every_section_is_filled(html):
     assert list(page.sections) == list(html_report.SECTIONS)
     for words in page.sections.values():
         assert "yet:" not in words
-    assert html.count('<svg role="img"') == 8
+    assert html.count('<svg role="img"') == 9
     assert "pca-" in page.sections["components"]
     assert "taken for" in page.sections["classifier"]
     assert "one m5.xlarge" in page.sections["cost"]
@@ -182,13 +183,56 @@ def test_a_classifier_of_earlier_code_is_shown_without_what_it_does_not_have(tol
         "untested_labels",
     )
     metrics = {name: model.classifier["metrics"][name] for name in earlier}
-    model = replace(model, classifier={**model.classifier, "metrics": metrics})
+    assert report_facts._reliability({"metrics": metrics}, [{"confidence": None}]) == []
+    model = replace(model, classifier={**model.classifier, "metrics": metrics}, reliability=[])
+    assert (
+        "Reliability: how far its confidence is to be relied on was not tested by the earlier"
+        in (classifier_section(model, facts))
+    )
+    assert "Reliability diagram" not in html_report.html(replace(facts, models=[model]))
     assert "how sure that is was not calculated by the earlier code" in classifier_section(
         model, facts
     )
     assert html_report.version_summary(model.classifier).endswith("right (no interval)")
     [tile] = [t for t in html_report.tiles(replace(facts, models=[model])) if "right" in t.what]
     assert tile.more == f"on {metrics['tested']:,.0f} photos held out"
+
+
+def test_reliability_is_shown_by_the_photos_held_out(told, html):
+    facts = ReportFacts.of(told.files, told.settings)
+    [model] = facts.models
+    metrics, bins = model.classifier["metrics"], model.reliability
+    of_version = pc.field("model_version") == model.classifier["version"]
+    held = delta_rs_reader.rows(told.files.root, catalog.HELD_OUT, where=of_version)
+    assert sum(each.photos for each in bins) == len(held) == metrics["tested"]
+    assert sum(each.right for each in bins) == sum(r["label"] == r["predicted"] for r in held)
+    off = sum(each.photos * abs(each.confidence - each.share) for each in bins) / len(held)
+    assert metrics["calibration_error"] == pytest.approx(off)
+    section = classifier_section(model, facts)
+    assert f"Reliability: {accuracy_figures.confidence_sentence(metrics)}." in section
+    assert f"were right, on {len(held)} photos held out. The numbers" in section
+    for each in bins:
+        row = f"{each.low:.0%} to {each.high:.0%} {each.photos} {each.confidence:.1%} "
+        assert f"{row}{each.share:.1%}" in section
+        assert f"{each.right} of {each.photos} right" in html
+    assert 'aria-label="Reliability diagram: ' in html
+
+
+def test_photos_that_left_and_later_tests_are_not_in_the_reliability(copy):
+    """A row of a later test has the classifier's version and another chunk."""
+    from delta import DeltaTable
+
+    [model] = ReportFacts.of(copy.files, copy.settings).models
+    of_version = pc.field("model_version") == model.classifier["version"]
+    [first, *_] = delta_rs_reader.rows(copy.files.root, catalog.HELD_OUT, where=of_version)
+    held = DeltaTable.forPath(copy.spark, copy.files.uri(catalog.HELD_OUT.name))
+    later = {"chunk": "chunk + 1", "labelled_at": "current_timestamp()", "learned": "true"}
+    held.update(f"photo_id = '{first['photo_id']}'", later)
+    facts = ReportFacts.of(copy.files, copy.settings)
+    tested = int(model.classifier["metrics"]["tested"])
+    assert sum(each.photos for each in facts.models[0].reliability) == tested - 1
+    shown = classifier_section(facts.models[0], facts)
+    assert f"on {tested - 1} of the {tested} photos held out: the others left the lake" in shown
 
 
 def test_nobody_and_no_path_is_in_it(told, html):

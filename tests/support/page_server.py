@@ -6,18 +6,26 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow.compute as pc
 import uvicorn
+from deltalake import DeltaTable
 
 from conf.settings import Settings
+from gold.acceptance import Acceptance
+from gold.model_versions import ClassifierVersion
+from lake import catalog, delta_rs_reader
 from lake.storage.locate import folder
 from page import server
 from page.host_names import HostNames
 from page.question_queue import QuestionQueue
 from tests.support.archives import unpack
+from tests.support.photo_tables import write
 
+GOLDEN_CHAMPION = "classifier-5d2f1e24-1"
 GOLDEN = Path(__file__).parents[1] / "lakes" / "format-5.tar.gz"
 
 
@@ -87,6 +95,25 @@ def golden_lake(at, *overrides):
     )
     settings = Settings.load("local", environment={}, overrides=[*own, *overrides])
     return folder(settings.paths.lake), settings
+
+
+def judged_golden_lake(at, *, sure_from, least_likeness):
+    """That lake with a champion classifier that has bounds of answers to rely on, as a training of now gives
+    them. Its confidences are lower than those of the test, so that they can be too low."""
+    files, settings = golden_lake(at)
+    [row] = delta_rs_reader.rows(
+        files.root, catalog.MODELS, where=pc.field("version") == GOLDEN_CHAMPION
+    )
+    version = ClassifierVersion.read(row)
+    embedded = delta_rs_reader.rows(files.root, catalog.EMBEDDINGS)
+    vectors = np.array([each["embedding"] for each in embedded], np.float32)
+    labels = [each["label"] for each in embedded]
+    held = Acceptance.of(sure_from, vectors, labels, folds=[np.arange(1)])
+    held = replace(held, least_likeness=least_likeness)
+    classifier = replace(version.classifier, temperature=20.0, acceptance=held)
+    DeltaTable(files.uri(catalog.MODELS.name)).delete(f"version = '{GOLDEN_CHAMPION}'")
+    write(files.root, catalog.MODELS, [row | {"parameters": classifier.parameters()}])
+    return files, settings
 
 
 def answer_of(asked):
