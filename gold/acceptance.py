@@ -99,22 +99,30 @@ class Acceptance:
 
 
 def sure_from(
-    confidence: NDArray[np.float64], is_right: NDArray[np.bool_], *, wanted: float
+    confidence: NDArray[np.float64],
+    is_right: NDArray[np.bool_],
+    scenes: NDArray[np.int64],
+    *,
+    wanted: float,
 ) -> float:
     """Return the least confidence from which on answers are as often right as is wanted; `NEVER_SURE` where
     none are.
 
-    `confidence` float64[n] and `is_right` bool[n] are those of photos held out. The precision of the answers
-    from a confidence on counts by the lower end of its one-sided interval (Clopper and Pearson 1934) at
-    `ASSURANCE`, so a few right answers are not enough. Equal confidences are accepted together.
+    `confidence` float64[n] and `is_right` bool[n] are those of photos held out, and `scenes` int64[n] are
+    their scenes. The precision of the answers from a confidence on counts by the lower end of its one-sided
+    interval (Clopper and Pearson 1934) at `ASSURANCE`, as if each scene were one answer: neither a few right
+    answers are enough nor many of one scene. Equal confidences are accepted together.
     """
     from scipy.stats import beta
 
     order = np.argsort(-confidence, kind="stable")
-    sorted_, right = confidence[order], np.cumsum(is_right[order])
-    answers = np.arange(1, len(order) + 1)
+    sorted_ = confidence[order]
+    is_first = np.zeros(len(order), np.int64)
+    is_first[np.unique(scenes[order], return_index=True)[1]] = 1
+    share = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
     ends = np.flatnonzero(np.append(sorted_[1:] != sorted_[:-1], True)[: len(order)])
-    lower = beta.ppf(1 - ASSURANCE, np.maximum(right[ends], 1e-9), answers[ends] - right[ends] + 1)
+    count, right = np.cumsum(is_first)[ends], (share * np.cumsum(is_first))[ends]
+    lower = beta.ppf(1 - ASSURANCE, np.maximum(right, 1e-9), count - right + 1)
     reached = ends[lower >= wanted]
     return float(sorted_[reached[-1]]) if len(reached) else NEVER_SURE
 
@@ -122,6 +130,7 @@ def sure_from(
 def cross_fitted_sure(
     confidence: NDArray[np.float64],
     is_right: NDArray[np.bool_],
+    scenes: NDArray[np.int64],
     fold: NDArray[np.int64],
     *,
     wanted: float,
@@ -134,7 +143,8 @@ def cross_fitted_sure(
     is_sure = np.zeros(len(fold), np.bool_)
     for number in np.unique(fold):
         own = fold == number
-        is_sure[own] = confidence[own] >= sure_from(confidence[~own], is_right[~own], wanted=wanted)
+        others = confidence[~own], is_right[~own], scenes[~own]
+        is_sure[own] = confidence[own] >= sure_from(*others, wanted=wanted)
     return is_sure
 
 
@@ -170,8 +180,8 @@ def meaning(bound: float, verdicts: Collection[AnswerVerdict]) -> Iterator[str]:
         yield (
             f"{NONE_IS_SURE[0].upper()}{NONE_IS_SURE[1:]}."
             if bound == NEVER_SURE
-            else f"Not sure is a confidence below {bound:.1%}: on photos held out, such answers were wrong "
-            f"more often than is wanted (training.wanted_precision)."
+            else f"Not sure is a confidence below {bound:.1%}: on photos held out, too few answers were "
+            f"tested there, or too many were wrong, to rely on them (training.wanted_precision)."
         )
     if AnswerVerdict.NOTHING_LIKE_IT in verdicts:
         yield (

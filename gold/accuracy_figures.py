@@ -54,20 +54,19 @@ def sure_answers(tested: Evaluation, examples: Examples, *, wanted: float) -> di
     `sure_accuracy`, how often these answers were right, with the bounds `sure_low` and `sure_high` of its
     interval.
 
-    The share and the accuracy are by bounds from other folds. Where no answer is sure, `sure_from` is left
-    out, and where none was in the test, so are the last three. A test that flatters makes no answer sure.
+    The share and the accuracy are by bounds from other folds. Where none was sure in the test, the last three
+    are left out. Where no answer is sure, the share is 0, and there is nothing else: a test that flatters
+    makes none sure.
     """
-    if examples.grouping.is_flattering:
+    known = tested.confidence, tested.is_right, examples.scenes[tested.photos]
+    bound = sure_from(*known, wanted=wanted)
+    if examples.grouping.is_flattering or bound == NEVER_SURE:
         return {"sure_share": 0.0}
-    confidence, is_right = tested.confidence, tested.is_right
-    is_sure = cross_fitted_sure(confidence, is_right, tested.fold, wanted=wanted)
-    found = {"sure_share": float(is_sure.mean())}
-    if (bound := sure_from(confidence, is_right, wanted=wanted)) != NEVER_SURE:
-        found["sure_from"] = bound
+    is_sure = cross_fitted_sure(*known, tested.fold, wanted=wanted)
+    found = {"sure_from": bound, "sure_share": float(is_sure.mean())}
     if is_sure.any():
-        right = is_right[is_sure]
+        right, scenes = known[1][is_sure], known[2][is_sure]
         found["sure_accuracy"] = float(right.mean())
-        scenes = examples.scenes[tested.photos[is_sure]]
         found["sure_low"], found["sure_high"] = interval(right, scenes)
     return found
 

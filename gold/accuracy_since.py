@@ -72,7 +72,7 @@ class LastWeeks:
 
     def __str__(self) -> str:
         return (
-            f"it is judged by {self.photos:,} of {self.scenes:,} scenes since {self.since}, "
+            f"it is judged by {self.photos:,} photos of {self.scenes:,} scenes since {self.since}, "
             f"{self.accuracy:.1%} right"
         )
 
@@ -126,7 +126,10 @@ class AccuracySince:
         if self.accuracy is not None:
             said += f" ({self.accuracy:.1%})"
         said += " that got their label after its training; "
-        said += str(self.last or f"it is judged from {FEWEST} scenes on")
+        if self.promised is None:
+            said += "its test promised nothing that they can be judged by"
+        else:
+            said += str(self.last or f"it is judged from {FEWEST} scenes on")
         if self.unlearned:
             said += f"; {self.unlearned:,} more have labels that it never learned"
         return said

@@ -33,6 +33,12 @@ from gold.classifiers import (
 CORES = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
 """The most fits of one test at once. Each is a process with a copy of its photos' vectors."""
 
+FIT_MEMORY = 1 << 30
+"""The bytes that the fits of one test may take at once, beside the first."""
+
+COPIES = 4
+"""About how many times a fit has its vectors in memory: as they came, scaled, and as liblinear holds them."""
+
 LONG_FIT = 2e6
 """The product of photos, dimensions and labels from which on fits are longer than the start of a process,
 which takes two seconds."""
@@ -95,10 +101,10 @@ def evaluate(
 ) -> Evaluation:
     """Cross-validate a kind of classifier on vectors float[n, d] with a label and a group each.
 
-    Photos of one group are never split between training and test. There are as many folds as the label
-    with the most groups has groups, but at most `folds`. The temperature is fitted on all held-out logits.
-    The result is deterministic. Raises ValueError as `fit` does, and TooFewTested where fewer than two
-    labels can be tested.
+    Photos of one group are never split between training and test. There are as many folds as groups, or
+    as the label with the most photos has photos, but at most `folds`. The temperature is fitted on all
+    held-out logits. The result is deterministic. Raises ValueError as `fit` does, and TooFewTested where
+    fewer than two labels can be tested.
     """
     data = _Folds.of(vectors, labels, groups, folds=folds)
     photos = np.flatnonzero(data.is_tested)
@@ -143,7 +149,8 @@ def _held_out_logits(data: _Folds, *, kind: str) -> Floats:
     # Processes and no threads: liblinear draws from one random generator for all threads. Their memory holds
     # the vectors, and no file does.
     is_long = data.vectors.size * len(data.names) > LONG_FIT
-    jobs = Parallel(n_jobs=CORES if is_long else 1, max_nbytes=None)
+    at_once = max(1, min(CORES, FIT_MEMORY // (COPIES * data.vectors.nbytes))) if is_long else 1
+    jobs = Parallel(n_jobs=at_once, max_nbytes=None, pre_dispatch="n_jobs")
     fits = jobs(
         delayed(_fitted_and_asked)(
             data.vectors[train], data.labels(train), data.vectors[test], kind
@@ -151,17 +158,23 @@ def _held_out_logits(data: _Folds, *, kind: str) -> Floats:
         for train, test in data
     )
     logits = np.full((len(data.codes), len(data.names)), -np.inf)
-    for (_, test), (labels, found) in zip(data, fits, strict=True):
+    for (_, test), (labels, found, warned) in zip(data, fits, strict=True):
         logits[np.ix_(test, np.searchsorted(data.names, labels))] = found
+        for each in warned:
+            warnings.warn(each, stacklevel=1)
     return logits
 
 
 def _fitted_and_asked(
     vectors: Floats, labels: Sequence[str], asked: Floats, kind: str
-) -> tuple[tuple[str, ...], Floats]:
-    """Fit a classifier on vectors, and return its labels and the logits of other vectors."""
-    fitted = fit(vectors, labels, kind=kind)
-    return fitted.labels, fitted.logits(asked)
+) -> tuple[tuple[str, ...], Floats, list[Warning]]:
+    """Fit a classifier on vectors, and return its labels, the logits of other vectors, and the warnings of
+    the fit, which another process doesn't hear."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = fit(vectors, labels, kind=kind)
+    heard = [each.message for each in caught if isinstance(each.message, Warning)]
+    return fitted.labels, fitted.logits(asked), heard
 
 
 def nearest_neighbours(
@@ -259,8 +272,8 @@ def _split(codes_bytes: bytes, groups_bytes: bytes, folds: int) -> Indices:
     from sklearn.model_selection import StratifiedGroupKFold
 
     codes, groups = np.frombuffer(codes_bytes, np.int64), np.frombuffer(groups_bytes, np.int64)
-    pairs = np.unique(np.stack([codes, groups]), axis=1)
-    count = min(folds, int(np.bincount(pairs[0]).max(initial=0)))
+    most_photos = int(np.bincount(codes, minlength=1).max())
+    count = min(folds, len(np.unique(groups)), most_photos)
     fold = np.zeros(len(codes), np.int64)
     if count > 1:
         splitter = StratifiedGroupKFold(count, shuffle=True, random_state=SEED)

@@ -125,17 +125,17 @@ class LaterTest:
 
     def _earlier(self, tests: Sequence[Row], *, before: int | None) -> Iterator[Sequence[Row]]:
         """Yield the labelled photos that may be of the training, and those that came since, without the tests
-        themselves, in batches of `ROWS_AT_ONCE`. With `before`, they are of chunks below that number: photos
-        of later chunks will be compared with the tests."""
+        themselves, in batches of `ROWS_AT_ONCE`. With `before`, they are of chunks below that number, or
+        tested already, as where a chunk was blocked: other photos of later chunks will be compared with the
+        tests."""
         names, through = {row["photo_id"] for row in tests}, self.version.through_chunk
-        is_earlier = pc.field("label").is_valid()
-        if before is not None:
-            is_earlier &= pc.field("chunk") < before
+        held = self._held() if before is not None else {}
         batch: list[Row] = []
-        for row in self._silver(is_earlier):
+        for row in self._silver(pc.field("label").is_valid()):
             photo_id, is_later = row["photo_id"], row["chunk"] > through
             is_known = is_later or self.training.holds(photo_id, label=row["label"]) is not False
-            if is_known and photo_id not in names:
+            is_earlier = before is None or row["chunk"] < before or photo_id in held
+            if is_known and is_earlier and photo_id not in names:
                 batch.append(row)
             if len(batch) == ROWS_AT_ONCE:
                 yield batch

@@ -135,7 +135,12 @@ class Scenes:
             if self.is_one_visit
             else f"of {self.guessed:,} of {len(self.numbers):,} photos neither person nor day is known"
         )
-        if self.bound is None:
+        if self.is_one_visit:
+            yield (
+                f"{why}, so photos of one visit stand on both sides of the test: photos of other visits will "
+                f"be right less often than its figures say. Send photos of other visits."
+            )
+        elif self.bound is None:
             yield f"{why}, so only near duplicates are held together in the test."
         elif self.is_flattering:
             yield (

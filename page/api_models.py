@@ -39,12 +39,13 @@ class PhotoAnswer(BaseModel):
     """The answer to a photo.
 
     `kinds` has the likeliest kinds first. It is null while the lake has no classifier, and `place` is null
-    while it has no PCA version with features. `verdict` says whether to rely on the likeliest kind (`kind`),
-    or not: `not_sure`, or `nothing_like_it` where the photo is like nothing that the classifier was trained
-    on. It is null where nobody can say. `sure_from` is the least confidence of a sure answer, or null where
-    the classifier is sure of none. `label` is the label of the same photo in the lake, or null
-    where the lake has no such photo, or no label of it. `trained_on` says whether the classifier was fitted
-    on this photo: then its answer says little about other photos. It is null where nobody can say.
+    while it has no PCA version with features. `verdict` says whether to rely on the likeliest kind
+    (`kind`), or not: `not_sure`, or `nothing_like_it` where the photo is like nothing that the classifier
+    was trained on. It is null where nobody can say. `sure_from` is the least confidence of a sure answer,
+    or null where the classifier is sure of none, or nobody can say. `label` is the label of the same photo
+    in the lake, or null where the lake has no such photo, or no label of it. `trained_on` says whether the
+    classifier was fitted on this photo: then its answer says little about other photos. It is null where
+    nobody can say.
     """
 
     kinds: list[FruitKind] | None

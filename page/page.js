@@ -131,7 +131,7 @@ function meaning(kinds, { verdict, sure_from }) {
     ? "This classifier is sure of no photo: its test could not show that its answers are right often enough. More photos " +
       "of each kind, from other days and places, would help it. It may be:"
     : `A confidence of ${percent(kinds[0].confidence)} is too little to rely on: below ${percent(sure_from)}, too ` +
-      "many answers were wrong when the classifier was tested. It may be:";
+      "few answers were tested, or too many were wrong. It may be:";
 }
 
 function neighbour({ photo_id, label, similarity }) {

@@ -17,10 +17,11 @@ from gold.classifiers import Classifier, fit
 from tests.support.class_clouds import blobs
 
 
-def bound(right, *, confidence=None, wanted=0.9):
+def bound(right, *, confidence=None, scenes=None, wanted=0.9):
     right = np.array(right, bool)
     falling = np.linspace(0.99, 0.5, len(right)) if confidence is None else np.array(confidence)
-    return sure_from(falling, right, wanted=wanted)
+    own = np.arange(len(right)) if scenes is None else np.array(scenes)
+    return sure_from(falling, right, own, wanted=wanted)
 
 
 def test_the_bound_is_where_the_precision_ends_that_is_wanted():
@@ -48,6 +49,13 @@ def test_a_few_right_answers_are_not_enough():
     assert bound([True] * 16) < NEVER_SURE
 
 
+def test_many_answers_of_one_scene_are_not_enough():
+    """Sixty frames of a film are right or wrong together."""
+    assert bound([True] * 160, scenes=[0] * 160) == NEVER_SURE
+    assert bound([True] * 160, scenes=[photo // 11 for photo in range(160)]) == NEVER_SURE
+    assert bound([True] * 160, scenes=[photo // 10 for photo in range(160)]) < NEVER_SURE
+
+
 @pytest.mark.parametrize("right", [[], [False] * 50, [True, False] * 50])
 def test_where_nothing_is_sure_nothing_is_accepted(right):
     assert bound(right) == NEVER_SURE
@@ -64,21 +72,23 @@ def test_no_answer_chooses_the_bound_by_which_it_is_sure():
     """The answers of one fold are sure and wrong, those of the others sure and right."""
     confidence, fold = np.full(90, 0.95), np.repeat([0, 1, 2], 30)
     is_right = fold != 1
-    is_sure = cross_fitted_sure(confidence, is_right, fold, wanted=0.9)
+    own = np.arange(90)
+    is_sure = cross_fitted_sure(confidence, is_right, own, fold, wanted=0.9)
     assert is_sure.tolist() == (fold == 1).tolist()
-    assert sure_from(confidence, is_right, wanted=0.9) == NEVER_SURE
+    assert sure_from(confidence, is_right, own, wanted=0.9) == NEVER_SURE
 
 
 def test_the_precision_of_answers_by_bounds_of_other_folds_does_not_flatter():
     """Without anything to choose by, a bound that its own answers chose would make them look better."""
     rng = np.random.default_rng(0)
-    own, others = [], []
+    own, others, scenes = [], [], np.arange(120)
     for _ in range(200):
         confidence, fold = rng.random(120), np.arange(120) % 4
         is_right = rng.random(120) < 0.85
-        bound = sure_from(confidence, is_right, wanted=0.85)
+        bound = sure_from(confidence, is_right, scenes, wanted=0.85)
         own += is_right[confidence >= bound].tolist()
-        others += is_right[cross_fitted_sure(confidence, is_right, fold, wanted=0.85)].tolist()
+        is_sure = cross_fitted_sure(confidence, is_right, scenes, fold, wanted=0.85)
+        others += is_right[is_sure].tolist()
     assert np.mean(own) > 0.88
     assert np.mean(others) == pytest.approx(0.85, abs=0.015)
 

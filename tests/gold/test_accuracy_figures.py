@@ -149,8 +149,9 @@ def test_what_a_wanted_precision_brings_is_told_by_bounds_of_other_folds():
     confidence = rng.random(400)
     evaluation, whole = a_test(confidence, rng.random(400) < confidence)
     told = accuracy_figures.sure_answers(evaluation, whole, wanted=0.8)
-    is_sure = cross_fitted_sure(confidence, evaluation.is_right, evaluation.fold, wanted=0.8)
-    assert told["sure_from"] == sure_from(confidence, evaluation.is_right, wanted=0.8)
+    known = confidence, evaluation.is_right, whole.scenes[evaluation.photos]
+    is_sure = cross_fitted_sure(*known, evaluation.fold, wanted=0.8)
+    assert told["sure_from"] == sure_from(*known, wanted=0.8)
     assert told["sure_share"] == is_sure.mean() != (confidence >= told["sure_from"]).mean()
     assert told["sure_accuracy"] == evaluation.is_right[is_sure].mean()
     scenes = whole.scenes[evaluation.photos[is_sure]]
@@ -161,6 +162,15 @@ def test_what_a_wanted_precision_brings_is_told_by_bounds_of_other_folds():
 def test_where_no_answer_is_sure_there_is_no_share_of_right_ones():
     evaluation, whole = a_test([0.5] * 40, [True, False] * 20)
     assert accuracy_figures.sure_answers(evaluation, whole, wanted=0.9) == {"sure_share": 0.0}
+
+
+def test_where_the_bound_of_all_answers_is_none_no_answer_of_a_fold_counts_as_sure():
+    """The other folds would set a bound for the one that is wrong."""
+    evaluation, whole = a_test([0.95] * 200, [True] * 200)
+    wrong = replace(evaluation, is_right=evaluation.fold != 1)
+    known = wrong.confidence, wrong.is_right, whole.scenes[wrong.photos]
+    assert cross_fitted_sure(*known, wrong.fold, wanted=0.9).any()
+    assert accuracy_figures.sure_answers(wrong, whole, wanted=0.9) == {"sure_share": 0.0}
 
 
 def test_a_test_that_flatters_makes_no_answer_sure():

@@ -1,14 +1,16 @@
 """Held-out figures of classifiers on data whose answers are known, without Spark."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import confusion_matrix, f1_score
 
 from gold import cross_validation
 from gold.calibration import fitted_temperature
-from gold.classifiers import KINDS
+from gold.classifiers import KINDS, fit
 from gold.cross_validation import evaluate, nearest_neighbours
 from tests.support.class_clouds import blobs
 
@@ -154,6 +156,50 @@ def test_groups_of_several_labels_leave_every_tested_label_in_every_training_sid
     found = evaluate(x, labels, groups, kind="logistic_regression")
     assert {*found.labels} == {*labels}
     assert found.tested == sum(label not in found.untested for label in labels)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kinds_that_share_a_visit_are_tested(seed):
+    """Two kinds on one day, and each alone on another one: two folds would split the days of one kind."""
+    x, _ = blobs(kinds=2, n=40, spread=1.0)
+    rng = np.random.default_rng(seed)
+    labels = ["apple", "pear"] * 10 + ["apple"] * 10 + ["pear"] * 10
+    groups = [0] * 20 + [1] * 10 + [2] * 10
+    order = rng.permutation(40)
+    of = [np.array(each, object)[order].tolist() for each in (labels, groups)]
+    found = evaluate(x[order], *of, kind="logistic_regression")
+    assert (found.untested, found.tested) == ((), 40)
+
+
+def test_the_warnings_of_fits_are_brought_with_their_logits(monkeypatch):
+    """Python's warnings of another process would be lost."""
+
+    def fitted(*data, **options):
+        warnings.warn("it stopped early", ConvergenceWarning, stacklevel=1)
+        return fit(*data, **options)
+
+    monkeypatch.setattr(cross_validation, "fit", fitted)
+    x, labels = blobs(n=40, kinds=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        *_, [heard] = cross_validation._fitted_and_asked(x, labels, x, "linear_svm")
+    assert isinstance(heard, ConvergenceWarning)
+    with pytest.warns(ConvergenceWarning, match="it stopped early"):
+        evaluate(x, labels, alone(labels), kind="linear_svm")
+
+
+def test_fits_that_would_take_too_much_memory_go_one_after_another(monkeypatch):
+    monkeypatch.setattr(cross_validation, "LONG_FIT", 0)
+    monkeypatch.setattr(cross_validation, "CORES", 2)
+    x, labels = blobs(n=80)
+    monkeypatch.setattr(cross_validation, "FIT_MEMORY", cross_validation.COPIES * x.size * 8 - 1)
+    began = []
+    fitted = cross_validation.fit
+    monkeypatch.setattr(
+        cross_validation, "fit", lambda *some, **more: began.append(1) or fitted(*some, **more)
+    )
+    evaluate(x, labels, alone(labels), kind="linear_svm")
+    assert len(began) == 5  # in this process
 
 
 def test_small_labels_take_part_beside_large_ones():

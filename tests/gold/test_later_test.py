@@ -97,6 +97,17 @@ def test_a_photo_that_was_certainly_not_fitted_hinders_none(lake):
     assert names(lake(bare, later("x")).of_new_photos(3, 3)) == ["x"]
 
 
+@pytest.mark.parametrize(("was_tested", "tested"), [(True, ["y"]), (False, ["copy", "y"])])
+def test_a_copy_of_a_photo_that_was_tested_while_its_chunk_was_blocked_is_none(
+    lake, was_tested, tested
+):
+    held = {"model_version": classifier(photos=2, tested=2).version, "photo_id": "x"}
+    held |= {"chunk": 5, "label": "kiwi", "labelled_at": AFTER, "learned": True}
+    rows = [later("copy", dhash=FAR ^ 1), later("y", dhash=~FAR), later("x", number=4)]
+    test = lake(*rows, held=[held] * was_tested)
+    assert names(test.of_new_photos(3, 3)) == tested
+
+
 def test_a_photo_of_the_training_whose_chunk_came_again_is_no_test(lake):
     assert names(lake(later("a", dhash=~FAR), later("x")).of_new_photos(3, 3)) == ["x"]
 

@@ -159,11 +159,12 @@ def test_what_sure_answers_are_worth_is_told_by_the_photos_held_out(trained):
         confidence = np.array([photo["confidence"] for photo in held])
         correct = np.array([photo["label"] == photo["predicted"] for photo in held])
         fold = np.array([photo["fold"] for photo in held])
-        is_sure = cross_fitted_sure(confidence, correct, fold, wanted=0.9)
+        scenes = np.array([photo["scene"] for photo in held])
+        is_sure = cross_fitted_sure(confidence, correct, scenes, fold, wanted=0.9)
         assert metrics["sure_share"] == pytest.approx(is_sure.mean())
         assert metrics["sure_accuracy"] == pytest.approx(correct[is_sure].mean())
         assert metrics["sure_low"] < metrics["sure_accuracy"] <= metrics["sure_high"]
-        assert metrics["sure_from"] == sure_from(confidence, correct, wanted=0.9)
+        assert metrics["sure_from"] == sure_from(confidence, correct, scenes, wanted=0.9)
         assert metrics["calibration_error"] == pytest.approx(
             expected_calibration_error(confidence, correct)
         )

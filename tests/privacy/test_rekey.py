@@ -5,8 +5,10 @@ import shutil
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from bronze.samples.sample_photos import write_samples
@@ -177,6 +179,16 @@ def test_all_rows_are_there_with_the_pseudonyms_of_the_new_key(held, done):
     for table in (catalog.EMBEDDINGS, catalog.FEATURES):
         assert {row["photo_id"] for row in done.lake.records(table)} <= ids
     assert sums(done.files).disagreements() == []
+
+
+def test_the_scene_of_a_later_test_goes_with_the_earlier_key():
+    """It is a hash of the earlier pseudonym and a day, of which there are few."""
+    at = pa.array([None, datetime(2026, 5, 1, tzinfo=UTC)])
+    subjects, scenes = pa.array(["a", "b"]), pa.array([3, 7])
+    columns = {"subject": subjects, "scene": scenes, "labelled_at": at}
+    moves = SimpleNamespace(pseudonym=lambda _, value: f"new {value}")
+    found = moved_rows._moved(pa.RecordBatch.from_pydict(columns), moves).to_pylist()
+    assert [(row["subject"], row["scene"]) for row in found] == [("new a", 3), ("new b", None)]
 
 
 def test_the_certificates_of_before_and_the_new_one_hold(done):

@@ -127,7 +127,7 @@ def test_a_champion_stands_beside_what_its_test_promised(monkeypatch):
     ]
     text = " ".join(lines)
     assert "classifier-1 is right about 39 of 60 photos (65.0%) that got their label" in text
-    assert "it is judged by 30 of 10 scenes since 2026-W48, 33.3% right; 2 more" in text
+    assert "it is judged by 30 photos of 10 scenes since 2026-W48, 33.3% right; 2 more" in text
     assert "by week: 2026-W48 33.3% of 30, 2026-W47 96.7% of 30" in text
     assert "accuracy in the last weeks, at best 50.0% of at least 80.0%: bad; run.py train" in text
     assert "Not good: accuracy in the last weeks, at best" in text
