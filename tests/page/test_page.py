@@ -42,7 +42,8 @@ def test_a_photo_is_answered_by_keyboard_alone(page, address, photo, scheme):
     choose(page, photo)
     page.locator("#answer").wait_for()
     label = photo.parent.name.removeprefix("label=")
-    assert page.locator("#answer-h").inner_text().startswith(f"{label}, ")
+    # The samples are of 16 scenes, which are too few for a sure answer.
+    assert page.locator("#answer-h").inner_text() == f"Not sure: perhaps {label}"
     assert page.evaluate("document.activeElement.id") == "answer"
     assert page.locator("#kinds li").count() == 3
     assert page.locator("#similar li").count() == 8
