@@ -10,8 +10,8 @@ trained on them by `run.py train`. Each is then asked about the photos of the ot
 What is shown for each classifier: its accuracy on photos held out with the interval, its accuracy on the
 other day, and the expected calibration error of both. Beside the last stands what confidences that are
 exactly right would have on so few photos, in the mean, and then how many of the answers that `predict` calls
-sure were right. The exit code is 1 where an accuracy of the other day
-lies outside of its interval, or a command fails.
+sure were right. The exit code is 1 where an accuracy of the other day lies outside of its interval, or a
+command fails.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ from rich.table import Table as Grid
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.input_photos import SHARED
-from benchmarks.judged_place import exit_code
-from benchmarks.process_watch import end_of, watched
+from benchmarks.judged_place import exit_code, run
 from conf.errors import BadInput
 from conf.settings import Settings
 from gold import accuracy_figures, model_reader
@@ -45,7 +44,6 @@ from page.photo_looks import looks
 from page.predictions import Predictor, local_model
 from silver.local_inference import LookedAt
 
-ROOT = Path(__file__).resolve().parents[1]
 OTHER_DAY = SHARED / "photos_another_day"
 DRAWS = 1_000
 """How often right and wrong answers are drawn by exactly right confidences."""
@@ -93,16 +91,6 @@ class Answers:
             expected_calibration_error(self.confidence, draw < self.confidence) for draw in draws
         ]
         return float(np.mean(errors))
-
-
-def run(place: Path, *words: str, overrides: Sequence[str]) -> None:
-    """Run a command over the folders of a place. Raises BadInput where it fails."""
-    command = [sys.executable, str(ROOT / "run.py"), *words]
-    command += [word for each in overrides for word in ("--set", each)]
-    log = place / "log"
-    code, _ = watched(command, place=place, log=log)
-    if code:
-        raise BadInput(f"run.py {' '.join(words)} failed with exit code {code}:\n{end_of(log)}")
 
 
 def photos_of(other_day: Path, settings: Settings) -> OtherDay:

@@ -5,13 +5,34 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from benchmarks.input_photos import originals_of
-from conf.errors import FruitLakeError
+from benchmarks.process_watch import Watch, end_of, watched
+from conf.errors import BadInput, FruitLakeError
+
+ROOT = Path(__file__).resolve().parents[1]
+LOG = "log"
+"""The file in a place with what its last command printed."""
+
+
+def called(place: Path, *words: str, overrides: Sequence[str]) -> tuple[int, Watch]:
+    """Run a command over the folders of a place, and return its exit code and what was seen meanwhile."""
+    command = [sys.executable, str(ROOT / "run.py"), *words]
+    command += [word for each in overrides for word in ("--set", each)]
+    return watched(command, place=place, log=place / LOG)
+
+
+def run(place: Path, *words: str, overrides: Sequence[str]) -> Watch:
+    """Run a command as `called` does. Raises BadInput where it fails."""
+    code, watch = called(place, *words, overrides=overrides)
+    if code:
+        said = end_of(place / LOG)
+        raise BadInput(f"run.py {' '.join(words)} failed with exit code {code}:\n{said}")
+    return watch
 
 
 def exit_code(

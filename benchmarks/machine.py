@@ -9,11 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-
-def cores() -> int:
-    """As many as Spark's local[*] takes."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+from lake.cpu_cores import cores
 
 
 def load() -> list[float]:

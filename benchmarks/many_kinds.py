@@ -24,11 +24,9 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.judged_place import exit_code
-from benchmarks.process_watch import end_of, watched
+from benchmarks.judged_place import LOG, exit_code, run
 from conf.errors import BadInput
 
-ROOT = Path(__file__).resolve().parents[1]
 Job = tuple[Path, Path, int]
 """A photo, the file to write, and by how much to shift the hue, of 256."""
 
@@ -82,16 +80,10 @@ def judge(place: Path, photos: Path, console: Console, *, count: int, kinds: int
         list(pool.map(write, jobs(photos, landing, count=count, kinds=kinds), chunksize=32))
     overrides = [f"paths.landing={landing}", f"paths.lake={place / 'lake'}"]
     for words in (["--layer", "all"], ["train"]):
-        command = [sys.executable, str(ROOT / "run.py"), *words]
-        command += [word for each in overrides for word in ("--set", each)]
-        code, watch = watched(command, place=place, log=place / "log")
-        if code:
-            raise BadInput(f"run.py {' '.join(words)} failed:\n{end_of(place / 'log')}")
-        told = (
-            f"run.py {' '.join(words)}: {watch.seconds:.0f} s for {count:,} photos of {kinds} kinds"
-        )
+        seconds = run(place, *words, overrides=overrides).seconds
+        told = f"run.py {' '.join(words)}: {seconds:.0f} s for {count:,} photos of {kinds} kinds"
         console.print(told, highlight=False)
-    console.print((place / "log").read_text(), markup=False, highlight=False)
+    console.print((place / LOG).read_text(), markup=False, highlight=False)
     return True
 
 

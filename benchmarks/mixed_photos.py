@@ -29,16 +29,14 @@ from rich.table import Table as Grid
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.judged_place import exit_code
+from benchmarks.judged_place import LOG, called, exit_code
 from benchmarks.mixed_files import DUPLICATE, LIMIT, NO_ROW, File, Shots, files, links
-from benchmarks.process_watch import watched
 from conf.errors import BadInput
 from conf.settings import Settings
 from lake import catalog, delta_rs_reader, lake_format
 from lake.enums import Outcome
 from lake.storage.locate import folder
 
-ROOT = Path(__file__).resolve().parents[1]
 RAISED = f"photos.max_bytes={2 * LIMIT}"
 COMMANDS = (
     ("--layer", "all"),
@@ -157,11 +155,8 @@ def wrong_sums(status: Mapping[str, Any], made: Kinds, *, photos: int) -> Iterat
 
 def run(place: Path, *words: str) -> tuple[int, str]:
     """Run a command over the folders of a place, and return its exit code and what it prints."""
-    command = [sys.executable, str(ROOT / "run.py"), *words]
-    command += [word for each in _paths(place) for word in ("--set", each)]
-    log = place / "log"
-    code, _ = watched(command, place=place, log=log)
-    return code, log.read_text()
+    code, _ = called(place, *words, overrides=_paths(place))
+    return code, (place / LOG).read_text()
 
 
 def _paths(place: Path) -> list[str]:

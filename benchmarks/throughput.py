@@ -81,6 +81,7 @@ from benchmarks.notebook_baseline import APPLICATIONS
 from benchmarks.workloads import TITLES, Failed, Measured, Task, measured
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
+from lake import cpu_cores
 from silver import extractors, litert_conversion
 from silver.litert_runtime import interpreter
 
@@ -307,7 +308,7 @@ class Bench:
     @classmethod
     def made(cls, words: argparse.Namespace, work: Path, console: Console) -> Bench:
         """Photos and the model's flatbuffer, written into `work`. Raises BadInput."""
-        cores = machine.cores()
+        cores = cpu_cores.cores()
         sizes = words.sizes
         with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
             source = originals_of(words.photos, work=work)
@@ -395,7 +396,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     load = machine.load()
     try:
         choose(words, console)
-        told = f"{words.extractor} with {Path(words.weights).name} on {machine.cores()} cores"
+        told = f"{words.extractor} with {Path(words.weights).name} on {cpu_cores.cores()} cores"
         console.print(f"{told}, load {load[0]} at the start.")
         bench = Bench.made(words, work, console)
         held = facts(bench)

@@ -17,13 +17,12 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import machine
 from benchmarks.input_photos import MOBILENET, linked, originals_of, write_photos
 from benchmarks.journal_intervals import events_of, intervals, layers_since
 from benchmarks.process_watch import end_of, watched
 from conf.errors import FruitLakeError
 from conf.settings import Settings
-from lake import spark_session
+from lake import cpu_cores, spark_session
 
 ROOT = Path(__file__).resolve().parents[1]
 NEW = 10
@@ -70,7 +69,7 @@ class Bench:
 
         `photos` is a folder of them; by default it is the shared one, or samples. Raises BadInput, Failed.
         """
-        cores = machine.cores()
+        cores = cpu_cores.cores()
         with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
             source = originals_of(photos, work=work)
             made = write_photos(source, held + NEW, into=work / "photos", pool=pool)

@@ -19,7 +19,7 @@ from expectations.vector_measures import Centre, VectorMeasures
 from expectations.view import View
 from expectations.view_columns import EmbeddingColumns, FeatureColumns, PhotoColumns
 from expectations.whole_rows import Both, OtherChunks, SharedVectors, WholeRows
-from lake import catalog, finite_numbers, lake_format
+from lake import catalog, delta_rs_reader, finite_numbers, lake_format
 from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.enums import BRONZE, ModelKind, Outcome
@@ -157,7 +157,7 @@ def _moments_row(lake: Lake, weights_id: str) -> dict[str, Any] | None:
 
 def _label_counts(lake: Lake, first: int, last: int) -> dict[str | None, int]:
     """Return the number of bronze's photos by label, in the chunks from one number to another."""
-    of_chunks = (pc.field("chunk") >= first) & (pc.field("chunk") <= last)
+    of_chunks = delta_rs_reader.of_chunks(first, last)
     counted: Counter[str | None] = Counter()
     for batch in lake.batches(catalog.PHOTOS, columns=["label"], where=of_chunks):
         for label in batch.column("label").value_counts().to_pylist():

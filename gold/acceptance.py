@@ -93,9 +93,7 @@ class Acceptance:
         """Return it from the parameters of a classifier; None where earlier code wrote them."""
         if "sure_from" not in arrays:
             return None
-        numbers = (float(arrays[name]) for name in ("sure_from", "least_likeness"))
-        bound, likeness = numbers
-        return cls(bound, arrays["centres"], likeness)
+        return cls(float(arrays["sure_from"]), arrays["centres"], float(arrays["least_likeness"]))
 
 
 def sure_from(

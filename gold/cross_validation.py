@@ -5,7 +5,6 @@ Near duplicates are never split between the photos that are fitted and those tha
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,8 +28,9 @@ from gold.classifiers import (
     fit,
     label_codes,
 )
+from lake.cpu_cores import cores
 
-CORES = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+CORES = min(4, cores())
 """The most fits of one test at once. Each is a process with a copy of its photos' vectors."""
 
 FIT_MEMORY = 1 << 30

@@ -17,6 +17,7 @@ from gold.scenes import days_taken
 from gold.training_photos import TrainingPhotos
 from lake import catalog
 from lake.chunks import ChunkState
+from lake.delta_rs_reader import of_chunks
 from lake.enums import SILVER
 from lake.readable_lake import Lake
 
@@ -62,7 +63,7 @@ class LaterTest:
     def of_new_photos(self, first: int, last: int) -> Iterator[dict[str, Any]]:
         """Yield the rows of gold/held_out of labelled photos in silver's chunks from one number to another.
         The label came with the photo."""
-        rows = self._silver(_is_of_chunks(first, last) & pc.field("label").is_valid())
+        rows = self._silver(of_chunks(first, last) & pc.field("label").is_valid())
         tests = [row | {"labelled_at": row["embedded_at"]} for row in rows if self._is_test(row)]
         yield from self._tested(tests, before=first)
 
@@ -152,7 +153,7 @@ class LaterTest:
         made_of = {sources.get(row["chunk"]) for row in photos.values()}
         numbers = [number for number in made_of if number is not None]
         if numbers and len(numbers) == len(made_of):
-            where &= _is_of_chunks(min(numbers), max(numbers))
+            where &= of_chunks(min(numbers), max(numbers))
         found: dict[str, date | None] = {}
         columns = ["photo_id", "taken_on", "path"]
         for batch in self.lake.batches(catalog.PHOTOS, columns=columns, where=where):
@@ -183,8 +184,3 @@ class LaterTest:
             "model_version": self.version.version,
             "learned": found["label"] in self.version.classifier.labels,
         }
-
-
-def _is_of_chunks(first: int, last: int) -> pc.Expression:
-    """Return the condition that a row is of a chunk from one number to another."""
-    return (pc.field("chunk") >= first) & (pc.field("chunk") <= last)

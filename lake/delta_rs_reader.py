@@ -165,13 +165,15 @@ def small_batches(
             yield selected if where is None else selected.filter(where)
 
 
+def of_chunks(first: int, last: int) -> pc.Expression:
+    """Return the condition that a row is of the chunks from one number to another (inclusive)."""
+    return (pc.field("chunk") >= first) & (pc.field("chunk") <= last)
+
+
 def scan(table: Any, *, chunks: tuple[int, int] | None = None) -> Scan:
     """Return how Arrow reads the rows of delta-rs' table, in the version that it knows when they are read: of
     all chunks, or of the chunks from one number to another (inclusive)."""
-    where = None
-    if chunks is not None:
-        first, last = chunks
-        where = (pc.field("chunk") >= first) & (pc.field("chunk") <= last)
+    where = None if chunks is None else of_chunks(*chunks)
     return Scan(lambda: dataset(table), lambda: most_rows(table, chunks=chunks), where)
 
 

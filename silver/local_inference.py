@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lake.cpu_cores import cores
 from silver import pixels
 from silver.decoder_process import decoder
 from silver.litert_runtime import interpreter
 from silver.pixels import Limits, RefusedPhoto
 
-THREADS = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+THREADS = min(4, cores())
 """The threads that embed one of several photos. More of them gain little on one photo of 224 × 224."""
 
 

@@ -129,7 +129,7 @@ class PlaceSearch:
         staged = StagedRows(self.files).of_bronze(HASHED, lambda found: found.filter(wanted))
         yield _hashed(staged)
         if chunks:
-            within = (pc.field("chunk") >= min(chunks)) & (pc.field("chunk") <= max(chunks))
+            within = delta_rs_reader.of_chunks(min(chunks), max(chunks))
             table = delta_rs_reader.delta_table(self.files.root, catalog.PHOTOS)
             yield from delta_rs_reader.batches(table, columns=HASHED, where=within & wanted)
 
