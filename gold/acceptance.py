@@ -74,9 +74,15 @@ class Acceptance:
         likeness = float(np.quantile(np.concatenate(found), UNLIKE_SHARE))
         return cls(sure_from, _centres(units, names), likeness)
 
-    def verdict(self, embedding: NDArray[np.floating], confidence: float) -> AnswerVerdict:
-        """Return whether to rely on an answer about a photo with the embedding float[d]."""
-        if _likeness(unit(embedding[np.newaxis]), self.centres)[0] < self.least_likeness:
+    def verdict(
+        self, embedding: NDArray[np.floating], confidence: float, *, is_held: bool = False
+    ) -> AnswerVerdict:
+        """Return whether to rely on an answer about a photo with the embedding float[d].
+
+        A photo that the lake holds (`is_held`) is like one there, however far from all kinds.
+        """
+        likeness = _likeness(unit(embedding[np.newaxis]), self.centres)[0]
+        if likeness < self.least_likeness and not is_held:
             return AnswerVerdict.NOTHING_LIKE_IT
         return AnswerVerdict.KIND if confidence >= self.sure_from else AnswerVerdict.NOT_SURE
 

@@ -148,15 +148,15 @@ class Answers:
         except OSError as error:  # a file was removed that was not kept in memory
             self._snapshot = None
             raise LakeGone("The lake changed meanwhile; try again.") from error
+        known = lake.known.find(looked.fingerprint)
         kinds = verdict = least = None
         if lake.predictor:
             kinds = lake.predictor.kinds(embedding)[:KINDS]
-            verdict = lake.predictor.verdict(embedding, kinds[0][1])
+            verdict = lake.predictor.verdict(embedding, kinds[0][1], is_held=known.is_held)
             least = lake.predictor.sure_from
         place = None
         if lake.pca:
             place = first_two(lake.pca.project(embedding[np.newaxis])[0].tolist())
-        known = lake.known.find(looked.fingerprint)
         return Answer(kinds, verdict, least, similar, place, lake.scatter, known)
 
     def _versions(self) -> dict[str, int]:

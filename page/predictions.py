@@ -123,7 +123,7 @@ class Predictor:
             if isinstance(looked, LookedAt):
                 known = self.known.find(looked.fingerprint)
                 kinds = self.kinds(looked.embedding)
-                verdict = self.verdict(looked.embedding, kinds[0][1])
+                verdict = self.verdict(looked.embedding, kinds[0][1], is_held=known.is_held)
                 yield Prediction(photo, kinds, None, known.label, known.trained_on, verdict)
             else:
                 yield Prediction(photo, refused=_why(looked))
@@ -137,11 +137,13 @@ class Predictor:
         labels = self.classifier.classifier.labels
         return [(labels[place], float(probabilities[place])) for place in order]
 
-    def verdict(self, embedding: Vector, confidence: float) -> AnswerVerdict | None:
+    def verdict(
+        self, embedding: Vector, confidence: float, *, is_held: bool = False
+    ) -> AnswerVerdict | None:
         """Return whether to rely on an answer with that confidence about an embedding float32[d]; None where
-        the classifier can't say."""
+        the classifier can't say. `is_held` says that the lake has the photo."""
         acceptance = self.classifier.classifier.acceptance
-        return acceptance.verdict(embedding, confidence) if acceptance else None
+        return acceptance.verdict(embedding, confidence, is_held=is_held) if acceptance else None
 
     @property
     def sure_from(self) -> float | None:

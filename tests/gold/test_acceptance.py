@@ -120,6 +120,12 @@ def test_what_looks_like_no_kind_is_told_however_sure_the_classifier_is(fruit):
     assert held.verdict(np.zeros(64), 1.0) == AnswerVerdict.NOTHING_LIKE_IT
 
 
+def test_a_photo_that_the_lake_holds_is_like_something_there(fruit):
+    _, held = fruit
+    assert held.verdict(np.zeros(64), 1.0, is_held=True) == AnswerVerdict.KIND
+    assert held.verdict(np.zeros(64), 0.1, is_held=True) == AnswerVerdict.NOT_SURE
+
+
 def test_the_bound_is_from_photos_that_the_centres_do_not_hold():
     """Two photos a kind: each is its own centre, unless it is held out."""
     x = np.eye(4, dtype=np.float32)
