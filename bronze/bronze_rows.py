@@ -24,6 +24,7 @@ from bronze.rejection_causes import READ_BY, Reader, with_reader
 from conf.settings import ChunkSettings, PhotoSettings
 from lake.catalog import schema
 from lake.chunks import batches
+from lake.dated_names import day_in_name
 from lake.enums import Outcome
 from lake.isolated_process import ProcessLimits
 from lake.pseudonyms import KeyedHash, PhotoIds, PhotoTombstones, Pseudonyms
@@ -172,6 +173,7 @@ def read_one(
 ) -> dict[str, Any] | None:
     """Return the row (`ARRIVED`) of one object, with its bytes as they are, or with the reason why not.
 
+    Its day is that in the name of the file: what is kept of a person's path doesn't tell it any more.
     Returns None where the object is gone. An object of more than `max_bytes` is refused unread, so that a
     film in the folder doesn't fill a worker's memory.
     """
@@ -184,6 +186,7 @@ def read_one(
         "label": arrival.label,
         "split": arrival.split,
         "path": arrival.stored_path,
+        "taken_on": day_in_name(arrival.landing.path),
         "uploaded_at": modified_at(arrival.landing),
         "size_bytes": arrival.landing.size,
     }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from bronze.formats.cleaning_results import CleanPhoto, NotAPhoto, RejectionReason
 from bronze.formats.exif import EARLIEST_YEAR
 from bronze.formats.metadata_removal import clean
 from lake import isolated_process
+from lake.dated_names import DAY
 from lake.enums import BRONZE
 from lake.isolated_process import AHEAD_BYTES, Failure, FailureKind, ProcessLimits, WorkDone
 from lake.isolated_work import AHEAD
@@ -21,8 +22,6 @@ REASONS = {
     FailureKind.TIMEOUT: RejectionReason.PARSER_TIMEOUT,
     FailureKind.MEMORY: RejectionReason.TOO_LARGE,
 }
-
-DAY = timedelta(days=1)
 
 INTS = range(1 << 31)
 """The widths and heights that bronze/photos can hold. Another one would fail the task, and not the photo."""
@@ -84,15 +83,19 @@ def cleaned_rows(
 
 
 def _judged(row: dict[str, Any], photo: CleanPhoto | NotAPhoto) -> dict[str, Any]:
-    """Return the row of a clean photo, or of a refusal."""
+    """Return the row of a clean photo, or of a refusal. The day in the name of its file, which the row has,
+    counts where the photo itself says none."""
     if isinstance(photo, NotAPhoto):
         hashes = dict.fromkeys(("photo_id", "original", "content"))
-        return row | hashes | {"reason": photo.reason.value, "detail": photo.detail}
+        return (
+            row | hashes | {"taken_on": None, "reason": photo.reason.value, "detail": photo.detail}
+        )
+    days = [*photo.days, *filter(None, [row.get("taken_on")])]
     return row | {
         "format": photo.format,
         "width": photo.width,
         "height": photo.height,
-        "taken_on": taken_on(photo.days, uploaded_at=row["uploaded_at"]),
+        "taken_on": taken_on(days, uploaded_at=row["uploaded_at"]),
         "content": photo.content,
     }
 

@@ -7,11 +7,9 @@ bound of likeness comes from the data: photos that are certainly of different sc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Self
 
 import numpy as np
@@ -19,9 +17,7 @@ from numpy.typing import NDArray
 
 from gold.near_duplicates import Indices, codes_of, groups, joined
 from gold.unit_vectors import unit
-
-DAY = timedelta(days=1)
-"""How far a phone's date may be ahead of UTC."""
+from lake.dated_names import day_in_name
 
 SHARES = (0.10, 0.05, 0.025)
 """Of photos that are certainly of different scenes, the shares that are at least as alike as the bounds of
@@ -39,13 +35,6 @@ QUERIES = 2_000
 
 ROWS_AT_ONCE = 256
 """The photos that are compared with all others at once: with 25,000 photos, 26 MB."""
-
-DAY_IN_NAME = re.compile(
-    r"(?<!\d)(20\d\d)([-_.]?)([01]\d)\2([0-3]\d)"
-    r"(?=(?:[-_ T.]|%20|\bat\b)*[0-2]\d[-_.:]?[0-5]\d[-_.:]?[0-5]\d(?!\d{4})|-WA\d{4})"
-)
-"""A day in a file's name where a time of day follows, or a messenger's number, as phones write it:
-IMG_20260501_101500.jpg, IMG-20260501-WA0003.jpg. Eight digits alone may be the number of a product."""
 
 Units = NDArray[np.float32]
 
@@ -174,22 +163,9 @@ def visits(subjects: Sequence[str | None], days: Sequence[date | None]) -> list[
 
 
 def days_taken(days: Sequence[date | None], paths: Sequence[str | None]) -> list[date | None]:
-    """Return the day on which each photo was taken. Where it doesn't say so, the name of its file may."""
+    """Return the day on which each photo was taken. Where earlier code kept none, the name of its file may
+    have it, but that of a person's photo is not known."""
     return [day or day_in_name(path or "") for day, path in zip(days, paths, strict=True)]
-
-
-def day_in_name(path: str) -> date | None:
-    """Return the day that stands in the name of a photo's file; None where there is none.
-
-    Days before 2000 and of the future are none. Folders don't count: their day is that of an upload or of an
-    export.
-    """
-    for year, _, month, day in DAY_IN_NAME.findall(path.rpartition("/")[2]):
-        with suppress(ValueError):
-            found = date(int(year), int(month), int(day))
-            if found <= datetime.now(UTC).date() + DAY:
-                return found
-    return None
 
 
 def _labels_of_two(kinds: Indices, visit: Indices) -> int:

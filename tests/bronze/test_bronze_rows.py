@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from datetime import date
 
 import pyarrow as pa
 import pytest
@@ -96,6 +97,18 @@ def test_a_time_that_no_table_can_hold_is_a_reason_to_refuse_an_object(tmp_path,
     row = read_one(Landing(str(tmp_path)), arrived, max_bytes=100, admission=OPEN)
     assert (row["reason"], row["uploaded_at"]) == ("impossible_time", None)
     assert pa.RecordBatch.from_pylist([row], to_arrow_schema(ARRIVED)).num_rows == 1
+
+
+def test_the_day_in_the_name_of_a_persons_file_is_kept_and_the_name_is_not(tmp_path):
+    path = "subject=anna/IMG-20260501-WA0003.jpg"
+    (tmp_path / "subject=anna").mkdir()
+    file = tmp_path / path
+    file.write_bytes(b"x")
+    listed = LandingObject(path, 1, file.stat().st_mtime_ns)
+    arrived = arrival(listed, position=0, pseudonyms=KEYS)
+    row = read_one(Landing(str(tmp_path)), arrived, max_bytes=100, admission=OPEN)
+    assert row["taken_on"] == date(2026, 5, 1)
+    assert "20260501" not in row["path"]
 
 
 def test_what_is_gone_gives_no_row(tmp_path):

@@ -164,3 +164,17 @@ def test_a_row_has_a_capture_date_that_was_possible_when_its_object_arrived():
     rows = [{"content": content, "uploaded_at": arrival} for arrival in arrivals]
     found = [row["taken_on"] for row in cleaned_rows(rows, LIMITS)]
     assert found == [date(2024, 5, 1), date(2026, 3, 6)]
+
+
+def test_the_day_in_the_name_of_a_file_counts_where_the_photo_says_none():
+    plain, dated = BytesIO(), BytesIO()
+    tags = Image.Exif()
+    tags[0x0132] = "2024:05:01 10:11:12"
+    Image.new("RGB", (40, 40)).save(plain, "JPEG")
+    Image.new("RGB", (40, 40)).save(dated, "JPEG", exif=tags)
+    named = {"taken_on": date(2024, 4, 1), "uploaded_at": ARRIVAL}
+    late = {"taken_on": ARRIVAL.date() + timedelta(days=2), "uploaded_at": ARRIVAL}
+    contents = (plain, named), (dated, named), (plain, late), (BytesIO(b"no photo"), named)
+    rows = [{"content": each.getvalue(), **more} for each, more in contents]
+    found = [row["taken_on"] for row in cleaned_rows(rows, LIMITS)]
+    assert found == [date(2024, 4, 1), date(2024, 5, 1), None, None]
