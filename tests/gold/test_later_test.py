@@ -108,6 +108,13 @@ def test_a_copy_of_a_photo_that_was_tested_while_its_chunk_was_blocked_is_none(
     assert names(test.of_new_photos(3, 3)) == tested
 
 
+def test_a_photo_that_was_fitted_with_an_untested_label_is_no_test_when_that_is_corrected(lake):
+    """Of two plums one is a kiwi now, so that the lake can't tell the two photos of the training any more."""
+    corrected = embedding("p", "kiwi", dhash=FAR)
+    test = lake(corrected, later("x", dhash=~FAR), whole=False)
+    assert names(test.of_other_labels(at=AFTER)) == ["x"]
+
+
 def test_a_photo_of_the_training_whose_chunk_came_again_is_no_test(lake):
     assert names(lake(later("a", dhash=~FAR), later("x")).of_new_photos(3, 3)) == ["x"]
 
