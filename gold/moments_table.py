@@ -62,14 +62,20 @@ def leave_shifts(lake: WritableLake) -> None:
     Whatever removes embeddings does that for its model. Earlier code did not, so a shift may have been made
     of embeddings that left long ago. What the moments are pinned to stays. Raises Busy.
     """
+    for weights_id, moved in off_the_mean(lake):
+        _put(lake, moved, weights_id=weights_id)
+        fault_points.at("gold: moments moved")
+
+
+def off_the_mean(lake: Lake) -> Iterator[tuple[str, StoredMoments]]:
+    """Yield each model whose moments have another shift than the mean of its embeddings, with the row that
+    has the mean for its shift."""
     for row in lake.records(catalog.MOMENTS, columns=["weights_id"]):
-        weights_id = row["weights_id"]
-        held = stored(lake, weights_id)
+        held = stored(lake, row["weights_id"])
         assert held is not None
         moved = held.moments.recentred()
         if not np.array_equal(moved.shift, held.moments.shift):
-            _put(lake, replace(held, moments=moved), weights_id=weights_id)
-            fault_points.at("gold: moments moved")
+            yield row["weights_id"], replace(held, moments=moved)
 
 
 def pins(lake: Lake) -> list[dict[str, Any]]:

@@ -21,6 +21,9 @@ RETIRE, ERASE, RETAIN, RESTORE, REKEY = "retire", "erase", "retain", "restore", 
 """Commands by which rows leave tables, come back, or get other pseudonyms. Their chunks and commits carry
 the command's name as their layer."""
 
+UPGRADE = "upgrade"
+"""The layer of commits that give a table of earlier code what one made today has."""
+
 REFUSED_PREFIX = "refused:"
 """What the names of counts in ops/runs begin with that count refused photos by their reason."""
 

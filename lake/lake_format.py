@@ -31,8 +31,8 @@ FORMAT = 6
 """The format of a new lake's tables and files."""
 
 EARLIEST = 4
-"""The earliest format that is known. It has no rule for names, which stay as they are written. Lakes of
-other formats are refused."""
+"""The earliest format that is known, and was released. It has no rule for names, which stay as they are
+written. A lake from here to FORMAT is read and written as it is, and `run.py upgrade` takes it to FORMAT."""
 
 PHOTO_IDS = "photo_ids"
 """The key under which lake.json has the rule for ids of photos (`PhotoIdRule`). Format 4 doesn't say it."""
@@ -44,7 +44,8 @@ REKEY = "rekey"
 """The key under which lake.json tells of a new key while the lake moves to it, and of how far it has come."""
 
 MADE_AS = "made_as_format"
-"""The key under which lake.json has the format that a lake had before it got today's with a new key."""
+"""The key under which lake.json has the format that a lake was made with, where it has a later one now: by
+an upgrade, or with a new key."""
 
 
 def is_made(files: Folder) -> bool:
@@ -76,12 +77,13 @@ def values_of(files: Folder) -> Mapping[str, Any] | None:
         return None
     values = _read(files, content)
     if not EARLIEST <= values["format"] <= FORMAT:
-        which, do = "a later", "update the code"
-        if values["format"] < FORMAT:
-            which, do = "an earlier", "ingest the photos into a new lake"
+        which, do = "a later version of this product", "update the code"
+        if values["format"] < EARLIEST:
+            which = "an earlier version of this product that was never released, and has no upgrade"
+            do = "ingest the photos into a new lake"
         raise BadInput(
-            f"The lake {files.root} was written by {which} version of this product "
-            f"(format {values['format']}, this one knows {FORMAT}); {do}."
+            f"The lake {files.root} was written by {which} (format {values['format']}, this one knows "
+            f"{EARLIEST} to {FORMAT}); {do}."
         )
     return values
 
@@ -240,6 +242,17 @@ def is_made_before_certificates(files: Folder) -> bool:
     """Return whether the lake may hold what code of format 4 wrote, which authenticated no certificates."""
     values = values_of(files) or {}
     return values.get(MADE_AS, values.get("format")) == EARLIEST
+
+
+def format_of(files: Folder) -> int:
+    """Return the format of the lake that is under the folder. Raises as `check_format`."""
+    return int((check_format(files) or {"format": FORMAT})["format"])
+
+
+def reach(files: Folder, number: int, lacking: Mapping[str, Any]) -> None:
+    """Record that the lake is of the format `number` now, and the values that lake.json lacked. Raises Busy
+    where another process changed it meanwhile, and Refused while the lake moves to a new key."""
+    _change(files, lambda known: {**lacking, MADE_AS: known["format"], **known, "format": number})
 
 
 def rekey_of(files: Folder) -> Mapping[str, Any] | None:

@@ -55,6 +55,15 @@ def append(known: DeltaTable, properties: CommitProperties, *, table: Table, row
     )
 
 
+def add_columns(known: DeltaTable, properties: CommitProperties, *, fields: Sequence[Any]) -> None:
+    """Adds columns, of Spark's fields. The rows that are there have null in them."""
+    from deltalake import Schema
+    from pyspark.sql.types import StructType
+
+    new = Schema.from_arrow(to_arrow_schema(StructType(list(fields))))
+    known.alter.add_columns(new.fields, commit_properties=properties)
+
+
 def put(
     known: DeltaTable,
     properties: CommitProperties,

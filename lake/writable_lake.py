@@ -143,7 +143,7 @@ class WritableLake(Lake):
         version of the table. Their `run_id` and `chunk` stay. `within` as in `remove`. Raises as `append`."""
         number = self._commits.number(table, chunk)
         if number is not None:
-            self._add_columns(table)
+            self.add_columns(table)
             merge = merges.amend(self._target(table), frame, on=on, within=within)
             with self._commits.transaction(table, number, layer=chunk.layer, chunk=chunk.number):
                 merge.execute()
@@ -213,6 +213,12 @@ class WritableLake(Lake):
             write = partial(small_tables.overwrite, table=table, rows=rows, version=version)
             self._commits.commit_small(table, write, number=number, layer=layer)
 
+    def add_columns(self, table: Table) -> None:
+        """Gives a table of earlier code the columns that it lacks. Raises Busy."""
+        if table not in self._with_columns:
+            table_creation.add_columns(self, self._commits, table)
+            self._with_columns.add(table)
+
     # Removing rows and files
 
     def delete(self, table: Table, where: str, *, chunk: Chunk) -> None:
@@ -268,12 +274,6 @@ class WritableLake(Lake):
         """
         self._lease.check()
 
-    def _add_columns(self, table: Table) -> None:
-        """Gives a table of earlier code the columns that it lacks. Raises Busy."""
-        if table not in self._with_columns:
-            table_creation.add_columns(self, self._commits, table)
-            self._with_columns.add(table)
-
     def _target(self, table: Table) -> DeltaTable:
         return DeltaTable.forPath(self.spark, self.files.uri(table.name))
 
@@ -282,7 +282,7 @@ class WritableLake(Lake):
     ) -> DataFrame:
         """The frame with the table's own columns in their order, which a table of earlier code gets before.
         A frame that lacks one fails here. Raises Busy."""
-        self._add_columns(table)
+        self.add_columns(table)
         origin = {"run_id": F.lit(self.run.run_id), "chunk": F.lit(chunk.number)}
         if keep_origin:
             origin = {name: F.coalesce(name, value) for name, value in origin.items()}

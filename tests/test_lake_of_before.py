@@ -1,5 +1,5 @@
-"""A lake that earlier code made (format 4, or 5) goes on: audits, erasures, a blocked chunk, new photos,
-suites, a new key.
+"""A lake that earlier code made (format 4, or 5) goes on, as it is or after an upgrade: audits, erasures, a
+blocked chunk, new photos, suites, a new key.
 
 What it went through stands in tests/lakes/README.md.
 """
@@ -27,10 +27,16 @@ from tests.lakes import make
 from tests.support.archives import unpack
 from tests.support.place import Place
 from tests.support.table_contents import repeated
+from tests.support.upgrades import upgrade
 
 LAKES = Path(__file__).parent / "lakes"
-FORMATS = pytest.mark.parametrize("place", [4, 5], indirect=True)
-"""For a test of both lakes; the others are of the lake of format 4."""
+FORMATS = pytest.mark.parametrize(
+    "place",
+    [(number, is_upgraded) for number in (4, 5) for is_upgraded in (False, True)],
+    indirect=True,
+    ids=["4", "4 upgraded", "5", "5 upgraded"],
+)
+"""For a test of both lakes, as they are and upgraded; the others are of the lake of format 4 as it is."""
 
 SETTINGS = ("pca.components=3", "training.folds=2", "gates.counted_from=10")
 MODEL = ("model.extractor=tflite", "model.weights=model.tflite")
@@ -40,8 +46,12 @@ BLOCKED = 14
 
 @pytest.fixture
 def place(request, tmp_path, spark):
-    unpack(LAKES / f"format-{getattr(request, 'param', 4)}.tar.gz", tmp_path)
-    return Place.of(tmp_path, spark, *SETTINGS, *MODEL)
+    number, is_upgraded = getattr(request, "param", (4, False))
+    unpack(LAKES / f"format-{number}.tar.gz", tmp_path)
+    place = Place.of(tmp_path, spark, *SETTINGS, *MODEL)
+    if is_upgraded:
+        upgrade(place.settings, place.console)
+    return place
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The commands on what a lake holds: samples, status, check, replay, report."""
+"""The commands on what a lake holds: samples, status, check, replay, report, upgrade."""
 
 from __future__ import annotations
 
@@ -124,5 +124,11 @@ COMMANDS = (
             Option("--out", "FILE", "the file to write", default="report.html", type=PATH),
             Flag("--pictures", "with small pictures of refused photos, no person's"),
         ),
+    ),
+    Command(
+        name="upgrade",
+        help="take a lake that earlier code made to today's format",
+        example=("upgrade --dry-run", "what would change in a lake that earlier code made"),
+        parameters=(Flag("--dry-run", "show each step and what it changes, and change nothing"),),
     ),
 )

@@ -9,10 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
+from cli.command import CALL
 from cli.output.run_tables import listed
 from cli.output.sentences import say
 from conf.errors import Inconsistent
 from conf.settings import Settings
+from lake.lake_format import FORMAT, format_of
 from lake.storage.folder import Folder
 from report.lake_counts import sums
 from report.measures import measures, of_classifier, of_drift, of_tables
@@ -26,15 +28,21 @@ def show(console: Console, files: Folder, settings: Settings, *, as_json: bool =
     Raises Inconsistent where the sums don't agree. While a run writes they may differ, because it commits to
     one table after another.
     """
-    found = sums(files, settings.photos)
+    found, number = sums(files, settings.photos), format_of(files)
     if as_json:
-        facts = {"lake": files.root, **found.facts()}
+        facts = {"lake": files.root, "format": number, **found.facts()}
         facts["measures"] = [each.facts() for each in measures(found, settings)]
         text = json.dumps(_in_json(facts), default=datetime.isoformat, indent=2, allow_nan=False)
         console.print(text, markup=False, soft_wrap=True)
     else:
         for line in _lines(found, settings, root=files.root):
             say(console, line)
+        if number < FORMAT:
+            say(
+                console,
+                f"The lake is of format {number}, and today's is {FORMAT}: {CALL} upgrade takes it there, "
+                f"and {CALL} upgrade --dry-run says what that changes.",
+            )
     differences = found.disagreements()
     if differences and not found.writer:
         raise Inconsistent(
