@@ -125,7 +125,8 @@ def test_a_bucket_that_throttles_a_read_of_few_bytes_is_asked_again(throttled, w
 def test_one_that_never_stops_is_an_error(throttled, monkeypatch):
     monkeypatch.setattr(arrow_reads, "FIRST_WAIT", 0)
     table = throttled(*range(2, 2000))
-    with pytest.raises(OSError, match=arrow_reads.NO_ROOM):
+    # Which read meets it first is chance: one that has no room for the answer, or one that has.
+    with pytest.raises(OSError, match=f"{arrow_reads.NO_ROOM}|SLOW_DOWN"):
         delta_rs_reader.read(table, columns=["reason"])
 
 
