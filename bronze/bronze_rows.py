@@ -173,7 +173,8 @@ def read_one(
 ) -> dict[str, Any] | None:
     """Return the row (`ARRIVED`) of one object, with its bytes as they are, or with the reason why not.
 
-    Its day is that in the name of the file: what is kept of a person's path doesn't tell it any more.
+    The day of one that is read is that in the name of its file: what is kept of a person's path doesn't tell
+    it any more.
     Returns None where the object is gone. An object of more than `max_bytes` is refused unread, so that a
     film in the folder doesn't fill a worker's memory.
     """
@@ -186,7 +187,6 @@ def read_one(
         "label": arrival.label,
         "split": arrival.split,
         "path": arrival.stored_path,
-        "taken_on": day_in_name(arrival.landing.path),
         "uploaded_at": modified_at(arrival.landing),
         "size_bytes": arrival.landing.size,
     }
@@ -203,7 +203,8 @@ def read_one(
     except ObjectUnreadable as error:
         etag = UNREADABLE + arrival.landing.etag
         return row | {"etag": etag, "reason": UNREAD, "detail": str(error)}
-    return row | {"photo_id": photo_id, "original": original, "content": content}
+    day = day_in_name(arrival.landing.path)
+    return row | {"photo_id": photo_id, "original": original, "content": content, "taken_on": day}
 
 
 def _refused_unread(arrival: Arrival, *, max_bytes: int) -> dict[str, Any] | None:

@@ -86,11 +86,10 @@ def _judged(row: dict[str, Any], photo: CleanPhoto | NotAPhoto) -> dict[str, Any
     """Return the row of a clean photo, or of a refusal. The day in the name of its file, which the row has,
     counts where the photo itself says none."""
     if isinstance(photo, NotAPhoto):
-        hashes = dict.fromkeys(("photo_id", "original", "content"))
-        return (
-            row | hashes | {"taken_on": None, "reason": photo.reason.value, "detail": photo.detail}
-        )
-    days = [*photo.days, *filter(None, [row.get("taken_on")])]
+        of_photos = dict.fromkeys(("photo_id", "original", "content", "taken_on"))
+        return row | of_photos | {"reason": photo.reason.value, "detail": photo.detail}
+    in_name = row.get("taken_on")
+    days = [*photo.days, in_name] if in_name else photo.days
     return row | {
         "format": photo.format,
         "width": photo.width,

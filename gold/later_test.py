@@ -101,12 +101,9 @@ class LaterTest:
         is_later = row["chunk"] > self.version.through_chunk
         if self.is_sample and not is_later:
             return False
+        if not is_later and self.training.untested and not self.training.is_whole:
+            return False  # it may have been fitted with a label that wasn't tested
         is_of_training = self.training.holds(row["photo_id"], label=row["label"])
-        may_be_corrected = bool(self.training.untested) and not self.training.is_whole
-        if (
-            not is_later and may_be_corrected
-        ):  # it may have been fitted with a label that wasn't tested
-            return False
         if is_of_training is None:
             return is_later and not self.has_lost_chunks
         return not is_of_training

@@ -74,10 +74,7 @@ def add_columns(lake: Lake, commits: NumberedCommits, table: Table) -> None:
 
 
 def lacking_columns(lake: Lake, table: Table) -> list[StructField]:
-    """Return the columns of a table that the lake's own, made by earlier code, lacks: none where the lake has
-    no such table, which the next writer makes."""
-    if not has_commit(lake.files, table.name):
-        return []
+    """Return the columns of a table that the lake's own, made by earlier code, lacks."""
     known = {field.name for field in lake.log(table).table().schema().fields}
     return [field for field in table.schema if field.name not in known]
 

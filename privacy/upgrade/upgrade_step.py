@@ -9,6 +9,7 @@ from typing import Any
 
 from lake import table_creation
 from lake.catalog import Table
+from lake.delta_log import has_commit
 from lake.readable_lake import Lake
 from lake.writable_lake import WritableLake
 
@@ -48,7 +49,10 @@ class UpgradeStep:
 
 
 def new_columns(lake: Lake, table: Table) -> Iterator[Change]:
-    """Yield the change that gives a table the columns that it lacks, if any: a commit without a file."""
+    """Yield the change that gives a table the columns that it lacks, if any: a commit without a file. The
+    next writer makes a table that is not there yet with all of them."""
+    if not has_commit(lake.files, table.name):
+        return
     if lacking := [column.name for column in table_creation.lacking_columns(lake, table)]:
         columns = "the column" if len(lacking) == 1 else f"{len(lacking):,} columns:"
         says = f"{table.name} gets {columns} {', '.join(lacking)}; rows that are there have null."

@@ -111,6 +111,14 @@ def test_the_day_in_the_name_of_a_persons_file_is_kept_and_the_name_is_not(tmp_p
     assert "20260501" not in row["path"]
 
 
+def test_of_an_object_that_is_not_read_not_even_the_day_in_its_name_is_kept(tmp_path):
+    listed = LandingObject("subject=anna/IMG-20260501-WA0003.jpg", 101, 1)
+    arrived = arrival(listed, position=0, pseudonyms=KEYS)
+    for each in (arrived, arrived.tombstoned()):
+        row = read_one(Landing(str(tmp_path)), each, max_bytes=100, admission=OPEN)
+        assert (row["reason"] is None, row["taken_on"]) == (False, None)
+
+
 def test_what_is_gone_gives_no_row(tmp_path):
     [gone] = arrivals(1)
     assert read_one(Landing(str(tmp_path)), gone, max_bytes=100, admission=OPEN) is None
