@@ -4,9 +4,6 @@ blocked chunk, new photos, suites, a new key.
 What it went through stands in tests/lakes/README.md.
 """
 
-import json
-from pathlib import Path
-
 import pytest
 
 from lake import catalog
@@ -24,12 +21,10 @@ from privacy import moved_rows
 from report.label_conflicts import label_conflicts
 from report.lake_counts import sums
 from tests.lakes import make
-from tests.support.archives import unpack
-from tests.support.place import Place
+from tests.support.earlier_lakes import audited, calls, place_of, unpack_lake
 from tests.support.table_contents import repeated
 from tests.support.upgrades import upgrade
 
-LAKES = Path(__file__).parent / "lakes"
 FORMATS = pytest.mark.parametrize(
     "place",
     [(number, is_upgraded) for number in (4, 5) for is_upgraded in (False, True)],
@@ -38,8 +33,6 @@ FORMATS = pytest.mark.parametrize(
 )
 """For a test of both lakes, as they are and upgraded; the others are of the lake of format 4 as it is."""
 
-SETTINGS = ("pca.components=3", "training.folds=2", "gates.counted_from=10")
-MODEL = ("model.extractor=tflite", "model.weights=model.tflite")
 BLOCKED = 14
 """The chunk of silver that its gate blocked on the last day: 3 photos of anna's, and 8 blank ones."""
 
@@ -47,8 +40,8 @@ BLOCKED = 14
 @pytest.fixture
 def place(request, tmp_path, spark):
     number, is_upgraded = getattr(request, "param", (4, False))
-    unpack(LAKES / f"format-{number}.tar.gz", tmp_path)
-    place = Place.of(tmp_path, spark, *SETTINGS, *MODEL)
+    unpack_lake(number, tmp_path)
+    place = place_of(tmp_path, spark)
     if is_upgraded:
         upgrade(place.settings, place.console)
     return place
@@ -57,28 +50,12 @@ def place(request, tmp_path, spark):
 @pytest.fixture
 def call(place, command):
     """The command line over that lake: its exit code, and all that it printed."""
-    words = ["--landing", "landing", "--lake", "lake"]
-    for each in (*SETTINGS, *MODEL):
-        words += ["--set", each]
-
-    def called(*more):
-        code, out, err = command(*more, *words)
-        return code, out + err
-
-    return called
+    return calls(command)
 
 
 def versions(place):
     """The version of every table, by name."""
     return {table.name: place.lake.version(table) for table in catalog.TABLES}
-
-
-def findings(call, subject):
-    """The status of each table in an audit of a subject, by table."""
-    code, told = call("audit", "--subject", subject, "--json", "answer.json")
-    assert code == 0, told
-    answer = json.loads(Path("answer.json").read_text())
-    return {found["table"]: found["status"] for found in answer["findings"]}
 
 
 def test_status_and_audit_tell_what_the_earlier_code_told(call, place):
@@ -89,7 +66,7 @@ def test_status_and_audit_tell_what_the_earlier_code_told(call, place):
     assert "23 embedded + 1 quarantined (1 blank) + 11 waiting" in told
     assert f"silver chunk {BLOCKED}: 11 photos are blocked by a gate" in told
     assert "The sums agree: good" in told
-    anna, bruno = findings(call, "anna"), findings(call, "bruno")
+    anna, bruno = audited(call, "anna"), audited(call, "bruno")
     held = ("bronze/objects", "bronze/photos", "silver/embeddings", "gold/features")
     assert {anna[table] for table in held} == {"HELD"}
     assert {bruno[table] for table in held} == {"ERASED"}
@@ -195,7 +172,7 @@ def test_a_person_leaves_it_and_the_one_who_left_before_stays_away(call, place):
     for request in ("R-1", "R-2"):
         code, told = call("erase", "--verify", request, "--deep")
         assert (code, "nothing of it was found" in told) == (0, True), told
-    assert set(findings(call, "anna").values()) <= {"ERASED", "NOT_HELD"}
+    assert set(audited(call, "anna").values()) <= {"ERASED", "NOT_HELD"}
     make.put(place.landing, "subject=bruno/again.jpg", make.photo(1, kind="kiwi"))
     known = next((place.landing / "kiwi").glob("*.jpg"))
     make.put(place.landing, "kiwi/sent again.jpg", known.read_bytes())

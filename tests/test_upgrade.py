@@ -3,7 +3,6 @@
 What they went through before stands in tests/lakes/README.md.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -16,15 +15,11 @@ from lake.lake_format import FORMAT
 from privacy.erasure import certificate
 from report.lake_counts import sums
 from tests.lakes import make
-from tests.support.archives import unpack
+from tests.support.earlier_lakes import audited, calls, place_of, unpack_lake
 from tests.support.kills import Killed, dies
-from tests.support.place import Place
 from tests.support.table_contents import repeated
 from tests.support.upgrades import upgrade
 
-LAKES = Path(__file__).parent / "lakes"
-SETTINGS = ("pca.components=3", "training.folds=2", "gates.counted_from=10")
-MODEL = ("model.extractor=tflite", "model.weights=model.tflite")
 BLOCKED = "14"
 """The chunk of silver that its gate blocked on the last day."""
 
@@ -40,8 +35,8 @@ POINTS = {
 
 
 def unpacked(number, root, spark):
-    unpack(LAKES / f"format-{number}.tar.gz", root)
-    return Place.of(root, spark, *SETTINGS, *MODEL)
+    unpack_lake(number, root)
+    return place_of(root, spark)
 
 
 @pytest.fixture(scope="module", params=[4, 5], ids=["from 4", "from 5"])
@@ -60,7 +55,7 @@ def upgraded(request, tmp_path_factory, spark):
 def place(upgraded, tmp_path, spark):
     """A copy of that lake."""
     shutil.copytree(upgraded.root, tmp_path, dirs_exist_ok=True)
-    found = Place.of(tmp_path, spark, *SETTINGS, *MODEL)
+    found = place_of(tmp_path, spark)
     found.made_as, found.before = upgraded.made_as, upgraded.before
     return found
 
@@ -68,15 +63,7 @@ def place(upgraded, tmp_path, spark):
 @pytest.fixture
 def call(place, command):
     """The command line over that lake: its exit code, and all that it printed."""
-    words = ["--landing", "landing", "--lake", "lake"]
-    for each in (*SETTINGS, *MODEL):
-        words += ["--set", each]
-
-    def called(*more):
-        code, out, err = command(*more, *words)
-        return code, out + err
-
-    return called
+    return calls(command)
 
 
 def versions(place):
@@ -96,14 +83,6 @@ def contents(place):
         rows = sorted(repr({**row, "run_id": None}) for row in held)
         found[table.name] = (columns, features, known.metadata().configuration, rows)
     return found
-
-
-def audited(call, subject, *words):
-    """The status of each table in an audit of a subject, by table."""
-    code, told = call("audit", "--subject", subject, *words, "--json", "answer.json")
-    assert code == 0, told
-    answer = json.loads(Path("answer.json").read_text())
-    return {found["table"]: found["status"] for found in answer["findings"]}
 
 
 def test_it_has_the_tables_and_the_record_of_one_made_today(upgraded):

@@ -15,9 +15,8 @@ from lake.pseudonyms import Pseudonyms
 from lake.storage.locate import folder
 from lake.subject_names import NameRule, NameRuleVersion
 from privacy.upgrade import chain, from_format_4
-from tests.support.archives import unpack
+from tests.support.earlier_lakes import unpack_lake
 
-LAKES = Path(__file__).parents[1] / "lakes"
 EARLIER = range(EARLIEST, FORMAT)
 
 
@@ -44,7 +43,7 @@ def test_every_earlier_format_has_its_step_and_its_lake(tmp_path):
     """Whoever raises FORMAT writes the step, and makes the lake before (CONTRIBUTING.md)."""
     assert [step.of for step in chain.STEPS] == list(EARLIER)
     for number in EARLIER:
-        unpack(LAKES / f"format-{number}.tar.gz", tmp_path / str(number))
+        unpack_lake(number, tmp_path / str(number))
         values = json.loads((tmp_path / str(number) / "lake" / NAME).read_text())
         assert values["format"] == number
 
@@ -56,7 +55,7 @@ def test_a_lake_takes_the_steps_from_its_own_format_on(number, steps):
 
 @pytest.mark.parametrize("number", EARLIER)
 def test_a_dry_run_says_each_step_and_changes_no_byte(call, tmp_path, number):
-    unpack(LAKES / f"format-{number}.tar.gz", tmp_path)
+    unpack_lake(number, tmp_path)
     before = files_under(tmp_path)
     code, told = call("upgrade", "--dry-run")
     assert (code, files_under(tmp_path)) == (0, before), told
@@ -73,7 +72,7 @@ def test_a_dry_run_says_each_step_and_changes_no_byte(call, tmp_path, number):
 
 def test_a_dry_run_names_the_tables_that_are_made_first(call, tmp_path):
     """A lake of a time before the table was known."""
-    unpack(LAKES / "format-5.tar.gz", tmp_path)
+    unpack_lake(5, tmp_path)
     shutil.rmtree(tmp_path / "lake/gold/held_out")
     before = files_under(tmp_path)
     code, told = call("upgrade", "--dry-run")
@@ -83,7 +82,7 @@ def test_a_dry_run_names_the_tables_that_are_made_first(call, tmp_path):
 
 
 def test_status_advises_an_upgrade_of_an_earlier_lake(call, tmp_path):
-    unpack(LAKES / "format-4.tar.gz", tmp_path)
+    unpack_lake(4, tmp_path)
     code, told = call("status")
     assert (code, "The lake is of format 4" in told, "upgrade --dry-run" in told) == (0, True, True)
     code, told = call("status", "--json")
@@ -121,7 +120,7 @@ def test_a_lake_of_another_format_is_refused(call, tmp_path, number, told):
 
 
 def test_without_its_key_nobody_upgrades_a_lake(call, tmp_path):
-    unpack(LAKES / "format-4.tar.gz", tmp_path)
+    unpack_lake(4, tmp_path)
     (tmp_path / "lake.key").rename(tmp_path / "elsewhere")
     for words in (["upgrade"], ["upgrade", "--dry-run"]):
         code, told = call(*words)
