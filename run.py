@@ -45,6 +45,7 @@ def run_bronze(context: Context) -> None:
     from bronze import bronze_layer, label_claims, listing_counts, unread_objects
     from bronze.bronze_layer import BronzeChunks
     from bronze.landing import Landing
+    from lake import known_keys
     from lake.publication import Publication
     from privacy import relabelling, tombstones
 
@@ -57,6 +58,7 @@ def run_bronze(context: Context) -> None:
     for chunk, group in zip(bronze.plan(list(map(bronze_layer.plan, groups))), groups, strict=True):
         read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
         bronze.publish(bronze.stage(chunk, read))
+        known_keys.fold(context.lake)
     unread_objects.note_unread(context.did)
     listing_counts.note_gone(context.did)
     if label_claims.can_be_judged(found.listing, context.did):

@@ -211,7 +211,7 @@ def listing(task: Task) -> Measured:
             arrival(each, position=i, pseudonyms=context.pseudonyms)
             for i, each in enumerate(landed)
         ]
-        new, _ = object_outcomes.unseen(arrivals, object_outcomes.known_versions(context.lake))
+        new = object_outcomes.unseen(arrivals, context.lake.known_keys).new
         seconds = time.perf_counter() - began
     return Measured(seconds, ready_at, len(new), {})
 

@@ -66,7 +66,7 @@ class BronzeChunks(ChunkLayer):
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged chunk, whose photos are stored once however often they were sent."""
         lake, facts = self._lake, self._facts(chunk)
-        found = object_outcomes.outcomes(facts, object_outcomes.known_photos(lake, chunk))
+        found = object_outcomes.outcomes(facts, lake.known_keys, before=chunk.number)
         outcomes, rejected = found.to_pylist(), bronze_rows.rejected(facts)
         again = {row["photo_id"] for row in outcomes if row["outcome"] == Outcome.DUPLICATE}
         label_claims.record(outcomes, label_claims.labels_of(lake, again))
@@ -235,7 +235,7 @@ def _unseen(context: Context, landing: Landing, found: Listed) -> Sequence[Arriv
     """
     lake, did = context.lake, context.did
     waiting_rejections.note(lake, found.arrivals, context.settings.photos, did)
-    unseen = object_outcomes.unseen(found.arrivals, object_outcomes.known_versions(lake))
+    unseen = object_outcomes.unseen(found.arrivals, lake.known_keys)
     new, tried = unseen.new, unseen.tried
     readable = unread_objects.asked_anew(lake, landing, tried, did)
     unread_objects.note_archived([*new, *tried], did)

@@ -19,7 +19,6 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from bronze.cleaning_process import cleaned_rows
 from bronze.formats.cleaning_results import too_large
 from bronze.landing import Arrival, Landing, LandingObject
-from bronze.object_outcomes import UNREADABLE
 from bronze.rejection_causes import READ_BY, Reader, with_reader
 from conf.settings import ChunkSettings, PhotoSettings
 from lake.catalog import schema
@@ -27,6 +26,7 @@ from lake.chunks import batches
 from lake.dated_names import day_in_name
 from lake.enums import Outcome
 from lake.isolated_process import ProcessLimits
+from lake.known_keys import UNREADABLE
 from lake.pseudonyms import KeyedHash, PhotoIds, PhotoTombstones, Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 

@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bronze.object_outcomes import UNREADABLE
 from bronze.rejection_causes import READ_BY
 from lake import catalog
 from lake.chunks import Chunk
 from lake.enums import Outcome
+from lake.known_keys import UNREADABLE
 from lake.publication import TableCommit
 from lake.writable_lake import WritableLake
 

@@ -56,6 +56,19 @@ def _object_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
     return with_columns(batch, columns)
 
 
+def _known_key_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows of bronze/known_keys with `key_bytes`, the size of the key, and `known`, the key in hex
+    digits by what it is of, in its place."""
+    keys = batch.column("key")
+    digits = [None if key is None else key.hex() for key in keys.to_pylist()]
+    texts = batch.drop_columns(["key"]).append_column("digits", pa.array(digits, pa.string()))
+    columns = {
+        "key_bytes": pc.binary_length(keys).cast(pa.int64()),
+        "known": _key(texts, "of", "digits"),
+    }
+    return with_columns(texts.drop_columns(["digits"]), columns)
+
+
 def _refusal_columns(batch: pa.RecordBatch, counts: Counts) -> pa.RecordBatch:
     """Add to silver/quarantine: `open_refusal`, the key of a refusal that was not replayed, else null."""
     is_open = pc.is_null(batch.column("replayed_at"))
@@ -228,6 +241,7 @@ _journal = partial(View, is_journal=True)
 OF: Mapping[Table, Viewed] = {
     catalog.OBJECTS: lambda rows: View(rows, None, _object_columns),
     catalog.REJECTED: lambda rows: View(rows, None, _as_they_are),
+    catalog.KNOWN_KEYS: lambda rows: View(rows, _known_key_columns, _as_they_are),
     catalog.QUARANTINE: lambda rows: View(rows, None, _refusal_columns),
     catalog.MOMENTS: lambda rows: View(rows, _moments_columns, _as_they_are),
     catalog.HELD_OUT: lambda rows: View(rows, None, _tested_columns),

@@ -18,11 +18,11 @@ from expectations import checked_views, view_columns
 from expectations.vector_measures import Centre, VectorMeasures
 from expectations.view import View
 from expectations.view_columns import EmbeddingColumns, FeatureColumns, PhotoColumns
-from expectations.whole_rows import Both, OtherChunks, SharedVectors, WholeRows
+from expectations.whole_rows import Both, EarlierChunks, OtherChunks, SharedVectors, WholeRows
 from lake import catalog, delta_rs_reader, finite_numbers, lake_format
 from lake.catalog import Table
 from lake.chunks import Chunk
-from lake.enums import BRONZE, ModelKind, Outcome
+from lake.enums import BRONZE, ModelKind
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.subject_names import NameRule
@@ -76,17 +76,14 @@ class Views:
         known_centres = {key: centre for key, centre in centres.items() if centre}
         return embeddings(rows, known, known_centres, others=self._others(table, chunk))
 
-    def _others(self, table: Table, chunk: Chunk | None) -> OtherChunks:
+    def _others(self, table: Table, chunk: Chunk | None) -> EarlierChunks | OtherChunks:
         """Return what tells of which photos of a chunk another chunk has a row; of bronze's an earlier one.
 
-        bronze/objects says what each chunk stored, and is small, while bronze/photos has the photos' bytes.
         Replayed photos are rows of earlier chunks, and were judged with them.
         """
         number = chunk.number if chunk else None
         if table is catalog.PHOTOS:
-            stored = {"outcome": str(Outcome.STORED)}
-            number = None if chunk is None or chunk.is_replay else number
-            return OtherChunks(self._lake, catalog.OBJECTS, number, stored, is_first=True)
+            return EarlierChunks(self._lake, None if chunk and chunk.is_replay else number)
         of = ("weights_id", chunk and chunk.weights_id)
         if table is catalog.FEATURES:
             of = ("model_version", chunk and chunk.model_version)

@@ -83,11 +83,36 @@ def _with_shares(shares: Mapping[str, float], batch: pa.RecordBatch) -> pa.Recor
 
 
 @dataclass(frozen=True)
+class EarlierChunks:
+    """Adds `chunks_before`: 1 for a photo that a chunk before `chunk` has stored, by bronze/objects, else 0.
+
+    A table as a whole (`chunk` is None) has no chunks before it.
+    """
+
+    lake: Lake
+    chunk: int | None
+
+    def of_table(self, rows: pa.Table) -> Adds:
+        """Return what adds the column: the photos are looked up without Spark."""
+        if self.chunk is None:
+            return self.of_none()
+        own = rows["photo_id"].combine_chunks().drop_null().unique()
+        return partial(with_before, self.lake.known_keys.photos(own, before=self.chunk))
+
+    def of_frame(self, rows: DataFrame) -> Adds:
+        """Return what adds the column: the ids of one chunk's photos reach the driver."""
+        return self.of_table(rows.select("photo_id").toArrow())
+
+    def of_none(self) -> Adds:
+        """Return what adds the column where no chunk before has a row."""
+        return partial(with_before, frozenset())
+
+
+@dataclass(frozen=True)
 class OtherChunks:
     """Adds `chunks_before`: 1 for a photo of which another chunk has a row in `table`, else 0.
 
-    `where` has the values that such a row has in some columns. The rows are those of the chunks before
-    `chunk` where it `is_first` that counts, else of all but `chunk`. Nothing but their photo_id is compared,
+    `where` has the values that such a row has in some columns. Nothing but the photo_id of rows is compared,
     batch by batch, so what is in memory is the chunk's own. A table as a whole (`chunk` is None) has no other
     chunks.
     """
@@ -96,14 +121,12 @@ class OtherChunks:
     table: Table
     chunk: int | None
     where: Mapping[str, str]
-    is_first: bool = False
 
     def of_table(self, rows: pa.Table) -> Adds:
         """Return what adds the column: the ids of the table are read without Spark."""
         if self.chunk is None or not rows.num_rows:
             return self.of_none()
-        number = pc.field("chunk")
-        others = number < self.chunk if self.is_first else number != self.chunk
+        others = pc.field("chunk") != self.chunk
         for name, value in self.where.items():
             others = others & (pc.field(name) == value)
         own = rows["photo_id"].combine_chunks().drop_null()
@@ -117,10 +140,7 @@ class OtherChunks:
         """Return what adds the column, from one Spark job: only the ids that are found reach the driver."""
         if self.chunk is None:
             return self.of_none()
-        number = F.col("chunk")
-        others = self.lake.read(self.table).where(
-            number < self.chunk if self.is_first else number != self.chunk
-        )
+        others = self.lake.read(self.table).where(F.col("chunk") != self.chunk)
         for name, value in self.where.items():
             others = others.where(F.col(name) == value)
         own = rows.select("photo_id")

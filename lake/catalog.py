@@ -78,7 +78,8 @@ class Table:
     @property
     def is_small(self) -> bool:
         """Whether the driver itself reads and writes the rows, with delta-rs: journals, models, moments,
-        tombstones and erasures. The rows of the other tables, those of photos, are for Spark to move."""
+        tombstones, erasures and the index of keys. The rows of the other tables, those of photos, are for
+        Spark to move."""
         return self.numbers != "chunk"
 
     @cached_property
@@ -113,6 +114,13 @@ REJECTED = Table(
     """object string, subject string, path string, size_bytes bigint, uploaded_at timestamp,
     reason string, detail string, rejected_at timestamp, read_by string""",
     numbers="chunk",
+)
+KNOWN_KEYS = Table(
+    "bronze/known_keys",
+    "one key of an object version or a stored photo that bronze/objects had up to through_chunk",
+    """key binary, of string, label string, split string, through_chunk bigint,
+    table_version bigint""",
+    numbers="count",
 )
 EMBEDDINGS = Table(
     "silver/embeddings",
@@ -214,6 +222,7 @@ TABLES = (
     OBJECTS,
     PHOTOS,
     REJECTED,
+    KNOWN_KEYS,
     EMBEDDINGS,
     QUARANTINE,
     MOMENTS,

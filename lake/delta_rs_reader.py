@@ -29,6 +29,11 @@ BUFFER = 1 << 22
 """The bytes of a column that `small_batches` reads at a time: in S3 each time is a request."""
 
 
+ROWS_AT_ONCE = 1 << 18
+"""The rows that `batches` lets Arrow read ahead, about: Arrow itself would read on for a slow caller until a
+gigabyte waits."""
+
+
 def delta_table(root: str, table: Table, *, version: int | None = None) -> Any:
     """Return the `deltalake.DeltaTable` of a table, now or at a version. Raises BadInput where there is no
     lake, or the log of the version is gone."""
@@ -132,8 +137,35 @@ def batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield columns of the rows of delta-rs' table in the version that it knows, in batches, so that a column
     of all photos is never in memory at once. `of` as in `dataset`."""
-    yield from arrow_reads.batches(
-        dataset(table, of=of), columns=list(columns), filter=where, batch_size=1 << 20
+    found = dataset(table, of=of)
+    for some in _some_files(table, found, where):
+        yield from arrow_reads.batches(
+            some, columns=list(columns), filter=where, batch_size=ROWS_AT_ONCE
+        )
+
+
+def _some_files(table: Any, found: Dataset, where: pc.Expression | None) -> Iterator[Dataset]:
+    """Yield the files of a dataset in which a condition may hold, some at a time: of about ROWS_AT_ONCE rows
+    by the log, or a single one."""
+    files = pa.table(table.get_add_actions()).select(["path", "num_records"]).to_pydict()
+    rows_of = dict(zip(files["path"], files["num_records"], strict=True))
+    some: list[Any] = []
+    held = 0
+    for fragment in found.get_fragments(where):
+        rows = rows_of.get(fragment.path)
+        rows = ROWS_AT_ONCE if rows is None else rows
+        if some and held + rows > ROWS_AT_ONCE:
+            yield _dataset_of(some, found)
+            some, held = [], 0
+        some.append(fragment)
+        held += rows
+    if some:
+        yield _dataset_of(some, found)
+
+
+def _dataset_of(files: list[Any], found: Dataset) -> Dataset:
+    return pyarrow.dataset.FileSystemDataset(
+        files, found.schema, found.format, found.filesystem, found.partition_expression
     )
 
 

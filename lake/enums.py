@@ -49,6 +49,18 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
 
 
+class KeyKind(StrEnum):
+    """What a row of bronze/known_keys is the key of: column `of`.
+
+    `VERSION`: a version of a landing object that was seen. `UNREADABLE`: one that could not be read, and is
+    tried again. `PHOTO`: a photo that was stored.
+    """
+
+    VERSION = "version"
+    UNREADABLE = "unreadable"
+    PHOTO = "photo"
+
+
 class ModelKind(StrEnum):
     """What a row of gold/models describes: column `kind`."""
 

@@ -1,16 +1,34 @@
-"""The merges by which rows of a large table are replaced, changed, removed or ended in one commit."""
+"""The merges by which rows of a large table are replaced, changed, removed or ended in one commit, and the
+columns that rows have before they are written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from delta import DeltaTable
 from delta.tables import DeltaMergeBuilder
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lake.catalog import Table
+
 LEAVES = "leaves"
 """The column of a merge's rows that says whether the held row with the same keys goes."""
+
+
+def conform(
+    frame: DataFrame, table: Table, origin: Mapping[str, Any], *, keep_origin: bool
+) -> DataFrame:
+    """Return a frame with a table's columns in their order. `origin` are values of further columns; with
+    `keep_origin`, a row that has one keeps it. A frame that lacks a column fails here."""
+    values = {name: F.lit(value) for name, value in origin.items()}
+    if keep_origin:
+        values = {name: F.coalesce(name, value) for name, value in values.items()}
+    frame = frame.withColumns(values)
+    return frame.select(
+        *(F.col(column.name).cast(column.dataType) for column in table.schema.fields)
+    )
 
 
 def upsert(

@@ -17,6 +17,7 @@ from lake import delta_log, delta_rs_reader, spark_session
 from lake.catalog import Table
 from lake.chunks_table import ChunksTable
 from lake.delta_log import TAKEOVER, DeltaLog
+from lake.known_keys import KnownKeys
 from lake.ledger import Ledger
 from lake.row_source import RowSource
 from lake.run_journal import Run
@@ -44,6 +45,7 @@ class Lake:
         self.run = run
         self.staging = Staging(lambda: self.spark, files, check_lease=_has_no_lease)
         self.ledger = Ledger(ChunksTable(self))
+        self.known_keys = KnownKeys(self)
         self._logs: dict[Table, DeltaLog] = {}
 
     @cached_property

@@ -6,7 +6,7 @@ metadata of the commit (`lake.idempotent_commits`). Each takes milliseconds and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,6 +18,9 @@ from lake.storage.connectors import delta_rs_options
 
 if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
+
+GROUP_ROWS = 8_192
+"""The rows of a row group of a table that is sorted, so that few of its bytes are read for a few rows."""
 
 Rows = Sequence[Mapping[str, Any]]
 Change = Callable[[pa.Table], pa.Table]
@@ -91,6 +94,13 @@ def with_column(rows: pa.Table, name: str, values: Iterable[Any] | pa.ChunkedArr
     return rows.set_column(place, field, values if is_arrow else pa.array(values, field.type))
 
 
+def with_values(rows: pa.Table, values: Mapping[str, Any]) -> pa.Table:
+    """Rows with further columns, each of one value."""
+    for name, value in values.items():
+        rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
+    return rows
+
+
 def changed(known: DeltaTable, change: Change) -> pa.Table | None:
     """What a function makes of all rows of a table; None where that is no other rows."""
     rows = delta_rs_reader.read(known)
@@ -116,6 +126,46 @@ def overwrite(
         schema_mode="merge",
         commit_properties=properties,
     )
+
+
+def replace_all(
+    known: DeltaTable,
+    properties: CommitProperties,
+    *,
+    table: Table,
+    rows: Iterable[pa.Table],
+) -> None:
+    """Puts rows, which come in parts and are never in memory as a whole, in the place of all that a table
+    had. A file's row groups have GROUP_ROWS rows each."""
+    from deltalake import ColumnProperties, WriterProperties, write_deltalake
+
+    schema = to_arrow_schema(table.schema)
+    parts = (part.select(schema.names).cast(schema) for part in rows)
+    write_deltalake(
+        known,
+        # delta-rs may write batches out of their order: each is a row group, so none has rows of two places.
+        pa.RecordBatchReader.from_batches(schema, _even_batches(parts, rows=GROUP_ROWS)),
+        mode="overwrite",
+        commit_properties=properties,
+        writer_properties=WriterProperties(
+            max_row_group_size=GROUP_ROWS,
+            compression="SNAPPY",
+            # No two keys are alike, so a dictionary of them would be another copy.
+            column_properties={"key": ColumnProperties(dictionary_enabled=False)},
+        ),
+    )
+
+
+def _even_batches(parts: Iterable[pa.Table], *, rows: int) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of tables in their order, so many `rows` in each batch but the last."""
+    rest: list[pa.Table] = []
+    for part in parts:
+        joined = pa.concat_tables([*rest, part]).combine_chunks()
+        whole = joined.num_rows - joined.num_rows % rows
+        yield from joined.slice(0, whole).to_batches(max_chunksize=rows)
+        rest = [joined.slice(whole)]
+    for part in rest:
+        yield from part.to_batches()
 
 
 def take_over(known: DeltaTable, properties: CommitProperties) -> None:

@@ -5,13 +5,13 @@ Each commit is made once, however often it is called: `lake.idempotent_commits` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
 from delta import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from conf.settings import DeltaSettings
 from lake import catalog, fault_points, lake_format, merges, small_tables, table_creation
@@ -213,6 +213,15 @@ class WritableLake(Lake):
             write = partial(small_tables.overwrite, table=table, rows=rows, version=version)
             self._commits.commit_small(table, write, number=number, layer=layer)
 
+    def replace_all(self, table: Table, rows: Iterable[pa.Table], *, layer: str) -> None:
+        """Puts rows without `run_id` and `chunk`, which come in parts, in the place of all rows of a small
+        table. A part at a time is in memory. Raises Busy."""
+        number = self._commits.number(table, NoChunk(layer))
+        origin = {"run_id": self.run.run_id, "chunk": NoChunk(layer).number}
+        own = (small_tables.with_values(part, origin) for part in rows)
+        replace = partial(small_tables.replace_all, table=table, rows=own)
+        self._commits.commit_small(table, replace, number=number, layer=layer)
+
     def add_columns(self, table: Table) -> None:
         """Gives a table of earlier code the columns that it lacks. Raises Busy."""
         if table not in self._with_columns:
@@ -280,16 +289,10 @@ class WritableLake(Lake):
     def _conform(
         self, frame: DataFrame, table: Table, chunk: Chunk | NoChunk, *, keep_origin: bool = False
     ) -> DataFrame:
-        """The frame with the table's own columns in their order, which a table of earlier code gets before.
-        A frame that lacks one fails here. Raises Busy."""
+        """The frame as `merges.conform` makes it, for a table that has all columns. Raises Busy."""
         self.add_columns(table)
-        origin = {"run_id": F.lit(self.run.run_id), "chunk": F.lit(chunk.number)}
-        if keep_origin:
-            origin = {name: F.coalesce(name, value) for name, value in origin.items()}
-        frame = frame.withColumns(origin)
-        return frame.select(
-            *(F.col(column.name).cast(column.dataType) for column in table.schema.fields)
-        )
+        origin = {"run_id": self.run.run_id, "chunk": chunk.number}
+        return merges.conform(frame, table, origin, keep_origin=keep_origin)
 
 
 def _check_it_may_go(table: Table, chunk: Chunk | NoChunk) -> None:

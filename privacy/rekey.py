@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from conf.errors import BadInput, LeftBehind, Refused
-from lake import catalog, delta_log, fault_points, lake_format, working_files
+from lake import catalog, delta_log, fault_points, known_keys, lake_format, working_files
 from lake.catalog import Table
 from lake.chunks import ChunkPlan
 from lake.context import Context
@@ -155,6 +155,7 @@ def _move_tables(
     """Move each table that has not moved yet. Raises Busy."""
     chunk = lake.ledger.chunks()[record[CHUNK]]
     *others, photos = moved_rows.TABLES
+    known_keys.forget(lake, layer=REKEY)
     for table in others:
         lake.replace(table, moved_rows.moved_frame(lake, table, moves), chunk=chunk)
         fault_points.at(f"rekey: {table.name} moved")

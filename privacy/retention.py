@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from conf.errors import LeftBehind
 from conf.settings import Settings
-from lake import catalog, fault_points, lake_format
+from lake import catalog, fault_points, known_keys, lake_format
 from lake.catalog import Table
 from lake.chunks import ChunkPlan
 from lake.context import Context
@@ -198,6 +198,7 @@ def _forget(lake: WritableLake, objects: DataFrame) -> None:
     )
     [chunk] = lake.ledger.plan([ChunkPlan(layer=RETAIN)])
     lake.upsert(catalog.OBJECTS, forgotten, keys=["object", "etag"], chunk=chunk)
+    known_keys.forget(lake, layer=RETAIN)
     fault_points.at("retain: objects forgotten")
 
 

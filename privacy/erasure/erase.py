@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from conf.errors import BadInput
 from gold import moments_table
-from lake import catalog, fault_points
+from lake import catalog, fault_points, known_keys
 from lake.context import Context
 from lake.enums import ERASE, ErasureMode, ErasureState
 from lake.writable_lake import WritableLake
@@ -235,6 +235,8 @@ def _remove_rows(lake: WritableLake, data: SubjectData) -> None:
         moments_table.leave_shifts(lake)
     for table, column in data.bronze_keys:
         photo_removal.remove_rows(lake, table, data.keys(column), on=[column], layer=ERASE)
+    known_keys.forget(lake, layer=ERASE)
+    fault_points.at("erase: index of keys gone")
     photo_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("erase: chunks counted")
 

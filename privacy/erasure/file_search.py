@@ -24,7 +24,10 @@ MAGIC = b"PAR1"
 PATH = "path"
 """A lake of format 4 keeps paths in clear that may name others. What is the subject's is told by its rule."""
 
-KEY_COLUMNS = ("photo_id", "subject", "original", PATH)
+KEY = "key"
+"""The column of bronze/known_keys with a hash of the id of each stored photo."""
+
+KEY_COLUMNS = ("photo_id", "subject", "original", PATH, KEY)
 
 LARGEST_COLUMN = 1 << 30
 """The bytes to which a column of a row group that is read may unfold. No text here has a tenth of them."""
@@ -153,6 +156,8 @@ def _in_keys(columns: Mapping[str, list[str | None]], search: SubjectMatcher) ->
     """Return what of the subject the values of key columns show; None where they show nothing."""
     if any(photo in search.photo_ids for photo in columns.get("photo_id", [])):
         return "a row of an erased photo"
+    if not search.known_keys.isdisjoint(columns.get(KEY, [])):
+        return "a key of an erased photo"
     subjects = columns.get("subject", [])
     if any(search.is_subject(subject) for subject in set(subjects)):
         return "a row of the subject"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lake.context import Context
+from lake.known_keys import keys_of
 from lake.pseudonyms import Pseudonyms
 from lake.subject_paths import hidden_names
 from privacy import tombstones
@@ -38,6 +40,11 @@ class SubjectMatcher:
     tombstones: frozenset[str]
     of_photo: bool = False
     _known: dict[str, bool] = field(default_factory=dict)
+
+    @cached_property
+    def known_keys(self) -> frozenset[bytes]:
+        """The keys of the erased photos in bronze/known_keys."""
+        return frozenset(keys_of(self.photo_ids).to_pylist())
 
     def is_subject(self, pseudonym: str | None) -> bool:
         """Return whether a pseudonym is the subject's."""

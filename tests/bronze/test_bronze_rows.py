@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from bronze import object_outcomes
 from bronze.bronze_layer import _barred
 from bronze.bronze_rows import (
     ARRIVED,
@@ -20,13 +19,16 @@ from bronze.bronze_rows import (
 )
 from bronze.cleaning_process import cleaned_rows
 from bronze.landing import Landing, LandingObject, arrival
-from bronze.object_outcomes import UNREADABLE, Unseen, outcomes, unseen
+from bronze.object_outcomes import Unseen, outcomes, unseen
 from conf.settings import Settings
+from lake import catalog
 from lake.chunks import batches
 from lake.isolated_process import ProcessLimits
+from lake.known_keys import UNREADABLE
 from lake.pseudonyms import KeyedHash, PhotoIdRule, Pseudonyms
 from lake.subject_names import NameRule, NameRuleVersion
 from tests.support.landing_folders import SimultaneousLanding
+from tests.support.small_lake import small_lake
 
 KEYS = Pseudonyms(b"0123456789abcdef")
 LIMITS = ProcessLimits(max_bytes=50_000_000, seconds=30, memory=500_000_000)
@@ -125,7 +127,7 @@ def test_what_is_gone_gives_no_row(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def chunk():
+def chunk(tmp_path_factory):
     """Position, photo and reason of a chunk: two pairs of equal photos, one held before, one rejected."""
     rows = [
         (0, "a", None),
@@ -141,40 +143,24 @@ def chunk():
         for p, i, r in rows
     ]
     arrived = pa.Table.from_pylist(values, to_arrow_schema(ARRIVED))
-    before = [pa.RecordBatch.from_pydict({"photo_id": ["held", "other"]})]
-    return arrived, outcomes(arrived, before).to_pylist()
+    held = [{"chunk": 1, "outcome": "stored", "photo_id": each} for each in ("held", "other")]
+    with small_lake(tmp_path_factory.mktemp("lake"), {catalog.OBJECTS: held}) as lake:
+        return arrived, outcomes(arrived, lake.known_keys, before=2).to_pylist()
 
 
-def known_batch(row):
-    """A row of bronze/objects that earlier code wrote."""
-    told = {"outcome": "stored", "label": None, "split": None}
-    return pa.RecordBatch.from_pylist([{**row, **told}])
-
-
-def test_versions_that_the_lake_knows_are_not_new_and_unreadable_ones_are_tried_again():
+def test_versions_that_the_lake_knows_are_not_new_and_unreadable_ones_are_tried_again(tmp_path):
     found = arrivals(1, 2, 3, 4)
     known = [
         (found[0], found[0].landing.etag),
         (found[2], f"{UNREADABLE}{found[2].landing.etag}"),
         (found[3], "another etag"),
     ]
-    batches = [known_batch({"object": a.key, "etag": etag}) for a, etag in known]
-    others = unseen(found, batches)
+    rows = [{"object": a.key, "etag": etag, "outcome": "stored"} for a, etag in known]
+    with small_lake(tmp_path, {catalog.OBJECTS: rows}) as lake:
+        others = unseen(found, lake.known_keys)
+        assert unseen([], lake.known_keys) == Unseen([], [], 0)
     assert [each.position for each in others.new] == [1, 3]
     assert [each.position for each in others.tried] == [2]
-    assert unseen([], batches) == Unseen([], [], 0)
-
-
-def test_the_listing_is_looked_through_once_for_as_many_known_rows(monkeypatch):
-    """However small the batches are: with one look for each, the time would grow with both."""
-    found = arrivals(*range(1, 101))
-    looks, places = [], object_outcomes._places
-    monkeypatch.setattr(
-        object_outcomes, "_places", lambda *given: (looks.append(1), places(*given))[1]
-    )
-    rows = [{"object": a.key, "etag": a.landing.etag} for a in found[:90]]
-    assert unseen(found, map(known_batch, rows)) == Unseen(found[90:], [], 0)
-    assert len(looks) == 2
 
 
 def test_the_first_of_equal_photos_is_stored(chunk):
@@ -268,7 +254,9 @@ def test_an_uncertain_subjects_object_is_rejected_unread_and_nothing_of_its_path
     assert (kept["path"], kept["subject"], kept["object"]) == ("", None, KEYS.path(path))
     assert "anna" not in str([row, kept])
     rows = pa.Table.from_pylist([row], to_arrow_schema(ARRIVED))
-    assert [each["outcome"] for each in outcomes(rows, []).to_pylist()] == ["rejected"]
+    with small_lake(tmp_path / "lake") as lake:
+        judged = outcomes(rows, lake.known_keys, before=1).to_pylist()
+    assert [each["outcome"] for each in judged] == ["rejected"]
 
 
 @pytest.mark.parametrize("spelled", ["Subject=anna", "subject=anna/subject=", "subject%3Danna"])

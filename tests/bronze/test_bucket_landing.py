@@ -8,8 +8,8 @@ from botocore.stub import Stubber
 
 from bronze.bronze_rows import Admission, read_one
 from bronze.landing import Landing, arrival, overlap
-from bronze.object_outcomes import UNREADABLE
 from lake import aws
+from lake.known_keys import UNREADABLE
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
 from lake.storage.locate import folder

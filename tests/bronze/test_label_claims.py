@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pyarrow as pa
 import pytest
 
 from bronze.label_claims import decided, record
@@ -10,7 +9,9 @@ from bronze.labels import GivenLabel, is_well_formed
 from bronze.landing import Arrival, LandingObject
 from bronze.object_outcomes import unseen
 from expectations import suites
-from lake import catalog
+from lake import catalog, known_keys
+from tests.support.photo_tables import write
+from tests.support.small_lake import small_lake
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=1)
@@ -159,22 +160,27 @@ def test_only_the_path_of_an_object_that_contradicts_its_photo_is_kept():
     ]
 
 
-def test_objects_that_tell_something_else_by_the_rule_of_now_are_counted():
+@pytest.mark.parametrize("fewest", [known_keys.FEWEST, 0], ids=["rows", "index"])
+def test_objects_that_tell_something_else_by_the_rule_of_now_are_counted(
+    tmp_path, monkeypatch, fewest
+):
+    monkeypatch.setattr(known_keys, "FEWEST", fewest)
     told = [lies("a", "Lime"), lies("b", "Kiwi"), lies("c"), lies("d", "Kiwi"), lies("f", "Lime")]
     told.append(lies("e", "Kiwi", "Test"))
-    known = pa.RecordBatch.from_pylist(
-        [
-            {"object": name, "etag": "1", "outcome": outcome, "label": label, "split": label and ""}
-            for name, outcome, label in (
-                ("a", "stored", "Kiwi"),
-                ("b", "stored", "Kiwi"),
-                ("c", "stored", "Kiwi"),
-                ("d", "stored", None),
-                ("e", "stored", "Kiwi"),
-                ("f", "duplicate", None),
-                ("gone", "stored", "Kiwi"),
-            )
-        ]
-    )
-    assert unseen(told, [known]).told_otherwise == 3
-    assert unseen(told, [known.slice(0, 0)]).told_otherwise == 0
+    rows = [
+        {"object": name, "etag": "1", "outcome": outcome, "label": label, "split": label and ""}
+        for name, outcome, label in (
+            ("a", "stored", "Kiwi"),
+            ("b", "stored", "Kiwi"),
+            ("c", "stored", "Kiwi"),
+            ("d", "stored", None),
+            ("e", "stored", "Kiwi"),
+            ("f", "duplicate", None),
+            ("gone", "stored", "Kiwi"),
+        )
+    ]
+    with small_lake(tmp_path) as lake:
+        assert unseen(told, lake.known_keys).told_otherwise == 0
+        write(tmp_path, catalog.OBJECTS, rows)
+        assert known_keys.fold(lake) is (fewest == 0)
+        assert unseen(told, lake.known_keys).told_otherwise == 3

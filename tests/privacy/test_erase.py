@@ -22,6 +22,7 @@ from gold.moments import Moments
 from gold.retire_extractor import retire
 from lake import catalog, fault_points, secret_places
 from lake.enums import ERASE, POSSIBLY_FITTED_PREFIX, ErasureState
+from lake.known_keys import keys_of
 from privacy import tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus
@@ -64,6 +65,7 @@ def held(tmp_path_factory, spark):
     place.run()
     with place.writing() as context:
         run_steps(context, [("train", train_step)])
+    place.index_keys()
     return place
 
 
@@ -296,6 +298,17 @@ def test_classifiers_fitted_on_them_are_empty_and_others_follow(done):
     assert not {row["photo_id"] for row in held_out} & done.photo_ids
 
 
+def test_nothing_of_the_index_of_keys_is_left(done, held):
+    """It has hashes of the ids of photos, also in its old files."""
+    theirs = set(keys_of(done.photo_ids).to_pylist())
+    assert theirs <= {row["key"] for row in held.lake.records(catalog.KNOWN_KEYS)}
+    assert done.lake.records(catalog.KNOWN_KEYS) == []
+    assert not any(
+        theirs.intersection(pq.read_table(path)["key"].to_pylist())
+        for path in done.root.glob("lake/bronze/known_keys/*.parquet")
+    )
+
+
 @pytest.mark.parametrize("deep", [False, True])
 def test_it_can_be_verified_later(done, deep):
     for name in (REQUEST, done.erasure.certificate, done.erasure.certificate[:6]):
@@ -327,6 +340,9 @@ def residue(done, case):
         path = done.landing / "kiwi/more.jpg"
     elif case == "row":
         path = planted(done, {"photo_id": [photo], "other": [1]})
+    elif case == "key":
+        key = keys_of([photo])
+        path = planted(done, {"key": key.cast(pa.binary())}, "lake/bronze/known_keys/part.parquet")
     elif case == "subject":
         path = planted(done, {"photo_id": ["f" * 64], "subject": [done.pseudonym]})
     elif case == "temporary":
@@ -342,6 +358,7 @@ def residue(done, case):
     ("case", "deep"),
     [
         ("row", False),
+        ("key", False),
         ("subject", False),
         ("temporary", False),
         ("log", False),
@@ -418,6 +435,7 @@ POINTS = (
     "erase: fenced",
     "departure: silver/embeddings committed",
     "erase: bronze/photos gone",
+    "erase: index of keys gone",
     "erase: logical",
     "erase: fitted anew",
     "erase: a table vacuumed",

@@ -66,6 +66,7 @@ def held(tmp_path_factory, spark):
     erased(place, subject=None, photo=photo, request=OF_PHOTO)
     with pytest.raises(Pending):
         erased(place, subject=OTHER, request=PENDING, mode=ErasureMode.DEFERRED)
+    place.index_keys()
     auditor = Auditor(place.files, keys_of(place))
     audit_log.record(
         place.files, auditor.answer(AuditQuestion(subject=SUBJECT)), pseudonyms=keys_of(place)

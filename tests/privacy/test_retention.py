@@ -70,6 +70,7 @@ def old(grown, tmp_path_factory, spark):
     place.ids = {row["photo_id"] for row in place.lake.records(catalog.PHOTOS)}
     place.before = sums(place.files)
     place.foreseen = retention.past_age(place.lake, place.settings, now=place.at)
+    place.index_keys()
     retained(place)
     return place
 
@@ -102,6 +103,8 @@ def test_old_photos_leave_every_table_and_others_stay(old):
     expired = [row for row in objects if row["outcome"] == "expired"]
     assert {(row["subject"], row["photo_id"]) for row in expired} == {(None, None)}
     assert not gone & {row["photo_id"] for row in objects}
+    assert old.lake.version(catalog.KNOWN_KEYS) > 1
+    assert old.lake.records(catalog.KNOWN_KEYS) == []
 
 
 def passed(place, at):

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
 from cli.lake_access import writing
 from conf.settings import Settings
-from lake import lease
+from lake import known_keys, lease
 from lake.context import Context
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun, Run
@@ -65,6 +66,12 @@ class Place:
         self._new_screen()
         with writing(self.settings, self.console) as context:
             yield context
+
+    def index_keys(self) -> None:
+        """Makes the index of the keys that bronze/objects has, for which the lake is too small."""
+        with self.writing() as context, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(known_keys, "FEWEST", 0)
+            assert known_keys.fold(context.lake)
 
     def run(self, *layers: str) -> dict[str, LayerRun]:
         """Runs the layers, by default all; what each did, by name."""

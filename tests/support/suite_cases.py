@@ -118,6 +118,7 @@ REFUSED_OBJECT = {
     "reason": "not_a_photo",
     "rejected_at": UPLOADED,
 }
+KNOWN_KEY = {"key": bytes(range(16)), "through_chunk": 2, "table_version": 1}
 REFUSAL = {
     "subject": SHA,
     "label": "kiwi",
@@ -196,6 +197,7 @@ KEYS = {
     catalog.MODELS: "version",
     catalog.OBJECTS: "object",
     catalog.REJECTED: "object",
+    catalog.KNOWN_KEYS: "label",
     catalog.QUARANTINE: "photo_id",
     catalog.MOMENTS: "weights_id",
     catalog.HELD_OUT: "photo_id",
@@ -213,6 +215,7 @@ PLAIN = {
     catalog.MODELS: EXTRACTOR,
     catalog.OBJECTS: OBJECT,
     catalog.REJECTED: REFUSED_OBJECT,
+    catalog.KNOWN_KEYS: KNOWN_KEY,
     catalog.QUARANTINE: REFUSAL,
     catalog.MOMENTS: MOMENTS,
     catalog.HELD_OUT: TESTED,
@@ -273,6 +276,11 @@ GOOD = {
         {"outcome": "tombstoned", "etag": "unreadable 1-2"},
     ],
     catalog.REJECTED: [{}, {"subject": None, "size_bytes": 0}, {"size_bytes": None}],
+    catalog.KNOWN_KEYS: [
+        {"of": "version", "label": "kiwi", "split": "Training"},
+        {"of": "photo", "label": "", "split": ""},
+        {"of": "unreadable", "through_chunk": 1, "table_version": 0},
+    ],
     catalog.QUARANTINE: [
         {},
         {"stage": "bronze", "label": None, "subject": None, "replayed_at": UPLOADED},
@@ -514,6 +522,16 @@ CAUGHT = {
         "size-in-range": {"size_bytes": -1},
         "rejection-time-present": {"rejected_at": None},
         "chunk-present": {"chunk": None},
+    },
+    catalog.KNOWN_KEYS: {
+        "key-present": [{"of": "photo", "key": None}, {"of": None}],
+        "key-is-16-bytes": [{"of": "photo", "key": bytes(n)} for n in (15, 17)],
+        "kind-known": {"of": "row"},
+        "key-unique": [{"of": "version", "key": b"k" * 16}] * 2,
+        "through-chunk-present": {"of": "photo", "key": b"a" * 16, "through_chunk": None},
+        "through-chunk-in-range": {"of": "photo", "key": b"b" * 16, "through_chunk": 0},
+        "table-version-present": {"of": "photo", "key": b"c" * 16, "table_version": None},
+        "table-version-in-range": {"of": "photo", "key": b"d" * 16, "table_version": -1},
     },
     catalog.QUARANTINE: {
         "photo-id-present": {"photo_id": None},
