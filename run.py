@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 def run_bronze(context: Context) -> None:
     """Takes new landing objects into bronze/photos, bronze/rejected and bronze/objects."""
-    from bronze import bronze_layer, label_claims, listing_counts, unread_objects
+    from bronze import bronze_layer, label_claims, listing_counts, new_objects, unread_objects
     from bronze.bronze_layer import BronzeChunks
     from bronze.landing import Landing
     from lake import known_keys
@@ -53,17 +53,16 @@ def run_bronze(context: Context) -> None:
     barred = tombstones.holding(context.lake)
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
     bronze.finish()
-    found = bronze_layer.listed(context, landing)
-    groups = bronze_layer.new_groups(context, landing, found, tombstones=barred)
-    for chunk, group in zip(bronze.plan(list(map(bronze_layer.plan, groups))), groups, strict=True):
-        read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
-        bronze.publish(bronze.stage(chunk, read))
-        known_keys.fold(context.lake)
-    unread_objects.note_unread(context.did)
-    listing_counts.note_gone(context.did)
-    if label_claims.can_be_judged(found.listing, context.did):
-        corrections = label_claims.corrections(context.lake, found.arrivals, now=context.now)
-        relabelling.relabel(context, corrections)
+    with bronze_layer.listed(context, landing) as found:
+        for group in new_objects.new_groups(context, landing, found, tombstones=barred):
+            read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
+            bronze.run(bronze_layer.plan(group), read)
+            known_keys.fold(context.lake)
+        unread_objects.note_unread(context.did)
+        listing_counts.note_gone(context.did)
+        if label_claims.can_be_judged(found.counts, context.did):
+            corrections = label_claims.corrections(context.lake, found, now=context.now)
+            relabelling.relabel(context, corrections)
 
 
 def run_silver(context: Context) -> None:

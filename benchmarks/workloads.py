@@ -199,21 +199,19 @@ def layers(task: Task, *, counted: Sequence[str]) -> Measured:
 def listing(task: Task) -> Measured:
     """What the driver does by itself with each landing object of a run: lists it, hashes its path, and asks
     bronze/objects whether it is new."""
-    from bronze import object_outcomes
-    from bronze.landing import Landing, arrival
+    from bronze import bronze_layer, new_objects
+    from bronze.landing import Landing
     from cli.lake_access import writing
 
     settings = task.settings
     with writing(settings, Console()) as context:
         ready_at, began = time.time(), time.perf_counter()
-        landed = Landing(task.photos).listing().objects
-        arrivals = [
-            arrival(each, position=i, pseudonyms=context.pseudonyms)
-            for i, each in enumerate(landed)
-        ]
-        new = object_outcomes.unseen(arrivals, context.lake.known_keys).new
+        landing = Landing(task.photos)
+        with bronze_layer.listed(context, landing) as found:
+            groups = new_objects.new_groups(context, landing, found, tombstones=frozenset())
+            new = sum(map(len, groups))
         seconds = time.perf_counter() - began
-    return Measured(seconds, ready_at, len(new), {})
+    return Measured(seconds, ready_at, new, {})
 
 
 def notebook(task: Task) -> Measured:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 
-from bronze import (
-    bronze_rows,
-    label_claims,
-    listing_counts,
-    object_outcomes,
-    second_tries,
-    unread_objects,
-    waiting_rejections,
-)
+from bronze import bronze_rows, label_claims, listing_counts, object_outcomes, second_tries
 from bronze.labels import Labels
-from bronze.landing import Arrival, Landing, Listing, arrival
+from bronze.landing import Arrival, Landing, arrival
+from bronze.listed_objects import ListedObjects
 from bronze.second_tries import TRIED
-from lake import catalog, isolated_python, metric_names
-from lake.chunks import Chunk, ChunkPlan, batches
+from lake import catalog
+from lake.chunks import Chunk, ChunkPlan
 from lake.context import Context
 from lake.enums import BRONZE, Outcome
 from lake.progress_bar import counted
-from lake.pseudonyms import Pseudonyms, halves
 from lake.publication import ChunkLayer, Contents, TableCommit
-from lake.subject_paths import spellings
 from lake.writable_lake import WritableLake
 
 ARRIVED = "arrived"
@@ -103,69 +92,30 @@ class BronzeChunks(ChunkLayer):
         return second_tries.read_again(facts) if chunk.is_second_try else facts
 
 
-@dataclass(frozen=True)
-class Listed:
-    """The landing folder as it was found: its `listing`, and every object of it in the order of its arrival,
-    with what its path says."""
-
-    listing: Listing
-    arrivals: Sequence[Arrival]
-
-
-def listed(context: Context, landing: Landing) -> Listed:
+@contextmanager
+def listed(context: Context, landing: Landing) -> Iterator[ListedObjects]:
     """List the landing folder, and note what was not found or taken. Raises BadInput where it can't be
     listed."""
-    listing = landing.listing()
-    listing_counts.note(listing, landing.root, context.did)
     labels = Labels.of(context.settings.labels, context.pseudonyms.names)
-    arrivals = [
-        arrival(found, position=place, pseudonyms=context.pseudonyms, labels=labels)
-        for place, found in enumerate(listing.objects)
-    ]
-    return Listed(listing, arrivals)
-
-
-def new_groups(
-    context: Context, landing: Landing, found: Listed, *, tombstones: frozenset[str]
-) -> list[list[Arrival]]:
-    """The landing objects that the lake doesn't know, in the order of their arrival, a group for each chunk.
-
-    Objects of subjects whose tombstone holds are marked, so that they are counted and never read.
-    """
-    bounds, keys = context.settings.chunks, context.pseudonyms
-    new = _barred(_unseen(context, landing, found), pseudonyms=keys, tombstones=tombstones)
-    return batches(
-        new,
-        size=bronze_rows.size,
-        max_bytes=bounds.max_bytes,
-        max_photos=bounds.max_photos,
-    )
-
-
-def arrivals(
-    context: Context, landing: Landing, *, tombstones: frozenset[str]
-) -> Sequence[Arrival]:
-    """Every landing object in the order of its arrival; those of erased subjects are marked, as in
-    `new_groups`. Raises BadInput where the folder can't be listed."""
-    found = listed(context, landing).arrivals
-    return _barred(found, pseudonyms=context.pseudonyms, tombstones=tombstones)
+    with ListedObjects(landing, context.pseudonyms, labels) as found:
+        listing_counts.note(found.counts, landing.root, context.did)
+        yield found
 
 
 def photos_that_left(context: Context, landing: Landing, number: int) -> int:
     """The photos of a chunk whose object versions the landing folder has no more: they can't be taken in
     again. Raises BadInput where there is no such folder."""
-    there = {
-        (arrived.stored_path, found.size, bronze_rows.modified_at(found))
-        for found in landing.listing().objects
-        for arrived in [arrival(found, position=0, pseudonyms=context.pseudonyms)]
-    }
     photos = context.lake.source(catalog.PHOTOS, chunks=(number, number))
     columns = ("path", "size_bytes", "uploaded_at")
-    held = (
-        zip(*(batch[name].to_pylist() for name in columns), strict=True)
+    left = Counter(
+        version
         for batch in photos.batches(*columns)
+        for version in zip(*(batch[name].to_pylist() for name in columns), strict=True)
     )
-    return sum(version not in there for versions in held for version in versions)
+    for each in landing.objects():
+        path = arrival(each, position=0, pseudonyms=context.pseudonyms).stored_path
+        left.pop((path, each.size, bronze_rows.modified_at(each)), None)
+    return left.total()
 
 
 def plan(group: Sequence[Arrival]) -> ChunkPlan:
@@ -198,67 +148,3 @@ def stage(
         ) as arrived,
     ):
         lake.staging.write(chunk, ARRIVED, arrived)
-
-
-def _barred(
-    arrivals: Sequence[Arrival], *, pseudonyms: Pseudonyms, tombstones: frozenset[str]
-) -> Sequence[Arrival]:
-    """The arrivals, with those of erased subjects marked, also where a lake of format 4 finds no subject in
-    their path, and where the tombstone was imported from a lake with another rule for names. Those of
-    subjects of whom single photos were erased get the tombstones of the bytes."""
-    if not tombstones:
-        return arrivals
-    rules = pseudonyms.name_rules
-    photos: dict[str, set[str]] = {}
-    for subject, photo in filter(all, map(halves, tombstones)):
-        photos.setdefault(subject, set()).add(photo)
-
-    @cache
-    def kept_out(names: frozenset[str]) -> tuple[bool, frozenset[str]]:
-        own = pseudonyms.subject_tombstones(names)
-        erased = (photos[each] for each in photos.keys() & own)
-        return not tombstones.isdisjoint(own), frozenset().union(*erased)
-
-    def barred(each: Arrival) -> Arrival:
-        is_erased, erased_photos = kept_out(spellings(each.landing.path, rules))
-        if is_erased:
-            return each.tombstoned()
-        return replace(each, erased_photos=erased_photos) if erased_photos else each
-
-    return list(map(barred, arrivals))
-
-
-def _unseen(context: Context, landing: Landing, found: Listed) -> Sequence[Arrival]:
-    """The object versions that bronze/objects doesn't know, by (upload time, path).
-
-    Those that were rejected as unreadable and can be read now are among them.
-    """
-    lake, did = context.lake, context.did
-    waiting_rejections.note(lake, found.arrivals, context.settings.photos, did)
-    unseen = object_outcomes.unseen(found.arrivals, lake.known_keys)
-    new, tried = unseen.new, unseen.tried
-    readable = unread_objects.asked_anew(lake, landing, tried, did)
-    unread_objects.note_archived([*new, *tried], did)
-    label_claims.note_told_otherwise(unseen.told_otherwise, did)
-    arrivals = sorted([*new, *readable], key=lambda each: each.position)
-    still = len(tried) - len(readable)
-    listing_counts.measure(found.listing, did, new=len(arrivals), unreadable=still)
-    listing_counts.note_unlabelled(arrivals, did)
-    if uncertain := sum(each.is_uncertain for each in arrivals):
-        did.notes.append(
-            f"{uncertain:,} objects are refused as {bronze_rows.UNCERTAIN_SUBJECT}: their paths look like a "
-            f"person's, but it isn't certain whose; name their folders subject=NAME, or name what is no "
-            f"person's in subjects.plain_keys and send them again."
-        )
-    if arrivals and isolated_python.shared_rights():
-        did.notes.append(
-            "The processes that read photos share this machine's network, because the kernel gives them none "
-            "of their own; docs/guarantees.md says what they have nevertheless."
-        )
-    did.measure(metric_names.LAG, _age(arrivals[0]) if arrivals else 0.0)
-    return arrivals
-
-
-def _age(oldest: Arrival) -> float:
-    """Seconds since the object arrived; 0 where its time lies ahead, by a clock that is wrong."""
-    return max(0.0, time.time() - oldest.landing.modified_ns / 1e9)

@@ -124,11 +124,13 @@ def arrived(
     """
     cores = spark.sparkContext.defaultParallelism
     total = sum(arrival.landing.size for arrival in arrivals)
-    tasks = batches(
-        arrivals,
-        size=size,
-        max_bytes=min(chunks.task_bytes, -(-total // cores) or 1),
-        max_photos=chunks.task_photos,
+    tasks = list(
+        batches(
+            arrivals,
+            size=size,
+            max_bytes=min(chunks.task_bytes, -(-total // cores) or 1),
+            max_photos=chunks.task_photos,
+        )
     )
     broadcast = spark.sparkContext.broadcast(tasks)
 

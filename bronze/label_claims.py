@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze.labels import GivenLabel
-from bronze.landing import Arrival, Listing
+from bronze.landing import Arrival, ListingCounts
+from bronze.listed_objects import ListedObjects
 from lake import catalog
 from lake.enums import Outcome
 from lake.readable_lake import Lake
@@ -69,23 +70,23 @@ def record(outcomes: Iterable[MutableMapping[str, Any]], held: Mapping[str, Give
             row[name] = None if photo is None else row[name] or ""
 
 
-def corrections(lake: Lake, arrivals: Sequence[Arrival], *, now: datetime) -> Corrections:
+def corrections(lake: Lake, listed: ListedObjects, *, now: datetime) -> Corrections:
     """Return what follows from the objects of which a row says that it contradicts its photo.
 
-    `arrivals` are all objects in the landing folder. What an object told when it was taken in counts.
+    What an object told when it was taken in counts.
     """
     marked = pc.field("path").is_valid() | pc.field("left_at").is_valid()
     rows = lake.batches(catalog.OBJECTS, columns=["photo_id"], where=marked)
     photos = {each for batch in rows for each in batch.column(0).to_pylist()} - {None}
-    return _decided(lake, photos, lying_there(arrivals) if photos else {}, by_rule=False, now=now)
+    return _decided(lake, photos, listed, by_rule=False, now=now)
 
 
-def corrections_by_rule(lake: Lake, arrivals: Sequence[Arrival], *, now: datetime) -> Corrections:
+def corrections_by_rule(lake: Lake, listed: ListedObjects, *, now: datetime) -> Corrections:
     """Return what follows if each object in the landing folder tells what the rule of now says of it.
 
-    An object of which the rule says nothing tells what it told before.
+    An object of which the rule says nothing tells what it told before. All objects are in memory meanwhile.
     """
-    there, held, photos = lying_there(arrivals), labels_of(lake), set[str]()
+    there, held, photos = lying_there(listed.arrivals()), labels_of(lake), set[str]()
     columns = ["object", "etag", "photo_id", "outcome", *CLAIM, *MARKS]
     for batch in lake.batches(catalog.OBJECTS, columns=columns):
         for row in batch.to_pylist():
@@ -95,7 +96,7 @@ def corrections_by_rule(lake: Lake, arrivals: Sequence[Arrival], *, now: datetim
             is_known = told == _recorded(row) and not _contradicts(told, label)
             if not is_known or any(row[name] for name in MARKS):
                 photos.add(row["photo_id"])
-    return _decided(lake, photos, there, by_rule=True, now=now)
+    return _decided(lake, photos, listed, by_rule=True, now=now)
 
 
 def lying_there(arrivals: Iterable[Arrival]) -> Lying:
@@ -117,7 +118,7 @@ def labels_of(lake: Lake, photos: Collection[str] | None = None) -> dict[str, Gi
     }
 
 
-def can_be_judged(listing: Listing, did: LayerRun) -> bool:
+def can_be_judged(listing: ListingCounts, did: LayerRun) -> bool:
     """Return whether a listing shows which objects have left; note it where it doesn't."""
     if listing.closed_folders:
         did.notes.append(
@@ -137,7 +138,7 @@ def note_told_otherwise(objects: int, did: LayerRun) -> None:
 
 
 def _decided(
-    lake: Lake, photos: Collection[str], there: Lying, *, by_rule: bool, now: datetime
+    lake: Lake, photos: Collection[str], listed: ListedObjects, *, by_rule: bool, now: datetime
 ) -> Corrections:
     """Read the object versions of some photos, and return what follows for these."""
     if not photos:
@@ -147,6 +148,8 @@ def _decided(
     for batch in lake.batches(catalog.OBJECTS, columns=columns, where=of_photos):
         for row in batch.to_pylist():
             versions.setdefault(row["photo_id"], []).append(row)
+    objects = {row["object"] for rows in versions.values() for row in rows}
+    there = lying_there(listed.of(objects))
     return decided(versions, labels_of(lake, photos), there, by_rule=by_rule, now=now)
 
 

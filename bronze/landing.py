@@ -8,6 +8,7 @@ file source is not used: it takes `[1]` and `{a,b}` in a name for globs, skips n
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -80,12 +81,12 @@ class Arrival:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """The objects of a landing folder, by (modification time, path), the number of folders below it that
-    could not be listed, and the numbers of objects that are passed over, and of links and special files."""
+@dataclass(slots=True)
+class ListingCounts:
+    """What a listing of a landing folder has met so far: objects, folders below it that could not be listed,
+    objects that are passed over, and links and special files."""
 
-    objects: list[LandingObject]
+    objects: int = 0
     closed_folders: int = 0
     passed_over: int = 0
     links: int = 0
@@ -125,23 +126,23 @@ class Landing:
                 f"name another with --landing, or fill it with --samples N."
             )
 
-    def listing(self) -> Listing:
-        """Every object below the root that is not passed over. Raises BadInput where there is no such folder,
-        or it can't be listed."""
+    def objects(self, counts: ListingCounts | None = None) -> Iterator[LandingObject]:
+        """Yields every object below the root that is not passed over, as they are found, and counts what is
+        met. Raises BadInput where there is no such folder, or it can't be listed."""
         self.check()
-        objects: list[LandingObject] = []
-        closed = passed_over = links = 0
+        counts = counts or ListingCounts()
         try:
             for each in self._files.listing():
                 if self._passed_over.matches(each.name):
-                    passed_over += 1
+                    counts.passed_over += 1
                 elif each.kind is StoredKind.CLOSED:
-                    closed += 1
+                    counts.closed_folders += 1
                 elif each.kind is StoredKind.LINK:
-                    links += 1
+                    counts.links += 1
                 else:
+                    counts.objects += 1
                     facts = (each.name, each.size, each.modified_ns, each.tag, each.is_archived)
-                    objects.append(LandingObject(*facts))
+                    yield LandingObject(*facts)
         except OSError as error:
             if isinstance(error, FruitLakeError):  # a bucket's, which says itself what to do
                 raise
@@ -149,8 +150,6 @@ class Landing:
                 f"The landing folder {self.root} can't be listed ({error.strerror}); "
                 f"give this process the right to list it, or name another with --landing."
             ) from None
-        objects.sort(key=lambda each: (each.modified_ns, each.path))
-        return Listing(objects, closed, passed_over, links)
 
     def read(self, listed: LandingObject) -> bytes:
         """The bytes of an object. Raises ObjectGone where it vanished or is another version now,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from bronze.labels import Lack
-from bronze.landing import Arrival, Listing
+from bronze.landing import ListingCounts
 from lake import metric_names
 from lake.run_journal import LayerRun
 
@@ -15,13 +15,13 @@ GONE = "gone"
 row, and are not among those that came in."""
 
 
-def measure(listing: Listing, did: LayerRun, *, new: int, unreadable: int) -> None:
+def measure(listing: ListingCounts, did: LayerRun, *, new: int, unreadable: int) -> None:
     """Record what became of the listed objects: so many are `new`, and so many that an earlier run could not
     read are still not taken in. The others are known, passed over, or links."""
     numbers = {
-        metric_names.LISTED: len(listing.objects) + listing.passed_over + listing.links,
+        metric_names.LISTED: listing.objects + listing.passed_over + listing.links,
         metric_names.NEW: new,
-        metric_names.KNOWN: len(listing.objects) - new - unreadable,
+        metric_names.KNOWN: listing.objects - new - unreadable,
         metric_names.STILL_UNREADABLE: unreadable,
         metric_names.PASSED_OVER: listing.passed_over,
         metric_names.LINKS: listing.links,
@@ -30,7 +30,7 @@ def measure(listing: Listing, did: LayerRun, *, new: int, unreadable: int) -> No
         did.measure(name, count)
 
 
-def note(listing: Listing, root: str, did: LayerRun) -> None:
+def note(listing: ListingCounts, root: str, did: LayerRun) -> None:
     """Note what a listing of the landing folder under `root` did not find or take, and what to do."""
     if not (listing.objects or listing.closed_folders or listing.passed_over or listing.links):
         did.notes.append(f"{root} holds no objects: put photos there.")
@@ -62,9 +62,8 @@ UNLABELLED: Mapping[Lack, str] = {
 """Why objects have no label, and what to do about it."""
 
 
-def note_unlabelled(arrivals: Iterable[Arrival], did: LayerRun) -> None:
+def note_unlabelled(lacks: Counter[Lack], did: LayerRun) -> None:
     """Note how many new objects have no label where that may be a mistake, by what is missing."""
-    lacks = Counter(each.lack for each in arrivals if each.lack)
     for lack, why in UNLABELLED.items():
         if lacks[lack]:
             did.notes.append(f"{lacks[lack]:,} new objects have no label, because {why}.")

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from bronze.landing import Arrival
 from lake import known_keys
 from lake.enums import KeyKind, Outcome
-from lake.known_keys import Found, KnownKeys
+from lake.key_index import Found
+from lake.known_keys import KnownKeys
 
 JUDGED = ("position", "object", "etag", "subject", "photo_id", "reason", "label", "split", "path")
 """The columns of the objects of a chunk that their outcomes follow from, and what their paths say."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,8 @@ from bronze import bronze_layer
 from bronze.bronze_layer import BronzeChunks
 from bronze.bronze_rows import ARCHIVED, UNREAD
 from bronze.landing import Arrival, Landing
+from bronze.listed_objects import ListedObjects
+from bronze.new_objects import Mark, marker
 from bronze.rejection_causes import READ_BY, Reader
 from bronze.second_tries import TRIED
 from bronze.waiting_rejections import rejected_rows
@@ -61,8 +63,9 @@ def replay(context: Context, *, reason: str | None, tombstones: frozenset[str]) 
     landing.check()
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
     bronze.finish()
-    arrivals = bronze_layer.arrivals(context, landing, tombstones=tombstones)
-    tries = second_tries(context.lake, arrivals, reason=reason)
+    with bronze_layer.listed(context, landing) as found:
+        mark = marker(context.pseudonyms, tombstones)
+        tries = second_tries(context.lake, found, reason=reason, mark=mark)
     parts = groups(tries, context.settings.chunks)
     left = len(tries)
     for chunk, group in zip(bronze.plan(list(map(plan, parts))), parts, strict=True):
@@ -92,9 +95,11 @@ def _note(context: Context, tries: Sequence[SecondTry], *, gone: int) -> None:
         )
 
 
-def second_tries(lake: Lake, arrivals: Sequence[Arrival], *, reason: str | None) -> list[SecondTry]:
+def second_tries(
+    lake: Lake, listed: ListedObjects, *, reason: str | None, mark: Mark
+) -> list[SecondTry]:
     """Return what bronze/rejected holds, or holds for one reason, with the landing objects, in the order of
-    these.
+    their arrival. `mark` marks those of erased subjects.
 
     Raises BadInput where nothing was rejected for that reason, or each run asks for it anyway.
     """
@@ -108,14 +113,15 @@ def second_tries(lake: Lake, arrivals: Sequence[Arrival], *, reason: str | None)
             otherwise = "each run with --layer bronze asks for objects that could not be read."
         nearest = hint(reason, reasons, otherwise=otherwise)
         raise BadInput(f"No rejected object to replay has the reason {reason}; {nearest}")
-    listed = {(each.key, each.landing.etag): each for each in arrivals}
-    found = [
-        SecondTry(row, listed.get((row["object"], row["etag"])))
-        for row in _with_etags(lake, rows)
-        if reason in (None, row["reason"])
-    ]
-    last = len(arrivals)
-    return sorted(found, key=lambda each: each.arrival.position if each.arrival else last)
+    wanted = [row for row in _with_etags(lake, rows) if reason in (None, row["reason"])]
+    there = sorted(
+        map(mark, listed.of({row["object"] for row in wanted})),
+        key=lambda each: (each.landing.modified_ns, each.landing.path),
+    )
+    placed = (replace(each, position=place) for place, each in enumerate(there))
+    by_version = {(each.key, each.landing.etag): each for each in placed}
+    found = [SecondTry(row, by_version.get((row["object"], row["etag"]))) for row in wanted]
+    return sorted(found, key=lambda each: each.arrival.position if each.arrival else len(there))
 
 
 def _with_etags(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -137,11 +143,13 @@ def _with_etags(lake: Lake, rows: Sequence[Mapping[str, Any]]) -> list[dict[str,
 
 def groups(tries: Sequence[SecondTry], bounds: ChunkSettings) -> list[list[SecondTry]]:
     """Return the tries in their order, a group for each chunk."""
-    return batches(
-        tries,
-        size=lambda each: each.size,
-        max_photos=bounds.max_photos,
-        max_bytes=bounds.max_bytes,
+    return list(
+        batches(
+            tries,
+            size=lambda each: each.size,
+            max_photos=bounds.max_photos,
+            max_bytes=bounds.max_bytes,
+        )
     )
 
 

@@ -100,9 +100,9 @@ def _left_at(lake: Lake) -> float:
     return max(known)[1] if known else 0.0
 
 
-def note_archived(arrivals: Sequence[Arrival], did: LayerRun) -> None:
+def note_archived(archived: int, did: LayerRun) -> None:
     """Note how many objects are archived, and what to do."""
-    if archived := sum(each.landing.is_archived for each in arrivals):
+    if archived:
         did.notes.append(
             f"{archived:,} objects are archived in S3: restore them there, and the next run takes them in."
         )

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from bronze.bronze_rows import UNCERTAIN_SUBJECT, modified_at
 from bronze.landing import Arrival
+from bronze.listed_objects import ListedObjects
 from bronze.rejection_causes import Reader, may_pass, with_reader
 from conf.settings import PhotoSettings
 from lake import catalog, delta_rs_reader
@@ -37,7 +38,7 @@ def sentence(objects: int) -> str:
     )
 
 
-def note(lake: Lake, listed: Sequence[Arrival], photos: PhotoSettings, did: LayerRun) -> None:
+def note(lake: Lake, listed: ListedObjects, photos: PhotoSettings, did: LayerRun) -> None:
     """Note how many of the rejected objects in the landing folder wait, and the command that takes them in.
 
     An object whose path tells by now whose it is waits, too.
@@ -46,9 +47,7 @@ def note(lake: Lake, listed: Sequence[Arrival], photos: PhotoSettings, did: Laye
     may = may_pass(rejected, Reader.of(photos))
     uncertain = rejected.filter(pc.field("reason") == UNCERTAIN_SUBJECT)
     rows = [*may.to_pylist(), *uncertain.to_pylist()]
-    if not rows:
-        return
-    by_key = {each.key: each for each in listed}
+    by_key = {each.key: each for each in listed.of({row["object"] for row in rows})}
     if count := sum(_is_there(row, by_key.get(row["object"])) for row in rows):
         did.notes.append(f"{sentence(count)}.")
 

@@ -13,7 +13,7 @@ when it is staged. The next run abandons a chunk that was only planned, and does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self, TypeVar
@@ -236,19 +236,21 @@ def batches(
     size: Callable[[Item], tuple[int, int]],
     max_photos: int,
     max_bytes: int,
-) -> list[list[Item]]:
-    """The items in their order, cut into batches that stay within both bounds.
+) -> Iterator[list[Item]]:
+    """Yields the items in their order, cut into batches that stay within both bounds.
 
     `size` tells how many photos an item is, and how many bytes. An item that is larger than a bound is a
     batch of its own.
     """
-    found: list[list[Item]] = []
+    batch: list[Item] = []
     photos = held = 0
     for item in items:
         more_photos, more_bytes = size(item)
         photos, held = photos + more_photos, held + more_bytes
-        if not found or photos > max_photos or held > max_bytes:
-            found.append([])
+        if batch and (photos > max_photos or held > max_bytes):
+            yield batch
+            batch = []
             photos, held = more_photos, more_bytes
-        found[-1].append(item)
-    return found
+        batch.append(item)
+    if batch:
+        yield batch

@@ -1,17 +1,15 @@
-"""Rows with a key of 16 bytes, more of them than fit into memory, given back by ranges of their keys.
-
-The rows wait in a file without a name: when the process ends, however it ends, they are gone.
-"""
+"""Rows with a key of 16 bytes, more of them than fit into memory, given back by ranges of their keys."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
+
+from lake.spool_file import Place, SpoolFile
 
 KEY = pa.binary(16)
 """The type of a key: 16 bytes of a hash, so that keys are spread evenly."""
@@ -24,19 +22,17 @@ HELD = 1 << 17
 
 
 class KeySpool:
-    """The rows of a schema whose column `key` is a KEY, to be added in any order and then read once, by keys.
+    """The rows of a schema whose column `key` is a KEY, to be added in any order and read in that of keys.
 
     In memory are `held` rows while they are added, and one of RANGES ranges of them while they are read. Up
     to `held` rows need no file.
     """
 
     def __init__(self, schema: pa.Schema, *, held: int = HELD) -> None:
-        self._schema = schema
         self._held = held
         self._waiting: list[pa.Table] = []
-        self._rows = 0
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (`__exit__` closes it)
-        self._places: list[list[tuple[int, int]]] = [[] for _ in range(RANGES)]
+        self._file = SpoolFile(schema)
+        self._places: list[list[Place]] = [[] for _ in range(RANGES)]
 
     def __enter__(self) -> Self:
         return self
@@ -47,50 +43,42 @@ class KeySpool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self._file.__exit__(kind, error, trace)
+
+    @property
+    def is_in_file(self) -> bool:
+        """Whether the rows are more than may be in memory."""
+        return any(self._places)
 
     def add(self, rows: pa.Table) -> None:
         """Takes rows in. Raises OSError where the disk is full."""
-        self._waiting.append(rows.select(self._schema.names).cast(self._schema))
-        self._rows += rows.num_rows
-        if self._rows > self._held:
-            self._write(self._taken())
+        schema = self._file.schema
+        self._waiting.append(rows.select(schema.names).cast(schema))
+        if sum(part.num_rows for part in self._waiting) > self._held:
+            self._write_waiting()
 
     def ranges(self) -> Iterator[pa.Table]:
         """Yields all rows, sorted by their keys, a table for each range of keys that has any."""
-        rest = self._taken()
-        if not any(self._places):
-            if rest.num_rows:
-                yield rest.sort_by("key")
+        if self.is_in_file:
+            self._write_waiting()
+            for places in self._places:
+                if places:
+                    yield self._file.read(places).sort_by("key")
+        elif any(part.num_rows for part in self._waiting):
+            yield pa.concat_tables(self._waiting).sort_by("key")
+
+    def _write_waiting(self) -> None:
+        """Writes each range's rows, of those in memory, to the file."""
+        if not self._waiting:
             return
-        self._write(rest)
-        for places in self._places:
-            if places:
-                yield pa.Table.from_batches(map(self._read, places)).sort_by("key")
-
-    def _taken(self) -> pa.Table:
-        """The rows in memory, which leave it with the caller."""
-        waiting, self._waiting, self._rows = self._waiting, [], 0
-        return pa.concat_tables(waiting) if waiting else self._schema.empty_table()
-
-    def _write(self, rows: pa.Table) -> None:
-        """Writes each range's rows to the end of the file."""
-        rows = rows.sort_by("key")
-        first = _range_of(rows["key"])
-        ends = np.searchsorted(first, np.arange(RANGES), side="right")
-        self._file.seek(0, 2)
+        rows = pa.concat_tables(self._waiting).sort_by("key")
+        self._waiting = []
+        ends = np.searchsorted(_range_of(rows["key"]), np.arange(RANGES), side="right")
         begin = 0
         for places, end in zip(self._places, ends.tolist(), strict=True):
             for batch in rows.slice(begin, end - begin).combine_chunks().to_batches():
-                content = batch.serialize()
-                places.append((self._file.tell(), content.size))
-                self._file.write(content)
+                places.append(self._file.write(batch))
             begin = end
-
-    def _read(self, place: tuple[int, int]) -> pa.RecordBatch:
-        offset, size = place
-        self._file.seek(offset)
-        return pa.ipc.read_record_batch(pa.py_buffer(self._file.read(size)), self._schema)
 
 
 def as_numpy(keys: pa.FixedSizeBinaryArray) -> np.ndarray:

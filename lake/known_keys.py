@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cached_property, partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from lake import arrow_reads, catalog, delta_rs_reader
+from lake import catalog, delta_rs_reader
 from lake.enums import BRONZE, KeyKind, Outcome
-from lake.key_spool import KEY, KeySpool, as_numpy
+from lake.key_index import TOLD, Found, KeyIndex
+from lake.key_spool import KEY, KeySpool
 from lake.small_tables import with_values
 
 if TYPE_CHECKING:
@@ -33,11 +32,11 @@ UNREADABLE = "unreadable "
 """The prefix of the etag of an object that could not be read. The plain etag stays unknown, so that a later
 run tries the version again."""
 
-TOLD = ("label", "split")
-"""The columns that say what an object version told of its photo."""
-
-READ = ("object", "etag", "outcome", "photo_id", *TOLD)
+READ = ("chunk", "object", "etag", "outcome", "photo_id", *TOLD)
 """The columns of bronze/objects that the index follows from."""
+
+READ_SCHEMA = pa.schema([("chunk", pa.int64()), *((name, pa.string()) for name in READ[1:])])
+"""Their types."""
 
 FEWEST = 100_000
 """The rows of bronze/objects that are read each time, because an index of them would save nothing."""
@@ -45,22 +44,11 @@ FEWEST = 100_000
 SHARE = 8
 """The index is made anew when it lacks the SHAREth part of what it has."""
 
-GROUPS = 32
-"""The row groups that are read at a time."""
+LAST = int(np.iinfo(np.int64).max)
+"""A number above that of every chunk."""
 
 ROWS = pa.schema([pa.field("key", KEY), *(pa.field(name, pa.string()) for name in TOLD)])
 """What the index says of a key."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """Known keys of one kind. `places` are theirs among the texts that were asked for, null where a key is
-    none of them. `told` has the columns TOLD; label and split are empty where nothing was told, and null
-    where earlier code didn't keep it."""
-
-    kind: KeyKind
-    places: pa.Array | pa.ChunkedArray
-    told: pa.Table
 
 
 def version_texts(objects: pa.Array, etags: pa.Array) -> pa.Array:
@@ -78,7 +66,8 @@ class KnownKeys:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._held_at: tuple[int, int] | None = None
+        self._made: KeyIndex | None = None
+        self._later: tuple[tuple[int, int], pa.Table] | None = None
 
     def photos(self, photo_ids: pa.Array, *, before: int) -> set[str]:
         """Return those of the photos that the chunks before a number have stored, by `photo_id`."""
@@ -98,126 +87,70 @@ class KnownKeys:
         if not len(texts):
             return
         index = self._index()
-        is_used = index is not None and (before is None or index.through_chunk < before)
-        if index is not None and is_used:
+        if index is not None and (before is None or index.through_chunk < before):
             yield from index.find(kinds, keys_of(texts.to_pylist()))
-        number = pc.field("chunk")
-        where = number > index.through_chunk if index is not None and is_used else None
-        if before is not None:
-            earlier = number < before
-            where = earlier if where is None else where & earlier
-        columns = READ if KeyKind.PHOTO not in kinds else ("outcome", "photo_id", *TOLD)
-        rows = self._lake.batches(catalog.OBJECTS, columns=columns, where=where)
+            rows = self._rows_after(index.through_chunk, before=before)
+        else:
+            rows = self._rows_after(-1, before=before)
         for objects in _gathered(rows, rows=len(texts)):
             for kind in kinds:
                 held = _rows_of(objects, kind)
                 places = pc.index_in(held["text"], value_set=texts)
                 yield Found(kind, places, held.select(TOLD))
 
+    def _rows_after(self, chunk: int, *, before: int | None) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of bronze/objects of the chunks after a number, or also before another one. Up to
+        FEWEST of them stay in memory for the next time."""
+        objects = self._lake.log(catalog.OBJECTS).table()
+        number = pc.field("chunk")
+        earlier = number < (LAST if before is None else before)
+        rows = delta_rs_reader.most_rows(objects, chunks=(chunk + 1, LAST))
+        if rows is None or rows > FEWEST:
+            where = (number > chunk) & earlier
+            yield from self._lake.batches(catalog.OBJECTS, columns=READ, where=where)
+            return
+        version = objects.version(), chunk
+        if self._later is None or self._later[0] != version:
+            batches = self._lake.batches(catalog.OBJECTS, columns=READ, where=number > chunk)
+            parts = (pa.table(batch).cast(READ_SCHEMA) for batch in batches)
+            self._later = version, pa.concat_tables([READ_SCHEMA.empty_table(), *parts])
+        yield from self._later[1].filter(earlier).to_batches()
+
     def lacking(self) -> tuple[int | None, int]:
         """Return how many rows of bronze/objects the index lacks, and how many rows it has. The first is None
         where the log doesn't say it."""
         index = self._index()
-        chunks = None if index is None else (index.through_chunk + 1, np.iinfo(np.int64).max)
+        first = 0 if index is None else index.through_chunk + 1
         objects = self._lake.log(catalog.OBJECTS).table()
         rows = 0 if index is None else delta_rs_reader.most_rows(index.table) or 0
-        return delta_rs_reader.most_rows(objects, chunks=chunks), rows
+        return delta_rs_reader.most_rows(objects, chunks=(first, LAST)), rows
 
-    def _index(self) -> _Index | None:
+    def _index(self) -> KeyIndex | None:
         """The index, where it holds of bronze/objects as it is now."""
-        index = _Index(self._lake.log(catalog.KNOWN_KEYS).table())
-        if index.head is None:
+        table = self._lake.log(catalog.KNOWN_KEYS).table()
+        if self._made is None or self._made.version != table.version():
+            self._made = KeyIndex.of(table)
+        made, now = self._made, self._lake.version(catalog.OBJECTS)
+        if made is None or not self._lake.only_added_to(catalog.OBJECTS, since=made.holds_at):
             return None
-        made = index.table.version()
-        since = index.table_version
-        if self._held_at is not None and self._held_at[0] == made:
-            since = self._held_at[1]
-        now = self._lake.version(catalog.OBJECTS)
-        if not self._lake.only_added_to(catalog.OBJECTS, since=since):
-            return None
-        self._held_at = made, now
-        return index
+        made.holds_at = now
+        return made
 
 
-@dataclass(frozen=True)
-class _Index:
-    """The index as delta-rs' `table` has it."""
-
-    table: Any
-
-    @cached_property
-    def head(self) -> dict[str, Any] | None:
-        """Its first row; None where it has none."""
-        columns = ["through_chunk", "table_version"]
-        rows = delta_rs_reader.dataset(self.table).head(1, columns=columns).to_pylist()
-        return rows[0] if rows else None
-
-    @property
-    def through_chunk(self) -> int:
-        """The last chunk whose rows it has."""
-        return int(self.head["through_chunk"]) if self.head else -1
-
-    @property
-    def table_version(self) -> int:
-        """The version of bronze/objects that it was made from."""
-        return int(self.head["table_version"]) if self.head else -1
-
-    def find(self, kinds: Collection[KeyKind], keys: pa.Array) -> Iterator[Found]:
-        """Yield what it says of keys of some kinds. Only row groups that may have one are read."""
-        plain = as_numpy(keys)
-        order = np.argsort(plain, kind="stable")
-        wanted = plain[order]
-        found = delta_rs_reader.dataset(self.table)
-        for fragment in found.get_fragments():
-            for rows in arrow_reads.resumed(
-                partial(_read, fragment.path, found.filesystem, kinds, wanted)
-            ):
-                for kind in kinds:
-                    own = pa.table(rows).filter(pc.field("of") == kind.value)
-                    held = as_numpy(own["key"].combine_chunks().cast(KEY))
-                    near = np.minimum(np.searchsorted(wanted, held), len(wanted) - 1)
-                    places = pa.array(order[near], mask=wanted[near] != held)
-                    yield Found(kind, places, own.select(TOLD))
-
-
-def _read(
-    path: str, files: Any, kinds: Collection[KeyKind], wanted: np.ndarray
-) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of the row groups of a file in which keys of some kinds may be."""
-    with pyarrow.parquet.ParquetFile(path, filesystem=files, pre_buffer=True) as file:
-        groups = _groups(file.metadata, kinds, wanted)
-        for begin in range(0, len(groups), GROUPS):
-            rows = file.read_row_groups(groups[begin : begin + GROUPS], ["key", "of", *TOLD])
-            yield from rows.combine_chunks().to_batches()
-
-
-def _groups(metadata: Any, kinds: Collection[KeyKind], wanted: np.ndarray) -> list[int]:
-    """Return the row groups of a file that may have one of some keys, in order, by their statistics."""
-    places = {metadata.schema.column(at).name: at for at in range(metadata.num_columns)}
-    found = []
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        of = group.column(places["of"]).statistics
-        key = group.column(places["key"]).statistics
-        first = np.searchsorted(wanted, np.bytes_(key.min), side="left")
-        last = np.searchsorted(wanted, np.bytes_(key.max), side="right")
-        if first < last and any(of.min <= kind <= of.max for kind in kinds):
-            found.append(number)
-    return found
-
-
-def fold(lake: WritableLake) -> bool:
-    """Make the index anew where it lacks much of what bronze/objects has. Returns whether it was.
+def fold(lake: WritableLake, *, most: int | None = None) -> bool:
+    """Make the index anew where it lacks much of what bronze/objects has, or more than `most` rows of it.
+    Returns whether it was.
 
     Raises Busy, and OSError where the disk for its rows on the way is full.
     """
     lacking, held = lake.known_keys.lacking()
-    if lacking is not None and lacking <= max(FEWEST, held // SHARE):
+    most = max(FEWEST, held // SHARE) if most is None else most
+    if lacking is None or lacking <= most:
         return False
     made_from = {"through_chunk": 0, "table_version": lake.version(catalog.OBJECTS)}
     with ExitStack() as spools:
         of = {kind: spools.enter_context(KeySpool(ROWS)) for kind in KeyKind}
-        for batch in lake.batches(catalog.OBJECTS, columns=["chunk", *READ]):
+        for batch in lake.batches(catalog.OBJECTS, columns=READ):
             last = pc.max(batch.column("chunk")).as_py() or 0
             made_from["through_chunk"] = max(made_from["through_chunk"], last)
             for kind, spool in of.items():

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.errors import BadInput
-from lake import delta_log, delta_rs_reader, spark_session
+from lake import catalog, delta_log, delta_rs_reader, spark_session
 from lake.catalog import Table
 from lake.chunks_table import ChunksTable
 from lake.delta_log import TAKEOVER, DeltaLog
@@ -130,6 +130,10 @@ class Lake:
                 f"retention or an erasure."
             )
         return known
+
+    def tables(self) -> list[Table]:
+        """The tables that there are. A lake of earlier code gets those that came later with its next run."""
+        return [table for table in catalog.TABLES if delta_log.has_commit(self.files, table.name)]
 
     def version(self, table: Table) -> int:
         """The current version of a table."""

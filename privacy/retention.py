@@ -226,7 +226,7 @@ def _is_older(table: Table, before: datetime) -> str:
 
 def _unneeded_files(lake: Lake, *, hours: float) -> Iterator[tuple[Table, set[str]]]:
     """Yield each table that has files which no version of the last `hours` hours needs, and their names."""
-    for table in catalog.TABLES:
+    for table in lake.tables():
         # Delta's own search is a Spark job; most tables have nothing that it could find.
         if has_others(lake, table, hours=hours) and (
             files := lake.unneeded_files(table, hours=hours)

@@ -24,6 +24,10 @@ def run(words: Words, settings: Settings, console: Console) -> None:
     if junit and not junit.parent.is_dir():
         raise BadInput(f"--junit {junit}: there is no folder {junit.parent}; make it first.")
     with reading(settings, console) as lake:
+        there = lake.tables()
+        if words.table and not set(tables) <= set(there):
+            raise BadInput(f"The lake has no {words.table} yet; the next run that writes makes it.")
+        tables = [table for table in tables if table in there]
         views = Views(lake, history_chunks=settings.gates.history_chunks)
         results = []
         for table in tables:

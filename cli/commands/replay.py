@@ -70,10 +70,10 @@ def replay_labels(context: Context) -> None:
     landing = Landing.of(context.settings)
     landing.check()
     finish_half_published(context)
-    found = bronze_layer.listed(context, landing)
-    if not label_claims.can_be_judged(found.listing, context.did):
-        return
-    corrections = label_claims.corrections_by_rule(context.lake, found.arrivals, now=context.now)
+    with bronze_layer.listed(context, landing) as found:
+        if not label_claims.can_be_judged(found.counts, context.did):
+            return
+        corrections = label_claims.corrections_by_rule(context.lake, found, now=context.now)
     relabelling.relabel(context, corrections)
     if not corrections.photos:
         context.did.notes.append(

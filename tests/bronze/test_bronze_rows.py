@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from bronze.bronze_layer import _barred
 from bronze.bronze_rows import (
     ARRIVED,
     Admission,
@@ -19,6 +18,7 @@ from bronze.bronze_rows import (
 )
 from bronze.cleaning_process import cleaned_rows
 from bronze.landing import Landing, LandingObject, arrival
+from bronze.new_objects import marker
 from bronze.object_outcomes import Unseen, outcomes, unseen
 from conf.settings import Settings
 from lake import catalog
@@ -205,7 +205,7 @@ def test_no_path_stands_in_a_query_plan(spark, tmp_path):
     (tmp_path / "subject=canary").mkdir()
     (tmp_path / "subject=canary" / "canary.jpg").write_bytes(b"x")
     landing = Landing(str(tmp_path))
-    found = [arrival(o, position=0, pseudonyms=KEYS) for o in landing.listing().objects]
+    found = [arrival(o, position=0, pseudonyms=KEYS) for o in landing.objects()]
     settings = Settings.load("local", environment={})
     with arrived(
         spark,
@@ -226,9 +226,7 @@ def test_a_worker_reads_as_many_objects_at_once_as_the_landing_folder_says(spark
     for n in range(6):
         (tmp_path / f"{n}.jpg").write_bytes(b"x" * (n + 1))
     landing = SimultaneousLanding(str(tmp_path))
-    found = [
-        arrival(o, position=n, pseudonyms=KEYS) for n, o in enumerate(landing.listing().objects)
-    ]
+    found = [arrival(o, position=n, pseudonyms=KEYS) for n, o in enumerate(landing.objects())]
     chunks = Settings.load("local", environment={}, overrides=["chunks.task_photos=2"]).chunks
     with arrived(
         spark,
@@ -269,7 +267,7 @@ def test_an_erased_subject_stays_out_in_any_spelling_of_the_folder(spelled, vers
         arrival(LandingObject(f"{folder}/1.jpg", 1, 1), position=0, pseudonyms=known)
         for folder in (spelled, spelled.replace("anna", "bert"))
     ]
-    barred = _barred(found, pseudonyms=known, tombstones=erased)
+    barred = map(marker(known, erased), found)
     assert [each.is_tombstoned for each in barred] == [True, False]
 
 
@@ -289,7 +287,7 @@ def test_an_arrival_has_the_tombstones_of_its_subjects_erased_photos_alone(monke
         for folder in folders
         for n in range(3)
     ]
-    barred = _barred(found, pseudonyms=KEYS, tombstones=frozenset(erased))
+    barred = list(map(marker(KEYS, frozenset(erased)), found))
     annas, berts = {KEYS.tombstone("one"), KEYS.tombstone("two")}, {KEYS.tombstone("three")}
     expected = [each for each in (annas, annas, berts, set(), set()) for _ in range(3)]
     assert [each.erased_photos for each in barred] == expected
@@ -323,8 +321,8 @@ def test_what_tombstones_keep_out_leaves_nothing(tmp_path, subject, content, rea
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(content)
     landing = Landing(str(tmp_path))
-    [arrived] = [arrival(o, position=0, pseudonyms=KEYS) for o in landing.listing().objects]
-    [arrived] = _barred([arrived], pseudonyms=KEYS, tombstones=erased)
+    [arrived] = [arrival(o, position=0, pseudonyms=KEYS) for o in landing.objects()]
+    arrived = marker(KEYS, erased)(arrived)
     if subject == "erased":
         (tmp_path / name).unlink()
     admission = Admission.of(KEYS, tombstones=erased)

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from bronze import listing_counts
-from bronze.landing import Landing
+from bronze.landing import Landing, ListingCounts
 from bronze.passed_over import PassedOver
 from conf.errors import BadSettings
 from conf.settings import Settings
@@ -139,8 +139,8 @@ def test_what_is_passed_over_is_counted_and_said(tmp_path):
     for name in ("a.jpg", ".DS_Store"):
         (tmp_path / name).touch()
     landing = Landing(str(tmp_path), passed_over=PassedOver((".*",)))
-    listing, did = landing.listing(), LayerRun(BRONZE)
-    assert [each.path for each in listing.objects] == ["a.jpg"]
+    listing, did = ListingCounts(), LayerRun(BRONZE)
+    assert [each.path for each in landing.objects(listing)] == ["a.jpg"]
     listing_counts.note(listing, str(tmp_path), did)
     [note] = did.notes
     assert note.startswith("1 objects are passed over, as thumbnails or files of a system")
@@ -153,7 +153,9 @@ def test_a_folder_of_what_is_passed_over_alone_is_not_called_empty(tmp_path):
     (tmp_path / ".DS_Store").touch()
     did = LayerRun(BRONZE)
     landing = Landing(str(tmp_path), passed_over=PassedOver((".*",)))
-    listing_counts.note(landing.listing(), str(tmp_path), did)
+    counts = ListingCounts()
+    assert list(landing.objects(counts)) == []
+    listing_counts.note(counts, str(tmp_path), did)
     assert [note[:24] for note in did.notes] == ["1 objects are passed ove"]
 
 
@@ -165,7 +167,11 @@ def test_a_folder_that_is_passed_over_needs_no_right_to_list_it(tmp_path, monkey
         "listing",
         lambda self: (StoredObject(self, each, kind=StoredKind.CLOSED) for each in names),
     )
-    listing = Landing(str(tmp_path), passed_over=PassedOver(("lost+found",))).listing()
+    listing, landing = (
+        ListingCounts(),
+        Landing(str(tmp_path), passed_over=PassedOver(("lost+found",))),
+    )
+    assert list(landing.objects(listing)) == []
     assert (listing.closed_folders, listing.passed_over) == (1, 1)
 
 

@@ -153,7 +153,7 @@ def test_archived_objects_are_not_asked_for_and_noted(lake, tmp_path):
     tried += arrivals(tmp_path / "landing", "c.jpg")
     landing, did = CountedLanding(str(tmp_path / "landing")), LayerRun(BRONZE)
     assert [each.landing.path for each in asked_anew(lake, landing, tried, did)] == ["c.jpg"]
-    note_archived(tried, did)
+    note_archived(2, did)
     assert landing.asked == ["c.jpg"]
     assert did.notes == [
         "2 objects are archived in S3: restore them there, and the next run takes them in."

@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 from rich.markup import escape
 
-from bronze import bronze_layer
+from bronze import new_objects
 from cli import json_console, step_runner
 from conf.errors import LeftBehind
 from conf.settings import Settings
@@ -257,7 +257,7 @@ def failing(place, command, monkeypatch):
         def fails(*_, **__):
             raise error
 
-        monkeypatch.setattr(bronze_layer, "new_groups", fails)
+        monkeypatch.setattr(new_objects, "new_groups", fails)
         paths = ("--lake", place.settings.paths.lake, "--landing", place.settings.paths.landing)
         return command("--layer", "all", "--log", "json", *paths, *words)
 

@@ -25,8 +25,10 @@ def make(root: Path) -> None:
     for table in catalog.TABLES:
         if not table.is_small:
             continue
-        rows = delta_rs_reader.rows(lake, table)
-        shutil.rmtree(root / "lake" / table.name)
+        rows = []
+        if (root / "lake" / table.name).exists():
+            rows = delta_rs_reader.rows(lake, table)
+            shutil.rmtree(root / "lake" / table.name)
         small_tables.create(lake, table, catalog.properties(table, delta))
         kept = [row for row in rows if table is not catalog.CHUNKS or row["chunk"] != BLOCKED]
         if kept:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from bronze.landing import Landing, LandingObject, Listing
+from bronze.landing import Landing, LandingObject, ListingCounts
 from lake.storage.local_folder import LocalFolder
 
 BOTH = threading.Barrier(2)
@@ -44,11 +45,10 @@ class SimultaneousLanding(Landing):
 class MovingLanding(Landing):
     """A landing folder in which, once it was listed, `vanishes.jpg` goes and `changes.jpg` gets `new.jpg`."""
 
-    def listing(self) -> Listing:
-        listed = super().listing()
+    def objects(self, counts: ListingCounts | None = None) -> Iterator[LandingObject]:
+        yield from list(super().objects(counts))
         os.remove(os.path.join(self.root, "vanishes.jpg"))
         os.replace(os.path.join(self.root, "new.jpg"), os.path.join(self.root, "changes.jpg"))
-        return listed
 
 
 ODD_NAMES = [

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
 
-from bronze.bronze_layer import _barred
 from bronze.bronze_rows import Admission
 from bronze.landing import LandingObject, arrival
+from bronze.new_objects import marker
 from conf.settings import Settings
 from lake import catalog, lake_format, lease, small_tables
 from lake.pseudonyms import Pseudonyms
@@ -145,7 +145,7 @@ class TombstoneLake:
         admission = Admission.of(keys, tombstones=holding)
         listed = [LandingObject(path, len(content), 1) for path, content in objects]
         found = [arrival(each, position=0, pseudonyms=keys) for each in listed]
-        found = _barred(found, pseudonyms=keys, tombstones=holding)
+        found = list(map(marker(keys, holding), found))
         return [
             each
             for each, arrived in zip(objects, found, strict=True)

@@ -1,0 +1,119 @@
+"""The objects of a landing folder as they were listed once, and what their paths say.
+
+They lie outside memory where they are many: what is in memory doesn't grow with their number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bronze.labels import Labels
+from bronze.landing import Arrival, Landing, LandingObject, ListingCounts, arrival
+from lake.key_spool import KEY, KeySpool
+from lake.known_keys import keys_of
+from lake.pseudonyms import Pseudonyms
+
+PART = 1 << 15
+"""The most objects that are in memory as such."""
+
+SECOND = 10**9
+"""The nanoseconds of a second. Those of a time of a broken disk may be too many for 64 bits."""
+
+FACTS = pa.schema(
+    [
+        ("seconds", pa.int64()),
+        ("nanoseconds", pa.int64()),
+        ("path", pa.binary()),
+        ("size", pa.int64()),
+        ("tag", pa.string()),
+        ("is_archived", pa.bool_()),
+    ]
+)
+"""What a listing tells of an object (`LandingObject`). A path may be no UTF-8."""
+
+ARRIVED = ("seconds", "nanoseconds", "path")
+"""The columns of FACTS by which objects are in the order of their arrival."""
+
+KEYED = pa.schema([pa.field("key", KEY), pa.field("object", pa.string()), *FACTS])
+"""The same, with the key of the object's version (`lake.known_keys`) and the keyed hash of its path."""
+
+
+class ListedObjects:
+    """The objects of a landing folder, listed when the context begins. `counts` tells of the listing.
+
+    Raises BadInput where there is no such folder, or it can't be listed; OSError where the disk is full.
+    """
+
+    def __init__(self, landing: Landing, pseudonyms: Pseudonyms, labels: Labels) -> None:
+        self.counts = ListingCounts()
+        self._landing = landing
+        self._pseudonyms = pseudonyms
+        self._labels = labels
+        self._spool = KeySpool(KEYED)
+
+    def __enter__(self) -> Self:
+        listed = self._landing.objects(self.counts)
+        while objects := list(islice(listed, PART)):
+            keys = [self._pseudonyms.path(each.path) for each in objects]
+            versions = (f"{key} {each.etag}" for key, each in zip(keys, objects, strict=True))
+            rows = facts_of(objects).append_column("object", pa.array(keys, pa.string()))
+            self._spool.add(rows.append_column("key", keys_of(versions)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._spool.__exit__(kind, error, trace)
+
+    @property
+    def are_many(self) -> bool:
+        """Whether they are too many to be in memory."""
+        return self._spool.is_in_file
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """Yields every object, those with keys that are near one another together."""
+        for rows in self._spool.ranges():
+            yield from map(self.arrival, _facts(rows))
+
+    def of(self, objects: Collection[str]) -> Iterator[Arrival]:
+        """Yields those objects the keyed hash of whose path is among some."""
+        if objects:
+            wanted = pa.array(sorted(objects), pa.string())
+            for rows in self._spool.ranges():
+                yield from map(self.arrival, _facts(rows.filter(pc.field("object").isin(wanted))))
+
+    def arrival(self, facts: Mapping[str, Any], *, position: int = 0) -> Arrival:
+        """An object of some FACTS, and what its path says."""
+        listed = LandingObject(
+            os.fsdecode(facts["path"]),
+            facts["size"],
+            facts["seconds"] * SECOND + facts["nanoseconds"],
+            facts["tag"],
+            facts["is_archived"],
+        )
+        return arrival(listed, position=position, pseudonyms=self._pseudonyms, labels=self._labels)
+
+
+def facts_of(objects: Iterable[LandingObject]) -> pa.Table:
+    """Return the FACTS of objects."""
+    rows = []
+    for each in objects:
+        seconds, nanoseconds = divmod(each.modified_ns, SECOND)
+        path, tag = os.fsencode(each.path), each.tag
+        rows.append((seconds, nanoseconds, path, each.size, tag, each.is_archived))
+    return pa.Table.from_pylist([dict(zip(FACTS.names, row, strict=True)) for row in rows], FACTS)
+
+
+def _facts(rows: pa.Table) -> Iterator[dict[str, Any]]:
+    for batch in rows.select(FACTS.names).to_batches(max_chunksize=1024):
+        yield from batch.to_pylist()
