@@ -14,6 +14,7 @@ from cli.output.sentences import say
 from conf.errors import Blocked, Pending
 from expectations import data_docs
 from lake import catalog, fault_points, metric_names, stop_signals
+from lake.chunk_folding import fold
 from lake.compaction import compact
 from lake.context import Context
 from lake.enums import RunStatus
@@ -71,6 +72,7 @@ def _end(context: Context, done: Sequence[LayerRun]) -> None:
     """Does what follows the steps of a run, and lets its summary be shown when all is over."""
     console, clock = context.console, context.clock
     with console.status("joining small files"), clock.part("joining files"):
+        fold(context.lake)
         compact(context.lake, small_files=context.settings.compaction.small_files)
     watch(context, done)
     summary = partial(run_tables.summary, console, done, run=context.lake.run, clock=clock)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
+from lake.chunk_ranges import ChunkRanges
 from lake.enums import (
     BRONZE,
     ERASE,
@@ -181,7 +182,8 @@ def latest(rows: Iterable[Mapping[str, Any]]) -> dict[int, Chunk]:
     """Every chunk in its last state, by number, from the rows of ops/chunks in any order."""
     # Entries are counted. Times would not do: the clocks of two writers differ.
     ordered = sorted(rows, key=lambda row: row["entry"])
-    return {row["chunk"]: Chunk.of(row) for row in ordered}
+    last = {row["chunk"]: row for row in ordered}
+    return {number: Chunk.of(row) for number, row in last.items()}
 
 
 def published(chunks: Iterable[Chunk], *, layer: str, weights_id: str) -> list[Chunk]:
@@ -204,15 +206,15 @@ def not_yet_taken(
     what it made for this version.
     """
     known = list(chunks)
-    taken = [
-        range(c.source_from, (c.source_to or c.source_from) + 1)
+    taken = ChunkRanges(
+        (c.source_from, c.source_to or c.source_from)
         for c in known
         if c.layer == layer
         and c.weights_id == weights_id
         and model_version in (None, c.model_version)
         and c.state not in (ChunkState.PLANNED, ChunkState.RETIRED)
         and c.source_from is not None
-    ]
+    )
     return sorted(
         (
             c
@@ -221,7 +223,7 @@ def not_yet_taken(
             and c.is_published
             and c.photos
             and c.weights_id in (None, weights_id)
-            and not any(c.number in numbers for numbers in taken)
+            and c.number not in taken
         ),
         key=lambda chunk: chunk.number,
     )

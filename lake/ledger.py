@@ -19,7 +19,7 @@ class ChunkJournal(Protocol):
         ...
 
     def read(self) -> Sequence[Mapping[str, Any]]:
-        """Every row that was ever recorded, in any order."""
+        """Every row of the journal, in any order: at least the last one that was recorded of each chunk."""
         ...
 
     def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
@@ -40,6 +40,7 @@ class Ledger:
     def __init__(self, journal: ChunkJournal) -> None:
         self._journal = journal
         self._chunks: dict[int, Chunk] | None = None
+        self._rows = 0
         self._entries = 0
         self._last_number: int | None = None
 
@@ -48,8 +49,15 @@ class Ledger:
         if self._chunks is None:
             rows = self._journal.read()
             self._chunks = latest(rows)
+            self._rows = len(rows)
             self._entries = max((row["entry"] for row in rows), default=0)
         return self._chunks
+
+    @property
+    def rows(self) -> int:
+        """How many rows the journal has."""
+        self.chunks()
+        return self._rows
 
     def plan(self, plans: Sequence[ChunkPlan]) -> list[Chunk]:
         """Gives numbers to the planned chunks, in their order, above all numbers that were ever used.
@@ -113,10 +121,11 @@ class Ledger:
         return [chunk for chunk in self.chunks().values() if chunk.is_unfinished]
 
     def _recounted(self, photos: Mapping[int, int]) -> list[Chunk]:
+        chunks = self.chunks()
         return [
-            chunk.reached(chunk.state, photos=photos[number])
-            for number, chunk in self.chunks().items()
-            if photos.get(number, chunk.photos) != chunk.photos
+            chunks[number].reached(chunks[number].state, photos=photos[number])
+            for number in sorted(photos.keys() & chunks.keys())
+            if photos[number] != chunks[number].photos
         ]
 
     def _record_state(self, chunks: Sequence[Chunk]) -> None:
@@ -127,7 +136,7 @@ class Ledger:
         fault_points.at(f"{first.layer}: {first.state}")
 
     def _record(self, chunks: Sequence[Chunk]) -> None:
-        known = dict(self.chunks())
+        known = self.chunks()
         now = datetime.now(UTC)
         self._entries += 1
         rows = [
@@ -149,4 +158,5 @@ class Ledger:
             for chunk in chunks
         ]
         self._journal.record(rows, layer=chunks[0].layer, chunk=chunks[0].number)
-        self._chunks = known | {chunk.number: chunk for chunk in chunks}
+        self._rows += len(rows)
+        self._chunks = {**known, **{chunk.number: chunk for chunk in chunks}}

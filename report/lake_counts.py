@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -13,6 +13,7 @@ from conf.settings import PhotoSettings
 from gold import accuracy_since, outdated_labels
 from lake import catalog, delta_rs_reader, finite_numbers, lease
 from lake.catalog import Table
+from lake.chunk_ranges import ChunkRanges
 from lake.chunks import Chunk, ChunkState, latest, published
 from lake.enums import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
 from lake.storage.folder import Folder
@@ -193,15 +194,15 @@ def _waiting(chunks: Sequence[Chunk], of_model: Sequence[Chunk]) -> int:
 
 def _projectable(of_model: Sequence[Chunk], weights_id: str, champion: str | None) -> int:
     """The number of embeddings in the silver chunks that gold has projected with the champion."""
+    projected = _projected(of_model, weights_id, champion)
     silver = published(of_model, layer=SILVER, weights_id=weights_id)
-    return sum(c.photos for c in silver if _is_projected(c, of_model, champion))
+    return sum(c.photos for c in silver if c.number in projected)
 
 
-def _is_projected(silver: Chunk, chunks: Sequence[Chunk], version: str | None) -> bool:
-    """Whether a published gold chunk of a PCA version was made from a silver chunk."""
-    gold = (c for c in chunks if c.layer == GOLD and c.model_version == version)
-    of_model = (c for c in gold if c.weights_id == silver.weights_id and c.is_published)
-    return any(c.sources[0] <= silver.number <= c.sources[1] for c in of_model)
+def _projected(chunks: Iterable[Chunk], weights_id: str, version: str | None) -> ChunkRanges:
+    """The numbers of the silver chunks that published gold chunks of a PCA version were made from."""
+    gold = published(chunks, layer=GOLD, weights_id=weights_id)
+    return ChunkRanges(c.sources for c in gold if c.model_version == version)
 
 
 def _blocked_chunks(chunks: Sequence[Chunk]) -> list[str]:
@@ -235,11 +236,11 @@ def _unprojected_releases(
     for released in chunks:
         if released.layer == GOLD and released.state is ChunkState.RELEASED:
             first, last = released.sources
-            champion = champions.get(released.model)
+            projected = _projected(chunks, released.model, champions.get(released.model))
             left = [
                 c
                 for c in published(chunks, layer=SILVER, weights_id=released.model)
-                if first <= c.number <= last and not _is_projected(c, chunks, champion)
+                if first <= c.number <= last and c.number not in projected
             ]
             photos = sum(c.photos for c in left)
             if photos:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow.compute as pc
+
 from lake import catalog, delta_rs_reader, metric_names
 from lake.enums import BRONZE
 
@@ -31,20 +33,18 @@ class LandingCounts:
     def of(cls, root: str) -> LandingCounts | None:
         """Read the counts of the last run that listed the landing folder of the lake under `root`; None where
         there is none, or only one of earlier code, which did not count."""
-        rows = delta_rs_reader.rows(
-            root, catalog.RUNS, columns=["run_id", "layer", "started_at", "metrics"]
+        runs = delta_rs_reader.read(
+            delta_rs_reader.delta_table(root, catalog.RUNS),
+            columns=["run_id", "layer", "started_at", "metrics"],
         )
-        counted = [
-            (row["started_at"], row["run_id"], numbers)
-            for row in rows
-            if row["layer"] == BRONZE
-            and metric_names.LISTED in (numbers := _numbers(row["metrics"]))
-        ]
-        if not counted:
-            return None
-        _, run_id, numbers = max(counted, key=lambda each: each[:2])
-        parts = {WORDS[name]: numbers.get(name, 0) for name in metric_names.OF_LANDING}
-        return cls(run_id, numbers[metric_names.LISTED], parts)
+        newest = pc.array_sort_indices(runs["started_at"], order="descending")
+        for place in newest.to_pylist():  # the rows before the one that is looked for stay in Arrow
+            [row] = runs.slice(place, 1).to_pylist()
+            numbers = _numbers(row["metrics"]) if row["layer"] == BRONZE else {}
+            if metric_names.LISTED in numbers:
+                parts = {WORDS[name]: numbers.get(name, 0) for name in metric_names.OF_LANDING}
+                return cls(row["run_id"], numbers[metric_names.LISTED], parts)
+        return None
 
     @property
     def has_others(self) -> bool:
