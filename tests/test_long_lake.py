@@ -71,7 +71,7 @@ def test_ratios_are_those_of_medians():
 
 def test_a_run_folds_the_chunks_of_a_long_lake(copied):
     root = copied.settings.paths.lake
-    long_lake.grow(root, 120)
+    long_lake.grow(root, 200)
     count, chunks = states(root)
     copied.run()
     folded, same = states(root)

@@ -142,8 +142,8 @@ def test_a_fold_is_one_commit_when_enough_rows_would_go(tmp_path):
 
 def test_a_fold_waits_until_as_many_rows_would_go_as_there_are_chunks(tmp_path):
     with small_lake(tmp_path) as lake:
-        lake.ledger.plan([ChunkPlan(layer="bronze", photos=2)] * 20)
-        grown(lake, chunks=10)
+        lake.ledger.plan([ChunkPlan(layer="bronze", photos=2)] * 5)
+        grown(lake, chunks=10)  # 15 rows would go, of 16 chunks
         assert not fold(lake, least_rows=1)
 
 
