@@ -19,7 +19,13 @@ from report.lake_counts import sums
 from silver.pixels import RefusalReason
 
 EXIF_ORIENTATION = 0x0112
-WITHOUT_ROWS = (catalog.DRIFT, catalog.HELD_OUT, catalog.TOMBSTONES, catalog.ERASURES)
+WITHOUT_ROWS = (
+    catalog.KNOWN_KEYS,
+    catalog.DRIFT,
+    catalog.HELD_OUT,
+    catalog.TOMBSTONES,
+    catalog.ERASURES,
+)
 
 
 def versions(place):

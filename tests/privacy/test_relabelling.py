@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pyarrow.compute as pc
@@ -188,8 +187,13 @@ def test_an_object_that_comes_back_as_it_was_is_a_conflict_again(place):
 
 def test_no_label_changes_while_a_folder_cannot_be_listed(place, monkeypatch):
     move(place, "0.png")
-    listing = Landing.listing
-    monkeypatch.setattr(Landing, "listing", lambda self: replace(listing(self), closed_folders=1))
+    objects = Landing.objects
+
+    def with_a_closed_folder(self, counts):
+        counts.closed_folders += 1
+        yield from objects(self, counts)
+
+    monkeypatch.setattr(Landing, "objects", with_a_closed_folder)
     told = (
         "No photo got another label, because 1 folders can't be listed: its object may lie there."
     )
