@@ -57,7 +57,7 @@ def run_bronze(context: Context) -> None:
         for group in new_objects.new_groups(context, landing, found, tombstones=barred):
             read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
             bronze.run(bronze_layer.plan(group), read)
-            known_keys.fold(context.lake)
+            known_keys.fold(context.lake, did=context.did)
         unread_objects.note_unread(context.did)
         listing_counts.note_gone(context.did)
         if label_claims.can_be_judged(found.counts, context.did):

@@ -55,10 +55,13 @@ class BronzeChunks(ChunkLayer):
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged chunk, whose photos are stored once however often they were sent."""
         lake, facts = self._lake, self._facts(chunk)
-        found = object_outcomes.outcomes(facts, lake.known_keys, before=chunk.number)
+        ids = object_outcomes.photo_ids(facts)
+        held = lake.known_keys.photos(ids, before=chunk.number)
+        found = object_outcomes.outcomes(facts, held)
         outcomes, rejected = found.to_pylist(), bronze_rows.rejected(facts)
         again = {row["photo_id"] for row in outcomes if row["outcome"] == Outcome.DUPLICATE}
-        label_claims.record(outcomes, label_claims.labels_of(lake, again))
+        known = {photo: held[photo] for photo in again & held.keys()}
+        label_claims.record(outcomes, label_claims.labels_of(lake, known))
         by_outcome = Counter(row["outcome"] for row in outcomes)
         stored = by_outcome[Outcome.STORED]
         left = 0 if chunk.is_second_try else chunk.photos - len(outcomes)

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +22,7 @@ import pyarrow.compute as pc
 from bronze.labels import GivenLabel
 from bronze.landing import Arrival, ListingCounts
 from bronze.listed_objects import ListedObjects
-from lake import catalog
+from lake import catalog, delta_rs_reader
 from lake.enums import Outcome
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun
@@ -31,6 +33,9 @@ earlier code wrote the row."""
 
 MARKS = ("path", "left_at")
 """The columns of bronze/objects that are null but of photos that an object contradicts, or did."""
+
+MOST_CHUNKS = 32
+"""The most chunks whose files are found one by one."""
 
 Lying = Mapping[tuple[str, str], Arrival]
 """The objects that lie in the landing folder, by key and etag."""
@@ -105,17 +110,32 @@ def lying_there(arrivals: Iterable[Arrival]) -> Lying:
     return {(each.key, each.landing.etag): each for each in told}
 
 
-def labels_of(lake: Lake, photos: Collection[str] | None = None) -> dict[str, GivenLabel]:
-    """Return the labels and splits of the photos of a lake, or of those of some that it has, by photo_id."""
+def labels_of(
+    lake: Lake, photos: Collection[str] | Mapping[str, int] | None = None
+) -> dict[str, GivenLabel]:
+    """Return the labels and splits of the photos of a lake, or of those of some that it has, by photo_id.
+
+    Where the numbers of their chunks are known, too, only files that have rows of these are read.
+    """
     if photos is not None and not photos:
         return {}
     wanted = photos and pc.field("photo_id").isin(pa.array(sorted(photos), pa.string()))
+    if isinstance(photos, Mapping):
+        wanted &= _of_chunks(set(photos.values()))
     columns = ["photo_id", *CLAIM]
     return {
         row["photo_id"]: GivenLabel(row["label"], row["split"])
         for batch in lake.batches(catalog.PHOTOS, columns=columns, where=wanted)
         for row in batch.to_pylist()
     }
+
+
+def _of_chunks(numbers: Collection[int]) -> pc.Expression:
+    """Return the condition that a row is of one of some chunks, or lies between the first and the last of
+    many."""
+    if len(numbers) > MOST_CHUNKS:
+        return delta_rs_reader.of_chunks(min(numbers), max(numbers))
+    return reduce(or_, (pc.field("chunk") == number for number in sorted(numbers)))
 
 
 def can_be_judged(listing: ListingCounts, did: LayerRun) -> bool:

@@ -112,8 +112,7 @@ def _find(context: Context, landing: Landing, listed: ListedObjects, new: NewObj
     and can be read now; measure and note what became of the others."""
     lake, did = context.lake, context.did
     waiting_rejections.note(lake, listed, context.settings.photos, did)
-    if listed.are_many:
-        known_keys.fold(lake, most=known_keys.FEWEST)
+    known_keys.fold(lake, most=known_keys.FEWEST if listed.are_many else None, did=did)
     tried: list[Arrival] = []
     told_otherwise = 0
     arrivals = listed.arrivals()

@@ -5,7 +5,7 @@ Both ask `lake.known_keys`: what is in memory grows with the listing or the chun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -69,15 +69,19 @@ def _told_otherwise(found: Found, told: pa.Table) -> int:
     return pc.sum(pc.or_kleene(*differs)).as_py() or 0
 
 
-def outcomes(arrived: pa.Table, known: KnownKeys, *, before: int) -> pa.Table:
+def photo_ids(arrived: pa.Table) -> pa.Array:
+    """Return the ids of the photos of a chunk, each once."""
+    return arrived["photo_id"].combine_chunks().drop_null().unique()
+
+
+def outcomes(arrived: pa.Table, known: Collection[str]) -> pa.Table:
     """Return one row for each object version of a chunk: the columns of bronze/objects, and `position`.
 
     `arrived` has the columns `JUDGED`. Of several photos with the same `photo_id`, the first one by upload
-    time and path is stored. None of them is stored where the chunks `before` that number have stored it.
+    time and path is stored. None of them is stored where it is `known`: the chunks before have stored it.
     """
     arrived = arrived.select(JUDGED).sort_by("position")
-    ids = arrived["photo_id"].combine_chunks().drop_null().unique()
-    held = known.photos(ids, before=before)
+    held = set(known)
     found = [
         _outcome(photo_id, reason, held)
         for photo_id, reason in zip(

@@ -12,6 +12,7 @@ JUDGED_TABLES = (
     "gold/models",
     "bronze/objects",
     "bronze/rejected",
+    "bronze/known_keys",
     "silver/quarantine",
     "gold/moments",
     "gold/held_out",

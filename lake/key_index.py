@@ -16,8 +16,9 @@ from lake import arrow_reads, delta_rs_reader
 from lake.enums import KeyKind
 from lake.key_spool import KEY, as_numpy
 
-TOLD = ("label", "split")
-"""The columns that say what an object version told of its photo."""
+TOLD = ("chunk", "label", "split")
+"""What is known of a key: the number of the chunk of its row in bronze/objects, and what an object version
+told of its photo."""
 
 AT_ONCE = 32
 """The row groups that are read at a time."""
@@ -26,8 +27,8 @@ AT_ONCE = 32
 @dataclass(frozen=True)
 class Found:
     """Known keys of one kind. `places` are theirs among the texts that were asked for, null where a key is
-    none of them. `told` has the columns TOLD; label and split are empty where nothing was told, and null
-    where earlier code didn't keep it."""
+    none of them. `told` has the columns TOLD, of photos perhaps the first alone; label and split are empty
+    where nothing was told, and null where earlier code didn't keep it."""
 
     kind: KeyKind
     places: pa.Array | pa.ChunkedArray
@@ -52,8 +53,9 @@ class KeyIndex:
         rows = delta_rs_reader.dataset(table).head(1, columns=columns).to_pylist()
         return cls(table, table.version(), *rows[0].values()) if rows else None
 
-    def find(self, kinds: Collection[KeyKind], keys: pa.Array) -> Iterator[Found]:
-        """Yield what it says of keys of some kinds. Only row groups that may have one are read."""
+    def find(self, kinds: Collection[KeyKind], keys: pa.Array, *, before: int) -> Iterator[Found]:
+        """Yield what it says of keys of some kinds, of the chunks before a number. Only row groups that may
+        have one are read."""
         plain = as_numpy(keys)
         order = np.argsort(plain, kind="stable")
         wanted = plain[order]
@@ -62,11 +64,13 @@ class KeyIndex:
             read = partial(self._read, fragment.path, found.filesystem, kinds, wanted)
             for rows in arrow_reads.resumed(read):
                 for kind in kinds:
-                    own = pa.table(rows).filter(pc.field("of") == kind.value)
+                    own = pa.table(rows).filter(
+                        (pc.field("of") == kind.value) & (pc.field("chunk") < before)
+                    )
                     held = as_numpy(own["key"].combine_chunks().cast(KEY))
                     near = np.minimum(np.searchsorted(wanted, held), len(wanted) - 1)
                     places = pa.array(order[near], mask=wanted[near] != held)
-                    yield Found(kind, places, own.select(TOLD))
+                    yield Found(kind, places, own.drop_columns(["key", "of"]))
 
     def _read(
         self, path: str, files: Any, kinds: Collection[KeyKind], wanted: np.ndarray
@@ -76,8 +80,9 @@ class KeyIndex:
             if path not in self.groups:
                 self.groups[path] = Groups.of(file.metadata)
             groups = self.groups[path].with_any(kinds, wanted)
+            told = TOLD[:1] if set(kinds) == {KeyKind.PHOTO} else TOLD
             for begin in range(0, len(groups), AT_ONCE):
-                rows = file.read_row_groups(groups[begin : begin + AT_ONCE], ["key", "of", *TOLD])
+                rows = file.read_row_groups(groups[begin : begin + AT_ONCE], ["key", "of", *told])
                 yield from rows.combine_chunks().to_batches()
 
 

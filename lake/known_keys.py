@@ -8,6 +8,7 @@ table: it is made anew when what it lacks is an eighth of it.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
@@ -18,21 +19,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from lake import catalog, delta_rs_reader
+from lake import catalog, delta_rs_reader, fault_points, working_files
 from lake.enums import BRONZE, KeyKind, Outcome
 from lake.key_index import TOLD, Found, KeyIndex
-from lake.key_spool import KEY, KeySpool
+from lake.key_spool import KEY, KeySpool, as_numpy
 from lake.small_tables import with_values
 
 if TYPE_CHECKING:
     from lake.readable_lake import Lake
+    from lake.run_journal import LayerRun
     from lake.writable_lake import WritableLake
 
 UNREADABLE = "unreadable "
 """The prefix of the etag of an object that could not be read. The plain etag stays unknown, so that a later
 run tries the version again."""
 
-READ = ("chunk", "object", "etag", "outcome", "photo_id", *TOLD)
+READ = ("chunk", "object", "etag", "outcome", "photo_id", *TOLD[1:])
 """The columns of bronze/objects that the index follows from."""
 
 READ_SCHEMA = pa.schema([("chunk", pa.int64()), *((name, pa.string()) for name in READ[1:])])
@@ -41,13 +43,15 @@ READ_SCHEMA = pa.schema([("chunk", pa.int64()), *((name, pa.string()) for name i
 FEWEST = 100_000
 """The rows of bronze/objects that are read each time, because an index of them would save nothing."""
 
-SHARE = 8
-"""The index is made anew when it lacks the SHAREth part of what it has."""
+SHARE = 32
+"""The index is made anew when it lacks the SHAREth part of what it has, which is two keys of most objects."""
 
 LAST = int(np.iinfo(np.int64).max)
 """A number above that of every chunk."""
 
-ROWS = pa.schema([pa.field("key", KEY), *(pa.field(name, pa.string()) for name in TOLD)])
+ROWS = pa.schema(
+    [("key", KEY), ("chunk", pa.int64()), ("label", pa.string()), ("split", pa.string())]
+)
 """What the index says of a key."""
 
 
@@ -68,12 +72,15 @@ class KnownKeys:
         self._lake = lake
         self._made: KeyIndex | None = None
         self._later: tuple[tuple[int, int], pa.Table] | None = None
+        self._counted: tuple[tuple[int, int], int | None] = ((-1, -1), None)
 
-    def photos(self, photo_ids: pa.Array, *, before: int) -> set[str]:
-        """Return those of the photos that the chunks before a number have stored, by `photo_id`."""
-        found: set[str] = set()
+    def photos(self, photo_ids: pa.Array, *, before: int) -> dict[str, int]:
+        """Return those of the photos that the chunks before a number have stored: the chunk by `photo_id`."""
+        found: dict[str, int] = {}
         for each in self.find([KeyKind.PHOTO], photo_ids, before=before):
-            found.update(photo_ids.take(each.places.drop_null()).to_pylist())
+            is_asked = each.places.is_valid()
+            ids = photo_ids.take(each.places.filter(is_asked)).to_pylist()
+            found.update(zip(ids, each.told["chunk"].filter(is_asked).to_pylist(), strict=True))
         return found
 
     def find(
@@ -87,24 +94,23 @@ class KnownKeys:
         if not len(texts):
             return
         index = self._index()
-        if index is not None and (before is None or index.through_chunk < before):
-            yield from index.find(kinds, keys_of(texts.to_pylist()))
-            rows = self._rows_after(index.through_chunk, before=before)
-        else:
-            rows = self._rows_after(-1, before=before)
+        before = LAST if before is None else before
+        if index is not None:
+            yield from index.find(kinds, keys_of(texts.to_pylist()), before=before)
+        rows = self._rows_after(-1 if index is None else index.through_chunk, before=before)
         for objects in _gathered(rows, rows=len(texts)):
             for kind in kinds:
                 held = _rows_of(objects, kind)
                 places = pc.index_in(held["text"], value_set=texts)
                 yield Found(kind, places, held.select(TOLD))
 
-    def _rows_after(self, chunk: int, *, before: int | None) -> Iterator[pa.RecordBatch]:
-        """Yields the rows of bronze/objects of the chunks after a number, or also before another one. Up to
-        FEWEST of them stay in memory for the next time."""
+    def _rows_after(self, chunk: int, *, before: int) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of bronze/objects of the chunks after a number and before another one. Where no
+        more than FEWEST come after it, they stay in memory for the next time."""
         objects = self._lake.log(catalog.OBJECTS).table()
         number = pc.field("chunk")
-        earlier = number < (LAST if before is None else before)
-        rows = delta_rs_reader.most_rows(objects, chunks=(chunk + 1, LAST))
+        earlier = number < before
+        rows = self._count_after(chunk)
         if rows is None or rows > FEWEST:
             where = (number > chunk) & earlier
             yield from self._lake.batches(catalog.OBJECTS, columns=READ, where=where)
@@ -116,20 +122,34 @@ class KnownKeys:
             self._later = version, pa.concat_tables([READ_SCHEMA.empty_table(), *parts])
         yield from self._later[1].filter(earlier).to_batches()
 
+    def _count_after(self, chunk: int) -> int | None:
+        """The number of rows of bronze/objects of the chunks after a number; None where the log doesn't say
+        it. A file that was joined of earlier and later rows is looked into."""
+        objects = self._lake.log(catalog.OBJECTS).table()
+        version = objects.version(), chunk
+        if self._counted[0] != version:
+            rows = delta_rs_reader.most_rows(objects, chunks=(chunk + 1, LAST))
+            if rows is not None and rows > FEWEST and chunk >= 0:
+                rows = delta_rs_reader.dataset(objects).count_rows(filter=pc.field("chunk") > chunk)
+            self._counted = version, rows
+        return self._counted[1]
+
     def lacking(self) -> tuple[int | None, int]:
         """Return how many rows of bronze/objects the index lacks, and how many rows it has. The first is None
         where the log doesn't say it."""
         index = self._index()
-        first = 0 if index is None else index.through_chunk + 1
-        objects = self._lake.log(catalog.OBJECTS).table()
-        rows = 0 if index is None else delta_rs_reader.most_rows(index.table) or 0
-        return delta_rs_reader.most_rows(objects, chunks=(first, LAST)), rows
+        if index is None:
+            return self._count_after(-1), 0
+        rows = delta_rs_reader.most_rows(index.table) or 0
+        return self._count_after(index.through_chunk), rows
 
     def _index(self) -> KeyIndex | None:
         """The index, where it holds of bronze/objects as it is now."""
         table = self._lake.log(catalog.KNOWN_KEYS).table()
         if self._made is None or self._made.version != table.version():
             self._made = KeyIndex.of(table)
+        if self._made is not None:
+            self._made.table = table  # opened anew now and then, with new credentials
         made, now = self._made, self._lake.version(catalog.OBJECTS)
         if made is None or not self._lake.only_added_to(catalog.OBJECTS, since=made.holds_at):
             return None
@@ -137,12 +157,30 @@ class KnownKeys:
         return made
 
 
-def fold(lake: WritableLake, *, most: int | None = None) -> bool:
+def fold(lake: WritableLake, *, most: int | None = None, did: LayerRun | None = None) -> bool:
     """Make the index anew where it lacks much of what bronze/objects has, or more than `most` rows of it.
     Returns whether it was.
 
-    Raises Busy, and OSError where the disk for its rows on the way is full.
+    The lake works without it. Where the disk for the rows on the way is full, `did` notes it; without `did`
+    it raises OSError. Raises Busy.
     """
+    try:
+        return _fold(lake, most)
+    except OSError as error:
+        if did is None or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        note = (
+            f"The index bronze/known_keys could not be made, because the disk of {working_files.place()} is "
+            f"full: all of bronze/objects is read instead; free some of it, or name another folder with "
+            f"paths.working."
+        )
+        if note not in did.notes:
+            did.notes.append(note)
+        return False
+
+
+def _fold(lake: WritableLake, most: int | None) -> bool:
+    """Make the index anew where that is due, as `fold` does."""
     lacking, held = lake.known_keys.lacking()
     most = max(FEWEST, held // SHARE) if most is None else most
     if lacking is None or lacking <= most:
@@ -159,10 +197,18 @@ def fold(lake: WritableLake, *, most: int | None = None) -> bool:
         rows = (
             with_values(part, {"of": kind.value, **made_from})
             for kind, spool in of.items()
-            for part in spool.ranges()
+            for part in map(_once, spool.ranges())
         )
         lake.replace_all(catalog.KNOWN_KEYS, rows, layer=BRONZE)
+    fault_points.at("bronze: index of keys made")
     return True
+
+
+def _once(rows: pa.Table) -> pa.Table:
+    """Return sorted rows without those that have the key of the one before: an object that could not be read
+    may have a row for each run that tried it."""
+    keys = as_numpy(rows["key"].combine_chunks())
+    return rows.filter(pa.array(np.append(True, keys[1:] != keys[:-1])))
 
 
 def forget(lake: WritableLake, *, layer: str) -> None:
@@ -193,8 +239,8 @@ def _told(rows: pa.Table) -> pa.Table:
     is_nothing = pc.and_(
         pc.equal(rows["outcome"], Outcome.DUPLICATE.value), pc.is_null(rows["label"])
     )
-    columns = [pc.if_else(is_nothing, "", rows[name].cast(pa.string())) for name in TOLD]
-    return pa.table(columns, names=TOLD)
+    told = (pc.if_else(is_nothing, "", rows[name].cast(pa.string())) for name in TOLD[1:])
+    return pa.table([rows["chunk"], *told], names=TOLD)
 
 
 def _gathered(batches: Iterable[pa.RecordBatch], *, rows: int) -> Iterator[pa.Table]:

@@ -1,4 +1,7 @@
-"""A file without a name for record batches: when the process ends, however it ends, they are gone."""
+"""A file without a name for record batches: when the process ends, however it ends, they are gone.
+
+It lies in the local folder of working files (`paths.working`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from typing import Self
 
 import pyarrow as pa
 
+from lake import working_files
+
 Place = tuple[int, int]
 """Where a record batch lies in the file: its first byte, and the number of its bytes."""
 
@@ -19,7 +24,7 @@ class SpoolFile:
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (`__exit__` closes it)
+        self._file = tempfile.TemporaryFile(dir=working_files.place())  # noqa: SIM115 (`__exit__` closes it)
 
     def __enter__(self) -> Self:
         return self

@@ -214,11 +214,10 @@ class WritableLake(Lake):
             self._commits.commit_small(table, write, number=number, layer=layer)
 
     def replace_all(self, table: Table, rows: Iterable[pa.Table], *, layer: str) -> None:
-        """Puts rows without `run_id` and `chunk`, which come in parts, in the place of all rows of a small
-        table. A part at a time is in memory. Raises Busy."""
+        """Puts rows without `run_id`, which come in parts, in the place of all rows of a small table. A part
+        at a time is in memory. Raises Busy."""
         number = self._commits.number(table, NoChunk(layer))
-        origin = {"run_id": self.run.run_id, "chunk": NoChunk(layer).number}
-        own = (small_tables.with_values(part, origin) for part in rows)
+        own = (small_tables.with_values(part, {"run_id": self.run.run_id}) for part in rows)
         replace = partial(small_tables.replace_all, table=table, rows=own)
         self._commits.commit_small(table, replace, number=number, layer=layer)
 

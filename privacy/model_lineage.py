@@ -1,9 +1,9 @@
 """Which model versions were fitted on somebody's photos, or may have been, by lineage that outlives the rows.
 
 Rows of silver say it while they are there. After `retire`, a restore or a retention they are gone, or stand
-under other chunks. What stays is ops/chunks, which loses no row: the chunks of bronze that each chunk of
-silver was made from, chunks that were withdrawn, and removals. Where these don't exclude that a version saw a
-photo, it counts as one that may have seen it.
+under other chunks. What stays is ops/chunks, which keeps the last state of each chunk: the chunks of bronze
+that each chunk of silver was made from, chunks that were withdrawn, and removals. Where these don't exclude
+that a version saw a photo, it counts as one that may have seen it.
 """
 
 from __future__ import annotations

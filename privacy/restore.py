@@ -34,6 +34,7 @@ from privacy.returning_rows import KEYS, may_return
 
 ALTERNATIVES = {
     catalog.OBJECTS: "it follows bronze/photos: restore that",
+    catalog.KNOWN_KEYS: "it follows bronze/objects, and is made anew where it lacks rows of it",
     catalog.QUARANTINE: "it follows silver/embeddings: restore that",
     catalog.MOMENTS: "run.py models --recompute computes them again from silver/embeddings",
     catalog.MODELS: "run.py models --promote VERSION or --rollback changes the version that readers get",

@@ -106,7 +106,7 @@ class FileSearch:
         with stored.open() as raw, pq.ParquetFile(raw) as file:
             schema = file.schema_arrow
             if not is_journal(stored):
-                key_columns = [name for name in KEY_COLUMNS if name in schema.names]
+                key_columns = [name for name in KEY_COLUMNS if _has_keys(schema, name)]
                 _check_sizes(file.metadata, key_columns)
                 for batch in file.iter_batches(columns=key_columns) if key_columns else ():
                     found.residue = found.residue or _in_keys(batch.to_pydict(), self.subject)
@@ -130,6 +130,13 @@ class FileSearch:
         if not has_clear_paths:
             with stored.open() as raw:
                 self._look([_footer(raw)], found, has_ids=deep)
+
+
+def _has_keys(schema: pa.Schema, name: str) -> bool:
+    """Return whether a file has a column of a name with keys: its own files may have others of that name."""
+    if name not in schema.names:
+        return False
+    return name != KEY or _is_bytes(schema.field(name).type)
 
 
 def residue_in(stored: StoredObject, search: SubjectMatcher, *, deep: bool = False) -> str | None:

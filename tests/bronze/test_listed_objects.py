@@ -11,7 +11,7 @@ from bronze.landing import Landing, LandingObject, arrival
 from bronze.listed_objects import ListedObjects
 from bronze.new_objects import NewObjects
 from conf.settings import Settings
-from lake import key_spool, sorted_runs
+from lake import key_spool, sorted_runs, working_files
 from lake.pseudonyms import Pseudonyms
 from tests.support.landing_folders import ODD_NAMES
 
@@ -106,7 +106,7 @@ def test_nothing_is_listed_of_an_empty_folder(tmp_path):
 
 def test_no_name_lies_in_a_folder_while_they_are_put_away(place, tmp_path, monkeypatch):
     """A process that is killed leaves nobody's name behind."""
-    monkeypatch.setattr("lake.spool_file.tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(working_files, "place", lambda: tmp_path)
     with ListedObjects(GeneratedLanding(500), KEYS, LABELS) as listed:
         assert len(list(listed.arrivals())) == 500
         assert os.listdir(tmp_path) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lake import key_spool, spool_file
+from lake import key_spool, working_files
 from lake.key_spool import KEY, KeySpool, as_numpy
 
 SCHEMA = pa.schema([pa.field("key", KEY), pa.field("n", pa.int64())])
@@ -46,7 +46,7 @@ def test_a_spool_without_rows_gives_none():
 
 def test_the_file_has_no_name(tmp_path, monkeypatch):
     """A process that is killed leaves no rows behind."""
-    monkeypatch.setattr(spool_file.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(working_files, "place", lambda: tmp_path)
     with KeySpool(SCHEMA, held=1) as spool:
         spool.add(keyed(100))
         assert list(tmp_path.iterdir()) == []

@@ -118,7 +118,7 @@ REFUSED_OBJECT = {
     "reason": "not_a_photo",
     "rejected_at": UPLOADED,
 }
-KNOWN_KEY = {"key": bytes(range(16)), "through_chunk": 2, "table_version": 1}
+KNOWN_KEY = {"chunk": 1, "key": bytes(range(16)), "through_chunk": 2, "table_version": 1}
 REFUSAL = {
     "subject": SHA,
     "label": "kiwi",
@@ -528,6 +528,7 @@ CAUGHT = {
         "key-is-16-bytes": [{"of": "photo", "key": bytes(n)} for n in (15, 17)],
         "kind-known": {"of": "row"},
         "key-unique": [{"of": "version", "key": b"k" * 16}] * 2,
+        "chunk-present": {"of": "photo", "key": b"e" * 16, "chunk": None},
         "through-chunk-present": {"of": "photo", "key": b"a" * 16, "through_chunk": None},
         "through-chunk-in-range": {"of": "photo", "key": b"b" * 16, "through_chunk": 0},
         "table-version-present": {"of": "photo", "key": b"c" * 16, "table_version": None},
