@@ -25,6 +25,7 @@ from bronze import (
 from bronze.labels import Lack
 from bronze.landing import Arrival, Landing
 from bronze.listed_objects import ARRIVED, FACTS, PART, ListedObjects, facts_of
+from bronze.unread_objects import TriedObjects
 from lake import isolated_python, known_keys, metric_names
 from lake.chunks import batches
 from lake.context import Context
@@ -113,19 +114,18 @@ def _find(context: Context, landing: Landing, listed: ListedObjects, new: NewObj
     lake, did = context.lake, context.did
     waiting_rejections.note(lake, listed, context.settings.photos, did)
     known_keys.fold(lake, most=known_keys.FEWEST if listed.are_many else None, did=did)
-    tried: list[Arrival] = []
     told_otherwise = 0
     arrivals = listed.arrivals()
-    while part := list(islice(arrivals, PART)):
-        unseen = object_outcomes.unseen(part, lake.known_keys)
-        new.add(unseen.new)
-        tried += unseen.tried
-        told_otherwise += unseen.told_otherwise
-    unread_objects.note_archived(new.archived + sum(t.landing.is_archived for t in tried), did)
-    readable = unread_objects.asked_anew(lake, landing, tried, did)
-    new.add(readable)
+    with TriedObjects(listed) as tried:
+        while part := list(islice(arrivals, PART)):
+            unseen = object_outcomes.unseen(part, lake.known_keys)
+            new.add(unseen.new)
+            tried.add(unseen.tried)
+            told_otherwise += unseen.told_otherwise
+        unread_objects.note_archived(new.archived + tried.archived, did)
+        readable = unread_objects.asked_anew(lake, landing, tried, did, new.add)
     label_claims.note_told_otherwise(told_otherwise, did)
-    still = len(tried) - len(readable)
+    still = tried.count + tried.archived - readable
     listing_counts.measure(listed.counts, did, new=new.count, unreadable=still)
     did.measure(metric_names.LAG, _age(new.oldest))
 

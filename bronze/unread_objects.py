@@ -7,17 +7,23 @@ alone. It asks several at once, and no more than a bound.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
 
 from bronze.bronze_rows import UNREAD
 from bronze.landing import Arrival, Landing
+from bronze.listed_objects import FACTS, ListedObjects, facts_of
 from lake import catalog, metric_names
 from lake.enums import BRONZE
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun
+from lake.sorted_runs import SortedRuns
 
 MOST_REFUSED = 1_000
 """How many objects a run finds unreadable again before it leaves the others to later runs: in S3 they take
@@ -26,65 +32,107 @@ four seconds. Those that can be read don't count, because they are read anyway."
 AT_ONCE = 256
 """How many objects are asked for before a run looks at the answers."""
 
+TRIED = FACTS.append(pa.field("object", pa.string()))
+"""What is kept of such an object: its FACTS, and the keyed hash of its path."""
+
 STEPS = 1_000_000
 """The number of places in the order of the objects' keyed hashes at which a run may go on. ops/runs keeps the
 place, and it must not tell a single object."""
 
 
+class TriedObjects:
+    """Objects that an earlier run could not read, put away in the order of their keyed hashes: the number of
+    those that are asked for (`count`), and of those that are `archived`, which are not."""
+
+    def __init__(self, listed: ListedObjects) -> None:
+        self.count = self.archived = 0
+        self._listed = listed
+        self._runs = SortedRuns(TRIED, ["object"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._runs.__exit__(kind, error, trace)
+
+    def add(self, arrivals: Sequence[Arrival]) -> None:
+        """Takes objects in."""
+        asked = [each for each in arrivals if not each.landing.is_archived]
+        self.count += len(asked)
+        self.archived += len(arrivals) - len(asked)
+        if asked:
+            keys = pa.array([each.key for each in asked], pa.string())
+            rows = facts_of(each.landing for each in asked)
+            self._runs.add(rows.append_column("object", keys))
+
+    def in_turn(self, begin: float) -> Iterator[Arrival]:
+        """Yields those that are asked for, from a place on, and after the last one from the first."""
+        yield from map(self._listed.arrival, self._after(begin, is_later=True))
+        yield from map(self._listed.arrival, self._after(begin, is_later=False))
+
+    def _after(self, begin: float, *, is_later: bool) -> Iterator[dict[str, Any]]:
+        return (row for row in self._runs.rows() if (_place(row["object"]) >= begin) is is_later)
+
+
 @dataclass(frozen=True)
 class AskedAgain:
-    """What became of the objects that an earlier run could not read: those that can be read now, the number
-    that still can't, the number that a run left to later ones, and the place at which these begin."""
+    """What became of objects that an earlier run could not read: the numbers of those that can be read now
+    and that still can't, and the place at which those begin that a run left to later ones."""
 
-    readable: list[Arrival]
+    readable: int
     refused: int
-    left: int
     goes_on: float
 
 
-def ask_again(landing: Landing, tried: Sequence[Arrival], *, begin: float) -> AskedAgain:
-    """Ask for objects again, several at once, from a place in the order of their keyed hashes on, and after
-    the last one from the first. Ends when all were asked for, or `MOST_REFUSED` still can't be read."""
-    ordered = sorted(tried, key=lambda each: each.key)
-    first = bisect_left([_place(each) for each in ordered], begin)
-    ordered = ordered[first:] + ordered[:first]
-    readable: list[Arrival] = []
-    refused = done = 0
+def ask_again(
+    landing: Landing, tried: Iterator[Arrival], take: Callable[[Sequence[Arrival]], None]
+) -> AskedAgain:
+    """Ask for objects again, several at once, until all were asked for, or `MOST_REFUSED` still can't be
+    read. `take` gets those that can."""
+    readable = refused = 0
     with ThreadPoolExecutor(landing.readers) as pool:
-        while done < len(ordered) and refused < MOST_REFUSED:
-            batch = ordered[done : done + min(AT_ONCE, MOST_REFUSED - refused)]
+        while batch := list(islice(tried, min(AT_ONCE, MOST_REFUSED - refused))):
             answers = list(pool.map(landing.is_readable, [each.landing for each in batch]))
-            readable += [
-                each for each, is_readable in zip(batch, answers, strict=True) if is_readable
-            ]
+            take([each for each, can in zip(batch, answers, strict=True) if can])
+            readable += answers.count(True)
             refused += answers.count(False)
-            done += len(batch)
-    goes_on = _place(ordered[done]) if done < len(ordered) else 0.0
-    return AskedAgain(readable, refused, len(ordered) - done, goes_on)
+    rest = next(tried, None)
+    return AskedAgain(readable, refused, 0.0 if rest is None else _place(rest.key))
 
 
-def _place(arrival: Arrival) -> float:
+def _place(key: str) -> float:
     """Return where an object stands in the order of the keyed hashes, in [0, 1), by steps of 1 / STEPS."""
-    return math.floor(int(arrival.key[:12], 16) / 16**12 * STEPS) / STEPS
+    return math.floor(int(key[:12], 16) / 16**12 * STEPS) / STEPS
 
 
 def asked_anew(
-    lake: Lake, landing: Landing, tried: Sequence[Arrival], did: LayerRun
-) -> list[Arrival]:
-    """Return those of the objects that an earlier run could not read which can be read now, and note the
-    others. Archived ones are not asked for."""
-    asked = [each for each in tried if not each.landing.is_archived]
-    begin = _left_at(lake) if len(asked) > MOST_REFUSED else 0.0
-    found = ask_again(landing, asked, begin=begin)
-    if found.left:
+    lake: Lake,
+    landing: Landing,
+    tried: TriedObjects,
+    did: LayerRun,
+    take: Callable[[Sequence[Arrival]], None],
+) -> int:
+    """Ask for objects that an earlier run could not read, and note those that still can't be; `take` gets the
+    others. Returns how many it got."""
+    begin = _left_at(lake) if tried.count > MOST_REFUSED else 0.0
+    found = ask_again(landing, tried.in_turn(begin), take)
+    left = tried.count - found.readable - found.refused
+    if left:
         did.measure(metric_names.ASKED_UP_TO, found.goes_on)
     if found.refused:
         note = (
             f"{found.refused:,} objects can still not be read: give this process the right to read them, and "
             f"the next run takes them in."
         )
-        if found.left:
-            note += f" {found.left:,} more were not asked for this time; the next runs ask for them in turn."
+        if left:
+            note += (
+                f" {left:,} more were not asked for this time; the next runs ask for them in turn."
+            )
         did.notes.append(note)
     return found.readable
 

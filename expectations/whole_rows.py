@@ -97,7 +97,8 @@ class EarlierChunks:
         if self.chunk is None:
             return self.of_none()
         own = rows["photo_id"].combine_chunks().drop_null().unique()
-        return partial(with_before, self.lake.known_keys.photos(own, before=self.chunk))
+        known = self.lake.known_keys.photos(own, before=self.chunk)
+        return partial(with_before, frozenset(known))
 
     def of_frame(self, rows: DataFrame) -> Adds:
         """Return what adds the column: the ids of one chunk's photos reach the driver."""

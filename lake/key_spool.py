@@ -58,14 +58,13 @@ class KeySpool:
             self._write_waiting()
 
     def ranges(self) -> Iterator[pa.Table]:
-        """Yields all rows, sorted by their keys, a table for each range of keys that has any."""
+        """Returns all rows, sorted by their keys, a table for each range of keys that has any. Raises OSError
+        where the disk is full, before the first one is asked for."""
         if self.is_in_file:
             self._write_waiting()
-            for places in self._places:
-                if places:
-                    yield self._file.read(places).sort_by("key")
-        elif any(part.num_rows for part in self._waiting):
-            yield pa.concat_tables(self._waiting).sort_by("key")
+            return (self._file.read(places).sort_by("key") for places in self._places if places)
+        waiting = [part for part in self._waiting if part.num_rows]
+        return iter([pa.concat_tables(waiting).sort_by("key")] if waiting else [])
 
     def _write_waiting(self) -> None:
         """Writes each range's rows, of those in memory, to the file."""

@@ -194,10 +194,11 @@ def _fold(lake: WritableLake, most: int | None) -> bool:
             for kind, spool in of.items():
                 rows = _rows_of(pa.table(batch), kind)
                 spool.add(rows.append_column("key", keys_of(rows["text"].to_pylist())))
+        ranges = [(kind, spool.ranges()) for kind, spool in of.items()]
         rows = (
             with_values(part, {"of": kind.value, **made_from})
-            for kind, spool in of.items()
-            for part in map(_once, spool.ranges())
+            for kind, parts in ranges
+            for part in map(_once, parts)
         )
         lake.replace_all(catalog.KNOWN_KEYS, rows, layer=BRONZE)
     fault_points.at("bronze: index of keys made")

@@ -201,6 +201,9 @@ def _remove_objects_and_rows(context: Context, erasure: ErasureRequest, key: str
     )
     fault_points.at("erase: landing objects gone")
     _remove_rows(lake, _data(context, erasure, key))
+    if erasure.photo_ids or any(erasure.counts.values()):
+        known_keys.forget(lake, layer=ERASE)
+        fault_points.at("erase: index of keys gone")
     return request_journal.reach(
         lake,
         erasure,
@@ -235,8 +238,6 @@ def _remove_rows(lake: WritableLake, data: SubjectData) -> None:
         moments_table.leave_shifts(lake)
     for table, column in data.bronze_keys:
         photo_removal.remove_rows(lake, table, data.keys(column), on=[column], layer=ERASE)
-    known_keys.forget(lake, layer=ERASE)
-    fault_points.at("erase: index of keys gone")
     photo_removal.recount(lake, catalog.PHOTOS)
     fault_points.at("erase: chunks counted")
 

@@ -12,6 +12,7 @@ from bronze.landing import LandingObject, arrival
 from bronze.unread_objects import (
     AT_ONCE,
     MOST_REFUSED,
+    TriedObjects,
     ask_again,
     asked_anew,
     note_archived,
@@ -64,20 +65,42 @@ def arrivals(root, *names, is_archived=False):
     return [arrival(each, position=n, pseudonyms=KEYS) for n, each in enumerate(listed)]
 
 
+class Told:
+    """What tells of objects by their FACTS, as a listing does."""
+
+    def arrival(self, facts):
+        listed = LandingObject(facts["path"].decode(), facts["size"], 0, facts["tag"])
+        return arrival(listed, position=0, pseudonyms=KEYS)
+
+
+def put_away(arrivals):
+    tried = TriedObjects(Told())
+    tried.add(arrivals)
+    return tried
+
+
+def asked(landing, arrivals, *, begin=0.0):
+    """What came of asking for objects again from a place on, and those that can be read."""
+    readable = []
+    found = ask_again(landing, put_away(arrivals).in_turn(begin), readable.extend)
+    assert found.readable == len(readable)
+    return found, readable
+
+
 def numbered(prefix, count):
     return [f"{prefix}{n:05}.jpg" for n in range(count)]
 
 
 def test_what_can_be_read_now_is_told_from_what_can_not(tmp_path):
     tried = arrivals(tmp_path, "closed.jpg", "a.jpg", "b.jpg", "closed too.jpg")
-    found = ask_again(ClosedLanding(str(tmp_path)), tried, begin=0.0)
-    assert sorted(each.landing.path for each in found.readable) == ["a.jpg", "b.jpg"]
-    assert (found.refused, found.left, found.goes_on) == (2, 0, 0.0)
+    found, readable = asked(ClosedLanding(str(tmp_path)), tried)
+    assert sorted(each.landing.path for each in readable) == ["a.jpg", "b.jpg"]
+    assert (found.refused, found.goes_on) == (2, 0.0)
 
 
 def test_several_are_asked_for_at_once(tmp_path):
     landing = CountedLanding(str(tmp_path), readers=8)
-    ask_again(landing, arrivals(tmp_path, *numbered("closed", 40)), begin=0.0)
+    asked(landing, arrivals(tmp_path, *numbered("closed", 40)))
     assert 2 <= landing.at_once <= 8
     assert len(landing.asked) == 40
 
@@ -85,22 +108,21 @@ def test_several_are_asked_for_at_once(tmp_path):
 def test_a_run_asks_for_no_more_than_the_bound_and_the_next_ones_for_the_others_in_turn(tmp_path):
     count = 2 * MOST_REFUSED + 300
     tried = arrivals(tmp_path, *numbered("closed", count))
-    begin, asked = 0.0, []
+    begin, before = 0.0, []
     for run in range(3):
         landing = CountedLanding(str(tmp_path))
-        found = ask_again(landing, tried, begin=begin)
+        found, _ = asked(landing, tried, begin=begin)
         assert len(landing.asked) == found.refused == MOST_REFUSED
-        assert found.left == count - MOST_REFUSED
-        assert bool(set(asked) & set(landing.asked)) is (run == 2)
-        begin, asked = found.goes_on, asked + landing.asked
-    assert set(asked) == {each.landing.path for each in tried}
+        assert bool(set(before) & set(landing.asked)) is (run == 2)
+        begin, before = found.goes_on, before + landing.asked
+    assert set(before) == {each.landing.path for each in tried}
 
 
 def test_what_can_be_read_again_is_no_bound(tmp_path):
     """As many as there are come back in one run, once they can be read."""
     tried = arrivals(tmp_path, *numbered("open", MOST_REFUSED + AT_ONCE), "closed.jpg")
-    found = ask_again(ClosedLanding(str(tmp_path)), tried, begin=0.0)
-    assert (len(found.readable), found.refused, found.left) == (len(tried) - 1, 1, 0)
+    found, _ = asked(ClosedLanding(str(tmp_path)), tried)
+    assert (found.readable, found.refused) == (len(tried) - 1, 1)
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +148,10 @@ def record(lake, layer, at, metrics):
 def test_the_next_run_goes_on_where_the_last_one_left_off(lake, tmp_path):
     (tmp_path / "landing").mkdir()
     tried = arrivals(tmp_path / "landing", *numbered("closed", MOST_REFUSED + 500))
-    now, asked = datetime.now(UTC), []
+    now, before, taken = datetime.now(UTC), [], []
     for run in range(2):
         landing, did = CountedLanding(str(tmp_path / "landing")), LayerRun(BRONZE)
-        assert asked_anew(lake, landing, tried, did) == []
+        assert asked_anew(lake, landing, put_away(tried), did, taken.extend) == 0
         assert did.notes == [
             "1,000 objects can still not be read: give this process the right to read them, and the next run "
             "takes them in. 500 more were not asked for this time; the next runs ask for them in turn."
@@ -138,13 +160,14 @@ def test_the_next_run_goes_on_where_the_last_one_left_off(lake, tmp_path):
         # Neither a later run without a place nor one of another layer changes where it goes on.
         record(lake, BRONZE, now + timedelta(hours=run, minutes=1), {})
         record(lake, SILVER, now + timedelta(days=1), {metric_names.ASKED_UP_TO: 0.0})
-        asked.append(set(landing.asked))
-    assert len(asked[0] | asked[1]) == len(tried)
+        before.append(set(landing.asked))
+    assert len(before[0] | before[1]) == len(tried)
+    assert taken == []
 
 
 def test_a_place_tells_no_single_object():
     tried = [arrival(LandingObject(f"{n}", 0, 0), position=n, pseudonyms=KEYS) for n in range(1000)]
-    assert {len(repr(unread_objects._place(each))) <= 8 for each in tried} == {True}
+    assert {len(repr(unread_objects._place(each.key))) <= 8 for each in tried} == {True}
 
 
 def test_archived_objects_are_not_asked_for_and_noted(lake, tmp_path):
@@ -152,8 +175,11 @@ def test_archived_objects_are_not_asked_for_and_noted(lake, tmp_path):
     tried = arrivals(tmp_path / "landing", "a.jpg", "b.jpg", is_archived=True)
     tried += arrivals(tmp_path / "landing", "c.jpg")
     landing, did = CountedLanding(str(tmp_path / "landing")), LayerRun(BRONZE)
-    assert [each.landing.path for each in asked_anew(lake, landing, tried, did)] == ["c.jpg"]
-    note_archived(2, did)
+    kept, taken = put_away(tried), []
+    assert asked_anew(lake, landing, kept, did, taken.extend) == 1
+    assert [each.landing.path for each in taken] == ["c.jpg"]
+    assert (kept.count, kept.archived) == (1, 2)
+    note_archived(kept.archived, did)
     assert landing.asked == ["c.jpg"]
     assert did.notes == [
         "2 objects are archived in S3: restore them there, and the next run takes them in."

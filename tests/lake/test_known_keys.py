@@ -247,6 +247,27 @@ def test_a_killed_fold_leaves_the_index_of_before(lake, tmp_path, monkeypatch):
     assert answers(lake) == from_rows([row for chunk in range(1, 5) for row in objects(chunk)])
 
 
+def test_a_fold_that_dies_while_it_is_written_leaves_the_index_of_before(
+    lake, tmp_path, monkeypatch
+):
+    known_keys.fold(lake)
+    before = lake.version(catalog.KNOWN_KEYS)
+    write(tmp_path, catalog.OBJECTS, objects(4))
+    once, made = known_keys._once, []
+
+    def fails(part):
+        made.append(part)
+        if len(made) == 2:
+            raise RuntimeError("the second part can't be read")
+        return once(part)
+
+    monkeypatch.setattr(known_keys, "_once", fails)
+    with pytest.raises(Exception, match="the second part"):
+        known_keys.fold(lake)
+    assert lake.version(catalog.KNOWN_KEYS) == before
+    assert answers(lake) == from_rows([row for chunk in range(1, 5) for row in objects(chunk)])
+
+
 def test_a_table_is_looked_up_once_for_as_many_rows_as_are_asked_for(lake, monkeypatch):
     """However small its batches are: with one look for each, the time would grow with both."""
     looks, of_arrow = [], pc.index_in
