@@ -61,6 +61,9 @@ class FoundLabel(NamedTuple):
 
 NOTHING = FoundLabel()
 
+MOST_FOLDERS = 10_000
+"""The folders of which is remembered what they tell."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -75,6 +78,9 @@ class Labels:
     dates: bool = False
     same: Mapping[str, str] = field(default_factory=dict)
     rule: NameRule = field(default_factory=NameRule)
+    _by_folder: dict[tuple[str, PathReading], FoundLabel] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, settings: LabelSettings, rule: NameRule) -> Labels:
@@ -95,6 +101,18 @@ class Labels:
         which the name of the path's subject stands, or that may be a person's, is none, and so is one that is
         no name.
         """
+        if self.source in (FILE, PATTERN):
+            return self._given(path, reading)
+        # The name of the file tells nothing then, so each folder is looked at once.
+        place = path.rpartition("/")[0], reading
+        if place not in self._by_folder:
+            if len(self._by_folder) >= MOST_FOLDERS:
+                self._by_folder.clear()
+            self._by_folder[place] = self._given(path, reading)
+        return self._by_folder[place]
+
+    def _given(self, path: str, reading: PathReading) -> FoundLabel:
+        """Return what is told of an object, as `given_to` does."""
         if reading.is_uncertain or self.source == NONE or hidden_names(path, self.rule):
             return NOTHING
         told = self._told(path, reading)

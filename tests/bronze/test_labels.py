@@ -428,3 +428,27 @@ def test_a_lake_without_the_column_gets_it_by_the_next_run(place):
     version = place.lake.version(catalog.PHOTOS)
     place.run("bronze")
     assert place.lake.version(catalog.PHOTOS) == version
+
+
+@pytest.mark.parametrize("rule", [NameRule(), OLD], ids=["today's", "format 4's"])
+@pytest.mark.parametrize(
+    "source", ["folder", "level:1", "label=", "none", r"pattern:(?P<label>\w+)/(?P<split>\w+)\."]
+)
+def test_what_an_object_tells_does_not_depend_on_those_before_it(source, rule):
+    """Each folder is looked at once; a name of a file may make its path uncertain all the same."""
+    folders = (
+        "Kiwi",
+        "subject=anna/Kiwi",
+        "Subject=anna",
+        "label=Kiwi/subject=anna",
+        "2026/11",
+        "",
+    )
+    files = ("subject=bert.jpg", "1.jpg", "user-bert.jpg", "2.jpg", "train.jpg")
+    paths = [f"{folder}/{file}" for file in files for folder in folders]
+    words = [f"labels.source={source}"]
+    labels = Labels.of(settings(*words), rule)
+    for path in [*paths, *reversed(paths)]:
+        seen = arrival(LandingObject(path, 1, 1), position=0, pseudonyms=KEYS, labels=labels)
+        fresh = arrived(path, *words, rule=rule)
+        assert (seen.label, seen.split, seen.lack) == (fresh.label, fresh.split, fresh.lack), path
