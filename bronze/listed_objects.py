@@ -6,7 +6,7 @@ They lie outside memory where they are many: what is in memory doesn't grow with
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
@@ -41,8 +41,8 @@ FACTS = pa.schema(
 ARRIVED = ("seconds", "nanoseconds", "path")
 """The columns of FACTS by which objects are in the order of their arrival."""
 
-KEYED = pa.schema([pa.field("key", KEY), pa.field("object", pa.string()), *FACTS])
-"""The same, with the key of the object's version (`lake.known_keys`) and the keyed hash of its path."""
+KEYED = pa.schema([("key", KEY), ("object", pa.string()), ("etag", pa.string()), *FACTS])
+"""The same, with the keyed hash of the object's path, its etag, and the key of both (`lake.known_keys`)."""
 
 
 class ListedObjects:
@@ -61,10 +61,7 @@ class ListedObjects:
     def __enter__(self) -> Self:
         listed = self._landing.objects(self.counts)
         while objects := list(islice(listed, PART)):
-            keys = [self._pseudonyms.path(each.path) for each in objects]
-            versions = (f"{key} {each.etag}" for key, each in zip(keys, objects, strict=True))
-            rows = facts_of(objects).append_column("object", pa.array(keys, pa.string()))
-            self._spool.add(rows.append_column("key", keys_of(versions)))
+            self._spool.add(keyed(objects, map(self._pseudonyms.path, (o.path for o in objects))))
         return self
 
     def __exit__(
@@ -80,10 +77,23 @@ class ListedObjects:
         """Whether they are too many to be in memory."""
         return self._spool.is_in_file
 
+    def parts(self) -> Iterator[pa.Table]:
+        """Yields every object, KEYED, in the order of keys, no more than PART at a time."""
+        for rows in self._spool.ranges():
+            for begin in range(0, rows.num_rows, PART):
+                yield rows.slice(begin, PART)
+
     def arrivals(self) -> Iterator[Arrival]:
         """Yields every object, those with keys that are near one another together."""
-        for rows in self._spool.ranges():
+        for rows in self.parts():
             yield from map(self.arrival, _facts(rows))
+
+    def told(self, rows: pa.Table) -> pa.Table:
+        """What the paths of some objects tell, in their order: label and split, empty for nothing."""
+        found = list(map(self.arrival, _facts(rows)))
+        labels = pa.array([each.label or "" for each in found], pa.string())
+        splits = pa.array([each.split or "" for each in found], pa.string())
+        return pa.table({"label": labels, "split": splits})
 
     def of(self, objects: Collection[str]) -> Iterator[Arrival]:
         """Yields those objects the keyed hash of whose path is among some."""
@@ -102,6 +112,15 @@ class ListedObjects:
             facts["is_archived"],
         )
         return arrival(listed, position=position, pseudonyms=self._pseudonyms, labels=self._labels)
+
+
+def keyed(objects: Sequence[LandingObject], hashes: Iterable[str]) -> pa.Table:
+    """Return objects as KEYED, with the keyed hashes of their paths."""
+    found, etags = list(hashes), [each.etag for each in objects]
+    versions = (f"{key} {etag}" for key, etag in zip(found, etags, strict=True))
+    rows = facts_of(objects).append_column("object", pa.array(found, pa.string()))
+    rows = rows.append_column("etag", pa.array(etags, pa.string()))
+    return rows.append_column("key", keys_of(versions)).select(KEYED.names)
 
 
 def facts_of(objects: Iterable[LandingObject]) -> pa.Table:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
-from itertools import islice
 from types import TracebackType
 from typing import Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from bronze import (
     bronze_rows,
@@ -24,7 +26,7 @@ from bronze import (
 )
 from bronze.labels import Lack
 from bronze.landing import Arrival, Landing
-from bronze.listed_objects import ARRIVED, FACTS, PART, ListedObjects, facts_of
+from bronze.listed_objects import ARRIVED, FACTS, SECOND, ListedObjects, facts_of
 from bronze.unread_objects import TriedObjects
 from lake import isolated_python, known_keys, metric_names
 from lake.chunks import batches
@@ -57,15 +59,15 @@ class NewObjects:
     ) -> None:
         self._runs.__exit__(kind, error, trace)
 
-    def add(self, arrivals: Sequence[Arrival]) -> None:
-        """Takes arrivals in."""
-        objects = [each.landing for each in arrivals]
-        if objects:
-            oldest = min(each.modified_ns for each in objects)
+    def add(self, rows: pa.Table) -> None:
+        """Takes FACTS of objects in."""
+        if rows.num_rows:
+            first = rows.select(ARRIVED[:2]).sort_by([(name, "ascending") for name in ARRIVED[:2]])
+            oldest = first["seconds"][0].as_py() * SECOND + first["nanoseconds"][0].as_py()
             self.oldest = oldest if self.oldest is None else min(self.oldest, oldest)
-            self.count += len(objects)
-            self.archived += sum(each.is_archived for each in objects)
-            self._runs.add(facts_of(objects))
+            self.count += rows.num_rows
+            self.archived += pc.sum(rows["is_archived"]).as_py()
+            self._runs.add(rows)
 
     def in_order(self, listed: ListedObjects, mark: Mark) -> Iterator[Arrival]:
         """Yields the objects of a listing in the order of their arrival, each with its place in it."""
@@ -115,15 +117,16 @@ def _find(context: Context, landing: Landing, listed: ListedObjects, new: NewObj
     waiting_rejections.note(lake, listed, context.settings.photos, did)
     known_keys.fold(lake, most=known_keys.FEWEST if listed.are_many else None, did=did)
     told_otherwise = 0
-    arrivals = listed.arrivals()
     with TriedObjects(listed) as tried:
-        while part := list(islice(arrivals, PART)):
-            unseen = object_outcomes.unseen(part, lake.known_keys)
+        for part in listed.parts():
+            unseen = object_outcomes.unseen(part, lake.known_keys, listed.told)
             new.add(unseen.new)
             tried.add(unseen.tried)
             told_otherwise += unseen.told_otherwise
         unread_objects.note_archived(new.archived + tried.archived, did)
-        readable = unread_objects.asked_anew(lake, landing, tried, did, new.add)
+        readable = unread_objects.asked_anew(
+            lake, landing, tried, did, lambda found: new.add(facts_of(a.landing for a in found))
+        )
     label_claims.note_told_otherwise(told_otherwise, did)
     still = tried.count + tried.archived - readable
     listing_counts.measure(listed.counts, did, new=new.count, unreadable=still)

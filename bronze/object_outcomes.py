@@ -5,7 +5,7 @@ Both ask `lake.known_keys`: what is in memory grows with the listing or the chun
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,10 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bronze.landing import Arrival
 from lake import known_keys
 from lake.enums import KeyKind, Outcome
-from lake.key_index import Found
 from lake.known_keys import KnownKeys
 
 JUDGED = ("position", "object", "etag", "subject", "photo_id", "reason", "label", "split", "path")
@@ -25,45 +23,39 @@ JUDGED = ("position", "object", "etag", "subject", "photo_id", "reason", "label"
 
 @dataclass(frozen=True)
 class Unseen:
-    """What a listing has beyond what bronze/objects knows: arrivals that are `new`, and those that an earlier
+    """What a listing has beyond what bronze/objects knows: objects that are `new`, and those that an earlier
     run could not read (`tried`). `told_otherwise` counts the known ones whose paths tell another label, or
     another split, than they did when they were taken in."""
 
-    new: Sequence[Arrival]
-    tried: Sequence[Arrival]
+    new: pa.Table
+    tried: pa.Table
     told_otherwise: int
 
 
-def unseen(arrivals: Sequence[Arrival], known: KnownKeys) -> Unseen:
-    """Return the arrivals whose version the lake doesn't know, and what those tell that it knows."""
-    listed = known_keys.version_texts(
-        pa.array([a.key for a in arrivals], pa.string()),
-        pa.array([a.landing.etag for a in arrivals], pa.string()),
-    )
-    told = pa.table(
-        {
-            "label": pa.array([a.label or "" for a in arrivals], pa.string()),
-            "split": pa.array([a.split or "" for a in arrivals], pa.string()),
-        }
-    )
-    is_known, was_unreadable = np.zeros(len(arrivals), bool), np.zeros(len(arrivals), bool)
+def unseen(listed: pa.Table, known: KnownKeys, told: Callable[[pa.Table], pa.Table]) -> Unseen:
+    """Return the listed objects (`KEYED`) whose version the lake doesn't know, and how many of the others
+    tell something that it doesn't know. `told` gives the label and the split of objects (`ListedObjects`)."""
+    is_known, was_unreadable = np.zeros(listed.num_rows, bool), np.zeros(listed.num_rows, bool)
     told_otherwise = 0
-    for found in known.find([KeyKind.VERSION, KeyKind.UNREADABLE], listed):
+    texts = known_keys.version_texts(
+        *(listed[name].combine_chunks() for name in ("object", "etag"))
+    )
+    for found in known.find([KeyKind.VERSION, KeyKind.UNREADABLE], texts):
+        places = found.places.drop_null()
         if found.kind is KeyKind.UNREADABLE:
-            was_unreadable[found.places.drop_null()] = True
-        else:
-            is_known[found.places.drop_null()] = True
-            told_otherwise += _told_otherwise(found, told)
-    new = np.flatnonzero(~is_known & ~was_unreadable).tolist()
-    tried = np.flatnonzero(~is_known & was_unreadable).tolist()
-    return Unseen([arrivals[at] for at in new], [arrivals[at] for at in tried], told_otherwise)
+            was_unreadable[places] = True
+        elif len(places):
+            is_known[places] = True
+            before = found.told.filter(found.places.is_valid())
+            told_otherwise += _told_otherwise(before, told(listed.take(places)))
+    new, tried = ~is_known & ~was_unreadable, ~is_known & was_unreadable
+    return Unseen(listed.filter(pa.array(new)), listed.filter(pa.array(tried)), told_otherwise)
 
 
-def _told_otherwise(found: Found, told: pa.Table) -> int:
-    """Return how many known versions tell something now that the lake doesn't know."""
-    now = told.take(found.places)
+def _told_otherwise(before: pa.Table, now: pa.Table) -> int:
+    """Return how many objects tell something now that they didn't tell before."""
     differs = [
-        pc.and_(pc.not_equal(found.told[name], now[name]), pc.not_equal(now[name], ""))
+        pc.and_(pc.not_equal(before[name], now[name]), pc.not_equal(now[name], ""))
         for name in now.column_names
     ]
     return pc.sum(pc.or_kleene(*differs)).as_py() or 0

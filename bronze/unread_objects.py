@@ -15,10 +15,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bronze.bronze_rows import UNREAD
 from bronze.landing import Arrival, Landing
-from bronze.listed_objects import FACTS, ListedObjects, facts_of
+from bronze.listed_objects import FACTS, ListedObjects
 from lake import catalog, metric_names
 from lake.enums import BRONZE
 from lake.readable_lake import Lake
@@ -60,15 +61,12 @@ class TriedObjects:
     ) -> None:
         self._runs.__exit__(kind, error, trace)
 
-    def add(self, arrivals: Sequence[Arrival]) -> None:
-        """Takes objects in."""
-        asked = [each for each in arrivals if not each.landing.is_archived]
-        self.count += len(asked)
-        self.archived += len(arrivals) - len(asked)
-        if asked:
-            keys = pa.array([each.key for each in asked], pa.string())
-            rows = facts_of(each.landing for each in asked)
-            self._runs.add(rows.append_column("object", keys))
+    def add(self, rows: pa.Table) -> None:
+        """Takes listed objects in (`KEYED`)."""
+        asked = rows.filter(pc.invert(rows["is_archived"]))
+        self.count += asked.num_rows
+        self.archived += rows.num_rows - asked.num_rows
+        self._runs.add(asked)
 
     def in_turn(self, begin: float) -> Iterator[Arrival]:
         """Yields those that are asked for, from a place on, and after the last one from the first."""

@@ -19,7 +19,7 @@ from bronze.bronze_rows import (
 from bronze.cleaning_process import cleaned_rows
 from bronze.landing import Landing, LandingObject, arrival
 from bronze.new_objects import marker
-from bronze.object_outcomes import Unseen, outcomes, unseen
+from bronze.object_outcomes import outcomes, unseen
 from conf.settings import Settings
 from lake import catalog
 from lake.chunks import batches
@@ -28,6 +28,7 @@ from lake.known_keys import UNREADABLE
 from lake.pseudonyms import KeyedHash, PhotoIdRule, Pseudonyms
 from lake.subject_names import NameRule, NameRuleVersion
 from tests.support.landing_folders import SimultaneousLanding
+from tests.support.listed_rows import listed_rows, told_by
 from tests.support.small_lake import small_lake
 
 KEYS = Pseudonyms(b"0123456789abcdef")
@@ -155,10 +156,11 @@ def test_versions_that_the_lake_knows_are_not_new_and_unreadable_ones_are_tried_
     ]
     rows = [{"object": a.key, "etag": etag, "outcome": "stored"} for a, etag in known]
     with small_lake(tmp_path, {catalog.OBJECTS: rows}) as lake:
-        others = unseen(found, lake.known_keys)
-        assert unseen([], lake.known_keys) == Unseen([], [], 0)
-    assert [each.position for each in others.new] == [1, 3]
-    assert [each.position for each in others.tried] == [2]
+        others = unseen(listed_rows(found), lake.known_keys, told_by(found))
+        nothing = unseen(listed_rows([]), lake.known_keys, told_by([]))
+    assert others.new["object"].to_pylist() == [found[1].key, found[3].key]
+    assert others.tried["object"].to_pylist() == [found[2].key]
+    assert (nothing.new.num_rows, nothing.tried.num_rows, nothing.told_otherwise) == (0, 0, 0)
 
 
 def test_the_first_of_equal_photos_is_stored(chunk):

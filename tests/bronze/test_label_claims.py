@@ -10,6 +10,7 @@ from bronze.landing import Arrival, LandingObject
 from bronze.object_outcomes import unseen
 from expectations import suites
 from lake import catalog, known_keys
+from tests.support.listed_rows import listed_rows, told_by
 from tests.support.photo_tables import write
 from tests.support.small_lake import small_lake
 
@@ -180,7 +181,8 @@ def test_objects_that_tell_something_else_by_the_rule_of_now_are_counted(
         )
     ]
     with small_lake(tmp_path) as lake:
-        assert unseen(told, lake.known_keys).told_otherwise == 0
+        looked_up = listed_rows(told), lake.known_keys, told_by(told)
+        assert unseen(*looked_up).told_otherwise == 0
         write(tmp_path, catalog.OBJECTS, rows)
         assert known_keys.fold(lake) is (fewest == 0)
-        assert unseen(told, lake.known_keys).told_otherwise == 3
+        assert unseen(*looked_up).told_otherwise == 3

@@ -8,7 +8,7 @@ import pytest
 from bronze import listed_objects
 from bronze.labels import Labels
 from bronze.landing import Landing, LandingObject, arrival
-from bronze.listed_objects import ListedObjects
+from bronze.listed_objects import ListedObjects, facts_of
 from bronze.new_objects import NewObjects
 from conf.settings import Settings
 from lake import key_spool, sorted_runs, working_files
@@ -52,7 +52,7 @@ def place(request, monkeypatch):
 def in_order(listed, arrivals):
     with NewObjects() as new:
         for begin in range(0, len(arrivals), 30):
-            new.add(arrivals[begin : begin + 30])
+            new.add(facts_of(each.landing for each in arrivals[begin : begin + 30]))
         return new, list(new.in_order(listed, lambda each: each))
 
 

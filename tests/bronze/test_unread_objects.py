@@ -9,6 +9,7 @@ import pytest
 from bronze import unread_objects
 from bronze.bronze_rows import UNREAD
 from bronze.landing import LandingObject, arrival
+from bronze.listed_objects import keyed
 from bronze.unread_objects import (
     AT_ONCE,
     MOST_REFUSED,
@@ -75,7 +76,8 @@ class Told:
 
 def put_away(arrivals):
     tried = TriedObjects(Told())
-    tried.add(arrivals)
+    landed = [each.landing for each in arrivals]
+    tried.add(keyed(landed, (each.key for each in arrivals)))
     return tried
 
 
