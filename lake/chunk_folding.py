@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from lake import catalog, fault_points
 from lake.chunks import latest
+from lake.chunks_table import last_rows
 from lake.writable_lake import WritableLake
 
 LEAST_ROWS = 1000
@@ -24,7 +25,8 @@ def fold(lake: WritableLake, *, least_rows: int = LEAST_ROWS) -> bool:
     work of a fold, shared by the runs since the last one, doesn't grow with the age of the lake.
     """
     chunks = len(lake.ledger.chunks())
-    if lake.ledger.rows - 2 * chunks < max(least_rows, chunks):
+    rows = lake.source(catalog.CHUNKS).most
+    if rows is None or rows - 2 * chunks < max(least_rows, chunks):
         return False
     lake.rewrite(catalog.CHUNKS, folded, layer="compaction")
     fault_points.at("lake: chunks folded")
@@ -43,7 +45,7 @@ def folded(rows: pa.Table) -> pa.Table:
     for number, entry in zip(numbers, entries, strict=True):
         first[number] = min(first.get(number, entry), entry)
         last[number] = max(last.get(number, entry), entry)
-    chunks = latest(rows.to_pylist())
+    chunks = latest(last_rows(rows).to_pylist())
     stays = [
         chunks[number].is_unfinished or entry in (first[number], last[number])
         for number, entry in zip(numbers, entries, strict=True)

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lake import catalog
+import pyarrow as pa
+
+from lake import catalog, delta_rs_reader
 
 if TYPE_CHECKING:
     from lake.readable_lake import Lake
     from lake.writable_lake import WritableLake
+
+
+NOT_OF_A_CHUNK = ("run_id", "at")
+"""The columns of ops/chunks that the ledger doesn't ask for."""
 
 
 class ChunksTable:
@@ -24,8 +30,10 @@ class ChunksTable:
         return self._lake.run.run_id
 
     def read(self) -> Sequence[Mapping[str, Any]]:
-        """Every row of the table."""
-        return self._lake.records(catalog.CHUNKS)
+        """The last row of each chunk."""
+        rows = delta_rs_reader.read(self._lake.log(catalog.CHUNKS).table())
+        found: list[dict[str, Any]] = last_rows(rows).drop_columns(NOT_OF_A_CHUNK).to_pylist()
+        return found
 
     def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
         """Refuses: readers record nothing."""
@@ -47,3 +55,13 @@ class WritableChunksTable(ChunksTable):
     def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
         """Appends rows in one commit. Raises Busy."""
         self._writable.record(catalog.CHUNKS, rows, layer=layer, chunk=chunk)
+
+
+def last_rows(rows: pa.Table) -> pa.Table:
+    """Return the last row of each chunk among some of ops/chunks, in the order of their entries."""
+    ordered = rows.sort_by("entry")
+    places = pa.table(
+        {"chunk": ordered["chunk"], "place": pa.array(range(ordered.num_rows), pa.int64())}
+    )
+    last = places.group_by("chunk").aggregate([("place", "max")])
+    return ordered.take(last["place_max"].sort())

@@ -19,7 +19,7 @@ class ChunkJournal(Protocol):
         ...
 
     def read(self) -> Sequence[Mapping[str, Any]]:
-        """Every row of the journal, in any order: at least the last one that was recorded of each chunk."""
+        """Rows of the journal, in any order: at least the last one that was recorded of each chunk."""
         ...
 
     def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
@@ -40,7 +40,6 @@ class Ledger:
     def __init__(self, journal: ChunkJournal) -> None:
         self._journal = journal
         self._chunks: dict[int, Chunk] | None = None
-        self._rows = 0
         self._entries = 0
         self._last_number: int | None = None
 
@@ -49,15 +48,8 @@ class Ledger:
         if self._chunks is None:
             rows = self._journal.read()
             self._chunks = latest(rows)
-            self._rows = len(rows)
             self._entries = max((row["entry"] for row in rows), default=0)
         return self._chunks
-
-    @property
-    def rows(self) -> int:
-        """How many rows the journal has."""
-        self.chunks()
-        return self._rows
 
     def plan(self, plans: Sequence[ChunkPlan]) -> list[Chunk]:
         """Gives numbers to the planned chunks, in their order, above all numbers that were ever used.
@@ -158,5 +150,4 @@ class Ledger:
             for chunk in chunks
         ]
         self._journal.record(rows, layer=chunks[0].layer, chunk=chunks[0].number)
-        self._rows += len(rows)
         self._chunks = {**known, **{chunk.number: chunk for chunk in chunks}}

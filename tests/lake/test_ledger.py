@@ -93,10 +93,3 @@ def test_a_state_that_is_over_is_not_made_a_chunk(monkeypatch):
     monkeypatch.setattr(Chunk, "of", classmethod(lambda cls, row: made.append(row) or of(cls, row)))
     assert latest(rows) == ledger.chunks()
     assert len(made) == 3
-
-
-def test_the_ledger_knows_how_many_rows_its_journal_has():
-    ledger = ledger_of(3)
-    ledger.reached(ledger.chunks()[2], ChunkState.STAGED)
-    assert ledger.rows == 4
-    assert Ledger(ledger._journal).rows == 4
