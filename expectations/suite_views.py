@@ -81,14 +81,14 @@ class Views:
 
         Replayed photos are rows of earlier chunks, and were judged with them.
         """
-        number = chunk.number if chunk else None
         if table is catalog.PHOTOS:
-            return EarlierChunks(self._lake, None if chunk and chunk.is_replay else number)
+            is_judged = chunk and not chunk.is_replay
+            return EarlierChunks(self._lake, chunk.number if chunk and is_judged else None)
         of = ("weights_id", chunk and chunk.weights_id)
         if table is catalog.FEATURES:
             of = ("model_version", chunk and chunk.model_version)
         where = {name: value for name, value in [of] if value}
-        return OtherChunks(self._lake, table, number, where)
+        return OtherChunks(self._lake, table, chunk, where)
 
     def _labels_before(self, chunk: Chunk | None) -> Mapping[str | None, int]:
         """Return the photos of the last bronze chunks before `chunk` by their label; none of a replay."""

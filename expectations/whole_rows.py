@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -17,7 +18,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lake.catalog import Table
-from lake.chunks import ChunkState
+from lake.chunk_ranges import ChunkRanges
+from lake.chunks import Chunk, ChunkState
+from lake.delta_rs_reader import of_chunks
 from lake.readable_lake import Lake
 
 Adds = Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -26,6 +29,13 @@ Adds = Callable[[pa.RecordBatch], pa.RecordBatch]
 FEWEST_LOOKS = 10
 """The fewest photos that look different by their dhash of which a share is told: fewer may be alike by
 chance, or be of one colour."""
+
+
+LAST = 2**63 - 1
+"""The largest number that a column `chunk` can have."""
+
+MOST_RANGES = 64
+"""The most ranges of chunks that are looked into one by one: each is a condition on every row."""
 
 
 class WholeRows(Protocol):
@@ -114,20 +124,22 @@ class OtherChunks:
     """Adds `chunks_before`: 1 for a photo of which another chunk has a row in `table`, else 0.
 
     `where` has the values that such a row has in some columns. Nothing but the photo_id of rows is compared,
-    batch by batch, so what is in memory is the chunk's own. A table as a whole (`chunk` is None) has no other
-    chunks.
+    batch by batch, so what is in memory is the chunk's own. The rows of chunks that were made from other
+    chunks than this one are not read, because they are of other photos: so the cost of a chunk doesn't grow
+    with the lake. `check` compares all rows. A table as a whole (`chunk` is None) has no other chunks.
     """
 
     lake: Lake
     table: Table
-    chunk: int | None
+    chunk: Chunk | None
     where: Mapping[str, str]
 
     def of_table(self, rows: pa.Table) -> Adds:
         """Return what adds the column: the ids of the table are read without Spark."""
         if self.chunk is None or not rows.num_rows:
             return self.of_none()
-        others = pc.field("chunk") != self.chunk
+        ranges = [of_chunks(*each) for each in self._others()]
+        others = reduce(or_, ranges, pc.scalar(False))
         for name, value in self.where.items():
             others = others & (pc.field(name) == value)
         own = rows["photo_id"].combine_chunks().drop_null()
@@ -141,7 +153,8 @@ class OtherChunks:
         """Return what adds the column, from one Spark job: only the ids that are found reach the driver."""
         if self.chunk is None:
             return self.of_none()
-        others = self.lake.read(self.table).where(F.col("chunk") != self.chunk)
+        ranges = [F.col("chunk").between(*each) for each in self._others()]
+        others = self.lake.read(self.table).where(reduce(or_, ranges, F.lit(False)))
         for name, value in self.where.items():
             others = others.where(F.col(name) == value)
         own = rows.select("photo_id")
@@ -151,6 +164,30 @@ class OtherChunks:
     def of_none(self) -> Adds:
         """Return what adds the column where no other chunk has a row."""
         return partial(with_before, frozenset())
+
+    def _others(self) -> list[tuple[int, int]]:
+        """Return the ranges of the numbers of other chunks that may have a row of the same photos: also of
+        chunks that the ledger doesn't know."""
+        assert self.chunk is not None
+        known = self.lake.ledger.chunks().values()
+        apart = [each.number for each in known if _is_apart(each, self.chunk)]
+        for excluded in (apart, []):
+            numbers = [*excluded, self.chunk.number]
+            ranges = list(ChunkRanges((each, each) for each in numbers).gaps(0, LAST))
+            if len(ranges) <= MOST_RANGES:
+                break
+        return ranges
+
+
+def _is_apart(known: Chunk, judged: Chunk) -> bool:
+    """Whether a chunk can't have a row of a photo of one that is judged: it is of another layer, or was made
+    from other chunks. Replayed photos, and the layers above them, may be of any."""
+    if known.layer != judged.layer:
+        return True
+    if known.source_from is None or judged.source_from is None:
+        return False
+    (first, last), (begins, ends) = known.sources, judged.sources
+    return last < begins or ends < first
 
 
 def with_before(known: Set[str], batch: pa.RecordBatch) -> pa.RecordBatch:

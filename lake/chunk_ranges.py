@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class ChunkRanges:
@@ -23,3 +23,12 @@ class ChunkRanges:
     def __contains__(self, number: int) -> bool:
         place = bisect_right(self._firsts, number) - 1
         return place >= 0 and number <= self._lasts[place]
+
+    def gaps(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Yields the ranges of the numbers from one to another (inclusive) that are in none, in order."""
+        for begins, ends in zip(self._firsts, self._lasts, strict=True):
+            if first < begins and first <= last:
+                yield first, min(begins - 1, last)
+            first = max(first, ends + 1)
+        if first <= last:
+            yield first, last

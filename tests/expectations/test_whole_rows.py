@@ -1,5 +1,6 @@
 """What views add from all rows together, and from rows of other chunks: without Spark but for one test."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pyarrow as pa
@@ -47,17 +48,15 @@ def lake(tmp_path_factory):
         yield made
 
 
-def chunk(number, layer="gold", **more):
-    version = "pca-1" if layer == "gold" else None
+def chunk(number, layer="gold", sources=(1, 1)):
     return Chunk(
         number=number,
         layer=layer,
         state=ChunkState.PLANNED,
         weights_id=SHA,
-        model_version=version,
-        source_from=1,
-        source_to=1,
-        **more,
+        model_version="pca-1" if layer == "gold" else None,
+        source_from=sources[0],
+        source_to=sources[1],
     )
 
 
@@ -67,6 +66,12 @@ LAYER = {catalog.PHOTOS: "bronze", catalog.EMBEDDINGS: "silver", catalog.FEATURE
 def source(table, differences):
     rows = [PLAIN[table] | {"photo_id": IDS[3]} | each for each in differences]
     return RowSource.of(arrow_rows(table, rows), lambda: None)
+
+
+def planned(number, layer, source):
+    """The row of ops/chunks of a chunk that was made from another one."""
+    plan = {"chunk": number, "layer": layer, "state": "published", "entry": number}
+    return plan | {"weights_id": SHA, "source_from": source, "source_to": source}
 
 
 def before(lake, table, of):
@@ -91,6 +96,29 @@ def before(lake, table, of):
 )
 def test_a_photo_of_another_chunk_is_told(lake, table, number, found):
     assert before(lake, table, chunk(number, LAYER[table])) == found
+
+
+@pytest.mark.parametrize("table", [catalog.EMBEDDINGS, catalog.FEATURES], ids=lambda t: t.name)
+def test_chunks_that_were_made_from_others_are_not_read(table, tmp_path):
+    layer = LAYER[table]
+    chunks = [planned(2, layer, 1), planned(9, layer, 5), planned(3, "bronze", None)]
+    with small_lake(tmp_path, HELD | {catalog.CHUNKS: chunks}) as lake:
+        for sources, found in (
+            ((1, 1), [1, 0, 0, 0]),
+            ((5, 5), [0, 0, 1, 0]),
+            ((1, 5), [1, 0, 1, 0]),
+            ((2, 4), [0, 0, 0, 0]),
+            ((None, None), [1, 0, 1, 0]),  # replayed photos may be of any chunk
+        ):
+            assert before(lake, table, chunk(11, layer, sources)) == found, sources
+        assert before(lake, table, chunk(2, layer, (1, 9))) == [0, 0, 1, 0]
+
+
+def test_many_chunks_between_others_are_compared_whole(tmp_path):
+    """Every second chunk is of other photos: a condition for each of the others would be too long."""
+    chunks = [planned(number, "gold", number) for number in range(101, 401, 2)]
+    with small_lake(tmp_path, HELD | {catalog.CHUNKS: chunks}) as lake:
+        assert before(lake, catalog.FEATURES, chunk(11)) == [1, 0, 1, 0]
 
 
 @pytest.mark.parametrize("table", PLAIN, ids=lambda table: table.name)
@@ -151,17 +179,14 @@ def test_both_engines_tell_of_other_chunks_alike(samples_lake):
     for table in PLAIN:
         rows = RowSource(lambda table=table: lake.read(table))
         version = SimpleNamespace(**lake.read(table).limit(1).toPandas().iloc[0].to_dict())
-        of = Chunk(
-            number=99,
-            layer=LAYER[table],
-            state=ChunkState.PLANNED,
-            weights_id=getattr(version, "weights_id", None),
-            model_version=getattr(version, "model_version", None),
-            source_from=1,
-            source_to=1,
-        )
-        view = Views(lake, history_chunks=30).of(table, rows, chunk=of)
-        here, there = view.on_driver(most=1000), view.in_spark().toArrow()
-        assert isinstance(here, pa.Table)
-        for each in (here, there):
-            assert set(each["chunks_before"].to_pylist()) == {1}, table.name
+        for sources, found in (((1, 98), 1), ((97, 98), int(table is catalog.PHOTOS))):
+            of = replace(
+                chunk(99, LAYER[table], sources),
+                weights_id=getattr(version, "weights_id", None),
+                model_version=getattr(version, "model_version", None),
+            )
+            view = Views(lake, history_chunks=30).of(table, rows, chunk=of)
+            here, there = view.on_driver(most=1000), view.in_spark().toArrow()
+            assert isinstance(here, pa.Table)
+            for each in (here, there):
+                assert set(each["chunks_before"].to_pylist()) == {found}, (table.name, sources)
