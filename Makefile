@@ -22,7 +22,7 @@ process:     ## the tests that start a command line in processes of their own
 test:        ## all tests, as the README and CI run them
 	$(PYTHON) -m pytest -n 2 --dist loadfile
 benchmarks:  ## hours, on a quiet machine; docs/performance.md says how to read them
-	for each in throughput daily_run long_lake read_only_commands scaling erasure pca_fit; do $(PYTHON) benchmarks/$$each.py || exit; done
+	for each in throughput daily_run first_load long_lake many_objects listed_objects read_only_commands scaling erasure pca_fit; do $(PYTHON) benchmarks/$$each.py || exit; done
 docs:        ## docs/commands.md and the tables of docs/settings.md, made anew from the code
 	$(PYTHON) -m cli.command_reference > docs/commands.md
 	$(PYTHON) -m cli.setting_reference
