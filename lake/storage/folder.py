@@ -150,8 +150,9 @@ class Folder(ABC):
         """The names of the files right under the folder `name` that end with `suffix`."""
 
     @abstractmethod
-    def listing(self) -> Iterator[StoredObject]:
-        """The files that readers see under the root, in any order, by their metadata alone.
+    def listing(self, *, begin: str = "") -> Iterator[StoredObject]:
+        """The files that readers see under the root, in any order, by their metadata alone: all of them, or
+        those whose names, in the order of their bytes, don't come before `begin`.
 
         A folder that can't be listed is among them, as `CLOSED`. So are links, pipes and devices, as `LINK`:
         none is followed or read. Raises OSError where the root itself can't be listed.

@@ -161,9 +161,10 @@ class LocalFolder(Folder):
     def open(self, name: str, *, version: str | None = None) -> BinaryIO:
         return open_file(os.path.join(self.root, name))
 
-    def listing(self) -> Iterator[StoredObject]:
-        """The names may hold any bytes: those that are no UTF-8 arrive as Python's surrogates."""
-        folders = [""]
+    def listing(self, *, begin: str = "") -> Iterator[StoredObject]:
+        """The names may hold any bytes: those that are no UTF-8 arrive as Python's surrogates. A folder in
+        which all names come before `begin` is not entered."""
+        first, folders = os.fsencode(begin), [""]
         while folders:
             folder = folders.pop()
             try:
@@ -171,7 +172,11 @@ class LocalFolder(Folder):
                     for entry in entries:
                         name = f"{folder}{entry.name}"
                         if entry.is_dir(follow_symlinks=False):
-                            folders.append(f"{name}/")
+                            inner = os.fsencode(f"{name}/")
+                            if inner >= first or first.startswith(inner):
+                                folders.append(f"{name}/")
+                        elif os.fsencode(name) < first:
+                            continue
                         elif not entry.is_file(follow_symlinks=False):
                             yield StoredObject(self, name, kind=StoredKind.LINK)
                         elif facts := _facts(entry):

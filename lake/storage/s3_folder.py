@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import unquote
 
 from conf.errors import FruitLakeError
 from lake import aws
+from lake.concurrent_work import merged
+from lake.storage import s3_listing
 from lake.storage.addresses import S3, bucket_and_prefix
 from lake.storage.folder import (
     Folder,
@@ -21,13 +23,6 @@ from lake.storage.folder import (
 from lake.storage.s3_reader import open_object
 from lake.storage.s3_requests import CHANGED, EMPTY, StorageFailed, content_of, requests
 from lake.storage.s3_swap import swap_object
-
-LISTINGS = 16
-"""The number of requests that list a bucket at once."""
-
-ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
-"""The storage classes whose objects can't be read before they are restored. Intelligent-Tiering has archives,
-too, but no listing tells which of its objects lie there."""
 
 ARCHIVED = "InvalidObjectState"
 """The code by which S3 says that an object lies in an archive."""
@@ -196,23 +191,36 @@ class S3Folder(Folder):
         except FileNotFoundError:
             return
 
-    def listing(self) -> Iterator[StoredObject]:
-        """Yield the objects that readers see under the root.
+    def listing(self, *, begin: str = "") -> Iterator[StoredObject]:
+        """Yield the objects that readers see under the root, or those of them that don't come before `begin`.
 
         Several requests list at once: each lists the keys between two of the prefixes right under the root.
         Consoles make an empty object whose key ends with `/` for a folder, also for the root, where its name
         is empty; such an object is left out.
         """
-        first = [
+        start = s3_listing.before(self._key(begin)) if begin else ""
+        prefixes = [
             found["Prefix"]
-            for page in self._pages("list_objects_v2", "", Delimiter="/")
+            for page in self._pages(
+                "list_objects_v2", "", Delimiter="/", **s3_listing.begins_after(start)
+            )
             for found in page.get("CommonPrefixes", [])
         ]
-        bounds = first[:: max(1, len(first) // LISTINGS)][1:]
-        spans = list(zip(["", *bounds], [*bounds, None], strict=True))
-        with ThreadPoolExecutor(LISTINGS) as pool:
-            for found in pool.map(lambda span: list(self._between(*span)), spans):
-                yield from (each for each in found if each.size or each.name.rpartition("/")[2])
+        spans = s3_listing.spans(prefixes, start=start)
+        for page in merged([partial(self._between, *each) for each in spans], s3_listing.LISTINGS):
+            for each in page:
+                if each.name >= begin and not _is_mark(each):
+                    yield each
+
+    def look_up(self, name: str) -> StoredObject | None:
+        """Return the object with a name, as `listing` tells of it; None where there is none."""
+        key = self._key(name)
+        with requests("a landing object"):  # names may name people
+            which = {"Bucket": self.bucket, "Prefix": key, "MaxKeys": 1, **s3_listing.RESTORED}
+            for found in self._s3.list_objects_v2(**which).get("Contents", []):
+                stored = self._stored(found)
+                return stored if stored.name == name and not _is_mark(stored) else None
+        return None
 
     def read_listed(self, listed: StoredObject) -> bytes:
         """Return the bytes of an object as it was listed. Raises ObjectGone and ObjectUnreadable.
@@ -246,15 +254,16 @@ class S3Folder(Folder):
             raise
         return content
 
-    def _between(self, first: str, end: str | None) -> Iterator[StoredObject]:
-        """Yield the objects with keys after `first` and up to `end`; None is the end of the listing."""
-        which: dict[str, Any] = {"StartAfter": first} if first else {}
-        which["OptionalObjectAttributes"] = ["RestoreStatus"]
+    def _between(self, first: str, end: str | None) -> Iterator[list[StoredObject]]:
+        """Yield the pages of objects with keys after `first` and up to `end`; None is the end of the
+        listing."""
+        which = {**s3_listing.RESTORED, **s3_listing.begins_after(first)}
         for page in self._pages("list_objects_v2", "", **which):
-            for found in page.get("Contents", []):
-                if end is not None and found["Key"] > end:
-                    return
-                yield self._stored(found)
+            found = page.get("Contents", [])
+            within = [each for each in found if end is None or each["Key"] <= end]
+            yield list(map(self._stored, within))
+            if len(within) < len(found):
+                return
 
     def _stored(
         self,
@@ -272,7 +281,7 @@ class S3Folder(Folder):
             int(found["LastModified"].timestamp() * 1_000_000) * 1_000,
             found["ETag"].strip('"'),
             version,
-            _is_archived(found),
+            s3_listing.is_archived(found),
         )
 
     def _pages(self, call: str, under: str, **more: Any) -> Iterator[dict[str, Any]]:
@@ -286,9 +295,6 @@ class S3Folder(Folder):
         return key.removeprefix(self._key(""))
 
 
-def _is_archived(found: dict[str, Any]) -> bool:
-    """Return whether the object of an entry in a listing lies in an archive, without a restored copy."""
-    copy = found.get("RestoreStatus", {})
-    if copy.get("IsRestoreInProgress"):
-        return True
-    return found.get("StorageClass") in ARCHIVES and "RestoreExpiryDate" not in copy
+def _is_mark(stored: StoredObject) -> bool:
+    """Return whether an object is what consoles make for a folder."""
+    return not stored.size and not stored.name.rpartition("/")[2]

@@ -235,3 +235,38 @@ def test_one_within_the_other_is_seen_also_in_a_bucket():
     assert not overlap("s3://b/lake-landing", "s3://b/lake")
     assert not overlap("s3://a/x", "s3://b/x")
     assert not overlap("landing", "s3://b/landing")
+
+
+FROM_DAY = (
+    *("2025/12/31/a.jpg", "2026/11/04/z.jpg", "2026/11/05/a.jpg", "2026/11/05/b.jpg", "2026/11/05"),
+    *(
+        "2026/11/05-b.jpg",
+        "2026/11/06/a/b/c.jpg",
+        "20261105.jpg",
+        "+/x.jpg",
+        "é/x.jpg",
+        "Zoo/x.jpg",
+    ),
+    *("uploads/2026-11-04/x.jpg", "uploads/2026-11-05", "uploads/2026-11-05x/y.jpg", "zoo/x.jpg"),
+)
+
+
+@pytest.mark.parametrize("begin", ["2026/11/05/", "2026/11/05", "2026", "uploads/2026-11-05", "z"])
+def test_a_listing_that_begins_somewhere_has_the_names_from_there_on(root, begin):
+    put(root, FROM_DAY)
+    found = [each.name for each in folder(root).listing(begin=begin)]
+    assert sorted(found) == sorted(name for name in FROM_DAY if name.encode() >= begin.encode())
+
+
+def test_a_listing_of_the_last_days_asks_for_no_earlier_names(root):
+    put(root, [f"2026/{month:02}/{day:02}/x.jpg" for month in (9, 10, 11) for day in range(1, 29)])
+    told, events = [], aws.client("s3").meta.events
+
+    def note(parsed, **_):
+        told.extend(each["Key"] for each in parsed.get("Contents", []))
+
+    events.register("after-call.s3.ListObjectsV2", note)
+    found = {each.name for each in folder(root).listing(begin="2026/11/27/")}
+    events.unregister("after-call.s3.ListObjectsV2", note)
+    assert found == {"2026/11/27/x.jpg", "2026/11/28/x.jpg"}
+    assert len(told) == 2

@@ -2,10 +2,11 @@
 
 import signal
 import threading
+import time
 
 import pytest
 
-from lake.concurrent_work import beside
+from lake.concurrent_work import beside, merged
 from lake.stop_signals import Stopped
 
 
@@ -49,3 +50,41 @@ def test_no_work_is_no_thread():
     before = threading.active_count()
     with beside(None):
         assert threading.active_count() == before
+
+
+def test_all_that_several_iterators_yield_comes_once():
+    sources = [lambda n=n: iter(range(n * 100, n * 100 + n)) for n in range(20)]
+    found = sorted(merged(sources, 4))
+    assert found == [n * 100 + place for n in range(20) for place in range(n)]
+    assert list(merged([], 4)) == []
+
+
+def test_what_one_raises_is_raised_and_the_others_end():
+    def fails():
+        yield 1
+        raise OSError("lost")
+
+    def endless():
+        while True:
+            yield 2
+
+    before = threading.active_count()
+    with pytest.raises(OSError, match="lost"):
+        list(merged([endless, fails, endless], 3))
+    assert threading.active_count() == before
+
+
+def test_threads_wait_for_whoever_takes_the_items():
+    made = []
+
+    def many():
+        for n in range(1_000):
+            made.append(n)
+            yield n
+
+    taken = merged([many, many], 2)
+    next(taken)
+    time.sleep(0.3)
+    assert len(made) <= 6
+    taken.close()
+    assert len(made) <= 8

@@ -148,3 +148,37 @@ def test_an_empty_file_can_be_read(tmp_path):
     (tmp_path / "empty").touch()
     [listed] = LocalFolder(str(tmp_path)).listing()
     assert LocalFolder(str(tmp_path)).can_read(listed)
+
+
+BEGINS = ["2026/11/05/", "2026/11/05", "2026", "", "3", "uploads/2026-11-05", "2026/11/05/b.jpg"]
+DAYS = [
+    *("2025/12/31/a.jpg", "2026/11/04/z.jpg", "2026/11/05/a.jpg", "2026/11/05/b.jpg"),
+    *("2026/11/05-b.jpg", "2026/11/06/a/b/c.jpg", "2026/2/1.jpg", "2026/11/.jpg", "2026-x.jpg"),
+    *(
+        "20261105.jpg",
+        "uploads/2026-11-04/x.jpg",
+        "uploads/2026-11-05",
+        "uploads/2026-11-05x/y.jpg",
+    ),
+    *("é/x.jpg", "Zoo/x.jpg", "zoo/x.jpg", "+/x.jpg"),
+]
+
+
+@pytest.mark.parametrize("begin", BEGINS)
+def test_a_listing_that_begins_somewhere_has_the_names_from_there_on(tmp_path, begin):
+    for name in DAYS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [each.name for each in LocalFolder(str(tmp_path)).listing(begin=begin)]
+    assert sorted(found) == sorted(name for name in DAYS if name.encode() >= begin.encode())
+
+
+def test_folders_before_the_beginning_are_not_entered(tmp_path, monkeypatch):
+    for day in range(1, 30):
+        (tmp_path / f"2026/11/{day:02}").mkdir(parents=True)
+    (tmp_path / "2025/11/01").mkdir(parents=True)
+    entered, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: entered.append(path) or scandir(path))
+    list(LocalFolder(str(tmp_path)).listing(begin="2026/11/27/"))
+    below = {os.path.relpath(path, tmp_path) for path in entered}
+    assert below == {".", "2026", "2026/11", "2026/11/27", "2026/11/28", "2026/11/29"}
