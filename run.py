@@ -44,6 +44,7 @@ def run_bronze(context: Context) -> None:
     """Takes new landing objects into bronze/photos, bronze/rejected and bronze/objects."""
     from bronze import bronze_layer, label_claims, listing_counts, new_objects, unread_objects
     from bronze.bronze_layer import BronzeChunks
+    from bronze.discovery import listings
     from bronze.landing import Landing
     from lake import known_keys
     from lake.publication import Publication
@@ -53,16 +54,18 @@ def run_bronze(context: Context) -> None:
     barred = tombstones.holding(context.lake)
     bronze = Publication(context.lake, BronzeChunks(context.lake), context.did)
     bronze.finish()
-    with bronze_layer.listed(context, landing) as found:
-        for group in new_objects.new_groups(context, landing, found, tombstones=barred):
-            read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
-            bronze.run(bronze_layer.plan(group), read)
-            known_keys.fold(context.lake, did=context.did)
-        unread_objects.note_unread(context.did)
-        listing_counts.note_gone(context.did)
-        if label_claims.can_be_judged(found.counts, context.did):
-            corrections = label_claims.corrections(context.lake, found, now=context.now)
-            relabelling.relabel(context, corrections)
+    for listing in listings.listings(context, landing):
+        with bronze_layer.listed(context, listing) as found:
+            for group in new_objects.new_groups(context, landing, found, tombstones=barred):
+                read = partial(bronze_layer.stage, context, landing, group, tombstones=barred)
+                bronze.run(bronze_layer.plan(group), read)
+                known_keys.fold(context.lake, did=context.did)
+            if found.is_whole and label_claims.can_be_judged(found.counts, context.did):
+                corrections = label_claims.corrections(context.lake, found, now=context.now)
+                relabelling.relabel(context, corrections)
+    later = listing_counts.next_run(context.settings.landing)
+    unread_objects.note_unread(context.did, next_run=later)
+    listing_counts.note_gone(context.did, next_run=later)
 
 
 def run_silver(context: Context) -> None:

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from bronze import bronze_rows, label_claims, listing_counts, object_outcomes, second_tries
 from bronze.labels import Labels
-from bronze.landing import Arrival, Landing, arrival
+from bronze.landing import Arrival, Landing, Listing, arrival
 from bronze.listed_objects import ListedObjects
+from bronze.listing_counts import next_run
 from bronze.second_tries import TRIED
 from lake import catalog
 from lake.chunks import Chunk, ChunkPlan
@@ -96,12 +97,19 @@ class BronzeChunks(ChunkLayer):
 
 
 @contextmanager
-def listed(context: Context, landing: Landing) -> Iterator[ListedObjects]:
-    """List the landing folder, and note what was not found or taken. Raises BadInput where it can't be
-    listed."""
+def listed(context: Context, listing: Listing) -> Iterator[ListedObjects]:
+    """List the landing folder, or a part of it, and note what was not found or taken. Raises BadInput where
+    it can't be listed."""
     labels = Labels.of(context.settings.labels, context.pseudonyms.names)
-    with ListedObjects(landing, context.pseudonyms, labels) as found:
-        listing_counts.note(found.counts, landing.root, context.did)
+    with ListedObjects(listing, context.pseudonyms, labels) as found:
+        settings = context.settings
+        listing_counts.note(
+            found.counts,
+            settings.paths.landing,
+            context.did,
+            is_whole=found.is_whole,
+            next_run=next_run(settings.landing),
+        )
         yield found
 
 

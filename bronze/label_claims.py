@@ -139,7 +139,7 @@ def _of_chunks(numbers: Collection[int]) -> pc.Expression:
 
 
 def can_be_judged(listing: ListingCounts, did: LayerRun) -> bool:
-    """Return whether a listing shows which objects have left; note it where it doesn't."""
+    """Return whether a whole listing shows which objects have left; note it where it doesn't."""
     if listing.closed_folders:
         did.notes.append(
             f"No photo got another label, because {listing.closed_folders:,} folders can't be listed: its "

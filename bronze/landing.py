@@ -8,10 +8,10 @@ file source is not used: it takes `[1]` and `{a,b}` in a name for globs, skips n
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import ClassVar, Protocol, Self
 
 from bronze.labels import Labels, Lack
 from bronze.passed_over import PassedOver
@@ -92,9 +92,25 @@ class ListingCounts:
     links: int = 0
 
 
+class Listing(Protocol):
+    """Objects of a landing folder that a run looks at."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether they are all that lie there."""
+        ...
+
+    def objects(self, counts: ListingCounts) -> Iterator[LandingObject]:
+        """Yields the objects as they are found, and counts what is met. Raises BadInput where they can't be
+        listed."""
+        ...
+
+
 class Landing:
     """The folder where photos arrive, but for what is `passed_over`. Workers get its address, and open it
-    themselves."""
+    themselves. As a `Listing` it is that of the whole folder."""
+
+    is_whole: ClassVar[bool] = True
 
     def __init__(self, root: str, *, passed_over: PassedOver | None = None) -> None:
         self.root = root
@@ -107,20 +123,21 @@ class Landing:
 
     def __reduce__(self) -> tuple[type[Landing], tuple[str]]:
         # A worker may work in another folder, from which a relative address would lead nowhere.
-        return type(self), (self._files.root,)
+        return type(self), (self.files.root,)
 
     @cached_property
-    def _files(self) -> Folder:
+    def files(self) -> Folder:
+        """The folder as the storage has it, with what is passed over."""
         return folder(self.root)
 
     @property
     def readers(self) -> int:
         """How many objects one worker reads at once."""
-        return self._files.readers
+        return self.files.readers
 
     def check(self) -> None:
         """Raises BadInput where there is no such folder."""
-        if not self._files.is_there():
+        if not self.files.is_there():
             raise BadInput(
                 f"The landing folder {self.root} doesn't exist; make it and put photos there, "
                 f"name another with --landing, or fill it with --samples N."
@@ -130,9 +147,15 @@ class Landing:
         """Yields every object below the root that is not passed over, as they are found, and counts what is
         met. Raises BadInput where there is no such folder, or it can't be listed."""
         self.check()
-        counts = counts or ListingCounts()
+        yield from self.taken(self.files.listing(), counts or ListingCounts())
+
+    def taken(
+        self, stored: Iterable[StoredObject], counts: ListingCounts
+    ) -> Iterator[LandingObject]:
+        """Yields those of some stored objects that are not passed over, and counts what is met. Raises
+        BadInput where they can't be listed."""
         try:
-            for each in self._files.listing():
+            for each in stored:
                 if self._passed_over.matches(each.name):
                     counts.passed_over += 1
                 elif each.kind is StoredKind.CLOSED:
@@ -154,15 +177,15 @@ class Landing:
     def read(self, listed: LandingObject) -> bytes:
         """The bytes of an object. Raises ObjectGone where it vanished or is another version now,
         ObjectUnreadable where it can't be read."""
-        return self._files.read_listed(self._stored(listed))
+        return self.files.read_listed(self._stored(listed))
 
     def is_readable(self, listed: LandingObject) -> bool:
         """Whether the first byte of an object can be read, or its end."""
-        return self._files.can_read(self._stored(listed))
+        return self.files.can_read(self._stored(listed))
 
     def _stored(self, listed: LandingObject) -> StoredObject:
         return StoredObject(
-            self._files,
+            self.files,
             listed.path,
             listed.size,
             modified_ns=listed.modified_ns,

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bronze.labels import Labels
-from bronze.landing import Arrival, Landing, LandingObject, ListingCounts, arrival
+from bronze.landing import Arrival, LandingObject, Listing, ListingCounts, arrival
 from lake.key_spool import KEY, KeySpool
 from lake.known_keys import keys_of
 from lake.pseudonyms import Pseudonyms
@@ -46,20 +46,22 @@ KEYED = pa.schema([("key", KEY), ("object", pa.string()), ("etag", pa.string()),
 
 
 class ListedObjects:
-    """The objects of a landing folder, listed when the context begins. `counts` tells of the listing.
+    """The objects of a landing folder, listed when the context begins. `counts` tells of the listing, and
+    `is_whole` whether it is one of all objects.
 
     Raises BadInput where there is no such folder, or it can't be listed; OSError where the disk is full.
     """
 
-    def __init__(self, landing: Landing, pseudonyms: Pseudonyms, labels: Labels) -> None:
+    def __init__(self, listing: Listing, pseudonyms: Pseudonyms, labels: Labels) -> None:
         self.counts = ListingCounts()
-        self._landing = landing
+        self.is_whole = listing.is_whole
+        self._listing = listing
         self._pseudonyms = pseudonyms
         self._labels = labels
         self._spool = KeySpool(KEYED)
 
     def __enter__(self) -> Self:
-        listed = self._landing.objects(self.counts)
+        listed = self._listing.objects(self.counts)
         while objects := list(islice(listed, PART)):
             self._spool.add(keyed(objects, map(self._pseudonyms.path, (o.path for o in objects))))
         return self

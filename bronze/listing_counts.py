@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from bronze.labels import Lack
 from bronze.landing import ListingCounts
+from conf.settings import LandingSettings
 from lake import metric_names
 from lake.run_journal import LayerRun
 
@@ -15,9 +16,26 @@ GONE = "gone"
 row, and are not among those that came in."""
 
 
+NEXT_RUN = "the next run"
+"""The words for the run that looks at all objects again."""
+
+
+def next_run(settings: LandingSettings) -> str:
+    """Return the words for the run that looks at all objects again."""
+    return f"{NEXT_RUN} that lists the whole landing folder" if settings.other_ways else NEXT_RUN
+
+
+def measure_part(listing: ListingCounts, did: LayerRun, *, new: int) -> None:
+    """Record that a run looked at some objects without a listing of the whole landing folder, and that so
+    many of them are `new`. Further ones of the same run add up."""
+    looked_at = listing.objects + listing.passed_over + listing.links
+    for name, count in {metric_names.LOOKED_AT: looked_at, metric_names.FOUND_NEW: new}.items():
+        did.measure(name, did.measured.get(name, 0) + count)
+
+
 def measure(listing: ListingCounts, did: LayerRun, *, new: int, unreadable: int) -> None:
-    """Record what became of the listed objects: so many are `new`, and so many that an earlier run could not
-    read are still not taken in. The others are known, passed over, or links."""
+    """Record what became of the objects of a whole listing: so many are `new`, and so many that an earlier
+    run could not read are still not taken in. The others are known, passed over, or links."""
     numbers = {
         metric_names.LISTED: listing.objects + listing.passed_over + listing.links,
         metric_names.NEW: new,
@@ -30,14 +48,23 @@ def measure(listing: ListingCounts, did: LayerRun, *, new: int, unreadable: int)
         did.measure(name, count)
 
 
-def note(listing: ListingCounts, root: str, did: LayerRun) -> None:
+def note(
+    listing: ListingCounts,
+    root: str,
+    did: LayerRun,
+    *,
+    is_whole: bool = True,
+    next_run: str = NEXT_RUN,
+) -> None:
     """Note what a listing of the landing folder under `root` did not find or take, and what to do."""
-    if not (listing.objects or listing.closed_folders or listing.passed_over or listing.links):
+    if is_whole and not (
+        listing.objects or listing.closed_folders or listing.passed_over or listing.links
+    ):
         did.notes.append(f"{root} holds no objects: put photos there.")
     if listing.closed_folders:
         did.notes.append(
             f"{listing.closed_folders:,} folders under {root} can't be listed: give this "
-            f"process the right to list them, and the next run takes in the photos in them."
+            f"process the right to list them, and {next_run} takes in the photos in them."
         )
     if listing.passed_over:
         did.notes.append(
@@ -69,10 +96,10 @@ def note_unlabelled(lacks: Counter[Lack], did: LayerRun) -> None:
             did.notes.append(f"{lacks[lack]:,} new objects have no label, because {why}.")
 
 
-def note_gone(did: LayerRun) -> None:
+def note_gone(did: LayerRun, *, next_run: str = NEXT_RUN) -> None:
     """Note how many objects went or changed between the listing and the reading."""
     if gone := did.counts.get(GONE):
         did.notes.append(
-            f"{gone:,} objects went, or changed, after they were listed: the next run takes what is "
+            f"{gone:,} objects went, or changed, after they were listed: {next_run} takes what is "
             f"there then."
         )

@@ -114,6 +114,7 @@ def _find(context: Context, landing: Landing, listed: ListedObjects, new: NewObj
     """Add the object versions that bronze/objects doesn't know, and those that were rejected as unreadable
     and can be read now; measure and note what became of the others."""
     lake, did = context.lake, context.did
+    later = listing_counts.next_run(context.settings.landing)
     waiting_rejections.note(lake, listed, context.settings.photos, did)
     known_keys.fold(lake, most=known_keys.FEWEST if listed.are_many else None, did=did)
     told_otherwise = 0
@@ -123,13 +124,21 @@ def _find(context: Context, landing: Landing, listed: ListedObjects, new: NewObj
             new.add(unseen.new)
             tried.add(unseen.tried)
             told_otherwise += unseen.told_otherwise
-        unread_objects.note_archived(new.archived + tried.archived, did)
+        unread_objects.note_archived(new.archived + tried.archived, did, next_run=later)
         readable = unread_objects.asked_anew(
-            lake, landing, tried, did, lambda found: new.add(facts_of(a.landing for a in found))
+            lake,
+            landing,
+            tried,
+            did,
+            lambda found: new.add(facts_of(a.landing for a in found)),
+            next_run=later,
         )
     label_claims.note_told_otherwise(told_otherwise, did)
     still = tried.count + tried.archived - readable
-    listing_counts.measure(listed.counts, did, new=new.count, unreadable=still)
+    if listed.is_whole:
+        listing_counts.measure(listed.counts, did, new=new.count, unreadable=still)
+    else:
+        listing_counts.measure_part(listed.counts, did, new=new.count)
     did.measure(metric_names.LAG, _age(new.oldest))
 
 

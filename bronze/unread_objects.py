@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from bronze.bronze_rows import UNREAD
 from bronze.landing import Arrival, Landing
 from bronze.listed_objects import FACTS, ListedObjects
+from bronze.listing_counts import NEXT_RUN
 from lake import catalog, metric_names
 from lake.enums import BRONZE
 from lake.readable_lake import Lake
@@ -114,6 +115,8 @@ def asked_anew(
     tried: TriedObjects,
     did: LayerRun,
     take: Callable[[Sequence[Arrival]], None],
+    *,
+    next_run: str = NEXT_RUN,
 ) -> int:
     """Ask for objects that an earlier run could not read, and note those that still can't be; `take` gets the
     others. Returns how many it got."""
@@ -125,7 +128,7 @@ def asked_anew(
     if found.refused:
         note = (
             f"{found.refused:,} objects can still not be read: give this process the right to read them, and "
-            f"the next run takes them in."
+            f"{next_run} takes them in."
         )
         if left:
             note += (
@@ -146,18 +149,18 @@ def _left_at(lake: Lake) -> float:
     return max(known)[1] if known else 0.0
 
 
-def note_archived(archived: int, did: LayerRun) -> None:
+def note_archived(archived: int, did: LayerRun, *, next_run: str = NEXT_RUN) -> None:
     """Note how many objects are archived, and what to do."""
     if archived:
         did.notes.append(
-            f"{archived:,} objects are archived in S3: restore them there, and the next run takes them in."
+            f"{archived:,} objects are archived in S3: restore them there, and {next_run} takes them in."
         )
 
 
-def note_unread(did: LayerRun) -> None:
+def note_unread(did: LayerRun, *, next_run: str = NEXT_RUN) -> None:
     """Note how many new objects could not be read, and what to do."""
     if unread := did.reasons.get(UNREAD):
         did.notes.append(
             f"{unread:,} new objects can't be read: give this process the right to read them (in S3 "
-            f"s3:GetObject, and kms:Decrypt with their key), and the next run takes them in."
+            f"s3:GetObject, and kms:Decrypt with their key), and {next_run} takes them in."
         )

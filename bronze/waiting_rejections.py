@@ -41,15 +41,19 @@ def sentence(objects: int) -> str:
 def note(lake: Lake, listed: ListedObjects, photos: PhotoSettings, did: LayerRun) -> None:
     """Note how many of the rejected objects in the landing folder wait, and the command that takes them in.
 
-    An object whose path tells by now whose it is waits, too.
+    An object whose path tells by now whose it is waits, too. Where only a part of the folder was listed,
+    those that may have left it count as well, as for `waiting`.
     """
     rejected = rejected_rows(lake.log(catalog.REJECTED).table(), COLUMNS)
     may = may_pass(rejected, Reader.of(photos))
     uncertain = rejected.filter(pc.field("reason") == UNCERTAIN_SUBJECT)
     rows = [*may.to_pylist(), *uncertain.to_pylist()]
     by_key = {each.key: each for each in listed.of({row["object"] for row in rows})}
-    if count := sum(_is_there(row, by_key.get(row["object"])) for row in rows):
-        did.notes.append(f"{sentence(count)}.")
+    count = sum(_is_there(row, by_key.get(row["object"])) for row in rows)
+    if not listed.is_whole:
+        count = may.num_rows
+    if count and (told := f"{sentence(count)}.") not in did.notes:
+        did.notes.append(told)
 
 
 def rejected_rows(known: Any, columns: Sequence[str]) -> pa.Table:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
+from bronze.discovery import listings
 from bronze.labels import Labels
 from bronze.landing import Landing, overlap
 from cli.command import Words
@@ -56,6 +57,7 @@ def check_inputs(layer: str, settings: Settings) -> None:
         )
     if layer in (BRONZE, "all"):
         Landing(paths.landing).check()
+        listings.check(settings)
         Labels.of(settings.labels, NameRule())
     if layer in (SILVER, GOLD, "all"):
         source_sha256(settings.model)

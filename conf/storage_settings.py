@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from conf import day_pattern
 from conf.section import AboveZero, Age, Form, Positive, Section, Share
 
 
@@ -37,8 +38,13 @@ def _globs(globs: tuple[str, ...]) -> tuple[str, ...]:
     return globs
 
 
+OTHER_WAYS = ("after", "queue")
+"""The settings that name a way to find new objects without a listing of the whole landing folder."""
+
+
 class LandingSettings(Section):
-    """What is taken from the landing folder."""
+    """What is taken from the landing folder, and how new objects are found there: by a listing of all of it,
+    unless `after` or `queue` names another way."""
 
     passed_over: Annotated[
         tuple[str, ...],
@@ -49,6 +55,38 @@ class LandingSettings(Section):
     in any table, and are counted apart. A glob without a slash matches a name anywhere in the path, one with
     a slash, other than at its end, a path from the landing folder on. A folder goes with all that it holds;
     `*` stands for no slash, `**` for any number of folders."""
+
+    after: Annotated[
+        str,
+        AfterValidator(day_pattern.checked),
+        Form(
+            'a pattern with year, month and day in this order, such as "%Y/%m/%d/" or "uploads/%Y-%m-%d" (or '
+            "%Y and %j, the day of the year), that begins with no slash, or an empty text"
+        ),
+    ] = ""
+    """What the names of objects begin with, below the landing folder, by their day (UTC). A run lists the
+    names of the days since the last run, less `look_back`, and what comes after them. Empty: no such way."""
+
+    look_back: Annotated[int, Field(ge=0)] = 3
+    """How many days before the last run a run looks again, for objects that arrive late under the name of an
+    earlier day. Only with `after`."""
+
+    queue: Annotated[
+        str,
+        Field(pattern=r"^(arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?)?$"),
+        Form("the ARN of an SQS queue (arn:aws:sqs:…), or an empty text"),
+    ] = ""
+    """The ARN of the SQS queue that gets the events of the landing folder in S3. A run looks at the objects
+    that its messages name, and deletes these afterwards. Empty: no such way."""
+
+    whole_listing: Positive = 7
+    """After so many days a run lists the whole landing folder again, which finds what another way missed.
+    Only with another way."""
+
+    @property
+    def other_ways(self) -> list[str]:
+        """The names of the settings that are set and name another way than to list the whole folder."""
+        return [name for name in OTHER_WAYS if getattr(self, name)]
 
 
 def _plain_keys(keys: tuple[str, ...]) -> tuple[str, ...]:

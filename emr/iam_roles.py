@@ -44,6 +44,14 @@ INSPECT_BUCKET = (
 """Actions on a whole bucket. They are not limited to a prefix: with a limited right to list, S3 answers 403
 and not 404 for an object that doesn't exist."""
 
+READ_QUEUE = (
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ReceiveMessage",
+)
+"""Actions on the queue of the landing folder's events."""
+
 USE_CLUSTER = (
     "elasticmapreduce:AddJobFlowSteps",
     "elasticmapreduce:CancelSteps",
@@ -153,6 +161,8 @@ def _node_permissions(
         statements.append(
             statement("Metrics", ["cloudwatch:PutMetricData"], ["*"], condition=in_namespace)
         )
+    if settings.landing.queue:
+        statements.append(statement("Events", READ_QUEUE, [settings.landing.queue]))
     if emr_settings.certificates:
         certificates = f"arn:aws:s3:::{emr_settings.certificates.partition('://')[2]}"
         statements.append(statement("Certificates", ["s3:GetObject"], [certificates]))

@@ -28,6 +28,19 @@ and neither have links and special files (pipes, devices). ops/runs and
 `status` have these numbers; CloudWatch doesn't get them.
 """
 
+LOOKED_AT, FOUND_NEW = "landing_looked_at", "landing_found_new"
+"""The objects that a run of bronze looked at without a listing of the whole landing folder, and those of them
+that were new. Where a run did both, `OF_LANDING` tells of the whole listing alone."""
+
+LISTING_RULE = "landing_listing_rule"
+"""A number for the landing folder, what is passed over there, and the way in which a run of bronze found new
+objects: the same for two runs that looked for them in one way. It is a keyed hash and tells nothing."""
+
+OBJECTS_VERSION = "objects_version"
+"""The version of bronze/objects when a run of bronze ended. A later run sees by it whether objects that this
+one knew were forgotten since, so that only a listing of the whole landing folder finds them again. ops/runs
+has these two numbers; CloudWatch doesn't get them."""
+
 LABEL_CONFLICTS = "label_conflicts"
 """The number of photos of which objects in the landing folder tell several labels, or splits, after a run of
 bronze. ops/runs has it; CloudWatch doesn't get it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -143,19 +143,21 @@ class Lake:
         """The current version of a table."""
         return self.log(table).version()
 
-    def only_added_to(self, table: Table, *, since: int) -> bool:
-        """Whether every commit after the version `since` added rows, or moved rows between files.
+    def only_added_to(self, table: Table, *, since: int, except_by: Collection[str] = ()) -> bool:
+        """Whether every commit after the version `since` added rows, or moved rows between files, or was one
+        of some layers, which may do anything.
 
         It is False where the log tells nothing of a version that old: after the log's retention, or after a
         RESTORE to a version below it.
         """
         last = self.version(table)
 
-        def adds(version: int) -> bool:
-            return _adds_or_rearranges(delta_log.actions(self.files, table, version))
+        def keeps(version: int) -> bool:
+            commit = delta_log.actions(self.files, table, version)
+            return _adds_or_rearranges(commit) or _layer_of(commit) in except_by
 
         with ThreadPoolExecutor(ENTRIES_AT_ONCE) as pool:
-            return since <= last and all(pool.map(adds, range(since + 1, last + 1)))
+            return since <= last and all(pool.map(keeps, range(since + 1, last + 1)))
 
     def last_chunk(self, table: Table) -> int:
         """The highest number of a chunk that was ever committed to a table."""
@@ -192,6 +194,11 @@ def _adds_or_rearranges(commit: Sequence[Mapping[str, Any]] | None) -> bool:
     if operation == "WRITE":
         return bool(info["operationParameters"]["mode"] == "Append")
     return operation in REARRANGES
+
+
+def _layer_of(commit: Sequence[Mapping[str, Any]] | None) -> str | None:
+    """Return the layer whose commit one is; None where another program made it, or it is unknown."""
+    return delta_log.written_by(delta_log.commit_info(commit or ())).get("layer")
 
 
 def _has_no_lease() -> None:

@@ -64,6 +64,7 @@ def made(*overrides: str) -> tuple[dict, dict]:
 
 
 ROLES, BUCKETS = made()
+QUEUE = "arn:aws:sqs:eu-west-3:123456789012:fruit-lake-landing"
 
 
 def as_list(value) -> list:
@@ -701,3 +702,17 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, command):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(BadInput, match="can't be written"):
         command(f"emr.kms_key={KEY}")
+
+
+def test_nodes_alone_may_receive_and_delete_the_events_of_the_landing_folder():
+    """No role may send one, change the queue, or do anything with another one."""
+    found, _ = made(f"landing.queue={QUEUE}")
+    nodes = found["nodes"].permissions
+    for action in ("ReceiveMessage", "DeleteMessage", "GetQueueUrl", "GetQueueAttributes"):
+        assert verdict(nodes, f"sqs:{action}", QUEUE, {}) == "Allow"
+        assert verdict(nodes, f"sqs:{action}", f"{QUEUE}-other", {}) == "none"
+        assert verdict(ROLES["nodes"].permissions, f"sqs:{action}", QUEUE, {}) == "none"
+        for role in ("operator", "auditor"):
+            assert verdict(found[role].permissions, f"sqs:{action}", QUEUE, {}) != "Allow"
+    for action in ("SendMessage", "PurgeQueue", "DeleteQueue", "SetQueueAttributes"):
+        assert verdict(nodes, f"sqs:{action}", QUEUE, {}) == "none"

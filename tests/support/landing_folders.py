@@ -28,7 +28,7 @@ class ClosedLanding(Landing):
     """A landing folder with files that can't be opened."""
 
     @property
-    def _files(self) -> LocalFolder:
+    def files(self) -> LocalFolder:
         return ClosedFiles(self.root)
 
 
