@@ -47,10 +47,10 @@ from benchmarks.daily_run import LIBRARIES
 from benchmarks.whole_processes import NEW, NOTHING, ROOT, TEN, Bench, Whole, process
 from conf.errors import FruitLakeError
 from conf.settings import Settings
-from lake import catalog, delta_rs_reader, lease
+from lake import catalog, lease
 from lake.catalog import Table
 from lake.chunk_folding import fold
-from lake.chunks import latest
+from lake.chunks_table import chunks_in
 from lake.compaction import compact
 from lake.run_journal import Run
 from lake.storage.locate import folder
@@ -169,7 +169,7 @@ def measured(bench: Bench, name: str, lake: Path) -> Whole:
     """One measurement on a copy of a lake. Raises Failed."""
     if name == OPENED:
         began = time.perf_counter()
-        latest(delta_rs_reader.rows(str(lake), catalog.CHUNKS))
+        chunks_in(str(lake))
         return Whole(time.perf_counter() - began)
     with tempfile.TemporaryDirectory(dir=bench.work, ignore_cleanup_errors=True) as made:
         place = Path(made)

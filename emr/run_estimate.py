@@ -185,20 +185,10 @@ def node_memory(
 def driver_overhead(work: Work, measured: Calibration) -> int:
     """Return the MiB that the driver's Python needs beside Java's heap.
 
-    It holds every listed landing object.
+    It holds the objects of one chunk; what is listed lies on its disk.
     """
-    held_bytes = measured.memory_bytes["driver"] + work.photos * measured.driver_bytes
+    held_bytes = measured.memory_bytes["driver"] + work.chunk_photos * measured.driver_bytes
     return _rounded_up(held_bytes * HEADROOM / (1 << 20))
-
-
-def max_objects(instance: Instance, measured: Calibration, *, driver_heap: int) -> float:
-    """Return how many landing objects a driver that is alone on a node can hold.
-
-    `driver_heap` is the MiB of its Java heap.
-    """
-    room = instance.memory_gib * 1024 * YARN_SHARE - driver_heap
-    bytes_for_objects = room * (1 << 20) / HEADROOM - measured.memory_bytes["driver"]
-    return max(0.0, bytes_for_objects / measured.driver_bytes)
 
 
 def _rounded_up(mebibytes: float) -> int:

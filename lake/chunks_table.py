@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lake import catalog, delta_rs_reader
+from lake.chunks import Chunk, latest
 
 if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
     from lake.readable_lake import Lake
     from lake.writable_lake import WritableLake
 
@@ -31,9 +34,7 @@ class ChunksTable:
 
     def read(self) -> Sequence[Mapping[str, Any]]:
         """The last row of each chunk."""
-        rows = delta_rs_reader.read(self._lake.log(catalog.CHUNKS).table())
-        found: list[dict[str, Any]] = last_rows(rows).drop_columns(NOT_OF_A_CHUNK).to_pylist()
-        return found
+        return _last(self._lake.log(catalog.CHUNKS).table())
 
     def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
         """Refuses: readers record nothing."""
@@ -55,6 +56,19 @@ class WritableChunksTable(ChunksTable):
     def record(self, rows: Sequence[Mapping[str, Any]], *, layer: str, chunk: int) -> None:
         """Appends rows in one commit. Raises Busy."""
         self._writable.record(catalog.CHUNKS, rows, layer=layer, chunk=chunk)
+
+
+def chunks_in(root: str) -> dict[int, Chunk]:
+    """Return every chunk of the lake under a root in its last state, by number. Raises BadInput where there
+    is no lake."""
+    return latest(_last(delta_rs_reader.delta_table(root, catalog.CHUNKS)))
+
+
+def _last(table: DeltaTable) -> list[dict[str, Any]]:
+    """Return the last row of each chunk in delta-rs' table, without the columns NOT_OF_A_CHUNK."""
+    rows = last_rows(delta_rs_reader.read(table)).drop_columns(NOT_OF_A_CHUNK)
+    found: list[dict[str, Any]] = rows.to_pylist()
+    return found
 
 
 def last_rows(rows: pa.Table) -> pa.Table:

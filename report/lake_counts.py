@@ -14,7 +14,8 @@ from gold import accuracy_since, outdated_labels
 from lake import catalog, delta_rs_reader, finite_numbers, lease
 from lake.catalog import Table
 from lake.chunk_ranges import ChunkRanges
-from lake.chunks import Chunk, ChunkState, latest, published
+from lake.chunks import Chunk, ChunkState, published
+from lake.chunks_table import chunks_in
 from lake.enums import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
 from lake.storage.folder import Folder
 from report.label_conflicts import label_conflicts
@@ -33,7 +34,7 @@ def sums(files: Folder, photos: PhotoSettings | None = None) -> Sums:
     """
     root = files.root
     outcomes = _counts(root, catalog.OBJECTS, "outcome")
-    chunks = list(latest(delta_rs_reader.rows(root, catalog.CHUNKS)).values())
+    chunks = list(chunks_in(root).values())
     extractors, classifiers = _extractors(root), _classifiers(root)
     models = _models(root, extractors, classifiers, chunks)
     champions = {model.weights_id: model.champion for model in models}

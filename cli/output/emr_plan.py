@@ -134,7 +134,7 @@ def _memory(plan: ClusterPlan) -> list[str]:
         )
     needed = run_estimate.driver_overhead(plan.model.work, plan.model.measured)
     if needed > plan.model.driver_overhead:
-        lines.append(f"- spark.driver.memoryOverhead has to be {needed}m for so many objects.")
+        lines.append(f"- spark.driver.memoryOverhead has to be {needed}m for such chunks.")
     return lines
 
 
@@ -158,7 +158,6 @@ def _limits(plan: ClusterPlan, settings: Settings) -> list[str]:
     seconds = shape.seconds
     double = model.shape(shape.name, nodes=2 * shape.nodes).seconds.total
     files = math.ceil(work.bytes / FILE_BYTES)
-    objects = run_estimate.max_objects(shape.instance, measured, driver_heap=model.driver_heap)
     chunk = run_estimate.balanced_chunk(
         work, measured, model.prices.storage, slots=shape.slots, cores=shape.cores
     )
@@ -170,12 +169,8 @@ def _limits(plan: ClusterPlan, settings: Settings) -> list[str]:
         f"{settings.chunks.max_bytes:,}); with {chunk:,} photos a chunk they would take "
         f"{run_estimate.CHUNK_SHARE:.0%} of the time in which this cluster computes. Each Python worker "
         f"holds the list of a chunk's objects, {_size(work.chunk_photos * measured.driver_bytes)}.",
-        f"- The driver holds each object of the landing folder, new or not, in "
-        f"{measured.driver_bytes:,.0f} bytes of Python's memory; alone on a {shape.name} it has room for "
-        f"about {objects / 1e6:,.0f} million.",
-        f"- Each chunk is compared with all objects before it, up to {work.photos:,}; Delta's log has about "
-        f"{files:,} files of bronze/photos, which one task reads. Neither is in the formula: lakes of "
-        f"100,000 photos are the largest that were measured.",
+        f"- Delta's log has about {files:,} files of bronze/photos, which one task reads. That is not in the "
+        f"formula: lakes of 100,000 photos are the largest that were measured.",
     ]
 
 

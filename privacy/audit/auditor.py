@@ -20,7 +20,7 @@ from conf import identifiers
 from conf.errors import BadInput, hint
 from lake import catalog, delta_rs_reader
 from lake.catalog import Table
-from lake.chunks import latest
+from lake.chunks_table import chunks_in
 from lake.enums import FITTED_PREFIX, POSSIBLY_FITTED_PREFIX, GateAction, ModelKind
 from lake.pseudonyms import Pseudonyms
 from lake.storage.folder import Folder
@@ -215,7 +215,7 @@ class Auditor:
             return []
         refused_in = frozenset(product(refused.models, refused.chunks)) if refused else frozenset()
         known = [PhotoLineage(chunk, refused_in=refused_in) for chunk in photos.chunks]
-        chunks = latest(delta_rs_reader.rows(self.files.root, catalog.CHUNKS))
+        chunks = chunks_in(self.files.root)
         lineage = ModelLineage(chunks.values())
         return [row for row in models if lineage.fitted_on([row], known)]
 

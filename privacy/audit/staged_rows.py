@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from lake import catalog, delta_log, delta_rs_reader
-from lake.chunks import latest
+from lake import delta_log
+from lake.chunks_table import chunks_in
 from lake.enums import BRONZE
 from lake.staging import FOLDER
 from lake.storage.folder import Folder
@@ -49,7 +49,7 @@ class StagedRows:
         """
         if not self._names:
             return []
-        chunks = latest(delta_rs_reader.rows(self.files.root, catalog.CHUNKS)).values()
+        chunks = chunks_in(self.files.root).values()
         places = tuple(
             f"{FOLDER}/{chunk.layer}-{chunk.number}/"
             for chunk in chunks

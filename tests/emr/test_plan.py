@@ -201,7 +201,11 @@ def test_a_node_s_memory_holds_one_executor_and_the_driver(name):
 
 
 def test_a_driver_that_fits_no_node_is_told():
-    text = told("--photos", "100000000", "--hours", "48")
+    config = {**SETTINGS.spark.config, "spark.driver.memory": "200g"}
+    large = SETTINGS.model_copy(
+        update={"spark": SETTINGS.spark.model_copy(update={"config": config})}
+    )
+    text = told("--photos", "100000000", "--hours", "48", settings=large)
     assert "on no such node, which has 12,288" in text
     assert "fits no node of it: emr.core needs one of" in text
 
@@ -247,11 +251,15 @@ def test_each_slot_has_room_for_the_worst_photo():
     assert beside == [beside[0], beside[0] + 4 * 256, beside[0] + 4 * 256]
 
 
-def test_a_driver_needs_memory_for_each_object():
-    few, many = (run_estimate.driver_overhead(work(photos=n), MEASURED) for n in (1000, 10_000_000))
-    more = 10_000_000 * MEASURED.driver_bytes * run_estimate.HEADROOM / (1 << 20)
+def test_a_driver_needs_memory_for_the_objects_of_a_chunk_and_not_for_those_of_the_folder():
+    few, many = (
+        run_estimate.driver_overhead(work(photos=10_000_000, chunk_photos=n), MEASURED)
+        for n in (1000, 5_000_000)
+    )
+    more = 5_000_000 * MEASURED.driver_bytes * run_estimate.HEADROOM / (1 << 20)
     assert many - few == pytest.approx(more, abs=2 * run_estimate.MEMORY_STEP)
-    assert model(work(photos=10_000_000)).driver == 2048 + many
+    assert run_estimate.driver_overhead(work(photos=1000, chunk_photos=1000), MEASURED) == few
+    assert model(work(photos=10_000_000, chunk_photos=5_000_000)).driver == 2048 + many
 
 
 def test_what_s3_holds_and_is_asked():
