@@ -41,6 +41,8 @@ def check_buckets(words: Words, settings: Settings, console: Console) -> None:
     roots = [paths.lake, paths.docs_folder]
     if words.layer in (BRONZE, "all") or (command and command.takes_landing):
         roots.append(paths.landing)
+        if settings.landing.inventory:
+            roots.append(settings.landing.inventory)
         word, _, place = settings.labels.source.partition(":")
         if word == FILE and is_s3(place):
             roots.append(place.rpartition("/")[0])

@@ -38,13 +38,14 @@ def _globs(globs: tuple[str, ...]) -> tuple[str, ...]:
     return globs
 
 
-OTHER_WAYS = ("after", "queue")
+OTHER_WAYS = ("after", "queue", "inventory")
 """The settings that name a way to find new objects without a listing of the whole landing folder."""
 
 
 class LandingSettings(Section):
     """What is taken from the landing folder, and how new objects are found there: by a listing of all of it,
-    unless `after` or `queue` names another way."""
+    unless `after`, `queue` or `inventory` names another
+    way."""
 
     passed_over: Annotated[
         tuple[str, ...],
@@ -78,6 +79,14 @@ class LandingSettings(Section):
     ] = ""
     """The ARN of the SQS queue that gets the events of the landing folder in S3. A run looks at the objects
     that its messages name, and deletes these afterwards. Empty: no such way."""
+
+    inventory: Annotated[
+        str,
+        Field(pattern="^(s3://[^/]+(/.*)?)?$"),
+        Form("an address such as s3://bucket/prefix, or an empty text"),
+    ] = ""
+    """The address below which S3 Inventory writes what the bucket of the landing folder holds. A run looks at
+    what the newest one lists. Empty: no such way."""
 
     whole_listing: Positive = 7
     """After so many days a run lists the whole landing folder again, which finds what another way missed.

@@ -12,10 +12,11 @@ from typing import Any
 
 from conf.settings import EmrSettings, Settings
 from emr import account, service_role
-from emr.account import LOGS, PACKAGES, Account, S3Places
+from emr.account import LOGS, PACKAGES, Account, S3Place, S3Places
 from emr.iam_statements import Document, Statement, document, pass_role, statement
 from lake import delta_log
 from lake.catalog import TABLES
+from lake.storage.addresses import bucket_and_prefix
 
 SECRET_PREFIX = "aws-secret:"
 """The prefix of `subjects.key` and `subjects.tombstone_keys` where Secrets Manager keeps the secret."""
@@ -161,6 +162,10 @@ def _node_permissions(
         statements.append(
             statement("Metrics", ["cloudwatch:PutMetricData"], ["*"], condition=in_namespace)
         )
+    if settings.landing.inventory:
+        inventory = S3Place(*bucket_and_prefix(settings.landing.inventory, may_be_bucket=True))
+        statements.append(statement("InventoryBucket", INSPECT_BUCKET, [inventory.bucket_arn]))
+        statements.append(statement("Inventory", ["s3:GetObject"], inventory.object_arns()))
     if settings.landing.queue:
         statements.append(statement("Events", READ_QUEUE, [settings.landing.queue]))
     if emr_settings.certificates:

@@ -16,7 +16,7 @@ from lake import catalog, metric_names
 from lake.context import Context
 from lake.pseudonyms import Pseudonyms
 from lake.run_journal import LayerRun
-from lake.storage.addresses import is_s3
+from lake.storage.addresses import is_s3, within
 from lake.storage.locate import folder
 
 
@@ -53,6 +53,10 @@ def way_of(settings: LandingSettings, landing: Landing, did: LayerRun) -> Way | 
         from bronze.discovery.events import Events
 
         return Events(landing, EventQueue(settings.queue), did)
+    if settings.inventory:
+        from bronze.discovery.inventory import Inventory
+
+        return Inventory(landing, settings.inventory)
     if settings.after:
         return Days(landing, settings.after, settings.look_back)
     return None
@@ -67,11 +71,18 @@ def check(settings: Settings) -> None:
         raise BadInput(
             f"{named} are set, and each names another way to find new objects; leave all but one empty."
         )
-    queue, landing = settings.landing.queue, settings.paths.landing
-    if queue and not is_s3(landing):
+    landing = settings.paths.landing
+    for each in {"queue", "inventory"} & set(ways):
+        if not is_s3(landing):
+            raise BadInput(
+                f"landing.{each} tells of objects in S3, and the landing folder {landing} lies on this "
+                f"machine; name one in S3 with --landing, or leave landing.{each} empty."
+            )
+    inventory, queue = settings.landing.inventory, settings.landing.queue
+    if inventory and within(inventory, landing):
         raise BadInput(
-            f"landing.queue names a queue of events of S3, and the landing folder {landing} lies on this "
-            f"machine; name one in S3 with --landing, or leave landing.queue empty."
+            f"landing.inventory = {inventory} lies in the landing folder {landing}, where its files would be "
+            f"taken for photos; let S3 write it elsewhere."
         )
     if queue and (region := queue.split(":")[3]) not in settings.buckets.regions:
         raise Refused(

@@ -716,3 +716,14 @@ def test_nodes_alone_may_receive_and_delete_the_events_of_the_landing_folder():
             assert verdict(found[role].permissions, f"sqs:{action}", QUEUE, {}) != "Allow"
     for action in ("SendMessage", "PurgeQueue", "DeleteQueue", "SetQueueAttributes"):
         assert verdict(nodes, f"sqs:{action}", QUEUE, {}) == "none"
+
+
+def test_nodes_alone_may_read_the_inventory_and_nothing_beside_it():
+    found, _ = made("landing.inventory=s3://lists/landing/all")
+    nodes, file = found["nodes"].permissions, "arn:aws:s3:::lists/landing/all/data/1.csv.gz"
+    assert verdict(nodes, "s3:GetObject", file, {}) == "Allow"
+    assert verdict(nodes, "s3:ListBucket", "arn:aws:s3:::lists", {}) == "Allow"
+    assert verdict(nodes, "s3:GetObject", "arn:aws:s3:::lists/other/x", {}) == "none"
+    assert verdict(nodes, "s3:PutObject", file, {}) == "none"
+    assert verdict(ROLES["nodes"].permissions, "s3:GetObject", file, {}) == "none"
+    assert verdict(found["operator"].permissions, "s3:GetObject", file, {}) != "Allow"
