@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow.compute as pc
+
 from lake import catalog, metric_names
 from lake.enums import BRONZE, LABELLING, RETAIN, RunStatus
 from lake.readable_lake import Lake
@@ -65,12 +67,9 @@ class EarlierRuns:
 
 def _runs(lake: Lake) -> list[tuple[datetime, dict[str, Any]]]:
     """Return the start and the metrics of each run of bronze that ended well, in their order."""
-    rows = lake.records(catalog.RUNS, columns=["layer", "status", "started_at", "metrics"])
-    found = [
-        (row["started_at"], dict(row["metrics"] or []))
-        for row in rows
-        if (row["layer"], row["status"]) == (BRONZE, RunStatus.DONE)
-    ]
+    ended_well = (pc.field("layer") == BRONZE) & (pc.field("status") == RunStatus.DONE.value)
+    rows = lake.records(catalog.RUNS, columns=["started_at", "metrics"], where=ended_well)
+    found = [(row["started_at"], dict(row["metrics"] or [])) for row in rows]
     return sorted(found, key=lambda each: each[0])
 
 
