@@ -68,14 +68,14 @@ class LandingSettings(Section):
     """What the names of objects begin with, below the landing folder, by their day (UTC). A run lists the
     names of the days since the last run, less `look_back`, and what comes after them. Empty: no such way."""
 
-    look_back: Annotated[int, Field(ge=0)] = 3
+    look_back: Annotated[int, Field(ge=0, le=3650)] = 3
     """How many days before the last run a run looks again, for objects that arrive late under the name of an
     earlier day. Only with `after`."""
 
     queue: Annotated[
         str,
-        Field(pattern=r"^(arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80}(\.fifo)?)?$"),
-        Form("the ARN of an SQS queue (arn:aws:sqs:…), or an empty text"),
+        Field(pattern=r"^(arn:aws[a-z-]*:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,80})?$"),
+        Form("the ARN of a standard queue of SQS (arn:aws:sqs:…), or an empty text"),
     ] = ""
     """The ARN of the SQS queue that gets the events of the landing folder in S3. A run looks at the objects
     that its messages name, and deletes these afterwards. Empty: no such way."""
@@ -88,7 +88,7 @@ class LandingSettings(Section):
     """The address below which S3 Inventory writes what the bucket of the landing folder holds. A run looks at
     what the newest one lists. Empty: no such way."""
 
-    whole_listing: Positive = 7
+    whole_listing: Annotated[int, Field(ge=1, le=3650)] = 7
     """After so many days a run lists the whole landing folder again, which finds what another way missed.
     Only with another way."""
 

@@ -21,6 +21,7 @@ from lake.catalog import Table
 from lake.chunk_ranges import ChunkRanges
 from lake.chunks import Chunk, ChunkState
 from lake.delta_rs_reader import of_chunks
+from lake.enums import RESTORE
 from lake.readable_lake import Lake
 
 Adds = Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -126,7 +127,8 @@ class OtherChunks:
     `where` has the values that such a row has in some columns. Nothing but the photo_id of rows is compared,
     batch by batch, so what is in memory is the chunk's own. The rows of chunks that were made from other
     chunks than this one are not read, because they are of other photos: so the cost of a chunk doesn't grow
-    with the lake. `check` compares all rows. A table as a whole (`chunk` is None) has no other chunks.
+    with the lake. A restore may move a photo from one chunk of bronze to another, so all chunks before the
+    last one are read. `check` compares all rows. A table as a whole (`chunk` is None) has no other chunks.
     """
 
     lake: Lake
@@ -170,7 +172,10 @@ class OtherChunks:
         chunks that the ledger doesn't know."""
         assert self.chunk is not None
         known = self.lake.ledger.chunks().values()
-        apart = [each.number for each in known if _is_apart(each, self.chunk)]
+        restored = max((each.number for each in known if each.layer == RESTORE), default=0)
+        apart = [
+            each.number for each in known if each.number > restored and _is_apart(each, self.chunk)
+        ]
         for excluded in (apart, []):
             numbers = [*excluded, self.chunk.number]
             ranges = list(ChunkRanges((each, each) for each in numbers).gaps(0, LAST))

@@ -109,9 +109,12 @@ def commit_info(commit: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def written_by(info: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a commit says of the run that made it (`Run.metadata`), by what it says of itself; nothing
-    where another program made it."""
-    said: Mapping[str, Any] = json.loads(info.get("userMetadata") or "{}")
-    return said
+    where another program made it, which may say anything."""
+    try:
+        said = json.loads(info.get("userMetadata") or "{}")
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def commit_time(info: Mapping[str, Any]) -> datetime:

@@ -3,7 +3,7 @@
 The index has a hash of each object version and of each stored photo that bronze/objects had up to a chunk, in
 the order of the hashes. So for a few of them few row groups are read. What came later is read from
 bronze/objects itself, as is everything where rows of it changed since. All of the index follows from that
-table: it is made anew when what it lacks is an eighth of it.
+table: it is made anew when what it lacks is a thirty-second of it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from lake import catalog, fault_points, metric_names
 from lake.catalog import Table
 from lake.chunks import Chunk, ChunkPlan
 from lake.context import Context
-from lake.enums import LABELLING
+from lake.enums import LABELLING, RESTORE
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.row_source import RowSource
 from lake.run_journal import LayerRun
@@ -171,7 +171,7 @@ def mark_contradicting(lake: WritableLake, *, now: datetime) -> None:
     found = objects.join(labels, "photo_id").where(is_against[0] | is_against[1])
     if not found.isEmpty():
         marked = found.drop("held_label", "held_split").withColumn("left_at", F.lit(now))
-        [chunk] = lake.ledger.plan([ChunkPlan(layer=LABELLING)])
+        [chunk] = lake.ledger.plan([ChunkPlan(layer=RESTORE)])
         lake.upsert(catalog.OBJECTS, marked, keys=["object", "etag"], chunk=chunk)
         fault_points.at("labelling: objects marked")
 

@@ -24,8 +24,8 @@ other labels, photos past their age. A restore or a withdrawn chunk forgets obje
 @dataclass(frozen=True)
 class EarlierRuns:
     """Since when a run has to look for new objects: the start of the last run that looked for them in the
-    same way. It is None where the whole landing folder has to be listed. `is_first`: no run has ever looked
-    in this way."""
+    same way. It is None where the whole landing folder has to be listed. `is_first`: no run of bronze has
+    ended well yet."""
 
     since: datetime | None
     is_first: bool = False
@@ -38,26 +38,24 @@ class EarlierRuns:
         rule: float,
         now: datetime,
         whole_after: timedelta,
-        longest_pause: timedelta | None = None,
     ) -> EarlierRuns:
         """Read what earlier runs did by ops/runs. `rule` is what runs that look in the same way have in
         common (`metric_names.LISTING_RULE`).
 
-        The whole folder is listed where the last run looked in another way, or longer ago than
-        `longest_pause`; where the last whole listing is older than `whole_after`; and where the lake forgot
+        The whole folder is listed where the last run looked in another way; where the last whole listing is
+        older than `whole_after`; where a clock was ahead, so that nobody can say; and where the lake forgot
         objects since, as by a restore. Only runs of bronze that ended well count.
         """
         runs = _runs(lake)
-        alike = [numbers for _, numbers in runs if numbers.get(metric_names.LISTING_RULE) == rule]
-        if not alike:
+        if not runs:
             return cls(None, is_first=True)
         since, last = runs[-1]
         whole = [at for at, numbers in runs if _is_whole(numbers, rule)]
         is_due = (
             last.get(metric_names.LISTING_RULE) != rule
             or not whole
-            or now - whole[-1] > whole_after
-            or (longest_pause is not None and now - since > longest_pause)
+            or not timedelta() <= now - whole[-1] <= whole_after
+            or since > now
             or not lake.only_added_to(
                 catalog.OBJECTS, since=int(last[metric_names.OBJECTS_VERSION]), except_by=REMEMBER
             )

@@ -15,19 +15,14 @@ from urllib.parse import unquote_plus
 Named = tuple[str, str]
 """The bucket and the key of an object."""
 
-REMOVED = ("ObjectRemoved", "LifecycleExpiration")
-"""What the names of S3's own events begin with that leave nothing to look at."""
-
-DELETED = "Object Deleted"
-"""The same of EventBridge's."""
-
 TEST = "s3:TestEvent"
 """What S3 sends once when somebody has set notifications up."""
 
 
 def named_objects(body: str) -> list[Named] | None:
-    """Return the objects that a message says something of: none for a test or a deletion. None where it can't
-    be read as a message about objects in a bucket."""
+    """Return the objects that a message says something of, whatever happened to them: an object comes back
+    when the marker of its deletion is deleted. None where it can't be read as a message about objects in a
+    bucket."""
     message = _decoded(body)
     if message is not None and message.get("Type") == "Notification":
         message = _decoded(message.get("Message"))
@@ -55,8 +50,6 @@ def _decoded(text: Any) -> Mapping[str, Any] | None:
 def _of_record(record: Mapping[str, Any]) -> list[Named]:
     """Return the object of one record of a notification, whose key is encoded as in a form."""
     bucket, key = record["s3"]["bucket"]["name"], record["s3"]["object"]["key"]
-    if record["eventName"].removeprefix("s3:").startswith(REMOVED):
-        return []
     return [(_text(bucket), unquote_plus(_text(key)))]
 
 
@@ -65,8 +58,6 @@ def _of_event_bridge(message: Mapping[str, Any]) -> list[Named]:
     too, as an object that isn't there is no fault."""
     bucket = _text(message["detail"]["bucket"]["name"])
     key = _text(message["detail"]["object"]["key"])
-    if message["detail-type"] == DELETED:
-        return []
     return [(bucket, each) for each in dict.fromkeys([key, unquote_plus(key)])]
 
 

@@ -41,18 +41,22 @@ class Events(Way):
         self._unreadable: set[str] = set()
         self._elsewhere = 0
 
-    def longest_pause(self) -> timedelta:
+    def remembers(self) -> timedelta:
         """Return how long the queue keeps messages, but for the time that they may be hidden."""
         return self._queue.retention() - timedelta(seconds=HIDDEN_SECONDS)
 
     def listings(self, earlier: EarlierRuns) -> Iterator[Listing]:
-        """Yield the listing of all objects where that is due, and then what the messages name, so many of
-        them at a time: until none is left that was sent before."""
-        began_ms = int(time.time() * 1_000)
-        has_listed = earlier.since is None
-        if has_listed:
+        """Yield what the messages name, so many of them at a time: until none is left that was sent before.
+        Where a listing of all is due, there is nothing else.
+
+        So messages are deleted only after a run of the same rule has ended well. Otherwise those of another
+        rule, by which they tell nothing, would be lost where this run dies.
+        """
+        if earlier.since is None:
             yield self._landing
-        undeleted, is_left = 0, True
+            return
+        began_ms = int(time.time() * 1_000)
+        undeleted, is_left, has_listed = 0, True, False
         while is_left and not undeleted:
             messages = self._queue.receive(MOST)
             readable = [each for each in messages if each.objects is not None]
@@ -90,8 +94,9 @@ class Events(Way):
             )
         if undeleted:
             notes.append(
-                f"{undeleted:,} messages could not be deleted from the queue {arn}: grant sqs:DeleteMessage. "
-                f"They come again, and nothing is taken in twice."
+                f"{undeleted:,} messages could not be deleted from the queue {arn}: grant sqs:DeleteMessage, "
+                f"if it isn't that what they name took more than an hour. They come again, and nothing is "
+                f"taken in twice."
             )
 
 

@@ -12,15 +12,16 @@ from typing import Any
 from conf.errors import BadInput
 from lake.storage.s3_folder import S3Folder
 
-MANIFEST = re.compile(r"(?:^|/)(\d{4}-\d\d-\d\dT\d\d-\d\dZ)/manifest\.json$")
-"""The end of a manifest's name: the time at which the inventory was begun, and the file."""
+MANIFEST = re.compile(r"(?:^|/)(\d{4}-\d\d-\d\dT\d\d-\d\dZ)/manifest\.(json|checksum)$")
+"""The end of the name of a manifest or of its checksum: the time at which the inventory was begun, and the
+file."""
 
 FORMATS = ("CSV", "ORC", "Parquet")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """One inventory. `modified_ns` is when its manifest was written, `form` one of FORMATS. `columns` are
+    """One inventory. `modified_ns` is when it was complete, `form` one of FORMATS. `columns` are
     those of its CSV files, in their order; the other forms say theirs in each file. `files` are the keys of
     the files, in the bucket of the manifest, and their sizes in bytes."""
 
@@ -40,8 +41,10 @@ def newest(address: str) -> Manifest:
     """
     folder = S3Folder.at(address)
     found = {each.name: each.modified_ns for each in folder.listing() if MANIFEST.search(each.name)}
-    for name in sorted(found, key=_begun, reverse=True):
-        checksum = folder.read(name.removesuffix(".json") + ".checksum")
+    manifests = [name for name in found if name.endswith(".json")]
+    for name in sorted(manifests, key=_begun, reverse=True):
+        sum_name = name.removesuffix(".json") + ".checksum"
+        checksum = folder.read(sum_name)
         if checksum is None or (content := folder.read(name)) is None:
             continue
         uri = folder.uri(name)
@@ -51,7 +54,7 @@ def newest(address: str) -> Manifest:
                 f"{uri} isn't what its manifest.checksum says; wait for the next inventory, or remove this "
                 f"one."
             )
-        return _manifest(uri, content, modified_ns=found[name])
+        return _manifest(uri, content, modified_ns=max(found[name], found.get(sum_name, 0)))
     raise BadInput(
         f"There is no inventory below {address} (…/YYYY-MM-DDTHH-MMZ/manifest.json with its "
         f"manifest.checksum); S3 writes the first one within two days. Wait for it, or correct "

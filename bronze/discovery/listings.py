@@ -9,14 +9,14 @@ from datetime import timedelta
 from bronze.discovery.days import Days
 from bronze.discovery.earlier_runs import EarlierRuns
 from bronze.discovery.way import Way
-from bronze.landing import Landing, Listing
+from bronze.landing import Landing, Listing, overlap
 from conf.errors import BadInput, Refused
 from conf.settings import LandingSettings, Settings
 from lake import catalog, metric_names
 from lake.context import Context
 from lake.pseudonyms import Pseudonyms
 from lake.run_journal import LayerRun
-from lake.storage.addresses import is_s3, within
+from lake.storage.addresses import is_s3
 from lake.storage.locate import folder
 
 
@@ -36,8 +36,7 @@ def listings(context: Context, landing: Landing) -> Iterator[Listing]:
         lake,
         rule=rule,
         now=context.now,
-        whole_after=timedelta(settings.whole_listing),
-        longest_pause=way.longest_pause(),
+        whole_after=min(timedelta(settings.whole_listing), way.remembers()),
     )
     yield from way.listings(earlier)
     context.did.measure(metric_names.LISTING_RULE, rule)
@@ -79,10 +78,10 @@ def check(settings: Settings) -> None:
                 f"machine; name one in S3 with --landing, or leave landing.{each} empty."
             )
     inventory, queue = settings.landing.inventory, settings.landing.queue
-    if inventory and within(inventory, landing):
+    if inventory and overlap(landing, inventory):
         raise BadInput(
-            f"landing.inventory = {inventory} lies in the landing folder {landing}, where its files would be "
-            f"taken for photos; let S3 write it elsewhere."
+            f"landing.inventory = {inventory} and the landing folder {landing} lie in one another, so files "
+            f"of one would be taken for those of the other; let S3 write inventories elsewhere."
         )
     if queue and (region := queue.split(":")[3]) not in settings.buckets.regions:
         raise Refused(

@@ -13,10 +13,10 @@ from bronze.landing import Listing
 class Way(ABC):
     """A way to find new objects without a listing of the whole landing folder in each run."""
 
-    def longest_pause(self) -> timedelta | None:
-        """Return the longest time between two runs after which this way still finds everything; None where
-        any will do. Raises BadInput where what the way needs isn't there."""
-        return None
+    def remembers(self) -> timedelta:
+        """Return for how long after a whole listing this way still finds everything. Raises BadInput where
+        what the way needs isn't there."""
+        return timedelta.max
 
     @abstractmethod
     def listings(self, earlier: EarlierRuns) -> Iterator[Listing]:

@@ -102,6 +102,33 @@ def test_where_the_folder_or_the_way_is_another_all_is_listed(runs, tmp_path, ch
     assert runs.whole == [True]
 
 
+def test_after_a_run_whose_clock_was_ahead_all_is_listed_until_that_time_has_come(runs):
+    runs.look(0)
+    runs.look(60)
+    for day in (1, 2, 59):
+        put(runs, "2026/11/19/late.jpg")
+        assert "2026/11/19/late.jpg" in runs.look(day), day
+    runs.look(61)
+    assert runs.whole == [False]
+
+
+@pytest.mark.parametrize("setting", ["look_back=10000000", "whole_listing=10000000000"])
+def test_days_that_no_calendar_has_are_refused(setting):
+    with pytest.raises(BadSettings) as told:
+        Settings.load("local", environment={}, overrides=[f"landing.{setting}"])
+    assert told.value.exit_code == 2
+
+
+@pytest.mark.parametrize("said", ["cleaned by bob", "null", '"x"', "[" * 100_000])
+def test_whatever_another_program_says_of_its_commit_all_is_listed(runs, lake, said):
+    runs.look(0)
+    known = DeltaTable(lake.files.uri(catalog.OBJECTS.name))
+    told = CommitProperties(custom_metadata={"userMetadata": said})
+    known.delete("object = 'known'", commit_properties=told)
+    runs.look(1)
+    assert runs.whole == [True]
+
+
 def test_another_key_of_the_lake_makes_all_be_listed(runs):
     runs.look(0)
     runs.key = b"fedcba9876543210"

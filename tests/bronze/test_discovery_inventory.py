@@ -248,9 +248,11 @@ def test_settings_that_contradict_one_another_are_refused():
     ):
         checked("landing.inventory=s3://i/x")
     with pytest.raises(
-        BadInput, match=r"lies in the landing folder s3://b/x, where its files would"
+        BadInput, match=r"s3://b/x/lists and the landing folder s3://b/x lie in one another"
     ):
         checked("landing.inventory=s3://b/x/lists", "paths.landing=s3://b/x")
+    with pytest.raises(BadInput, match=r"s3://b and the landing folder s3://b/x lie in one"):
+        checked("landing.inventory=s3://b", "paths.landing=s3://b/x")
     with pytest.raises(
         BadSettings, match="give an address such as s3://bucket/prefix, or an empty"
     ):

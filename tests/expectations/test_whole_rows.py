@@ -12,6 +12,7 @@ from expectations.gate import SuiteGate
 from expectations.suite_views import Views
 from lake import catalog
 from lake.chunks import Chunk, ChunkState
+from lake.enums import RESTORE
 from lake.row_source import RowSource
 from lake.run_journal import LayerRun
 from lake.small_tables import arrow_rows
@@ -112,6 +113,16 @@ def test_chunks_that_were_made_from_others_are_not_read(table, tmp_path):
         ):
             assert before(lake, table, chunk(11, layer, sources)) == found, sources
         assert before(lake, table, chunk(2, layer, (1, 9))) == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("table", [catalog.EMBEDDINGS, catalog.FEATURES], ids=lambda t: t.name)
+def test_what_was_there_before_a_restore_is_read_whatever_it_was_made_from(table, tmp_path):
+    """A restore brought a photo of chunk 5 back as one of chunk 1, whose photos are now taken."""
+    layer = LAYER[table]
+    chunks = [planned(2, layer, 4), planned(9, layer, 5), planned(12, layer, 10)]
+    restored = planned(11, RESTORE, None) | {"state": "planned"}
+    with small_lake(tmp_path, HELD | {catalog.CHUNKS: [*chunks, restored]}) as lake:
+        assert before(lake, table, chunk(13, layer)) == [1, 0, 1, 0]
 
 
 def test_many_chunks_between_others_are_compared_whole(tmp_path):
