@@ -35,6 +35,12 @@ from lake.pseudonyms import Pseudonyms, halves
 from lake.sorted_runs import SortedRuns
 from lake.subject_paths import spellings
 
+SHARED_NETWORK = (
+    "The processes that read photos share this machine's network, because the kernel gives them none of their "
+    "own; docs/guarantees.md says what they have nevertheless."
+)
+"""What a run notes once where its readers can't be apart from the network."""
+
 Mark = Callable[[Arrival], Arrival]
 """Returns an arrival, marked where its subject was erased."""
 
@@ -103,11 +109,8 @@ def new_groups(
             f"person's, but it isn't certain whose; name their folders subject=NAME, or name what is no "
             f"person's in subjects.plain_keys and send them again."
         )
-    if new.count and isolated_python.shared_rights():
-        did.notes.append(
-            "The processes that read photos share this machine's network, because the kernel gives them none "
-            "of their own; docs/guarantees.md says what they have nevertheless."
-        )
+    if new.count and isolated_python.shared_rights() and SHARED_NETWORK not in did.notes:
+        did.notes.append(SHARED_NETWORK)
 
 
 def _find(context: Context, landing: Landing, listed: ListedObjects, new: NewObjects) -> None:
