@@ -36,8 +36,8 @@ from lake.sorted_runs import SortedRuns
 from lake.subject_paths import spellings
 
 SHARED_NETWORK = (
-    "The processes that read photos share this machine's network, because the kernel gives them none of their "
-    "own; docs/guarantees.md says what they have nevertheless."
+    "The processes that read photos share this machine's network, because the kernel gives them none of "
+    "their own; docs/guarantees.md says what they have nevertheless."
 )
 """What a run notes once where its readers can't be apart from the network."""
 

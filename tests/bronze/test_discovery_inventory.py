@@ -70,7 +70,8 @@ def rows(root, *, versions=False):
     ]
     if versions:
         earlier = {"VersionId": "v1", "IsLatest": False, "IsDeleteMarker": False}
-        found += [{**found[0], **earlier, "ETag": "earlier"}]
+        [photo] = [each for each in found if each["Key"] == "app/photos/a.jpg"]
+        found += [{**photo, **earlier, "ETag": "earlier"}]
         marker = {"VersionId": "v3", "IsLatest": True, "IsDeleteMarker": True}
         of = {"Bucket": bucket, "LastModifiedDate": BEGIN}
         found += [{**of, **marker, "Key": "app/photos/deleted.jpg"}]
