@@ -2,14 +2,15 @@
 
 import re
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from cli.step_runner import RECORDED
-from lake import catalog, fault_points
+from lake import catalog, fault_points, known_keys
 from lake.chunks import ChunkPlan, ChunkState
-from lake.enums import SILVER
+from lake.enums import SILVER, KeyKind
 from lake.publication import Publication
 from lake.run_journal import LayerRun
 from tests.support.kills import Killed, dies
@@ -39,6 +40,10 @@ MUST_BE_AMONG_THEM = {
     "gold: gold/models committed",
 }
 
+INDEXED = "bronze: index of keys made"
+"""The point after the commit of the index, which a lake as small as the samples' has only where FEWEST is
+smaller."""
+
 BESIDE_THE_WAY = {
     "bronze": {"before judged", "judged"},  # silver's run judges what bronze has published
     "silver": {"flatbuffer written", "refused staged"},
@@ -63,15 +68,19 @@ def disturbed(samples_lake, tmp_path_factory, spark):
     place = DisturbedLake.of(root, spark)
     place.embedded_by = []
     # Every run comes to the last of these, with or without anything to do.
-    for point in sorted(dict.fromkeys(samples_lake.points), key=lambda point: point == RECORDED):
-        with dies(point), pytest.raises(Killed, match=point):
-            place.run()
-        place.bury()
-        if "silver chunk" in place.screen:
-            place.embedded_by.append(point)
-        if point != "lake: tables made":
-            assert repeated(place.lake) == {}, point
-    place.did = place.run()
+    points = sorted(dict.fromkeys(samples_lake.points), key=lambda point: point == RECORDED)
+    points.insert(points.index("bronze: published") + 1, INDEXED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(known_keys, "FEWEST", 20)
+        for point in points:
+            with dies(point), pytest.raises(Killed, match=point):
+                place.run()
+            place.bury()
+            if "silver chunk" in place.screen:
+                place.embedded_by.append(point)
+            if point != "lake: tables made":
+                assert repeated(place.lake) == {}, point
+        place.did = place.run()
     return place
 
 
@@ -118,6 +127,17 @@ def test_the_features_are_those_of_an_undisturbed_run(disturbed, samples_lake):
     assert ours.keys() == theirs.keys()
     difference = [np.abs(np.subtract(ours[key], theirs[key])).max() for key in ours]
     assert max(difference) < 1e-3  # sums are taken in another order
+
+
+def test_the_index_of_keys_was_made_once_and_is_whole(disturbed):
+    """The run after the one that died behind its commit found it, and made no other."""
+    rows = disturbed.lake.records(catalog.KNOWN_KEYS)
+    objects = disturbed.lake.records(catalog.OBJECTS)
+    assert Counter(row["of"] for row in rows) == {
+        KeyKind.VERSION: len(objects),
+        KeyKind.PHOTO: sum(row["outcome"] == "stored" for row in objects),
+    }
+    assert len({row["run_id"] for row in rows}) == 1
 
 
 def test_nothing_is_seen_twice(disturbed):
