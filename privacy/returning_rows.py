@@ -29,7 +29,7 @@ def may_return(
     context: Context, table: Table, rows: DataFrame, withdrawn: Iterable[Chunk]
 ) -> DataFrame:
     """Return the rows of an earlier version whose chunk is published and not withdrawn, and whose source is
-    still in the lake: no erased photo, and no embedding of a retired model."""
+    still in the lake: no erased or expired photo, and no embedding of a retired model."""
     lake = context.lake
     withdrawn_numbers = {chunk.number for chunk in withdrawn}
     chunks = photo_removal.published_chunks(lake, table)
@@ -37,11 +37,11 @@ def may_return(
     published = lake.spark.createDataFrame(numbers, schema("chunk bigint"))
     rows = rows.join(F.broadcast(published), "chunk", "left_semi")
     if table is catalog.PHOTOS:
-        stored = (
-            lake.read(catalog.OBJECTS).where(F.col("outcome") == Outcome.STORED).select("photo_id")
-        )
+        # A photo that expired and was sent again is stored in another chunk: its earlier row stays away.
+        same = ["photo_id", "chunk"]
+        stored = lake.read(catalog.OBJECTS).where(F.col("outcome") == Outcome.STORED).select(same)
         barred = tombstones.holding(lake, now=context.now)
-        return _not_erased(rows.join(stored, "photo_id", "left_semi"), context.pseudonyms, barred)
+        return _not_erased(rows.join(stored, same, "left_semi"), context.pseudonyms, barred)
     if table is catalog.EMBEDDINGS:
         gone = (ModelStatus.RETIRED, ModelStatus.RETIRING)
         retired = [row["weights_id"] for row in extractors(lake) if row["status"] in gone]

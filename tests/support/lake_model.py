@@ -162,8 +162,8 @@ class LakeModel:
 
     def restore(self, then: dict[Photo, Held]) -> None:
         """bronze/photos gets back what it held then, but for photos that went since."""
-        stored = {row.photo for row in self.seen.values() if row.outcome == "stored"}
-        back = {photo: held for photo, held in then.items() if photo in stored}
+        stored = {(row.photo, row.came) for row in self.seen.values() if row.outcome == "stored"}
+        back = {photo: held for photo, held in then.items() if (photo, held.came) in stored}
         stay = {p: held for p, held in self.photos.items() if then.get(p) == held}
         self.photos = stay | back
         for version, row in [*self.seen.items()]:
