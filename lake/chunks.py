@@ -179,11 +179,12 @@ class NoChunk:
 
 
 def latest(rows: Iterable[Mapping[str, Any]]) -> dict[int, Chunk]:
-    """Every chunk in its last state, by number, from the rows of ops/chunks in any order."""
+    """Every chunk in its last state, by number and in the order of numbers, from the rows of ops/chunks in
+    any order."""
     # Entries are counted. Times would not do: the clocks of two writers differ.
     ordered = sorted(rows, key=lambda row: row["entry"])
     last = {row["chunk"]: row for row in ordered}
-    return {number: Chunk.of(row) for number, row in last.items()}
+    return {number: Chunk.of(last[number]) for number in sorted(last)}
 
 
 def published(chunks: Iterable[Chunk], *, layer: str, weights_id: str) -> list[Chunk]:

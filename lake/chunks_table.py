@@ -72,7 +72,7 @@ def _last(table: DeltaTable) -> list[dict[str, Any]]:
 
 
 def last_rows(rows: pa.Table) -> pa.Table:
-    """Return the last row of each chunk among some of ops/chunks, in the order of their entries."""
+    """Return the last row of each chunk among some of ops/chunks, in the order of entries."""
     ordered = rows.sort_by("entry")
     places = pa.table(
         {"chunk": ordered["chunk"], "place": pa.array(range(ordered.num_rows), pa.int64())}

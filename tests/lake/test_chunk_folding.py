@@ -89,7 +89,9 @@ def test_a_fold_keeps_every_answer_also_of_what_follows(before, after):
     in_any_order = table.sort_by([("chunk", "descending"), ("entry", "descending")])
     assert last_rows(in_any_order).to_pylist() == last_rows(table).to_pylist()
     chunks = latest(plain.rows)
-    assert latest(last_rows(table).to_pylist()) == chunks
+    found = latest(last_rows(table).to_pylist())
+    assert found == chunks
+    assert list(found) == list(chunks) == sorted(chunks)
     over = [number for number, each in chunks.items() if not each.is_unfinished]
     assert all(sum(row["chunk"] == n for row in short.rows) <= 2 for n in over)
     assert folded(small_tables.arrow_rows(catalog.CHUNKS, short.rows)).num_rows == len(short.rows)
