@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from bronze.landing import Arrival, LandingObject, Listing, ListingCounts, arriv
 from lake.key_spool import KEY, KeySpool
 from lake.known_keys import keys_of
 from lake.pseudonyms import Pseudonyms
+from lake.spool_file import OutsideMemory
 
 PART = 1 << 15
 """The most objects that are in memory as such."""
@@ -45,7 +45,7 @@ KEYED = pa.schema([("key", KEY), ("object", pa.string()), ("etag", pa.string()),
 """The same, with the keyed hash of the object's path, its etag, and the key of both (`lake.known_keys`)."""
 
 
-class ListedObjects:
+class ListedObjects(OutsideMemory):
     """The objects of a landing folder, listed when the context begins. `counts` tells of the listing, and
     `is_whole` whether it is one of all objects.
 
@@ -66,13 +66,9 @@ class ListedObjects:
             self._spool.add(keyed(objects, map(self._pseudonyms.path, (o.path for o in objects))))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._spool.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """Gives the file up."""
+        self._spool.close()
 
     @property
     def are_many(self) -> bool:

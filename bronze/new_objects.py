@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
-from types import TracebackType
-from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,6 +31,7 @@ from lake.chunks import batches
 from lake.context import Context
 from lake.pseudonyms import Pseudonyms, halves
 from lake.sorted_runs import SortedRuns
+from lake.spool_file import OutsideMemory
 from lake.subject_paths import spellings
 
 SHARED_NETWORK = (
@@ -45,7 +44,7 @@ Mark = Callable[[Arrival], Arrival]
 """Returns an arrival, marked where its subject was erased."""
 
 
-class NewObjects:
+class NewObjects(OutsideMemory):
     """Objects that come in now: their number, and those of them that are archived, and the time of the oldest
     one, in ns. They are added in any order."""
 
@@ -54,16 +53,9 @@ class NewObjects:
         self.oldest: int | None = None
         self._runs = SortedRuns(FACTS, ARRIVED)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._runs.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """Gives the file up."""
+        self._runs.close()
 
     def add(self, rows: pa.Table) -> None:
         """Takes FACTS of objects in."""

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +25,7 @@ from lake.enums import BRONZE
 from lake.readable_lake import Lake
 from lake.run_journal import LayerRun
 from lake.sorted_runs import SortedRuns
+from lake.spool_file import OutsideMemory
 
 MOST_REFUSED = 1_000
 """How many objects a run finds unreadable again before it leaves the others to later runs: in S3 they take
@@ -42,7 +42,7 @@ STEPS = 1_000_000
 place, and it must not tell a single object."""
 
 
-class TriedObjects:
+class TriedObjects(OutsideMemory):
     """Objects that an earlier run could not read, put away in the order of their keyed hashes: the number of
     those that are asked for (`count`), and of those that are `archived`, which are not."""
 
@@ -51,16 +51,9 @@ class TriedObjects:
         self._listed = listed
         self._runs = SortedRuns(TRIED, ["object"])
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._runs.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """Gives the file up."""
+        self._runs.close()
 
     def add(self, rows: pa.Table) -> None:
         """Takes listed objects in (`KEYED`)."""

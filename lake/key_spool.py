@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
 
-from lake.spool_file import Place, SpoolFile
+from lake.spool_file import OutsideMemory, Place, SpoolFile
 
 KEY = pa.binary(16)
 """The type of a key: 16 bytes of a hash, so that keys are spread evenly."""
@@ -21,7 +19,7 @@ HELD = 1 << 17
 """The rows that are in memory before they go to the file."""
 
 
-class KeySpool:
+class KeySpool(OutsideMemory):
     """The rows of a schema whose column `key` is a KEY, to be added in any order and read in that of keys.
 
     In memory are `held` rows while they are added, and one of RANGES ranges of them while they are read. Up
@@ -34,16 +32,9 @@ class KeySpool:
         self._file = SpoolFile(schema)
         self._places: list[list[Place]] = [[] for _ in range(RANGES)]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """Gives the file up."""
+        self._file.close()
 
     @property
     def is_in_file(self) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
-from lake.spool_file import Place, SpoolFile
+from lake.spool_file import OutsideMemory, Place, SpoolFile
 
 HELD = 1 << 17
 """The rows that are in memory before they go to the file."""
@@ -19,7 +18,7 @@ READ = 512
 """The rows of each part that are in memory while the parts are merged."""
 
 
-class SortedRuns:
+class SortedRuns(OutsideMemory):
     """The rows of a schema, to be added in any order and then read by the columns `by`, without nulls.
 
     In memory are `held` rows while they are added, and READ of each part while they are read. Up to `held`
@@ -33,16 +32,9 @@ class SortedRuns:
         self._file = SpoolFile(schema)
         self._runs: list[list[Place]] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """Gives the file up."""
+        self._file.close()
 
     def add(self, rows: pa.Table) -> None:
         """Takes rows in. Raises OSError where the disk is full."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
@@ -19,22 +19,29 @@ Place = tuple[int, int]
 """Where a record batch lies in the file: its first byte, and the number of its bytes."""
 
 
-class SpoolFile:
-    """The record batches of one schema, written one after another and read in any order."""
-
-    def __init__(self, schema: pa.Schema) -> None:
-        self.schema = schema
-        self._file = tempfile.TemporaryFile(dir=working_files.place())  # noqa: SIM115 (`__exit__` closes it)
+class OutsideMemory(ABC):
+    """What lies in a file without a name until its context ends."""
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives the file up."""
+
+
+class SpoolFile(OutsideMemory):
+    """The record batches of one schema, written one after another and read in any order."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self._file = tempfile.TemporaryFile(dir=working_files.place())  # noqa: SIM115 (`close` closes it)
+
+    def close(self) -> None:
+        """Gives the file up."""
         self._file.close()
 
     def write(self, batch: pa.RecordBatch) -> Place:
