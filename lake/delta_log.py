@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lake import delta_rs_reader
 from lake.catalog import Table
+from lake.json_objects import json_object
 from lake.storage.addresses import is_s3
 from lake.storage.folder import Folder
 
@@ -110,11 +111,7 @@ def commit_info(commit: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 def written_by(info: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a commit says of the run that made it (`Run.metadata`), by what it says of itself; nothing
     where another program made it, which may say anything."""
-    try:
-        said = json.loads(info.get("userMetadata") or "{}")
-    except (TypeError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
+    return json_object(info.get("userMetadata")) or {}
 
 
 def commit_time(info: Mapping[str, Any]) -> datetime:

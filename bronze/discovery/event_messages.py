@@ -7,10 +7,11 @@ of these now is asked of the bucket.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
+
+from lake.json_objects import json_object
 
 Named = tuple[str, str]
 """The bucket and the key of an object."""
@@ -23,9 +24,9 @@ def named_objects(body: str) -> list[Named] | None:
     """Return the objects that a message says something of, whatever happened to them: an object comes back
     when the marker of its deletion is deleted. None where it can't be read as a message about objects in a
     bucket."""
-    message = _decoded(body)
+    message = json_object(body)
     if message is not None and message.get("Type") == "Notification":
-        message = _decoded(message.get("Message"))
+        message = json_object(message.get("Message"))
     if message is None:
         return None
     try:
@@ -36,15 +37,6 @@ def named_objects(body: str) -> list[Named] | None:
         return [each for record in message["Records"] for each in _of_record(record)]
     except (KeyError, TypeError, AttributeError):
         return None
-
-
-def _decoded(text: Any) -> Mapping[str, Any] | None:
-    """Return the object of a JSON text; None where it is none."""
-    try:
-        found = json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _of_record(record: Mapping[str, Any]) -> list[Named]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from conf.errors import FruitLakeError
 from lake.enums import REKEY, ErasureState
+from lake.json_objects import json_object
 from lake.pseudonyms import KeyedHash
 from lake.readable_lake import Lake
 from lake.storage.folder import Folder
@@ -113,11 +114,7 @@ def content_of(files: Folder, name: str) -> bytes | None:
 
 def read(content: bytes) -> dict[str, Any] | None:
     """Return what the file of a certificate says; None where it is no JSON object."""
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
+    return json_object(content)
 
 
 def is_authentic(content: bytes, key: KeyedHash) -> bool:
