@@ -46,7 +46,8 @@ def features(
 
     The drift needs `brightness` and `residual`, which gold/features doesn't have. `embeddings` are rows of
     silver/embeddings with the version's weights_id, and their order is not kept. Few of them are projected at
-    once, in this process. Whoever projects calls `count` with the number of rows that are done.
+    once, in this process. Whoever projects calls `count` with the number of rows that are done. Raises as
+    `moments.fold`, here or where the rows are read.
     """
     if embeddings.are_few:
         batches = _projected(embeddings.batches(*TAKEN), pca, version=version, count=count)

@@ -116,6 +116,7 @@ def project(context: Context, weights_id: str, *, reason: str | None = None) -> 
         else pca_refit.due(lake, champion, settings.refit, published=embedded)
     )
     if due is None:
+        moments_table.follow(lake, embedded, weights_id=weights_id)
         return
     moments = moments_table.bring_up(lake, weights_id=weights_id, through=through)
     if moments.n < 2:
@@ -166,10 +167,8 @@ def _was_released(lake: Lake, weights_id: str, *, through: int) -> bool:
 
 
 def catch_up(context: Context, version: PcaVersion) -> None:
-    """Publishes features of a version for the embeddings that have none of it; the moments follow.
-
-    Raises Blocked.
-    """
+    """Publishes features of a version for the embeddings that have none of it. Raises Blocked, Inconsistent
+    (embeddings differ in length)."""
     new = not_yet_taken(
         context.lake.ledger.chunks().values(),
         source=SILVER,
@@ -179,7 +178,6 @@ def catch_up(context: Context, version: PcaVersion) -> None:
     )
     if not new:
         return
-    moments_table.bring_up(context.lake, weights_id=version.weights_id, through=new[-1].number)
     plan = _plan(version, new, photos=sum(c.photos for c in new))
 
     def stage(chunk: Chunk) -> None:
@@ -224,7 +222,8 @@ def _stage_features(context: Context, version: PcaVersion, chunk: Chunk) -> RowS
     lake = context.lake
     source = moments_table.embeddings(lake, chunk.model, *chunk.sources)
     title = f"gold chunk {chunk.number}"
-    with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
+    counting = counted(lake.spark, context.console, title=title, photos=chunk.photos)
+    with counting as count, moments_table.one_length(chunk.model):
         rows = feature_rows.features(source, version.pca, version=version.version, count=count)
         lake.staging.write_source(chunk, FEATURES, rows)
     fault_points.at("gold: features staged")

@@ -1,10 +1,15 @@
-"""gold/moments: the moments of each model as the table holds them, and how they follow silver/embeddings."""
+"""gold/moments: the moments of each model as the table holds them, and how they follow silver/embeddings.
+
+Only a fit needs them, and a row of them takes 13 MB at 1,280 values. So a run that fits nothing leaves new
+embeddings to wait, until they are many, or the moments old.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,12 +19,20 @@ from pyspark.errors import PythonException
 
 from conf.errors import Inconsistent
 from gold.moments import DIFFER, Moments, fold, mean
-from lake import catalog, fault_points
+from lake import catalog, delta_log, fault_points
 from lake.chunks import Chunk, NoChunk
 from lake.enums import GOLD
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
+
+WAITING = 8
+"""Embeddings wait until there are so many times as many of them as an embedding has values: a row of d × d
+float64 is then a quarter of the bytes of the embeddings that it is written for."""
+
+OLDEST = timedelta(days=7)
+"""Embeddings wait no longer: what came to silver/embeddings since the moments were written is asked of its
+log, which ends after its retention. Without it the moments are taken anew from all rows."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,33 @@ def _put(lake: WritableLake, held: StoredMoments, *, weights_id: str) -> None:
     lake.put(catalog.MOMENTS, [pinned], keys=["weights_id"], chunk=NoChunk(GOLD, through))
 
 
+def follow(lake: WritableLake, published: Sequence[Chunk], *, weights_id: str) -> None:
+    """Brings the row of a model up to the last of its published silver chunks, where many embeddings wait
+    for that or the row is old. A model without a row gets none. Raises Inconsistent, Busy.
+
+    It reads two numbers and a vector of the row, and none of silver's rows unless it brings the row up.
+    """
+    held = lake.records(
+        catalog.MOMENTS,
+        columns=["through_chunk", "shift"],
+        where=pc.field("weights_id") == weights_id,
+    )
+    for row in held:
+        waiting = sum(c.photos for c in published if c.number > row["through_chunk"])
+        dimensions = len(row["shift"]) // np.float64().nbytes
+        if waiting >= WAITING * dimensions or (waiting and _are_old(lake)):
+            bring_up(lake, weights_id=weights_id, through=published[-1].number)
+
+
+def _are_old(lake: Lake) -> bool:
+    """Whether gold/moments was last written longer ago than OLDEST, or its log doesn't tell."""
+    commit = delta_log.actions(lake.files, catalog.MOMENTS, lake.version(catalog.MOMENTS))
+    if commit is None:
+        return True
+    written_at = delta_log.commit_time(delta_log.commit_info(commit))
+    return datetime.now(UTC) - written_at > OLDEST
+
+
 def bring_up(lake: WritableLake, *, weights_id: str, through: int) -> Moments:
     """Brings the row of a model up to a silver chunk from its new rows only, and returns its moments.
 
@@ -120,7 +160,7 @@ def bring_up(lake: WritableLake, *, weights_id: str, through: int) -> Moments:
         return recompute(lake, weights_id=weights_id, through=through)
     if held.through_chunk < through:
         new = embeddings(lake, weights_id, held.through_chunk + 1, through)
-        with _one_length(weights_id):
+        with one_length(weights_id):
             moments = held.moments + fold(new, held.moments.shift)
         store(lake, moments, weights_id=weights_id, through=through)
         return moments
@@ -168,7 +208,7 @@ def from_embeddings(lake: Lake, *, weights_id: str, through: int) -> Moments:
     Inconsistent where embeddings differ in length."""
     rows = embeddings(lake, weights_id, 0, through)
     oldest = rows.least("chunk")
-    with _one_length(weights_id):
+    with one_length(weights_id):
         return fold(rows, mean(embeddings(lake, weights_id, oldest, oldest)))
 
 
@@ -186,7 +226,7 @@ def embeddings(lake: Lake, weights_id: str, first: int, last: int) -> RowSource:
 
 
 @contextmanager
-def _one_length(weights_id: str) -> Iterator[None]:
+def one_length(weights_id: str) -> Iterator[None]:
     """Raises Inconsistent where an embedding of another length is met meanwhile."""
     try:
         yield
@@ -195,5 +235,5 @@ def _one_length(weights_id: str) -> Iterator[None]:
             raise
         raise Inconsistent(
             f"silver/embeddings holds embeddings of {weights_id[:12]} that differ in length: no PCA can be "
-            f"fitted. run.py check --table silver/embeddings says how many; remove those rows."
+            f"fitted or applied. run.py check --table silver/embeddings says how many; remove those rows."
         ) from None

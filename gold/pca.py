@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gold.moments import Matrix, Moments
+from gold.moments import DIFFER, Matrix, Moments
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Pca:
         projection. Raises ValueError for another d.
         """
         if embeddings.ndim != 2 or embeddings.shape[1] != len(self.mean):
-            raise ValueError(f"this PCA takes embeddings of {len(self.mean)} values")
+            raise ValueError(f"{DIFFER}: this PCA takes embeddings of {len(self.mean)} values")
         centred = (embeddings.astype(np.float64) - self.mean) / self.scale
         features = centred @ self.basis
         lost = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", features, features)

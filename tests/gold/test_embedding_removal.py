@@ -16,7 +16,12 @@ from lake.chunks import ChunkPlan, ChunkState
 from lake.dataframe_queries import counts
 from lake.enums import GOLD, REMOVAL, RETIRE, SILVER
 from tests.support.generated_embeddings import EMBEDDER, add
-from tests.support.gold_runs import agrees_with_silver, embeddings, project
+from tests.support.gold_runs import (
+    agrees_with_silver,
+    embeddings,
+    no_embedding_waits,
+    project,
+)
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
 
@@ -38,7 +43,8 @@ def fitted(tmp_path_factory, spark):
     add(place, 200, seed=1)
     project(place)
     add(place, 60, seed=2)
-    project(place)
+    with no_embedding_waits():
+        project(place)
     add(place, 20, seed=3)
     return place
 
@@ -164,6 +170,20 @@ def test_the_moments_are_subtracted_from_and_move_to_the_mean_of_what_is_left(pl
     project(place)
     assert agrees_with_silver(place)
     np.testing.assert_array_equal(moments(place)[0].shift, held.shift)
+
+
+def test_of_embeddings_that_wait_nothing_is_subtracted(place):
+    project(place)
+    assert sizes(place)[2] == 280
+    with place.writing() as context:
+        gone = embedded(context.lake, SOME).count()
+        embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME))
+    assert moments(place)[0].n < sum(sizes(place)[0]) == 280 - gone == sizes(place)[2]
+    assert agrees_with_silver(place)
+    with no_embedding_waits():
+        project(place)
+    assert moments(place)[0].n == 280 - gone
+    assert agrees_with_silver(place)
 
 
 def test_the_next_version_is_fitted_without_them_and_says_so(place):

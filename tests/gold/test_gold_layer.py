@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import timedelta
 from operator import itemgetter
 
 import numpy as np
@@ -19,7 +20,13 @@ from lake.enums import GOLD
 from lake.measured_values import FEWEST
 from report.lake_counts import sums
 from tests.support.generated_embeddings import DIMENSIONS, EMBEDDER, add
-from tests.support.gold_runs import agrees_with_silver, embeddings, project, promote
+from tests.support.gold_runs import (
+    agrees_with_silver,
+    embeddings,
+    no_embedding_waits,
+    project,
+    promote,
+)
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
 
@@ -195,20 +202,72 @@ def test_moments_behind_or_ahead_of_silver_are_taken_anew(place):
     table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
     table.delete("substring(photo_id, 64, 1) < '8'")
     add(place, 20, seed=2)
-    project(place)
+    with no_embedding_waits():
+        project(place)
     assert agrees_with_silver(place)
     table.restoreToVersion(place.lake.version(catalog.EMBEDDINGS))
     add(place, 20, seed=3)
-    project(place)
+    with no_embedding_waits():
+        project(place)
     assert agrees_with_silver(place)
+
+
+def waiting(place):
+    """How many embeddings gold/moments don't have yet."""
+    return place.lake.source(catalog.EMBEDDINGS).count() - moments_n(place)
+
+
+def moments_n(place):
+    [row] = place.lake.records(catalog.MOMENTS, columns=["n"])
+    return row["n"]
+
+
+def test_few_embeddings_wait_and_many_are_folded(place):
+    """A run that fits nothing writes no moments, until eight times as many wait as one has values."""
+    patient = place.set("refit.growth=9")
+    before = place.lake.version(catalog.MOMENTS)
+    most = moments_table.WAITING * DIMENSIONS
+    add(place, 20, seed=2), project(patient)
+    add(place, most - 21, seed=3), project(patient)
+    assert (waiting(place), place.lake.version(catalog.MOMENTS)) == (most - 1, before)
+    assert counted(place) == [200 + most - 1]
+    assert agrees_with_silver(place)
+    add(place, 1, seed=4), project(patient)
+    assert waiting(place) == 0
+    assert agrees_with_silver(place)
+
+
+def test_a_fit_takes_what_waits(place):
+    patient = place.set("refit.growth=9")
+    add(place, 20, seed=2), project(patient)
+    assert waiting(place) == 20
+    project(patient, reason=pca_refit.REQUEST)
+    assert waiting(place) == 0
+    new = model_versions.champion(place.lake.records(catalog.MODELS), weights_id=EMBEDDER)
+    assert new.photos == 220
+    assert agrees_with_silver(place)
+
+
+def test_embeddings_wait_no_longer_than_the_log_tells_of_them(place, monkeypatch):
+    add(place, 20, seed=2), project(place)
+    assert waiting(place) == 20
+    monkeypatch.setattr(moments_table, "OLDEST", timedelta(0))
+    project(place)
+    assert waiting(place) == 0
+    written = place.lake.version(catalog.MOMENTS)
+    project(place)
+    assert place.lake.version(catalog.MOMENTS) == written  # nothing waits
 
 
 def test_values_that_are_not_finite_are_refused_and_not_kept(place):
     add(place, 20, seed=2, value=float("nan"))
-    with pytest.raises(Inconsistent, match="not finite"):
+    with pytest.raises(Blocked, match="features-norm-in-range"):
         project(place)
     place.bury()
-    assert agrees_with_silver(place) is False
+    [*_, last] = published_embeddings(place.lake, EMBEDDER)
+    with place.writing() as context, pytest.raises(Inconsistent, match="not finite"):
+        moments_table.bring_up(context.lake, weights_id=EMBEDDER, through=last.number)
+    assert (moments_n(place), waiting(place)) == (200, 20)
     table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
     table.delete("isnan(embedding[0])")
     assert agrees_with_silver(place)
@@ -245,7 +304,7 @@ def test_embeddings_of_another_length_are_refused_and_the_moments_stay(place):
     [*_, last] = published_embeddings(place.lake, EMBEDDER)
     short = short.withColumn("chunk", F.lit(last.number).cast("bigint"))
     short.write.format("delta").mode("append").save(place.files.uri(catalog.EMBEDDINGS.name))
-    with pytest.raises(Inconsistent, match="differ in length: no PCA can be fitted"):
+    with pytest.raises(Inconsistent, match="differ in length: no PCA can be fitted or applied"):
         project(place)
     place.bury()
     assert counted(place) == [200]
