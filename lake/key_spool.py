@@ -12,18 +12,21 @@ from lake.spool_file import OutsideMemory, Place, SpoolFile
 KEY = pa.binary(16)
 """The type of a key: 16 bytes of a hash, so that keys are spread evenly."""
 
-RANGES = 64
-"""The ranges of keys by which the rows are given back."""
+RANGES = 256
+"""The ranges of keys by which the rows lie in the file."""
 
 HELD = 1 << 17
 """The rows that are in memory before they go to the file."""
+
+READ = 1 << 15
+"""The rows of some ranges that are read at a time, unless a single range has more."""
 
 
 class KeySpool(OutsideMemory):
     """The rows of a schema whose column `key` is a KEY, to be added in any order and read in that of keys.
 
-    In memory are `held` rows while they are added, and one of RANGES ranges of them while they are read. Up
-    to `held` rows need no file.
+    In memory are `held` rows while they are added, and READ of them while they are read, or one of RANGES
+    ranges. Up to `held` rows need no file.
     """
 
     def __init__(self, schema: pa.Schema, *, held: int = HELD) -> None:
@@ -31,6 +34,7 @@ class KeySpool(OutsideMemory):
         self._waiting: list[pa.Table] = []
         self._file = SpoolFile(schema)
         self._places: list[list[Place]] = [[] for _ in range(RANGES)]
+        self._rows = [0] * RANGES
 
     def close(self) -> None:
         """Gives the file up."""
@@ -49,13 +53,26 @@ class KeySpool(OutsideMemory):
             self._write_waiting()
 
     def ranges(self) -> Iterator[pa.Table]:
-        """Returns all rows, sorted by their keys, a table for each range of keys that has any. Raises OSError
-        where the disk is full, before the first one is asked for."""
+        """Returns all rows, sorted by their keys, a table for ranges of keys with READ rows together. Raises
+        OSError where the disk is full, before the first one is asked for."""
         if self.is_in_file:
             self._write_waiting()
-            return (self._file.read(places).sort_by("key") for places in self._places if places)
+            return (self._file.read(places).sort_by("key") for places in self._read_together())
         waiting = [part for part in self._waiting if part.num_rows]
         return iter([pa.concat_tables(waiting).sort_by("key")] if waiting else [])
+
+    def _read_together(self) -> Iterator[list[Place]]:
+        """Yields the places of neighbouring ranges, of no more than READ rows unless it is one range."""
+        together: list[Place] = []
+        held = 0
+        for places, rows in zip(self._places, self._rows, strict=True):
+            if together and held + rows > READ:
+                yield together
+                together, held = [], 0
+            together = together + places
+            held += rows
+        if together:
+            yield together
 
     def _write_waiting(self) -> None:
         """Writes each range's rows, of those in memory, to the file."""
@@ -65,9 +82,10 @@ class KeySpool(OutsideMemory):
         self._waiting = []
         ends = np.searchsorted(_range_of(rows["key"]), np.arange(RANGES), side="right")
         begin = 0
-        for places, end in zip(self._places, ends.tolist(), strict=True):
+        for number, end in enumerate(ends.tolist()):
             for batch in rows.slice(begin, end - begin).combine_chunks().to_batches():
-                places.append(self._file.write(batch))
+                self._places[number].append(self._file.write(batch))
+            self._rows[number] += end - begin
             begin = end
 
 

@@ -25,18 +25,29 @@ def test_rows_come_back_in_the_order_of_their_keys_in_a_file_or_in_memory(held):
             spool.add(part)
         ranges = list(spool.ranges())
     assert pa.concat_tables(ranges).equals(pa.concat_tables(parts).sort_by("key"))
-    assert len(ranges) == (1 if held == 10_000 else key_spool.RANGES)
+    assert len(ranges) == 1
 
 
-def test_a_range_is_the_same_part_of_all_keys_each_time():
+def test_ranges_are_read_together_until_they_are_many_rows(monkeypatch):
+    """No key is in two tables: all rows of it are sorted, and told apart, at once."""
+    monkeypatch.setattr(key_spool, "READ", 300)
     with KeySpool(SCHEMA, held=10) as spool:
         spool.add(keyed(5_000))
         spool.add(keyed(5_000))
-        firsts = [
-            as_numpy(part["key"].combine_chunks()).view(np.uint8)[::16] for part in spool.ranges()
-        ]
-    width = 256 // key_spool.RANGES
-    assert [set(each // width) for each in firsts] == [{n} for n in range(key_spool.RANGES)]
+        parts = list(spool.ranges())
+    firsts = [as_numpy(part["key"].combine_chunks()).view(np.uint8)[::16] for part in parts]
+    ranges = [set(each.tolist()) for each in firsts]
+    assert sum(map(len, ranges)) == len(set().union(*ranges)) == key_spool.RANGES
+    assert sum(part.num_rows for part in parts) == 10_000
+    assert min(part.num_rows for part in parts[:-1]) > 200
+    assert max(part.num_rows for part in parts) <= 300
+
+
+def test_a_range_of_more_rows_is_read_alone(monkeypatch):
+    monkeypatch.setattr(key_spool, "READ", 1)
+    with KeySpool(SCHEMA, held=10) as spool:
+        spool.add(keyed(10_000))
+        assert len(list(spool.ranges())) == key_spool.RANGES
 
 
 def test_a_spool_without_rows_gives_none():
@@ -46,6 +57,7 @@ def test_a_spool_without_rows_gives_none():
 
 def test_the_file_has_no_name(tmp_path, monkeypatch):
     """A process that is killed leaves no rows behind."""
+    monkeypatch.setattr(key_spool, "READ", 1)
     monkeypatch.setattr(working_files, "place", lambda: tmp_path)
     with KeySpool(SCHEMA, held=1) as spool:
         spool.add(keyed(100))
