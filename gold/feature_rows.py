@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from gold.moments import matrix
+from gold.moments import NOT_FINITE, matrix
 from gold.pca import Pca
 from lake.catalog import schema
 from lake.row_source import RowSource
@@ -47,7 +48,8 @@ def features(
     The drift needs `brightness` and `residual`, which gold/features doesn't have. `embeddings` are rows of
     silver/embeddings with the version's weights_id, and their order is not kept. Few of them are projected at
     once, in this process. Whoever projects calls `count` with the number of rows that are done. Raises as
-    `moments.fold`, here or where the rows are read.
+    `moments.fold`, here or where the rows are read, and with NOT_FINITE in the message where an embedding has
+    a value that is not finite.
     """
     if embeddings.are_few:
         batches = _projected(embeddings.batches(*TAKEN), pca, version=version, count=count)
@@ -69,7 +71,10 @@ def _projected(
     for batch in batches:
         if not batch.num_rows:
             continue
-        features, residuals = pca.project_with_residuals(matrix(batch.column("embedding")))
+        embedded = matrix(batch.column("embedding"))
+        if not np.isfinite(embedded).all():
+            raise ValueError(NOT_FINITE)
+        features, residuals = pca.project_with_residuals(embedded)
         n, k = features.shape
         offsets = pa.array(range(0, (n + 1) * k, k), pa.int32())
         values = pa.ListArray.from_arrays(offsets, pa.array(features.ravel()))

@@ -168,7 +168,7 @@ def _was_released(lake: Lake, weights_id: str, *, through: int) -> bool:
 
 def catch_up(context: Context, version: PcaVersion) -> None:
     """Publishes features of a version for the embeddings that have none of it. Raises Blocked, Inconsistent
-    (embeddings differ in length)."""
+    (embeddings differ in length, or are not finite)."""
     new = not_yet_taken(
         context.lake.ledger.chunks().values(),
         source=SILVER,
@@ -223,7 +223,7 @@ def _stage_features(context: Context, version: PcaVersion, chunk: Chunk) -> RowS
     source = moments_table.embeddings(lake, chunk.model, *chunk.sources)
     title = f"gold chunk {chunk.number}"
     counting = counted(lake.spark, context.console, title=title, photos=chunk.photos)
-    with counting as count, moments_table.one_length(chunk.model):
+    with counting as count, moments_table.refused(chunk.model):
         rows = feature_rows.features(source, version.pca, version=version.version, count=count)
         lake.staging.write_source(chunk, FEATURES, rows)
     fault_points.at("gold: features staged")

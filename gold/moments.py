@@ -30,6 +30,7 @@ BLOCK = 1024
 Matrix = NDArray[np.float64]
 
 DIFFER = "embeddings of one model differ in length"
+NOT_FINITE = "values of embeddings are not finite"
 
 
 @dataclass(frozen=True)

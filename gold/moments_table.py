@@ -1,7 +1,7 @@
 """gold/moments: the moments of each model as the table holds them, and how they follow silver/embeddings.
 
-Only a fit needs them, and a row of them takes 13 MB at 1,280 values. So a run that fits nothing leaves new
-embeddings to wait, until they are many, or the moments old.
+A fit needs all of them, while the gate of silver needs their centre alone, and a row takes 13 MB at 1,280
+values. So a run that fits nothing leaves new embeddings to wait, until they are many, or the moments old.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PythonException
 
 from conf.errors import Inconsistent
-from gold.moments import DIFFER, Moments, fold, mean
+from gold.moments import DIFFER, NOT_FINITE, Moments, fold, mean
 from lake import catalog, delta_log, fault_points
 from lake.chunks import Chunk, NoChunk
 from lake.enums import GOLD
@@ -31,8 +31,11 @@ WAITING = 8
 float64 is then a quarter of the bytes of the embeddings that it is written for."""
 
 OLDEST = timedelta(days=7)
-"""Embeddings wait no longer: what came to silver/embeddings since the moments were written is asked of its
-log, which ends after its retention. Without it the moments are taken anew from all rows."""
+"""Moments that are pinned to an older version of silver/embeddings let no embedding wait: what came since is
+asked of its log, which ends after its retention. Without it they are taken anew from all rows."""
+
+PLACE = ("shift", "through_chunk", "table_version")
+"""The columns of a row that tell how far it is, without the large ones."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,7 @@ def store(lake: WritableLake, moments: Moments, *, weights_id: str, through: int
     Raises Inconsistent where a value is not finite: the moments would stay so for good. Raises Busy.
     """
     if not np.isfinite(moments.sum).all() or not np.isfinite(moments.gram).all():
-        raise Inconsistent(
-            f"silver/embeddings holds values of {weights_id[:12]} that are not finite: no PCA can be fitted. "
-            f"run.py check --table silver/embeddings says how many; remove those rows."
-        )
+        raise _useless(weights_id, NOT_FINITE)
     held = StoredMoments(moments, through, lake.version(catalog.EMBEDDINGS))
     _put(lake, held, weights_id=weights_id)
     fault_points.at("gold: moments folded")
@@ -105,10 +105,12 @@ def pins(lake: Lake) -> list[dict[str, Any]]:
 
 def pin(lake: WritableLake, weights_id: str, *, since: int) -> None:
     """Pins the moments of a model, if they are pinned to the version `since`, to the version of now of
-    silver/embeddings, where no embedding has changed. Raises Busy."""
+    silver/embeddings, where no embedding has changed, but something else of their rows. Raises Busy."""
+    if lake.only_added_to(catalog.EMBEDDINGS, since=since):
+        return
     held = stored(lake, weights_id)
     version = lake.version(catalog.EMBEDDINGS)
-    if held is not None and held.table_version == since != version:
+    if held is not None and held.table_version == since:
         _put(lake, replace(held, table_version=version), weights_id=weights_id)
         fault_points.at("gold: moments pinned again")
 
@@ -123,29 +125,28 @@ def _put(lake: WritableLake, held: StoredMoments, *, weights_id: str) -> None:
 
 def follow(lake: WritableLake, published: Sequence[Chunk], *, weights_id: str) -> None:
     """Brings the row of a model up to the last of its published silver chunks, where many embeddings wait
-    for that or the row is old. A model without a row gets none. Raises Inconsistent, Busy.
+    for that, or some and it is pinned to an old version, or there is no row. Raises Inconsistent, Busy.
 
-    It reads two numbers and a vector of the row, and none of silver's rows unless it brings the row up.
+    Unless it does, none of silver's rows is read, and of gold/moments no matrix.
     """
-    held = lake.records(
-        catalog.MOMENTS,
-        columns=["through_chunk", "shift"],
-        where=pc.field("weights_id") == weights_id,
-    )
-    for row in held:
-        waiting = sum(c.photos for c in published if c.number > row["through_chunk"])
-        dimensions = len(row["shift"]) // np.float64().nbytes
-        if waiting >= WAITING * dimensions or (waiting and _are_old(lake)):
-            bring_up(lake, weights_id=weights_id, through=published[-1].number)
+    # Without a condition, other columns are not read.
+    rows = lake.records(catalog.MOMENTS, columns=["weights_id", *PLACE])
+    held = next((row for row in rows if row["weights_id"] == weights_id), None)
+    if held is not None:
+        waiting = sum(c.photos for c in published if c.number > held["through_chunk"])
+        few = WAITING * len(held["shift"]) // np.float64().nbytes
+        if not waiting or (waiting < few and not _is_old(lake, held["table_version"])):
+            return
+    bring_up(lake, weights_id=weights_id, through=published[-1].number)
 
 
-def _are_old(lake: Lake) -> bool:
-    """Whether gold/moments was last written longer ago than OLDEST, or its log doesn't tell."""
-    commit = delta_log.actions(lake.files, catalog.MOMENTS, lake.version(catalog.MOMENTS))
+def _is_old(lake: Lake, version: int) -> bool:
+    """Whether a version of silver/embeddings was made longer ago than OLDEST, or its log doesn't tell."""
+    commit = delta_log.actions(lake.files, catalog.EMBEDDINGS, version)
     if commit is None:
         return True
-    written_at = delta_log.commit_time(delta_log.commit_info(commit))
-    return datetime.now(UTC) - written_at > OLDEST
+    made_at = delta_log.commit_time(delta_log.commit_info(commit))
+    return datetime.now(UTC) - made_at > OLDEST
 
 
 def bring_up(lake: WritableLake, *, weights_id: str, through: int) -> Moments:
@@ -160,7 +161,7 @@ def bring_up(lake: WritableLake, *, weights_id: str, through: int) -> Moments:
         return recompute(lake, weights_id=weights_id, through=through)
     if held.through_chunk < through:
         new = embeddings(lake, weights_id, held.through_chunk + 1, through)
-        with one_length(weights_id):
+        with refused(weights_id):
             moments = held.moments + fold(new, held.moments.shift)
         store(lake, moments, weights_id=weights_id, through=through)
         return moments
@@ -187,14 +188,21 @@ def take_anew(lake: WritableLake, *, weights_id: str, through: int, chunk: Chunk
 
 
 def disagreement(lake: WritableLake, *, weights_id: str, through: int) -> float | None:
-    """Takes the moments of a model anew, and returns how far the stored ones were off: the largest difference
-    of the covariances, as a share of the total variance.
+    """Takes the moments of a model anew up to a chunk, and returns how far the stored ones were off: the
+    largest difference of the covariances, as a share of the total variance.
 
-    It is None where the counts differ, or none were stored. Raises Inconsistent, Busy.
+    They are compared up to the chunk that the stored ones name; what waited comes besides. It is None where
+    the counts differ, or none were stored. Raises Inconsistent, Busy.
     """
     held = stored(lake, weights_id)
-    through = held.through_chunk if held else through
-    anew = recompute(lake, weights_id=weights_id, through=through)
+    covered = min(held.through_chunk, through) if held else through
+    if not embeddings(lake, weights_id, 0, covered).count():
+        recompute(lake, weights_id=weights_id, through=through)
+        return None
+    anew = from_embeddings(lake, weights_id=weights_id, through=covered)
+    with refused(weights_id):
+        waited = fold(embeddings(lake, weights_id, covered + 1, through), anew.shift)
+    store(lake, anew + waited, weights_id=weights_id, through=through)
     if held is None or held.moments.n != anew.n or anew.n < 2:
         return None
     covariance = anew.covariance()
@@ -208,7 +216,7 @@ def from_embeddings(lake: Lake, *, weights_id: str, through: int) -> Moments:
     Inconsistent where embeddings differ in length."""
     rows = embeddings(lake, weights_id, 0, through)
     oldest = rows.least("chunk")
-    with one_length(weights_id):
+    with refused(weights_id):
         return fold(rows, mean(embeddings(lake, weights_id, oldest, oldest)))
 
 
@@ -226,14 +234,20 @@ def embeddings(lake: Lake, weights_id: str, first: int, last: int) -> RowSource:
 
 
 @contextmanager
-def one_length(weights_id: str) -> Iterator[None]:
-    """Raises Inconsistent where an embedding of another length is met meanwhile."""
+def refused(weights_id: str) -> Iterator[None]:
+    """Raises Inconsistent where an embedding is met meanwhile of another length, or not finite."""
     try:
         yield
     except (ValueError, PythonException, Py4JJavaError) as error:
-        if DIFFER not in str(error):
-            raise
-        raise Inconsistent(
-            f"silver/embeddings holds embeddings of {weights_id[:12]} that differ in length: no PCA can be "
-            f"fitted or applied. run.py check --table silver/embeddings says how many; remove those rows."
-        ) from None
+        for fault in (DIFFER, NOT_FINITE):
+            if fault in str(error):
+                raise _useless(weights_id, fault) from None
+        raise
+
+
+def _useless(weights_id: str, fault: str) -> Inconsistent:
+    return Inconsistent(
+        f"silver/embeddings can't be used for a PCA of {weights_id[:12]}, because {fault}. No run writes "
+        f"such rows: run.py check --table silver/embeddings says how many there are, and run.py restore "
+        f"--table silver/embeddings brings back a version of before them."
+    )

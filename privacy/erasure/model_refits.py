@@ -9,7 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conf.errors import BadInput, Blocked
+from conf.errors import BadInput, Blocked, Inconsistent
 from gold import model_versions, pca_refit, training
 from gold.gold_layer import finish, project
 from lake import catalog, fault_points
@@ -71,13 +71,14 @@ def _refit(context: Context, make: Callable[..., None], weights_id: str) -> None
 
 @contextmanager
 def _despite_a_failed_refit(context: Context) -> Iterator[None]:
-    """Continue the erasure where a gate blocks a refit, or too few photos are left for one.
+    """Continue the erasure where a gate blocks a refit, too few photos are left for one, or embeddings of
+    others can't be used.
 
     The model then has no champion until one is fitted again. A note tells the user.
     """
     try:
         yield
-    except (Blocked, BadInput) as error:
+    except (Blocked, BadInput, Inconsistent) as error:
         context.did.notes.append(
             f"A model was made from the erased photos, and no new one could be fitted: {error}"
         )

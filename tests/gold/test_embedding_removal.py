@@ -180,9 +180,21 @@ def test_of_embeddings_that_wait_nothing_is_subtracted(place):
         embedding_removal.remove_embeddings(context.lake, leaving(context.lake, SOME))
     assert moments(place)[0].n < sum(sizes(place)[0]) == 280 - gone == sizes(place)[2]
     assert agrees_with_silver(place)
-    with no_embedding_waits():
-        project(place)
+    project(place)
     assert moments(place)[0].n == 280 - gone
+    assert agrees_with_silver(place)
+
+
+def test_where_all_leave_that_the_moments_had_the_next_fit_takes_those_that_waited(place):
+    project(place)
+    had = f"chunk <= {moments(place)[1]['through_chunk']}"
+    with place.writing() as context:
+        embedding_removal.remove_embeddings(context.lake, leaving(context.lake, had))
+    assert place.lake.source(catalog.MOMENTS).count() == 0
+    assert sizes(place)[0] == [0, 0, 20]
+    did = project(place)
+    assert any("fitted" in note for note in did.notes)
+    assert moments(place)[0].n == 20
     assert agrees_with_silver(place)
 
 

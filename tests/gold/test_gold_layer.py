@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 
 import numpy as np
@@ -15,7 +15,7 @@ from conf.errors import BadInput, Blocked, Inconsistent
 from gold import model_versions, moments_table, pca_refit
 from gold import promote as by_hand
 from gold.gold_layer import published_embeddings
-from lake import catalog
+from lake import catalog, delta_log, row_source
 from lake.enums import GOLD
 from lake.measured_values import FEWEST
 from report.lake_counts import sums
@@ -65,7 +65,6 @@ def test_new_rows_are_projected_and_no_version_is_made_without_a_reason(place):
     assert versions(place) == [("first", "champion")]
     assert did.counts == {"in": 20, "kept": 20}
     assert counted(place) == [220]
-    assert agrees_with_silver(place)
     assert project(place).counts == {}
 
 
@@ -248,29 +247,113 @@ def test_a_fit_takes_what_waits(place):
     assert agrees_with_silver(place)
 
 
-def test_embeddings_wait_no_longer_than_the_log_tells_of_them(place, monkeypatch):
+@pytest.mark.parametrize(
+    ("age", "still_waiting"),
+    [(timedelta(days=6, hours=23), 20), (timedelta(days=7, hours=1), 0)],
+)
+def test_embeddings_wait_no_longer_than_a_week(place, monkeypatch, age, still_waiting):
+    """It is the age of the version that they are pinned to that counts: of no later one, and of no write to
+    gold/moments."""
+    add(place, 20, seed=2), project(place)
+    held = moments_table.stored(place.lake, EMBEDDER)
+    actions, long_ago = delta_log.actions, timedelta(days=100)
+
+    def aged(files, table, version):
+        is_pinned = (table, version) == (catalog.EMBEDDINGS, held.table_version)
+        made_at = datetime.now(UTC) - (age if is_pinned else long_ago)
+        time = int(made_at.timestamp() * 1000)
+        found = actions(files, table, version)
+        for each in found or []:
+            if "commitInfo" in each:
+                each["commitInfo"] |= {"inCommitTimestamp": time, "timestamp": time}
+        return found
+
+    monkeypatch.setattr(delta_log, "actions", aged)
+    long_ago = long_ago if still_waiting else timedelta(0)
+    project(place)
+    assert waiting(place) == still_waiting
+
+
+def test_no_embedding_waits_whose_log_is_gone(place, monkeypatch):
+    """Then nothing tells that the others are those of the moments, and they are taken anew."""
     add(place, 20, seed=2), project(place)
     assert waiting(place) == 20
-    monkeypatch.setattr(moments_table, "OLDEST", timedelta(0))
-    project(place)
+    with monkeypatch.context() as patched:
+        patched.setattr(moments_table.delta_log, "actions", lambda *_: None)
+        project(place)
     assert waiting(place) == 0
-    written = place.lake.version(catalog.MOMENTS)
+    assert agrees_with_silver(place)
+
+
+def test_of_a_run_that_writes_no_moments_no_matrix_is_read(place, monkeypatch):
+    add(place, 20, seed=2), project(place)
+    read = []
+    records = type(place.lake).records
+    monkeypatch.setattr(
+        type(place.lake),
+        "records",
+        lambda lake, table, **how: read.append((table, how)) or records(lake, table, **how),
+    )
     project(place)
-    assert place.lake.version(catalog.MOMENTS) == written  # nothing waits
+    asked = [how for table, how in read if table is catalog.MOMENTS]
+    assert asked == [{"columns": ["weights_id", *moments_table.PLACE]}]
+
+
+def test_moments_that_are_lost_are_taken_again(place):
+    """Silver's gate needs their centre: it doesn't wait for a fit."""
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.MOMENTS.name))
+    table.delete()
+    fresh = Place.of(place.root, place.spark)
+    add(fresh, 20, seed=2), project(fresh)
+    assert (versions(fresh), waiting(fresh)) == ([("first", "champion")], 0)
+    assert agrees_with_silver(fresh)
+
+
+def test_the_moments_of_another_model_change_nothing(place):
+    """Gold/moments has a row a model, in any order."""
+    with place.writing() as context:
+        held = moments_table.stored(context.lake, EMBEDDER)
+        for other in ("0" * 64, "f" * 64):
+            moments_table.store(context.lake, held.moments, weights_id=other, through=1000)
+    most = moments_table.WAITING * DIMENSIONS
+    add(place, most - 1, seed=2), project(place.set("refit.growth=9"))
+    assert moments_table.stored(place.lake, EMBEDDER).moments.n == 200
+    add(place, 1, seed=3), project(place.set("refit.growth=9"))
+    assert moments_table.stored(place.lake, EMBEDDER).moments.n == 200 + most
 
 
 def test_values_that_are_not_finite_are_refused_and_not_kept(place):
     add(place, 20, seed=2, value=float("nan"))
-    with pytest.raises(Blocked, match="features-norm-in-range"):
+    with pytest.raises(Inconsistent, match="not finite"):
         project(place)
     place.bury()
     [*_, last] = published_embeddings(place.lake, EMBEDDER)
     with place.writing() as context, pytest.raises(Inconsistent, match="not finite"):
         moments_table.bring_up(context.lake, weights_id=EMBEDDER, through=last.number)
-    assert (moments_n(place), waiting(place)) == (200, 20)
+    place.bury()
+    assert (moments_n(place), counted(place)) == (200, [200])
     table = DeltaTable.forPath(place.spark, place.files.uri(catalog.EMBEDDINGS.name))
     table.delete("isnan(embedding[0])")
-    assert agrees_with_silver(place)
+    assert (waiting(place), agrees_with_silver(place)) == (0, True)
+
+
+def test_values_that_are_not_finite_are_refused_by_spark_too(place, monkeypatch):
+    monkeypatch.setattr(row_source, "FEW", -1)
+    add(place, 20, seed=2, value=float("nan"))
+    with pytest.raises(Inconsistent, match="values of embeddings are not finite"):
+        project(place)
+
+
+def test_of_a_broken_version_no_embedding_is_blamed(place):
+    """What it makes is judged by the gate."""
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.MODELS.name))
+    [row] = place.lake.records(catalog.MODELS, columns=["basis"])
+    broken = np.full(len(row["basis"]) // 8, np.nan).tobytes()
+    table.update(F.lit(True), {"basis": F.lit(broken)})
+    fresh = Place.of(place.root, place.spark)
+    add(fresh, 20, seed=2)
+    with pytest.raises(Blocked, match="features"):
+        project(fresh)
 
 
 def test_a_chunk_whose_drift_is_no_number_is_blocked_and_not_published(place):
@@ -304,7 +387,7 @@ def test_embeddings_of_another_length_are_refused_and_the_moments_stay(place):
     [*_, last] = published_embeddings(place.lake, EMBEDDER)
     short = short.withColumn("chunk", F.lit(last.number).cast("bigint"))
     short.write.format("delta").mode("append").save(place.files.uri(catalog.EMBEDDINGS.name))
-    with pytest.raises(Inconsistent, match="differ in length: no PCA can be fitted or applied"):
+    with pytest.raises(Inconsistent, match=r"can't be used for a PCA of .*differ in length"):
         project(place)
     place.bury()
     assert counted(place) == [200]
@@ -331,13 +414,39 @@ def test_one_embedding_waits_for_more(tmp_path, spark):
     assert counted(place) == [3]
 
 
-def test_recomputed_moments_are_those_that_were_kept(place):
+def recomputed(place):
+    """The note of `models --recompute`."""
     with place.writing() as context:
         step = context.step(GOLD)
         by_hand.recompute(step, EMBEDDER)
     [note] = step.did.notes
+    return note
+
+
+def test_recomputed_moments_are_those_that_were_kept(place):
+    note = recomputed(place)
     assert "differed by 0" in note or "e-" in note
     assert agrees_with_silver(place)
+
+
+def test_moments_are_recomputed_with_what_waited_and_compared_without(place):
+    add(place, 20, seed=2), project(place)
+    assert waiting(place) == 20
+    note = recomputed(place)
+    assert "differed by 0" in note or "e-" in note
+    assert waiting(place) == 0
+    assert agrees_with_silver(place)
+
+
+def test_broken_moments_are_recomputed_while_embeddings_wait(place):
+    add(place, 20, seed=2), project(place)
+    broken = np.full(DIMENSIONS, np.nan).tobytes()
+    table = DeltaTable.forPath(place.spark, place.files.uri(catalog.MOMENTS.name))
+    table.update(F.lit(True), {"sum": F.lit(broken)})
+    fresh = Place.of(place.root, place.spark)
+    recomputed(fresh)
+    assert waiting(fresh) == 0
+    assert agrees_with_silver(fresh)
 
 
 def test_a_wiped_version_cannot_be_rolled_back_to(place):

@@ -35,6 +35,8 @@ def test_ranges_are_read_together_until_they_are_many_rows(monkeypatch):
         spool.add(keyed(5_000))
         spool.add(keyed(5_000))
         parts = list(spool.ranges())
+    whole = pa.concat_tables(parts)
+    assert whole.equals(whole.sort_by("key"))
     firsts = [as_numpy(part["key"].combine_chunks()).view(np.uint8)[::16] for part in parts]
     ranges = [set(each.tolist()) for each in firsts]
     assert sum(map(len, ranges)) == len(set().union(*ranges)) == key_spool.RANGES

@@ -10,6 +10,7 @@ from PIL import Image
 from lake import catalog
 from privacy.returning_rows import KEYS
 from tests.support.canary import jpeg, send
+from tests.support.gold_runs import no_embedding_waits
 from tests.support.grown_lake import NEW, GrownLake, everything, versions
 from tests.support.shared_lakes import made_once
 
@@ -26,7 +27,8 @@ def grown(samples_lake, tmp_path_factory, spark) -> GrownLake:
         send(place.landing, {f"{n}.jpg": jpeg(n) for n in range(3)})
         send(place.landing, {f"{n}.jpg": jpeg(n) for n in range(3, NEW)}, subject=None)
         Image.new("RGB", (64, 64)).save(place.landing / "blank.png")
-        place.run()
+        with no_embedding_waits():
+            place.run()
         return {"before": before, "rows": rows, "after": by_name(versions(place))}
 
     root, facts = made_once(tmp_path_factory, "grown", make)

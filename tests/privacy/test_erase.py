@@ -31,6 +31,7 @@ from privacy.erasure.erasure_request import ErasureRequest
 from report.lake_counts import sums
 from tests.support.canary import MARKER, OTHER, SUBJECT, jpeg, places, send, slices, written
 from tests.support.erasures import REQUEST, erased, requests_of
+from tests.support.gold_runs import no_embedding_waits
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
 from tests.support.processes import undeletable
@@ -62,7 +63,8 @@ def held(tmp_path_factory, spark):
     send(place.landing, PHOTOS | {f"{MARKER}-again.jpg": SHARED, f"{MARKER}-broken.jpg": b"x"})
     send(place.landing, {"theirs.jpg": SHARED}, subject=OTHER)
     send(place.landing, {"nobody.jpg": PHOTOS[f"{MARKER}-1.jpg"]}, subject=None)
-    place.run()
+    with no_embedding_waits():
+        place.run()
     with place.writing() as context:
         run_steps(context, [("train", train_step)])
     place.index_keys()

@@ -82,6 +82,20 @@ def both(place, name, to="Lime"):
     shutil.copy2(place.landing / "Kiwi" / name, place.landing / to / name)
 
 
+def test_where_no_embedding_changes_no_moments_are_written(place):
+    """Also where the moments are pinned to an older version, because embeddings wait: the photo that gets
+    another label was refused by silver."""
+    picture((90, 80)).save(place.landing / "Lemon" / "another.png")
+    place.set("refit.growth=9").run()
+    [pinned] = place.lake.records(catalog.MOMENTS, columns=["table_version"])
+    assert pinned["table_version"] < place.lake.version(catalog.EMBEDDINGS)
+    version = place.lake.version(catalog.MOMENTS)
+    move(place, "blank.png")
+    place.set("refit.growth=9").run()
+    assert labels(place, catalog.QUARANTINE) == ["Lime"]
+    assert place.lake.version(catalog.MOMENTS) == version
+
+
 def agrees(place):
     """The sums agree, nothing is there twice, and the moments are those of silver's rows."""
     assert sums(place.files).disagreements() == []
