@@ -134,19 +134,16 @@ def follow(lake: WritableLake, published: Sequence[Chunk], *, weights_id: str) -
     held = next((row for row in rows if row["weights_id"] == weights_id), None)
     if held is not None:
         waiting = sum(c.photos for c in published if c.number > held["through_chunk"])
-        few = WAITING * len(held["shift"]) // np.float64().nbytes
-        if not waiting or (waiting < few and not _is_old(lake, held["table_version"])):
+        many = WAITING * len(held["shift"]) // np.float64().nbytes
+        if not waiting or (waiting < many and not _is_old(lake, held["table_version"])):
             return
     bring_up(lake, weights_id=weights_id, through=published[-1].number)
 
 
 def _is_old(lake: Lake, version: int) -> bool:
     """Whether a version of silver/embeddings was made longer ago than OLDEST, or its log doesn't tell."""
-    commit = delta_log.actions(lake.files, catalog.EMBEDDINGS, version)
-    if commit is None:
-        return True
-    made_at = delta_log.commit_time(delta_log.commit_info(commit))
-    return datetime.now(UTC) - made_at > OLDEST
+    commit = delta_log.actions(lake.files, catalog.EMBEDDINGS, version) or ()
+    return datetime.now(UTC) - delta_log.commit_time(delta_log.commit_info(commit)) > OLDEST
 
 
 def bring_up(lake: WritableLake, *, weights_id: str, through: int) -> Moments:
@@ -160,9 +157,9 @@ def bring_up(lake: WritableLake, *, weights_id: str, through: int) -> Moments:
     if held is None or not match_silver(lake, held, weights_id=weights_id):
         return recompute(lake, weights_id=weights_id, through=through)
     if held.through_chunk < through:
-        new = embeddings(lake, weights_id, held.through_chunk + 1, through)
-        with refused(weights_id):
-            moments = held.moments + fold(new, held.moments.shift)
+        moments = _with_later(
+            lake, held.moments, weights_id=weights_id, after=held.through_chunk, through=through
+        )
         store(lake, moments, weights_id=weights_id, through=through)
         return moments
     return held.moments
@@ -200,9 +197,8 @@ def disagreement(lake: WritableLake, *, weights_id: str, through: int) -> float 
         recompute(lake, weights_id=weights_id, through=through)
         return None
     anew = from_embeddings(lake, weights_id=weights_id, through=covered)
-    with refused(weights_id):
-        waited = fold(embeddings(lake, weights_id, covered + 1, through), anew.shift)
-    store(lake, anew + waited, weights_id=weights_id, through=through)
+    whole = _with_later(lake, anew, weights_id=weights_id, after=covered, through=through)
+    store(lake, whole, weights_id=weights_id, through=through)
     if held is None or held.moments.n != anew.n or anew.n < 2:
         return None
     covariance = anew.covariance()
@@ -218,6 +214,16 @@ def from_embeddings(lake: Lake, *, weights_id: str, through: int) -> Moments:
     oldest = rows.least("chunk")
     with refused(weights_id):
         return fold(rows, mean(embeddings(lake, weights_id, oldest, oldest)))
+
+
+def _with_later(
+    lake: Lake, moments: Moments, *, weights_id: str, after: int, through: int
+) -> Moments:
+    """Return moments with a model's embeddings of the chunks after one, up to another. Raises Inconsistent
+    where embeddings differ in length."""
+    later = embeddings(lake, weights_id, after + 1, through)
+    with refused(weights_id):
+        return moments + fold(later, moments.shift)
 
 
 def match_silver(lake: Lake, held: StoredMoments, *, weights_id: str) -> bool:

@@ -16,12 +16,7 @@ from lake.chunks import ChunkPlan, ChunkState
 from lake.dataframe_queries import counts
 from lake.enums import GOLD, REMOVAL, RETIRE, SILVER
 from tests.support.generated_embeddings import EMBEDDER, add
-from tests.support.gold_runs import (
-    agrees_with_silver,
-    embeddings,
-    no_embedding_waits,
-    project,
-)
+from tests.support.gold_runs import agrees_with_silver, embeddings, no_embedding_waits, project
 from tests.support.kills import Killed, dies
 from tests.support.place import Place
 

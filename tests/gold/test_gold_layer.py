@@ -61,10 +61,12 @@ def place(fitted, tmp_path, spark):
 
 def test_new_rows_are_projected_and_no_version_is_made_without_a_reason(place):
     add(place, 20, seed=2)
-    did = project(place)
+    with no_embedding_waits():
+        did = project(place)
     assert versions(place) == [("first", "champion")]
     assert did.counts == {"in": 20, "kept": 20}
     assert counted(place) == [220]
+    assert agrees_with_silver(place)
     assert project(place).counts == {}
 
 
