@@ -84,6 +84,26 @@ class ModelStatus(StrEnum):
     CHAMPION = "champion"
 
 
+class PixelWay(StrEnum):
+    """The way of a photo's pixels to the input of a model: column `pixels` of gold/models.
+
+    JPEGs are decoded at the smallest scale that leaves twice the input's side. `HAMMING`: Pillow resizes with
+    its Hamming filter, from at most three times the input's side. `BILINEAR`: the bilinear convolution of
+    `cykooz-resizer`, which the processor does on many pixels at once.
+    """
+
+    HAMMING = "hamming"
+    BILINEAR = "bilinear"
+
+
+class Precision(StrEnum):
+    """The arithmetic of a model's layers: setting `model.precision`, and column `precision` of gold/models."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    INT8 = "int8"
+
+
 class RunStatus(StrEnum):
     """How one layer of one run ended: column `status` of ops/runs. `STOPPED`: a signal ended it, such as
     Ctrl-C."""
