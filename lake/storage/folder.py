@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, BinaryIO, ClassVar
@@ -117,6 +118,16 @@ class Folder(ABC):
     @abstractmethod
     def write(self, name: str, content: bytes) -> None:
         """Writes a file. Readers see the whole file or none."""
+
+    @abstractmethod
+    def create(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Opens a new file for writing, in whose place none lies that anybody reads. It is whole when the
+        context ends, and means nothing where the context ends by an error."""
+
+    @abstractmethod
+    def add_name(self, name: str, new: str) -> None:
+        """Gives a file that is never changed another name beside its own, where the storage can do that
+        without its bytes passing through this process. Nobody reads what lay there before."""
 
     @abstractmethod
     def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:

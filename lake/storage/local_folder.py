@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -114,6 +115,24 @@ class LocalFolder(Folder):
     def write(self, name: str, content: bytes) -> None:
         path = Path(self.root, name)
         write_whole(path, content, part=path.with_name(f".{path.name}.part"))
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[BinaryIO]:
+        path = Path(self.root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            yield file
+
+    def add_name(self, name: str, new: str) -> None:
+        path, other = Path(self.root, name), Path(self.root, new)
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.unlink(missing_ok=True)
+        try:
+            os.link(path, other)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            shutil.copyfile(path, other)  # the file system has no second names
 
     def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:
         with self._locked(name):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import unquote
 
-from conf.errors import FruitLakeError
 from lake import aws
 from lake.concurrent_work import merged
 from lake.storage import s3_listing
@@ -21,8 +21,16 @@ from lake.storage.folder import (
     StoredObject,
 )
 from lake.storage.s3_reader import open_object
-from lake.storage.s3_requests import CHANGED, EMPTY, StorageFailed, content_of, requests
+from lake.storage.s3_requests import (
+    CHANGED,
+    EMPTY,
+    StorageFailed,
+    content_of,
+    delete_objects,
+    requests,
+)
 from lake.storage.s3_swap import swap_object
+from lake.storage.s3_upload import uploaded
 
 ARCHIVED = "InvalidObjectState"
 """The code by which S3 says that an object lies in an archive."""
@@ -100,6 +108,14 @@ class S3Folder(Folder):
         with self._calls(name):
             self._s3.put_object(**self._of(name), Body=content)
 
+    def create(self, name: str) -> AbstractContextManager[BinaryIO]:
+        return uploaded(self.uri(name), self._of(name))
+
+    def add_name(self, name: str, new: str) -> None:
+        """Have S3 copy the object itself."""
+        with self._calls(name):
+            self._s3.copy(self._of(name), self.bucket, self._key(new))
+
     def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:
         """Put `content` in the place of `expected` by conditional requests (lake/storage/s3_swap.py)."""
         if content is None and expected is None:
@@ -113,22 +129,11 @@ class S3Folder(Folder):
     def delete_folder(self, name: str, *, check: Callable[[], None]) -> None:
         keys = [self._key(each) for each in self.current(name)]
         with self._calls(name):
-            for first in range(0, len(keys), 1000):
-                batch = [{"Key": key} for key in keys[first : first + 1000]]
-                check()
-                answer = self._s3.delete_objects(Bucket=self.bucket, Delete={"Objects": batch})
-                for failed in answer.get("Errors", []):
-                    refusal = FruitLakeError(
-                        f"{S3}{self.bucket}/{failed['Key']} can't be deleted ({failed.get('Code')}); grant "
-                        f"the right to delete it, and run the same command again."
-                    )
-                    raise StorageFailed(refusal, code=failed.get("Code", ""))
+            delete_objects(self.bucket, keys, check=check)
 
     def copy_folder(self, name: str, to: str) -> None:
         for each in self.current(name):
-            target = to + each.removeprefix(name)
-            with self._calls(each):
-                self._s3.copy(self._of(each), self.bucket, self._key(target))
+            self.add_name(each, to + each.removeprefix(name))
 
     def folders(self, name: str) -> list[str]:
         return [

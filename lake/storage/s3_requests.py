@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
 from conf.errors import BadInput, FruitLakeError
 from lake import aws
+from lake.storage.addresses import S3
 
 ABSENT = ("NoSuchKey", "NoSuchVersion", "NoSuchUpload", "404")
 """Codes by which S3 says that an object is not there."""
@@ -50,6 +51,10 @@ EMPTY = ("InvalidRange", "416")
 
 READS = 4
 """How often the bytes of an object are asked for before a broken connection counts as an error."""
+
+
+DELETED_AT_ONCE = 1000
+"""The most objects that one request deletes."""
 
 
 class StorageFailed(FruitLakeError, OSError):
@@ -132,3 +137,17 @@ def own_endpoint() -> str | None:
     """The address at which S3 is asked, where it is none of AWS's own: `AWS_ENDPOINT_URL`, or a profile's."""
     url: str = aws.client("s3").meta.endpoint_url
     return None if url.rstrip("/").endswith((".amazonaws.com", ".amazonaws.com.cn")) else url
+
+
+def delete_objects(bucket: str, keys: Sequence[str], *, check: Callable[[], None]) -> None:
+    """Delete objects of a bucket, after `check`, which is called before each request. Raises StorageFailed."""
+    for first in range(0, len(keys), DELETED_AT_ONCE):
+        objects = [{"Key": key} for key in keys[first : first + DELETED_AT_ONCE]]
+        check()
+        answer = aws.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": objects})
+        for failed in answer.get("Errors", []):
+            refusal = FruitLakeError(
+                f"{S3}{bucket}/{failed['Key']} can't be deleted ({failed.get('Code')}); grant the right "
+                f"to delete it, and run the same command again."
+            )
+            raise StorageFailed(refusal, code=failed.get("Code", ""))
