@@ -35,10 +35,6 @@ from lake.storage.s3_upload import uploaded
 ARCHIVED = "InvalidObjectState"
 """The code by which S3 says that an object lies in an archive."""
 
-READERS = 8
-"""The number of objects that one process should read at once. S3 takes tens of milliseconds to send the first
-byte of an object."""
-
 
 @dataclass(frozen=True)
 class S3Folder(Folder):
@@ -47,7 +43,8 @@ class S3Folder(Folder):
     bucket: str
     prefix: str
 
-    readers: ClassVar[int] = READERS
+    # S3 takes tens of milliseconds to send the first byte of an object.
+    readers: ClassVar[int] = 8
 
     @classmethod
     def at(cls, uri: str) -> S3Folder:

@@ -140,7 +140,7 @@ def own_endpoint() -> str | None:
 
 
 def delete_objects(bucket: str, keys: Sequence[str], *, check: Callable[[], None]) -> None:
-    """Delete objects of a bucket, after `check`, which is called before each request. Raises StorageFailed."""
+    """Delete objects of a bucket; `check` is called before each request. Raises StorageFailed."""
     for first in range(0, len(keys), DELETED_AT_ONCE):
         objects = [{"Key": key} for key in keys[first : first + DELETED_AT_ONCE]]
         check()
