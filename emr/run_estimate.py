@@ -1,6 +1,6 @@
 """Estimates how long a run takes on a cluster, and how much memory and storage it needs.
 
-    seconds = fixed + chunks × chunk + photos × (driver + list) + photos × read / (slots × READERS)
+    seconds = fixed + chunks × chunk + photos × (driver + list) + photos × read / (slots × S3Folder.readers)
               + photos × core / (cores × efficiency × use)
 
 `slots` is the number of vCPUs, which is also the number of tasks that run at the same time. `cores` is the
@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from conf.prices import Calibration, Instance, Storage
 from conf.settings import ChunkSettings, PhotoSettings
 from lake.spark_session import REQUIRED
-from lake.storage.s3_folder import READERS
+from lake.storage.s3_folder import S3Folder
 
 SPLIT_BYTES = int(REQUIRED["spark.sql.files.maxPartitionBytes"])
 """The bytes of bronze/photos that one task of silver reads."""
@@ -119,7 +119,7 @@ def run_seconds(
         chunks=work.chunks * measured.chunk_seconds,
         driver=work.photos * measured.driver_seconds,
         listing=math.ceil(work.photos / LIST_PAGE) * storage.s3_first_byte_seconds,
-        reading=work.photos * storage.s3_first_byte_seconds / (slots * READERS),
+        reading=work.photos * storage.s3_first_byte_seconds / (slots * S3Folder.readers),
         cores=work.photos * core_seconds(work, measured) / (cores * efficiency * use),
     )
 
@@ -132,7 +132,7 @@ def balanced_chunk(
     Its time is that in which all nodes read and compute for it.
     """
     computing = core_seconds(work, measured) / (cores * measured.efficiency)
-    reading = storage.s3_first_byte_seconds / (slots * READERS)
+    reading = storage.s3_first_byte_seconds / (slots * S3Folder.readers)
     return math.ceil(measured.chunk_seconds / CHUNK_SHARE / (computing + reading))
 
 

@@ -14,7 +14,7 @@ from conf.settings import Settings
 from emr import cluster_sizing, run_estimate
 from emr.cluster_sizing import ClusterPlan, CostModel
 from emr.run_estimate import Work
-from lake.storage.s3_folder import READERS
+from lake.storage.s3_folder import S3Folder
 
 FRUITS_360 = 138_704, 5_719
 """The number of photos in Fruits-360, which are 100×100, and their size in bytes. The size is the mean of the
@@ -218,7 +218,7 @@ def _assumptions(model: CostModel) -> list[str]:
         f"- Two executors embed at {measured.efficiency:.0%} of twice the rate of one, on cores that they "
         f"share with the driver. More executors, without the driver on their cores, are assumed to lose no "
         f"more.",
-        f"- A task reads {READERS} landing objects at once, with {first_byte:g} s to the first byte of each. "
+        f"- A task reads {S3Folder.readers} landing objects at once, with {first_byte:g} s to the first byte of each. "
         f"Gates and commits are assumed to be as fast on S3 as on a local disk, which they aren't.",
         "- The start of the cluster, which is paid, and the loss of Spot nodes are not included.",
     ]

@@ -194,12 +194,9 @@ class S3Folder(Folder):
             return
 
     def listing(self, *, begin: str = "") -> Iterator[StoredObject]:
-        """Yield the objects that readers see under the root, or those of them that don't come before `begin`.
-
-        Several requests list at once: each lists the keys between two of the prefixes right under the root.
-        Consoles make an empty object whose key ends with `/` for a folder, also for the root, where its name
-        is empty; such an object is left out.
-        """
+        """Yield the objects by several requests at once: each lists the keys between two of the prefixes
+        right under the root. What consoles make for a folder, an empty object whose key ends with `/`, is
+        left out."""
         start = s3_listing.before(self._key(begin)) if begin else ""
         prefixes = [
             found["Prefix"]
