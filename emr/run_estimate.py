@@ -1,6 +1,6 @@
 """Estimates how long a run takes on a cluster, and how much memory and storage it needs.
 
-    seconds = fixed + chunks × chunk + photos × (driver + list) + photos × read / (slots × S3Folder.readers)
+    seconds = fixed + chunks × chunk + photos × (driver + list) + photos × read / (slots × READERS)
               + photos × core / (cores × efficiency × use)
 
 `slots` is the number of vCPUs, which is also the number of tasks that run at the same time. `cores` is the

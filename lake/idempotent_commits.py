@@ -25,6 +25,7 @@ from lake import delta_log, fault_points, small_tables
 from lake.catalog import Table
 from lake.chunks import Chunk, NoChunk
 from lake.delta_log import TAKEOVER, add_takeover, commit_info, number_of
+from lake.file_commits import Overtaken
 from lake.lease import Lease
 from lake.readable_lake import Lake
 
@@ -95,7 +96,7 @@ class NumberedCommits:
             for name, value in options.items():
                 settings.set(name, value)
             yield
-        except ConcurrentTransactionException:
+        except (ConcurrentTransactionException, Overtaken):
             self._lease.check()
             raise
         finally:

@@ -13,8 +13,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from conf.errors import FruitLakeError
 from lake import delta_log, delta_rs_reader
+from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.delta_log import has_commit
+from lake.file_parts import FilePart
 from lake.row_source import RowSource
 from lake.storage.connectors import delta_rs_options
 from lake.storage.folder import Folder
@@ -119,6 +121,39 @@ class Staging:
             configuration=dict([WITHOUT_STATISTICS]),
             storage_options=delta_rs_options(self._files.root),
         )
+
+    def emptied(self, chunk: Chunk, part: str) -> str:
+        """The name of the folder of a part, without what an earlier try left there: workers write files into
+        it."""
+        name = _folder(chunk, part)
+        self._delete(name)
+        return name
+
+    def record_files(self, chunk: Chunk, part: str, written: FilePart) -> None:
+        """Makes a part of the files that workers wrote in its folder. Others there belong to nobody: a try of
+        a task that was given up wrote them."""
+        # The import stands here because only a writer needs it.
+        from deltalake import Schema
+        from deltalake.transaction import AddAction, create_table_with_add_actions
+
+        name = _folder(chunk, part)
+        added = [
+            AddAction(file.name.removeprefix(f"{name}/"), file.size, {}, 0, True, statistics)
+            for file, statistics in zip(written.files, written.statistics(), strict=True)
+        ]
+        create_table_with_add_actions(
+            f"{self._files.root}/{name}",
+            Schema.from_arrow(written.schema),
+            added,
+            description=written.origin,
+            storage_options=delta_rs_options(self._files.root),
+        )
+
+    def file_part(self, chunk: Chunk, part: str, table: Table) -> FilePart | None:
+        """A part whose files `record_files` recorded; None where it was written in another way."""
+        name = _folder(chunk, part)
+        actions = delta_log.actions_in(self._files, name, 0)  # a part is written by one commit
+        return FilePart.recorded(name, actions or (), table)
 
     def write_source(self, chunk: Chunk, part: str, rows: RowSource) -> None:
         """Writes a part of a chunk: in this process where its rows are few, and with Spark where not."""

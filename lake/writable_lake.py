@@ -20,6 +20,8 @@ from lake.chunks import Chunk, NoChunk
 from lake.chunks_table import WritableChunksTable
 from lake.delta_log import has_commit
 from lake.enums import REMOVAL
+from lake.file_commits import append_placed
+from lake.file_parts import FilePart
 from lake.file_sizes import files_for
 from lake.idempotent_commits import NumberedCommits
 from lake.lease import Lease
@@ -61,8 +63,7 @@ class WritableLake(Lake):
         pseudonyms: Pseudonyms,
         delta: DeltaSettings,
     ) -> WritableLake:
-        """The lake for its one writer, whose pseudonyms are those of the lake: earlier writers are made
-        harmless, and missing tables are made. Raises Busy."""
+        """The lake for its one writer: makes earlier writers harmless, and missing tables. Raises Busy."""
         lake = cls(start_spark, files, run, lease)
         if not lease.is_fenced:
             lake._fence()
@@ -110,9 +111,22 @@ class WritableLake(Lake):
                 rows.write.format("delta").mode("overwrite").save(self.files.uri(table.name))
         return self.version(table)
 
-    def append_commit(self, table: Table, frame: DataFrame, *, chunk: Chunk) -> TableCommit:
-        """The commit that `append` makes, for later."""
-        return TableCommit(table, partial(self.append, table, frame, chunk=chunk))
+    def append_files(self, part: FilePart, *, chunk: Chunk) -> int:
+        """Commits the rows of a chunk by their files, once; returns the version of the table. Raises as
+        `append`."""
+        number = self._commits.number(part.table, chunk)
+        if number is not None:
+            self.add_columns(part.table)
+            append_placed(self, self._commits, part, number=number, layer=chunk.layer)
+        return self.version(part.table)
+
+    def append_commit(
+        self, table: Table, rows: DataFrame | FilePart, *, chunk: Chunk
+    ) -> TableCommit:
+        """The commit of a chunk's rows, for later: by `append`, or by `append_files`."""
+        if isinstance(rows, FilePart):
+            return TableCommit(table, partial(self.append_files, rows, chunk=chunk))
+        return TableCommit(table, partial(self.append, table, rows, chunk=chunk))
 
     def upsert(
         self,
@@ -124,10 +138,8 @@ class WritableLake(Lake):
         leaving: DataFrame | None = None,
     ) -> int:
         """Puts rows in the place of those with the same keys, and removes those with the keys of `leaving`;
-        returns the version of the table. The same rows twice change nothing.
-
-        A row that has a `run_id` and a `chunk` already keeps them: they tell who made it. Raises as `append`.
-        """
+        returns the version of the table. The same rows twice change nothing. A row that has a `run_id` and a
+        `chunk` already keeps them: they tell who made it. Raises as `append`."""
         number = self._commits.number(table, chunk)
         if number is not None:
             rows = self._conform(frame, table, chunk, keep_origin=True)
@@ -160,10 +172,8 @@ class WritableLake(Lake):
         chunk: Chunk,
     ) -> int:
         """Ends the open rows with the keys of `ended` and appends `rows`, in one commit, once; returns the
-        version of the table.
-
-        A row is open while its time `ended_at` is null; an ended row stays as history. Raises as `append`.
-        """
+        version of the table. A row is open while its time `ended_at` is null; an ended row stays as history.
+        Raises as `append`."""
         number = self._commits.number(table, chunk)
         if number is not None:
             held, new = self._target(table), self._conform(rows, table, chunk)
@@ -192,11 +202,8 @@ class WritableLake(Lake):
         keys: Sequence[str],
         chunk: Chunk | NoChunk,
     ) -> int:
-        """Puts rows of a small table in the place of those with the same keys; returns the version of the
-        table. The same rows twice change nothing.
-
-        A row that has a `run_id` and a `chunk` already keeps them: they tell who made it. Raises Busy.
-        """
+        """Puts rows of a small table in the place of those with the same keys, as `upsert`; returns the
+        version of the table. Raises Busy."""
         number = self._commits.number(table, chunk)
         origin = {"run_id": self.run.run_id, "chunk": chunk.number}
         own = [{**row, **{k: row.get(k) or origin[k] for k in origin}} for row in rows]
@@ -230,10 +237,8 @@ class WritableLake(Lake):
     # Removing rows and files
 
     def delete(self, table: Table, where: str, *, chunk: Chunk) -> None:
-        """Deletes the rows that meet a condition, once, under the number of a chunk of its own.
-
-        The condition stands in the Delta log for good, so it must hold no personal value. Raises as `append`.
-        """
+        """Deletes the rows that meet a condition, once, under the number of a chunk of its own. The condition
+        stands in the Delta log for good: it must hold no personal value. Raises as `append`."""
         _check_it_may_go(table, chunk)
         number = self._commits.number(table, chunk)
         if number is not None:
@@ -264,10 +269,8 @@ class WritableLake(Lake):
         return self.version(table)
 
     def compact(self, table: Table) -> None:
-        """Joins small files to larger ones. Raises Busy.
-
-        It needs no number: Delta refuses to replace a file that is gone, so rows that went stay away.
-        """
+        """Joins small files to larger ones. It needs no number: Delta refuses to replace a file that is gone,
+        so rows that went stay away. Raises Busy."""
         if table.is_small:
             self._commits.commit_small(table, small_tables.compact, number=None, layer="compaction")
             return
@@ -275,11 +278,8 @@ class WritableLake(Lake):
             self._target(table).optimize().executeCompaction()
 
     def check_lease(self) -> None:
-        """Renews the lease. Raises Busy.
-
-        Whoever deletes files calls this before each batch, after reading all that says which files to delete:
-        then no file of a later holder is among them.
-        """
+        """Renews the lease: before each batch of files that is deleted, after all was read that says which
+        those are. Raises Busy."""
         self._lease.check()
 
     def _target(self, table: Table) -> DeltaTable:

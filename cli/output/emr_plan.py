@@ -218,8 +218,8 @@ def _assumptions(model: CostModel) -> list[str]:
         f"- Two executors embed at {measured.efficiency:.0%} of twice the rate of one, on cores that they "
         f"share with the driver. More executors, without the driver on their cores, are assumed to lose no "
         f"more.",
-        f"- A task reads {S3Folder.readers} landing objects at once, with {first_byte:g} s to the first byte of each. "
-        f"Gates and commits are assumed to be as fast on S3 as on a local disk, which they aren't.",
+        f"- A task reads {S3Folder.readers} landing objects at once, with {first_byte:g} s to the first byte "
+        f"of each. Gates and commits are assumed to be as fast on S3 as on a local disk, which they aren't.",
         "- The start of the cluster, which is paid, and the loss of Spot nodes are not included.",
     ]
 

@@ -1,0 +1,152 @@
+"""Commits of files as they lie: rows that workers wrote once come into a large table without being copied.
+
+A staged file gets another name in the table's folder, where the storage can give it one without its bytes
+passing through a process, and the commit adds that name. Only rows of files that hold a refused row, and of
+files too small to be read well, are written again, together. Files that a run which died left in the folder
+belong to nobody, like those of any write that was cut off: the next run gives the same names again, or the
+retention removes them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from conf.errors import FruitLakeError
+from lake import fault_points, parquet_files
+from lake.arrow_tasks import arrow_tasks
+from lake.file_parts import FilePart
+from lake.file_sizes import FILE_BYTES
+from lake.parquet_files import WrittenFile
+from lake.readable_lake import Lake
+
+if TYPE_CHECKING:
+    from lake.idempotent_commits import NumberedCommits
+
+SMALL = 2 << 20
+"""Files of fewer bytes are joined, because each file that a table has costs its readers milliseconds."""
+
+FEW_BYTES = 64 << 20
+"""The most bytes that the driver writes again itself. Workers do it where there are more."""
+
+
+class Overtaken(FruitLakeError):
+    """Another writer has committed meanwhile."""
+
+
+def append_placed(
+    lake: Lake, commits: NumberedCommits, part: FilePart, *, number: int, layer: str
+) -> None:
+    """Commit the files of a part, under a number, from the folder of its table. Raises Busy."""
+    added = placed(lake, part)
+    fault_points.at(f"lake: files of {part.table.name} placed")
+    with commits.transaction(part.table, number, layer=layer, chunk=part.chunk):
+        append(lake, added, part, number=number)
+
+
+def placed(lake: Lake, part: FilePart) -> list[WrittenFile]:
+    """Return the files of a part under names in the folder of its table: the same ones, however often."""
+    files = lake.files
+    again = [each for each in part.files if each.size < SMALL or part.left_out.get(each.name)]
+    if len(again) == 1 and not part.left_out.get(again[0].name):
+        again = []
+    names = {each.name for each in again}
+    found = []
+    for file in part.files:
+        if file.name not in names:
+            own = f"{_beginning(part)}-{PurePosixPath(file.name).name}"
+            files.add_name(file.name, own)
+            found.append(WrittenFile(own, file.rows, file.size))
+    tasks = [
+        (
+            f"{_beginning(part)}-joined-{number}.parquet",
+            {each.name: part.left_out.get(each.name, ()) for each in group},
+        )
+        for number, group in enumerate(_groups(again))
+    ]
+    if sum(each.size for each in again) <= FEW_BYTES:
+        made = [parquet_files.joined(files, *task, schema=part.schema) for task in tasks]
+    else:
+        made = arrow_tasks(
+            lake.spark,
+            tasks,
+            lambda task: parquet_files.joined(files, *task, schema=part.schema),
+        )
+    return found + [file for file in made if file]
+
+
+def _beginning(part: FilePart) -> str:
+    """Return how the names of a part's files begin in the folder of its table."""
+    return f"{part.folder}/part-{part.chunk:010}"
+
+
+def _groups(again: Iterable[WrittenFile]) -> Iterator[list[WrittenFile]]:
+    """Yield files in groups of about FILE_BYTES."""
+    group: list[WrittenFile] = []
+    size = 0
+    for file in again:
+        if group and size + file.size > FILE_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(file)
+        size += file.size
+    if group:
+        yield group
+
+
+def append(
+    lake: Lake,
+    added: Sequence[WrittenFile],
+    part: FilePart,
+    *,
+    number: int,
+) -> None:
+    """Commit files of a part to its table with Spark's Delta, under a number. Raises FruitLakeError where the
+    table has that number, or a later one.
+
+    Delta's API for Python has no commit of files, so this is the JVM's. The last number is read within the
+    transaction, so a commit that another process makes meanwhile is a conflict.
+    """
+    jvm: Any = lake.spark.sparkContext._jvm
+    name = part.table.name
+    delta, none = jvm.org.apache.spark.sql.delta, jvm.scala.Option.empty()
+    log = delta.DeltaLog.forTable(lake.spark._jsparkSession, lake.files.uri(name))
+    transaction = log.startTransaction(none, none)
+    if int(transaction.txnVersion(name)) >= number:
+        raise Overtaken(f"{name}: another run committed before commit {number}; run again.")
+    from_json = _module(jvm, "org.apache.spark.sql.delta.actions.Action$").fromJson
+    actions = [from_json(json.dumps({"add": _add(file, part)})) for file in added]
+    actions.append(delta.actions.SetTransaction(name, number, none))
+    sequence = jvm.org.apache.spark.api.python.PythonUtils.toSeq
+    transaction.commit(sequence(actions), _append_operation(jvm))
+
+
+def _add(file: WrittenFile, part: FilePart) -> dict[str, Any]:
+    return {
+        "path": file.name.removeprefix(f"{part.table.name}/"),
+        "partitionValues": dict(part.partition),
+        "size": file.size,
+        "modificationTime": time.time_ns() // 1_000_000,
+        "dataChange": True,
+        "stats": part.statistics_of(file),
+    }
+
+
+def _append_operation(jvm: Any) -> Any:
+    """Return what the log calls the commit: an append, as Spark's own."""
+    write = _module(jvm, "org.apache.spark.sql.delta.DeltaOperations$Write$")
+    parameters = max(
+        method.getParameterCount()
+        for method in write.getClass().getMethods()
+        if method.getName() == "apply"
+    )
+    defaults = [getattr(write, f"apply$default${each}")() for each in range(2, parameters + 1)]
+    return write.apply(jvm.org.apache.spark.sql.SaveMode.Append, *defaults)
+
+
+def _module(jvm: Any, name: str) -> Any:
+    """Return the one object of a Scala module."""
+    return getattr(getattr(jvm, name), "MODULE$")

@@ -1,0 +1,149 @@
+"""The Parquet files of the large tables, as workers write and read them themselves, with Arrow.
+
+A row may have a photo of many megabytes, so files are written and read by groups of rows of a limited size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lake.storage.folder import Folder
+
+GROUP_BYTES = 8 << 20
+"""The bytes of a group of rows, about. A reader has the column of a group in memory at once."""
+
+PAGE_BYTES = 256 << 10
+"""The bytes of a page, about: what is read for one photo."""
+
+BLOBS = ("content",)
+"""The columns that hold files of a format which is compressed by itself."""
+
+REPEATED = ("run_id", "chunk", "subject", "label", "split", "format", "extractor", "path")
+"""The columns in which values occur again and again, so that a dictionary of them is smaller."""
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A Parquet file: its name under the root of a lake, its rows, and its bytes."""
+
+    name: str
+    rows: int
+    size: int
+
+
+@dataclass(frozen=True)
+class RowGroups:
+    """Groups of rows of one Parquet file, from one number to another (exclusive), and how many rows they
+    have. `name` is the file's, under the root of a lake."""
+
+    name: str
+    first: int
+    end: int
+    rows: int
+
+
+def new_name(folder: str) -> str:
+    """Return a name for a file in a folder that no other file gets, whichever try of a task writes it."""
+    return f"{folder}/part-{uuid4().hex}.parquet"
+
+
+def write(
+    files: Folder, name: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema
+) -> WrittenFile | None:
+    """Write rows as one file, and return it; return None, and write nothing, where there is no row."""
+    rows = (batch for batch in batches if batch.num_rows)
+    first = next(rows, None)
+    if first is None:
+        return None
+    with files.create(name) as raw:
+        count = _write_groups(raw, first, rows, schema)
+        size = raw.tell()
+    return WrittenFile(name, count, size)
+
+
+def _write_groups(
+    raw: BinaryIO, first: pa.RecordBatch, rest: Iterable[pa.RecordBatch], schema: pa.Schema
+) -> int:
+    """Write batches of rows as groups of about GROUP_BYTES, and return the number of rows."""
+    names = schema.names
+    is_of_blobs = not set(BLOBS).isdisjoint(names)
+    with pq.ParquetWriter(
+        raw,
+        schema,
+        compression={name: "NONE" if name in BLOBS else "SNAPPY" for name in names},
+        use_dictionary=[name for name in REPEATED if name in names],
+        data_page_size=PAGE_BYTES,
+        # The size of a page is checked after so many values: of photos, after each.
+        write_batch_size=1 if is_of_blobs else None,
+        write_page_checksum=True,
+    ) as writer:
+        count = 0
+        for group in _groups(first, rest):
+            writer.write_table(pa.Table.from_batches(group, schema), row_group_size=1 << 30)
+            count += sum(batch.num_rows for batch in group)
+    return count
+
+
+def _groups(
+    first: pa.RecordBatch, rest: Iterable[pa.RecordBatch]
+) -> Iterator[list[pa.RecordBatch]]:
+    group, size = [first], first.nbytes
+    for batch in rest:
+        if size + batch.nbytes > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(batch)
+        size += batch.nbytes
+    yield group
+
+
+def read(
+    files: Folder, groups: RowGroups, columns: Sequence[str], *, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield columns of groups of rows in batches of at most `rows` rows, one group in memory at a time.
+
+    Raises OSError where the file can't be read.
+    """
+    with files.open(groups.name) as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
+        for number in range(groups.first, groups.end):
+            yield from file.iter_batches(
+                batch_size=rows, row_groups=[number], columns=list(columns), use_threads=False
+            )
+
+
+def groups_of(files: Folder, name: str) -> list[RowGroups]:
+    """Return each group of rows of a file. Only the footer is read."""
+    with files.open(name) as raw, pq.ParquetFile(raw) as file:
+        footer = file.metadata
+        return [
+            RowGroups(name, each, each + 1, footer.row_group(each).num_rows)
+            for each in range(footer.num_row_groups)
+        ]
+
+
+def joined(
+    files: Folder, name: str, parts: Mapping[str, Collection[int]], *, schema: pa.Schema
+) -> WrittenFile | None:
+    """Write the rows of several files as one file called `name`, without the rows of some numbers in each,
+    counted from 0; return None where no row is left."""
+
+    def kept() -> Iterator[pa.RecordBatch]:
+        for part, left_out in parts.items():
+            number, gone = 0, set(left_out)
+            for groups in groups_of(files, part):
+                for batch in read(files, groups, schema.names, rows=BATCH_ROWS):
+                    keep = [number + row not in gone for row in range(batch.num_rows)]
+                    number += batch.num_rows
+                    yield batch if all(keep) else batch.filter(pa.array(keep))
+
+    return write(files, name, kept(), schema)
+
+
+BATCH_ROWS = 64
+"""The rows of a batch that is read, as in Spark."""
