@@ -5,27 +5,41 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
 
-from bronze import bronze_rows, label_claims, listing_counts, object_outcomes, second_tries
+from bronze import (
+    arrived_files,
+    bronze_rows,
+    label_claims,
+    listing_counts,
+    object_outcomes,
+    second_tries,
+)
+from bronze.arrived_files import FILE, ROW, PhotoFiles
 from bronze.labels import Labels
 from bronze.landing import Arrival, Landing, Listing, arrival
 from bronze.listed_objects import ListedObjects
 from bronze.listing_counts import next_run
 from bronze.second_tries import TRIED
-from lake import catalog
+from lake import catalog, fault_points
 from lake.chunks import Chunk, ChunkPlan
 from lake.context import Context
 from lake.enums import BRONZE, Outcome
+from lake.file_parts import FilePart
 from lake.progress_bar import counted
 from lake.publication import ChunkLayer, Contents, TableCommit
 from lake.writable_lake import WritableLake
 
-ARRIVED = "arrived"
-"""The staged part of a bronze chunk: its objects as they were read (`bronze_rows.ARRIVED`)."""
+ARRIVED, CLEANED = "arrived", "cleaned"
+"""The staged parts of a bronze chunk: its objects as they were read (`arrived_files.Arrived`), and the files
+with the photos among them. Earlier code staged the photos with the objects (`bronze_rows.ARRIVED`)."""
 
-DECIDING = tuple(sorted({*object_outcomes.JUDGED, *bronze_rows.REJECTED}))
+DECIDING = tuple(sorted({*object_outcomes.JUDGED, *bronze_rows.REJECTED, FILE, ROW}))
 """The columns of the staged objects that the driver reads: all but the photos themselves."""
 
 
@@ -44,8 +58,11 @@ class BronzeChunks(ChunkLayer):
         self._lake = lake
 
     def parts(self, chunk: Chunk) -> Sequence[str]:
-        """The objects as they were read, and for a second try the rows of those that were rejected."""
-        return [ARRIVED, TRIED] if chunk.is_second_try else [ARRIVED]
+        """The objects as they were read, the photos among them, and for a second try the rows of those that
+        were rejected."""
+        is_earlier = self._lake.staging.has_column(chunk, ARRIVED, bronze_rows.CONTENT)
+        parts = [ARRIVED] if is_earlier else [ARRIVED, CLEANED]
+        return [*parts, TRIED] if chunk.is_second_try else parts
 
     def published_photos(self, chunk: Chunk) -> int | None:
         """The photos of a chunk that bronze/objects, the last of its tables, has."""
@@ -70,7 +87,7 @@ class BronzeChunks(ChunkLayer):
         commits: list[TableCommit] = []
         if stored:
             repeated = [r["position"] for r in outcomes if r["outcome"] == Outcome.DUPLICATE]
-            kept = bronze_rows.photos(lake.staging.read(chunk, ARRIVED), repeated)
+            kept = self._photos(chunk, facts, repeated)
             commits.append(lake.append_commit(catalog.PHOTOS, kept, chunk=chunk))
         if chunk.is_second_try:
             commits += second_tries.commits(lake, chunk, outcomes, rejected)
@@ -85,6 +102,21 @@ class BronzeChunks(ChunkLayer):
             counts={"in": len(outcomes), "kept": stored, **by_outcome, **gone},
             reasons=Counter(row["reason"] for row in rejected),
         )
+
+    def _photos(
+        self, chunk: Chunk, facts: pa.Table, repeated: Sequence[int]
+    ) -> FilePart | DataFrame:
+        """The photos of a staged chunk, but for those that the lake has already, at the positions
+        `repeated`."""
+        staging = self._lake.staging
+        cleaned = staging.file_part(chunk, CLEANED, catalog.PHOTOS)
+        if cleaned is None:  # earlier code staged the chunk
+            return bronze_rows.photos(staging.read(chunk, ARRIVED), repeated)
+        again = facts.filter(pc.field("position").isin(pa.array(repeated, pa.int32())))
+        left_out: dict[str, list[int]] = {}
+        for file, row in zip(*(again[name].to_pylist() for name in (FILE, ROW)), strict=True):
+            left_out.setdefault(file, []).append(row)
+        return replace(cleaned, left_out=left_out)
 
     def _facts(self, chunk: Chunk) -> pa.Table:
         """What the commits of a staged chunk are decided by: its objects without the photos themselves."""
@@ -146,16 +178,25 @@ def stage(
     """Reads and cleans the objects of a chunk on the workers, and stages them."""
     lake, settings = context.lake, context.settings
     title = f"bronze chunk {chunk.number}"
-    with (
-        counted(lake.spark, context.console, title=title, photos=len(group)) as count,
-        bronze_rows.arrived(
+    into = PhotoFiles(
+        lake.files,
+        lake.staging.emptied(chunk, CLEANED),
+        run_id=lake.run.run_id,
+        chunk=chunk.number,
+        ingested_at=datetime.now(UTC),
+    )
+    with counted(lake.spark, context.console, title=title, photos=len(group)) as count:
+        arrived = arrived_files.read_objects(
             lake.spark,
             landing,
             group,
+            into=into,
             chunks=settings.chunks,
             limits=settings.photos,
             admission=bronze_rows.Admission.of(context.pseudonyms, tombstones=tombstones),
             count=count,
-        ) as arrived,
-    ):
-        lake.staging.write(chunk, ARRIVED, arrived)
+        )
+    fault_points.at("bronze: photos written")
+    lake.staging.record_files(chunk, CLEANED, arrived.photos)
+    fault_points.at("bronze: photos recorded")
+    lake.staging.write_rows(chunk, ARRIVED, arrived.facts)

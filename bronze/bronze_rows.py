@@ -3,29 +3,21 @@ folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
-from bronze.cleaning_process import cleaned_rows
 from bronze.formats.cleaning_results import too_large
 from bronze.landing import Arrival, Landing, LandingObject
-from bronze.rejection_causes import READ_BY, Reader, with_reader
-from conf.settings import ChunkSettings, PhotoSettings
+from bronze.rejection_causes import READ_BY, with_reader
 from lake.catalog import schema
-from lake.chunks import batches
 from lake.dated_names import day_in_name
 from lake.enums import Outcome
-from lake.isolated_process import ProcessLimits
 from lake.known_keys import UNREADABLE
 from lake.pseudonyms import KeyedHash, PhotoIds, PhotoTombstones, Pseudonyms
 from lake.storage.folder import ObjectGone, ObjectUnreadable
@@ -37,6 +29,9 @@ ARRIVED = schema(
 )
 """The columns of the object versions that were read, one row each. `position` orders the rows of a chunk, and
 `reason` says why an object is no photo."""
+
+CONTENT = "content"
+"""The column with the bytes of a photo."""
 
 UNCERTAIN_SUBJECT = "uncertain_subject"
 UNCERTAIN_DETAIL = "its path looks like a subject's, but no folder is named subject=NAME"
@@ -54,9 +49,6 @@ ARCHIVED_DETAIL = "it lies in an archive of S3, and can be read once it is resto
 """The reason and the detail of an object that its listing says to be archived. It is not asked for."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
-"""The size of a record batch: it is complete when it has so many bytes or so many rows."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,73 +93,6 @@ class Admission:
 def size(arrival: Arrival) -> tuple[int, int]:
     """Return what an arrival adds to a chunk: the number of photos (1) and of bytes."""
     return 1, arrival.landing.size
-
-
-@contextmanager
-def arrived(
-    spark: SparkSession,
-    landing: Landing,
-    arrivals: Sequence[Arrival],
-    *,
-    chunks: ChunkSettings,
-    limits: PhotoSettings,
-    admission: Admission,
-    count: Callable[[int], None],
-) -> Iterator[DataFrame]:
-    """Yield a frame (`ARRIVED`) with one row for each object of a chunk, and the column `read_by`. Workers
-    read and clean the objects.
-
-    An object that is gone gives no row. Workers call `count` with the number of rows that they have made.
-
-    The arrivals are sent to the workers as a broadcast, so that no path stands in a query plan, and therefore
-    none in an event log. The broadcast is a file, which is deleted when the context ends.
-    """
-    cores = spark.sparkContext.defaultParallelism
-    total = sum(arrival.landing.size for arrival in arrivals)
-    tasks = list(
-        batches(
-            arrivals,
-            size=size,
-            max_bytes=min(chunks.task_bytes, -(-total // cores) or 1),
-            max_photos=chunks.task_photos,
-        )
-    )
-    broadcast = spark.sparkContext.broadcast(tasks)
-
-    bounds = ProcessLimits(limits.max_bytes, limits.decode_seconds, limits.decoder_memory)
-    row_of = partial(read_one, landing, max_bytes=limits.max_bytes, admission=admission)
-
-    def read(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in numbers:
-            for number in batch.column("id").to_pylist():
-                # Objects that are read ahead never have more bytes than a task.
-                with ThreadPoolExecutor(landing.readers) as pool:
-                    rows = pool.map(row_of, broadcast.value[number])
-                    for records in _record_batches(cleaned_rows(rows, bounds)):
-                        count(records.num_rows)
-                        yield records
-
-    numbers = spark.range(0, len(tasks), numPartitions=max(len(tasks), 1))
-    try:
-        read_by = F.lit(str(Reader.of(limits)))
-        yield numbers.mapInArrow(read, ARRIVED).withColumn(READ_BY, read_by)
-    finally:
-        broadcast.destroy()
-
-
-def _record_batches(rows: Iterable[dict[str, Any]]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows as record batches of a limited size (`BATCH_BYTES`, `BATCH_ROWS`)."""
-    arrow = to_arrow_schema(ARRIVED)
-    batch: list[dict[str, Any]] = []
-    batch_bytes = 0
-    for row in rows:
-        batch.append(row)
-        batch_bytes += len(row["content"] or b"")
-        if batch_bytes >= BATCH_BYTES or len(batch) >= BATCH_ROWS:
-            yield pa.RecordBatch.from_pylist(batch, arrow)
-            batch, batch_bytes = [], 0
-    if batch:
-        yield pa.RecordBatch.from_pylist(batch, arrow)
 
 
 def read_one(
@@ -237,7 +162,8 @@ def modified_at(landing: LandingObject) -> datetime | None:
 
 
 def photos(arrived: DataFrame, repeated: Sequence[int]) -> DataFrame:
-    """Return the rows of bronze/photos of a chunk: one for each photo that is stored.
+    """Return the rows of bronze/photos of a chunk that earlier code staged with the bytes: one for each photo
+    that is stored.
 
     `repeated` are the positions of the photos that the lake has already.
     """

@@ -17,8 +17,21 @@ from pyspark.sql import SparkSession
 Share = TypeVar("Share")
 Facts = TypeVar("Facts")
 
+MOST_EXECUTORS = 1_000
+"""By default, Spark has no limit: the number is then the largest integer."""
+
 FACTS = "facts binary"
 """The column of what a task gives back."""
+
+
+def slots(spark: SparkSession) -> int:
+    """Return how many tasks may run at once: on the executors of now, or those that may still come."""
+    context = spark.sparkContext
+    most, each = (
+        int(context.getConf().get(name, "0") or 0)
+        for name in ("spark.dynamicAllocation.maxExecutors", "spark.executor.cores")
+    )
+    return max(context.defaultParallelism, min(most, MOST_EXECUTORS) * each)
 
 
 def arrow_tasks(

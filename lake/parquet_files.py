@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import BinaryIO
 from uuid import uuid4
 
@@ -20,6 +21,9 @@ GROUP_BYTES = 8 << 20
 
 PAGE_BYTES = 256 << 10
 """The bytes of a page, about: what is read for one photo."""
+
+BATCH_ROWS = 64
+"""The rows of a batch that is read, as in Spark."""
 
 BLOBS = ("content",)
 """The columns that hold files of a format which is compressed by itself."""
@@ -38,14 +42,19 @@ class WrittenFile:
 
 
 @dataclass(frozen=True)
-class RowGroups:
-    """Groups of rows of one Parquet file, from one number to another (exclusive), and how many rows they
-    have. `name` is the file's, under the root of a lake."""
+class RowSpan:
+    """Rows of one group of a Parquet file, from one number to another (exclusive), counted from 0 in that
+    group. `name` is the file's, under the root of a lake."""
 
     name: str
+    group: int
     first: int
     end: int
-    rows: int
+
+    @property
+    def rows(self) -> int:
+        """The number of the rows."""
+        return self.end - self.first
 
 
 def new_name(folder: str) -> str:
@@ -104,27 +113,57 @@ def _groups(
 
 
 def read(
-    files: Folder, groups: RowGroups, columns: Sequence[str], *, rows: int
+    files: Folder, spans: Iterable[RowSpan], columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield columns of groups of rows in batches of at most `rows` rows, one group in memory at a time.
+    """Yield columns of rows in batches of at most BATCH_ROWS rows, one group of rows in memory at a time.
 
-    Raises OSError where the file can't be read.
+    Raises OSError where a file can't be read.
     """
-    with files.open(groups.name) as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
-        for number in range(groups.first, groups.end):
-            yield from file.iter_batches(
-                batch_size=rows, row_groups=[number], columns=list(columns), use_threads=False
-            )
+    for name, of_file in groupby(spans, key=lambda span: span.name):
+        with files.open(name) as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
+            for span in of_file:
+                yield from _within(
+                    span,
+                    file.iter_batches(
+                        batch_size=BATCH_ROWS,
+                        row_groups=[span.group],
+                        columns=list(columns),
+                        use_threads=False,
+                    ),
+                )
 
 
-def groups_of(files: Folder, name: str) -> list[RowGroups]:
-    """Return each group of rows of a file. Only the footer is read."""
-    with files.open(name) as raw, pq.ParquetFile(raw) as file:
+def _within(span: RowSpan, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield what batches of the rows of a group have of a span."""
+    number = 0
+    for batch in batches:
+        first, end = max(span.first - number, 0), min(span.end - number, batch.num_rows)
+        if first < end:
+            yield batch.slice(first, end - first)
+        number += batch.num_rows
+        if number >= span.end:
+            return
+
+
+def spans_of(files: Folder, name: str, *, chunks: tuple[int, int] | None = None) -> list[RowSpan]:
+    """Return each group of rows of a file that may have rows of chunks from one number to another
+    (inclusive), by default all. Only the footer is read."""
+    with files.open(name) as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
         footer = file.metadata
+        groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
         return [
-            RowGroups(name, each, each + 1, footer.row_group(each).num_rows)
-            for each in range(footer.num_row_groups)
+            RowSpan(name, number, 0, group.num_rows)
+            for number, group in enumerate(groups)
+            if chunks is None or _may_have(group, *chunks)
         ]
+
+
+def _may_have(group: pq.RowGroupMetaData, first: int, last: int) -> bool:
+    """Return whether a group may have rows of chunks from one number to another, by its statistics."""
+    for each in map(group.column, range(group.num_columns)):
+        if each.path_in_schema == "chunk" and each.is_stats_set and each.statistics.has_min_max:
+            return bool(each.statistics.max >= first and each.statistics.min <= last)
+    return True
 
 
 def joined(
@@ -136,14 +175,9 @@ def joined(
     def kept() -> Iterator[pa.RecordBatch]:
         for part, left_out in parts.items():
             number, gone = 0, set(left_out)
-            for groups in groups_of(files, part):
-                for batch in read(files, groups, schema.names, rows=BATCH_ROWS):
-                    keep = [number + row not in gone for row in range(batch.num_rows)]
-                    number += batch.num_rows
-                    yield batch if all(keep) else batch.filter(pa.array(keep))
+            for batch in read(files, spans_of(files, part), schema.names):
+                keep = [number + row not in gone for row in range(batch.num_rows)]
+                number += batch.num_rows
+                yield batch if all(keep) else batch.filter(pa.array(keep))
 
     return write(files, name, kept(), schema)
-
-
-BATCH_ROWS = 64
-"""The rows of a batch that is read, as in Spark."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -154,6 +155,14 @@ class Staging:
         name = _folder(chunk, part)
         actions = delta_log.actions_in(self._files, name, 0)  # a part is written by one commit
         return FilePart.recorded(name, actions or (), table)
+
+    def has_column(self, chunk: Chunk, part: str, name: str) -> bool:
+        """Whether the log of a part says that its rows have a column."""
+        actions = delta_log.actions_in(self._files, _folder(chunk, part), 0) or ()
+        schemas = (each["metaData"]["schemaString"] for each in actions if "metaData" in each)
+        return any(
+            field["name"] == name for each in schemas for field in json.loads(each)["fields"]
+        )
 
     def write_source(self, chunk: Chunk, part: str, rows: RowSource) -> None:
         """Writes a part of a chunk: in this process where its rows are few, and with Spark where not."""

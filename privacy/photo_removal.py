@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bronze.bronze_layer import ARRIVED
+from bronze.bronze_layer import ARRIVED, CLEANED
 from gold import embedding_removal
 from gold.gold_layer import FEATURES
 from gold.testing_chunks import HELD_OUT
@@ -19,9 +19,9 @@ from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
 from privacy.owned_rows import PHOTO_TABLES
-from silver.silver_layer import EMBEDDED, REFUSED
+from silver.staged_embeddings import EMBEDDED, REFUSED, WITHOUT
 
-STAGED_PARTS = (ARRIVED, EMBEDDED, REFUSED, FEATURES, HELD_OUT)
+STAGED_PARTS = (ARRIVED, CLEANED, EMBEDDED, WITHOUT, REFUSED, FEATURES, HELD_OUT)
 """The parts of staged chunks that have a column `photo_id`."""
 
 

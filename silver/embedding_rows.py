@@ -3,7 +3,7 @@ workers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,12 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark import Broadcast
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
-from lake.layer_interfaces import WorkerModel
 from lake.row_source import RowSource
 from silver import pixels
 from silver.decoder_process import Decode, decoder
@@ -33,6 +32,9 @@ EMBEDDED = schema(
 )
 """The columns of the photos that a model was applied to, one row each. A row has either an `embedding`, or
 the `stage` and the `reason` of a refusal."""
+
+NEEDED = ("photo_id", "subject", "label", "width", "height", "content")
+"""The columns of bronze/photos that a photo is embedded from."""
 
 DECODE = "decode"
 """The `stage` of a photo that the decoder refused; else it is the layer whose gate refused it."""
@@ -142,40 +144,21 @@ def _record_batch(
     return pa.RecordBatch.from_arrays([columns[name] for name in arrow.names], schema=arrow)
 
 
-def embeddings(photos: DataFrame, model: WorkerModel, *, count: Callable[[int], None]) -> DataFrame:
-    """Return one row (`EMBEDDED`) for each photo: `embedding` is float32[dimensions], or null in a
-    refusal.
-
-    `photos` are rows of bronze/photos, and their order is not kept. Workers decode the pixels once, and call
-    `count` with the number of photos that they have done.
-    """
-
-    def counted(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in model.embed_batches(batches):
-            count(batch.num_rows)
-            yield batch
-
-    columns = ("photo_id", "subject", "label", "width", "height", "content")
-    return photos.select(*columns).mapInArrow(counted, EMBEDDED)
+NOT_EMBEDDED = ("photo_id", "subject", "label", "stage", "reason", "detail")
+"""The columns of photos without an embedding, all of them texts."""
 
 
 def refused(photos: DataFrame, *, stage: str) -> DataFrame:
-    """Return rows of `EMBEDDED` without an embedding, for photos that a gate refused with a `reason`.
+    """Return rows of `NOT_EMBEDDED`, without a detail, of photos that a gate refused with a `reason`.
 
-    `stage` names the gate. All other columns are null.
+    `stage` names the gate.
     """
-    filled: dict[str, Column] = {
-        name: F.col(name) for name in ("photo_id", "subject", "label", "reason")
-    }
-    filled["stage"] = F.lit(stage)
-    return photos.select(
-        *(filled.get(f.name, F.lit(None)).cast(f.dataType).alias(f.name) for f in EMBEDDED.fields)
-    )
+    of_gate = {"stage": F.lit(stage), "detail": F.lit(None).cast("string")}
+    return photos.select(*(of_gate.get(name, F.col(name)).alias(name) for name in NOT_EMBEDDED))
 
 
 def published(embedded: DataFrame, *, weights_id: str) -> DataFrame:
-    """Return the rows of silver/embeddings of a chunk, from staged rows (`EMBEDDED`) that were not
-    refused."""
+    """Return the rows of silver/embeddings of a chunk, from staged rows that have an embedding."""
     return embedded.select(
         *MEASURED,
         F.lit(weights_id).alias("weights_id"),
@@ -184,22 +167,22 @@ def published(embedded: DataFrame, *, weights_id: str) -> DataFrame:
 
 
 def accepted(staged: RowSource, *, weights_id: str) -> RowSource:
-    """Return the rows of silver/embeddings of a chunk, from its staged rows (`EMBEDDED`)."""
+    """Return the rows of silver/embeddings of a chunk, from its staged rows that have an embedding."""
 
     def frame() -> DataFrame:
-        return published(staged.frame().where("reason is null"), weights_id=weights_id)
+        return published(staged.frame(), weights_id=weights_id)
 
     embedded_at = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
     columns = {name: pc.field(name) for name in MEASURED}
     columns |= {"weights_id": pc.scalar(weights_id), "embedded_at": pc.scalar(embedded_at)}
     assert staged.scan is not None
-    scan = replace(staged.scan, where=pc.field("reason").is_null(), columns=columns)
-    return RowSource(frame, scan)
+    return RowSource(frame, replace(staged.scan, columns=columns))
 
 
-def quarantine(embedded: DataFrame, *, weights_id: str) -> DataFrame:
-    """Return the rows of silver/quarantine of a chunk, from staged rows (`EMBEDDED`) that were refused."""
-    return embedded.select(
+def quarantine(refused: DataFrame, *, weights_id: str) -> DataFrame:
+    """Return the rows of silver/quarantine of a chunk, from photos that were refused at a `stage` for a
+    `reason`."""
+    return refused.select(
         "photo_id",
         "subject",
         "label",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -19,11 +21,9 @@ from lake.progress_bar import counted
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
-from silver import embedding_rows
-
-EMBEDDED, REFUSED = "embedded", "refused"
-"""The staged parts of a silver chunk: photos that the model was tried on (`embeddings.EMBEDDED`), and those
-among them that silver's gate refused, with their reasons."""
+from silver import embedding_files, embedding_rows
+from silver.embedding_files import BronzePhotos, EmbeddingFiles
+from silver.staged_embeddings import EMBEDDED, REFUSED, WITHOUT, StagedEmbeddings
 
 
 class SilverChunks(ChunkLayer):
@@ -42,17 +42,15 @@ class SilverChunks(ChunkLayer):
         """The photos of a staged chunk by the reason of their refusal; None for those with an embedding.
         They are counted once."""
         if chunk.number not in self._reasons:
-            reasons = self._lake.staging.columns(chunk, EMBEDDED, "reason")["reason"]
-            self._reasons[chunk.number] = Counter(reasons.to_pylist())
+            self._reasons[chunk.number] = StagedEmbeddings(self._lake, chunk).by_reason()
         return dict(self._reasons[chunk.number])
 
     def judge(self, chunk: Chunk) -> None:
         """Judges the embeddings of a staged chunk, and stages the photos that are refused. Raises Blocked."""
-        staged = self._lake.staging.source(chunk, EMBEDDED)
         by_reason = self._by_reason(chunk)
         refused_before = {reason: n for reason, n in by_reason.items() if reason is not None}
         outcome = self._gate(
-            embedding_rows.accepted(staged, weights_id=chunk.model),
+            StagedEmbeddings(self._lake, chunk).accepted(),
             chunk=chunk,
             table=catalog.EMBEDDINGS,
             expected=chunk.photos - sum(refused_before.values()),
@@ -65,8 +63,9 @@ class SilverChunks(ChunkLayer):
 
     def parts(self, chunk: Chunk) -> Sequence[str]:
         """What was embedded, and after a verdict by which rows were refused also these."""
+        parts = StagedEmbeddings(self._lake, chunk).parts
         is_judged = chunk.state is ChunkState.JUDGED
-        return [EMBEDDED, REFUSED] if is_judged and self._refused_rows(chunk) else [EMBEDDED]
+        return [*parts, REFUSED] if is_judged and self._refused_rows(chunk) else parts
 
     def _refused_rows(self, chunk: Chunk) -> bool:
         """Whether ops/quality tells of the last verdict on a chunk that it refused rows, or all of them."""
@@ -92,29 +91,25 @@ class SilverChunks(ChunkLayer):
 
     def contents(self, chunk: Chunk) -> Contents:
         """The commits of a staged chunk after its verdict."""
-        lake = self._lake
-        staged = lake.staging.read(chunk, EMBEDDED)
-        embedded, refused = staged.where("reason is null"), staged.where("reason is not null")
+        lake, staged = self._lake, StagedEmbeddings(self._lake, chunk)
         by_reason = self._by_reason(chunk)
         reasons = {reason: n for reason, n in by_reason.items() if reason is not None}
         kept = by_reason.get(None, 0)
-        if lake.staging.has(chunk, REFUSED):
-            caught = lake.staging.read(chunk, REFUSED)
-            refused = refused.unionByName(embedding_rows.refused(caught, stage=SILVER))
-            embedded = embedded.join(
-                F.broadcast(caught.select("photo_id")), "photo_id", "left_anti"
-            )
-            by_rule = Counter(lake.staging.columns(chunk, REFUSED, "reason")["reason"].to_pylist())
+        refused = staged.refused()
+        if (caught := staged.caught()) is not None:
+            by_gate = lake.staging.read(chunk, REFUSED)
+            refused = refused.unionByName(embedding_rows.refused(by_gate, stage=SILVER))
+            by_rule = Counter(caught["reason"].to_pylist())
             kept -= sum(by_rule.values())
             reasons |= by_rule
         commits = []
         if kept:
-            rows = embedding_rows.published(embedded, weights_id=chunk.model)
-            commits.append(lake.append_commit(catalog.EMBEDDINGS, rows, chunk=chunk))
+            commits.append(lake.append_commit(catalog.EMBEDDINGS, staged.kept(), chunk=chunk))
         refusals = embedding_rows.quarantine(refused, weights_id=chunk.model)
         if chunk.is_replay:
+            photos = staged.photos()
             commits.append(
-                TableCommit(catalog.QUARANTINE, lambda: _replayed(lake, chunk, staged, refusals))
+                TableCommit(catalog.QUARANTINE, lambda: _replayed(lake, chunk, photos, refusals))
             )
         elif reasons:
             commits.append(lake.append_commit(catalog.QUARANTINE, refusals, chunk=chunk))
@@ -133,7 +128,9 @@ def not_yet_embedded(lake: WritableLake, model: EmbeddingModel) -> list[Chunk]:
     return not_yet_taken(chunks, source=BRONZE, layer=SILVER, weights_id=model.weights_id)
 
 
-def judged_photos(context: Context, source: Chunk, *, gate: Gate) -> tuple[DataFrame, GateOutcome]:
+def judged_photos(
+    context: Context, source: Chunk, *, gate: Gate
+) -> tuple[BronzePhotos, GateOutcome]:
     """Bronze's verdict on a published chunk: its photos, and what the gate says of them.
 
     The verdict is recorded as the state of the bronze chunk. Raises Blocked.
@@ -144,7 +141,7 @@ def judged_photos(context: Context, source: Chunk, *, gate: Gate) -> tuple[DataF
     state = ChunkState.RELEASED if outcome.released else ChunkState.JUDGED
     if source.state is not state:
         lake.ledger.reached(source, state)
-    return photos.frame(), outcome
+    return BronzePhotos([source.number]), outcome
 
 
 def plan(model: EmbeddingModel, *, photos: int, source: int | None = None) -> ChunkPlan:
@@ -160,19 +157,33 @@ def plan(model: EmbeddingModel, *, photos: int, source: int | None = None) -> Ch
     )
 
 
-def stage(context: Context, photos: DataFrame, outcome: GateOutcome, chunk: Chunk) -> None:
+def stage(context: Context, photos: BronzePhotos, outcome: GateOutcome, chunk: Chunk) -> None:
     """Embeds the photos that bronze's gate let through, and stages them with those that it refused."""
-    refused = outcome.refusals
-    if refused is not None:
-        photos = photos.join(F.broadcast(refused.select("photo_id")), "photo_id", "left_anti")
-    title = f"silver chunk {chunk.number}"
     lake = context.lake
+    refused = []
+    if outcome.refusals is not None:
+        refused = [embedding_rows.refused(outcome.refusals, stage=BRONZE).toArrow()]
+    into = EmbeddingFiles(
+        lake.files,
+        lake.staging.emptied(chunk, EMBEDDED),
+        run_id=lake.run.run_id,
+        chunk=chunk.number,
+        embedded_at=datetime.now(UTC),
+    )
+    title = f"silver chunk {chunk.number}"
     with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
-        model = context.model.on_workers(lake.spark)
-        rows = embedding_rows.embeddings(photos, model, count=count)
-        if refused is not None:
-            rows = rows.unionByName(embedding_rows.refused(refused, stage=BRONZE))
-        lake.staging.write(chunk, EMBEDDED, rows)
+        embedded = embedding_files.embedded(
+            lake,
+            photos,
+            context.model.on_workers(lake.spark),
+            into=into,
+            left_out=[photo for rows in refused for photo in rows["photo_id"].to_pylist()],
+            count=count,
+        )
+    fault_points.at("silver: embeddings written")
+    lake.staging.record_files(chunk, EMBEDDED, embedded.files)
+    fault_points.at("silver: embeddings recorded")
+    lake.staging.write_rows(chunk, WITHOUT, pa.concat_tables([embedded.refused, *refused]))
 
 
 def release(context: Context, chunk: Chunk) -> None:
@@ -203,12 +214,15 @@ def embed_again(context: Context, photos: DataFrame, numbers: Sequence[int]) -> 
     held = lake.read(catalog.PHOTOS).where(F.col("chunk").isin(list(numbers)))
     again = held.join(F.broadcast(photos.select("photo_id")), on="photo_id", how="left_semi")
     publication = Publication(lake, SilverChunks(lake, gate), context.did)
-    [chunk] = publication.plan([plan(context.model, photos=again.count())])
+    ids = again.select("photo_id").toArrow()["photo_id"].to_pylist()
+    [chunk] = publication.plan([plan(context.model, photos=len(ids))])
     outcome = gate(
         RowSource(lambda: again), chunk=chunk, table=catalog.PHOTOS, expected=chunk.photos
     )
     publication.publish(
-        publication.stage(chunk, lambda planned: stage(context, again, outcome, planned))
+        publication.stage(
+            chunk, lambda planned: stage(context, BronzePhotos(numbers, ids), outcome, planned)
+        )
     )
 
 

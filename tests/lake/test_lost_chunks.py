@@ -17,7 +17,8 @@ from lake.enums import BRONZE, GOLD, REMOVAL, SILVER, TRAINING, GateAction
 from lake.publication import Publication
 from lake.run_journal import LayerRun
 from lake.small_tables import arrow_rows
-from silver.silver_layer import EMBEDDED, REFUSED, SilverChunks
+from silver.silver_layer import SilverChunks
+from silver.staged_embeddings import EMBEDDED, REFUSED
 from tests.support.photo_tables import WEIGHTS, embedding
 from tests.support.small_lake import small_lake
 

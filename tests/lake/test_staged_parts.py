@@ -13,7 +13,7 @@ from lake.enums import SILVER
 from lake.staging import Staging
 from lake.storage.local_folder import LocalFolder
 from lake.storage.s3_requests import StorageFailed
-from silver.silver_layer import EMBEDDED, REFUSED
+from silver.staged_embeddings import EMBEDDED, REFUSED
 from tests.support.archives import unpack
 
 ARCHIVE = Path(__file__).parents[1] / "lakes/format-5.tar.gz"

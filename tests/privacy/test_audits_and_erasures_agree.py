@@ -12,7 +12,7 @@ from lake.enums import SILVER, ErasureMode, ErasureState, ModelKind, ModelStatus
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import LANDED, STAGED, TIMES, AuditQuestion, HoldingStatus
 from privacy.erasure.erase import erase
-from silver.silver_layer import EMBEDDED
+from silver.staged_embeddings import EMBEDDED
 from tests.support.canary import OTHER, SUBJECT, jpeg, send
 from tests.support.photo_tables import BEFORE, WEIGHTS
 from tests.support.place import Place

@@ -31,7 +31,7 @@ from privacy.erasure.landing_objects import KnownObjects
 from privacy.erasure.subject_data import SubjectData
 from privacy.erasure.subject_matcher import SubjectMatcher
 from privacy.owned_rows import hashes
-from silver.silver_layer import EMBEDDED
+from silver.staged_embeddings import EMBEDDED
 from tests.support.photo_tables import AFTER, BEFORE, WEIGHTS, write
 from tests.support.small_lake import small_lake
 
