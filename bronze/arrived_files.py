@@ -39,7 +39,7 @@ BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
 
 
 @dataclass(frozen=True)
-class PhotoFiles:
+class CleanedFiles:
     """Where workers write the photos of a chunk: a `folder` under the root of a lake. Each row has this
     `run_id`, this `chunk`, and this time as `ingested_at`."""
 
@@ -75,7 +75,7 @@ def read_objects(
     landing: Landing,
     arrivals: Sequence[Arrival],
     *,
-    into: PhotoFiles,
+    into: CleanedFiles,
     chunks: ChunkSettings,
     limits: PhotoSettings,
     admission: Admission,
@@ -120,7 +120,7 @@ def _cleaned(
 
 
 def _written(
-    rows: Iterable[dict[str, Any]], into: PhotoFiles, count: Callable[[int], None]
+    rows: Iterable[dict[str, Any]], into: CleanedFiles, count: Callable[[int], None]
 ) -> tuple[WrittenFile | None, pa.Table]:
     """Write the photos among the rows of a task as one file, and return it with the facts about all rows."""
     facts: list[dict[str, Any]] = []

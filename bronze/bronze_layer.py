@@ -20,7 +20,7 @@ from bronze import (
     object_outcomes,
     second_tries,
 )
-from bronze.arrived_files import FILE, ROW, PhotoFiles
+from bronze.arrived_files import FILE, ROW, CleanedFiles
 from bronze.labels import Labels
 from bronze.landing import Arrival, Landing, Listing, arrival
 from bronze.listed_objects import ListedObjects
@@ -178,7 +178,7 @@ def stage(
     """Reads and cleans the objects of a chunk on the workers, and stages them."""
     lake, settings = context.lake, context.settings
     title = f"bronze chunk {chunk.number}"
-    into = PhotoFiles(
+    into = CleanedFiles(
         lake.files,
         lake.staging.emptied(chunk, CLEANED),
         run_id=lake.run.run_id,

@@ -28,10 +28,16 @@ MUST_BE_AMONG_THEM = {
     ),
     *(f"{layer}: {state}" for layer in ("silver", "gold") for state in ("staged", "judged")),
     *(f"{layer}: published" for layer in ("bronze", "silver", "gold")),
+    "bronze: photos written",
+    "bronze: photos recorded",
+    "lake: files of bronze/photos placed",
     "bronze: bronze/photos committed",
     "bronze: bronze/rejected committed",
     "bronze: bronze/objects committed",
     "silver: flatbuffer written",
+    "silver: embeddings written",
+    "silver: embeddings recorded",
+    "lake: files of silver/embeddings placed",
     "silver: silver/embeddings committed",
     "silver: silver/quarantine committed",
     "gold: moments folded",
@@ -45,8 +51,14 @@ INDEXED = "bronze: index of keys made"
 smaller."""
 
 BESIDE_THE_WAY = {
-    "bronze": {"before judged", "judged"},  # silver's run judges what bronze has published
-    "silver": {"flatbuffer written", "refused staged"},
+    # Silver's run judges what bronze has published.
+    "bronze": {"before judged", "judged", "photos written", "photos recorded"},
+    "silver": {
+        "flatbuffer written",
+        "embeddings written",
+        "embeddings recorded",
+        "refused staged",
+    },
     "gold": {"moments folded", "features staged"},
 }
 """Points of layers that the way of a chunk doesn't have."""
@@ -158,4 +170,5 @@ def test_no_number_is_used_twice_and_nothing_is_left_staged(disturbed):
 
 def test_what_was_staged_is_not_embedded_again(disturbed):
     """Photos were embedded until a run recorded them as staged, and by none of those after it."""
-    assert disturbed.embedded_by == ["silver: before staged", "silver: staged"]
+    until = ["embeddings written", "embeddings recorded", "before staged", "staged"]
+    assert disturbed.embedded_by == [f"silver: {point}" for point in until]

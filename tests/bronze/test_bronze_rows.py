@@ -2,12 +2,15 @@
 
 import hashlib
 import hmac
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from bronze.arrived_files import CleanedFiles, read_objects
 from bronze.bronze_rows import (
     ARRIVED,
     Admission,
@@ -26,6 +29,7 @@ from lake.chunks import batches
 from lake.isolated_process import ProcessLimits
 from lake.known_keys import UNREADABLE
 from lake.pseudonyms import KeyedHash, PhotoIdRule, Pseudonyms
+from lake.storage.local_folder import LocalFolder
 from lake.subject_names import NameRule, NameRuleVersion
 from tests.support.landing_folders import SimultaneousLanding
 from tests.support.listed_rows import listed_rows, told_by
@@ -34,6 +38,7 @@ from tests.support.small_lake import small_lake
 KEYS = Pseudonyms(b"0123456789abcdef")
 LIMITS = ProcessLimits(max_bytes=50_000_000, seconds=30, memory=500_000_000)
 PHOTOS = Settings.load("local", environment={}).photos
+WHEN = datetime(2026, 11, 30, 12, tzinfo=UTC)
 OPEN = Admission.of(KEYS, tombstones=frozenset())
 
 
@@ -199,47 +204,73 @@ def test_rows_with_and_without_bytes_keep_their_order():
         assert row["reason"] == reasons.get(kinds[row["position"]], "not_a_photo")
 
 
-def test_no_path_stands_in_a_query_plan(spark, tmp_path):
-    from bronze.bronze_rows import arrived
-
+def test_no_path_stands_in_a_query_plan(spark, tmp_path, monkeypatch):
     (tmp_path / "subject=canary").mkdir()
     (tmp_path / "subject=canary" / "canary.jpg").write_bytes(b"x")
-    landing = Landing(str(tmp_path))
-    found = [arrival(o, position=0, pseudonyms=KEYS) for o in landing.objects()]
-    settings = Settings.load("local", environment={})
-    with arrived(
+    plans = []
+    kind = type(spark.range(0))
+    gathered = kind.toArrow
+
+    def told(frame):
+        plans.append(frame._jdf.queryExecution().toString())
+        return gathered(frame)
+
+    monkeypatch.setattr(kind, "toArrow", told)
+    found = arrived(spark, Landing(str(tmp_path)), tmp_path)
+    assert found.facts["reason"].to_pylist() == ["not_a_photo"]
+    [plan] = plans
+    assert "MapInArrow" in plan
+    assert "canary" not in plan
+
+
+def arrived(spark, landing, root, *, settings=()):
+    """What workers make of all that lies in a landing folder."""
+    objects = enumerate(landing.objects())
+    into = CleanedFiles(
+        LocalFolder(str(root / "lake")), "cleaned", run_id="r", chunk=1, ingested_at=WHEN
+    )
+    return read_objects(
         spark,
         landing,
-        found,
-        chunks=settings.chunks,
-        limits=PHOTOS.model_copy(update={"max_bytes": 9}),
+        [arrival(each, position=n, pseudonyms=KEYS) for n, each in objects],
+        into=into,
+        chunks=Settings.load("local", environment={}, overrides=settings).chunks,
+        limits=PHOTOS.model_copy(update={"max_bytes": 100_000}),
         admission=OPEN,
         count=lambda n: None,
-    ) as frame:
-        assert frame.first()["reason"] == "not_a_photo"
-        assert "canary" not in frame._jdf.queryExecution().toString()
+    )
+
+
+def test_photos_are_written_once_and_the_facts_say_where_each_stands(spark, tmp_path):
+    for n in range(5):
+        Image.new("RGB", (40 + n, 40)).save(tmp_path / f"{n}.jpg")
+    (tmp_path / "2a.jpg").write_bytes(b"none")
+    landing = Landing(str(tmp_path))
+    paths = {arrival(o, position=0, pseudonyms=KEYS).key: o.path for o in landing.objects()}
+    found = arrived(spark, landing, tmp_path, settings=["chunks.task_photos=2"])
+    files = {file.name: pq.read_table(tmp_path / "lake" / file.name) for file in found.photos.files}
+    assert sum(file.rows for file in found.photos.files) == 5
+    for name, rows in files.items():
+        assert rows.schema.names == list(catalog.PHOTOS.column_names), name
+    told = {row["object"]: row for row in found.facts.to_pylist()}
+    assert "content" not in found.facts.column_names
+    for key, row in told.items():
+        if paths[key] == "2a.jpg":
+            assert (row["file"], row["row"], row["reason"]) == (None, None, "not_a_photo")
+            continue
+        stored = files[row["file"]].slice(row["row"], 1).to_pylist()[0]
+        assert stored["photo_id"] == row["photo_id"]
+        assert stored["width"] == 40 + int(paths[key][0])
+        assert (stored["run_id"], stored["chunk"], stored["ingested_at"]) == ("r", 1, WHEN)
 
 
 def test_a_worker_reads_as_many_objects_at_once_as_the_landing_folder_says(spark, tmp_path):
-    from bronze.bronze_rows import arrived
-
-    for n in range(6):
-        (tmp_path / f"{n}.jpg").write_bytes(b"x" * (n + 1))
+    for n in range(8):  # each of at most four tasks gets them in pairs
+        (tmp_path / f"{n}.jpg").write_bytes(b"x")
     landing = SimultaneousLanding(str(tmp_path))
-    found = [arrival(o, position=n, pseudonyms=KEYS) for n, o in enumerate(landing.objects())]
-    chunks = Settings.load("local", environment={}, overrides=["chunks.task_photos=2"]).chunks
-    with arrived(
-        spark,
-        landing,
-        found,
-        chunks=chunks,
-        limits=PHOTOS.model_copy(update={"max_bytes": 9}),
-        admission=OPEN,
-        count=lambda n: None,
-    ) as frame:
-        rows = frame.orderBy("position").collect()
-    assert [row["object"] for row in rows] == [each.key for each in found]
-    assert {row["reason"] for row in rows} == {"not_a_photo"}
+    found = arrived(spark, landing, tmp_path, settings=["chunks.task_photos=2"]).facts
+    assert sorted(found["position"].to_pylist()) == list(range(8))
+    assert set(found["reason"].to_pylist()) == {"not_a_photo"}
 
 
 def test_an_uncertain_subjects_object_is_rejected_unread_and_nothing_of_its_path_is_kept(tmp_path):

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, Transaction, write_deltalake
 
-from bronze.bronze_layer import ARRIVED, BronzeChunks
+from bronze.bronze_layer import ARRIVED, CLEANED, BronzeChunks
 from gold.embedding_removal import FOLD, KEYS, RemovalChunks
 from gold.gold_layer import FEATURES, MODEL, GoldChunks
 from gold.moments import Moments
@@ -18,7 +18,7 @@ from lake.publication import Publication
 from lake.run_journal import LayerRun
 from lake.small_tables import arrow_rows
 from silver.silver_layer import SilverChunks
-from silver.staged_embeddings import EMBEDDED, REFUSED
+from silver.staged_embeddings import EMBEDDED, REFUSED, WITHOUT
 from tests.support.photo_tables import WEIGHTS, embedding
 from tests.support.small_lake import small_lake
 
@@ -117,7 +117,7 @@ def parts(lake, layer, **facts):
 
 
 def test_each_layer_says_which_parts_a_chunk_must_have(lake):
-    assert parts(lake, BRONZE) == [ARRIVED]
+    assert parts(lake, BRONZE) == [ARRIVED, CLEANED]
     assert parts(lake, TRAINING) == [MODELS, HELD_OUT]
     assert parts(lake, GOLD, model_version="pca-1") == [FEATURES, MODEL]
     assert parts(lake, REMOVAL) == [KEYS]
@@ -132,25 +132,28 @@ def test_each_layer_says_which_parts_a_chunk_must_have(lake):
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        ({}, [EMBEDDED]),
-        ({"action": GateAction.QUARANTINED}, [EMBEDDED, REFUSED]),
-        ({"action": GateAction.RELEASED}, [EMBEDDED, REFUSED]),
-        ({"table_version": None}, [EMBEDDED, REFUSED]),  # all were refused
-        ({"table_version": None, "element_count": 0}, [EMBEDDED]),  # none was left to judge
-        ({"action": GateAction.QUARANTINED, "suite": "bronze_photos"}, [EMBEDDED]),
-        ({"action": GateAction.QUARANTINED, "chunk": NUMBER + 1}, [EMBEDDED]),
+        ({}, [EMBEDDED, WITHOUT]),
+        ({"action": GateAction.QUARANTINED}, [EMBEDDED, WITHOUT, REFUSED]),
+        ({"action": GateAction.RELEASED}, [EMBEDDED, WITHOUT, REFUSED]),
+        ({"table_version": None}, [EMBEDDED, WITHOUT, REFUSED]),  # all were refused
+        (
+            {"table_version": None, "element_count": 0},
+            [EMBEDDED, WITHOUT],
+        ),  # none was left to judge
+        ({"action": GateAction.QUARANTINED, "suite": "bronze_photos"}, [EMBEDDED, WITHOUT]),
+        ({"action": GateAction.QUARANTINED, "chunk": NUMBER + 1}, [EMBEDDED, WITHOUT]),
     ],
 )
 def test_what_silver_refused_must_be_there_once_a_gate_has_refused_it(lake, facts, expected):
     judged(lake, at=NOW, **facts)
     assert parts(lake, SILVER) == expected
-    assert parts(lake, SILVER, state=ChunkState.STAGED) == [EMBEDDED]
+    assert parts(lake, SILVER, state=ChunkState.STAGED) == [EMBEDDED, WITHOUT]
 
 
 def test_the_last_verdict_counts(lake):
     judged(lake, at=NOW, action=GateAction.QUARANTINED)
     judged(lake, at=NOW + timedelta(hours=1))
-    assert parts(lake, SILVER) == [EMBEDDED]
+    assert parts(lake, SILVER) == [EMBEDDED, WITHOUT]
 
 
 @pytest.mark.parametrize("layer", [SILVER, GOLD])

@@ -11,26 +11,36 @@ import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from benchmarks.hostile_files import hostile, worst_files, written_formats
-from lake import isolated_process
+from lake import catalog, isolated_process
 from lake.isolated_process import AHEAD_BYTES
 from lake.isolated_work import AHEAD
-from silver import decoder_process, embedding_rows, litert_conversion, pixels
+from silver import (
+    decoder_process,
+    embedding_files,
+    embedding_rows,
+    litert_conversion,
+    pixels,
+)
 from silver.decoder_process import Decoder
+from silver.embedding_files import BronzePhotos, EmbeddingFiles
 from silver.embedding_rows import BroadcastModel
 from silver.litert_runtime import Interpreter
 from silver.pixels import Limits, RefusedPhoto
 from tests.support import decoder_traps
 from tests.support.decoder_traps import FAILING, HANGING, KILLED, LEAVING, OUT_OF_MEMORY, SLOW
 from tests.support.processes import is_running
+from tests.support.small_lake import small_lake
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 48
@@ -387,12 +397,29 @@ def test_a_child_dies_with_its_parent(script):
     assert not is_running(child)
 
 
-def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
+def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0, tmp_path):
     contents = [*PHOTOS[:4], KILLED, *PHOTOS[4:8], HANGING, UNSUPPORTED, *PHOTOS[8:]]
-    rows = [(str(n), "anna", "kiwi", 60, 60, content) for n, content in enumerate(contents)]
-    photos = spark.createDataFrame(
-        rows, "photo_id string, subject string, label string, width int, height int, content binary"
-    )
+    facts = {"chunk": 1, "subject": "anna", "label": "kiwi", "width": 60, "height": 60}
+    rows = [{"photo_id": str(n), "content": each} for n, each in enumerate(contents)]
+    with small_lake(tmp_path, {catalog.PHOTOS: [row | facts for row in rows]}) as lake:
+        lake.spark = spark
+        found, counted = embedded_by(lake, lite0)
+    assert (sorted(found), counted) == (list(range(len(contents))), len(contents))
+    refused = {n: (row["stage"], row["reason"]) for n, row in found.items() if "reason" in row}
+    assert refused == {
+        contents.index(KILLED): ("decode", "decoder_crashed"),
+        contents.index(HANGING): ("decode", "decoder_timeout"),
+        contents.index(UNSUPPORTED): ("decode", "unsupported"),
+    }
+    extractor = Interpreter(lite0.flatbuffer)
+    for n in found.keys() - refused.keys():
+        rgb = pixels.decode(contents[n], size=extractor.size, limits=LIMITS)
+        np.testing.assert_array_equal(np.float32(found[n]["embedding"]), extractor.embed(rgb))
+        assert found[n]["dhash"] == pixels.dhash(rgb)
+
+
+def embedded_by(lake, lite0):
+    """What workers make of bronze's chunk 1, by the number of the photo, and how many they counted."""
     extractor = Interpreter(lite0.flatbuffer)
     limits = replace(LIMITS, decode_seconds=2)
     model = BroadcastModel(
@@ -400,25 +427,22 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
         litert_conversion.weights_id(lite0.flatbuffer),
         extractor.size,
         extractor.dimensions,
-        spark.sparkContext.broadcast(lite0.flatbuffer),
+        lake.spark.sparkContext.broadcast(lite0.flatbuffer),
         limits,
         decode=decoder_traps.decode,
     )
-    counted = spark.sparkContext.accumulator(0)
-    frame = embedding_rows.embeddings(photos.coalesce(1), model, count=counted.add)
-    found = {int(row["photo_id"]): row for row in frame.collect()}
-
-    assert (sorted(found), counted.value) == (list(range(len(contents))), len(contents))
-    refused = {n: (row["stage"], row["reason"]) for n, row in found.items() if row["reason"]}
-    assert refused == {
-        contents.index(KILLED): ("decode", "decoder_crashed"),
-        contents.index(HANGING): ("decode", "decoder_timeout"),
-        contents.index(UNSUPPORTED): ("decode", "unsupported"),
-    }
-    for n in found.keys() - refused.keys():
-        rgb = pixels.decode(contents[n], size=extractor.size, limits=limits)
-        np.testing.assert_array_equal(np.float32(found[n]["embedding"]), extractor.embed(rgb))
-        assert found[n]["dhash"] == pixels.dhash(rgb)
+    counted = lake.spark.sparkContext.accumulator(0)
+    embedded = embedding_files.embedded(
+        lake,
+        BronzePhotos([1]),
+        model,
+        into=EmbeddingFiles(lake.files, "staging/new", "run", 2, datetime.now(UTC)),
+        left_out=[],
+        count=counted.add,
+    )
+    rows = [pq.read_table(f"{lake.files.root}/{file.name}") for file in embedded.files.files]
+    found = [row for table in [*rows, embedded.refused] for row in table.to_pylist()]
+    return {int(row["photo_id"]): row for row in found}, counted.value
 
 
 def test_a_connection_ends_though_a_child_was_started_meanwhile():
