@@ -94,8 +94,8 @@ class BronzeChunks(ChunkLayer):
         else:
             for table, rows in ((catalog.REJECTED, rejected), (catalog.OBJECTS, outcomes)):
                 if rows:
-                    frame = lake.rows(table, rows)
-                    commits.append(lake.append_commit(table, frame, chunk=chunk))
+                    own = lake.staging.rows_part(chunk, table, rows, run_id=lake.run.run_id)
+                    commits.append(lake.append_commit(table, own, chunk=chunk))
         return Contents(
             commits,
             photos=stored,

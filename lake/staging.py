@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.errors import FruitLakeError
-from lake import delta_log, delta_rs_reader
+from lake import delta_log, delta_rs_reader, parquet_files
 from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.delta_log import has_commit
-from lake.file_parts import FilePart
+from lake.file_parts import FilePart, file_schema
 from lake.row_source import RowSource
+from lake.small_tables import arrow_rows
 from lake.storage.connectors import delta_rs_options
 from lake.storage.folder import Folder
 
@@ -147,8 +148,25 @@ class Staging:
             Schema.from_arrow(written.schema),
             added,
             description=written.origin,
+            # Where the log may have statistics of more columns, delta-rs takes what isn't there for a bound.
+            configuration={"delta.dataSkippingStatsColumns": "chunk,run_id"},
             storage_options=delta_rs_options(self._files.root),
         )
+
+    def rows_part(
+        self, chunk: Chunk, table: Table, rows: Sequence[Mapping[str, Any]], *, run_id: str
+    ) -> FilePart:
+        """Writes rows of a large table that the driver has as a file, which the table can take as it is.
+
+        It is no part that must be there: whoever publishes the chunk writes it anew.
+        """
+        name = parquet_files.new_name(f"{_folder(chunk)}/rows")
+        origin = {"run_id": run_id, "chunk": chunk.number}
+        own = arrow_rows(table, [{**row, **origin} for row in rows]).select(
+            file_schema(table).names
+        )
+        written = parquet_files.write(self._files, name, own.to_batches(), file_schema(table))
+        return FilePart(table, [written] if written else [], run_id, chunk.number)
 
     def file_part(self, chunk: Chunk, part: str, table: Table) -> FilePart | None:
         """A part whose files `record_files` recorded; None where it was written in another way."""

@@ -120,7 +120,8 @@ class LocalFolder(Folder):
     def create(self, name: str) -> Iterator[BinaryIO]:
         path = Path(self.root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        path.unlink(missing_ok=True)  # its bytes may have another name, by which they are read
+        with path.open("xb") as file:
             yield file
 
     def add_name(self, name: str, new: str) -> None:

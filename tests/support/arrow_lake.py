@@ -8,28 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
-from pyspark.sql.pandas.types import to_arrow_schema
+from deltalake.transaction import AddAction
 from rich.console import Console
 
-from bronze import bronze_layer, bronze_rows
-from bronze.bronze_rows import Admission
-from bronze.cleaning_process import cleaned_rows
-from bronze.rejection_causes import READ_BY, Reader
+from bronze import arrived_files, bronze_layer
 from cli.lake_access import context_of
 from conf.settings import Settings
 from lake import catalog, lake_format, lease, small_tables
 from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.context import Context
-from lake.isolated_process import ProcessLimits
+from lake.file_commits import placed
+from lake.file_parts import FilePart
 from lake.lease import Lease
 from lake.readable_lake import Lake
 from lake.run_clock import RunClock
@@ -74,6 +70,28 @@ class ArrowLake(WritableLake):
         del keep_origin
         rows = self._own(frame.rows, chunk).to_pylist()
         return self._commit(partial(small_tables.append, table=table, rows=rows), table, chunk)
+
+    def append_files(self, part: FilePart, *, chunk: Chunk) -> int:
+        """Commits the files of a chunk, once."""
+        added = placed(self, part)
+
+        def write(known: Any, properties: Any) -> None:
+            actions = [
+                AddAction(
+                    path=file.name.removeprefix(f"{part.table.name}/"),
+                    size=file.size,
+                    partition_values={},
+                    modification_time=0,
+                    data_change=True,
+                    stats=part.statistics_of(file),
+                )
+                for file in added
+            ]
+            known.create_write_transaction(
+                actions, mode="append", schema=known.schema(), commit_properties=properties
+            )
+
+        return self._commit(write, part.table, chunk)
 
     def upsert(
         self,
@@ -131,27 +149,15 @@ class ArrowLake(WritableLake):
         return self.version(table)
 
 
-def stage(
-    context: Context, landing: Any, group: Any, chunk: Chunk, *, tombstones: frozenset[str]
-) -> None:
-    """Reads and cleans the objects of a chunk, and stages them, as the workers do."""
-    limits = context.settings.photos
-    admission = Admission.of(context.pseudonyms, tombstones=tombstones)
-    read = partial(bronze_rows.read_one, landing, max_bytes=limits.max_bytes, admission=admission)
-    bounds = ProcessLimits(limits.max_bytes, limits.decode_seconds, limits.decoder_memory)
-    rows = list(cleaned_rows(map(read, group), bounds))
-    staged = pa.Table.from_pylist(rows, to_arrow_schema(bronze_rows.ARRIVED))
-    staged = with_values(staged, {READ_BY: str(Reader.of(limits))})
-    context.lake.staging.write_rows(chunk, bronze_layer.ARRIVED, staged)
+def tasks(_: Any, shares: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
+    """What workers make of shares, made in this process."""
+    return [work(share) for share in shares]
 
 
-def photos(arrived: Frame, repeated: Sequence[int]) -> Frame:
-    """The rows of bronze/photos of a chunk, as `bronze_rows.photos`."""
-    is_again = pc.field("position").isin(pa.array(repeated, pa.int32()))
-    kept = arrived.rows.filter(pc.field("reason").is_null() & ~is_again)
-    kept = with_values(kept, {"ingested_at": datetime.now(UTC)})
-    own = [name for name in catalog.PHOTOS.column_names if name not in ("run_id", "chunk")]
-    return Frame(kept.select(own))
+@contextmanager
+def counted(*_: Any, **__: Any) -> Iterator[Callable[[int], None]]:
+    """No progress is shown."""
+    yield lambda done: None
 
 
 @dataclass
@@ -176,8 +182,9 @@ class ArrowPlace:
         place.landing.mkdir(parents=True)
         place.files.make()
         for table in catalog.TABLES:
-            properties = catalog.properties(table, place.settings.delta)
-            small_tables.create(place.files.root, table, properties if table.is_small else {})
+            properties = dict(catalog.properties(table, place.settings.delta))
+            properties.pop("delta.enableInCommitTimestamps", None)  # delta-rs can't commit to such
+            small_tables.create(place.files.root, table, properties)
         keys = lake_format.pseudonyms_of(place.files, place.settings.subjects)
         lake_format.write(place.files, pseudonyms=keys)
         return place
@@ -208,8 +215,9 @@ class ArrowPlace:
     def run(self, *_: str) -> None:
         """A run of bronze."""
         with self.writing() as context, pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bronze_layer, "stage", stage)
-            patch.setattr(bronze_rows, "photos", photos)
+            patch.setattr(arrived_files, "arrow_tasks", tasks)
+            patch.setattr(arrived_files, "slots", lambda _: 2)
+            patch.setattr(bronze_layer, "counted", counted)
             run_bronze(context)
 
     def bury(self) -> None:
