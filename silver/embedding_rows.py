@@ -148,15 +148,6 @@ NOT_EMBEDDED = ("photo_id", "subject", "label", "stage", "reason", "detail")
 """The columns of photos without an embedding, all of them texts."""
 
 
-def refused(photos: DataFrame, *, stage: str) -> DataFrame:
-    """Return rows of `NOT_EMBEDDED`, without a detail, of photos that a gate refused with a `reason`.
-
-    `stage` names the gate.
-    """
-    of_gate = {"stage": F.lit(stage), "detail": F.lit(None).cast("string")}
-    return photos.select(*(of_gate.get(name, F.col(name)).alias(name) for name in NOT_EMBEDDED))
-
-
 def published(embedded: DataFrame, *, weights_id: str) -> DataFrame:
     """Return the rows of silver/embeddings of a chunk, from staged rows that have an embedding."""
     return embedded.select(
@@ -179,20 +170,10 @@ def accepted(staged: RowSource, *, weights_id: str) -> RowSource:
     return RowSource(frame, replace(staged.scan, columns=columns))
 
 
-def quarantine(refused: DataFrame, *, weights_id: str) -> DataFrame:
-    """Return the rows of silver/quarantine of a chunk, from photos that were refused at a `stage` for a
-    `reason`."""
-    return refused.select(
-        "photo_id",
-        "subject",
-        "label",
-        F.lit(weights_id).alias("weights_id"),
-        "stage",
-        "reason",
-        "detail",
-        F.current_timestamp().alias("quarantined_at"),
-        F.lit(None).cast("timestamp").alias("replayed_at"),
-    )
+def quarantine(refused: pa.Table, *, weights_id: str) -> list[dict[str, Any]]:
+    """Return the rows of silver/quarantine of a chunk, from its refused photos (`NOT_EMBEDDED`)."""
+    of_chunk = {"weights_id": weights_id, "quarantined_at": datetime.now(UTC)}
+    return [row | of_chunk for row in refused.to_pylist()]
 
 
 def open_refusals(quarantine: RowSource, *, weights_id: str) -> RowSource:

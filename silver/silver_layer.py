@@ -20,9 +20,11 @@ from lake.layer_interfaces import EmbeddingModel, Gate, GateOutcome
 from lake.progress_bar import counted
 from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.row_source import RowSource
+from lake.small_tables import with_values
 from lake.writable_lake import WritableLake
 from silver import embedding_files, embedding_rows
 from silver.embedding_files import BronzePhotos, EmbeddingFiles
+from silver.embedding_rows import NOT_EMBEDDED
 from silver.staged_embeddings import EMBEDDED, REFUSED, WITHOUT, StagedEmbeddings
 
 
@@ -95,24 +97,22 @@ class SilverChunks(ChunkLayer):
         by_reason = self._by_reason(chunk)
         reasons = {reason: n for reason, n in by_reason.items() if reason is not None}
         kept = by_reason.get(None, 0)
-        refused = staged.refused()
         if (caught := staged.caught()) is not None:
-            by_gate = lake.staging.read(chunk, REFUSED)
-            refused = refused.unionByName(embedding_rows.refused(by_gate, stage=SILVER))
             by_rule = Counter(caught["reason"].to_pylist())
             kept -= sum(by_rule.values())
             reasons |= by_rule
         commits = []
         if kept:
             commits.append(lake.append_commit(catalog.EMBEDDINGS, staged.kept(), chunk=chunk))
-        refusals = embedding_rows.quarantine(refused, weights_id=chunk.model)
+        rows = embedding_rows.quarantine(staged.refused(), weights_id=chunk.model)
         if chunk.is_replay:
-            photos = staged.photos()
+            photos, refusals = staged.photos(), lake.rows(catalog.QUARANTINE, rows)
             commits.append(
                 TableCommit(catalog.QUARANTINE, lambda: _replayed(lake, chunk, photos, refusals))
             )
         elif reasons:
-            commits.append(lake.append_commit(catalog.QUARANTINE, refusals, chunk=chunk))
+            own = lake.staging.rows_part(chunk, catalog.QUARANTINE, rows, run_id=lake.run.run_id)
+            commits.append(lake.append_commit(catalog.QUARANTINE, own, chunk=chunk))
         quarantined = sum(reasons.values())
         return Contents(
             commits,
@@ -162,7 +162,8 @@ def stage(context: Context, photos: BronzePhotos, outcome: GateOutcome, chunk: C
     lake = context.lake
     refused = []
     if outcome.refusals is not None:
-        refused = [embedding_rows.refused(outcome.refusals, stage=BRONZE).toArrow()]
+        of_gate = {"stage": BRONZE, "detail": pa.scalar(None, pa.string())}
+        refused = [with_values(outcome.refusals.toArrow(), of_gate).select(NOT_EMBEDDED)]
     into = EmbeddingFiles(
         lake.files,
         lake.staging.emptied(chunk, EMBEDDED),
@@ -226,7 +227,7 @@ def embed_again(context: Context, photos: DataFrame, numbers: Sequence[int]) -> 
     )
 
 
-def _replayed(lake: WritableLake, chunk: Chunk, staged: DataFrame, refused: DataFrame) -> int:
+def _replayed(lake: WritableLake, chunk: Chunk, tried: DataFrame, refused: DataFrame) -> int:
     """Writes the outcome of a replay to silver/quarantine; returns the version of the table.
 
     A refusal for the same reason stays as it was, the other open refusals of the photos end, and refusals for
@@ -236,7 +237,7 @@ def _replayed(lake: WritableLake, chunk: Chunk, staged: DataFrame, refused: Data
     held = embedding_rows.open_refusals(quarantined, weights_id=chunk.model).frame()
     same = held.join(F.broadcast(refused), on=["photo_id", "stage", "reason"], how="left_semi")
     unchanged = F.broadcast(same.select("photo_id"))
-    ended = staged.select("photo_id", F.lit(chunk.model).alias("weights_id"))
+    ended = tried.select("photo_id", F.lit(chunk.model).alias("weights_id"))
     return lake.supersede(
         catalog.QUARANTINE,
         ended.join(unchanged, on="photo_id", how="left_anti"),

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lake import catalog
 from lake.chunks import Chunk
+from lake.enums import SILVER
 from lake.file_parts import FilePart
 from lake.row_source import RowSource
+from lake.small_tables import with_values
 from lake.writable_lake import WritableLake
 from silver import embedding_files, embedding_rows
 from silver.embedding_rows import NOT_EMBEDDED
@@ -53,17 +56,25 @@ class StagedEmbeddings:
             staged = staged.without("reason")
         return embedding_rows.accepted(staged, weights_id=self._chunk.model)
 
-    def refused(self) -> DataFrame:
-        """The photos without an embedding, with the columns `NOT_EMBEDDED`."""
-        staging, chunk = self._lake.staging, self._chunk
-        if self._is_earlier:
-            return staging.read(chunk, EMBEDDED).where("reason is not null").select(*NOT_EMBEDDED)
-        return staging.read(chunk, WITHOUT).select(*NOT_EMBEDDED)
+    def refused(self) -> pa.Table:
+        """The photos that are refused, with the columns `NOT_EMBEDDED`: those without an embedding, and those
+        whose embeddings silver's gate refused."""
+        part = EMBEDDED if self._is_earlier else WITHOUT
+        without = self._lake.staging.columns(self._chunk, part, *NOT_EMBEDDED)
+        without = without.filter(pc.field("reason").is_valid())
+        caught = self.caught()
+        if caught is None:
+            return without
+        caught = with_values(caught, {"stage": SILVER, "detail": pa.scalar(None, pa.string())})
+        return pa.concat_tables([without, caught.select(NOT_EMBEDDED).cast(without.schema)])
 
     def photos(self) -> DataFrame:
         """The `photo_id` of all photos."""
-        tried = self._lake.staging.read(self._chunk, EMBEDDED).select("photo_id")
-        return tried if self._is_earlier else tried.unionByName(self.refused().select("photo_id"))
+        staging, chunk = self._lake.staging, self._chunk
+        tried = staging.read(chunk, EMBEDDED).select("photo_id")
+        if self._is_earlier:
+            return tried
+        return tried.unionByName(staging.read(chunk, WITHOUT).select("photo_id"))
 
     def caught(self) -> pa.Table | None:
         """The photos whose embeddings the gate refused; None where it refused none."""
