@@ -18,6 +18,8 @@ listing           what the driver does alone: 50,000 and 200,000 landing objects
 one_executor,     silver in one and in two executor processes of one core each, apart from the driver's:
 two_executors     what a second one brings, and which parts it doesn't shorten.
 notebook          Keras `predict` in a pandas UDF over `binaryFile`, to Parquet (`notebook_baseline.py`).
+daft              Daft with LiteRT in float32, to Parquet (`daft_baseline.py`), in a Python of its own: that
+                  of `--daft-python`, or one that is made with `benchmarks/requirements-daft.txt`.
 large             the roofline with JPEGs of 12.5 megapixels, of 8 and of 32 of them a core.
 large_full        the same photos, decoded in full and then resized.
 
@@ -44,8 +46,10 @@ import json
 import multiprocessing
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import venv
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -97,14 +101,14 @@ PEERS = (
         "one_executor",
         "two_executors",
     ),
-    *("notebook", "large", "large_full"),
+    *("notebook", "daft", "large", "large_full"),
 )
 SIZES = (1142, 4568)
 LARGE = (16, 64)
 LISTED = (50_000, 200_000)
 
 OF_ROOFLINE = {"guarded": 0.95, "silver without gates": 0.85, "all": 0.65}
-OF_NOTEBOOK, OF_FULL, GATES_WANTED = 3.5, 3.0, 0.15
+OF_NOTEBOOK, OF_DAFT, OF_FULL, GATES_WANTED = 3.5, 1.0, 3.0, 0.15
 """What is wanted: of landing to gold, of large photos, of the gates."""
 
 LIBRARIES = (
@@ -151,6 +155,7 @@ def wanted(
     for name, peer, times in (
         ("all", "notebook", OF_NOTEBOOK),
         ("silver without gates", "notebook", OF_NOTEBOOK),
+        ("all", "daft", OF_DAFT),
         ("large", "large_full", OF_FULL),
     ):
         if part := ratio(found, name, peer):
@@ -258,6 +263,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--weights", metavar="W", help="imagenet, a weights file, or random:SEED")
     parser.add_argument("--only", metavar="PEERS", help=f"some of {','.join(PEERS)}")
     parser.add_argument("--rounds", type=int, default=1, metavar="N", help="medians of so many")
+    parser.add_argument("--daft-python", metavar="PYTHON", help="a Python that has Daft")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes the numbers there")
     parser.add_argument(
@@ -324,13 +330,16 @@ class Bench:
                 of["listing"] = [write_empty(count, work / f"listed-{count}") for count in LISTED]
             model = (words.extractor, words.weights, work / "model.tflite")
             pool.submit(_write_flatbuffer, *model).result()
+        if "daft" in words.peers and not words.daft_python:
+            words.daft_python = _python_with_daft(work / "daft")
         return cls(words, work, console, of, cores)
 
     def measured(self, peer: str, photos: Path, place: Path) -> Measured:
         """One measurement in the folder `place`. Raises Failed."""
         words = self.words
         shared = (str(self.work / "model.tflite"), words.extractor, words.weights, self.cores)
-        done = measured(Task(peer, str(photos), str(place), *shared, words.set))
+        daft = words.daft_python or ""
+        done = measured(Task(peer, str(photos), str(place), *shared, words.set, daft))
         self.console.print(f"{TITLES[peer]}, {photos.name}: {done.seconds:,.1f} s")
         return done
 
@@ -351,6 +360,17 @@ def run_all(bench: Bench) -> dict[str, list[list[Measured]]]:
                 bench.console.print(str(error), markup=False)
                 del results[peer]
     return results
+
+
+def _python_with_daft(place: Path) -> str:
+    """A Python of its own with what the peer `daft` needs. Raises BadInput where that can't be installed."""
+    venv.create(place, with_pip=True)
+    python = str(place / "bin/python")
+    requirements = Path(__file__).with_name("requirements-daft.txt")
+    install = [python, "-m", "pip", "install", "--quiet", "--requirement", str(requirements)]
+    if subprocess.run(install, check=False).returncode:
+        raise BadInput(f"{requirements.name} can't be installed; leave daft out of --only.")
+    return python
 
 
 def _write_flatbuffer(extractor: str, weights: str, target: Path) -> None:

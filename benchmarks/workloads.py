@@ -39,6 +39,7 @@ TITLES = {
     "all": "landing to gold",
     "chunked": "landing to gold, chunked",
     "notebook": "notebook form",
+    "daft": "Daft to Parquet",
     "large": "12 megapixels",
     "large_full": "12 megapixels, in full",
     "listing": "listing",
@@ -75,6 +76,7 @@ class Task:
     weights: str
     cores: int
     overrides: Sequence[str] = ()
+    daft_python: str = ""
 
     @property
     def settings(self) -> Settings:
@@ -258,6 +260,10 @@ def measured(task: Task) -> Measured:
     place = Path(task.place)
     result, log = place / "result.json", place / "log"
     command = [sys.executable, "-m", "benchmarks.workloads", json.dumps(asdict(task))]
+    if task.peer == "daft":
+        script = Path(__file__).with_name("daft_baseline.py")
+        words = [task.photos, place / "features", task.flatbuffer, task.cores, result]
+        command = [task.daft_python, str(script), *map(str, words)]
     began = time.time()
     code, watch = watched(command, place=place, log=log)
     if code or not result.exists():
