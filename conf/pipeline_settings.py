@@ -19,10 +19,10 @@ class ChunkSettings(Section):
     """The most photos of a chunk."""
 
     task_bytes: Positive
-    """The most bytes that one task reads from the landing folder."""
+    """The most bytes of landing objects that one task holds at once."""
 
     task_photos: Positive
-    """The most photos that one task reads from the landing folder."""
+    """The most landing objects that one task holds at once."""
 
 
 class PhotoSettings(Section):

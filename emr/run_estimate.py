@@ -223,15 +223,15 @@ class StorageNeed:
 def storage_need(work: Work, *, dimensions: int, components: int) -> StorageNeed:
     """Return the requests of a run and the bytes that are stored after it.
 
-    Each photo is read from landing once, and its row is read from staging and from bronze. For each
-    `SPLIT_BYTES` a file is written to staging and one to bronze. Landing and bronze store the bytes of the
-    photos; silver stores float32[dimensions] and gold float32[components] for each.
+    Each photo is read from landing once, and its row from bronze. `SPLIT_BYTES` are read or written by one
+    request: to staging, and from there to bronze by a copy that S3 makes. Landing and bronze store the bytes
+    of the photos; silver stores float32[dimensions] and gold float32[components] for each.
     """
     splits = math.ceil(work.bytes / SPLIT_BYTES)
     pages = math.ceil(work.photos / LIST_PAGE)
     vector_bytes = work.photos * (dimensions + components) * 4
     return StorageNeed(
-        gets=work.photos + 2 * splits,
+        gets=work.photos + splits,
         puts=pages + 2 * splits,
         stored_bytes=2 * work.bytes + vector_bytes,
     )

@@ -266,7 +266,7 @@ def test_what_s3_holds_and_is_asked():
     held = run_estimate.storage_need(
         work(photos=1000, photo_bytes=run_estimate.SPLIT_BYTES), dimensions=1280, components=20
     )
-    assert held.gets == 1000 + 2 * 1000
+    assert held.gets == 1000 + 1000
     assert held.puts == 1 + 2 * 1000
     assert held.stored_bytes == 2 * 1000 * run_estimate.SPLIT_BYTES + 1000 * 1300 * 4
 
