@@ -28,9 +28,10 @@ from benchmarks.journal_intervals import events_of, intervals, layers_since
 from benchmarks.process_watch import end_of, watched
 from conf.errors import FruitLakeError
 from conf.settings import Settings
-from silver import litert_conversion, pixels
+from lake.model_identity import file_sha256
+from silver import pixels
 from silver.decoder_process import Decoder
-from silver.litert_runtime import interpreter
+from silver.inference_runtime import compiled_model
 
 TITLES = {
     "roofline": "roofline",
@@ -136,7 +137,7 @@ def roofline(task: Task) -> Measured:
 def _embed_share(end: Connection, paths: Sequence[Path], task: Task) -> None:
     """One process of the roofline: what silver's workers do with a photo, and the seconds of each step."""
     content = Path(task.flatbuffer).read_bytes()
-    model = interpreter(content, litert_conversion.weights_id(content))
+    model = compiled_model(content, file_sha256(content))
     limits = pixels.Limits(**task.settings.photos.model_dump())
     photos = [path.read_bytes() for path in paths]
     if task.peer == "guarded":

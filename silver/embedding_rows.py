@@ -21,10 +21,12 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
 from lake.layer_interfaces import WorkerModel
+from lake.model_identity import ModelIdentity
 from lake.row_source import RowSource
 from silver import pixels
 from silver.decoder_process import Decode, decoder
 from silver.pixels import Limits, RefusedPhoto
+from silver.processor_features import Features, features
 
 EMBEDDED = schema(
     """photo_id string, subject string, label string, embedding array<float>, extractor string,
@@ -54,28 +56,38 @@ MEASURED = (
 
 @dataclass(frozen=True)
 class BroadcastModel:
-    """An extractor as the workers get it: a LiteRT flatbuffer, which each Python worker loads once.
+    """An extractor as the workers get it: a model file, whose `content` each Python worker loads once.
 
-    `weights_id` is the flatbuffer's SHA-256, in hex; `size` is the side of its square input, in pixels;
+    `identity` says what else makes an embedding; `size` is the side of the model's square input, in pixels;
     `dimensions` is the length of an embedding.
     """
 
     extractor: str
-    weights_id: str
+    identity: ModelIdentity
     size: int
     dimensions: int
-    flatbuffer: Broadcast[bytes]
+    content: Broadcast[bytes]
     limits: Limits
     decode: Decode = pixels.decode
+    processor: Features = features
 
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Turn record batches of bronze/photos into record batches of `EMBEDDED`, photo by photo."""
-        # The import stands here because only workers need the interpreter.
-        from silver.litert_runtime import interpreter
+        """Turn record batches of bronze/photos into record batches of `EMBEDDED`, photo by photo.
 
-        # The decoder's process is started first: it loads what it needs while the interpreter does.
+        Raises UnusableModel where the model file can't be used, and UnsupportedPrecision where this worker's
+        processor lacks the model's precision.
+        """
+        # The import stands here because only workers need the runtime.
+        from silver.inference_runtime import compiled_model
+
+        # The decoder's process is started first: it loads what it needs while the runtime does.
         decode = decoder(self.decode, size=self.size, limits=self.limits).decoded
-        model = interpreter(self.flatbuffer.value, self.weights_id)
+        model = compiled_model(
+            self.content.value,
+            self.identity.model_sha256,
+            precision=self.identity.precision,
+            processor=self.processor,
+        )
         for batch in batches:
             embedded = np.zeros((batch.num_rows, self.dimensions), np.float32)
             facts: list[dict[str, Any]] = []

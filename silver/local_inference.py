@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.cpu_cores import cores
+from lake.model_identity import ModelIdentity
 from silver import pixels
 from silver.decoder_process import decoder
-from silver.litert_runtime import interpreter
+from silver.inference_runtime import CompiledModel, compiled_model
 from silver.pixels import Limits, RefusedPhoto
+from silver.processor_features import Features, features
 
-THREADS = min(4, cores())
-"""The threads that embed one of several photos. More of them gain little on one photo of 224 × 224."""
+STREAMS = min(4, cores())
+"""How many photos of several are embedded at once. The child decodes for no more of them."""
 
 
 class Fingerprint(NamedTuple):
@@ -44,31 +47,65 @@ class LookedAt(NamedTuple):
 
 @dataclass(frozen=True)
 class InProcessModel:
-    """A flatbuffer and the limits on photos.
+    """A model file with what else makes an embedding, and the limits on photos.
 
     As in silver, photos are decoded in a child process.
     """
 
-    weights_id: str
-    flatbuffer: bytes
+    identity: ModelIdentity
+    content: bytes
     limits: Limits
+    processor: Features = features
+
+    @property
+    def weights_id(self) -> str:
+        """The name of the model in the rows of the tables."""
+        return self.identity.weights_id
 
     def look(
         self, photos: Iterable[bytes], *, are_many: bool
     ) -> Generator[LookedAt | RefusedPhoto]:
         """Yield what the model makes of each clean photo, or its refusal, in order.
 
-        While a photo is embedded, the child decodes the next ones: many photos at once take less time than
-        one after another. The caller closes the generator where it doesn't exhaust it. Raises UnusableModel
-        where the flatbuffer can't be used.
+        While a photo is embedded, the child decodes the next ones, and of many photos several are embedded at
+        once: together they take less time than one after another. The caller closes the generator where it
+        doesn't exhaust it. Raises UnusableModel where the model file can't be used, and UnsupportedPrecision
+        where the processor lacks the model's precision.
         """
-        model = interpreter(self.flatbuffer, self.weights_id)
+        model = self._compiled(streams=1)
         child = decoder(pixels.decode, size=model.size, limits=self.limits)
-        if are_many:
-            model = interpreter(self.flatbuffer, self.weights_id, threads=THREADS)
+        if are_many and STREAMS > 1:
+            model = self._compiled(streams=STREAMS)
+        begun: deque[Callable[[], LookedAt | RefusedPhoto]] = deque()
         with closing(child.decoded(photos)) as decoded:
-            for photo in decoded:
-                if isinstance(photo, RefusedPhoto):
-                    yield photo
-                else:
-                    yield LookedAt(model.embed(photo), Fingerprint.of(photo))
+            try:
+                for photo in decoded:
+                    begun.append(_begun(model, photo))
+                    if len(begun) == model.streams:
+                        yield begun.popleft()()
+                while begun:
+                    yield begun.popleft()()
+            finally:
+                for (
+                    finish
+                ) in begun:  # this process keeps the model, whose streams must be free again
+                    finish()
+
+    def _compiled(self, *, streams: int) -> CompiledModel:
+        return compiled_model(
+            self.content,
+            self.identity.model_sha256,
+            precision=self.identity.precision,
+            streams=streams,
+            processor=self.processor,
+        )
+
+
+def _begun(
+    model: CompiledModel, photo: NDArray[np.uint8] | RefusedPhoto
+) -> Callable[[], LookedAt | RefusedPhoto]:
+    """Begin to embed a decoded photo; return a function that waits for what the model makes of it."""
+    if isinstance(photo, RefusedPhoto):
+        return lambda: photo
+    embedding, fingerprint = model.begin(photo), Fingerprint.of(photo)
+    return lambda: LookedAt(embedding(), fingerprint)

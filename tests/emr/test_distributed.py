@@ -194,7 +194,7 @@ def test_driver_and_workers_run_the_package_and_load_no_tensorflow(cluster, prob
     for process in processes:
         assert process["of_tensorflow"] == []
         inside = Path(process["folder"], package_archive.ROOT)
-        assert {"silver.litert_runtime", "numpy"} <= process["files"].keys()
+        assert {"silver.inference_runtime", "numpy"} <= process["files"].keys()
         assert [file for file in process["files"].values() if not is_in(file, inside)] == []
     folders = {process["folder"] for process in processes}
     assert len(folders) == 3
@@ -210,7 +210,7 @@ def is_in(path, folder):
 def test_each_worker_got_the_broadcast_and_loaded_one_interpreter(cluster, probed):
     _, told = probed
     assert {seen["broadcast"] for seen in told["workers"]} == {cluster.built.manifest["weights_id"]}
-    held = {(seen["folder"], seen["pid"]): seen["interpreters"] for seen in told["workers"]}
+    held = {(seen["folder"], seen["pid"]): seen["models"] for seen in told["workers"]}
     assert len(held) == 2
     assert set(held.values()) == {1}
 

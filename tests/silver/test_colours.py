@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from bronze.formats.metadata_removal import clean
 from silver import colours, pixels
-from silver.litert_runtime import Interpreter
+from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits, RefusalReason, RefusedPhoto
 from tests.support.colour_profiles import (
     RGB_SPACES,
@@ -225,7 +225,7 @@ KINDS = ("Kiwi", "Lemon", "Lime", "Granny-Smith", "Banana", "Avocado", "Mango", 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
 @pytest.mark.parametrize("space", WIDE)
 def test_a_photo_and_its_copy_in_a_wider_space_embed_alike(mobilenet, photos, space, form):
-    model = Interpreter(mobilenet.flatbuffer)
+    model = CompiledModel(mobilenet.flatbuffer)
     found, unmanaged = [], []
     for content in [photo for kind in KINDS for photo in photos(kind)[:3]]:
         image = Image.open(io.BytesIO(content))

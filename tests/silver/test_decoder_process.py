@@ -23,10 +23,11 @@ from benchmarks.hostile_files import hostile, worst_files, written_formats
 from lake import isolated_process
 from lake.isolated_process import AHEAD_BYTES
 from lake.isolated_work import AHEAD
-from silver import decoder_process, embedding_rows, litert_conversion, pixels
+from lake.model_identity import file_sha256
+from silver import decoder_process, embedding_rows, pixels
 from silver.decoder_process import Decoder
 from silver.embedding_rows import BroadcastModel
-from silver.litert_runtime import Interpreter
+from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits, RefusedPhoto
 from tests.support import decoder_traps
 from tests.support.decoder_traps import FAILING, HANGING, KILLED, LEAVING, OUT_OF_MEMORY, SLOW
@@ -393,11 +394,11 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
     photos = spark.createDataFrame(
         rows, "photo_id string, subject string, label string, width int, height int, content binary"
     )
-    extractor = Interpreter(lite0.flatbuffer)
+    extractor = CompiledModel(lite0.flatbuffer)
     limits = replace(LIMITS, decode_seconds=2)
     model = BroadcastModel(
         lite0.name,
-        litert_conversion.weights_id(lite0.flatbuffer),
+        file_sha256(lite0.flatbuffer),
         extractor.size,
         extractor.dimensions,
         spark.sparkContext.broadcast(lite0.flatbuffer),

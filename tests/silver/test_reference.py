@@ -11,7 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from silver import pixels
-from silver.litert_runtime import Interpreter
+from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits
 
 pytestmark = pytest.mark.tensorflow
@@ -36,7 +36,7 @@ def known(photos):
 
 
 def ours(contents, flatbuffer):
-    model = Interpreter(flatbuffer)
+    model = CompiledModel(flatbuffer)
     return np.stack(
         [model.embed(pixels.decode(content, size=224, limits=LIMITS)) for content in contents]
     )
