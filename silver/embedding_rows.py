@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
+from lake.enums import PixelWay
 from lake.layer_interfaces import WorkerModel
 from lake.row_source import RowSource
 from silver import pixels
@@ -74,18 +75,18 @@ class BroadcastModel:
         from silver.litert_runtime import interpreter
 
         # The decoder's process is started first: it loads what it needs while the interpreter does.
-        decode = decoder(self.decode, size=self.size, limits=self.limits).decoded
+        child = decoder(self.decode, size=self.size, limits=self.limits, way=PixelWay.HAMMING)
         model = interpreter(self.flatbuffer.value, self.weights_id)
         for batch in batches:
             embedded = np.zeros((batch.num_rows, self.dimensions), np.float32)
             facts: list[dict[str, Any]] = []
-            with closing(decode(_views(batch.column("content")))) as photos:
+            with closing(child.decoded(_views(batch.column("content")))) as photos:
                 for row, photo in enumerate(photos):
                     if isinstance(photo, RefusedPhoto):
                         facts.append(_refusal(photo))
                     else:
-                        embedded[row] = model.embed(photo)
-                        facts.append(_measures(photo))
+                        embedded[row] = model.embed(photo.pixels)
+                        facts.append(photo.fingerprint._asdict())
             yield _record_batch(batch, embedded, facts, extractor=self.extractor)
 
 
@@ -101,16 +102,6 @@ def _views(column: pa.Array) -> list[memoryview]:
 def _refusal(refused: RefusedPhoto) -> dict[str, Any]:
     """Return the columns of `EMBEDDED` that a refused photo fills."""
     return {"stage": DECODE, "reason": refused.reason.value, "detail": refused.detail}
-
-
-def _measures(rgb: NDArray[np.uint8]) -> dict[str, Any]:
-    """Return the columns of `EMBEDDED` that describe a photo's pixels, uint8[size, size, 3]."""
-    grey = pixels.luminance(rgb)
-    return {
-        "brightness": pixels.brightness(grey),
-        "sharpness": pixels.sharpness(grey),
-        "dhash": pixels.dhash(grey),
-    }
 
 
 def _record_batch(

@@ -11,28 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.cpu_cores import cores
+from lake.enums import PixelWay
 from silver import pixels
 from silver.decoder_process import decoder
+from silver.fingerprints import Fingerprint
 from silver.litert_runtime import interpreter
 from silver.pixels import Limits, RefusedPhoto
 
 THREADS = min(4, cores())
 """The threads that embed one of several photos. More of them gain little on one photo of 224 × 224."""
-
-
-class Fingerprint(NamedTuple):
-    """What silver/embeddings has of a photo's decoded pixels: its difference hash, its mean luminance in
-    [0, 1], and the variance of its luminance's Laplacian. Photos with the same pixels have the same."""
-
-    dhash: int
-    brightness: float
-    sharpness: float
-
-    @classmethod
-    def of(cls, rgb: NDArray[np.uint8]) -> Fingerprint:
-        """Return the fingerprint of a photo's pixels uint8[size, size, 3]."""
-        grey = pixels.luminance(rgb)
-        return cls(pixels.dhash(grey), pixels.brightness(grey), pixels.sharpness(grey))
 
 
 class LookedAt(NamedTuple):
@@ -63,7 +50,7 @@ class InProcessModel:
         where the flatbuffer can't be used.
         """
         model = interpreter(self.flatbuffer, self.weights_id)
-        child = decoder(pixels.decode, size=model.size, limits=self.limits)
+        child = decoder(pixels.decode, size=model.size, limits=self.limits, way=PixelWay.HAMMING)
         if are_many:
             model = interpreter(self.flatbuffer, self.weights_id, threads=THREADS)
         with closing(child.decoded(photos)) as decoded:
@@ -71,4 +58,4 @@ class InProcessModel:
                 if isinstance(photo, RefusedPhoto):
                     yield photo
                 else:
-                    yield LookedAt(model.embed(photo), Fingerprint.of(photo))
+                    yield LookedAt(model.embed(photo.pixels), photo.fingerprint)

@@ -21,14 +21,23 @@ from PIL import Image
 
 from benchmarks.hostile_files import hostile, worst_files, written_formats
 from lake import isolated_process
+from lake.enums import PixelWay
 from lake.isolated_process import AHEAD_BYTES
 from lake.isolated_work import AHEAD
-from silver import decoder_process, embedding_rows, litert_conversion, pixels
+from silver import (
+    decoder_process,
+    embedding_rows,
+    fingerprints,
+    litert_conversion,
+    pixels,
+    resizing,
+)
 from silver.decoder_process import Decoder
 from silver.embedding_rows import BroadcastModel
 from silver.litert_runtime import Interpreter
 from silver.pixels import Limits, RefusedPhoto
 from tests.support import decoder_traps
+from tests.support.decoded_photos import decoded_pixels
 from tests.support.decoder_traps import FAILING, HANGING, KILLED, LEAVING, OUT_OF_MEMORY, SLOW
 from tests.support.processes import is_running
 
@@ -92,7 +101,7 @@ def alike(photo):
     """Pixels as bytes, a refusal as its reason and detail: what can be compared and kept."""
     if isinstance(photo, RefusedPhoto):
         return photo.reason, photo.detail
-    return photo.shape, photo.tobytes()
+    return photo.pixels.shape, photo.pixels.tobytes(), photo.fingerprint
 
 
 def decoded(one, contents):
@@ -104,7 +113,9 @@ def plain(contents):
     found = []
     for content in contents:
         try:
-            found.append(alike(pixels.decode(content, size=SIZE, limits=LIMITS)))
+            found.append(
+                alike(pixels.decode(content, size=SIZE, limits=LIMITS, way=PixelWay.HAMMING))
+            )
         except RefusedPhoto as refused:
             found.append(alike(refused))
     return found
@@ -170,8 +181,8 @@ def test_grey_pixels_are_those_of_a_conversion_of_the_whole(mode, side):
     else:
         whole = image
     size = (SIZE, SIZE)
-    expected = whole.convert("RGB").resize(size, pixels.FILTER, None, pixels.REDUCING_GAP)
-    found = pixels.decode(stream.getvalue(), size=SIZE, limits=replace(LIMITS, blank_range=0))
+    expected = whole.convert("RGB").resize(size, resizing.FILTER, None, resizing.REDUCING_GAP)
+    found = decoded_pixels(stream.getvalue(), size=SIZE, limits=replace(LIMITS, blank_range=0))
     np.testing.assert_array_equal(found, np.asarray(expected))
 
 
@@ -202,7 +213,7 @@ def test_pixels_are_read_only_and_hold_until_the_next_are_asked_for(make):
     for photo, kept in zip(make().decoded(PHOTOS * 4), plain(PHOTOS * 4), strict=True):
         time.sleep(0.01)  # the child goes on meanwhile
         assert alike(photo) == kept
-        assert not photo.flags.writeable
+        assert not photo.pixels.flags.writeable
 
 
 PLACES = {
@@ -322,9 +333,13 @@ def test_the_child_is_the_first_that_goes_where_memory_runs_out(make, started):
 def test_a_process_keeps_one_decoder(started, monkeypatch):
     monkeypatch.setattr(isolated_process, "_kept", {})
     for _ in range(2):
-        decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=LIMITS)
+        decoder_process.decoder(
+            decoder_traps.decode, size=SIZE, limits=LIMITS, way=PixelWay.HAMMING
+        )
     assert len(started) == 1
-    other = decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=IMPATIENT)
+    other = decoder_process.decoder(
+        decoder_traps.decode, size=SIZE, limits=IMPATIENT, way=PixelWay.HAMMING
+    )
     assert [is_there(pid) for pid in started] == [False, True]
     other.close()
 
@@ -416,9 +431,9 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
         contents.index(UNSUPPORTED): ("decode", "unsupported"),
     }
     for n in found.keys() - refused.keys():
-        rgb = pixels.decode(contents[n], size=extractor.size, limits=limits)
+        rgb = decoded_pixels(contents[n], size=extractor.size, limits=limits)
         np.testing.assert_array_equal(np.float32(found[n]["embedding"]), extractor.embed(rgb))
-        assert found[n]["dhash"] == pixels.dhash(rgb)
+        assert found[n]["dhash"] == fingerprints.dhash(rgb)
 
 
 def test_a_connection_ends_though_a_child_was_started_meanwhile():
