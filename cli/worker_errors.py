@@ -8,18 +8,20 @@ from contextlib import contextmanager
 
 from conf.errors import BadInput, FruitLakeError
 
-OF_MODEL = re.compile(r"silver\.\w+\.(?:UnusableModel|UnsupportedPrecision): (?P<sentence>.+)")
-"""What Spark's text holds where a worker could not use the model."""
+OURS = re.compile(
+    r"(?:conf\.errors\.BadInput|silver\.\w+\.(?:UnusableModel|UnsupportedPrecision)): (?P<sentence>.+)"
+)
+"""What Spark's text holds where a worker could not use the model, or what the settings want of it."""
 
 
 @contextmanager
 def raised_here() -> Iterator[None]:
-    """Raise BadInput with a worker's own sentence where a worker could not use the model."""
+    """Raise BadInput with a worker's own sentence where a worker refused what it was given."""
     try:
         yield
     except FruitLakeError:
         raise
     except Exception as error:
-        if found := OF_MODEL.search(str(error)):
+        if found := OURS.search(str(error)):
             raise BadInput(found["sentence"]) from error
         raise

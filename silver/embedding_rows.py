@@ -74,14 +74,15 @@ class BroadcastModel:
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Turn record batches of bronze/photos into record batches of `EMBEDDED`, photo by photo.
 
-        Raises UnusableModel where the model file can't be used, and UnsupportedPrecision where this worker's
-        processor lacks the model's precision.
+        Raises UnusableModel where the model file can't be used, UnsupportedPrecision where this worker's
+        processor lacks the model's precision, and BadInput where its machine lacks the way of the pixels.
         """
         # The import stands here because only workers need the runtime.
         from silver.inference_runtime import compiled_model
 
         # The decoder's process is started first: it loads what it needs while the runtime does.
-        decode = decoder(self.decode, size=self.size, limits=self.limits).decoded
+        way = self.identity.pixels
+        child = decoder(self.decode, size=self.size, limits=self.limits, way=way)
         model = compiled_model(
             self.content.value,
             self.identity.model_sha256,
@@ -91,13 +92,13 @@ class BroadcastModel:
         for batch in batches:
             embedded = np.zeros((batch.num_rows, self.dimensions), np.float32)
             facts: list[dict[str, Any]] = []
-            with closing(decode(_views(batch.column("content")))) as photos:
+            with closing(child.decoded(_views(batch.column("content")))) as photos:
                 for row, photo in enumerate(photos):
                     if isinstance(photo, RefusedPhoto):
                         facts.append(_refusal(photo))
                     else:
-                        embedded[row] = model.embed(photo)
-                        facts.append(_measures(photo))
+                        embedded[row] = model.embed(photo.pixels)
+                        facts.append(photo.fingerprint._asdict())
             yield _record_batch(batch, embedded, facts, extractor=self.extractor)
 
 
@@ -113,16 +114,6 @@ def _views(column: pa.Array) -> list[memoryview]:
 def _refusal(refused: RefusedPhoto) -> dict[str, Any]:
     """Return the columns of `EMBEDDED` that a refused photo fills."""
     return {"stage": DECODE, "reason": refused.reason.value, "detail": refused.detail}
-
-
-def _measures(rgb: NDArray[np.uint8]) -> dict[str, Any]:
-    """Return the columns of `EMBEDDED` that describe a photo's pixels, uint8[size, size, 3]."""
-    grey = pixels.luminance(rgb)
-    return {
-        "brightness": pixels.brightness(grey),
-        "sharpness": pixels.sharpness(grey),
-        "dhash": pixels.dhash(grey),
-    }
 
 
 def _record_batch(

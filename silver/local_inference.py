@@ -15,27 +15,13 @@ from lake.cpu_cores import cores
 from lake.model_identity import ModelIdentity
 from silver import pixels
 from silver.decoder_process import decoder
+from silver.fingerprints import Fingerprint
 from silver.inference_runtime import CompiledModel, compiled_model
-from silver.pixels import Limits, RefusedPhoto
+from silver.pixels import DecodedPhoto, Limits, RefusedPhoto
 from silver.processor_features import Features, features
 
 STREAMS = min(4, cores())
 """How many photos of several are embedded at once. The child decodes for no more of them."""
-
-
-class Fingerprint(NamedTuple):
-    """What silver/embeddings has of a photo's decoded pixels: its difference hash, its mean luminance in
-    [0, 1], and the variance of its luminance's Laplacian. Photos with the same pixels have the same."""
-
-    dhash: int
-    brightness: float
-    sharpness: float
-
-    @classmethod
-    def of(cls, rgb: NDArray[np.uint8]) -> Fingerprint:
-        """Return the fingerprint of a photo's pixels uint8[size, size, 3]."""
-        grey = pixels.luminance(rgb)
-        return cls(pixels.dhash(grey), pixels.brightness(grey), pixels.sharpness(grey))
 
 
 class LookedAt(NamedTuple):
@@ -69,11 +55,13 @@ class InProcessModel:
 
         While a photo is embedded, the child decodes the next ones, and of many photos several are embedded at
         once: together they take less time than one after another. The caller closes the generator where it
-        doesn't exhaust it. Raises UnusableModel where the model file can't be used, and UnsupportedPrecision
-        where the processor lacks the model's precision.
+        doesn't exhaust it. Raises UnusableModel where the model file can't be used, UnsupportedPrecision
+        where the processor lacks the model's precision, and BadInput where this machine lacks the way of the
+        pixels.
         """
         model = self._compiled(streams=1)
-        child = decoder(pixels.decode, size=model.size, limits=self.limits)
+        way = self.identity.pixels
+        child = decoder(pixels.decode, size=model.size, limits=self.limits, way=way)
         if are_many and STREAMS > 1:
             model = self._compiled(streams=STREAMS)
         begun: deque[Callable[[], LookedAt | RefusedPhoto]] = deque()
@@ -86,9 +74,8 @@ class InProcessModel:
                 while begun:
                     yield begun.popleft()()
             finally:
-                for (
-                    finish
-                ) in begun:  # this process keeps the model, whose streams must be free again
+                # This process keeps the model, so its streams must be free again.
+                for finish in begun:
                     finish()
 
     def _compiled(self, *, streams: int) -> CompiledModel:
@@ -102,10 +89,10 @@ class InProcessModel:
 
 
 def _begun(
-    model: CompiledModel, photo: NDArray[np.uint8] | RefusedPhoto
+    model: CompiledModel, photo: DecodedPhoto | RefusedPhoto
 ) -> Callable[[], LookedAt | RefusedPhoto]:
     """Begin to embed a decoded photo; return a function that waits for what the model makes of it."""
     if isinstance(photo, RefusedPhoto):
         return lambda: photo
-    embedding, fingerprint = model.begin(photo), Fingerprint.of(photo)
-    return lambda: LookedAt(embedding(), fingerprint)
+    embedding = model.begin(photo.pixels)
+    return lambda: LookedAt(embedding(), photo.fingerprint)

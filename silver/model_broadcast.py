@@ -51,7 +51,8 @@ class DriverModel:
     def refusals(self, photos: Sequence[bytes]) -> Iterator[str | None]:
         """Decodes photos as the workers do, and yields for each, in order, the reason why it is refused; None
         where it is decoded. Without Spark."""
-        child = Decoder(pixels.decode, size=self._size, limits=self._limits)
+        way = self._identity.pixels
+        child = Decoder(pixels.decode, size=self._size, limits=self._limits, way=way)
         with closing(child), closing(child.decoded(photos)) as decoded:
             for photo in decoded:
                 yield photo.reason.value if isinstance(photo, RefusedPhoto) else None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from bronze.formats.metadata_removal import clean
-from silver import colours, pixels
+from silver import colours, resizing
 from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits, RefusalReason, RefusedPhoto
 from tests.support.colour_profiles import (
@@ -27,6 +27,7 @@ from tests.support.colour_profiles import (
     srgb_of_few_points,
     xyz,
 )
+from tests.support.decoded_photos import decoded_pixels
 from tests.support.photo_files import encoded
 
 LIMITS = Limits(
@@ -54,7 +55,7 @@ def scene() -> Image.Image:
 
 
 def decoded(content: bytes, size: int = 64) -> np.ndarray:
-    return pixels.decode(content, size=size, limits=LIMITS).astype(int)
+    return decoded_pixels(content, size=size, limits=LIMITS).astype(int)
 
 
 def far(one: np.ndarray, other: np.ndarray) -> float:
@@ -138,7 +139,7 @@ def converted(image: Image.Image, own: bytes) -> np.ndarray:
     source = ImageCms.ImageCmsProfile(io.BytesIO(own))
     target = ImageCms.createProfile("sRGB")
     made = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    return np.asarray(made.resize((64, 64), pixels.FILTER)).astype(int)
+    return np.asarray(made.resize((64, 64), resizing.FILTER)).astype(int)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ def test_a_photo_and_its_copy_in_a_wider_space_embed_alike(mobilenet, photos, sp
         ]
         contents = [encoded(image, "PNG"), *(clean(copy).content for copy in copies)]
         plain, copy, bare = (
-            model.embed(pixels.decode(each, size=224, limits=LIMITS)) for each in contents
+            model.embed(decoded_pixels(each, size=224, limits=LIMITS)) for each in contents
         )
         norm = np.linalg.norm(plain)
         found.append(plain @ copy / norm / np.linalg.norm(copy))

@@ -21,15 +21,17 @@ from PIL import Image
 
 from benchmarks.hostile_files import hostile, worst_files, written_formats
 from lake import isolated_process
+from lake.enums import PixelWay, Precision
 from lake.isolated_process import AHEAD_BYTES
 from lake.isolated_work import AHEAD
-from lake.model_identity import file_sha256
-from silver import decoder_process, embedding_rows, pixels
+from lake.model_identity import ModelIdentity, file_sha256
+from silver import decoder_process, embedding_rows, fingerprints, pixels, resizing
 from silver.decoder_process import Decoder
 from silver.embedding_rows import BroadcastModel
 from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits, RefusedPhoto
 from tests.support import decoder_traps
+from tests.support.decoded_photos import decoded_pixels
 from tests.support.decoder_traps import FAILING, HANGING, KILLED, LEAVING, OUT_OF_MEMORY, SLOW
 from tests.support.processes import is_running
 
@@ -93,7 +95,7 @@ def alike(photo):
     """Pixels as bytes, a refusal as its reason and detail: what can be compared and kept."""
     if isinstance(photo, RefusedPhoto):
         return photo.reason, photo.detail
-    return photo.shape, photo.tobytes()
+    return photo.pixels.shape, photo.pixels.tobytes(), photo.fingerprint
 
 
 def decoded(one, contents):
@@ -105,7 +107,9 @@ def plain(contents):
     found = []
     for content in contents:
         try:
-            found.append(alike(pixels.decode(content, size=SIZE, limits=LIMITS)))
+            found.append(
+                alike(pixels.decode(content, size=SIZE, limits=LIMITS, way=PixelWay.HAMMING))
+            )
         except RefusedPhoto as refused:
             found.append(alike(refused))
     return found
@@ -171,8 +175,8 @@ def test_grey_pixels_are_those_of_a_conversion_of_the_whole(mode, side):
     else:
         whole = image
     size = (SIZE, SIZE)
-    expected = whole.convert("RGB").resize(size, pixels.FILTER, None, pixels.REDUCING_GAP)
-    found = pixels.decode(stream.getvalue(), size=SIZE, limits=replace(LIMITS, blank_range=0))
+    expected = whole.convert("RGB").resize(size, resizing.FILTER, None, resizing.REDUCING_GAP)
+    found = decoded_pixels(stream.getvalue(), size=SIZE, limits=replace(LIMITS, blank_range=0))
     np.testing.assert_array_equal(found, np.asarray(expected))
 
 
@@ -203,7 +207,7 @@ def test_pixels_are_read_only_and_hold_until_the_next_are_asked_for(make):
     for photo, kept in zip(make().decoded(PHOTOS * 4), plain(PHOTOS * 4), strict=True):
         time.sleep(0.01)  # the child goes on meanwhile
         assert alike(photo) == kept
-        assert not photo.flags.writeable
+        assert not photo.pixels.flags.writeable
 
 
 PLACES = {
@@ -323,9 +327,13 @@ def test_the_child_is_the_first_that_goes_where_memory_runs_out(make, started):
 def test_a_process_keeps_one_decoder(started, monkeypatch):
     monkeypatch.setattr(isolated_process, "_kept", {})
     for _ in range(2):
-        decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=LIMITS)
+        decoder_process.decoder(
+            decoder_traps.decode, size=SIZE, limits=LIMITS, way=PixelWay.HAMMING
+        )
     assert len(started) == 1
-    other = decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=IMPATIENT)
+    other = decoder_process.decoder(
+        decoder_traps.decode, size=SIZE, limits=IMPATIENT, way=PixelWay.HAMMING
+    )
     assert [is_there(pid) for pid in started] == [False, True]
     other.close()
 
@@ -388,7 +396,8 @@ def test_a_child_dies_with_its_parent(script):
     assert not is_running(child)
 
 
-def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
+@pytest.mark.parametrize("way", PixelWay)
+def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0, way):
     contents = [*PHOTOS[:4], KILLED, *PHOTOS[4:8], HANGING, UNSUPPORTED, *PHOTOS[8:]]
     rows = [(str(n), "anna", "kiwi", 60, 60, content) for n, content in enumerate(contents)]
     photos = spark.createDataFrame(
@@ -398,7 +407,7 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
     limits = replace(LIMITS, decode_seconds=2)
     model = BroadcastModel(
         lite0.name,
-        file_sha256(lite0.flatbuffer),
+        ModelIdentity(file_sha256(lite0.flatbuffer), Precision.FLOAT32, way),
         extractor.size,
         extractor.dimensions,
         spark.sparkContext.broadcast(lite0.flatbuffer),
@@ -417,9 +426,9 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
         contents.index(UNSUPPORTED): ("decode", "unsupported"),
     }
     for n in found.keys() - refused.keys():
-        rgb = pixels.decode(contents[n], size=extractor.size, limits=limits)
+        rgb = decoded_pixels(contents[n], size=extractor.size, limits=limits, way=way)
         np.testing.assert_array_equal(np.float32(found[n]["embedding"]), extractor.embed(rgb))
-        assert found[n]["dhash"] == pixels.dhash(rgb)
+        assert found[n]["dhash"] == fingerprints.dhash(rgb)
 
 
 def test_a_connection_ends_though_a_child_was_started_meanwhile():

@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from lake.model_identity import file_sha256
-from silver import extractors, litert_conversion, pixels
+from silver import extractors, litert_conversion
 from silver.extractors import (
     UnknownExtractor,
     efficientnet_b0,
@@ -27,6 +27,7 @@ from silver.inference_runtime import CompiledModel
 from silver.litert_conversion import convert
 from silver.pixels import Limits
 from silver.weights import TORCH_MAGIC, WeightsUnavailable, fill, torch_tensors
+from tests.support.decoded_photos import decoded_pixels
 
 pytestmark = pytest.mark.tensorflow
 
@@ -102,7 +103,7 @@ def test_the_flatbuffer_equals_keras(converted, scenes):
 
 
 def test_the_flatbuffer_equals_keras_on_photos(converted, photos):
-    rgb = [pixels.decode(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
+    rgb = [decoded_pixels(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
     model = CompiledModel(converted.flatbuffer)
     embedded = np.stack([model.embed(photo) for photo in rgb])
     assert_same(embedded, run(converted.model, np.stack(rgb).astype(np.float32)))
@@ -131,7 +132,7 @@ def test_an_extractor_is_that_of_keras(request, name, scenes):
 
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_an_extractor_is_that_of_keras_on_photos(request, name, photos):
-    rgb = [pixels.decode(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
+    rgb = [decoded_pixels(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
     assert_is_that_of_keras(request, name, np.stack(rgb).astype(np.float32))
 
 
@@ -204,7 +205,7 @@ def test_lite0_pads_as_tensorflow_does(imagenet_lite0, published, scenes, row, c
 def test_lite0_tells_fruit(imagenet_lite0, published, photos, kind, imagenet_class, share):
     """The published top on our embeddings: wrong pixels, weights or layers would not get far."""
     model = CompiledModel(imagenet_lite0.flatbuffer)
-    rgb = [pixels.decode(photo, size=224, limits=LIMITS) for photo in photos(kind)[:40]]
+    rgb = [decoded_pixels(photo, size=224, limits=LIMITS) for photo in photos(kind)[:40]]
     embedded = np.stack([model.embed(photo) for photo in rgb])
     logits = embedded @ published["_fc.weight"].T + published["_fc.bias"]
     assert (logits.argmax(axis=1) == imagenet_class).mean() >= share

@@ -10,9 +10,10 @@ from PIL import Image
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from silver import pixels
+from silver import resizing
 from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits
+from tests.support.decoded_photos import decoded_pixels
 
 pytestmark = pytest.mark.tensorflow
 
@@ -38,13 +39,13 @@ def known(photos):
 def ours(contents, flatbuffer):
     model = CompiledModel(flatbuffer)
     return np.stack(
-        [model.embed(pixels.decode(content, size=224, limits=LIMITS)) for content in contents]
+        [model.embed(decoded_pixels(content, size=224, limits=LIMITS)) for content in contents]
     )
 
 
 def plain(contents, keras):
     images = [Image.open(BytesIO(content)).convert("RGB") for content in contents]
-    batch = np.stack([np.asarray(image.resize((224, 224), pixels.FILTER)) for image in images])
+    batch = np.stack([np.asarray(image.resize((224, 224), resizing.FILTER)) for image in images])
     return np.concatenate(
         [
             np.asarray(keras(batch[start : start + 25].astype(np.float32), training=False))

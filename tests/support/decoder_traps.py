@@ -9,11 +9,12 @@ from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from lake.enums import PixelWay
 from silver import pixels
-from silver.pixels import Limits
+from silver.fingerprints import Fingerprint
+from silver.pixels import DecodedPhoto, Limits
 
 Image.init()  # the child can load nothing later
 
@@ -27,7 +28,7 @@ KILLED_SIZE, HANGING_SIZE = (61, 67), (71, 73)
 """Width and height."""
 
 
-def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
+def decode(content: bytes, *, size: int, limits: Limits, way: PixelWay) -> DecodedPhoto:
     """`pixels.decode`, but for the traps."""
     if content == KILLED:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -41,21 +42,24 @@ def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
         raise KeyError("a secret of the photo")
     if content == OUT_OF_MEMORY:
         raise MemoryError("a secret of the photo")
-    return pixels.decode(content, size=size, limits=limits)
+    return pixels.decode(content, size=size, limits=limits, way=way)
 
 
-def decode_unforeseen(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
+def decode_unforeseen(content: bytes, *, size: int, limits: Limits, way: PixelWay) -> DecodedPhoto:
     """`pixels.decode`, but for the memory that a photo's header says that it takes."""
-    return pixels.decode(content, size=size, limits=replace(limits, decoder_memory=10**15))
+    return pixels.decode(content, size=size, limits=replace(limits, decoder_memory=10**15), way=way)
 
 
-def decode_but_for_sizes(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
+def decode_but_for_sizes(
+    content: bytes, *, size: int, limits: Limits, way: PixelWay
+) -> DecodedPhoto:
     """`pixels.decode`, but for photos of two sizes: for those that went through bronze, which cuts marks."""
     shown = Image.open(BytesIO(content)).size
     trap = {KILLED_SIZE: KILLED, HANGING_SIZE: HANGING}.get(shown, content)
-    return decode(trap, size=size, limits=limits)
+    return decode(trap, size=size, limits=limits, way=way)
 
 
-def black(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
+def black(content: bytes, *, size: int, limits: Limits, way: PixelWay) -> DecodedPhoto:
     """Another decoder: it makes a black picture of anything."""
-    return np.zeros((size, size, 3), np.uint8)
+    black = np.zeros((size, size, 3), np.uint8)
+    return DecodedPhoto(black, Fingerprint.of(black))
