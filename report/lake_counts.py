@@ -17,6 +17,7 @@ from lake.chunk_ranges import ChunkRanges
 from lake.chunks import Chunk, ChunkState, published
 from lake.chunks_table import chunks_in
 from lake.enums import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
+from lake.model_identity import ModelIdentity
 from lake.storage.folder import Folder
 from report.label_conflicts import label_conflicts
 from report.landing_counts import LandingCounts
@@ -76,7 +77,7 @@ def _extractors(root: str) -> list[dict[str, Any]]:
     return delta_rs_reader.rows(
         root,
         catalog.MODELS,
-        columns=["extractor", "weights_id", "status"],
+        columns=["extractor", "weights_id", "status", "model_sha256", "precision", "pixels"],
         where=pc.field("kind") == ModelKind.EXTRACTOR,
     )
 
@@ -140,7 +141,7 @@ def _models(
     drifts = delta_rs_reader.rows(root, catalog.DRIFT)
     found = []
     for extractor in extractors:
-        weights_id = extractor["weights_id"]
+        weights_id, identity = extractor["weights_id"], ModelIdentity.of(extractor)
         layers = (SILVER, GOLD)
         of_model = [c for c in chunks if c.weights_id == weights_id and c.layer in layers]
         is_retired = all(c.state is ChunkState.RETIRED for c in of_model)
@@ -154,6 +155,8 @@ def _models(
             ModelSums(
                 extractor=extractor["extractor"],
                 weights_id=weights_id,
+                precision=identity.precision,
+                pixels=identity.pixels,
                 embedded=embedded.get(weights_id, 0),
                 quarantined=sum(reasons.values()),
                 reasons=reasons,
