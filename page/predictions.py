@@ -159,7 +159,8 @@ class Predictor:
 def local_model(files: Folder, settings: Settings) -> InProcessModel:
     """Load the extractor model that the settings name into this process.
 
-    Raises BadInput (the lake does not have the model) and Inconsistent (the model's file is gone).
+    Raises BadInput (the lake does not have the model, or this machine can't run it) and Inconsistent (the
+    model's file is gone).
     """
     extractors = model_reader.rows(files.root, ModelKind.EXTRACTOR)
     wanted = settings.model
@@ -173,7 +174,9 @@ def local_model(files: Folder, settings: Settings) -> InProcessModel:
             f"--extractor, --weights and --precision."
         )
     limits = Limits(**settings.photos.model_dump())
-    return InProcessModel(ModelIdentity.of(known), content_of(files, known), limits)
+    model = InProcessModel(ModelIdentity.of(known), content_of(files, known), limits)
+    model.check()
+    return model
 
 
 def looked_at(model: InProcessModel, photo: str) -> LookedAt:

@@ -66,11 +66,11 @@ class CompiledModel:
         *,
         precision: Precision = Precision.FLOAT32,
         streams: int = 1,
-        processor: Features = features,
     ) -> None:
-        """Load the content of a model file. Raises UnusableModel where it can't be used, and
-        UnsupportedPrecision where the processor lacks the precision."""
-        processor_features.check(precision, processor)
+        """Load the content of a model file. Raises UnusableModel where it can't be used.
+
+        The processor has the precision: `compiled_model` checks that.
+        """
         model, (self.size, self.dimensions) = _read(content)
         options = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
@@ -127,15 +127,14 @@ def compiled_model(
     embeddings, as each photo is embedded on one thread in any case.
 
     Raises UnusableModel where the content can't be used, or isn't that of the file whose SHA-256 is
-    `model_sha256`, in hex, and UnsupportedPrecision as CompiledModel.
+    `model_sha256`, in hex, and UnsupportedPrecision where the processor lacks the precision.
     """
+    processor_features.check(precision, processor)
     key = model_sha256, precision, streams
     if key not in _loaded:
         if file_sha256(content) != model_sha256:
             raise UnusableModel(f"The model's bytes are not those of model_sha256 {model_sha256}.")
-        _loaded[key] = CompiledModel(
-            content, precision=precision, streams=streams, processor=processor
-        )
+        _loaded[key] = CompiledModel(content, precision=precision, streams=streams)
     return _loaded[key]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lake.cpu_cores import cores
 from lake.model_identity import ModelIdentity
-from silver import pixels
+from silver import pixels, processor_features, resizing
 from silver.decoder_process import decoder
 from silver.fingerprints import Fingerprint
 from silver.inference_runtime import CompiledModel, compiled_model
@@ -47,6 +47,12 @@ class InProcessModel:
     def weights_id(self) -> str:
         """The name of the model in the rows of the tables."""
         return self.identity.weights_id
+
+    def check(self) -> None:
+        """Raise UnsupportedPrecision where this machine's processor lacks the model's precision, and BadInput
+        where it lacks the way of the pixels."""
+        processor_features.check(self.identity.precision, self.processor)
+        resizing.check(self.identity.pixels)
 
     def look(
         self, photos: Iterable[bytes], *, are_many: bool

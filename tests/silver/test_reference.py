@@ -10,9 +10,11 @@ from PIL import Image
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
+from lake.enums import Precision
 from silver import resizing
 from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits
+from silver.processor_features import BFLOAT16, features
 from tests.support.decoded_photos import decoded_pixels
 
 pytestmark = pytest.mark.tensorflow
@@ -36,8 +38,8 @@ def known(photos):
     return [(kind, photo) for kind in KINDS for photo in photos(kind)[:EACH]]
 
 
-def ours(contents, flatbuffer):
-    model = CompiledModel(flatbuffer)
+def ours(contents, flatbuffer, precision=Precision.FLOAT32):
+    model = CompiledModel(flatbuffer, precision=precision)
     return np.stack(
         [model.embed(decoded_pixels(content, size=224, limits=LIMITS)) for content in contents]
     )
@@ -69,6 +71,25 @@ def test_embeddings_and_neighbours_are_those_of_the_plain_path(request, model, k
         for x in (found, expected)
     ]
     assert abs(right[0] - right[1]) <= 0.005
+
+
+@pytest.mark.parametrize("model", ["mobilenet", "lite0"])
+def test_bfloat16_is_near_the_plain_path(request, model, known):
+    if not set(BFLOAT16).intersection(features()):
+        pytest.skip("this machine's processor has no bfloat16")
+    converted = request.getfixturevalue(model)
+    kinds, contents = zip(*known, strict=True)
+    found = ours(contents, converted.flatbuffer, Precision.BFLOAT16)
+    expected = plain(contents, converted.model)
+    near = cosines(found, expected)
+    right = [
+        cross_val_score(KNeighborsClassifier(5, metric="cosine"), x, kinds, cv=5).mean()
+        for x in (found, expected)
+    ]
+    print(near.mean(), near.min(), right)
+    assert near.mean() >= 0.9985
+    assert near.min() >= 0.997
+    assert abs(right[0] - right[1]) <= 0.02
 
 
 def test_a_large_photo_at_a_reduced_scale_embeds_as_decoded_in_full(mobilenet, known):
