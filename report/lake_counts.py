@@ -141,7 +141,7 @@ def _models(
     drifts = delta_rs_reader.rows(root, catalog.DRIFT)
     found = []
     for extractor in extractors:
-        weights_id, identity = extractor["weights_id"], ModelIdentity.of(extractor)
+        weights_id = extractor["weights_id"]
         layers = (SILVER, GOLD)
         of_model = [c for c in chunks if c.weights_id == weights_id and c.layer in layers]
         is_retired = all(c.state is ChunkState.RETIRED for c in of_model)
@@ -155,8 +155,7 @@ def _models(
             ModelSums(
                 extractor=extractor["extractor"],
                 weights_id=weights_id,
-                precision=identity.precision,
-                pixels=identity.pixels,
+                **_how(extractor),
                 embedded=embedded.get(weights_id, 0),
                 quarantined=sum(reasons.values()),
                 reasons=reasons,
@@ -170,6 +169,12 @@ def _models(
             )
         )
     return found
+
+
+def _how(extractor: Row) -> dict[str, str]:
+    """How an extractor makes embeddings, beside its file, as fields of ModelSums."""
+    identity = ModelIdentity.of(extractor)
+    return {"precision": identity.precision.value, "pixels": identity.pixels.value}
 
 
 def _last_drift(rows: Sequence[Row]) -> ChunkDrift | None:

@@ -26,7 +26,7 @@ PHOTO_TYPES = ("u8", "f32")
 
 HINTS = {Precision.FLOAT32: "f32", Precision.BFLOAT16: "bf16"}
 """OpenVINO's names of the precisions. It is always told one: otherwise it takes bfloat16 by itself where the
-processor has AMX."""
+processor has amx_bf16."""
 
 
 class UnusableModel(BadInput, ValueError):
