@@ -31,6 +31,9 @@ LEFT_OUT = {
 }
 """The requirements that no node needs, with the reason for each."""
 
+WITHOUT_ARM_WHEEL = ("cykooz-resizer",)
+"""Requirements that have no wheel for Linux on ARM, where the nodes do without them."""
+
 WITHOUT_DEPENDENCIES = ("delta-spark",)
 """Requirements that are installed without their dependencies, because pyspark is one of these."""
 
@@ -69,10 +72,14 @@ def architecture(emr_settings: EmrSettings) -> str:
     return "aarch64" if are_arm == {True} else "x86_64"
 
 
-def needed_requirements(text: str) -> list[str]:
-    """Return the lines of a requirements file that nodes need, which are all but those in `LEFT_OUT`."""
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [line for line in lines if line and package_name(line) not in LEFT_OUT]
+def needed_requirements(text: str, *, processor: str) -> list[str]:
+    """Return the lines of a requirements file that nodes with such processors (`architecture`) need.
+
+    They have no conditions (`; platform_machine != ...`), which pip would apply to this machine instead.
+    """
+    left_out = {*LEFT_OUT, *(WITHOUT_ARM_WHEEL if processor == "aarch64" else ())}
+    lines = (re.split("[#;]", line)[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and package_name(line) not in left_out]
 
 
 def package_name(requirement: str) -> str:
