@@ -27,13 +27,13 @@ from lake.isolated_work import AHEAD
 from silver import (
     decoder_process,
     embedding_rows,
-    fingerprints,
     litert_conversion,
     pixels,
     resizing,
 )
 from silver.decoder_process import Decoder
 from silver.embedding_rows import BroadcastModel
+from silver.fingerprints import Fingerprint
 from silver.litert_runtime import Interpreter
 from silver.pixels import Limits, RefusedPhoto
 from tests.support import decoder_traps
@@ -455,7 +455,9 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0):
     for n in found.keys() - refused.keys():
         rgb = decoded_pixels(contents[n], size=extractor.size, limits=limits)
         np.testing.assert_array_equal(np.float32(found[n]["embedding"]), extractor.embed(rgb))
-        assert found[n]["dhash"] == fingerprints.dhash(rgb)
+        expected = Fingerprint.of(rgb)
+        assert (found[n]["dhash"], found[n]["brightness"]) == expected[:2]
+        assert found[n]["sharpness"] == pytest.approx(expected.sharpness, rel=1e-5)
 
 
 def test_a_connection_ends_though_a_child_was_started_meanwhile():

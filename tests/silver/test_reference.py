@@ -30,14 +30,14 @@ LIMITS = Limits(
 )
 KINDS = ("Kiwi", "Lemon", "Lime", "Granny-Smith", "Banana", "Avocado")
 EACH = 25
-ALL_KINDS = sorted(path.name for path in PHOTOS.glob("*/"))
+ALL_KINDS = sorted(path.name for path in PHOTOS.glob("*/")) or KINDS
 FEW = 20
 PHONE = (4000, 3000)
 
 LEAST = {PixelWay.HAMMING: 0.9999, PixelWay.BILINEAR: 0.997}
 MEAN = {PixelWay.HAMMING: 0.9999, PixelWay.BILINEAR: 0.9995}
-"""The cosines of embeddings to those of the plain path, which rounds once for HAMMING, as Pillow does, and not
-at all for BILINEAR. Whole levels alone cost the latter 0.9989 at worst and 0.99985 in the mean; Pillow's own
+"""The cosines of embeddings to those of the plain path, which rounds for HAMMING, as Pillow does, and not at
+all for BILINEAR. Whole levels alone cost the latter 0.9989 at worst and 0.99985 in the mean; Pillow's own
 bilinear filter, 0.9977 and 0.9997, is as far from it as ours."""
 
 MOST_APART = {PixelWay.HAMMING: 0.005, PixelWay.BILINEAR: 0.02}
