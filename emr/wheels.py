@@ -31,15 +31,15 @@ LEFT_OUT = {
 }
 """The requirements that no node needs, with the reason for each."""
 
-WITHOUT_ARM_WHEEL = ("cykooz-resizer",)
-"""Requirements that have no wheel for Linux on ARM, where the nodes do without them."""
-
 WITHOUT_DEPENDENCIES = ("delta-spark",)
 """Requirements that are installed without their dependencies, because pyspark is one of these."""
 
 GLIBC_MINORS = range(34, 16, -1)
 """The minor versions of glibc 2 for which wheels may be built: Amazon Linux 2023 has 2.34, on which wheels
 for older versions run too."""
+
+WITHOUT_ARM_WHEEL = ("cykooz-resizer",)
+"""Requirements that have no wheel for Linux on ARM, where the nodes do without them."""
 
 GRAVITON = re.compile(r"a1\.|[a-z]+\d+g")
 """The beginning of the names of AWS's own ARM instance types, such as m7g.xlarge, im4gn.large or a1.large."""
