@@ -72,6 +72,10 @@ FORGED = {
     b"trap: sharper than sharp": lambda photo: forged(photo, sharpness=math.inf),
     b"trap: less sharp than flat": lambda photo: forged(photo, sharpness=-1.0),
     b"trap: fewer pixels": lambda photo: photo._replace(pixels=photo.pixels[1:]),
+    b"trap: some bytes less": lambda photo: photo._replace(pixels=photo.pixels.ravel()[:-8]),
+    b"trap: some bytes more": lambda photo: photo._replace(
+        pixels=np.concatenate([photo.pixels.ravel(), np.zeros(24, np.uint8)])
+    ),
     b"trap: more pixels": lambda photo: photo._replace(pixels=np.tile(photo.pixels, (2, 1, 1))),
     b"trap: no pixels": lambda photo: photo._replace(pixels=photo.pixels[:0]),
 }
