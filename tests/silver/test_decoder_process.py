@@ -48,6 +48,7 @@ from tests.support.decoder_traps import (
     PANICKING,
     SLOW,
 )
+from tests.support.photo_files import encoded
 from tests.support.processes import is_running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,9 +69,8 @@ ways = pytest.mark.parametrize("way", PixelWay)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 
 
-def photo(seed, *, side=60, form="JPEG", mode="RGB"):
-    bands = len(Image.new(mode, (1, 1)).getbands())
-    noise = np.random.default_rng(seed).integers(0, 256, (side, side, bands), dtype=np.uint8)
+def photo(seed, *, side=60, form="JPEG"):
+    noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(noise).save(stream, form)
     return stream.getvalue()
@@ -172,7 +172,8 @@ def test_hostile_files_give_the_pixels_and_refusals_of_plain_decoding(make, way)
 def test_a_photo_that_takes_too_much_memory_is_too_large_whatever_its_decoder_says(make, way):
     """Libraries for JPEG, PNG and WebP that get no memory say that they failed, and not why."""
     worst = worst_files(side=3000, bytes_of_zeros=1000)
-    worst["png alpha"] = photo(3, side=3000, form="PNG", mode="RGBA")
+    faded = Image.linear_gradient("L").resize((3000, 3000)).convert("RGBA")
+    worst["png alpha"] = encoded(faded, "PNG", compress_level=1)
     names = ("webp", "webp lossless", "png transparent", "png alpha", "jpeg progressive cmyk")
     one = make(replace(LIMITS, decoder_memory=45_000_000), decoder_traps.decode_unforeseen, way)
     found = decoded(one, [content for name in names for content in (worst[name], PHOTOS[0])])
