@@ -149,6 +149,31 @@ def test_what_is_no_panic_stays_what_it_is(error: BaseException) -> None:
         raise error
 
 
+WITH_LITTLE_MEMORY = """
+import mmap, resource
+from pathlib import Path
+from PIL import Image
+from lake.enums import PixelWay
+from silver.resizing import resized
+image = Image.new("RGB", (2000, 3000))
+resized(image, 50, box=None, way=PixelWay.BILINEAR)  # what is loaded once
+most = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE + 20_000_000
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+try:
+    resized(image, 1500, box=None, way=PixelWay.BILINEAR)
+except MemoryError:
+    print("too little memory")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
+def test_memory_that_the_resizer_does_not_get_ends_no_process() -> None:
+    """Rust would abort over what lies between its two passes."""
+    command = [sys.executable, "-c", WITH_LITTLE_MEMORY]
+    done = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, text=True)
+    assert done.stdout == "too little memory\n"
+
+
 WITHOUT_RESIZER = """
 import sys
 sys.modules["cykooz_resizer"] = None  # as Python has it where a package is absent
