@@ -90,7 +90,9 @@ def build(settings: Settings, emr_settings: EmrSettings, folder: Path) -> BuiltP
     """
     packaged = package_archive.packaged_settings(settings)
     site = folder / "site"
-    requirements = wheels.needed_requirements(wheels.REQUIREMENTS.read_text())
+    requirements = wheels.needed_requirements(
+        wheels.REQUIREMENTS.read_text(), processor=wheels.architecture(emr_settings)
+    )
     installed = wheels.install(requirements, site, emr_settings=emr_settings)
     lineage, flatbuffer = convert(settings.model)
     content: dict[str, bytes | Path] = {

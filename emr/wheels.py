@@ -60,6 +60,9 @@ GLIBC_MINORS = range(34, 16, -1)
 """The minor versions of glibc 2 for which wheels may be built: Amazon Linux 2023 has 2.34, on which wheels
 for older versions run too."""
 
+WITHOUT_ARM_WHEEL = ("cykooz-resizer",)
+"""Requirements that have no wheel for Linux on ARM, where the nodes do without them."""
+
 GRAVITON = re.compile(r"a1\.|[a-z]+\d+g")
 """The beginning of the names of AWS's own ARM instance types, such as m7g.xlarge, im4gn.large or a1.large."""
 
@@ -91,10 +94,14 @@ def architecture(emr_settings: EmrSettings) -> str:
     return "aarch64" if are_arm == {True} else "x86_64"
 
 
-def needed_requirements(text: str) -> list[str]:
-    """Return the lines of a requirements file that nodes need, which are all but those in `LEFT_OUT`."""
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [line for line in lines if line and package_name(line) not in LEFT_OUT]
+def needed_requirements(text: str, *, processor: str) -> list[str]:
+    """Return the lines of a requirements file that nodes with such processors (`architecture`) need.
+
+    They have no conditions (`; platform_machine != ...`), which pip would apply to this machine instead.
+    """
+    left_out = {*LEFT_OUT, *(WITHOUT_ARM_WHEEL if processor == "aarch64" else ())}
+    lines = (re.split("[#;]", line)[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and package_name(line) not in left_out]
 
 
 def package_name(requirement: str) -> str:

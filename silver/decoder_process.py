@@ -65,7 +65,7 @@ class Decoding:
             if refused.reason in BROKEN and memory_ran_out():
                 raise MemoryError from None
             return f"{refused.reason}\n{refused.detail}", b""
-        return "", photo.pixels.tobytes() + FINGERPRINT.pack(*photo.fingerprint)
+        return "", b"".join((photo.pixels.data, FINGERPRINT.pack(*photo.fingerprint)))
 
 
 class Decoder:

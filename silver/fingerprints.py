@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-STRONGEST = float((4 * 255) ** 2)
-"""No Laplacian of four neighbours has a larger variance."""
+STRONGEST = 1.001 * (4 * 255) ** 2
+"""No Laplacian of four neighbours has a larger variance, with what sums of float32 add by rounding."""
 
 
 class Fingerprint(NamedTuple):
@@ -42,7 +42,9 @@ def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def brightness(pixels: NDArray[np.uint8]) -> float:
     """Return the mean luminance in [0, 1] of RGB pixels, or of their `luminance`."""
-    return float(luminance(pixels).mean()) / 255
+    grey = luminance(pixels)
+    # The sum of integers is as exact as `mean`, and takes a third of its time.
+    return int(grey.sum(dtype=np.uint32)) / grey.size / 255
 
 
 def sharpness(pixels: NDArray[np.uint8]) -> float:
@@ -52,13 +54,17 @@ def sharpness(pixels: NDArray[np.uint8]) -> float:
     Values are comparable among photos of one size.
     """
     grey = luminance(pixels).astype(np.int16)
-    laplacian = 4 * grey[1:-1, 1:-1]
-    laplacian -= grey[:-2, 1:-1]
-    laplacian -= grey[2:, 1:-1]
-    laplacian -= grey[1:-1, :-2]
-    laplacian -= grey[1:-1, 2:]
+    width = grey.shape[1]
+    flat = grey.ravel()
+    # Row after row without a gap, which is faster. The first and last of a row have neighbours of other rows,
+    # and are left out afterwards.
+    laplacian = 4 * flat[width:-width]
+    laplacian -= flat[: -2 * width]
+    laplacian -= flat[2 * width :]
+    laplacian[1:] -= flat[width : -width - 1]
+    laplacian[:-1] -= flat[width + 1 : -width]
     # This is twice as fast as `var`, and exact enough because a Laplacian's mean is near zero.
-    values = laplacian.ravel().astype(np.float32)
+    values = laplacian.reshape(-1, width)[:, 1:-1].astype(np.float32).ravel()
     return max(0.0, float(values @ values) / values.size - float(values.mean()) ** 2)
 
 

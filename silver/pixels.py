@@ -88,7 +88,7 @@ class Limits:
 
 
 class DecodedPhoto(NamedTuple):
-    """A photo's pixels, uint8[size, size, 3], RGB, read-only, and what was measured of them."""
+    """A photo's pixels, uint8[size, size, 3], RGB, contiguous, read-only, and what was measured of them."""
 
     pixels: NDArray[np.uint8]
     fingerprint: Fingerprint

@@ -22,7 +22,7 @@ except ImportError:  # it has no wheel for Linux on ARM
     resizer = None
 
 # On 1,142 shop photos of 28 kinds, the nearest centroid of MobileNetV2's embeddings was right equally
-# often with all filters (0.82 to 0.83). Hamming takes as long as bilinear and half as long as bicubic,
+# often with Pillow's filters (0.82 to 0.83). Hamming takes as long as bilinear and half as long as bicubic,
 # and its embeddings are near those of bicubic (cosine 0.9985). Box is faster still, and worse on photos
 # that have to be enlarged.
 FILTER = Image.Resampling.HAMMING
@@ -69,6 +69,7 @@ def _convolved(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Ima
     """Return the box of an image in another size (width, height), by a bilinear convolution."""
     left, top, right, bottom = box
     target = Image.new(image.mode, size)
+    # What other filters cost and are worth stands in docs/performance.md.
     options = resizer.ResizeOptions(
         resize_alg=resizer.ResizeAlg.convolution(resizer.FilterType.bilinear),
         crop_box=resizer.CropBox(left, top, right - left, bottom - top),

@@ -250,15 +250,30 @@ def test_what_is_left_out_is_required_and_the_rest_is_wanted():
     lines = wheels.REQUIREMENTS.read_text().splitlines()
     names = {wheels.package_name(line) for line in lines}
     assert names >= {*wheels.LEFT_OUT, *wheels.WITHOUT_DEPENDENCIES}
-    wanted = {wheels.package_name(line) for line in wheels.needed_requirements("\n".join(lines))}
-    assert wanted == names - wheels.LEFT_OUT.keys()
-    assert "openvino" in wanted
-    assert not wanted & {"tensorflow", "keras", "ai-edge-litert", "openvino-telemetry"}
+    for processor, absent in (("x86_64", set()), ("aarch64", {*wheels.WITHOUT_ARM_WHEEL})):
+        needed = wheels.needed_requirements("\n".join(lines), processor=processor)
+        wanted = {wheels.package_name(line) for line in needed}
+        assert wanted == names - wheels.LEFT_OUT.keys() - absent
+        assert "openvino" in wanted
+        assert not wanted & {"tensorflow", "keras", "ai-edge-litert", "openvino-telemetry"}
+
+
+def test_what_has_no_wheel_for_arm_is_conditional_and_the_rest_is_not():
+    """pip would apply a condition to this machine, and not to the nodes."""
+    lines = wheels.REQUIREMENTS.read_text().splitlines()
+    conditional = [wheels.package_name(line) for line in lines if ";" in line]
+    assert conditional == [*wheels.WITHOUT_ARM_WHEEL]
+    for processor in ("x86_64", "aarch64"):
+        needed = wheels.needed_requirements("\n".join(lines), processor=processor)
+        assert not any(";" in line for line in needed)
 
 
 def test_comments_and_empty_lines_are_no_requirements():
     text = "# a comment\n\nnumpy==1.0  # why\nTensorFlow==2.0\nkeras-extra[x]>=1\n"
-    assert wheels.needed_requirements(text) == ["numpy==1.0", "keras-extra[x]>=1"]
+    assert wheels.needed_requirements(text, processor="x86_64") == [
+        "numpy==1.0",
+        "keras-extra[x]>=1",
+    ]
 
 
 @pytest.mark.parametrize(

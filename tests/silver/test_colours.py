@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from bronze.formats.metadata_removal import clean
+from lake.enums import PixelWay
 from silver import colours, resizing
 from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits, RefusalReason, RefusedPhoto
@@ -54,8 +55,8 @@ def scene() -> Image.Image:
     return Image.fromarray(small).resize((128, 96), Image.Resampling.BICUBIC)
 
 
-def decoded(content: bytes, size: int = 64) -> np.ndarray:
-    return decoded_pixels(content, size=size, limits=LIMITS).astype(int)
+def decoded(content: bytes, size: int = 64, way: PixelWay = PixelWay.HAMMING) -> np.ndarray:
+    return decoded_pixels(content, size=size, limits=LIMITS, way=way).astype(int)
 
 
 def far(one: np.ndarray, other: np.ndarray) -> float:
@@ -152,13 +153,14 @@ def converted(image: Image.Image, own: bytes) -> np.ndarray:
     ],
     ids=["LUT", "grey", "linear grey", "CMYK"],
 )
-def test_profiles_of_each_kind_are_used(own, image, form):
+@pytest.mark.parametrize("way", PixelWay)
+def test_profiles_of_each_kind_are_used(own, image, form, way):
     content = encoded(image, form, icc_profile=own)
-    shown = Image.open(io.BytesIO(content))
-    plain = decoded(encoded(image, form))
-    assert far(decoded(content), converted(shown, own)) < 2
-    assert far(decoded(content), converted(shown, own)) < far(plain, converted(shown, own)) / 2
-    assert (decoded(clean(content).content) == decoded(content)).all()
+    whole = converted(Image.open(io.BytesIO(content)), own)
+    plain, found = decoded(encoded(image, form), way=way), decoded(content, way=way)
+    assert far(found, whole) < 2
+    assert far(found, whole) < far(plain, whole) / 2
+    assert (decoded(clean(content).content, way=way) == found).all()
 
 
 def with_alpha(image: Image.Image) -> Image.Image:

@@ -25,14 +25,25 @@ from lake.enums import PixelWay, Precision
 from lake.isolated_process import AHEAD_BYTES
 from lake.isolated_work import AHEAD
 from lake.model_identity import ModelIdentity, file_sha256
-from silver import decoder_process, embedding_rows, fingerprints, pixels, resizing
+from silver import decoder_process, embedding_rows, pixels, resizing
 from silver.decoder_process import Decoder
 from silver.embedding_rows import BroadcastModel
+from silver.fingerprints import Fingerprint
 from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits, RefusedPhoto
 from tests.support import decoder_traps
 from tests.support.decoded_photos import decoded_pixels
-from tests.support.decoder_traps import FAILING, HANGING, KILLED, LEAVING, OUT_OF_MEMORY, SLOW
+from tests.support.decoder_traps import (
+    FAILING,
+    FORGED,
+    HANGING,
+    KILLED,
+    LEAVING,
+    OUT_OF_MEMORY,
+    PANICKING,
+    SLOW,
+)
+from tests.support.photo_files import encoded
 from tests.support.processes import is_running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,9 +57,10 @@ LIMITS = Limits(
     decoder_memory=500_000_000,
 )
 IMPATIENT = replace(LIMITS, decode_seconds=0.5)
-CRASHES = (KILLED, LEAVING)
+CRASHES = (KILLED, LEAVING, PANICKING)
 UNSUPPORTED = b"neither JPEG, PNG, WebP, HEIC nor AVIF"
 
+ways = pytest.mark.parametrize("way", PixelWay)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 
 
@@ -82,8 +94,8 @@ def make(started):
     """Makes decoders of photos and traps, and ends them."""
     made = []
 
-    def of(limits=LIMITS, decode=decoder_traps.decode):
-        made.append(Decoder(decode, size=SIZE, limits=limits))
+    def of(limits=LIMITS, decode=decoder_traps.decode, way=PixelWay.HAMMING):
+        made.append(Decoder(decode, size=SIZE, limits=limits, way=way))
         return made[-1]
 
     yield of
@@ -102,14 +114,12 @@ def decoded(one, contents):
     return [alike(photo) for photo in one.decoded(contents)]
 
 
-def plain(contents):
+def plain(contents, way=PixelWay.HAMMING):
     """What decoding without a child gives."""
     found = []
     for content in contents:
         try:
-            found.append(
-                alike(pixels.decode(content, size=SIZE, limits=LIMITS, way=PixelWay.HAMMING))
-            )
+            found.append(alike(pixels.decode(content, size=SIZE, limits=LIMITS, way=way)))
         except RefusedPhoto as refused:
             found.append(alike(refused))
     return found
@@ -137,28 +147,33 @@ def is_there(pid):
 
 
 @pytest.mark.parametrize("count", [0, 1, AHEAD, AHEAD + 1, 130])
-def test_pixels_and_refusals_are_those_of_plain_decoding_in_order(make, started, count):
+@ways
+def test_pixels_and_refusals_are_those_of_plain_decoding_in_order(make, started, count, way):
     contents = ([*PHOTOS, *OTHERS] * 9)[:count]
-    one = make()
-    assert decoded(one, contents) == plain(contents)
-    assert decoded(one, contents[::-1]) == plain(contents[::-1])
+    one = make(way=way)
+    assert decoded(one, contents) == plain(contents, way)
+    assert decoded(one, contents[::-1]) == plain(contents[::-1], way)
     assert len(started) == 1
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged EXIF
-def test_hostile_files_give_the_pixels_and_refusals_of_plain_decoding(make):
+@ways
+def test_hostile_files_give_the_pixels_and_refusals_of_plain_decoding(make, way):
     contents = [content for _, content in islice(hostile(written_formats(), seed=3), 2200)]
-    assert decoded(make(), contents) == plain(contents)
+    assert decoded(make(way=way), contents) == plain(contents, way)
 
 
-def test_a_photo_that_takes_too_much_memory_is_too_large_whatever_its_decoder_says(make):
+@ways
+def test_a_photo_that_takes_too_much_memory_is_too_large_whatever_its_decoder_says(make, way):
     """Libraries for JPEG, PNG and WebP that get no memory say that they failed, and not why."""
     worst = worst_files(side=3000, bytes_of_zeros=1000)
-    names = ("webp", "webp lossless", "png transparent", "jpeg progressive cmyk")
-    one = make(replace(LIMITS, decoder_memory=45_000_000), decoder_traps.decode_unforeseen)
+    faded = Image.linear_gradient("L").resize((3000, 3000)).convert("RGBA")
+    worst["png alpha"] = encoded(faded, "PNG", compress_level=1)
+    names = ("webp", "webp lossless", "png transparent", "png alpha", "jpeg progressive cmyk")
+    one = make(replace(LIMITS, decoder_memory=45_000_000), decoder_traps.decode_unforeseen, way)
     found = decoded(one, [content for name in names for content in (worst[name], PHOTOS[0])])
     too_large = "too_large", "needs more than 45,000,000 bytes of memory"
-    assert found == [too_large, *plain(PHOTOS[:1])] * len(names)
+    assert found == [too_large, *plain(PHOTOS[:1], way)] * len(names)
 
 
 @pytest.mark.parametrize("side", [300, 1001])
@@ -243,6 +258,7 @@ def test_a_hang_costs_exactly_its_photo(make, place):
     [
         (KILLED, "its process died: Killed"),
         (LEAVING, "its process died: exit code 0"),
+        (PANICKING, "its process died: exit code 1"),
         (FAILING, "KeyError"),
         (OUT_OF_MEMORY, "needs more than 500,000,000 bytes of memory"),
         (HANGING, "not done within 0.5 seconds"),
@@ -262,6 +278,16 @@ def test_an_unexpected_exception_costs_its_photo_and_no_child(make, started, tra
     assert found[3][0] == reason
     assert found[:3] + found[4:] == plain(PHOTOS)
     assert len(started) == 1
+
+
+@pytest.mark.parametrize("trap", FORGED)
+def test_an_answer_that_no_photo_gives_costs_its_photo_and_the_child(make, started, trap):
+    one = make(decode=decoder_traps.decode_forged)
+    before, refused, after = one.decoded([b"any", trap, b"any"])
+    assert refused.detail == "its process gave an answer that makes no sense"
+    assert refused.reason == "decoder_crashed"
+    assert alike(before) == alike(after)
+    assert len(started) == 3
 
 
 def test_a_slow_parent_makes_no_late_photo(make):
@@ -428,7 +454,9 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0, way):
     for n in found.keys() - refused.keys():
         rgb = decoded_pixels(contents[n], size=extractor.size, limits=limits, way=way)
         np.testing.assert_array_equal(np.float32(found[n]["embedding"]), extractor.embed(rgb))
-        assert found[n]["dhash"] == fingerprints.dhash(rgb)
+        expected = Fingerprint.of(rgb)
+        assert (found[n]["dhash"], found[n]["brightness"]) == expected[:2]
+        assert found[n]["sharpness"] == pytest.approx(expected.sharpness, rel=1e-5)
 
 
 def test_a_connection_ends_though_a_child_was_started_meanwhile():
