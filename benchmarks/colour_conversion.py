@@ -23,6 +23,7 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conf.settings import Settings
+from lake.enums import PixelWay
 from silver import pixels
 from silver.pixels import Limits
 from tests.support.colour_profiles import in_space, printer, rgb_space, scanner
@@ -67,7 +68,7 @@ def main() -> None:
         for name, each in contents.items():
             began = time.process_time()
             for content in each:
-                pixels.decode(content, size=224, limits=LIMITS)
+                pixels.decode(content, size=224, limits=LIMITS, way=PixelWay.HAMMING)
             seconds[name].append((time.process_time() - began) / len(each))
     console = Console()
     for name, taken in seconds.items():

@@ -62,7 +62,7 @@ SECONDS = {FIRST: 25.0}
 
 LIBRARIES = (
     *("pyspark", "delta-spark", "deltalake", "great-expectations", "tensorflow"),
-    *("ai-edge-litert", "numpy", "pandas", "pyarrow"),
+    *("openvino", "numpy", "pandas", "pyarrow"),
 )
 
 MEASURED = (*FLOORS, *RUNS)

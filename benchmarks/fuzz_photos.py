@@ -27,6 +27,7 @@ with atheris.instrument_imports(include=["bronze", "silver"]):
     from silver.pixels import Limits, RefusedPhoto, decode
 
 from benchmarks.hostile_files import TAKEN, written_formats
+from lake.enums import PixelWay
 
 SIZE = 32
 LIMITS = Limits(
@@ -42,13 +43,14 @@ LIMITS = Limits(
 def try_one(content: bytes) -> None:
     """Read one file. Raises what must not be raised."""
     with suppress(RefusedPhoto):
-        decode(content, size=SIZE, limits=LIMITS)
+        for way in PixelWay:
+            decode(content, size=SIZE, limits=LIMITS, way=way)
     with suppress(NotAPhoto):
         cleaned = clean(content)
         again = clean(cleaned.content)
         assert again.content == cleaned.content, "a clean photo changed when it was cleaned again"
         with suppress(RefusedPhoto):
-            decode(cleaned.content, size=SIZE, limits=LIMITS)
+            decode(cleaned.content, size=SIZE, limits=LIMITS, way=PixelWay.BILINEAR)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 from bronze.samples.sample_photos import write_samples
 from conf.errors import BadInput
 from conf.settings import Settings
+from lake.enums import PixelWay
 from silver import pixels
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -120,7 +121,7 @@ def _hash_if_photo(path: Path) -> str | None:
     content = path.read_bytes()
     limits = pixels.Limits(**Settings.load("local", environment={}).photos.model_dump())
     try:
-        pixels.decode(content, size=224, limits=limits)
+        pixels.decode(content, size=224, limits=limits, way=PixelWay.HAMMING)
     except pixels.RefusedPhoto:
         return None
     return hashlib.sha256(content).hexdigest()

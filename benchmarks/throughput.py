@@ -86,8 +86,9 @@ from benchmarks.workloads import TITLES, Failed, Measured, Task, measured
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
 from lake import cpu_cores
+from lake.model_identity import file_sha256
 from silver import extractors, litert_conversion
-from silver.litert_runtime import interpreter
+from silver.inference_runtime import compiled_model
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = (
@@ -112,7 +113,7 @@ OF_NOTEBOOK, OF_DAFT, OF_FULL, GATES_WANTED = 3.5, 1.0, 3.0, 0.15
 """What is wanted: of landing to gold, of large photos, of the gates."""
 
 LIBRARIES = (
-    *("pyspark", "delta-spark", "great-expectations", "tensorflow", "keras", "ai-edge-litert"),
+    *("pyspark", "delta-spark", "great-expectations", "tensorflow", "keras", "openvino"),
     *("numpy", "pandas", "pyarrow", "pillow"),
 )
 
@@ -381,7 +382,7 @@ def _write_flatbuffer(extractor: str, weights: str, target: Path) -> None:
 def dimensions_of(model: Path) -> int:
     """How many values an embedding of the model has."""
     content = model.read_bytes()
-    return interpreter(content, litert_conversion.weights_id(content)).dimensions
+    return compiled_model(content, file_sha256(content)).dimensions
 
 
 def facts(bench: Bench) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
@@ -28,9 +27,13 @@ from benchmarks.journal_intervals import events_of, intervals, layers_since
 from benchmarks.process_watch import end_of, watched
 from conf.errors import FruitLakeError
 from conf.settings import Settings
-from silver import litert_conversion, pixels
+from lake.enums import PixelWay
+from lake.model_identity import file_sha256
+from silver import pixels, resizing
 from silver.decoder_process import Decoder
-from silver.litert_runtime import interpreter
+from silver.fingerprints import Fingerprint
+from silver.inference_runtime import compiled_model
+from silver.pixels import DecodedPhoto
 
 TITLES = {
     "roofline": "roofline",
@@ -138,37 +141,39 @@ def roofline(task: Task) -> Measured:
 def _embed_share(end: Connection, paths: Sequence[Path], task: Task) -> None:
     """One process of the roofline: what silver's workers do with a photo, and the seconds of each step."""
     content = Path(task.flatbuffer).read_bytes()
-    model = interpreter(content, litert_conversion.weights_id(content))
+    model = compiled_model(content, file_sha256(content))
     limits = pixels.Limits(**task.settings.photos.model_dump())
     photos = [path.read_bytes() for path in paths]
     if task.peer == "guarded":
-        guard = Decoder(pixels.decode, size=model.size, limits=limits)
+        guard = Decoder(pixels.decode, size=model.size, limits=limits, way=PixelWay.HAMMING)
         batches = (photos[start : start + BATCH] for start in range(0, len(photos), BATCH))
-        decoded = (rgb for batch in batches for rgb in guard.decoded(batch))
+        decoded = (photo for batch in batches for photo in guard.decoded(batch))
     else:
         decode = decode_in_full if task.peer == "large_full" else pixels.decode
-        decoded = (decode(photo, size=model.size, limits=limits) for photo in photos)
-    spent = {"decoding": 0.0, "embedding": 0.0, "measuring": 0.0}
+        decoded = (
+            decode(photo, size=model.size, limits=limits, way=PixelWay.HAMMING) for photo in photos
+        )
+    spent = {"decoding": 0.0, "embedding": 0.0}
     end.send("loaded")
     end.recv()
     began = time.perf_counter()
-    for rgb in decoded:
+    for photo in decoded:
         at_hand = time.perf_counter()
-        model.embed(rgb)
-        embedded = time.perf_counter()
-        grey = pixels.luminance(rgb)
-        pixels.brightness(grey), pixels.sharpness(grey), pixels.dhash(grey)
+        model.embed(photo.pixels)
         spent["decoding"] += at_hand - began
-        spent["embedding"] += embedded - at_hand
         began = time.perf_counter()
-        spent["measuring"] += began - embedded
+        spent["embedding"] += began - at_hand
     end.send(spent)
 
 
-def decode_in_full(content: bytes, *, size: int, limits: pixels.Limits) -> NDArray[np.uint8]:
-    """As is usual: every pixel is decoded, and all of them are resized. Limits are not looked at."""
+def decode_in_full(
+    content: bytes, *, size: int, limits: pixels.Limits, way: PixelWay
+) -> DecodedPhoto:
+    """As is usual: every pixel is decoded, and all of them are resized by Pillow. Limits and way are not
+    looked at."""
     image = Image.open(BytesIO(content)).convert("RGB")
-    return np.asarray(image.resize((size, size), pixels.FILTER))
+    found = np.asarray(image.resize((size, size), resizing.FILTER))
+    return DecodedPhoto(found, Fingerprint.of(found))
 
 
 def layers(task: Task, *, counted: Sequence[str]) -> Measured:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import click
 from click.shell_completion import add_completion_class, shell_complete
@@ -37,6 +38,13 @@ def extractors() -> Iterable[str]:
     """The extractors that the project has."""
     files = (ROOT / "silver" / "extractors").glob("[!_]*.py")
     return sorted(file.stem for file in files)
+
+
+def precisions() -> Iterable[str]:
+    """The precisions that a model can run with."""
+    from conf.pipeline_settings import ModelSettings
+
+    return get_args(ModelSettings.model_fields["precision"].annotation)
 
 
 def setting_files() -> Iterable[str]:

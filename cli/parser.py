@@ -61,6 +61,12 @@ def shared_options() -> list[click.Option]:
         ),
         Option("--extractor", "NAME", "a file in silver/extractors", offered=completion.extractors),
         Option("--weights", "WEIGHTS", f"{weights}or random:SEED", type=PATH),
+        Option(
+            "--precision",
+            "PRECISION",
+            "float32, or bfloat16 where the processor has it",
+            offered=completion.precisions,
+        ),
         Option("--log", "FORM", "text, or json: an object a line", choices=LOGS, what="log form"),
         Flag("--debug", "show a traceback with an error"),
     ]

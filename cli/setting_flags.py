@@ -9,6 +9,7 @@ FLAGS = {
     "paths.lake": "lake",
     "model.extractor": "extractor",
     "model.weights": "weights",
+    "model.precision": "precision",
 }
 """The settings that have a flag of their own, with its name."""
 

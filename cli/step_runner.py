@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 
-from cli import json_console
+from cli import json_console, worker_errors
 from cli.error_messages import may_be_kept
 from cli.output import places, run_tables
 from cli.output.sentences import say
@@ -45,7 +45,11 @@ def run_steps(context: Context, steps: Sequence[Step]) -> list[LayerRun]:
         context.clock.stage = name
         done.append(step.did)
         try:
-            with context.console.status(name), stop_signals.told_from_errors():
+            with (
+                context.console.status(name),
+                stop_signals.told_from_errors(),
+                worker_errors.raised_here(),
+            ):
                 do(step)
         except Stopped as stop:
             step.did.finish(RunStatus.STOPPED, error=f"stopped: {stop.cause}")

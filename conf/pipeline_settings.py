@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -55,6 +55,14 @@ class ModelSettings(Section):
 
     weights: str
     """The weights: `imagenet`, a file or an `s3://` address, or `random:SEED` for tests."""
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """The arithmetic of the extractor's layers. `bfloat16` takes about half the time and gives other
+    embeddings (docs/performance.md); workers refuse it where the processor has no instructions for it."""
+
+    pixels: Literal["as_before", "hamming", "bilinear"] = "as_before"
+    """How a photo is resized to the extractor's input. `as_before` is the way of which the lake has
+    embeddings of this extractor already, and where it has none `bilinear`, which takes the least time."""
 
     flatbuffer: str = ""
     """The path of an extractor that was converted elsewhere, with its lineage beside it. While it is empty,

@@ -26,7 +26,7 @@ from lake import aws
 from lake.run_journal import code_revision
 from lake.storage import addresses, s3_requests
 from lake.storage.locate import folder
-from silver.model_artifact import convert
+from silver.model_artifact import AS_BEFORE, convert
 
 ARCHIVE, MANIFEST, LATEST = "package.tar.gz", "manifest.json", "latest.json"
 
@@ -68,12 +68,19 @@ def make_package(settings: Settings, emr_settings: EmrSettings, console: Console
             package = upload(built, emr_settings)
     manifest = built.manifest
     size = f"{manifest['bytes'] / 1e6:,.0f} MB, {len(manifest['wheels'])} wheels"
-    model = f"{manifest['extractor']} {manifest['weights_id'][:12]}"
+    model = f"{manifest['extractor']} {manifest['model_sha256'][:12]} ({_how(manifest)})"
     console.print(
         f"package {built.sha256}: {size}, {model}, code {manifest['code_revision']}.",
         soft_wrap=True,
     )
     console.print(package.uri, soft_wrap=True)
+
+
+def _how(manifest: Mapping[str, Any]) -> str:
+    """Return in which precision and on which pixels a package's model runs, in words."""
+    pixels = manifest["pixels"]
+    way = "pixels as the lake has them" if pixels == AS_BEFORE else f"{pixels} pixels"
+    return f"{manifest['precision']}, {way}"
 
 
 def build(settings: Settings, emr_settings: EmrSettings, folder: Path) -> BuiltPackage:
@@ -83,7 +90,9 @@ def build(settings: Settings, emr_settings: EmrSettings, folder: Path) -> BuiltP
     """
     packaged = package_archive.packaged_settings(settings)
     site = folder / "site"
-    requirements = wheels.needed_requirements(wheels.REQUIREMENTS.read_text())
+    requirements = wheels.needed_requirements(
+        wheels.REQUIREMENTS.read_text(), processor=wheels.architecture(emr_settings)
+    )
     installed = wheels.install(requirements, site, emr_settings=emr_settings)
     lineage, flatbuffer = convert(settings.model)
     content: dict[str, bytes | Path] = {
@@ -103,7 +112,9 @@ def build(settings: Settings, emr_settings: EmrSettings, folder: Path) -> BuiltP
         "code_revision": code_revision(),
         "settings_digest": packaged.digest,
         "extractor": lineage.extractor,
-        "weights_id": lineage.weights_id,
+        "model_sha256": lineage.model_sha256,
+        "precision": lineage.precision,
+        "pixels": lineage.pixels,
         "python": emr_settings.python,
         "platform": f"linux_{wheels.architecture(emr_settings)}",
         "wheels": [asdict(wheel) for wheel in installed],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -31,12 +32,36 @@ LEFT_OUT = {
 }
 """The requirements that no node needs, with the reason for each."""
 
-WITHOUT_DEPENDENCIES = ("delta-spark",)
-"""Requirements that are installed without their dependencies, because pyspark is one of these."""
+WITHOUT_DEPENDENCIES = ("delta-spark", "openvino")
+"""Requirements that are installed without their dependencies. Of delta-spark's, pyspark is one. Of
+openvino's, openvino-telemetry is one, which sends to Google Analytics; and 2025.2.0 asks for a numpy before
+2.3, though it works with ours."""
+
+OTHER_VERSIONS = {("openvino", "aarch64"): "2025.2.0"}
+"""The versions of requirements that are taken for a kind of processor in the place of the pinned ones. Later
+wheels of openvino for aarch64 need glibc 2.35."""
+
+UNUSED = (
+    "bin",
+    "openvino/include",
+    "openvino/cmake",
+    "openvino/libs/cache.json",
+    "openvino/libs/*_gpu_plugin*",
+    "openvino/libs/*_npu_plugin*",
+    *(
+        f"openvino/libs/*openvino_{name}_frontend*"
+        for name in ("gguf", "jax", "onnx", "paddle", "pytorch", "tensorflow")
+    ),
+)
+"""What wheels hold that no node needs. Commands contain the path of this machine's Python. OpenVINO's plugins
+for other processors and its readers of other formats are half of its size."""
 
 GLIBC_MINORS = range(34, 16, -1)
 """The minor versions of glibc 2 for which wheels may be built: Amazon Linux 2023 has 2.34, on which wheels
 for older versions run too."""
+
+WITHOUT_ARM_WHEEL = ("cykooz-resizer",)
+"""Requirements that have no wheel for Linux on ARM, where the nodes do without them."""
 
 GRAVITON = re.compile(r"a1\.|[a-z]+\d+g")
 """The beginning of the names of AWS's own ARM instance types, such as m7g.xlarge, im4gn.large or a1.large."""
@@ -69,10 +94,14 @@ def architecture(emr_settings: EmrSettings) -> str:
     return "aarch64" if are_arm == {True} else "x86_64"
 
 
-def needed_requirements(text: str) -> list[str]:
-    """Return the lines of a requirements file that nodes need, which are all but those in `LEFT_OUT`."""
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [line for line in lines if line and package_name(line) not in LEFT_OUT]
+def needed_requirements(text: str, *, processor: str) -> list[str]:
+    """Return the lines of a requirements file that nodes with such processors (`architecture`) need.
+
+    They have no conditions (`; platform_machine != ...`), which pip would apply to this machine instead.
+    """
+    left_out = {*LEFT_OUT, *(WITHOUT_ARM_WHEEL if processor == "aarch64" else ())}
+    lines = (re.split("[#;]", line)[0].strip() for line in text.splitlines())
+    return [line for line in lines if line and package_name(line) not in left_out]
 
 
 def package_name(requirement: str) -> str:
@@ -89,12 +118,22 @@ def install(requirements: Iterable[str], site: Path, *, emr_settings: EmrSetting
     or pip fails for another reason).
     """
     _check_python(emr_settings)
+    requirements = _for_processor(requirements, architecture(emr_settings))
     alone = [line for line in requirements if package_name(line) in WITHOUT_DEPENDENCIES]
     others = [line for line in requirements if package_name(line) not in WITHOUT_DEPENDENCIES]
     wheels = _pip_install(others, site, emr_settings) if others else []
     wheels += _pip_install([*alone, "--no-deps"], site, emr_settings) if alone else []
-    _drop_scripts(site)
+    _drop_unused(site)
     return sorted(wheels)
+
+
+def _for_processor(requirements: Iterable[str], processor: str) -> list[str]:
+    """Return the lines of requirements with the versions that are taken for a kind of processor."""
+    others = {
+        name: version for (name, kind), version in OTHER_VERSIONS.items() if kind == processor
+    }
+    named = [(package_name(line), line) for line in requirements]
+    return [f"{name}=={others[name]}" if name in others else line for name, line in named]
 
 
 def _check_python(emr_settings: EmrSettings) -> None:
@@ -119,7 +158,7 @@ def _pip_install(words: Sequence[str], site: Path, emr_settings: EmrSettings) ->
     platforms += [f"manylinux2014_{processor}"]
     with tempfile.TemporaryDirectory() as scratch:
         report, versions = Path(scratch, "report.json"), Path(scratch, "versions.txt")
-        versions.write_text(_installed_versions())
+        versions.write_text(_installed_versions(processor))
         command = [sys.executable, "-m", "pip", "install", "--target", str(site)]
         command += ["--report", str(report), "--no-compile", "--only-binary", ":all:"]
         command += ["--implementation", "cp", "--python-version", emr_settings.python]
@@ -145,11 +184,16 @@ def _sha256(archive: Mapping[str, Any]) -> str:
     return str(hashes["sha256"])
 
 
-def _installed_versions() -> str:
-    """Return the versions of the packages in this environment, as the text of a constraints file."""
+def _installed_versions(processor: str) -> str:
+    """Return the versions of the packages in this environment, as the text of a constraints file; without
+    those that are others on nodes with such a processor."""
     # Only this environment's folder counts: setuptools puts its own packages on the path, in other versions.
     installed = distributions(path=[sysconfig.get_path("purelib")])
-    return "".join(f"{each.name}=={each.version}\n" for each in installed)
+    return "".join(
+        f"{each.name}=={each.version}\n"
+        for each in installed
+        if (each.name.lower(), processor) not in OTHER_VERSIONS
+    )
 
 
 def _pip_error(output: str, python: str, processor: str) -> FruitLakeError:
@@ -173,12 +217,16 @@ def _pip_error(output: str, python: str, processor: str) -> FruitLakeError:
     return FruitLakeError(f"pip could not fetch the wheels: {reason}.")
 
 
-def _drop_scripts(site: Path) -> None:
-    """Remove the packages' commands, and their lines in the lists of installed files.
-
-    Commands contain the path of this machine's Python.
-    """
-    shutil.rmtree(site / "bin", ignore_errors=True)
+def _drop_unused(site: Path) -> None:
+    """Remove what nodes don't need (`UNUSED`), and the lines of what isn't there in the lists of installed
+    files."""
+    for path in [path for pattern in UNUSED for path in site.glob(pattern)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     for record in site.glob("*.dist-info/RECORD"):
-        lines = record.read_text().splitlines(keepends=True)
-        record.write_text("".join(line for line in lines if not line.startswith("../../bin/")))
+        with record.open(newline="") as file:
+            held = [row for row in csv.reader(file) if (site / row[0]).exists()]
+        with record.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(held)

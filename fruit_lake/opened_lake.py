@@ -114,7 +114,7 @@ class OpenedLake:
         """Return columns of the rows of gold/models that meet a condition. Raises BadInput as `rows`."""
         known = self._table(catalog.MODELS)
         with _reading(catalog.MODELS):
-            return delta_rs_reader.read(known, columns=columns, where=where)
+            return delta_rs_reader.read(known, columns=columns, where=where, of=catalog.MODELS)
 
     def _table(self, table: Table) -> DeltaTable:
         """delta-rs' table in the version that is read."""

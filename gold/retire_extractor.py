@@ -10,6 +10,7 @@ from lake import catalog, fault_points
 from lake.chunks import ChunkPlan, ChunkState
 from lake.enums import RETIRE, ModelStatus
 from lake.extractor_status import extractors, mark
+from lake.model_identity import ModelIdentity
 from lake.readable_lake import Lake
 from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
@@ -17,7 +18,7 @@ from lake.writable_lake import WritableLake
 
 def retire(lake: WritableLake, model: str) -> Mapping[str, int]:
     """Remove the rows of a model; return how many rows left each table. Another call finishes an interrupted
-    one.
+    one. The model's file stays: another model may have the same, and this one may come back.
 
     `model` is a text as `model_named` takes it. Raises BadInput where there are no such models or several, or
     where a chunk of another model is half published. Raises Busy.
@@ -66,7 +67,8 @@ def model_named(lake: Lake, text: str) -> tuple[str, str]:
     rows = extractors(lake)
     by_id = {row["weights_id"]: row for row in rows}
     same = [row for row in rows if text in (row["extractor"], row["version"])]
-    known = ", ".join(sorted(row["version"] for row in rows)) or "none"
+    held = sorted(f"{row['version']} ({ModelIdentity.of(row)})" for row in rows)
+    known = ", ".join(held) or "none"
     if len(same) != 1:
         same = [by_id[named(text, by_id, what="model", otherwise=f"the lake has {known}.")]]
     return same[0]["extractor"], same[0]["weights_id"]

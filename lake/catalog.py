@@ -155,7 +155,7 @@ MODELS = Table(
     principal_angles array<double>, mean binary, scale binary, basis binary, parameters binary,
     reference string, labels array<string>, confusion array<bigint>, metrics map<string-double>,
     settings string, reason string, status string, supersedes string, drift double,
-    created_at timestamp""",
+    created_at timestamp, model_sha256 string, pixels string""",
     numbers="count",
 )
 FEATURES = Table(

@@ -86,10 +86,11 @@ def rows(
     """Return the rows of a table as it is now, each as a dictionary.
 
     `root` is the root of the lake, a folder or `s3://bucket/prefix`. `columns` are names, or expressions by
-    the names of their results; all columns by default. Raises BadInput where there is no lake.
+    the names of their results; all columns by default. A column that a table of earlier code lacks is null.
+    Raises BadInput where there is no lake.
     """
     found: list[dict[str, Any]] = read(
-        delta_table(root, table), columns=columns, where=where
+        delta_table(root, table), columns=columns, where=where, of=table
     ).to_pylist()
     return found
 
@@ -99,13 +100,14 @@ def read(
     *,
     columns: Sequence[str] | Mapping[str, pc.Expression] | None = None,
     where: pc.Expression | None = None,
+    of: Table | None = None,
 ) -> pa.Table:
-    """Return rows of delta-rs' table in the version that it knows, as `rows` does."""
+    """Return rows of delta-rs' table in the version that it knows, as `rows` does. `of` as in `dataset`."""
     selected = columns if columns is None or isinstance(columns, Mapping) else list(columns)
     if where is None:
-        return arrow_reads.table(dataset(table), columns=selected)
+        return arrow_reads.table(dataset(table, of=of), columns=selected)
     # Arrow can't filter the files that a MERGE of delta-rs wrote: their strings are views of strings.
-    kept = arrow_reads.table(dataset(table)).filter(where)
+    kept = arrow_reads.table(dataset(table, of=of)).filter(where)
     if selected is None:
         return kept
     return arrow_reads.table(pyarrow.dataset.dataset(kept), columns=selected)

@@ -97,7 +97,7 @@ class PixelWay(StrEnum):
 
 
 class Precision(StrEnum):
-    """The arithmetic of a model: setting `model.precision`, and column `precision` of gold/models."""
+    """The arithmetic of a model's layers: setting `model.precision`, column `precision` of gold/models."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"

@@ -60,7 +60,8 @@ class Gate(Protocol):
 class EmbeddingModel(Protocol):
     """The extractor of a run, as the driver knows it.
 
-    `weights_id` is the SHA-256 of its flatbuffer, in hex; `dimensions` is the length of an embedding.
+    `weights_id` is the name of what makes its embeddings (lake/model_identity.py); `dimensions` is the length
+    of an embedding.
     """
 
     @property

@@ -64,9 +64,10 @@ class Lake:
         columns: Sequence[str] | None = None,
         where: pc.Expression | None = None,
     ) -> list[dict[str, Any]]:
-        """The rows of a small table as they are now, each as a dictionary, without Spark."""
+        """The rows of a small table as they are now, each as a dictionary, without Spark. A column that a
+        table of earlier code lacks is null."""
         return delta_rs_reader.read(
-            self.log(table).table(), columns=columns, where=where
+            self.log(table).table(), columns=columns, where=where, of=table
         ).to_pylist()
 
     def batches(

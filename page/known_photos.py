@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gold.model_versions import ClassifierVersion
 from gold.training_photos import TrainingPhotos
 from lake import catalog, delta_rs_reader
-from silver.local_inference import Fingerprint
+from silver.fingerprints import Fingerprint
 
 COLUMNS = ("photo_id", "label", "dhash", "brightness", "sharpness")
 

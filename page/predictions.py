@@ -15,12 +15,14 @@ from gold import model_reader
 from gold.acceptance import NEVER_SURE, AnswerVerdict
 from gold.model_versions import EMBEDDINGS, ClassifierVersion, PcaVersion
 from lake.enums import ModelKind
+from lake.model_identity import ModelIdentity
 from lake.storage.folder import Folder
 from page import photo_files
 from page.known_photos import KnownPhotos
 from page.photo_looks import Refusal, looks
+from silver.known_models import content_of, known_model
 from silver.local_inference import InProcessModel, LookedAt
-from silver.model_broadcast import flatbuffer_of, known_model
+from silver.model_artifact import AS_BEFORE
 from silver.pixels import Limits
 
 Vector = NDArray[np.float32]
@@ -157,19 +159,24 @@ class Predictor:
 def local_model(files: Folder, settings: Settings) -> InProcessModel:
     """Load the extractor model that the settings name into this process.
 
-    Raises BadInput (the lake does not have the model) and Inconsistent (the model's file is gone).
+    Raises BadInput (the lake does not have the model, or this machine can't run it) and Inconsistent (the
+    model's file is gone).
     """
     extractors = model_reader.rows(files.root, ModelKind.EXTRACTOR)
-    known = known_model(extractors, settings.model)
+    wanted = settings.model
+    known = known_model(extractors, wanted)
     if known is None:
-        names = ", ".join(sorted({row["extractor"] for row in extractors})) or "none"
+        held = sorted(f"{row['extractor']} ({ModelIdentity.of(row)})" for row in extractors)
+        pixels = f" and {wanted.pixels} pixels" if wanted.pixels != AS_BEFORE else ""
         raise BadInput(
-            f"The lake {files.root} has no {settings.model.extractor} with the weights "
-            f"{settings.model.weights}; its extractors are {names}: name one with --extractor and "
-            f"--weights."
+            f"The lake {files.root} has no {wanted.extractor} with the weights {wanted.weights} in "
+            f"{wanted.precision}{pixels}; its extractors are {', '.join(held) or 'none'}: name one with "
+            f"--extractor, --weights and --precision."
         )
     limits = Limits(**settings.photos.model_dump())
-    return InProcessModel(known["weights_id"], flatbuffer_of(files, known), limits)
+    model = InProcessModel(ModelIdentity.of(known), content_of(files, known), limits)
+    model.check()
+    return model
 
 
 def looked_at(model: InProcessModel, photo: str) -> LookedAt:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from conf.errors import BadInput
 from gold import accuracy_figures, untested_labels
 from lake.enums import BRONZE, GateAction, ModelKind, RunStatus
+from lake.model_identity import ModelIdentity
 from lake.run_journal import RATED_FROM
 from report import accuracy_plot, reliability_plot, report_plots
 from report.gate_history import worst
@@ -166,7 +167,7 @@ def version_summary(row: Mapping[str, Any]) -> str:
         return (
             f"{what}, {accuracy_figures.in_few_words(metrics)}" if "accuracy" in metrics else what
         )
-    return f"extractor, {row['dimensions']:,} values a photo"
+    return f"extractor, {row['dimensions']:,} values a photo, {ModelIdentity.of(row)}"
 
 
 def _plots(facts: ReportFacts, periods: Periods) -> dict[str, Markup]:

@@ -17,6 +17,7 @@ from lake.chunk_ranges import ChunkRanges
 from lake.chunks import Chunk, ChunkState, published
 from lake.chunks_table import chunks_in
 from lake.enums import BRONZE, GOLD, SILVER, ErasureState, ModelKind, ModelStatus
+from lake.model_identity import ModelIdentity
 from lake.storage.folder import Folder
 from report.label_conflicts import label_conflicts
 from report.landing_counts import LandingCounts
@@ -76,7 +77,7 @@ def _extractors(root: str) -> list[dict[str, Any]]:
     return delta_rs_reader.rows(
         root,
         catalog.MODELS,
-        columns=["extractor", "weights_id", "status"],
+        columns=["extractor", "weights_id", "status", "model_sha256", "precision", "pixels"],
         where=pc.field("kind") == ModelKind.EXTRACTOR,
     )
 
@@ -154,6 +155,7 @@ def _models(
             ModelSums(
                 extractor=extractor["extractor"],
                 weights_id=weights_id,
+                **_how(extractor),
                 embedded=embedded.get(weights_id, 0),
                 quarantined=sum(reasons.values()),
                 reasons=reasons,
@@ -167,6 +169,12 @@ def _models(
             )
         )
     return found
+
+
+def _how(extractor: Row) -> dict[str, str]:
+    """How an extractor makes embeddings, beside its file, as fields of ModelSums."""
+    identity = ModelIdentity.of(extractor)
+    return {"precision": identity.precision.value, "pixels": identity.pixels.value}
 
 
 def _last_drift(rows: Sequence[Row]) -> ChunkDrift | None:

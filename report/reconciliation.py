@@ -32,6 +32,7 @@ class ChunkDrift:
 class ModelSums:
     """What became of the photos of a lake under one extractor model; every count is of photos.
 
+    `precision` is the model's arithmetic, and `pixels` the way of the pixels (lake/model_identity.py).
     `reasons` counts the quarantined photos by reason, and `waiting` those that silver has not taken yet.
     `champion` is the PCA version that readers get, and `explained` its share of the variance, in [0, 1].
     `projectable` counts the embeddings that must have features of the champion, and `features` those that
@@ -41,6 +42,8 @@ class ModelSums:
 
     extractor: str
     weights_id: str
+    precision: str
+    pixels: str
     embedded: int
     quarantined: int
     reasons: Mapping[str, int]

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from lake import arrow_reads, catalog, delta_rs_reader
+from lake.enums import PixelWay
 from silver import pixels
 from silver.decoder_process import Decoder
 from silver.pixels import Limits, RefusedPhoto
@@ -85,7 +86,7 @@ def contents(root: str, photo_ids: Collection[str]) -> dict[str, bytes]:
 
 def decoder(limits: Limits) -> Decoder:
     """Start the process that `pictures` decodes photos in. Raises OSError where none can be started."""
-    return Decoder(pixels.decode, size=SIDE, limits=limits)
+    return Decoder(pixels.decode, size=SIDE, limits=limits, way=PixelWay.HAMMING)
 
 
 def pictures(photos: Sequence[bytes], *, by: Decoder) -> list[bytes | None]:
@@ -100,6 +101,6 @@ def pictures(photos: Sequence[bytes], *, by: Decoder) -> list[bytes | None]:
                 found.append(None)
                 continue
             encoded = io.BytesIO()
-            Image.fromarray(photo).save(encoded, "JPEG", quality=80)
+            Image.fromarray(photo.pixels).save(encoded, "JPEG", quality=80)
             found.append(encoded.getvalue())
     return found

@@ -15,8 +15,9 @@ from threading import Thread
 
 from conf.errors import BadInput
 from conf.settings import ModelSettings
+from lake.model_identity import file_sha256
 from silver import extractors, litert_conversion
-from silver.model_artifact import FLATBUFFER, PRECISION, REFUSAL, Lineage
+from silver.model_artifact import FLATBUFFER, REFUSAL, Lineage
 
 
 def convert(model: ModelSettings) -> tuple[Lineage, bytes]:
@@ -27,8 +28,15 @@ def convert(model: ModelSettings) -> tuple[Lineage, bytes]:
     extractor = extractors.extractor(model.extractor)
     source = extractor.source(model.weights)
     content = litert_conversion.convert(extractor.build(source))
-    weights_id = litert_conversion.weights_id(content)
-    return Lineage(model.extractor, model.weights, source.sha256, PRECISION, weights_id), content
+    made = Lineage(
+        extractor=model.extractor,
+        weights=model.weights,
+        source_sha256=source.sha256,
+        model_sha256=file_sha256(content),
+        precision=model.precision,
+        pixels=model.pixels,
+    )
+    return made, content
 
 
 def main(model: str, folder: str) -> int:

@@ -20,10 +20,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
+from lake.model_identity import ModelIdentity
 from lake.row_source import RowSource
 from silver import pixels
 from silver.decoder_process import Decode, decoder
 from silver.pixels import Limits, RefusedPhoto
+from silver.processor_features import Features, features
 
 EMBEDDED = schema(
     """photo_id string, subject string, label string, embedding array<float>, extractor string,
@@ -56,38 +58,49 @@ MEASURED = (
 
 @dataclass(frozen=True)
 class BroadcastModel:
-    """An extractor as the workers get it: a LiteRT flatbuffer, which each Python worker loads once.
+    """An extractor as the workers get it: a model file, whose `content` each Python worker loads once.
 
-    `weights_id` is the flatbuffer's SHA-256, in hex; `size` is the side of its square input, in pixels;
+    `identity` says what else makes an embedding; `size` is the side of the model's square input, in pixels;
     `dimensions` is the length of an embedding.
     """
 
     extractor: str
-    weights_id: str
+    identity: ModelIdentity
     size: int
     dimensions: int
-    flatbuffer: Broadcast[bytes]
+    content: Broadcast[bytes]
     limits: Limits
     decode: Decode = pixels.decode
+    processor: Features = features
 
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Turn record batches of bronze/photos into record batches of `EMBEDDED`, photo by photo."""
-        # The import stands here because only workers need the interpreter.
-        from silver.litert_runtime import interpreter
+        """Turn record batches of bronze/photos into record batches of `EMBEDDED`, photo by photo.
 
-        # The decoder's process is started first: it loads what it needs while the interpreter does.
-        decode = decoder(self.decode, size=self.size, limits=self.limits).decoded
-        model = interpreter(self.flatbuffer.value, self.weights_id)
+        Raises UnusableModel where the model file can't be used, UnsupportedPrecision where this worker's
+        processor lacks the model's precision, and BadInput where its machine lacks the way of the pixels.
+        """
+        # The import stands here because only workers need the runtime.
+        from silver.inference_runtime import compiled_model
+
+        # The decoder's process is started first: it loads what it needs while the runtime does.
+        way = self.identity.pixels
+        child = decoder(self.decode, size=self.size, limits=self.limits, way=way)
+        model = compiled_model(
+            self.content.value,
+            self.identity.model_sha256,
+            precision=self.identity.precision,
+            processor=self.processor,
+        )
         for batch in batches:
             embedded = np.zeros((batch.num_rows, self.dimensions), np.float32)
             facts: list[dict[str, Any]] = []
-            with closing(decode(_views(batch.column("content")))) as photos:
+            with closing(child.decoded(_views(batch.column("content")))) as photos:
                 for row, photo in enumerate(photos):
                     if isinstance(photo, RefusedPhoto):
                         facts.append(_refusal(photo))
                     else:
-                        embedded[row] = model.embed(photo)
-                        facts.append(_measures(photo))
+                        embedded[row] = model.embed(photo.pixels)
+                        facts.append(photo.fingerprint._asdict())
             yield _record_batch(batch, embedded, facts, extractor=self.extractor)
 
 
@@ -103,16 +116,6 @@ def _views(column: pa.Array) -> list[memoryview]:
 def _refusal(refused: RefusedPhoto) -> dict[str, Any]:
     """Return the columns of `EMBEDDED` that a refused photo fills."""
     return {"stage": DECODE, "reason": refused.reason.value, "detail": refused.detail}
-
-
-def _measures(rgb: NDArray[np.uint8]) -> dict[str, Any]:
-    """Return the columns of `EMBEDDED` that describe a photo's pixels, uint8[size, size, 3]."""
-    grey = pixels.luminance(rgb)
-    return {
-        "brightness": pixels.brightness(grey),
-        "sharpness": pixels.sharpness(grey),
-        "dhash": pixels.dhash(grey),
-    }
 
 
 def _record_batch(

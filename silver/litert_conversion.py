@@ -5,15 +5,21 @@ Everything of silver that needs TensorFlow gets it from this module.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-from silver.litert_runtime import quiet_stderr
 
 if TYPE_CHECKING:
     import keras
+
+CHATTER = re.compile(rb"INFO: |WARNING: All log messages before absl|[IWE]\d{4} ")
+NOTHING = re.compile(rb"(?!)")
+"""Patterns of lines on stderr: CHATTER matches those that TensorFlow writes, NOTHING no line."""
 
 
 def tensorflow() -> Any:
@@ -51,6 +57,29 @@ def convert(model: keras.Model | bytes) -> bytes:
         return bytes(converter.convert())
 
 
-def weights_id(flatbuffer: bytes) -> str:
-    """Return the model's identity in every row: the SHA-256 of its flatbuffer, in hex."""
-    return hashlib.sha256(flatbuffer).hexdigest()
+_stderr = threading.RLock()
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep the log lines of native libraries off the terminal; other lines appear when the block ends.
+
+    Native libraries write to file descriptor 2 without Python's sys.stderr. Where the block raises, every
+    line appears.
+    """
+    with _stderr, tempfile.TemporaryFile() as aside:
+        terminal = os.dup(2)
+        os.dup2(aside.fileno(), 2)
+        dropped = CHATTER
+        try:
+            yield
+        except BaseException:
+            dropped = NOTHING
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            aside.seek(0)
+            for line in aside:
+                if not dropped.match(line):
+                    os.write(2, line)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,28 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.cpu_cores import cores
-from silver import pixels
+from lake.model_identity import ModelIdentity
+from silver import pixels, processor_features, resizing
 from silver.decoder_process import decoder
-from silver.litert_runtime import interpreter
-from silver.pixels import Limits, RefusedPhoto
+from silver.fingerprints import Fingerprint
+from silver.inference_runtime import CompiledModel, compiled_model
+from silver.pixels import DecodedPhoto, Limits, RefusedPhoto
+from silver.processor_features import Features, features
 
-THREADS = min(4, cores())
-"""The threads that embed one of several photos. More of them gain little on one photo of 224 × 224."""
-
-
-class Fingerprint(NamedTuple):
-    """What silver/embeddings has of a photo's decoded pixels: its difference hash, its mean luminance in
-    [0, 1], and the variance of its luminance's Laplacian. Photos with the same pixels have the same."""
-
-    dhash: int
-    brightness: float
-    sharpness: float
-
-    @classmethod
-    def of(cls, rgb: NDArray[np.uint8]) -> Fingerprint:
-        """Return the fingerprint of a photo's pixels uint8[size, size, 3]."""
-        grey = pixels.luminance(rgb)
-        return cls(pixels.dhash(grey), pixels.brightness(grey), pixels.sharpness(grey))
+STREAMS = min(4, cores())
+"""How many photos of several are embedded at once. The child decodes for no more of them."""
 
 
 class LookedAt(NamedTuple):
@@ -44,31 +33,72 @@ class LookedAt(NamedTuple):
 
 @dataclass(frozen=True)
 class InProcessModel:
-    """A flatbuffer and the limits on photos.
+    """A model file with what else makes an embedding, and the limits on photos.
 
     As in silver, photos are decoded in a child process.
     """
 
-    weights_id: str
-    flatbuffer: bytes
+    identity: ModelIdentity
+    content: bytes
     limits: Limits
+    processor: Features = features
+
+    @property
+    def weights_id(self) -> str:
+        """The name of the model in the rows of the tables."""
+        return self.identity.weights_id
+
+    def check(self) -> None:
+        """Raise UnsupportedPrecision where this machine's processor lacks the model's precision, and BadInput
+        where it lacks the way of the pixels."""
+        processor_features.check(self.identity.precision, self.processor)
+        resizing.check(self.identity.pixels)
 
     def look(
         self, photos: Iterable[bytes], *, are_many: bool
     ) -> Generator[LookedAt | RefusedPhoto]:
         """Yield what the model makes of each clean photo, or its refusal, in order.
 
-        While a photo is embedded, the child decodes the next ones: many photos at once take less time than
-        one after another. The caller closes the generator where it doesn't exhaust it. Raises UnusableModel
-        where the flatbuffer can't be used.
+        While a photo is embedded, the child decodes the next ones, and of many photos several are embedded at
+        once: together they take less time than one after another. The caller closes the generator where it
+        doesn't exhaust it. Raises UnusableModel where the model file can't be used, UnsupportedPrecision
+        where the processor lacks the model's precision, and BadInput where this machine lacks the way of the
+        pixels.
         """
-        model = interpreter(self.flatbuffer, self.weights_id)
-        child = decoder(pixels.decode, size=model.size, limits=self.limits)
-        if are_many:
-            model = interpreter(self.flatbuffer, self.weights_id, threads=THREADS)
+        model = self._compiled(streams=1)
+        way = self.identity.pixels
+        child = decoder(pixels.decode, size=model.size, limits=self.limits, way=way)
+        if are_many and STREAMS > 1:
+            model = self._compiled(streams=STREAMS)
+        begun: deque[Callable[[], LookedAt | RefusedPhoto]] = deque()
         with closing(child.decoded(photos)) as decoded:
-            for photo in decoded:
-                if isinstance(photo, RefusedPhoto):
-                    yield photo
-                else:
-                    yield LookedAt(model.embed(photo), Fingerprint.of(photo))
+            try:
+                for photo in decoded:
+                    begun.append(_begun(model, photo))
+                    if len(begun) == model.streams:
+                        yield begun.popleft()()
+                while begun:
+                    yield begun.popleft()()
+            finally:
+                # This process keeps the model, so its streams must be free again.
+                for finish in begun:
+                    finish()
+
+    def _compiled(self, *, streams: int) -> CompiledModel:
+        return compiled_model(
+            self.content,
+            self.identity.model_sha256,
+            precision=self.identity.precision,
+            streams=streams,
+            processor=self.processor,
+        )
+
+
+def _begun(
+    model: CompiledModel, photo: DecodedPhoto | RefusedPhoto
+) -> Callable[[], LookedAt | RefusedPhoto]:
+    """Begin to embed a decoded photo; return a function that waits for what the model makes of it."""
+    if isinstance(photo, RefusedPhoto):
+        return lambda: photo
+    embedding = model.begin(photo.pixels)
+    return lambda: LookedAt(embedding(), photo.fingerprint)

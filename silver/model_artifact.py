@@ -17,14 +17,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import ModelSettings
 from lake.isolated_python import import_path
+from lake.model_identity import file_sha256
 from lake.working_files import own_folder
-from silver import extractors, litert_conversion
+from silver import extractors
 
-PRECISION = "float32"
+AS_BEFORE = "as_before"
+"""The setting `model.pixels` that leaves the way of the pixels to the lake."""
 
 FLATBUFFER = "model.tflite"
 """The name of a converted model; its lineage lies beside it as `model.json`."""
@@ -35,21 +38,34 @@ REFUSAL = "refusal.txt"
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a flatbuffer was made from.
+    """What a flatbuffer was made from, and for which settings.
 
     `weights` is the name in the settings, `source_sha256` the hash of the weights' source in hex, and
-    `weights_id` the hash of the flatbuffer.
+    `model_sha256` that of the flatbuffer. `precision` and `pixels` are the settings of those names. The lake
+    decides which way of the pixels `as_before` is, so no `weights_id` is known yet.
     """
 
     extractor: str
     weights: str
     source_sha256: str
+    model_sha256: str
     precision: str
-    weights_id: str
+    pixels: str
 
     def json(self) -> str:
         """Return the JSON text of the file that lies beside the flatbuffer."""
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Return the lineage that a JSON text holds. Raises ValueError or TypeError where it holds none.
+
+        Earlier code wrote the flatbuffer's hash as `weights_id`, and nothing of pixels.
+        """
+        held = json.loads(text)
+        if "weights_id" in held:
+            held |= {"model_sha256": held.pop("weights_id"), "pixels": AS_BEFORE}
+        return cls(**held)
 
 
 class Conversion:
@@ -135,13 +151,13 @@ def read(model: ModelSettings) -> tuple[Lineage, bytes]:
     path = Path(model.flatbuffer)
     try:
         content = path.read_bytes()
-        lineage = Lineage(**json.loads(path.with_suffix(".json").read_text()))
+        lineage = Lineage.read(path.with_suffix(".json").read_text())
     except (OSError, ValueError, TypeError) as error:
         raise BadInput(
             f"model.flatbuffer {path}: it or the lineage beside it can't be read ({type(error).__name__}); "
             f"make both again with run.py emr package."
         ) from error
-    if litert_conversion.weights_id(content) != lineage.weights_id:
+    if file_sha256(content) != lineage.model_sha256:
         raise BadInput(
             f"model.flatbuffer {path} was changed: the lineage file beside it is of another one; make both "
             f"again with run.py emr package."

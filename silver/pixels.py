@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 import pi_heif
@@ -20,19 +21,12 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from lake import photo_formats
+from lake.enums import PixelWay
 from lake.photo_formats import JPEG, PhotoFormat
-from silver import colours, jpeg_pixels
+from silver import colours, jpeg_pixels, resizing
 from silver.decoding_costs import least_bytes, least_file_bytes
+from silver.fingerprints import Fingerprint
 from silver.jpeg_pixels import Drafted
-
-# On 1,142 shop photos of 28 kinds, the nearest centroid of MobileNetV2's embeddings was right equally
-# often with all filters (0.82 to 0.83). Hamming takes as long as bilinear and half as long as bicubic,
-# and its embeddings are near those of bicubic (cosine 0.9985). Box is faster still, and worse on photos
-# that have to be enlarged.
-FILTER = Image.Resampling.HAMMING
-
-REDUCING_GAP = 3.0
-"""Larger images are first averaged down to this multiple of `size`, which makes no visible difference."""
 
 EXIF_ORIENTATION = 0x0112
 UPRIGHT = {
@@ -93,6 +87,13 @@ class Limits:
     decoder_memory: int
 
 
+class DecodedPhoto(NamedTuple):
+    """A photo's pixels, uint8[size, size, 3], RGB, contiguous, read-only, and what was measured of them."""
+
+    pixels: NDArray[np.uint8]
+    fingerprint: Fingerprint
+
+
 def _class(reader: str) -> Callable[[BytesIO], ImageFile]:
     """Return the class of Pillow that an entry of the table names."""
     module, _, name = reader.partition(":")
@@ -112,21 +113,22 @@ READERS = {each.name: _class(each.reader) for each in photo_formats.FORMATS}
 AvifImagePlugin.DEFAULT_MAX_THREADS = pi_heif.options.DECODE_THREADS = 1
 
 
-def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
-    """Return the photo's pixels, uint8[size, size, 3], RGB, read-only. The aspect ratio is not kept.
+def decode(content: bytes, *, size: int, limits: Limits, way: PixelWay) -> DecodedPhoto:
+    """Return the photo's pixels, resized in that way, and their fingerprint. The aspect ratio is not kept.
 
     The EXIF orientation is applied. Colours are converted to sRGB by the photo's profile (`colours`).
     Transparent pixels are laid on white, 16-bit grey is divided by 257, palettes, and CMYK without a
     profile, are converted by Pillow, and of an animation the first frame is taken.
 
-    Raises RefusedPhoto for a photo that can't be used. No bytes make it raise anything else but
-    MemoryError.
+    Raises RefusedPhoto for a photo that can't be used, and BadInput where this machine has no such way
+    (`resizing.check`). No bytes make it raise anything else but MemoryError.
     """
+    resizing.check(way)
     if len(content) > limits.max_bytes:
         raise RefusedPhoto(RefusalReason.TOO_LARGE, f"more than {limits.max_bytes} bytes")
     photo_format = _format(content)
     try:
-        image = _square(content, photo_format, size=size, limits=limits)
+        image = _square(content, photo_format, size=size, limits=limits, way=way)
     except (RefusedPhoto, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -135,9 +137,10 @@ def decode(content: bytes, *, size: int, limits: Limits) -> NDArray[np.uint8]:
         is_cut = photo_format.is_cut(content)
         reason = RefusalReason.TRUNCATED if is_cut else RefusalReason.UNDECODABLE
         raise RefusedPhoto(reason, f"the {photo_format.title} decoder gave up") from error
-    if np.ptp(np.asarray(image.convert("L"))) <= limits.blank_range:
+    grey = np.asarray(image.convert("L"))
+    if np.ptp(grey) <= limits.blank_range:
         raise RefusedPhoto(RefusalReason.BLANK, f"at most {limits.blank_range} levels of luminance")
-    return np.asarray(image)
+    return DecodedPhoto(np.asarray(image), Fingerprint.of(grey))
 
 
 def _format(content: bytes) -> PhotoFormat:
@@ -149,7 +152,9 @@ def _format(content: bytes) -> PhotoFormat:
     raise RefusedPhoto(RefusalReason.UNSUPPORTED, f"neither {photo_formats.listed('nor')}")
 
 
-def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Limits) -> Image.Image:
+def _square(
+    content: bytes, photo_format: PhotoFormat, *, size: int, limits: Limits, way: PixelWay
+) -> Image.Image:
     """Return the photo as an upright RGB image of size x size pixels. Raises RefusedPhoto."""
     image = READERS[photo_format.name](BytesIO(content))
     full_size = image.size
@@ -168,7 +173,7 @@ def _square(content: bytes, photo_format: PhotoFormat, *, size: int, limits: Lim
     orientation = _orientation(image)
     to_srgb = colours.conversion(image)
     whole = pixels if to_srgb and pixels.mode == "CMYK" else _without_palette(pixels)
-    square = whole.resize((size, size), FILTER, box, REDUCING_GAP)
+    square = resizing.resized(whole, size, box=box, way=way)
     # Where the photo is smallest, its colours cost the least: below a millisecond.
     square = to_srgb(square) if to_srgb else square
     if square.mode == "RGBA":
@@ -238,44 +243,3 @@ def _eight_bits(image: Image.Image) -> Image.Image:
             values[values == transparent] = 65535
         grey.paste(Image.fromarray(((values + 128) // 257).astype(np.uint8)), (0, top))
     return grey
-
-
-def luminance(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the luminance uint8[h, w] of RGB pixels uint8[h, w, 3], by ITU-R 601.
-
-    Pixels uint8[h, w] are luminance already and are returned unchanged.
-    """
-    return pixels if pixels.ndim == 2 else np.asarray(Image.fromarray(pixels).convert("L"))
-
-
-def brightness(pixels: NDArray[np.uint8]) -> float:
-    """Return the mean luminance in [0, 1] of RGB pixels, or of their `luminance`."""
-    return float(luminance(pixels).mean()) / 255
-
-
-def sharpness(pixels: NDArray[np.uint8]) -> float:
-    """Return the variance of the luminance's Laplacian, in levels squared: low where nothing is in focus.
-
-    `pixels` are RGB, or their `luminance`. The Laplacian is over four neighbours, of inner pixels only.
-    Values are comparable among photos of one size.
-    """
-    grey = luminance(pixels).astype(np.int16)
-    laplacian = 4 * grey[1:-1, 1:-1]
-    laplacian -= grey[:-2, 1:-1]
-    laplacian -= grey[2:, 1:-1]
-    laplacian -= grey[1:-1, :-2]
-    laplacian -= grey[1:-1, 2:]
-    # This is twice as fast as `var`, and exact enough because a Laplacian's mean is near zero.
-    values = laplacian.ravel().astype(np.float32)
-    return max(0.0, float(values @ values) / values.size - float(values.mean()) ** 2)
-
-
-def dhash(pixels: NDArray[np.uint8]) -> int:
-    """Return the difference hash, a signed 64-bit integer: hashes of similar photos differ in few bits.
-
-    `pixels` are RGB, or their `luminance`. Each bit says, row by row, whether a cell in a grid of 9 x 8
-    cells of luminance is darker than the next one in its row.
-    """
-    cells = Image.fromarray(luminance(pixels)).resize((9, 8), Image.Resampling.BOX)
-    grid = np.asarray(cells)
-    return int.from_bytes(np.packbits(grid[:, :-1] < grid[:, 1:]).tobytes(), "big", signed=True)

@@ -24,7 +24,7 @@ from lake.publication import Publication
 from lake.row_source import RowSource
 from lake.writable_lake import WritableLake
 from silver.embedding_rows import DECODE, open_refusals
-from silver.model_broadcast import known_model
+from silver.known_models import known_model
 from silver.silver_layer import SilverChunks, embed_again
 
 FEW_PHOTOS = 200

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import many_runs
 from benchmarks.many_runs import Size
 from lake import catalog, delta_rs_reader
-from silver.litert_runtime import Interpreter
+from silver.inference_runtime import CompiledModel
 from tests.support.archives import unpack
 
 LAKES = Path(__file__).parent / "lakes"
@@ -54,5 +54,5 @@ def test_the_ratio_is_that_of_medians():
 
 @pytest.mark.tensorflow
 def test_the_model_takes_a_photo_and_gives_whole_embeddings():
-    model = Interpreter(many_runs.model())
+    model = CompiledModel(many_runs.model())
     assert (model.size, model.dimensions) == (many_runs.SIDE, many_runs.VALUES)

@@ -15,8 +15,8 @@ from lake import catalog, photo_formats
 from lake.photo_formats import FORMATS, PhotoFormat
 from page import photo_files, server
 from page.photo_arrivals import PHOTO_TYPES
-from silver import pixels
 from silver.pixels import Limits
+from tests.support.decoded_photos import decoded_pixels
 from tests.support.photo_files import encoded, picture
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ def test_bronze_and_silver_take_each_format(photo_format: PhotoFormat) -> None:
     assert photo_formats.format_of(photo) is photo_format
     cleaned = clean(photo)
     assert (cleaned.format, cleaned.width, cleaned.height) == (photo_format.name, 64, 48)
-    assert pixels.decode(cleaned.content, size=32, limits=LIMITS).shape == (32, 32, 3)
+    assert decoded_pixels(cleaned.content, size=32, limits=LIMITS).shape == (32, 32, 3)
     assert not photo_format.is_cut(cleaned.content)
     assert photo_format.is_cut(cleaned.content[:-20])
 

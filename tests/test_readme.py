@@ -151,7 +151,7 @@ def test_every_dependency_is_pinned_and_says_what_it_is_for(file):
     lines = [each for each in (ROOT / file).read_text().splitlines() if not each.startswith("-r")]
     assert lines
     for line in lines:
-        assert re.fullmatch(r"[A-Za-z0-9\[\]_-]+==[0-9][\w.]*", line)
+        assert re.fullmatch(r"[A-Za-z0-9\[\]_-]+==[0-9][\w.]*(; [a-z_]+ [^#]+)?", line)
         assert package_name(line) in told
 
 

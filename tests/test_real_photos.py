@@ -17,12 +17,14 @@ from gold.cross_validation import evaluate, nearest_neighbours
 from gold.model_versions import PcaVersion
 from gold.training_examples import Examples
 from lake import catalog
+from lake.model_identity import file_sha256
 from report import html_report
 from report.lake_counts import sums
 from report.report_facts import ReportFacts
-from silver import extractors, litert_conversion, pixels
+from silver import extractors, litert_conversion
 from silver.pixels import Limits
 from tests.support.bad_photos import spoil
+from tests.support.decoded_photos import decoded_pixels
 from tests.support.place import Place
 from tests.support.real_photos import PHOTOS, WEIGHTS
 
@@ -183,7 +185,7 @@ def embedded(place, *, weights_id):
     held = place.lake.read(catalog.EMBEDDINGS).where(own).select("photo_id", "embedding")
     rows = held.join(place.lake.read(catalog.PHOTOS), "photo_id").orderBy("photo_id").limit(16)
     some = rows.select("embedding", "content").collect()
-    batch = [pixels.decode(bytes(r["content"]), size=224, limits=limits) for r in some]
+    batch = [decoded_pixels(bytes(r["content"]), size=224, limits=limits) for r in some]
     return np.array([r["embedding"] for r in some]), np.stack(batch)
 
 
@@ -223,7 +225,7 @@ def test_a_flatbuffer_of_ones_own_runs_from_photos_to_features(few, tmp_path):
     own = ["model.extractor=tflite", f"model.weights={tmp_path}/own.tflite"]
     few.set(*own, "pca.components=2").run("silver", "gold")
     weights_id = features_of(few, "tflite")
-    assert weights_id == litert_conversion.weights_id((tmp_path / "own.tflite").read_bytes())
+    assert weights_id == file_sha256((tmp_path / "own.tflite").read_bytes())
 
 
 def features_of(place, name):

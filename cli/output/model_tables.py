@@ -14,6 +14,7 @@ from cli.output.tables import NAME, NUMBER, WORDS, WholeTable
 from gold import accuracy_figures, model_versions, outdated_labels
 from lake import catalog
 from lake.enums import ModelKind, ModelStatus
+from lake.model_identity import ModelIdentity
 from lake.readable_lake import Lake
 
 Row = Mapping[str, Any]
@@ -66,7 +67,7 @@ def _description(row: Row) -> str:
         metrics = dict(row["metrics"] or {})
         found = f", {accuracy_figures.in_few_words(metrics)}" if "accuracy" in metrics else ""
         return f"{row['algorithm']} on {row['input']}{found}"
-    return f"{row['dimensions']:,} values a photo"
+    return f"{row['dimensions']:,} values a photo, {ModelIdentity.of(row)}"
 
 
 def classifiers(console: Console, lake: Lake, *, weights_id: str) -> None:

@@ -14,7 +14,7 @@ from cli.json_console import JsonConsole
 from cli.output.sentences import say
 from conf.secret_values import may_be_secret
 
-OPTIONS = ("conf", "lake", "set", "extractor", "weights")
+OPTIONS = ("conf", "lake", "set", "extractor", "weights", "precision")
 """The options that the next commands need where the first run had them. They read nothing of `landing`."""
 
 COMMANDS = (

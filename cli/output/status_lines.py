@@ -79,8 +79,9 @@ def _of_model(model: ModelSums, found: Sums, settings: Settings) -> list[str]:
     """Return the sums of one model, and each of its measures beside its bound."""
     drift = model.drift
     lines = [
-        f"{model.name}: {found.photos:,} photos stored = {model.embedded:,} embedded + "
-        f"{model.quarantined:,} quarantined ({listed(model.reasons) or 'none'}) + {model.waiting:,} waiting; "
+        f"{model.name} ({model.precision}, {model.pixels} pixels): {found.photos:,} photos stored = "
+        f"{model.embedded:,} embedded + {model.quarantined:,} quarantined "
+        f"({listed(model.reasons) or 'none'}) + {model.waiting:,} waiting; "
         f"it has looked at {model.coverage(found.photos):.1%} of them",
         f"  gold: {model.features:,} features of {model.champion or 'no version yet'}",
     ]

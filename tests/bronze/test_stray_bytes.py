@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bronze.formats.cleaning_results import NotAPhoto
 from bronze.formats.metadata_removal import clean
-from silver.pixels import Limits, decode
+from silver.pixels import Limits
+from tests.support.decoded_photos import decoded_pixels
 from tests.support.photo_files import changed, frames, jpeg, picture, segment
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -136,8 +137,8 @@ def test_a_photo_that_lacks_its_end_alone_is_read(name: str) -> None:
     photo = PHOTOS[name]
     stored = clean(photo[:-2]).content
     assert (
-        decode(stored, size=32, limits=LIMITS).tobytes()
-        == decode(clean(photo).content, size=32, limits=LIMITS).tobytes()
+        decoded_pixels(stored, size=32, limits=LIMITS).tobytes()
+        == decoded_pixels(clean(photo).content, size=32, limits=LIMITS).tobytes()
     )
 
 

@@ -57,7 +57,10 @@ WIDTHS = (40, 80, 120, cli.main.ANY_WIDTH)
 
 def model(version, kind, **more):
     row = dict.fromkeys(
-        ("embeddings_version", "photos", "components", "extractor", "labels", "chunk")
+        (
+            *("embeddings_version", "photos", "components", "extractor", "labels", "chunk"),
+            *("model_sha256", "precision", "pixels"),
+        )
     )
     row |= {"version": version, "kind": kind, "weights_id": WEIGHTS, "created_at": AT}
     return row | {"status": "candidate", "reason": "request", "dimensions": 1280} | more

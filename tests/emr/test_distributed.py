@@ -156,8 +156,9 @@ def test_the_package_holds_what_a_node_needs_and_nothing_else(cluster):
     assert list((held / "code").rglob("*.json"))
     assert not list(held.rglob("__pycache__"))
     modules = {path.name for path in (held / "site").iterdir()}
-    assert {"delta", "ai_edge_litert", "great_expectations"} <= modules
-    assert not {"pyspark", "tensorflow", "keras", "bin"} & modules
+    assert {"delta", "openvino", "great_expectations"} <= modules
+    left_out = {"pyspark", "tensorflow", "keras", "ai_edge_litert", "openvino_telemetry", "bin"}
+    assert not left_out & modules
     assert not any(name.startswith("efficientnet") for name in modules)
 
 
@@ -194,7 +195,7 @@ def test_driver_and_workers_run_the_package_and_load_no_tensorflow(cluster, prob
     for process in processes:
         assert process["of_tensorflow"] == []
         inside = Path(process["folder"], package_archive.ROOT)
-        assert {"silver.litert_runtime", "numpy"} <= process["files"].keys()
+        assert {"silver.inference_runtime", "numpy"} <= process["files"].keys()
         assert [file for file in process["files"].values() if not is_in(file, inside)] == []
     folders = {process["folder"] for process in processes}
     assert len(folders) == 3
@@ -207,10 +208,10 @@ def is_in(path, folder):
     return Path(path).is_relative_to(Path(folder).resolve())
 
 
-def test_each_worker_got_the_broadcast_and_loaded_one_interpreter(cluster, probed):
+def test_each_worker_got_the_broadcast_and_loaded_one_model(cluster, probed):
     _, told = probed
     assert {seen["broadcast"] for seen in told["workers"]} == {cluster.built.manifest["weights_id"]}
-    held = {(seen["folder"], seen["pid"]): seen["interpreters"] for seen in told["workers"]}
+    held = {(seen["folder"], seen["pid"]): seen["models"] for seen in told["workers"]}
     assert len(held) == 2
     assert set(held.values()) == {1}
 

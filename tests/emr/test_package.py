@@ -6,6 +6,7 @@ import shutil
 import sys
 import tarfile
 import zipfile
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from conf.settings import Settings
 from emr import package, package_archive, wheels
 from emr.package import BuiltPackage, Package
 from lake import aws, catalog, run_journal
+from lake.enums import PixelWay, Precision
+from lake.model_identity import ModelIdentity
 from silver import model_artifact
 from silver.model_artifact import Lineage
 from tests.support.archives import unpack
@@ -247,13 +250,30 @@ def test_what_is_left_out_is_required_and_the_rest_is_wanted():
     lines = wheels.REQUIREMENTS.read_text().splitlines()
     names = {wheels.package_name(line) for line in lines}
     assert names >= {*wheels.LEFT_OUT, *wheels.WITHOUT_DEPENDENCIES}
-    wanted = {wheels.package_name(line) for line in wheels.needed_requirements("\n".join(lines))}
-    assert wanted == names - wheels.LEFT_OUT.keys()
+    for processor, absent in (("x86_64", set()), ("aarch64", {*wheels.WITHOUT_ARM_WHEEL})):
+        needed = wheels.needed_requirements("\n".join(lines), processor=processor)
+        wanted = {wheels.package_name(line) for line in needed}
+        assert wanted == names - wheels.LEFT_OUT.keys() - absent
+        assert "openvino" in wanted
+        assert not wanted & {"tensorflow", "keras", "ai-edge-litert", "openvino-telemetry"}
+
+
+def test_what_has_no_wheel_for_arm_is_conditional_and_the_rest_is_not():
+    """pip would apply a condition to this machine, and not to the nodes."""
+    lines = wheels.REQUIREMENTS.read_text().splitlines()
+    conditional = [wheels.package_name(line) for line in lines if ";" in line]
+    assert conditional == [*wheels.WITHOUT_ARM_WHEEL]
+    for processor in ("x86_64", "aarch64"):
+        needed = wheels.needed_requirements("\n".join(lines), processor=processor)
+        assert not any(";" in line for line in needed)
 
 
 def test_comments_and_empty_lines_are_no_requirements():
     text = "# a comment\n\nnumpy==1.0  # why\nTensorFlow==2.0\nkeras-extra[x]>=1\n"
-    assert wheels.needed_requirements(text) == ["numpy==1.0", "keras-extra[x]>=1"]
+    assert wheels.needed_requirements(text, processor="x86_64") == [
+        "numpy==1.0",
+        "keras-extra[x]>=1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -274,18 +294,20 @@ def test_two_kinds_of_processors_are_told():
         wheels.architecture(own)
 
 
-def wheel(folder, name, tag, *, script=False):
-    """Write a wheel with one module, and return its SHA-256."""
-    info = f"{name}-1.0.dist-info"
+def wheel(folder, name, tag, *, script=False, version="1.0", more=(), needs=""):
+    """Write a wheel with one module, and return its SHA-256. It holds `more` files, and `needs` a package."""
+    info = f"{name}-{version}.dist-info"
+    told = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     files = {
         f"{name}.py": "",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        **dict.fromkeys(more, ""),
+        f"{info}/METADATA": told + (f"Requires-Dist: {needs}\n" if needs else ""),
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n",
     }
     if script:
         files[f"{info}/entry_points.txt"] = f"[console_scripts]\n{name} = {name}:main\n"
     files[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in files)
-    path = folder / f"{name}-1.0-{tag}.whl"
+    path = folder / f"{name}-{version}-{tag}.whl"
     with zipfile.ZipFile(path, "w") as file:
         for inside, text in files.items():
             file.writestr(inside, text)
@@ -324,6 +346,37 @@ def test_wheels_come_for_the_clusters_processors_without_commands_of_this_machin
 
 
 @pytest.mark.parametrize(
+    ("types", "version"), [(("m7g.xlarge",), "2025.2.0"), (("m5.xlarge",), "2026.4.1")]
+)
+def test_openvino_comes_in_the_version_for_the_nodes_and_without_what_they_do_not_need(
+    index, tmp_path, types, version
+):
+    """This environment has the later one; the earlier one asks for a numpy that isn't ours."""
+    own = OWN.model_copy(update={"core": types, "task": types})
+    libs = "openvino/libs"
+    kept = (f"{libs}/libopenvino_tensorflow_lite_frontend.so", f"{libs}/libopenvino_ir_frontend.so")
+    dropped = (
+        *(f"{libs}/libopenvino_intel_gpu_plugin.so", f"{libs}/libopenvino_tensorflow_frontend.so"),
+        *(f"{libs}/cache.json", "openvino/include/openvino/core.hpp"),
+    )
+    for number, platform in (("2025.2.0", "manylinux_2_31"), ("2026.4.1", "manylinux_2_28")):
+        processor = "aarch64" if number == "2025.2.0" else "x86_64"
+        tag = cpython(f"{platform}_{processor}")
+        wheel(index, "openvino", tag, version=number, more=(*kept, *dropped), needs="numpy<2.3")
+    site = tmp_path / "site"
+    [made] = wheels.install(["openvino==2026.4.1"], site, emr_settings=own)
+    assert (made.name, made.version) == ("openvino", version)
+    held = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    record = (site / f"openvino-{version}.dist-info" / "RECORD").read_text()
+    for name in kept:
+        assert name in held
+        assert name in record
+    for name in dropped:
+        assert name not in held
+        assert name not in record
+
+
+@pytest.mark.parametrize(
     "platform",
     ["win_amd64", "macosx_11_0_arm64", "manylinux_2_28_aarch64", "manylinux_2_39_x86_64"],
 )
@@ -353,7 +406,7 @@ def test_another_python_than_the_clusters_is_told(tmp_path):
 
 @pytest.fixture
 def small(index, tmp_path, monkeypatch):
-    """Settings of a package that is made quickly, the id of its weights and the SHA-256 of its wheel."""
+    """Settings of a package that is made quickly, and the SHA-256 of its model and of its wheel."""
     flatbuffer = b"....TFL3...."
     (tmp_path / "own.tflite").write_bytes(flatbuffer)
     (tmp_path / "requirements.txt").write_text("grape==1.0\ntensorflow==2.0\n")
@@ -366,7 +419,7 @@ def small(index, tmp_path, monkeypatch):
 def test_the_command_puts_a_whole_package_into_the_bucket_and_the_same_a_second_time(
     s3, small, tmp_path
 ):
-    settings, weights_id, wheel_sha256 = small
+    settings, model_sha256, wheel_sha256 = small
     command(settings)
     made = package.latest(settings.emr)
     key = made.uri.removeprefix(f"s3://{BUCKET}/")
@@ -377,11 +430,15 @@ def test_the_command_puts_a_whole_package_into_the_bucket_and_the_same_a_second_
         *("code", "site", "settings.toml", "model.tflite", "model.json"),
     }
     lineage = json.loads((held / "model.json").read_text())
-    assert lineage["weights_id"] == weights_id
+    assert lineage["model_sha256"] == model_sha256
+    assert (lineage["precision"], lineage["pixels"]) == ("float32", "as_before")
     manifest = json.loads(
         s3.get_object(Bucket=BUCKET, Key=f"{key.rpartition('/')[0]}/manifest.json")["Body"].read()
     )
     assert manifest["sha256"] == made.sha256
+    assert {name: manifest[name] for name in lineage if name in manifest} == {
+        name: lineage[name] for name in ("extractor", "model_sha256", "precision", "pixels")
+    }
     assert manifest["wheels"] == [{"name": "grape", "version": "1.0", "sha256": wheel_sha256}]
     assert manifest["settings_digest"] == package_archive.packaged_settings(settings).digest
     assert manifest["code_revision"] == (held / "code" / "REVISION").read_text().strip()
@@ -399,7 +456,12 @@ def model(tmp_path):
     """Settings of a model that was converted elsewhere. Its content need not be a flatbuffer."""
     content = b"converted"
     made = Lineage(
-        "mobilenet_v2", "imagenet", "5" * 64, "float32", hashlib.sha256(content).hexdigest()
+        extractor="mobilenet_v2",
+        weights="imagenet",
+        source_sha256="5" * 64,
+        model_sha256=hashlib.sha256(content).hexdigest(),
+        precision="float32",
+        pixels="as_before",
     )
     (tmp_path / "model.tflite").write_bytes(content)
     (tmp_path / "model.json").write_text(made.json())
@@ -412,6 +474,21 @@ def test_a_flatbuffer_of_elsewhere_needs_no_weights(model, monkeypatch):
     assert model_artifact.source_sha256(model) == "5" * 64
     lineage, content = model_artifact.converted(model)
     assert (lineage.weights, content) == ("imagenet", b"converted")
+
+
+def test_a_package_of_earlier_code_is_read_as_it_was_meant(model):
+    lineage, _ = model_artifact.read(model)
+    before = asdict(lineage)
+    before["weights_id"] = before.pop("model_sha256")
+    del before["pixels"]
+    Path(model.flatbuffer).with_name("model.json").write_text(json.dumps(before))
+    assert model_artifact.read(model) == (lineage, b"converted")
+
+
+@pytest.mark.parametrize("name", ["precision", "pixels"])
+def test_a_flatbuffer_runs_in_any_precision_and_way_of_the_settings(model, name):
+    other = {"precision": "bfloat16", "pixels": "hamming"}[name]
+    assert model_artifact.source_sha256(model.model_copy(update={name: other})) == "5" * 64
 
 
 @pytest.mark.parametrize(
@@ -454,7 +531,8 @@ def test_a_lake_is_the_same_whether_the_model_was_converted_before_or_in_the_run
     assert again == first
     [(made, row), (given, same)] = first
     assert (made, row) == (given, same)
-    assert (made, row.reason) == (lineage.weights_id, "weights random:3")
+    identity = ModelIdentity(lineage.model_sha256, Precision.FLOAT32, PixelWay.BILINEAR)
+    assert (made, row.reason) == (identity.weights_id, "weights random:3")
 
 
 def copy(empty_lake, root, spark):

@@ -8,10 +8,10 @@ from PIL import Image
 
 from lake import catalog
 from page.known_photos import Known, KnownPhotos
-from silver import pixels
-from silver.local_inference import Fingerprint
+from silver.fingerprints import Fingerprint
 from silver.pixels import Limits
 from tests.support import canary
+from tests.support.decoded_photos import decoded_pixels
 from tests.support.photo_tables import WEIGHTS, classifier, embedding, write, write_training
 
 LIMITS = Limits(
@@ -80,7 +80,7 @@ def test_a_model_without_photos_knows_none(root):
 
 
 def fingerprint(content):
-    return Fingerprint.of(pixels.decode(content, size=64, limits=LIMITS))
+    return Fingerprint.of(decoded_pixels(content, size=64, limits=LIMITS))
 
 
 def test_the_pixels_count_and_not_the_file():

@@ -19,6 +19,8 @@ SETTINGS = Settings.load("local", environment={})
 GOOD = ModelSums(
     extractor="mobilenet_v2",
     weights_id="ab" * 32,
+    precision="float32",
+    pixels="hamming",
     embedded=54,
     quarantined=3,
     reasons={"blank": 3},

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from bronze.formats.metadata_removal import clean
-from silver import colours, pixels
-from silver.litert_runtime import Interpreter
+from lake.enums import PixelWay
+from silver import colours, resizing
+from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits, RefusalReason, RefusedPhoto
 from tests.support.colour_profiles import (
     RGB_SPACES,
@@ -27,6 +28,7 @@ from tests.support.colour_profiles import (
     srgb_of_few_points,
     xyz,
 )
+from tests.support.decoded_photos import decoded_pixels
 from tests.support.photo_files import encoded
 
 LIMITS = Limits(
@@ -53,8 +55,8 @@ def scene() -> Image.Image:
     return Image.fromarray(small).resize((128, 96), Image.Resampling.BICUBIC)
 
 
-def decoded(content: bytes, size: int = 64) -> np.ndarray:
-    return pixels.decode(content, size=size, limits=LIMITS).astype(int)
+def decoded(content: bytes, size: int = 64, way: PixelWay = PixelWay.HAMMING) -> np.ndarray:
+    return decoded_pixels(content, size=size, limits=LIMITS, way=way).astype(int)
 
 
 def far(one: np.ndarray, other: np.ndarray) -> float:
@@ -138,7 +140,7 @@ def converted(image: Image.Image, own: bytes) -> np.ndarray:
     source = ImageCms.ImageCmsProfile(io.BytesIO(own))
     target = ImageCms.createProfile("sRGB")
     made = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-    return np.asarray(made.resize((64, 64), pixels.FILTER)).astype(int)
+    return np.asarray(made.resize((64, 64), resizing.FILTER)).astype(int)
 
 
 @pytest.mark.parametrize(
@@ -151,13 +153,14 @@ def converted(image: Image.Image, own: bytes) -> np.ndarray:
     ],
     ids=["LUT", "grey", "linear grey", "CMYK"],
 )
-def test_profiles_of_each_kind_are_used(own, image, form):
+@pytest.mark.parametrize("way", PixelWay)
+def test_profiles_of_each_kind_are_used(own, image, form, way):
     content = encoded(image, form, icc_profile=own)
-    shown = Image.open(io.BytesIO(content))
-    plain = decoded(encoded(image, form))
-    assert far(decoded(content), converted(shown, own)) < 2
-    assert far(decoded(content), converted(shown, own)) < far(plain, converted(shown, own)) / 2
-    assert (decoded(clean(content).content) == decoded(content)).all()
+    whole = converted(Image.open(io.BytesIO(content)), own)
+    plain, found = decoded(encoded(image, form), way=way), decoded(content, way=way)
+    assert far(found, whole) < 2
+    assert far(found, whole) < far(plain, whole) / 2
+    assert (decoded(clean(content).content, way=way) == found).all()
 
 
 def with_alpha(image: Image.Image) -> Image.Image:
@@ -225,7 +228,7 @@ KINDS = ("Kiwi", "Lemon", "Lime", "Granny-Smith", "Banana", "Avocado", "Mango", 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
 @pytest.mark.parametrize("space", WIDE)
 def test_a_photo_and_its_copy_in_a_wider_space_embed_alike(mobilenet, photos, space, form):
-    model = Interpreter(mobilenet.flatbuffer)
+    model = CompiledModel(mobilenet.flatbuffer)
     found, unmanaged = [], []
     for content in [photo for kind in KINDS for photo in photos(kind)[:3]]:
         image = Image.open(io.BytesIO(content))
@@ -236,7 +239,7 @@ def test_a_photo_and_its_copy_in_a_wider_space_embed_alike(mobilenet, photos, sp
         ]
         contents = [encoded(image, "PNG"), *(clean(copy).content for copy in copies)]
         plain, copy, bare = (
-            model.embed(pixels.decode(each, size=224, limits=LIMITS)) for each in contents
+            model.embed(decoded_pixels(each, size=224, limits=LIMITS)) for each in contents
         )
         norm = np.linalg.norm(plain)
         found.append(plain @ copy / norm / np.linalg.norm(copy))

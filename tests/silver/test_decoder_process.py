@@ -23,22 +23,30 @@ from PIL import Image
 
 from benchmarks.hostile_files import hostile, worst_files, written_formats
 from lake import catalog, isolated_process
+from lake.enums import PixelWay, Precision
 from lake.isolated_process import AHEAD_BYTES
 from lake.isolated_work import AHEAD
-from silver import (
-    decoder_process,
-    embedding_files,
-    embedding_rows,
-    litert_conversion,
-    pixels,
-)
+from lake.model_identity import ModelIdentity, file_sha256
+from silver import decoder_process, embedding_files, embedding_rows, pixels, resizing
 from silver.decoder_process import Decoder
 from silver.embedding_files import BronzePhotos, EmbeddingFiles
 from silver.embedding_rows import BroadcastModel
-from silver.litert_runtime import Interpreter
+from silver.fingerprints import Fingerprint
+from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits, RefusedPhoto
 from tests.support import decoder_traps
-from tests.support.decoder_traps import FAILING, HANGING, KILLED, LEAVING, OUT_OF_MEMORY, SLOW
+from tests.support.decoded_photos import decoded_pixels
+from tests.support.decoder_traps import (
+    FAILING,
+    FORGED,
+    HANGING,
+    KILLED,
+    LEAVING,
+    OUT_OF_MEMORY,
+    PANICKING,
+    SLOW,
+)
+from tests.support.photo_files import encoded
 from tests.support.processes import is_running
 from tests.support.small_lake import small_lake
 
@@ -53,9 +61,10 @@ LIMITS = Limits(
     decoder_memory=500_000_000,
 )
 IMPATIENT = replace(LIMITS, decode_seconds=0.5)
-CRASHES = (KILLED, LEAVING)
+CRASHES = (KILLED, LEAVING, PANICKING)
 UNSUPPORTED = b"neither JPEG, PNG, WebP, HEIC nor AVIF"
 
+ways = pytest.mark.parametrize("way", PixelWay)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 
 
@@ -89,8 +98,8 @@ def make(started):
     """Makes decoders of photos and traps, and ends them."""
     made = []
 
-    def of(limits=LIMITS, decode=decoder_traps.decode):
-        made.append(Decoder(decode, size=SIZE, limits=limits))
+    def of(limits=LIMITS, decode=decoder_traps.decode, way=PixelWay.HAMMING):
+        made.append(Decoder(decode, size=SIZE, limits=limits, way=way))
         return made[-1]
 
     yield of
@@ -102,19 +111,19 @@ def alike(photo):
     """Pixels as bytes, a refusal as its reason and detail: what can be compared and kept."""
     if isinstance(photo, RefusedPhoto):
         return photo.reason, photo.detail
-    return photo.shape, photo.tobytes()
+    return photo.pixels.shape, photo.pixels.tobytes(), photo.fingerprint
 
 
 def decoded(one, contents):
     return [alike(photo) for photo in one.decoded(contents)]
 
 
-def plain(contents):
+def plain(contents, way=PixelWay.HAMMING):
     """What decoding without a child gives."""
     found = []
     for content in contents:
         try:
-            found.append(alike(pixels.decode(content, size=SIZE, limits=LIMITS)))
+            found.append(alike(pixels.decode(content, size=SIZE, limits=LIMITS, way=way)))
         except RefusedPhoto as refused:
             found.append(alike(refused))
     return found
@@ -142,28 +151,33 @@ def is_there(pid):
 
 
 @pytest.mark.parametrize("count", [0, 1, AHEAD, AHEAD + 1, 130])
-def test_pixels_and_refusals_are_those_of_plain_decoding_in_order(make, started, count):
+@ways
+def test_pixels_and_refusals_are_those_of_plain_decoding_in_order(make, started, count, way):
     contents = ([*PHOTOS, *OTHERS] * 9)[:count]
-    one = make()
-    assert decoded(one, contents) == plain(contents)
-    assert decoded(one, contents[::-1]) == plain(contents[::-1])
+    one = make(way=way)
+    assert decoded(one, contents) == plain(contents, way)
+    assert decoded(one, contents[::-1]) == plain(contents[::-1], way)
     assert len(started) == 1
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged EXIF
-def test_hostile_files_give_the_pixels_and_refusals_of_plain_decoding(make):
+@ways
+def test_hostile_files_give_the_pixels_and_refusals_of_plain_decoding(make, way):
     contents = [content for _, content in islice(hostile(written_formats(), seed=3), 2200)]
-    assert decoded(make(), contents) == plain(contents)
+    assert decoded(make(way=way), contents) == plain(contents, way)
 
 
-def test_a_photo_that_takes_too_much_memory_is_too_large_whatever_its_decoder_says(make):
+@ways
+def test_a_photo_that_takes_too_much_memory_is_too_large_whatever_its_decoder_says(make, way):
     """Libraries for JPEG, PNG and WebP that get no memory say that they failed, and not why."""
     worst = worst_files(side=3000, bytes_of_zeros=1000)
-    names = ("webp", "webp lossless", "png transparent", "jpeg progressive cmyk")
-    one = make(replace(LIMITS, decoder_memory=45_000_000), decoder_traps.decode_unforeseen)
+    faded = Image.linear_gradient("L").resize((3000, 3000)).convert("RGBA")
+    worst["png alpha"] = encoded(faded, "PNG", compress_level=1)
+    names = ("webp", "webp lossless", "png transparent", "png alpha", "jpeg progressive cmyk")
+    one = make(replace(LIMITS, decoder_memory=45_000_000), decoder_traps.decode_unforeseen, way)
     found = decoded(one, [content for name in names for content in (worst[name], PHOTOS[0])])
     too_large = "too_large", "needs more than 45,000,000 bytes of memory"
-    assert found == [too_large, *plain(PHOTOS[:1])] * len(names)
+    assert found == [too_large, *plain(PHOTOS[:1], way)] * len(names)
 
 
 @pytest.mark.parametrize("side", [300, 1001])
@@ -180,8 +194,8 @@ def test_grey_pixels_are_those_of_a_conversion_of_the_whole(mode, side):
     else:
         whole = image
     size = (SIZE, SIZE)
-    expected = whole.convert("RGB").resize(size, pixels.FILTER, None, pixels.REDUCING_GAP)
-    found = pixels.decode(stream.getvalue(), size=SIZE, limits=replace(LIMITS, blank_range=0))
+    expected = whole.convert("RGB").resize(size, resizing.FILTER, None, resizing.REDUCING_GAP)
+    found = decoded_pixels(stream.getvalue(), size=SIZE, limits=replace(LIMITS, blank_range=0))
     np.testing.assert_array_equal(found, np.asarray(expected))
 
 
@@ -212,7 +226,7 @@ def test_pixels_are_read_only_and_hold_until_the_next_are_asked_for(make):
     for photo, kept in zip(make().decoded(PHOTOS * 4), plain(PHOTOS * 4), strict=True):
         time.sleep(0.01)  # the child goes on meanwhile
         assert alike(photo) == kept
-        assert not photo.flags.writeable
+        assert not photo.pixels.flags.writeable
 
 
 PLACES = {
@@ -248,6 +262,7 @@ def test_a_hang_costs_exactly_its_photo(make, place):
     [
         (KILLED, "its process died: Killed"),
         (LEAVING, "its process died: exit code 0"),
+        (PANICKING, "its process died: exit code 1"),
         (FAILING, "KeyError"),
         (OUT_OF_MEMORY, "needs more than 500,000,000 bytes of memory"),
         (HANGING, "not done within 0.5 seconds"),
@@ -267,6 +282,16 @@ def test_an_unexpected_exception_costs_its_photo_and_no_child(make, started, tra
     assert found[3][0] == reason
     assert found[:3] + found[4:] == plain(PHOTOS)
     assert len(started) == 1
+
+
+@pytest.mark.parametrize("trap", FORGED)
+def test_an_answer_that_no_photo_gives_costs_its_photo_and_the_child(make, started, trap):
+    one = make(decode=decoder_traps.decode_forged)
+    before, refused, after = one.decoded([b"any", trap, b"any"])
+    assert refused.detail == "its process gave an answer that makes no sense"
+    assert refused.reason == "decoder_crashed"
+    assert alike(before) == alike(after)
+    assert len(started) == 3
 
 
 def test_a_slow_parent_makes_no_late_photo(make):
@@ -332,9 +357,13 @@ def test_the_child_is_the_first_that_goes_where_memory_runs_out(make, started):
 def test_a_process_keeps_one_decoder(started, monkeypatch):
     monkeypatch.setattr(isolated_process, "_kept", {})
     for _ in range(2):
-        decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=LIMITS)
+        decoder_process.decoder(
+            decoder_traps.decode, size=SIZE, limits=LIMITS, way=PixelWay.HAMMING
+        )
     assert len(started) == 1
-    other = decoder_process.decoder(decoder_traps.decode, size=SIZE, limits=IMPATIENT)
+    other = decoder_process.decoder(
+        decoder_traps.decode, size=SIZE, limits=IMPATIENT, way=PixelWay.HAMMING
+    )
     assert [is_there(pid) for pid in started] == [False, True]
     other.close()
 
@@ -397,13 +426,14 @@ def test_a_child_dies_with_its_parent(script):
     assert not is_running(child)
 
 
-def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0, tmp_path):
+@pytest.mark.parametrize("way", PixelWay)
+def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0, way, tmp_path):
     contents = [*PHOTOS[:4], KILLED, *PHOTOS[4:8], HANGING, UNSUPPORTED, *PHOTOS[8:]]
     facts = {"chunk": 1, "subject": "anna", "label": "kiwi", "width": 60, "height": 60}
     rows = [{"photo_id": str(n), "content": each} for n, each in enumerate(contents)]
     with small_lake(tmp_path, {catalog.PHOTOS: [row | facts for row in rows]}) as lake:
         lake.spark = spark
-        found, counted = embedded_by(lake, lite0)
+        found, counted = embedded_by(lake, lite0, way)
     assert (sorted(found), counted) == (list(range(len(contents))), len(contents))
     refused = {n: (row["stage"], row["reason"]) for n, row in found.items() if "reason" in row}
     assert refused == {
@@ -411,20 +441,22 @@ def test_in_spark_a_crash_and_a_hang_cost_one_photo_each(spark, lite0, tmp_path)
         contents.index(HANGING): ("decode", "decoder_timeout"),
         contents.index(UNSUPPORTED): ("decode", "unsupported"),
     }
-    extractor = Interpreter(lite0.flatbuffer)
+    extractor = CompiledModel(lite0.flatbuffer)
     for n in found.keys() - refused.keys():
-        rgb = pixels.decode(contents[n], size=extractor.size, limits=LIMITS)
+        rgb = decoded_pixels(contents[n], size=extractor.size, limits=LIMITS, way=way)
         np.testing.assert_array_equal(np.float32(found[n]["embedding"]), extractor.embed(rgb))
-        assert found[n]["dhash"] == pixels.dhash(rgb)
+        expected = Fingerprint.of(rgb)
+        assert (found[n]["dhash"], found[n]["brightness"]) == expected[:2]
+        assert found[n]["sharpness"] == pytest.approx(expected.sharpness, rel=1e-5)
 
 
-def embedded_by(lake, lite0):
+def embedded_by(lake, lite0, way):
     """What workers make of bronze's chunk 1, by the number of the photo, and how many they counted."""
-    extractor = Interpreter(lite0.flatbuffer)
+    extractor = CompiledModel(lite0.flatbuffer)
     limits = replace(LIMITS, decode_seconds=2)
     model = BroadcastModel(
         lite0.name,
-        litert_conversion.weights_id(lite0.flatbuffer),
+        ModelIdentity(file_sha256(lite0.flatbuffer), Precision.FLOAT32, way),
         extractor.size,
         extractor.dimensions,
         lake.spark.sparkContext.broadcast(lite0.flatbuffer),

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from moto import mock_aws
 
-from silver import extractors, litert_conversion, pixels
+from lake.model_identity import file_sha256
+from silver import extractors, litert_conversion
 from silver.extractors import (
     UnknownExtractor,
     efficientnet_b0,
@@ -22,10 +23,11 @@ from silver.extractors import (
     resnet50,
     tflite,
 )
+from silver.inference_runtime import CompiledModel
 from silver.litert_conversion import convert
-from silver.litert_runtime import Interpreter
 from silver.pixels import Limits
 from silver.weights import TORCH_MAGIC, WeightsUnavailable, fill, torch_tensors
+from tests.support.decoded_photos import decoded_pixels
 
 pytestmark = pytest.mark.tensorflow
 
@@ -95,14 +97,14 @@ def assert_same(embedded, expected):
 
 
 def test_the_flatbuffer_equals_keras(converted, scenes):
-    model = Interpreter(converted.flatbuffer)
+    model = CompiledModel(converted.flatbuffer)
     embedded = np.stack([model.embed(scene.astype(np.uint8)) for scene in scenes])
     assert_same(embedded, run(converted.model, scenes))
 
 
 def test_the_flatbuffer_equals_keras_on_photos(converted, photos):
-    rgb = [pixels.decode(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
-    model = Interpreter(converted.flatbuffer)
+    rgb = [decoded_pixels(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
+    model = CompiledModel(converted.flatbuffer)
     embedded = np.stack([model.embed(photo) for photo in rgb])
     assert_same(embedded, run(converted.model, np.stack(rgb).astype(np.float32)))
 
@@ -110,7 +112,7 @@ def test_the_flatbuffer_equals_keras_on_photos(converted, photos):
 def test_equal_weights_give_an_equal_flatbuffer(converted):
     chosen = extractors.extractor(converted.name)
     again = convert(chosen.build(chosen.source(converted.weights)))
-    assert litert_conversion.weights_id(again) == litert_conversion.weights_id(converted.flatbuffer)
+    assert file_sha256(again) == file_sha256(converted.flatbuffer)
 
 
 def test_the_first_layers_scale(converted):
@@ -130,7 +132,7 @@ def test_an_extractor_is_that_of_keras(request, name, scenes):
 
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_an_extractor_is_that_of_keras_on_photos(request, name, photos):
-    rgb = [pixels.decode(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
+    rgb = [decoded_pixels(photo, size=224, limits=LIMITS) for photo in photos("Kiwi")[:4]]
     assert_is_that_of_keras(request, name, np.stack(rgb).astype(np.float32))
 
 
@@ -202,8 +204,8 @@ def test_lite0_pads_as_tensorflow_does(imagenet_lite0, published, scenes, row, c
 )
 def test_lite0_tells_fruit(imagenet_lite0, published, photos, kind, imagenet_class, share):
     """The published top on our embeddings: wrong pixels, weights or layers would not get far."""
-    model = Interpreter(imagenet_lite0.flatbuffer)
-    rgb = [pixels.decode(photo, size=224, limits=LIMITS) for photo in photos(kind)[:40]]
+    model = CompiledModel(imagenet_lite0.flatbuffer)
+    rgb = [decoded_pixels(photo, size=224, limits=LIMITS) for photo in photos(kind)[:40]]
     embedded = np.stack([model.embed(photo) for photo in rgb])
     logits = embedded @ published["_fc.weight"].T + published["_fc.bias"]
     assert (logits.argmax(axis=1) == imagenet_class).mean() >= share
@@ -429,7 +431,7 @@ def own(lite0, tmp_path):
 
 def test_a_flatbuffer_is_taken_as_it_is(lite0, own):
     source = tflite.source(str(own))
-    assert source.sha256 == litert_conversion.weights_id(lite0.flatbuffer)
+    assert source.sha256 == file_sha256(lite0.flatbuffer)
     assert convert(tflite.build(source)) == lite0.flatbuffer
 
 

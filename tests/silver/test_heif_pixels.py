@@ -13,7 +13,9 @@ from PIL import Image, ImageOps
 
 from bronze.formats.metadata_removal import clean
 from silver.decoder_process import Decoder
-from silver.pixels import FILTER, Limits, RefusalReason, RefusedPhoto, decode
+from silver.pixels import DecodedPhoto, Limits, RefusalReason, RefusedPhoto, decode
+from silver.resizing import FILTER
+from tests.support.decoded_photos import decoded_pixels
 from tests.support.heif_files import ALPHA, aux, box, coded, grid, heif, imir, irot, ispe, tiled
 from tests.support.other_user import as_nobody
 from tests.support.photo_files import encoded, picture
@@ -33,7 +35,7 @@ def scene(size: tuple[int, int] = (64, 80)) -> Image.Image:
 
 def refusal(content: bytes, limits: Limits = LIMITS) -> RefusalReason:
     with pytest.raises(RefusedPhoto) as refused:
-        decode(content, size=64, limits=limits)
+        decoded_pixels(content, size=64, limits=limits)
     return refused.value.reason
 
 
@@ -50,7 +52,7 @@ def test_a_photo_is_turned_by_its_boxes_once(
     mirror = [] if axis is None else [imir(axis)]
     original = heif([coded(scene(), kind).also(irot(quarters), *mirror)], brand=brand)
     for content in (original, clean(original).content):
-        pixels = decode(content, size=48, limits=LIMITS).astype(int)
+        pixels = decoded_pixels(content, size=48, limits=LIMITS).astype(int)
         assert np.abs(pixels - expected).mean() < 6
 
 
@@ -61,7 +63,7 @@ def test_transparent_pixels_are_white(kind: bytes, brand: bytes) -> None:
     half.paste(255, (0, 0, 32, 64))
     alphas = coded(half, kind).also(aux(ALPHA))
     content = clean(heif([colours, alphas], [(b"auxl", 2, [1])], brand=brand)).content
-    pixels = decode(content, size=64, limits=LIMITS).astype(int)
+    pixels = decoded_pixels(content, size=64, limits=LIMITS).astype(int)
     assert np.abs(pixels[:, :24] - (255, 0, 0)).max() < 12
     assert np.abs(pixels[:, 40:] - (255, 255, 255)).max() < 12
 
@@ -77,7 +79,7 @@ def test_the_largest_picture_counts_and_not_the_photo_alone(kind: bytes, brand: 
     large = coded(picture(size=(64, 64)), kind).without(b"clap").also(crop)
     assert refusal(clean(heif([large], brand=brand)).content, limits) is RefusalReason.PIXEL_BOMB
     within = replace(LIMITS, max_pixels=64 * 64)
-    assert decode(clean(tiled(1, 1, 32, 32, kind=kind)).content, size=8, limits=within).size
+    assert decoded_pixels(clean(tiled(1, 1, 32, 32, kind=kind)).content, size=8, limits=within).size
 
 
 @both
@@ -118,9 +120,9 @@ def test_the_child_decodes_to_the_same_pixels() -> None:
         found = list(decoder.decoded(photos()))
     finally:
         decoder.close()
-    for content, pixels in zip(photos(), found, strict=True):
-        assert isinstance(pixels, np.ndarray)
-        np.testing.assert_array_equal(pixels, decode(content, size=64, limits=LIMITS))
+    for content, photo in zip(photos(), found, strict=True):
+        assert isinstance(photo, DecodedPhoto)
+        np.testing.assert_array_equal(photo.pixels, decoded_pixels(content, size=64, limits=LIMITS))
 
 
 OTHER_USER = """
@@ -129,7 +131,7 @@ from silver.decoder_process import Decoder
 from silver.pixels import Limits, decode
 decoder = Decoder(decode, size=64, limits=Limits(10_000_000, 20_000_000, 16, 4, 20.0, 200_000_000))
 photos = map(bytes.fromhex, sys.stdin)
-print(os.getuid(), *(getattr(found, "shape", found) for found in decoder.decoded(photos)))
+print(os.getuid(), *(getattr(found, "pixels", found).shape for found in decoder.decoded(photos)))
 decoder.close()
 """
 

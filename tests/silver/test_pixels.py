@@ -14,17 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter, ImageOps
 
-from silver.pixels import (
-    FILTER,
-    Limits,
-    RefusalReason,
-    RefusedPhoto,
-    brightness,
-    decode,
-    dhash,
-    luminance,
-    sharpness,
-)
+from lake.enums import PixelWay
+from silver.fingerprints import brightness, dhash, luminance, sharpness
+from silver.pixels import Limits, RefusalReason, RefusedPhoto
+from silver.resizing import FILTER
+from tests.support.decoded_photos import decoded_pixels
 
 LIMITS = Limits(
     max_bytes=2_000_000,
@@ -37,6 +31,11 @@ LIMITS = Limits(
 BIG = replace(LIMITS, max_bytes=50_000_000)
 ANY_RANGE = replace(LIMITS, blank_range=0)
 JPEG_END = b"\xff\xd9"
+
+FILTERS = {PixelWay.HAMMING: FILTER, PixelWay.BILINEAR: Image.Resampling.BILINEAR}
+"""Pillow's filters for both ways."""
+
+ways = pytest.mark.parametrize("way", PixelWay)
 
 
 def scene(width=120, height=96, seed=0):
@@ -54,14 +53,14 @@ def saved(image, form, **options):
     return stream.getvalue()
 
 
-def square(image, size=64):
+def square(image, size=64, way=PixelWay.HAMMING):
     """What `decode` promises of an image that Pillow decoded whole."""
-    return np.asarray(image.convert("RGB").resize((size, size), FILTER)).astype(int)
+    return np.asarray(image.convert("RGB").resize((size, size), FILTERS[way])).astype(int)
 
 
-def reason(content, *, size=64, limits=LIMITS):
+def reason(content, *, size=64, limits=LIMITS, way=PixelWay.HAMMING):
     with pytest.raises(RefusedPhoto) as refusal:
-        decode(content, size=size, limits=limits)
+        decoded_pixels(content, size=size, limits=limits, way=way)
     return refusal.value.reason
 
 
@@ -87,40 +86,47 @@ ONE_SCAN = tuple(name for name in JPEGS if name != "progressive")
 
 @pytest.mark.parametrize("name", PHOTOS)
 @pytest.mark.parametrize("size", [24, 64, 224])
-def test_pixels_are_rgb_of_the_size_asked_for(name, size):
-    pixels = decode(PHOTOS[name], size=size, limits=LIMITS)
+@ways
+def test_pixels_are_rgb_of_the_size_asked_for(name, size, way):
+    pixels = decoded_pixels(PHOTOS[name], size=size, limits=LIMITS, way=way)
     assert (pixels.shape, pixels.dtype) == ((size, size, 3), np.uint8)
 
 
 @pytest.mark.parametrize("name", PHOTOS)
-def test_pixels_are_those_that_pillow_decodes(name):
-    expected = square(Image.open(io.BytesIO(PHOTOS[name])))
-    assert np.abs(decode(PHOTOS[name], size=64, limits=LIMITS) - expected).max() <= 1
+@ways
+def test_pixels_are_those_that_pillow_decodes(name, way):
+    expected = square(Image.open(io.BytesIO(PHOTOS[name])), way=way)
+    found = decoded_pixels(PHOTOS[name], size=64, limits=LIMITS, way=way)
+    assert np.abs(found - expected).max() <= 1
 
 
-def test_the_aspect_ratio_is_not_kept():
+@ways
+def test_the_aspect_ratio_is_not_kept(way):
     halves = Image.new("RGB", (200, 50), "red")
     halves.paste("blue", (100, 0, 200, 50))
-    pixels = decode(saved(halves, "PNG"), size=64, limits=LIMITS)
+    pixels = decoded_pixels(saved(halves, "PNG"), size=64, limits=LIMITS, way=way)
     assert (pixels[:, :31] == (255, 0, 0)).all()
     assert (pixels[:, 33:] == (0, 0, 255)).all()
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("shape", [(4032, 3024), (1000, 3000), (897, 1200)])
-def test_a_large_jpeg_at_reduced_scale_is_close_to_the_whole(shape, progressive):
+@ways
+def test_a_large_jpeg_at_reduced_scale_is_close_to_the_whole(shape, progressive, way):
     large = saved(scene(*shape), "JPEG", quality=85, progressive=progressive)
-    difference = np.abs(
-        decode(large, size=224, limits=LIMITS) - square(Image.open(io.BytesIO(large)), 224)
-    )
+    whole = square(Image.open(io.BytesIO(large)), 224, way)
+    difference = np.abs(decoded_pixels(large, size=224, limits=LIMITS, way=way) - whole)
     assert difference.mean() < 0.5
     assert difference.max() <= 12
 
 
-def test_a_large_png_is_close_to_the_whole():
-    large = scene(2000, 1500)
-    decoded = decode(saved(large, "PNG", compress_level=1), size=224, limits=BIG)
-    assert np.abs(decoded - square(large, 224)).mean() < 0.5
+@pytest.mark.parametrize("shape", [(2000, 1500), (3000, 4000)])
+@ways
+def test_a_large_png_is_close_to_the_whole(shape, way):
+    large = scene(*shape)
+    content = saved(large, "PNG", compress_level=1)
+    decoded = decoded_pixels(content, size=224, limits=BIG, way=way)
+    assert np.abs(decoded - square(large, 224, way)).mean() < 0.5
 
 
 # Colours
@@ -180,8 +186,9 @@ def two_frames(form, **options):
         "animated webp", "jpeg", "cmyk",
     ],
 )  # fmt: skip
-def test_every_mode_becomes_rgb(content, left, right):
-    pixels = decode(content, size=64, limits=ANY_RANGE).astype(int)
+@ways
+def test_every_mode_becomes_rgb(content, left, right, way):
+    pixels = decoded_pixels(content, size=64, limits=ANY_RANGE, way=way).astype(int)
     tolerance = 1 if content.startswith(b"\xff\xd8") else 0
     assert np.abs(pixels[8:-8, 8:24] - left).max() <= tolerance
     assert np.abs(pixels[8:-8, 40:56] - right).max() <= tolerance
@@ -192,7 +199,8 @@ def test_cmyk_counts_as_inverted_also_without_adobes_marker():
     start = content.index(b"\xff\xee")
     bare = content[:start] + content[start + 2 + int.from_bytes(content[start + 2 : start + 4]) :]
     np.testing.assert_array_equal(
-        decode(bare, size=64, limits=LIMITS), decode(content, size=64, limits=LIMITS)
+        decoded_pixels(bare, size=64, limits=LIMITS),
+        decoded_pixels(content, size=64, limits=LIMITS),
     )
 
 
@@ -210,10 +218,11 @@ def turned(orientation, form, image=SCENE, **options):
     ("form", "options"), [("JPEG", {}), ("PNG", {}), ("WEBP", {"lossless": True}), ("AVIF", {})]
 )
 @pytest.mark.parametrize("size", [24, 64])  # at 24 a JPEG is decoded at half scale
-def test_photos_stand_upright(orientation, form, options, size):
+@ways
+def test_photos_stand_upright(orientation, form, options, size, way):
     content = turned(orientation, form, **options)
-    expected = square(ImageOps.exif_transpose(Image.open(io.BytesIO(content))), size)
-    difference = np.abs(decode(content, size=size, limits=LIMITS) - expected)
+    expected = square(ImageOps.exif_transpose(Image.open(io.BytesIO(content))), size, way)
+    difference = np.abs(decoded_pixels(content, size=size, limits=LIMITS, way=way) - expected)
     assert difference.mean() < 1
     assert difference.max() <= (12 if form == "JPEG" and size == 24 else 1)
 
@@ -224,8 +233,8 @@ def test_photos_stand_upright(orientation, form, options, size):
 def test_exif_that_cannot_be_read_turns_nothing(form, tags):
     broken = saved(SCENE, form, exif=b"Exif\0\0" + tags)
     np.testing.assert_array_equal(
-        decode(broken, size=64, limits=LIMITS),
-        decode(saved(SCENE, form), size=64, limits=LIMITS),
+        decoded_pixels(broken, size=64, limits=LIMITS),
+        decoded_pixels(saved(SCENE, form), size=64, limits=LIMITS),
     )
 
 
@@ -291,15 +300,16 @@ NOISE = Image.fromarray(np.random.default_rng(1).integers(126, 131, (64, 64), dt
         (b"\xff\xd8\xff\xe0 nothing of a JPEG" + JPEG_END, RefusalReason.UNDECODABLE),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_its_reason(content, expected):
-    assert reason(content) is expected
+@ways
+def test_what_cannot_be_used_is_refused_by_its_reason(content, expected, way):
+    assert reason(content, way=way) is expected
 
 
 def test_one_level_more_than_blank_is_a_photo():
     within = two(100, 104, "L")
     beyond = two(100, 105, "L")
     assert reason(saved(within, "PNG")) is RefusalReason.BLANK
-    decode(saved(beyond, "PNG"), size=64, limits=LIMITS)
+    decoded_pixels(saved(beyond, "PNG"), size=64, limits=LIMITS)
 
 
 @pytest.mark.parametrize("side", [15, 16])
@@ -308,7 +318,7 @@ def test_the_smallest_side_decides(side):
     if side < LIMITS.min_side:
         assert reason(content) is RefusalReason.TOO_SMALL
     else:
-        decode(content, size=64, limits=LIMITS)
+        decoded_pixels(content, size=64, limits=LIMITS)
 
 
 @pytest.mark.parametrize("name", PHOTOS)
@@ -328,8 +338,8 @@ def test_a_cut_photo_is_refused_wherever_it_is_cut(name, size):
 def test_a_jpeg_of_one_scan_is_whole_without_its_end_marker(name, missing, size):
     content = PHOTOS[name]
     np.testing.assert_array_equal(
-        decode(content[:-missing], size=size, limits=LIMITS),
-        decode(content, size=size, limits=LIMITS),
+        decoded_pixels(content[:-missing], size=size, limits=LIMITS),
+        decoded_pixels(content, size=size, limits=LIMITS),
     )
 
 
@@ -361,14 +371,14 @@ def test_a_grey_photo_is_no_cut_photo():
     grey = two(128, 30, "L").transpose(Image.Transpose.FLIP_LEFT_RIGHT).convert("RGB")
     for progressive in (False, True):
         content = saved(grey, "JPEG", progressive=progressive)
-        assert decode(content, size=64, limits=LIMITS)[-1, -1].tolist() == [128] * 3
+        assert decoded_pixels(content, size=64, limits=LIMITS)[-1, -1].tolist() == [128] * 3
 
 
 @pytest.mark.parametrize("name", PHOTOS)
 def test_what_follows_the_end_does_not_matter(name):
     content = PHOTOS[name]
-    longer = decode(content + b"a trailer", size=64, limits=LIMITS)
-    np.testing.assert_array_equal(longer, decode(content, size=64, limits=LIMITS))
+    longer = decoded_pixels(content + b"a trailer", size=64, limits=LIMITS)
+    np.testing.assert_array_equal(longer, decoded_pixels(content, size=64, limits=LIMITS))
 
 
 def test_a_refusal_holds_nothing_of_the_file():
@@ -377,7 +387,7 @@ def test_a_refusal_holds_nothing_of_the_file():
     content = saved(SCENE, "JPEG", exif=exif)
     for broken in (content[:-300], content[:200], content + bytes(LIMITS.max_bytes)):
         with pytest.raises(RefusedPhoto) as refusal:
-            decode(broken, size=64, limits=LIMITS)
+            decoded_pixels(broken, size=64, limits=LIMITS)
         assert "secret" not in str(refusal.value)
 
 
@@ -388,7 +398,7 @@ def test_a_refusal_holds_nothing_of_the_file():
 def test_more_pixels_than_pillow_likes_are_fine_where_the_settings_allow(name, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with warnings.catch_warnings(action="error"):
-        decode(PHOTOS[name], size=64, limits=LIMITS)
+        decoded_pixels(PHOTOS[name], size=64, limits=LIMITS)
     assert Image.MAX_IMAGE_PIXELS == 100
 
 
@@ -401,11 +411,12 @@ def test_pillows_own_refusal_counts_as_a_bomb(monkeypatch):
 
 
 def pixels_or_refusal(content):
-    try:
-        pixels = decode(content, size=32, limits=LIMITS)
-    except RefusedPhoto:
-        return
-    assert (pixels.shape, pixels.dtype) == ((32, 32, 3), np.uint8)
+    for way in PixelWay:
+        try:
+            pixels = decoded_pixels(content, size=32, limits=LIMITS, way=way)
+        except RefusedPhoto:
+            continue
+        assert (pixels.shape, pixels.dtype) == ((32, 32, 3), np.uint8)
 
 
 @settings(max_examples=200)

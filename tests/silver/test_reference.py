@@ -7,12 +7,17 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.model_selection import cross_val_score
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
-from silver import pixels
-from silver.litert_runtime import Interpreter
+from lake.enums import PixelWay, Precision
+from silver import resizing
+from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits
+from silver.processor_features import BFLOAT16, features
+from tests.support import exact_bilinear
+from tests.support.decoded_photos import decoded_pixels
+from tests.support.real_photos import PHOTOS
 
 pytestmark = pytest.mark.tensorflow
 
@@ -26,7 +31,20 @@ LIMITS = Limits(
 )
 KINDS = ("Kiwi", "Lemon", "Lime", "Granny-Smith", "Banana", "Avocado")
 EACH = 25
+ALL_KINDS = sorted(path.name for path in PHOTOS.glob("*/")) or KINDS
+FEW = 20
 PHONE = (4000, 3000)
+
+LEAST = {PixelWay.HAMMING: 0.9999, PixelWay.BILINEAR: 0.997}
+MEAN = {PixelWay.HAMMING: 0.9999, PixelWay.BILINEAR: 0.9995}
+"""The cosines of embeddings to those of the plain path, which rounds for HAMMING, as Pillow does, and not at
+all for BILINEAR. Whole levels alone cost the latter 0.9989 at worst and 0.99985 in the mean; Pillow's own
+bilinear filter, 0.9977 and 0.9997, is as far from it as ours."""
+
+MOST_APART = {PixelWay.HAMMING: 0.005, PixelWay.BILINEAR: 0.02}
+"""The most by which the shares of neighbours of the right kind differ."""
+
+ways = pytest.mark.parametrize("way", PixelWay)
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +53,27 @@ def known(photos):
     return [(kind, photo) for kind in KINDS for photo in photos(kind)[:EACH]]
 
 
-def ours(contents, flatbuffer):
-    model = Interpreter(flatbuffer)
+@pytest.fixture(scope="module")
+def everyone(photos, mobilenet_weights, mobilenet):
+    """The kinds of photos of all kinds, and by the way of their pixels their embeddings, of length 1."""
+    known = [(kind, photo) for kind in ALL_KINDS for photo in photos(kind)[:FEW]]
+    kinds, contents = zip(*known, strict=True)
+    found = {way: ours(contents, mobilenet.flatbuffer, way) for way in PixelWay}
+    return kinds, {way: x / np.linalg.norm(x, axis=1)[:, None] for way, x in found.items()}
+
+
+def ours(contents, flatbuffer, way, precision=Precision.FLOAT32):
+    model = CompiledModel(flatbuffer, precision=precision)
     return np.stack(
-        [model.embed(pixels.decode(content, size=224, limits=LIMITS)) for content in contents]
+        [
+            model.embed(decoded_pixels(content, size=224, limits=LIMITS, way=way)).copy()
+            for content in contents
+        ]
     )
 
 
-def plain(contents, keras):
-    images = [Image.open(BytesIO(content)).convert("RGB") for content in contents]
-    batch = np.stack([np.asarray(image.resize((224, 224), pixels.FILTER)) for image in images])
+def plain(contents, keras, way):
+    batch = np.stack([plainly_resized(content, way) for content in contents])
     return np.concatenate(
         [
             np.asarray(keras(batch[start : start + 25].astype(np.float32), training=False))
@@ -53,30 +82,77 @@ def plain(contents, keras):
     )
 
 
+def plainly_resized(content, way):
+    """All pixels of a JPEG at full scale, resized: by Pillow, or in float64 and without any rounding."""
+    image = Image.open(BytesIO(content)).convert("RGB")
+    if way is PixelWay.HAMMING:
+        return np.asarray(image.resize((224, 224), resizing.FILTER))
+    return exact_bilinear.resized(np.asarray(image), 224)
+
+
 def cosines(a, b):
     return (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
+@ways
 @pytest.mark.parametrize("model", ["mobilenet", "lite0"])
-def test_embeddings_and_neighbours_are_those_of_the_plain_path(request, model, known):
+def test_embeddings_and_neighbours_are_those_of_the_plain_path(request, model, known, way):
     converted = request.getfixturevalue(model)
     kinds, contents = zip(*known, strict=True)
-    found, expected = ours(contents, converted.flatbuffer), plain(contents, converted.model)
-    assert cosines(found, expected).min() >= 0.9999
+    found = ours(contents, converted.flatbuffer, way)
+    expected = plain(contents, converted.model, way)
+    assert cosines(found, expected).min() >= LEAST[way]
+    assert cosines(found, expected).mean() >= MEAN[way]
     right = [
         cross_val_score(KNeighborsClassifier(5, metric="cosine"), x, kinds, cv=5).mean()
         for x in (found, expected)
     ]
-    assert abs(right[0] - right[1]) <= 0.005
+    assert abs(right[0] - right[1]) <= MOST_APART[way]
 
 
-def test_a_large_photo_at_a_reduced_scale_embeds_as_decoded_in_full(mobilenet, known):
+@pytest.mark.parametrize("model", ["mobilenet", "lite0"])
+def test_bfloat16_is_near_the_plain_path(request, model, known):
+    if not set(BFLOAT16).intersection(features()):
+        pytest.skip("this machine's processor has no bfloat16")
+    converted = request.getfixturevalue(model)
+    kinds, contents = zip(*known, strict=True)
+    way = PixelWay.HAMMING
+    found = ours(contents, converted.flatbuffer, way, Precision.BFLOAT16)
+    expected = plain(contents, converted.model, way)
+    near = cosines(found, expected)
+    right = [
+        cross_val_score(KNeighborsClassifier(5, metric="cosine"), x, kinds, cv=5).mean()
+        for x in (found, expected)
+    ]
+    print(near.mean(), near.min(), right)
+    assert near.mean() >= 0.9985
+    assert near.min() >= 0.997
+    assert abs(right[0] - right[1]) <= 0.02
+
+
+@ways
+def test_a_large_photo_at_a_reduced_scale_embeds_as_decoded_in_full(mobilenet, known, way):
     """Real photos, enlarged to a phone's 12 megapixels: a quarter of the scale is decoded."""
     contents = []
     for _, content in known[:: EACH * 2]:
         made = BytesIO()
         Image.open(BytesIO(content)).resize(PHONE, Image.Resampling.BICUBIC).save(made, "JPEG")
         contents.append(made.getvalue())
-    found, expected = ours(contents, mobilenet.flatbuffer), plain(contents, mobilenet.model)
-    print(cosines(found, expected))
-    assert cosines(found, expected).min() >= 0.9999
+    found = ours(contents, mobilenet.flatbuffer, way)
+    expected = plain(contents, mobilenet.model, way)
+    assert cosines(found, expected).min() >= LEAST[way]
+
+
+@pytest.mark.parametrize(
+    "classifier", [KNeighborsClassifier(5, metric="cosine"), NearestCentroid()], ids=str
+)
+def test_bilinear_pixels_tell_the_kinds_apart_nearly_as_hammings_do(everyone, classifier):
+    """Of all 1,142 photos, 5-NN is right on 0.930 (Hamming: 0.928), and the nearest centroid on 0.834
+    (0.843), which is more than chance: docs/performance.md."""
+    kinds, embeddings = everyone
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    right = {
+        way: cross_val_score(classifier, found, kinds, cv=folds).mean()
+        for way, found in embeddings.items()
+    }
+    assert right[PixelWay.BILINEAR] >= right[PixelWay.HAMMING] - 0.015

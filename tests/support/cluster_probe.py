@@ -15,14 +15,14 @@ import pyarrow as pa
 import run
 from emr.package_archive import ROOMS
 from lake.enums import SILVER
-from silver.litert_runtime import Interpreter
+from silver.inference_runtime import CompiledModel
 
 OURS = ("run", *ROOMS)
-SITE = ("ai_edge_litert", "numpy", "pyarrow", "PIL", "pydantic")
+SITE = ("openvino", "numpy", "pyarrow", "PIL", "pydantic")
 
 
 def loaded() -> dict[str, object]:
-    """Of this process: where it works, the files of its modules, and its interpreters."""
+    """Of this process: where it works, the files of its modules, and the models that it holds."""
     files = {
         name: str(Path(module.__file__).resolve())
         for name, module in sys.modules.items()
@@ -33,16 +33,16 @@ def loaded() -> dict[str, object]:
         "folder": os.getcwd(),
         "files": files,
         "of_tensorflow": [n for n in sys.modules if n.partition(".")[0] in ("tensorflow", "keras")],
-        "interpreters": sum(isinstance(held, Interpreter) for held in gc.get_objects()),
+        "models": sum(isinstance(held, CompiledModel) for held in gc.get_objects()),
     }
 
 
-def of_workers(spark, flatbuffer) -> list[dict[str, object]]:
-    """What each of many tasks sees, with the hash of the broadcast flatbuffer."""
+def of_workers(spark, content) -> list[dict[str, object]]:
+    """What each of many tasks sees, with the hash of the broadcast model file."""
 
     def seen(batches):
         for batch in batches:
-            told = {**loaded(), "broadcast": hashlib.sha256(flatbuffer.value).hexdigest()}
+            told = {**loaded(), "broadcast": hashlib.sha256(content.value).hexdigest()}
             yield pa.RecordBatch.from_pylist([{"told": json.dumps(told)}] * batch.num_rows)
 
     tasks = spark.range(0, 16, numPartitions=16)
@@ -55,7 +55,7 @@ def probed(context):
     told = {
         "driver": loaded(),
         "workers": of_workers(
-            context.lake.spark, context.model.on_workers(context.lake.spark).flatbuffer
+            context.lake.spark, context.model.on_workers(context.lake.spark).content
         ),
     }
     Path(sys.argv[1]).write_text(json.dumps(told))

@@ -1,0 +1,101 @@
+"""Which of a lake's extractors the settings mean, and the model files under its `models/`.
+
+An extractor is looked up by its name, the hash of its weights' source, its precision and the way of its
+pixels: what makes an embedding is one model, and what differs in any of it is another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from conf.errors import BadInput, Inconsistent
+from conf.settings import ModelSettings
+from lake.enums import ModelStatus, PixelWay, Precision
+from lake.model_identity import FROM_FLATBUFFER, ModelIdentity, file_sha256
+from lake.storage.folder import Folder
+from silver.model_artifact import AS_BEFORE, source_sha256
+
+Row = Mapping[str, Any]
+"""A row of gold/models, by column name."""
+
+
+@dataclass(frozen=True)
+class WantedModel:
+    """The extractor that the settings want of a lake.
+
+    `source_sha256` is the hash of its weights' source, in hex. `known` is its row of gold/models, and
+    `beside` that of any extractor with the same model file; None where the lake has no such row.
+    """
+
+    source_sha256: str
+    precision: Precision
+    pixels: PixelWay
+    known: Row | None
+    beside: Row | None
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], model: ModelSettings) -> Self:
+        """Look it up among the rows of gold/models about extractors.
+
+        Raises BadInput for an unknown extractor, weights that can't be had, and a model that is half retired.
+        """
+        source, precision = source_sha256(model), Precision(model.precision)
+        same = [row for row in rows if _source(row) == (model.extractor, source)]
+        same.sort(key=lambda row: row["created_at"], reverse=True)
+        same.sort(key=lambda row: bool(row["status"] == ModelStatus.RETIRED))
+        alike = [row for row in same if ModelIdentity.of(row).precision is precision]
+        way = _way(alike, model)
+        known = next((row for row in alike if ModelIdentity.of(row).pixels is way), None)
+        if known and known["status"] == ModelStatus.RETIRING:
+            raise BadInput(
+                f"The retirement of {model.extractor} {known['weights_id'][:12]} was interrupted: "
+                f"finish it first with run.py retire {known['weights_id'][:12]}."
+            )
+        share = FROM_FLATBUFFER if precision in FROM_FLATBUFFER else (precision,)
+        beside = next((row for row in same if ModelIdentity.of(row).precision in share), None)
+        return cls(source, precision, way, known, beside)
+
+    def identity(self, model_sha256: str) -> ModelIdentity:
+        """What makes its embeddings, with the model file of that SHA-256 in hex."""
+        return ModelIdentity(model_sha256, self.precision, self.pixels)
+
+
+def known_model(rows: Iterable[Row], model: ModelSettings) -> Row | None:
+    """The row of the settings' extractor among the rows of gold/models about extractors; None where it is not
+    among them. Raises BadInput as `WantedModel.of`."""
+    return WantedModel.of(rows, model).known
+
+
+def _source(row: Row) -> tuple[str, str]:
+    return row["extractor"], row["source_sha256"]
+
+
+def _way(alike: Sequence[Row], model: ModelSettings) -> PixelWay:
+    """The way of the pixels that the settings mean; with `as_before` that of the newest of the models that
+    differ in it alone, but of no retired one."""
+    if model.pixels != AS_BEFORE:
+        return PixelWay(model.pixels)
+    held = [row for row in alike if row["status"] != ModelStatus.RETIRED]
+    return ModelIdentity.of(held[0]).pixels if held else PixelWay.BILINEAR
+
+
+def content_of(files: Folder, known: Row) -> bytes:
+    """The content of the model file of an extractor's row. Raises Inconsistent where the file is missing or
+    was changed."""
+    model_sha256 = ModelIdentity.of(known).model_sha256
+    name = file_name(known["extractor"], model_sha256)
+    content = files.read(name)
+    if content is None or file_sha256(content) != model_sha256:
+        state = "was changed" if content else "is missing" if content is None else "is empty"
+        raise Inconsistent(
+            f"The model file {files.uri(name)} {state}; put back the file whose SHA-256 is in its name."
+        )
+    return content
+
+
+def file_name(extractor: str, model_sha256: str) -> str:
+    """The name of a model file under the lake's root. Models that differ in precision or pixels alone share
+    it."""
+    return f"models/{extractor}-{model_sha256}.tflite"

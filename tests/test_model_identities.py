@@ -1,0 +1,226 @@
+"""A model file in several precisions and on several ways of the pixels: each is a model of its own."""
+
+import shutil
+from functools import partial
+
+import numpy as np
+import pytest
+
+from lake import catalog
+from lake.enums import ModelKind
+from lake.model_identity import ModelIdentity
+from page import predictions
+from page.predictions import local_model
+from report.lake_counts import sums
+from silver import model_broadcast
+from silver.embedding_rows import BroadcastModel
+from silver.local_inference import InProcessModel
+from silver.processor_features import BFLOAT16, features
+from tests.lakes import make
+from tests.support import older_processor
+from tests.support.earlier_lakes import MODEL, SETTINGS, calls, place_of, unpack_lake
+from tests.support.place import Place
+from tests.support.table_contents import repeated
+
+PHOTOS = 12
+ROUGH = "model.precision=bfloat16"
+BILINEAR = "model.pixels=bilinear"
+ALL_PASS = "gates.refused_share=1.0"
+"""A chunk of the lake has eight photos of one colour, which each model refuses, and a gate blocks."""
+
+
+class EarlierLake(Place):
+    """A lake of format 5 that went on with new photos: its model's row and files before and after."""
+
+    row_before: dict
+    files_before: dict
+    photos_before: int
+
+
+def under(place, *overrides):
+    """The same lake under other settings, its own among them."""
+    return place.set(*SETTINGS, *MODEL, ALL_PASS, *overrides)
+
+
+def models_of(place):
+    """The rows of the extractors."""
+    rows = place.lake.records(catalog.MODELS)
+    return [row for row in rows if row["kind"] == ModelKind.EXTRACTOR]
+
+
+def embedded_files(place, weights_id):
+    """The files of a model's embeddings, by name, with their times."""
+    folder = place.root / "lake" / catalog.EMBEDDINGS.name / f"weights_id={weights_id}"
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.parquet")}
+
+
+def model_files(place):
+    return sorted(path.name for path in (place.root / "lake" / "models").iterdir())
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory, spark):
+    """The lake of format 5 after its blocked chunk was released and new photos came."""
+    root = tmp_path_factory.mktemp("earlier")
+    unpack_lake(5, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        place = EarlierLake.of(root, spark, *SETTINGS, *MODEL)
+        [place.row_before] = models_of(place)
+        weights_id = place.row_before["weights_id"]
+        place.files_before = embedded_files(place, weights_id)
+        place.photos_before = place.lake.source(catalog.EMBEDDINGS).count()
+        for seed in range(60, 60 + PHOTOS):
+            make.put(place.landing, f"kiwi/{seed}.jpg", make.photo(seed, kind="kiwi"))
+        under(place).run()
+        yield place
+
+
+@pytest.fixture
+def place(earlier, tmp_path, monkeypatch, spark):
+    """A copy of that lake, in the folder of now."""
+    shutil.copytree(earlier.root, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return under(place_of(tmp_path, spark))
+
+
+def test_a_lake_of_before_goes_on_under_its_name_and_embeds_nothing_again(earlier):
+    [row] = models_of(earlier)
+    assert (row["weights_id"], row["status"]) == (earlier.row_before["weights_id"], "converted")
+    assert (row["pixels"], row["model_sha256"], row["precision"]) == (None, None, "float32")
+    held = embedded_files(earlier, row["weights_id"])
+    assert earlier.files_before.items() <= held.items()
+    assert earlier.lake.source(catalog.EMBEDDINGS).count() >= earlier.photos_before + PHOTOS
+    assert repeated(earlier.lake) == {}
+    [model] = sums(earlier.files).models
+    assert (model.precision, model.pixels, model.waiting) == ("float32", "hamming", 0)
+    assert model_files(earlier) == [f"tflite-{row['weights_id']}.tflite"]
+
+
+def test_another_way_is_another_model_and_the_newest_one_goes_on(place, command):
+    [before] = models_of(place)
+    held = embedded_files(place, before["weights_id"])
+    did = under(place, BILINEAR).run()
+    assert did["bronze"].counts == {}
+    first, second = sorted(models_of(place), key=lambda row: row["created_at"])
+    assert first["weights_id"] == before["weights_id"]
+    identity = ModelIdentity.of(second)
+    assert str(identity) == "float32, bilinear pixels"
+    assert identity.model_sha256 == before["weights_id"] != second["weights_id"]
+    assert second["weights_id"] == identity.weights_id
+    assert embedded_files(place, before["weights_id"]) == held
+    assert model_files(place) == [f"tflite-{before['weights_id']}.tflite"]
+    # Without the setting, the newest way goes on; the other one by its name.
+    for override in ("model.pixels=as_before", "model.pixels=hamming"):
+        assert under(place, override).run("silver")["silver"].counts == {}
+    names = {model.name: model.pixels for model in sums(place.files).models}
+    assert sorted(names.values()) == ["bilinear", "hamming"]
+    code, told = calls(command)("status")
+    assert code == 0
+    for way in ("hamming", "bilinear"):
+        assert f"(float32, {way} pixels): " in told
+    code, told = calls(command)("models")
+    assert "float32, bilinear pixels" in " ".join(told.split())
+
+
+def test_a_retired_one_leaves_the_file_to_the_other(place, command):
+    call = calls(command)
+    [before] = models_of(place)
+    under(place, BILINEAR).run()
+    [new] = [row for row in models_of(place) if row["weights_id"] != before["weights_id"]]
+    code, told = call("retire", "tflite")
+    assert (code, "bilinear pixels" in told, "hamming pixels" in told) == (2, True, True)
+    code, told = call("retire", new["version"])
+    assert code == 0, told
+    assert model_files(place) == [f"tflite-{before['weights_id']}.tflite"]
+    [left] = sums(place.files).models
+    assert left.weights_id == before["weights_id"]
+    assert place.run("silver")["silver"].counts == {}  # the first one goes on
+    make.put(place.landing, "kiwi/90.jpg", make.photo(90, kind="kiwi"))
+    assert place.run()["silver"].counts["kept"] == 1
+    assert {row.weights_id for row in place.lake.read(catalog.EMBEDDINGS).collect()} == {
+        before["weights_id"]
+    }
+    # The other way round, the second one comes back under its name.
+    assert call("retire", before["version"])[0] == 0
+    assert under(place, BILINEAR).run("silver")["silver"].counts["kept"] > PHOTOS
+    assert sums(place.files).models[0].weights_id == new["weights_id"]
+
+
+@pytest.mark.parametrize(
+    "overrides", [(BILINEAR,), (ROUGH, BILINEAR), (ROUGH, "model.pixels=hamming")]
+)
+def test_this_process_embeds_as_the_workers_do(place, overrides):
+    if ROUGH in overrides and not set(BFLOAT16).intersection(features()):
+        pytest.skip("this machine's processor has no bfloat16")
+    place = under(place, *overrides)
+    place.run("silver")
+    model = local_model(place.files, place.settings)
+    of_model = f"weights_id = '{model.weights_id}'"
+    rows = place.lake.read(catalog.EMBEDDINGS).where(of_model).collect()
+    contents = {row.photo_id: row.content for row in place.lake.read(catalog.PHOTOS).collect()}
+    assert len(rows) > PHOTOS
+    for are_many in (False, True):
+        found = list(model.look([contents[row.photo_id] for row in rows], are_many=are_many))
+        for row, looked in zip(rows, found, strict=True):
+            np.testing.assert_array_equal(looked.embedding, np.float32(row.embedding))
+            assert looked.fingerprint == (row.dhash, row.brightness, row.sharpness)
+
+
+def test_photos_that_nobody_waits_for_leave_the_model_free(place):
+    model = local_model(place.files, place.settings)
+    photos = [row.content for row in place.lake.read(catalog.PHOTOS).limit(8).collect()]
+    for _ in range(3):
+        looks = model.look(photos, are_many=True)
+        next(looks)
+        looks.close()
+    assert len(list(model.look(photos, are_many=True))) == len(photos)
+
+
+def test_bfloat16_is_other_rows_of_the_same_file(place):
+    if not set(BFLOAT16).intersection(features()):
+        pytest.skip("this machine's processor has no bfloat16")
+    [before] = models_of(place)
+    under(place, ROUGH, "model.pixels=hamming").run("silver")
+    [new] = [row for row in models_of(place) if row["weights_id"] != before["weights_id"]]
+    assert str(ModelIdentity.of(new)) == "bfloat16, hamming pixels"
+    assert model_files(place) == [f"tflite-{before['weights_id']}.tflite"]
+    held = {}
+    for row in place.lake.read(catalog.EMBEDDINGS).collect():
+        held.setdefault(row.weights_id, {})[row.photo_id] = np.float32(row.embedding)
+    exact, rough = held[before["weights_id"]], held[new["weights_id"]]
+    assert exact.keys() == rough.keys()
+    apart = [np.abs(exact[photo] - rough[photo]).max() for photo in exact]
+    assert 0 < max(apart) < 0.05 * max(np.abs(each).max() for each in exact.values())
+
+
+def test_a_worker_without_bfloat16_refuses_it(place, command, monkeypatch):
+    """Where the driver's own processor has it, or not: the driver doesn't embed."""
+    older = partial(BroadcastModel, processor=older_processor.features)
+    monkeypatch.setattr(model_broadcast, "BroadcastModel", older)
+    before = place.lake.version(catalog.EMBEDDINGS)
+    code, told = calls(command)("--layer", "silver", "--precision", "bfloat16", "--set", ALL_PASS)
+    assert code == 2
+    [sentence] = [line for line in told.splitlines() if line.startswith("error: ")]
+    assert sentence.startswith(
+        "error: model.precision = bfloat16 needs a processor with avx512_bf16"
+    )
+    assert "set model.precision=float32" in sentence
+    assert "Traceback" not in told
+    assert place.lake.version(catalog.EMBEDDINGS) == before
+    last = max(place.lake.records(catalog.RUNS), key=lambda row: row["started_at"])
+    assert last["error"] == sentence.removeprefix("error: ")
+
+
+def test_a_driver_without_bfloat16_refuses_it_where_it_embeds_itself(place, command, monkeypatch):
+    if not set(BFLOAT16).intersection(features()):
+        pytest.skip("this machine's processor has no bfloat16")
+    under(place, ROUGH).run()
+    older = partial(InProcessModel, processor=older_processor.features)
+    monkeypatch.setattr(predictions, "InProcessModel", older)
+    photo = next((place.landing / "kiwi").glob("*.jpg"))
+    code, told = calls(command)("similar", str(photo), "--precision", "bfloat16")
+    assert (code, told.count("\n")) == (2, 1)
+    assert told.startswith("error: model.precision = bfloat16 needs a processor with avx512_bf16")
+    code, told = calls(command)("similar", str(photo))
+    assert code == 0, told
