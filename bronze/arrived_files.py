@@ -34,8 +34,8 @@ from lake.storage.folder import Folder
 FILE, ROW = "file", "row"
 """The columns that say where a clean photo stands: the name of its file, and the number of its row there."""
 
-BATCH_BYTES, BATCH_ROWS = 16 << 20, 64
-"""The size of a batch of photos: it is complete when it has so many bytes or so many rows."""
+BATCH_BYTES, BATCH_ROWS = 8 << 20, 64
+"""The most bytes and rows of a batch of photos."""
 
 
 @dataclass(frozen=True)
@@ -142,14 +142,15 @@ def _written(
 
 
 def _some(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows in lists of a limited size (`BATCH_BYTES`, `BATCH_ROWS`)."""
+    """Yield the rows in lists of a limited size (`BATCH_BYTES`, `BATCH_ROWS`). A photo of more is alone."""
     some: list[dict[str, Any]] = []
     total = 0
     for row in rows:
-        some.append(row)
-        total += len(row[CONTENT] or b"")
-        if total >= BATCH_BYTES or len(some) >= BATCH_ROWS:
+        length = len(row[CONTENT] or b"")
+        if some and (total + length > BATCH_BYTES or len(some) >= BATCH_ROWS):
             yield some
             some, total = [], 0
+        some.append(row)
+        total += length
     if some:
         yield some

@@ -17,21 +17,20 @@ from pyspark.sql import SparkSession
 Share = TypeVar("Share")
 Facts = TypeVar("Facts")
 
-MOST_EXECUTORS = 1_000
-"""By default, Spark has no limit: the number is then the largest integer."""
-
 FACTS = "facts binary"
 """The column of what a task gives back."""
 
 
 def slots(spark: SparkSession) -> int:
-    """Return how many tasks may run at once: on the executors of now, or those that may still come."""
+    """Return how many tasks may run at once: on the executors of now, or on those that Spark may add, where
+    the settings say how many."""
     context = spark.sparkContext
-    most, each = (
-        int(context.getConf().get(name, "0") or 0)
-        for name in ("spark.dynamicAllocation.maxExecutors", "spark.executor.cores")
-    )
-    return max(context.defaultParallelism, min(most, MOST_EXECUTORS) * each)
+    settings = context.getConf()
+    may_come = 0
+    if settings.get("spark.dynamicAllocation.enabled", "false") == "true":
+        most = int(settings.get("spark.dynamicAllocation.maxExecutors", "0") or 0)
+        may_come = most * int(settings.get("spark.executor.cores", "1") or 1)
+    return max(context.defaultParallelism, may_come)
 
 
 def arrow_tasks(

@@ -3,8 +3,7 @@
 A staged file gets another name in the table's folder, where the storage can give it one without its bytes
 passing through a process, and the commit adds that name. Only rows of files that hold a refused row, and of
 files too small to be read well, are written again, together. Files that a run which died left in the folder
-belong to nobody, like those of any write that was cut off: the next run gives the same names again, or the
-retention removes them.
+belong to nobody, like those of any write that was cut off: the retention removes them, or an erasure.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import FruitLakeError
@@ -26,7 +25,7 @@ from lake.readable_lake import Lake
 if TYPE_CHECKING:
     from lake.idempotent_commits import NumberedCommits
 
-SMALL = 2 << 20
+SMALL = 8 << 20
 """Files of fewer bytes are joined, because each file that a table has costs its readers milliseconds."""
 
 FEW_BYTES = 64 << 20
@@ -48,39 +47,36 @@ def append_placed(
 
 
 def placed(lake: Lake, part: FilePart) -> list[WrittenFile]:
-    """Return the files of a part under names in the folder of its table: the same ones, however often."""
+    """Return the files of a part under names of their own in the folder of its table.
+
+    No other try, of this process or another, gives these names: what a writer does that was only paused, or
+    a task that was given up, changes no file that anybody reads.
+    """
     files = lake.files
     again = [each for each in part.files if each.size < SMALL or part.left_out.get(each.name)]
     if len(again) == 1 and not part.left_out.get(again[0].name):
         again = []
     names = {each.name for each in again}
-    found = []
-    for file in part.files:
-        if file.name not in names:
-            own = f"{_beginning(part)}-{PurePosixPath(file.name).name}"
-            files.add_name(file.name, own)
-            found.append(WrittenFile(own, file.rows, file.size))
-    tasks = [
-        (
-            f"{_beginning(part)}-joined-{number}.parquet",
-            {each.name: part.left_out.get(each.name, ()) for each in group},
+
+    def named(file: WrittenFile) -> WrittenFile:
+        own = parquet_files.new_name(part.folder)
+        files.add_name(file.name, own)
+        return WrittenFile(own, file.rows, file.size)
+
+    def joined(group: Sequence[WrittenFile]) -> WrittenFile | None:
+        rows = {each.name: part.left_out.get(each.name, ()) for each in group}
+        return parquet_files.joined(
+            files, parquet_files.new_name(part.folder), rows, schema=part.schema
         )
-        for number, group in enumerate(_groups(again))
-    ]
+
+    with ThreadPoolExecutor(files.readers) as pool:
+        found = list(pool.map(named, (file for file in part.files if file.name not in names)))
+    groups = list(_groups(again))
     if sum(each.size for each in again) <= FEW_BYTES:
-        made = [parquet_files.joined(files, *task, schema=part.schema) for task in tasks]
+        made = list(map(joined, groups))
     else:
-        made = arrow_tasks(
-            lake.spark,
-            tasks,
-            lambda task: parquet_files.joined(files, *task, schema=part.schema),
-        )
+        made = arrow_tasks(lake.spark, groups, joined)
     return found + [file for file in made if file]
-
-
-def _beginning(part: FilePart) -> str:
-    """Return how the names of a part's files begin in the folder of its table."""
-    return f"{part.folder}/part-{part.chunk:010}"
 
 
 def _groups(again: Iterable[WrittenFile]) -> Iterator[list[WrittenFile]]:

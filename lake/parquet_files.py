@@ -19,6 +19,9 @@ from lake.storage.folder import Folder
 GROUP_BYTES = 8 << 20
 """The bytes of a group of rows, about. A reader has the column of a group in memory at once."""
 
+BUFFER = 1 << 22
+"""The bytes of a column that are read at a time: in S3 each time is a request."""
+
 PAGE_BYTES = 256 << 10
 """The bytes of a page, about: what is read for one photo."""
 
@@ -85,7 +88,9 @@ def _write_groups(
     with pq.ParquetWriter(
         raw,
         schema,
-        compression={name: "NONE" if name in BLOBS else "SNAPPY" for name in names},
+        compression={name: "NONE" if name in BLOBS else "SNAPPY" for name in names}
+        if is_of_blobs
+        else "SNAPPY",
         use_dictionary=[name for name in REPEATED if name in names],
         data_page_size=PAGE_BYTES,
         # The size of a page is checked after so many values: of photos, after each.
@@ -120,7 +125,10 @@ def read(
     Raises OSError where a file can't be read.
     """
     for name, of_file in groupby(spans, key=lambda span: span.name):
-        with files.open(name) as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
+        with (
+            files.open(name) as raw,
+            pq.ParquetFile(raw, pre_buffer=False, buffer_size=BUFFER) as file,
+        ):
             for span in of_file:
                 yield from _within(
                     span,
@@ -145,24 +153,25 @@ def _within(span: RowSpan, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Rec
             return
 
 
-def spans_of(files: Folder, name: str, *, chunks: tuple[int, int] | None = None) -> list[RowSpan]:
-    """Return each group of rows of a file that may have rows of chunks from one number to another
-    (inclusive), by default all. Only the footer is read."""
+def spans_of(files: Folder, name: str, *, chunks: Collection[int] | None = None) -> list[RowSpan]:
+    """Return each group of rows of a file that may have rows of some chunks, by default all. Only the footer
+    is read."""
     with files.open(name) as raw, pq.ParquetFile(raw, pre_buffer=False) as file:
         footer = file.metadata
         groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
         return [
             RowSpan(name, number, 0, group.num_rows)
             for number, group in enumerate(groups)
-            if chunks is None or _may_have(group, *chunks)
+            if chunks is None or _may_have(group, chunks)
         ]
 
 
-def _may_have(group: pq.RowGroupMetaData, first: int, last: int) -> bool:
-    """Return whether a group may have rows of chunks from one number to another, by its statistics."""
+def _may_have(group: pq.RowGroupMetaData, chunks: Collection[int]) -> bool:
+    """Return whether a group may have rows of some chunks, by its statistics."""
     for each in map(group.column, range(group.num_columns)):
         if each.path_in_schema == "chunk" and each.is_stats_set and each.statistics.has_min_max:
-            return bool(each.statistics.max >= first and each.statistics.min <= last)
+            bounds = each.statistics
+            return any(bounds.min <= number <= bounds.max for number in chunks)
     return True
 
 

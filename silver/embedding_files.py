@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +27,9 @@ from lake.small_tables import with_values
 from lake.storage.folder import Folder
 from silver.embedding_rows import MEASURED, NEEDED, NOT_EMBEDDED
 
-FEWEST_ROWS, MOST_ROWS = 32, 4096
+FEWEST_ROWS, MOST_ROWS = 32, 2048
 """The fewest and the most photos of a task. What a task costs is that of one photo; with more photos than the
-most, too much work is lost with a worker that dies."""
+most, too much work is lost with a worker that dies, and the progress that is shown stands too long."""
 
 READERS = 8
 """The footers that the driver reads at once."""
@@ -79,7 +80,7 @@ class _Wanted:
             wanted = pc.and_(wanted, pc.invert(pc.is_in(ids, self.left_out)))
         if self.only is not None:
             wanted = pc.and_(wanted, pc.is_in(ids, self.only))
-        return photos.filter(wanted)
+        return photos if pc.all(wanted).as_py() else photos.filter(wanted)
 
 
 def embedded(
@@ -101,7 +102,7 @@ def embedded(
         None if photos.only is None else pa.array(photos.only, pa.string()),
     )
     embed = partial(_embed, files=lake.files, wanted=wanted, model=model, into=into, count=count)
-    shares = list(_shares(_spans(lake, photos.chunks), slots(lake.spark)))
+    shares = list(_shares(_spans(lake, photos.chunks, wanted), slots(lake.spark)))
     found = arrow_tasks(lake.spark, shares, embed)
     files = [file for file, _ in found if file]
     refused = pa.concat_tables([_empty_facts(), *(facts for _, facts in found)])
@@ -113,21 +114,32 @@ def _empty_facts() -> pa.Table:
     return pa.schema([pa.field(name, pa.string()) for name in NOT_EMBEDDED]).empty_table()
 
 
-def _spans(lake: Lake, chunks: Collection[int]) -> list[RowSpan]:
-    """Return the rows of bronze/photos among which those of some chunks are, group by group."""
-    first, last = min(chunks), max(chunks)
-    names = sorted(_names(lake, first, last))
-    of = partial(parquet_files.spans_of, lake.files, chunks=(first, last))
+def _spans(lake: Lake, chunks: Collection[int], wanted: _Wanted) -> list[RowSpan]:
+    """Return the rows of bronze/photos among which those of some chunks are, group by group. Where some ids
+    alone are wanted, groups without any of them are left out: their photos would be read for nothing."""
+
+    def of_file(name: str) -> list[RowSpan]:
+        spans = parquet_files.spans_of(lake.files, name, chunks=chunks)
+        if wanted.only is None:
+            return spans
+        keys = ["photo_id", "chunk"]
+        return [
+            span
+            for span in spans
+            if any(
+                wanted.among(rows).num_rows for rows in parquet_files.read(lake.files, [span], keys)
+            )
+        ]
+
     with ThreadPoolExecutor(READERS) as pool:
-        return [span for spans in pool.map(of, names) for span in spans]
+        return [span for spans in pool.map(of_file, sorted(_names(lake, chunks))) for span in spans]
 
 
-def _names(lake: Lake, first: int, last: int) -> Iterator[str]:
-    """Yield the names of the files that may have rows of chunks from one number to another, by the log."""
-    table = lake.log(catalog.PHOTOS).table()
-    for fragment in delta_rs_reader.dataset(table).get_fragments(
-        delta_rs_reader.of_chunks(first, last)
-    ):
+def _names(lake: Lake, chunks: Collection[int]) -> Iterator[str]:
+    """Yield the names of the files that may have rows of some chunks, by the log."""
+    dataset = delta_rs_reader.dataset(lake.log(catalog.PHOTOS).table())
+    of_chunks = (delta_rs_reader.of_chunks(number, number) for number in chunks)
+    for fragment in dataset.get_fragments(reduce(or_, of_chunks)):
         yield f"{catalog.PHOTOS.name}/{fragment.path}"
 
 

@@ -184,7 +184,9 @@ def stage(context: Context, photos: BronzePhotos, outcome: GateOutcome, chunk: C
     fault_points.at("silver: embeddings written")
     lake.staging.record_files(chunk, EMBEDDED, embedded.files)
     fault_points.at("silver: embeddings recorded")
-    lake.staging.write_rows(chunk, WITHOUT, pa.concat_tables([embedded.refused, *refused]))
+    schema = embedded.refused.schema
+    rows = pa.concat_tables([embedded.refused, *(each.cast(schema) for each in refused)])
+    lake.staging.write_rows(chunk, WITHOUT, rows)
 
 
 def release(context: Context, chunk: Chunk) -> None:

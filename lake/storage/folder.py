@@ -121,13 +121,13 @@ class Folder(ABC):
 
     @abstractmethod
     def create(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """Opens a new file for writing, in whose place none lies that anybody reads. It is whole when the
-        context ends, and means nothing where the context ends by an error."""
+        """Opens a new file for writing, under a name that no file has. It is whole when the context ends, and
+        means nothing where the context ends by an error."""
 
     @abstractmethod
     def add_name(self, name: str, new: str) -> None:
-        """Gives a file that is never changed another name beside its own, where the storage can do that
-        without its bytes passing through this process. Nobody reads what lay there before."""
+        """Gives a file that is never changed another name, which no file has, beside its own: where the
+        storage can, without its bytes passing through this process. Raises FileNotFoundError."""
 
     @abstractmethod
     def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:

@@ -120,20 +120,19 @@ class LocalFolder(Folder):
     def create(self, name: str) -> Iterator[BinaryIO]:
         path = Path(self.root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)  # its bytes may have another name, by which they are read
         with path.open("xb") as file:
             yield file
 
     def add_name(self, name: str, new: str) -> None:
         path, other = Path(self.root, name), Path(self.root, new)
         other.parent.mkdir(parents=True, exist_ok=True)
-        other.unlink(missing_ok=True)
         try:
             os.link(path, other)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            shutil.copyfile(path, other)  # the file system has no second names
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except OSError:  # the file system has no second names
+            with path.open("rb") as file, other.open("xb") as copy:
+                shutil.copyfileobj(file, copy)
 
     def swap(self, name: str, content: bytes | None, *, expected: bytes | None) -> bool:
         with self._locked(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ def uploaded(uri: str, which: Mapping[str, str]) -> Iterator[BinaryIO]:
 
     `which` names the object as boto3's calls do: `Bucket` and `Key`. Errors name `uri`. Raises StorageFailed.
     """
-    with tempfile.TemporaryFile() as file:
+    # Where Spark keeps what it spills: a worker is told, and the system's own place may be memory.
+    folder = os.environ.get("SPARK_LOCAL_DIRS", "").partition(",")[0]
+    with tempfile.TemporaryFile(dir=folder if os.path.isdir(folder) else None) as file:
         yield cast(BinaryIO, file)
         file.seek(0)
         with requests(uri):

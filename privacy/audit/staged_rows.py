@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -30,8 +31,15 @@ class StagedRows:
 
     def owned(self, owned: OwnedKeys) -> tuple[list[dict[str, Any]], int]:
         """Return the staged rows that are somebody's, with those of the columns `KEYS` that their part has,
-        and the number of files that can't be read."""
-        return self._read(self._names, KEYS, lambda rows: owned.among(rows, KEYS))
+        and the number of files that can't be read. What several parts of a chunk have of a photo counts once.
+        """
+        found: list[dict[str, Any]] = []
+        unread = 0
+        for _, names in groupby(self._names, key=_chunk_folder):
+            rows, more = self._read(names, KEYS, lambda rows: owned.among(rows, KEYS))
+            found += _each_once(rows)
+            unread += more
+        return found, unread
 
     def photo_ids(self, beginning: str) -> set[str]:
         """Return the ids of staged photos that begin with a text."""
@@ -90,3 +98,18 @@ class StagedRows:
             except (OSError, ValueError, pa.ArrowException):
                 unread += 1
         return found, unread
+
+
+def _chunk_folder(name: str) -> str:
+    """Return the folder of a staged file's chunk."""
+    return "/".join(name.split("/")[:2])
+
+
+def _each_once(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of one chunk without those that say no more of a photo than another one."""
+    objects = {row["photo_id"] for row in rows if row.get("photo_id") and row.get("object")}
+    once = {}
+    for row in rows:
+        if row.get("object") or row.get("photo_id") not in objects:
+            once[row.get("photo_id"), row.get("object"), row.get("subject")] = row
+    return list(once.values())

@@ -243,13 +243,18 @@ def _identity(row: Mapping[str, Any]) -> str:
 
 
 def _writers(history: History, rows: Iterable[Mapping[str, Any]], version: int) -> list[Commit]:
-    """Return the commits, up to a version, that wrote the rows: those with the same run and chunk."""
-    runs_and_chunks = {(row["run_id"], row["chunk"]) for row in rows}
+    """Return the commits, up to a version, that wrote the rows: those with the same run and chunk.
+
+    Rows of a table that is numbered by chunks may be of a run that another one finished: no two chunks have
+    the same number.
+    """
+    has_chunks = history.table.numbers == "chunk"
+    names = ("chunk",) if has_chunks else ("run_id", "chunk")
+    known = {tuple(row[name] for name in names) for row in rows}
     return [
         commit
         for commit in history.commits.values()
-        if commit.version <= version
-        and (commit.written_by.get("run_id"), commit.written_by.get("chunk")) in runs_and_chunks
+        if commit.version <= version and tuple(map(commit.written_by.get, names)) in known
     ]
 
 
