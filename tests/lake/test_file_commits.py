@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -24,10 +25,15 @@ WEIGHTS = "w" * 8
 VALUES = 700
 
 
+def values(photo_id):
+    seed = list(photo_id.encode())
+    return np.random.default_rng(seed).random(VALUES).astype(np.float32).tolist()
+
+
 def embeddings(*ids, chunk):
     """Rows of silver/embeddings, without the column by which it is partitioned."""
     rows = [
-        {"photo_id": each, "chunk": chunk, "run_id": "r1", "embedding": [float(len(each))] * VALUES}
+        {"photo_id": each, "chunk": chunk, "run_id": "r1", "embedding": values(each)}
         for each in ids
     ]
     return pa.Table.from_pylist(rows, file_schema(catalog.EMBEDDINGS))
@@ -70,7 +76,7 @@ def of_chunk(lake, chunk):
     rows = lake.read(catalog.EMBEDDINGS, chunks=(chunk.number, chunk.number)).collect()
     found = sorted(row["photo_id"] for row in rows)
     assert {row["weights_id"] for row in rows} <= {WEIGHTS}
-    assert all(row["embedding"] == [float(len(row["photo_id"]))] * VALUES for row in rows)
+    assert all(row["embedding"] == values(row["photo_id"]) for row in rows)
     table = lake.log(catalog.EMBEDDINGS).table().to_pyarrow_table()
     assert sorted(r["photo_id"] for r in table.to_pylist() if r["chunk"] == chunk.number) == found
     return found
