@@ -60,9 +60,9 @@ class ModelSettings(Section):
     """The arithmetic of the extractor's layers. `bfloat16` takes about half the time and gives other
     embeddings (docs/performance.md); workers refuse it where the processor has no instructions for it."""
 
-    pixels: Literal["as_before", "hamming", "bilinear"] = "as_before"
+    pixels: Literal["as_before", "hamming", "bicubic"] = "as_before"
     """How a photo is resized to the extractor's input. `as_before` is the way of which the lake has
-    embeddings of this extractor already, and where it has none `bilinear`, which takes the least time."""
+    embeddings of this extractor already, and where it has none `bicubic`, which takes the least time."""
 
     flatbuffer: str = ""
     """The path of an extractor that was converted elsewhere, with its lineage beside it. While it is empty,

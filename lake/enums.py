@@ -88,12 +88,12 @@ class PixelWay(StrEnum):
     """The way of a photo's pixels to the input of a model: column `pixels` of gold/models.
 
     JPEGs are decoded at the smallest scale that leaves twice the input's side. `HAMMING`: Pillow resizes with
-    its Hamming filter, from at most three times the input's side. `BILINEAR`: the bilinear convolution of
+    its Hamming filter, from at most three times the input's side. `BICUBIC`: the bicubic convolution of
     `cykooz-resizer`, which the processor does on many pixels at once.
     """
 
     HAMMING = "hamming"
-    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
 
 
 class Precision(StrEnum):

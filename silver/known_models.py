@@ -78,7 +78,7 @@ def _way(alike: Sequence[Row], model: ModelSettings) -> PixelWay:
     if model.pixels != AS_BEFORE:
         return PixelWay(model.pixels)
     held = [row for row in alike if row["status"] != ModelStatus.RETIRED]
-    return ModelIdentity.of(held[0]).pixels if held else PixelWay.BILINEAR
+    return ModelIdentity.of(held[0]).pixels if held else PixelWay.BICUBIC
 
 
 def content_of(files: Folder, known: Row) -> bytes:

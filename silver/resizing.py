@@ -38,9 +38,9 @@ Box = tuple[float, float, float, float]
 
 def check(way: PixelWay) -> None:
     """Raise BadInput where this machine can't resize in that way."""
-    if way == PixelWay.BILINEAR and resizer is None:
+    if way == PixelWay.BICUBIC and resizer is None:
         raise BadInput(
-            "Pixels of the way bilinear need the package cykooz-resizer, which this Python doesn't have; "
+            "Pixels of the way bicubic need the package cykooz-resizer, which this Python doesn't have; "
             "install it, or set model.pixels=hamming."
         )
 
@@ -66,12 +66,12 @@ def resized(image: Image.Image, size: int, *, box: Box | None, way: PixelWay) ->
 
 
 def _convolved(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
-    """Return the box of an image in another size (width, height), by a bilinear convolution."""
+    """Return the box of an image in another size (width, height), by a bicubic convolution."""
     left, top, right, bottom = box
     target = Image.new(image.mode, size)
     # What other filters cost and are worth stands in docs/performance.md.
     options = resizer.ResizeOptions(
-        resize_alg=resizer.ResizeAlg.convolution(resizer.FilterType.bilinear),
+        resize_alg=resizer.ResizeAlg.convolution(resizer.FilterType.catmull_rom),
         crop_box=resizer.CropBox(left, top, right - left, bottom - top),
     )
     # Rust ends the process where it gets no memory. So what it is about to take is taken and given back.

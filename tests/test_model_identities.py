@@ -24,7 +24,7 @@ from tests.support.table_contents import repeated
 
 PHOTOS = 12
 ROUGH = "model.precision=bfloat16"
-BILINEAR = "model.pixels=bilinear"
+BICUBIC = "model.pixels=bicubic"
 ALL_PASS = "gates.refused_share=1.0"
 """A chunk of the lake has eight photos of one colour, which each model refuses, and a gate blocks."""
 
@@ -100,12 +100,12 @@ def test_a_lake_of_before_goes_on_under_its_name_and_embeds_nothing_again(earlie
 def test_another_way_is_another_model_and_the_newest_one_goes_on(place, command):
     [before] = models_of(place)
     held = embedded_files(place, before["weights_id"])
-    did = under(place, BILINEAR).run()
+    did = under(place, BICUBIC).run()
     assert did["bronze"].counts == {}
     first, second = sorted(models_of(place), key=lambda row: row["created_at"])
     assert first["weights_id"] == before["weights_id"]
     identity = ModelIdentity.of(second)
-    assert str(identity) == "float32, bilinear pixels"
+    assert str(identity) == "float32, bicubic pixels"
     assert identity.model_sha256 == before["weights_id"] != second["weights_id"]
     assert second["weights_id"] == identity.weights_id
     assert embedded_files(place, before["weights_id"]) == held
@@ -114,22 +114,22 @@ def test_another_way_is_another_model_and_the_newest_one_goes_on(place, command)
     for override in ("model.pixels=as_before", "model.pixels=hamming"):
         assert under(place, override).run("silver")["silver"].counts == {}
     names = {model.name: model.pixels for model in sums(place.files).models}
-    assert sorted(names.values()) == ["bilinear", "hamming"]
+    assert sorted(names.values()) == ["bicubic", "hamming"]
     code, told = calls(command)("status")
     assert code == 0
-    for way in ("hamming", "bilinear"):
+    for way in ("hamming", "bicubic"):
         assert f"(float32, {way} pixels): " in told
     code, told = calls(command)("models")
-    assert "float32, bilinear pixels" in " ".join(told.split())
+    assert "float32, bicubic pixels" in " ".join(told.split())
 
 
 def test_a_retired_one_leaves_the_file_to_the_other(place, command):
     call = calls(command)
     [before] = models_of(place)
-    under(place, BILINEAR).run()
+    under(place, BICUBIC).run()
     [new] = [row for row in models_of(place) if row["weights_id"] != before["weights_id"]]
     code, told = call("retire", "tflite")
-    assert (code, "bilinear pixels" in told, "hamming pixels" in told) == (2, True, True)
+    assert (code, "bicubic pixels" in told, "hamming pixels" in told) == (2, True, True)
     code, told = call("retire", new["version"])
     assert code == 0, told
     assert model_files(place) == [f"tflite-{before['weights_id']}.tflite"]
@@ -143,12 +143,12 @@ def test_a_retired_one_leaves_the_file_to_the_other(place, command):
     }
     # The other way round, the second one comes back under its name.
     assert call("retire", before["version"])[0] == 0
-    assert under(place, BILINEAR).run("silver")["silver"].counts["kept"] > PHOTOS
+    assert under(place, BICUBIC).run("silver")["silver"].counts["kept"] > PHOTOS
     assert sums(place.files).models[0].weights_id == new["weights_id"]
 
 
 @pytest.mark.parametrize(
-    "overrides", [(BILINEAR,), (ROUGH, BILINEAR), (ROUGH, "model.pixels=hamming")]
+    "overrides", [(BICUBIC,), (ROUGH, BICUBIC), (ROUGH, "model.pixels=hamming")]
 )
 def test_this_process_embeds_as_the_workers_do(place, overrides):
     if ROUGH in overrides and not set(BFLOAT16).intersection(features()):

@@ -531,7 +531,7 @@ def test_a_lake_is_the_same_whether_the_model_was_converted_before_or_in_the_run
     assert again == first
     [(made, row), (given, same)] = first
     assert (made, row) == (given, same)
-    identity = ModelIdentity(lineage.model_sha256, Precision.FLOAT32, PixelWay.BILINEAR)
+    identity = ModelIdentity(lineage.model_sha256, Precision.FLOAT32, PixelWay.BICUBIC)
     assert (made, row.reason) == (identity.weights_id, "weights random:3")
 
 

@@ -24,8 +24,8 @@ def test_any_other_part_makes_another_name():
 
 def test_a_name_is_the_hash_of_three_lines():
     """Lakes keep the names for good, so the text never changes."""
-    text = f"model_sha256={SHA}\nprecision=bfloat16\npixels=bilinear\n"
-    found = weights_id(SHA, precision=Precision.BFLOAT16, pixels=PixelWay.BILINEAR)
+    text = f"model_sha256={SHA}\nprecision=bfloat16\npixels=bicubic\n"
+    found = weights_id(SHA, precision=Precision.BFLOAT16, pixels=PixelWay.BICUBIC)
     assert found == hashlib.sha256(text.encode()).hexdigest()
 
 

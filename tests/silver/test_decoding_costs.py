@@ -145,7 +145,7 @@ SLENDER = {
 
 KINDS |= SLENDER
 
-BILINEAR = (
+BICUBIC = (
     *SLENDER,
     "png grey",
     "png",
@@ -180,7 +180,7 @@ print((kilobytes("VmHWM") - before) * 1024)
 @linux
 @pytest.mark.parametrize(
     ("kind", "way"),
-    [(kind, PixelWay.HAMMING) for kind in KINDS] + [(kind, PixelWay.BILINEAR) for kind in BILINEAR],
+    [(kind, PixelWay.HAMMING) for kind in KINDS] + [(kind, PixelWay.BICUBIC) for kind in BICUBIC],
 )
 def test_the_estimate_is_what_the_process_takes(tmp_path: Path, kind: str, way: PixelWay) -> None:
     image, form, options = KINDS[kind]

@@ -37,35 +37,35 @@ def row(*, day, precision="float32", pixels=None, status=ModelStatus.CONVERTED, 
 
 
 BEFORE = row(day=0)
-BILINEAR = row(day=1, pixels="bilinear")
-ROUGH = row(day=2, pixels="bilinear", precision="bfloat16")
+BICUBIC = row(day=1, pixels="bicubic")
+ROUGH = row(day=2, pixels="bicubic", precision="bfloat16")
 RETIRED = ModelStatus.RETIRED
 
 
-def test_a_new_lake_gets_bilinear_pixels():
+def test_a_new_lake_gets_bicubic_pixels():
     wanted = WantedModel.of([], settings())
     assert (wanted.known, wanted.beside) == (None, None)
-    assert wanted.identity(SHA) == ModelIdentity(SHA, Precision.FLOAT32, PixelWay.BILINEAR)
+    assert wanted.identity(SHA) == ModelIdentity(SHA, Precision.FLOAT32, PixelWay.BICUBIC)
 
 
 @pytest.mark.parametrize(
     ("overrides", "rows", "expected"),
     [
         ((), [BEFORE], BEFORE),
-        ((), [BILINEAR, BEFORE], BILINEAR),
+        ((), [BICUBIC, BEFORE], BICUBIC),
         ((), [BEFORE, ROUGH], BEFORE),
-        ((), [BEFORE, {**BILINEAR, "status": RETIRED}], BEFORE),
-        (("model.pixels=hamming",), [BEFORE, BILINEAR], BEFORE),
-        (("model.pixels=bilinear",), [BEFORE], None),
-        (("model.precision=bfloat16",), [BEFORE, BILINEAR], None),
+        ((), [BEFORE, {**BICUBIC, "status": RETIRED}], BEFORE),
+        (("model.pixels=hamming",), [BEFORE, BICUBIC], BEFORE),
+        (("model.pixels=bicubic",), [BEFORE], None),
+        (("model.precision=bfloat16",), [BEFORE, BICUBIC], None),
         (("model.precision=bfloat16",), [BEFORE, ROUGH], ROUGH),
         (("model.precision=bfloat16", "model.pixels=hamming"), [BEFORE, ROUGH], None),
-        (("model.weights=random:4",), [BEFORE, BILINEAR], None),
+        (("model.weights=random:4",), [BEFORE, BICUBIC], None),
         ((), [{**BEFORE, "extractor": "resnet50"}], None),
         # A retired one comes back where the settings mean it, and else the new way is taken.
         (("model.pixels=hamming",), [{**BEFORE, "status": RETIRED}], {**BEFORE, "status": RETIRED}),
         ((), [{**BEFORE, "status": RETIRED}], None),
-        ((), [{**BILINEAR, "status": RETIRED}], {**BILINEAR, "status": RETIRED}),
+        ((), [{**BICUBIC, "status": RETIRED}], {**BICUBIC, "status": RETIRED}),
     ],
 )
 def test_the_settings_mean_one_model(overrides, rows, expected):
@@ -73,19 +73,19 @@ def test_the_settings_mean_one_model(overrides, rows, expected):
 
 
 def test_another_precision_and_way_share_the_model_file():
-    wanted = WantedModel.of([BEFORE], settings("model.precision=bfloat16", "model.pixels=bilinear"))
+    wanted = WantedModel.of([BEFORE], settings("model.precision=bfloat16", "model.pixels=bicubic"))
     assert (wanted.known, wanted.beside) == (None, BEFORE)
     kept = WantedModel.of(
-        [{**BILINEAR, "status": RETIRED}, BEFORE], settings("model.precision=bfloat16")
+        [{**BICUBIC, "status": RETIRED}, BEFORE], settings("model.precision=bfloat16")
     )
     assert kept.beside == BEFORE
     assert WantedModel.of([BEFORE], settings("model.weights=random:4")).beside is None
-    quantised = row(day=3, precision="int8", pixels="bilinear")
+    quantised = row(day=3, precision="int8", pixels="bicubic")
     assert WantedModel.of([quantised], settings()).beside is None
 
 
 def test_one_that_is_half_retired_is_refused():
-    half = {**BILINEAR, "status": ModelStatus.RETIRING}
+    half = {**BICUBIC, "status": ModelStatus.RETIRING}
     with pytest.raises(
         BadInput, match=f"finish it first with run.py retire {half['weights_id'][:12]}"
     ):

@@ -32,7 +32,7 @@ BIG = replace(LIMITS, max_bytes=50_000_000)
 ANY_RANGE = replace(LIMITS, blank_range=0)
 JPEG_END = b"\xff\xd9"
 
-FILTERS = {PixelWay.HAMMING: FILTER, PixelWay.BILINEAR: Image.Resampling.BILINEAR}
+FILTERS = {PixelWay.HAMMING: FILTER, PixelWay.BICUBIC: Image.Resampling.BICUBIC}
 """Pillow's filters for both ways."""
 
 ways = pytest.mark.parametrize("way", PixelWay)

@@ -60,7 +60,7 @@ EXTRACTOR = {
     "extractor": "mobilenet_v2",
     "source_sha256": OTHER_SHA,
     "precision": "float32",
-    "pixels": "bilinear",
+    "pixels": "bicubic",
     "model_sha256": OTHER_SHA,
     "weights_id": SHA,
     "dimensions": DIMENSIONS,
