@@ -204,11 +204,11 @@ def of_chunks(first: int, last: int) -> pc.Expression:
     return (pc.field("chunk") >= first) & (pc.field("chunk") <= last)
 
 
-def scan(table: Any, *, chunks: tuple[int, int] | None = None) -> Scan:
+def scan(table: Any, *, chunks: tuple[int, int] | None = None, of: Table | None = None) -> Scan:
     """Return how Arrow reads the rows of delta-rs' table, in the version that it knows when they are read: of
-    all chunks, or of the chunks from one number to another (inclusive)."""
+    all chunks, or of the chunks from one number to another (inclusive). `of` as in `dataset`."""
     where = None if chunks is None else of_chunks(*chunks)
-    return Scan(lambda: dataset(table), lambda: most_rows(table, chunks=chunks), where)
+    return Scan(lambda: dataset(table, of=of), lambda: most_rows(table, chunks=chunks), where)
 
 
 def most_rows(table: Any, *, chunks: tuple[int, int] | None = None) -> int | None:

@@ -85,8 +85,7 @@ class Lake:
         The statistics in the log let Spark skip the files that hold no such chunk.
         """
         frame = self.spark.read.format("delta").load(self.files.uri(table.name))
-        lacking = (field for field in table.schema if field.name not in frame.columns)
-        frame = frame.withColumns({f.name: F.lit(None).cast(f.dataType) for f in lacking})
+        frame = _with_columns(frame, table)
         return frame if chunks is None else frame.where(F.col("chunk").between(*chunks))
 
     def source(self, table: Table, *, chunks: tuple[int, int] | None = None) -> RowSource:
@@ -96,7 +95,7 @@ class Lake:
         wrote, whose strings are views of strings.
         """
         known = self.log(table).table()
-        scan = delta_rs_reader.scan(known, chunks=chunks)
+        scan = delta_rs_reader.scan(known, chunks=chunks, of=table if table.is_small else None)
         return RowSource(lambda: self.read(table, chunks=chunks), scan)
 
     def values(self, column: str, values: Iterable[str]) -> RowSource:
@@ -105,14 +104,16 @@ class Lake:
         return RowSource.of(rows, lambda: self.spark)
 
     def version_source(self, table: Table, version: int) -> RowSource:
-        """The rows that a version of a table held. Raises BadInput as `names_at`."""
+        """The rows that a version of a table held. A column that the version lacks is null in a small table.
+        Raises BadInput as `names_at`."""
         known = self._readable(table, version)
 
         def frame() -> DataFrame:
             reader = self.spark.read.format("delta").option("versionAsOf", version)
-            return reader.load(self.files.uri(table.name))
+            found = reader.load(self.files.uri(table.name))
+            return _with_columns(found, table) if table.is_small else found
 
-        return RowSource(frame, delta_rs_reader.scan(known))
+        return RowSource(frame, delta_rs_reader.scan(known, of=table if table.is_small else None))
 
     def names(self, table: Table) -> set[str]:
         """The names, under the lake's root, of the files of a table."""
@@ -180,6 +181,12 @@ class Lake:
         with spark_session.any_retention(self.spark):
             found = self.spark.sql(f"vacuum delta.`{place}` retain {hours} hours dry run").collect()
         return {self.files.name_of(row["path"]) for row in found}
+
+
+def _with_columns(frame: DataFrame, table: Table) -> DataFrame:
+    """The rows of a table that earlier code may have made, with null in the columns that it lacks."""
+    lacking = (field for field in table.schema if field.name not in frame.columns)
+    return frame.withColumns({f.name: F.lit(None).cast(f.dataType) for f in lacking})
 
 
 def _names(table: Table, known: DeltaTable) -> set[str]:

@@ -148,8 +148,7 @@ def _models(
         if is_retired or extractor["status"] == ModelStatus.RETIRING:
             continue
         champion = champions.get(weights_id)
-        version = champion["version"] if champion else None
-        classifier = judged.get(weights_id)
+        version, classifier = champion["version"] if champion else None, judged.get(weights_id)
         reasons = {why: n for (of, why), n in sorted(quarantined.items()) if of == weights_id}
         found.append(
             ModelSums(
