@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.workloads import EXECUTORS, TITLES, Measured
+from benchmarks.workloads import EXECUTORS, ROUGH, TITLES, Measured
 
 OTHERS_MATTER, OTHERS_SPOIL = 0.1, 0.25
 """Shares of the machine from which on other programs are mentioned, and no rate is given."""
@@ -63,7 +63,7 @@ def rates(results: Results, sizes: Mapping[str, Sequence[int]]) -> dict[str, Rat
     for peer, by_size in results.items():
         seconds = [[each.seconds for each in rounds] for rounds in by_size]
         found[peer] = marginal(TITLES[peer], sizes[peer], seconds)
-        if peer == "silver" or peer in EXECUTORS:
+        if peer.removesuffix(ROUGH) == "silver" or peer in EXECUTORS:
             bare = [
                 [each.seconds - sum(each.parts.get(name, 0.0) for name in GATES) for each in rounds]
                 for rounds in by_size
@@ -71,9 +71,21 @@ def rates(results: Results, sizes: Mapping[str, Sequence[int]]) -> dict[str, Rat
             found[f"{peer} without gates"] = marginal("  without its gates", sizes[peer], bare)
             staging = [[each.parts.get(STAGING, 0.0) for each in rounds] for rounds in by_size]
             found[f"{peer} staging"] = marginal("  its staging alone", sizes[peer], staging)
-    roof = found["roofline"].per_second if "roofline" in found else None
     busy = {name: most_others(results[name.split()[0]]) for name in found}
-    return {name: _believed(rate, roof=roof, others=busy[name]) for name, rate in found.items()}
+    return {
+        name: _believed(rate, roof=_roof(found, name), others=busy[name])
+        for name, rate in found.items()
+    }
+
+
+def roofline_of(name: str) -> str:
+    """The name of the roofline that a rate is compared with: the one of its precision."""
+    return "roofline" + ROUGH if name.split()[0].endswith(ROUGH) else "roofline"
+
+
+def _roof(found: Mapping[str, Rate], name: str) -> float | None:
+    roof = found.get(roofline_of(name))
+    return roof.per_second if roof and name != "roofline" + ROUGH else None
 
 
 def _believed(rate: Rate, *, roof: float | None, others: float) -> Rate:

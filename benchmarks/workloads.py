@@ -27,7 +27,7 @@ from benchmarks.journal_intervals import events_of, intervals, layers_since
 from benchmarks.process_watch import end_of, watched
 from conf.errors import FruitLakeError
 from conf.settings import Settings
-from lake.enums import PixelWay
+from lake.enums import PixelWay, Precision
 from lake.model_identity import file_sha256
 from silver import pixels, resizing
 from silver.decoder_process import Decoder
@@ -51,6 +51,11 @@ TITLES = {
 }
 BARE = ("roofline", "guarded", "large", "large_full")
 """Peers without Spark."""
+
+ROUGH = "_bfloat16"
+"""The end of the names of peers that embed in bfloat16: of `roofline`, `silver` and `all`."""
+
+TITLES |= {f"{peer}{ROUGH}": f"{TITLES[peer]}, bfloat16" for peer in ("roofline", "silver", "all")}
 
 EXECUTORS = {"one_executor": 1, "two_executors": 2}
 """Peers that run silver in so many executor processes of one core each, apart from the driver's."""
@@ -141,17 +146,18 @@ def roofline(task: Task) -> Measured:
 def _embed_share(end: Connection, paths: Sequence[Path], task: Task) -> None:
     """One process of the roofline: what silver's workers do with a photo, and the seconds of each step."""
     content = Path(task.flatbuffer).read_bytes()
-    model = compiled_model(content, file_sha256(content))
+    precision = task.settings.model.precision
+    model = compiled_model(content, file_sha256(content), precision=precision)
     limits = pixels.Limits(**task.settings.photos.model_dump())
     photos = [path.read_bytes() for path in paths]
     if task.peer == "guarded":
-        guard = Decoder(pixels.decode, size=model.size, limits=limits, way=PixelWay.HAMMING)
+        guard = Decoder(pixels.decode, size=model.size, limits=limits, way=PixelWay.BICUBIC)
         batches = (photos[start : start + BATCH] for start in range(0, len(photos), BATCH))
         decoded = (photo for batch in batches for photo in guard.decoded(batch))
     else:
         decode = decode_in_full if task.peer == "large_full" else pixels.decode
         decoded = (
-            decode(photo, size=model.size, limits=limits, way=PixelWay.HAMMING) for photo in photos
+            decode(photo, size=model.size, limits=limits, way=PixelWay.BICUBIC) for photo in photos
         )
     spent = {"decoding": 0.0, "embedding": 0.0}
     end.send("loaded")
@@ -241,6 +247,9 @@ def notebook(task: Task) -> Measured:
 
 def measure(task: Task) -> Measured:
     """Within the process of one measurement."""
+    if task.peer.endswith(ROUGH):
+        overrides = [*task.overrides, f"model.precision={Precision.BFLOAT16}"]
+        task = replace(task, peer=task.peer.removesuffix(ROUGH), overrides=overrides)
     if task.peer in BARE:
         return roofline(task)
     if task.peer == "notebook":
