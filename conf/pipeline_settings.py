@@ -62,7 +62,8 @@ class ModelSettings(Section):
 
     pixels: Literal["as_before", "hamming", "bicubic"] = "as_before"
     """How a photo is resized to the extractor's input. `as_before` is the way of which the lake has
-    embeddings of this extractor already, and where it has none `bicubic`, which takes the least time."""
+    embeddings of this extractor already (of several, the oldest model that is not retired), and where it has
+    none `bicubic`, which takes the least time."""
 
     flatbuffer: str = ""
     """The path of an extractor that was converted elsewhere, with its lineage beside it. While it is empty,

@@ -54,7 +54,7 @@ class GoldChunks(ChunkLayer):
         )
         if version is not None:
             gate(
-                self._lake.staging.source(chunk, MODEL),
+                self._lake.staging.source(chunk, MODEL, of=catalog.MODELS),
                 chunk=chunk,
                 table=catalog.MODELS,
                 expected=1,

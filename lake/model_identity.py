@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from conf.errors import BadInput
 from lake.enums import PixelWay, Precision
 
 FROM_FLATBUFFER = (Precision.FLOAT32, Precision.BFLOAT16)
@@ -51,13 +52,18 @@ class ModelIdentity:
         """Return the identity of an extractor, a row of gold/models.
 
         A row of earlier code has neither a `model_sha256` nor `pixels`: its flatbuffer ran in float32, on
-        pixels of the Hamming filter, under the flatbuffer's own hash.
+        pixels of the Hamming filter, under the flatbuffer's own hash. Raises BadInput for a model of later
+        code.
         """
-        return cls(
-            row["model_sha256"] or row["weights_id"],
-            Precision(row["precision"] or Precision.FLOAT32),
-            PixelWay(row["pixels"] or PixelWay.HAMMING),
-        )
+        try:
+            precision = Precision(row["precision"] or Precision.FLOAT32)
+            way = PixelWay(row["pixels"] or PixelWay.HAMMING)
+        except ValueError:
+            raise BadInput(
+                f"The lake has a model in {row['precision']} with {row['pixels']} pixels, which this code "
+                f"doesn't know; update the code."
+            ) from None
+        return cls(row["model_sha256"] or row["weights_id"], precision, way)
 
     def __str__(self) -> str:
         """The precision and the way of the pixels, as tables and sentences name them."""

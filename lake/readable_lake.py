@@ -17,6 +17,7 @@ from conf.errors import BadInput
 from lake import catalog, delta_log, delta_rs_reader, spark_session
 from lake.catalog import Table
 from lake.chunks_table import ChunksTable
+from lake.dataframe_queries import with_columns
 from lake.delta_log import TAKEOVER, DeltaLog
 from lake.known_keys import KnownKeys
 from lake.ledger import Ledger
@@ -85,7 +86,7 @@ class Lake:
         The statistics in the log let Spark skip the files that hold no such chunk.
         """
         frame = self.spark.read.format("delta").load(self.files.uri(table.name))
-        frame = _with_columns(frame, table)
+        frame = with_columns(frame, table)
         return frame if chunks is None else frame.where(F.col("chunk").between(*chunks))
 
     def source(self, table: Table, *, chunks: tuple[int, int] | None = None) -> RowSource:
@@ -111,7 +112,7 @@ class Lake:
         def frame() -> DataFrame:
             reader = self.spark.read.format("delta").option("versionAsOf", version)
             found = reader.load(self.files.uri(table.name))
-            return _with_columns(found, table) if table.is_small else found
+            return with_columns(found, table) if table.is_small else found
 
         return RowSource(frame, delta_rs_reader.scan(known, of=table if table.is_small else None))
 
@@ -181,12 +182,6 @@ class Lake:
         with spark_session.any_retention(self.spark):
             found = self.spark.sql(f"vacuum delta.`{place}` retain {hours} hours dry run").collect()
         return {self.files.name_of(row["path"]) for row in found}
-
-
-def _with_columns(frame: DataFrame, table: Table) -> DataFrame:
-    """The rows of a table that earlier code may have made, with null in the columns that it lacks."""
-    lacking = (field for field in table.schema if field.name not in frame.columns)
-    return frame.withColumns({f.name: F.lit(None).cast(f.dataType) for f in lacking})
 
 
 def _names(table: Table, known: DeltaTable) -> set[str]:

@@ -16,6 +16,7 @@ from conf.errors import FruitLakeError
 from lake import delta_log, delta_rs_reader, parquet_files
 from lake.catalog import Table
 from lake.chunks import Chunk
+from lake.dataframe_queries import with_columns
 from lake.delta_log import has_commit
 from lake.file_parts import FilePart, file_schema
 from lake.row_source import RowSource
@@ -64,10 +65,15 @@ class Staging:
         """The rows that `write` wrote."""
         return self._spark().read.format("delta").load(self._files.uri(_folder(chunk, part)))
 
-    def source(self, chunk: Chunk, part: str) -> RowSource:
-        """The rows of a part, to be read in either way."""
+    def source(self, chunk: Chunk, part: str, *, of: Table | None = None) -> RowSource:
+        """The rows of a part, to be read in either way. With the table's entry in the catalogue (`of`), the
+        columns that a part of earlier code lacks are null."""
         staged = delta_rs_reader.open_table(self._files.root, _folder(chunk, part))
-        return RowSource(lambda: self.read(chunk, part), delta_rs_reader.scan(staged))
+
+        def frame() -> DataFrame:
+            return with_columns(self.read(chunk, part), of) if of else self.read(chunk, part)
+
+        return RowSource(frame, delta_rs_reader.scan(staged, of=of))
 
     def has(self, chunk: Chunk, part: str) -> bool:
         """Whether the chunk has that part: its write has ended."""

@@ -171,7 +171,7 @@ def local_model(files: Folder, settings: Settings) -> InProcessModel:
         raise BadInput(
             f"The lake {files.root} has no {wanted.extractor} with the weights {wanted.weights} in "
             f"{wanted.precision}{pixels}; its extractors are {', '.join(held) or 'none'}: name one with "
-            f"--extractor, --weights and --precision."
+            f"--extractor, --weights, --precision and --set model.pixels=…."
         )
     limits = Limits(**settings.photos.model_dump())
     model = InProcessModel(ModelIdentity.of(known), content_of(files, known), limits)

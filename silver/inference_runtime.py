@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import deque
@@ -79,8 +80,13 @@ class CompiledModel:
             # Two workers that pin their threads pin them to the same core.
             "ENABLE_CPU_PINNING": False,
         }
-        with _told():
+        try:
             compiled = _openvino().Core().compile_model(model, "CPU", options)
+        except RuntimeError as error:
+            raise UnusableModel(
+                "OpenVINO can't run the model on this machine; install the versions of requirements.txt, or "
+                "convert the model again, with TensorFlow Lite's own operations alone."
+            ) from error
         self.streams = streams
         self._free = deque(compiled.create_infer_request() for _ in range(streams))
 
@@ -102,9 +108,11 @@ class CompiledModel:
         request.start_async()
 
         def embedding() -> NDArray[np.float32]:
-            request.wait()
-            made: NDArray[np.float32] = request.get_output_tensor().data[0].copy()
-            self._free.append(request)
+            try:
+                request.wait()
+                made: NDArray[np.float32] = request.get_output_tensor().data[0].copy()
+            finally:
+                self._free.append(request)  # else a failure would take the stream with it
             return made
 
         return embedding
@@ -146,6 +154,8 @@ def _openvino() -> Any:
     """
     if "openvino" not in sys.modules:
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+        # Else the environment could have float32 calculated in fewer bits, under the name of float32.
+        os.environ["ONEDNN_DEFAULT_FPMATH_MODE"] = "STRICT"
     import openvino
 
     return openvino

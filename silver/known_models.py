@@ -7,7 +7,7 @@ pixels: what makes an embedding is one model, and what differs in any of it is a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from conf.errors import BadInput, Inconsistent
@@ -47,7 +47,7 @@ class WantedModel:
         same.sort(key=lambda row: bool(row["status"] == ModelStatus.RETIRED))
         alike = [row for row in same if ModelIdentity.of(row).precision is precision]
         way = _way(alike, model)
-        known = next((row for row in alike if ModelIdentity.of(row).pixels is way), None)
+        known = _in_way(alike, way)
         if known and known["status"] == ModelStatus.RETIRING:
             raise BadInput(
                 f"The retirement of {model.extractor} {known['weights_id'][:12]} was interrupted: "
@@ -61,6 +61,20 @@ class WantedModel:
         """What makes its embeddings, with the model file of that SHA-256 in hex."""
         return ModelIdentity(model_sha256, self.precision, self.pixels)
 
+    def with_file(self, rows: Iterable[Row], model: ModelSettings, *, model_sha256: str) -> Self:
+        """The same where the settings leave the way of the pixels to the lake, and other weights made a model
+        of it from the same model file: in the way of that one, which it is."""
+        alike = sorted(
+            (row for row in rows if _is_of_file(row, model.extractor, model_sha256)),
+            key=lambda row: row["created_at"],
+            reverse=True,
+        )
+        alike = [row for row in alike if ModelIdentity.of(row).precision is self.precision]
+        if not alike:
+            return self
+        way = _way(alike, model)
+        return replace(self, pixels=way, known=_in_way(alike, way))
+
 
 def known_model(rows: Iterable[Row], model: ModelSettings) -> Row | None:
     """The row of the settings' extractor among the rows of gold/models about extractors; None where it is not
@@ -72,13 +86,26 @@ def _source(row: Row) -> tuple[str, str]:
     return row["extractor"], row["source_sha256"]
 
 
+def _is_of_file(row: Row, extractor: str, model_sha256: str) -> bool:
+    is_same = ModelIdentity.of(row).model_sha256 == model_sha256
+    return bool(row["extractor"] == extractor and is_same)
+
+
+def _in_way(alike: Sequence[Row], way: PixelWay) -> Row | None:
+    """The newest of some models in a way of the pixels."""
+    return next((row for row in alike if ModelIdentity.of(row).pixels is way), None)
+
+
 def _way(alike: Sequence[Row], model: ModelSettings) -> PixelWay:
-    """The way of the pixels that the settings mean; with `as_before` that of the newest of the models that
-    differ in it alone, but of no retired one."""
+    """The way of the pixels that the settings mean, for models that differ in it alone, the newest first.
+
+    With `as_before` it is that of the oldest model that is not retired: another one may only have been tried,
+    and have no embedding. Where all are retired, it is that of the one that came last.
+    """
     if model.pixels != AS_BEFORE:
         return PixelWay(model.pixels)
     held = [row for row in alike if row["status"] != ModelStatus.RETIRED]
-    return ModelIdentity.of(held[0]).pixels if held else PixelWay.BICUBIC
+    return ModelIdentity.of((held[-1:] or alike)[0]).pixels if alike else PixelWay.BICUBIC
 
 
 def content_of(files: Folder, known: Row) -> bytes:

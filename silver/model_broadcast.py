@@ -16,7 +16,7 @@ from lake.enums import SILVER, ModelKind, ModelStatus
 from lake.extractor_status import extractors, mark
 from lake.model_identity import ModelIdentity, file_sha256
 from lake.writable_lake import WritableLake
-from silver import pixels
+from silver import pixels, resizing
 from silver.decoder_process import Decoder
 from silver.embedding_rows import BroadcastModel
 from silver.inference_runtime import shape_of
@@ -99,7 +99,9 @@ def model_of(
             content = content_of(lake.files, wanted.beside)
         else:
             _, content = conversion.result() if conversion else converted(model)
+            wanted = wanted.with_file(rows, model, model_sha256=file_sha256(content))
         shape, identity = shape_of(content), wanted.identity(file_sha256(content))
+        resizing.check(identity.pixels)  # a model that can't be used here is no model of the lake
         _check_it_is_no_other(rows, identity.weights_id, model.extractor)
         if not wanted.beside:
             lake.files.write(file_name(model.extractor, identity.model_sha256), content)

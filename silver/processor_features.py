@@ -6,6 +6,7 @@ ONEDNN_MAX_CPU_ISA forbids the instructions.
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -18,6 +19,9 @@ CPUINFO = Path("/proc/cpuinfo")
 
 BFLOAT16 = ("avx512_bf16", "amx_bf16")
 """The features of x86-64 that multiply bfloat16. One of them is enough."""
+
+LIMIT = "ONEDNN_MAX_CPU_ISA"
+"""The variable of the environment that forbids OpenVINO instructions which the processor has."""
 
 Features = Callable[[], Collection[str]]
 """A function that returns the names of a processor's features, such as `features`."""
@@ -43,7 +47,12 @@ def check(precision: Precision, held: Features = features) -> None:
     Rounding in other instructions would give other embeddings under the same name. On processors that are
     not x86-64, nobody measured bfloat16.
     """
-    if precision is Precision.BFLOAT16 and not set(BFLOAT16).intersection(held()):
+    limit = os.environ.get(LIMIT, "").upper()
+    is_limited = bool(limit) and not any(
+        word in limit for word in ("BF16", "AMX", "ALL", "DEFAULT")
+    )
+    has_it = bool(set(BFLOAT16).intersection(held())) and not is_limited
+    if precision is Precision.BFLOAT16 and not has_it:
         raise UnsupportedPrecision(
             f"model.precision = bfloat16 needs a processor with {' or '.join(BFLOAT16)} (x86-64), and this "
             f"machine's ({platform.machine()}) has neither: set model.precision=float32, or take machines "

@@ -74,8 +74,10 @@ def _convolved(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Ima
         resize_alg=resizer.ResizeAlg.convolution(resizer.FilterType.catmull_rom),
         crop_box=resizer.CropBox(left, top, right - left, bottom - top),
     )
-    # Rust ends the process where it gets no memory. So what it is about to take is taken and given back.
-    np.empty((size[1], image.width, 4), np.uint8)
+    if size[0] != image.width and size[1] != image.height:
+        # Rust ends the process where it gets no memory. So what it is about to take between its two passes
+        # is taken and given back.
+        np.empty((size[1], image.width, 4), np.uint8)
     with panics_as_errors():
         resizer.Resizer().resize_pil(image, target, options)
     return target

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.errors import BadInput
+from lake import catalog
 from lake.chunks import ChunkPlan
 from lake.enums import SILVER
 from lake.staging import Staging
@@ -52,6 +53,16 @@ def test_a_part_of_delta_rs_and_one_without_rows_are_whole_too(lake):
     for part, values in (("few", [1, 2]), ("none", [])):
         files.write_rows(CHUNK, part, pa.table({"a": pa.array(values, pa.int64())}))
         assert files.is_whole(CHUNK, part)
+
+
+def test_a_part_of_earlier_code_has_null_in_the_columns_that_came_later(lake):
+    files = staging(lake)
+    files.write_rows(CHUNK, "model", pa.table({"version": ["pca-1"], "chunk": [14]}))
+    rows = files.source(CHUNK, "model", of=catalog.MODELS)
+    [row] = pa.Table.from_batches(rows.batches("version", "pixels")).to_pylist()
+    assert row == {"version": "pca-1", "pixels": None}
+    assert "pixels" in rows.schema.names
+    assert "pixels" not in files.source(CHUNK, "model").schema.names
 
 
 def overwritten(path, place, content):

@@ -52,7 +52,9 @@ def test_a_new_lake_gets_bicubic_pixels():
     ("overrides", "rows", "expected"),
     [
         ((), [BEFORE], BEFORE),
-        ((), [BICUBIC, BEFORE], BICUBIC),
+        # A newer one may only have been tried, and have no embedding.
+        ((), [BICUBIC, BEFORE], BEFORE),
+        ((), [BICUBIC, {**BEFORE, "status": RETIRED}], BICUBIC),
         ((), [BEFORE, ROUGH], BEFORE),
         ((), [BEFORE, {**BICUBIC, "status": RETIRED}], BEFORE),
         (("model.pixels=hamming",), [BEFORE, BICUBIC], BEFORE),
@@ -62,9 +64,14 @@ def test_a_new_lake_gets_bicubic_pixels():
         (("model.precision=bfloat16", "model.pixels=hamming"), [BEFORE, ROUGH], None),
         (("model.weights=random:4",), [BEFORE, BICUBIC], None),
         ((), [{**BEFORE, "extractor": "resnet50"}], None),
-        # A retired one comes back where the settings mean it, and else the new way is taken.
+        # Retired ones come back, the last one first.
         (("model.pixels=hamming",), [{**BEFORE, "status": RETIRED}], {**BEFORE, "status": RETIRED}),
-        ((), [{**BEFORE, "status": RETIRED}], None),
+        ((), [{**BEFORE, "status": RETIRED}], {**BEFORE, "status": RETIRED}),
+        (
+            (),
+            [{**BEFORE, "status": RETIRED}, {**BICUBIC, "status": RETIRED}],
+            {**BICUBIC, "status": RETIRED},
+        ),
         ((), [{**BICUBIC, "status": RETIRED}], {**BICUBIC, "status": RETIRED}),
     ],
 )
@@ -89,5 +96,24 @@ def test_one_that_is_half_retired_is_refused():
     with pytest.raises(
         BadInput, match=f"finish it first with run.py retire {half['weights_id'][:12]}"
     ):
-        known_model([BEFORE, half], settings())
-    assert known_model([BEFORE, half], settings("model.pixels=hamming")) == BEFORE
+        known_model([BEFORE, half], settings("model.pixels=bicubic"))
+    assert known_model([BEFORE, half], settings()) == BEFORE
+
+
+def test_the_same_model_file_of_other_weights_is_the_model_that_the_lake_has():
+    """Weights that were saved to another file convert to the same flatbuffer."""
+    elsewhere = settings("model.weights=random:4")
+    wanted = WantedModel.of([BEFORE], elsewhere)
+    assert wanted.known is None
+    held = wanted.with_file([BEFORE], elsewhere, model_sha256=SHA)
+    assert (held.known, held.identity(SHA).weights_id) == (BEFORE, BEFORE["weights_id"])
+    other = wanted.with_file([BEFORE], elsewhere, model_sha256="0" * 64)
+    assert (other.known, other.pixels) == (None, PixelWay.BICUBIC)
+    said = settings("model.weights=random:4", "model.pixels=bicubic")
+    told = WantedModel.of([BEFORE], said).with_file([BEFORE], said, model_sha256=SHA)
+    assert (told.known, told.pixels) == (None, PixelWay.BICUBIC)
+
+
+def test_a_model_of_later_code_is_told():
+    with pytest.raises(BadInput, match="update the code"):
+        ModelIdentity.of({**BICUBIC, "precision": "float8"})

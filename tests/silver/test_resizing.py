@@ -170,6 +170,28 @@ def test_memory_that_the_resizer_does_not_get_ends_no_process() -> None:
     assert done.stdout == "too little memory\n"
 
 
+WIDE_WITH_LITTLE_MEMORY = """
+import mmap, resource
+from pathlib import Path
+from PIL import Image
+from lake.enums import PixelWay
+from silver.resizing import resized
+image = Image.new("RGB", (4000, 3000))
+resized(image, 50, box=None, way=PixelWay.BICUBIC)  # what is loaded once
+most = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE + 20_000_000
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+print(resized(image, 224, box=None, way=PixelWay.BICUBIC).size)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit")
+def test_a_photo_that_is_wider_than_high_takes_no_second_time_its_memory() -> None:
+    """Of 48 MB: a first pass along its rows has nothing between itself and another one."""
+    command = [sys.executable, "-c", WIDE_WITH_LITTLE_MEMORY]
+    done = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, text=True)
+    assert done.stdout == "(224, 224)\n"
+
+
 WITHOUT_RESIZER = """
 import sys
 sys.modules["cykooz_resizer"] = None  # as Python has it where a package is absent
