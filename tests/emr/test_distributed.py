@@ -210,7 +210,9 @@ def is_in(path, folder):
 
 def test_each_worker_got_the_broadcast_and_loaded_one_model(cluster, probed):
     _, told = probed
-    assert {seen["broadcast"] for seen in told["workers"]} == {cluster.built.manifest["weights_id"]}
+    assert {seen["broadcast"] for seen in told["workers"]} == {
+        cluster.built.manifest["model_sha256"]
+    }
     held = {(seen["folder"], seen["pid"]): seen["models"] for seen in told["workers"]}
     assert len(held) == 2
     assert set(held.values()) == {1}
