@@ -103,14 +103,32 @@ def read(
     of: Table | None = None,
 ) -> pa.Table:
     """Return rows of delta-rs' table in the version that it knows, as `rows` does. `of` as in `dataset`."""
+    found = dataset(table)
     selected = columns if columns is None or isinstance(columns, Mapping) else list(columns)
+    lacking = _lacking(found, of, selected)
+    if isinstance(selected, list):
+        selected = [name for name in selected if name not in lacking]
     if where is None:
-        return arrow_reads.table(dataset(table, of=of), columns=selected)
-    # Arrow can't filter the files that a MERGE of delta-rs wrote: their strings are views of strings.
-    kept = arrow_reads.table(dataset(table, of=of)).filter(where)
-    if selected is None:
-        return kept
-    return arrow_reads.table(pyarrow.dataset.dataset(kept), columns=selected)
+        rows = arrow_reads.table(found, columns=selected)
+    else:
+        # Arrow can't filter the files that a MERGE of delta-rs wrote: their strings are views of strings.
+        rows = arrow_reads.table(found).filter(where)
+        if selected is not None:
+            rows = arrow_reads.table(pyarrow.dataset.dataset(rows), columns=selected)
+    for name in lacking:
+        rows = rows.append_column(name, pa.nulls(rows.num_rows))
+    return rows
+
+
+def _lacking(
+    found: Dataset, of: Table | None, selected: list[str] | Mapping[str, pc.Expression] | None
+) -> list[str]:
+    """Return the names of columns that are wanted of a table of earlier code, and that it lacks."""
+    if of is None or isinstance(selected, Mapping):
+        return []
+    known = {*found.schema.names}
+    wanted = of.column_names if selected is None else selected
+    return [name for name in wanted if name in of.column_names and name not in known]
 
 
 def dataset(table: Any, *, of: Table | None = None) -> Dataset:
@@ -122,7 +140,7 @@ def dataset(table: Any, *, of: Table | None = None) -> Dataset:
     options = pyarrow.dataset.ParquetReadOptions(coerce_int96_timestamp_unit="us")
     files = arrow_files(table.table_uri)
     found = table.to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
-    lacking = [name for name in (of.column_names if of else ()) if name not in found.schema.names]
+    lacking = _lacking(found, of, None)
     if not lacking:
         return found
     return found.replace_schema(
