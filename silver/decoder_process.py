@@ -77,7 +77,7 @@ class Decoder:
         *,
         size: int,
         limits: Limits,
-        way: PixelWay = PixelWay.HAMMING,
+        way: PixelWay,
         start: Callable[..., IsolatedProcess] = IsolatedProcess,
     ) -> None:
         """Start the child, which resizes photos in that way.

@@ -370,29 +370,31 @@ def test_a_process_keeps_one_decoder(started, monkeypatch):
 
 BEGINNING = """
 import atexit, os, sys, time
+from lake.enums import PixelWay
 from silver.decoder_process import Decoder
 from silver.pixels import Limits
 from tests.support import decoder_traps
 limits = Limits(
     50_000_000, 20_000_000, min_side=16, blank_range=4, decode_seconds=60, decoder_memory=500_000_000
 )
+way = PixelWay.HAMMING
 """
 
 TRAPPED = """
 atexit.register(print, "left")
 print("once")
-decoder = Decoder(decoder_traps.decode, size=48, limits=limits)
+decoder = Decoder(decoder_traps.decode, size=48, limits=limits, way=way)
 print(*[refused.reason for refused in decoder.decoded([b"trap: leaving", b"trap: killed"])])
 """
 
 HUNG = """
-decoder = Decoder(decoder_traps.decode, size=48, limits=limits)
+decoder = Decoder(decoder_traps.decode, size=48, limits=limits, way=way)
 print(decoder._process._child.process.pid, flush=True)
 list(decoder.decoded([b"trap: hanging"]))
 """
 
 IDLE = """
-print(Decoder(decoder_traps.decode, size=48, limits=limits)._process._child.process.pid, flush=True)
+print(Decoder(decoder_traps.decode, size=48, limits=limits, way=way)._process._child.process.pid, flush=True)
 time.sleep(600)
 """
 
@@ -479,7 +481,10 @@ def embedded_by(lake, lite0, way):
 
 def test_a_connection_ends_though_a_child_was_started_meanwhile():
     ours, theirs = socket.socketpair()
-    with ours, closing(Decoder(pixels.decode, size=SIZE, limits=LIMITS)) as child:
+    with (
+        ours,
+        closing(Decoder(pixels.decode, size=SIZE, limits=LIMITS, way=PixelWay.HAMMING)) as child,
+    ):
         theirs.close()
         ours.settimeout(5)
         assert ours.recv(1) == b""

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from bronze.formats.metadata_removal import clean
+from lake.enums import PixelWay
 from silver.decoder_process import Decoder
 from silver.pixels import DecodedPhoto, Limits, RefusalReason, RefusedPhoto, decode
 from silver.resizing import FILTER
@@ -115,7 +116,7 @@ def photos() -> list[bytes]:
 
 
 def test_the_child_decodes_to_the_same_pixels() -> None:
-    decoder = Decoder(decode, size=64, limits=LIMITS)
+    decoder = Decoder(decode, size=64, limits=LIMITS, way=PixelWay.HAMMING)
     try:
         found = list(decoder.decoded(photos()))
     finally:
@@ -127,9 +128,11 @@ def test_the_child_decodes_to_the_same_pixels() -> None:
 
 OTHER_USER = """
 import os
+from lake.enums import PixelWay
 from silver.decoder_process import Decoder
 from silver.pixels import Limits, decode
-decoder = Decoder(decode, size=64, limits=Limits(10_000_000, 20_000_000, 16, 4, 20.0, 200_000_000))
+limits = Limits(10_000_000, 20_000_000, 16, 4, 20.0, 200_000_000)
+decoder = Decoder(decode, size=64, limits=limits, way=PixelWay.HAMMING)
 photos = map(bytes.fromhex, sys.stdin)
 print(os.getuid(), *(getattr(found, "pixels", found).shape for found in decoder.decoded(photos)))
 decoder.close()
