@@ -24,7 +24,7 @@ def write(root, table, rows):
     schema = arrow_rows(table, []).schema
     whole = [{"run_id": "run", "chunk": 2} | row for row in rows]
     data = pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in whole], schema)
-    write_deltalake(f"{root}/{table.name}", data, mode="append")
+    write_deltalake(f"{root}/{table.name}", data, mode="append", schema_mode="merge")
 
 
 def embedding(photo_id, label="kiwi", **more):
