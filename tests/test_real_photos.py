@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from gold.cross_validation import evaluate, nearest_neighbours
 from gold.model_versions import PcaVersion
 from gold.training_examples import Examples
 from lake import catalog
+from lake.enums import PixelWay
 from lake.model_identity import file_sha256
 from report import html_report
 from report.lake_counts import sums
@@ -185,7 +187,8 @@ def embedded(place, *, weights_id):
     held = place.lake.read(catalog.EMBEDDINGS).where(own).select("photo_id", "embedding")
     rows = held.join(place.lake.read(catalog.PHOTOS), "photo_id").orderBy("photo_id").limit(16)
     some = rows.select("embedding", "content").collect()
-    batch = [decoded_pixels(bytes(r["content"]), size=224, limits=limits) for r in some]
+    decoded = partial(decoded_pixels, size=224, limits=limits, way=PixelWay.BICUBIC)
+    batch = [decoded(bytes(row["content"])) for row in some]
     return np.array([r["embedding"] for r in some]), np.stack(batch)
 
 
