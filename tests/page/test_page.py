@@ -42,8 +42,9 @@ def test_a_photo_is_answered_by_keyboard_alone(page, address, photo, scheme):
     choose(page, photo)
     page.locator("#answer").wait_for()
     label = photo.parent.name.removeprefix("label=")
-    # The samples are of 16 scenes, which are too few for a sure answer.
-    assert page.locator("#answer-h").inner_text() == f"Not sure: perhaps {label}"
+    # Whether the samples' few scenes are enough for a sure answer hangs on the folds, drawn by the lake's key.
+    headline = page.locator("#answer-h").inner_text()
+    assert re.fullmatch(rf"Not sure: perhaps {label}|{label}, \d+\.\d\s% sure", headline)
     assert page.evaluate("document.activeElement.id") == "answer"
     assert page.locator("#kinds li").count() == 3
     assert page.locator("#similar li").count() == 8
