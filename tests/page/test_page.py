@@ -42,7 +42,7 @@ def test_a_photo_is_answered_by_keyboard_alone(page, address, photo, scheme):
     choose(page, photo)
     page.locator("#answer").wait_for()
     label = photo.parent.name.removeprefix("label=")
-    # Whether the samples' few scenes are enough for a sure answer hangs on the folds, drawn by the lake's key.
+    # Whether the samples' few scenes are enough for a sure answer hangs on the key, by which folds are drawn.
     headline = page.locator("#answer-h").inner_text()
     assert re.fullmatch(rf"Not sure: perhaps {label}|{label}, \d+\.\d\s% sure", headline)
     assert page.evaluate("document.activeElement.id") == "answer"
