@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from conf.errors import FruitLakeError
 from lake import fault_points, parquet_files
 from lake.arrow_tasks import arrow_tasks
+from lake.chunks import batches
 from lake.file_parts import FilePart
 from lake.file_sizes import FILE_BYTES
 from lake.parquet_files import WrittenFile
@@ -71,26 +72,16 @@ def placed(lake: Lake, part: FilePart) -> list[WrittenFile]:
 
     with ThreadPoolExecutor(files.readers) as pool:
         found = list(pool.map(named, (file for file in part.files if file.name not in names)))
-    groups = list(_groups(again))
+    groups = list(
+        batches(
+            again, size=lambda file: (1, file.size), max_bytes=FILE_BYTES, max_photos=len(again)
+        )
+    )
     if sum(each.size for each in again) <= FEW_BYTES:
         made = list(map(joined, groups))
     else:
         made = arrow_tasks(lake.spark, groups, joined)
     return found + [file for file in made if file]
-
-
-def _groups(again: Iterable[WrittenFile]) -> Iterator[list[WrittenFile]]:
-    """Yield files in groups of about FILE_BYTES."""
-    group: list[WrittenFile] = []
-    size = 0
-    for file in again:
-        if group and size + file.size > FILE_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(file)
-        size += file.size
-    if group:
-        yield group
 
 
 def append(
