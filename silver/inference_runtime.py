@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -81,7 +82,7 @@ class CompiledModel:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            compiled = _openvino().Core().compile_model(model, "CPU", options)
+            compiled = _core().compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise UnusableModel(
                 "OpenVINO can't run the model on this machine; install the versions of requirements.txt, or "
@@ -146,6 +147,16 @@ def compiled_model(
     return _loaded[key]
 
 
+@cache
+def _core() -> Any:
+    """Return OpenVINO's core, the one of this process.
+
+    Each core gives the thread that first compiles by it another stack for signals, and frees that one with
+    itself, though the thread may still be told to use it: of two cores, a signal would end the process.
+    """
+    return _openvino().Core()
+
+
 def _openvino() -> Any:
     """Return the module `openvino`, which sends nothing to anybody.
 
@@ -166,7 +177,7 @@ def _read(content: bytes) -> tuple[Any, ModelShape]:
     if not is_flatbuffer(content):
         raise UnusableModel("The model can't be loaded: it is no LiteRT flatbuffer.")
     with _told(), _file(content) as path:
-        model = _openvino().Core().read_model(path)
+        model = _core().read_model(path)
         shape = _shape(model)
     if shape is None:
         raise UnusableModel(

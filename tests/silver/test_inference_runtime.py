@@ -51,6 +51,22 @@ time.sleep(1)  # another thread sends
 print(len(seen), sys.modules.get("openvino_telemetry") is not None)
 """
 
+SIGNALLED = """
+import faulthandler
+import os
+import signal
+import sys
+from pathlib import Path
+from silver.inference_runtime import CompiledModel
+faulthandler.enable()
+content = Path(sys.argv[1]).read_bytes()
+for _ in range(3):
+    model = CompiledModel(content)  # the one before is freed
+del model
+signal.signal(signal.SIGTERM, lambda *_: print("received"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
 
 @pytest.fixture(scope="module")
 def model(lite0):
@@ -97,6 +113,11 @@ def test_nothing_is_sent_to_anybody(worker, tmp_path):
     bare = worker(WATCHED, "bare", **nowhere)
     assert bare.stdout.split()[1] == "True"
     assert int(bare.stdout.split()[0]) > 0
+
+
+def test_a_signal_is_received_after_models_were_freed(worker):
+    done = worker(SIGNALLED)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "received\n", "")
 
 
 def test_a_model_leaves_no_file_behind(worker, tmp_path):
