@@ -155,6 +155,9 @@ def model_measures(batch: pa.RecordBatch) -> pa.RecordBatch:
     `cells`, the number of cells of the confusion table, and `cells_due`, their right number, both null for a
     retired classifier, whose table may be wiped;
     `classifier_bytes`, the bytes of its parameters.
+
+    It adds for extractors whose precision was judged (see silver/precision_quality.py), where other rows have
+    null: `cosine_mean`, `cosine_least`, `neighbours_kept` and `variance_kept`.
     """
     wide = ["mean", "scale", "basis", "scree", "parameters", "confusion", "metrics"]
     sizes = {
@@ -169,6 +172,7 @@ def model_measures(batch: pa.RecordBatch) -> pa.RecordBatch:
     measures = [
         _fit_measures(row)
         | _classifier_measures(row)
+        | _precision_measures(row)
         | {"not_finite": finite_numbers.of_model(row | blob)}
         for row, blob in zip(rows, blobs, strict=True)
     ]
@@ -178,6 +182,9 @@ def model_measures(batch: pa.RecordBatch) -> pa.RecordBatch:
         {name: _whole(columns.column(name)) for name in MODEL_MEASURES.names},
     )
 
+
+PRECISION_MEASURES = ("cosine_mean", "cosine_least", "neighbours_kept", "variance_kept")
+"""The metrics of an extractor's precision."""
 
 MODEL_MEASURES = pa.schema(
     {
@@ -192,6 +199,7 @@ MODEL_MEASURES = pa.schema(
         "cells": pa.int32(),
         "cells_due": pa.int32(),
         "classifier_bytes": pa.int32(),
+        **dict.fromkeys(PRECISION_MEASURES, pa.float64()),
     }
 )
 
@@ -234,6 +242,13 @@ def _classifier_measures(row: Mapping[str, Any]) -> dict[str, Any]:
         "cells_due": kinds * kinds if is_usable else None,
         "classifier_bytes": row["parameters_bytes"],
     }
+
+
+def _precision_measures(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the measures of an extractor's precision; null where it was not judged, or is none."""
+    is_extractor = row["kind"] == ModelKind.EXTRACTOR
+    judged = (row["metrics"] or {}) if is_extractor else {}
+    return {name: _number(judged.get(name)) for name in PRECISION_MEASURES}
 
 
 def _number(value: float | None) -> float | None:

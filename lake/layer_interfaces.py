@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lake.catalog import Table
 from lake.chunks import Chunk
+from lake.model_identity import ModelIdentity
 from lake.row_source import RowSource
 
 NO_REFUSALS: Mapping[str, int] = MappingProxyType({})
@@ -60,10 +61,12 @@ class Gate(Protocol):
 class EmbeddingModel(Protocol):
     """The extractor of a run, as the driver knows it.
 
-    `weights_id` is the name of what makes its embeddings (lake/model_identity.py); `dimensions` is the length
-    of an embedding.
+    `identity` is what makes its embeddings, and `weights_id` the name of that; `dimensions` is the length of
+    an embedding.
     """
 
+    @property
+    def identity(self) -> ModelIdentity: ...
     @property
     def weights_id(self) -> str: ...
     @property
@@ -80,7 +83,14 @@ class EmbeddingModel(Protocol):
 
 
 class WorkerModel(Protocol):
-    """An extractor that Spark's workers can embed photos with."""
+    """An extractor that Spark's workers can embed photos with. `dimensions` is the length of an embedding."""
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def in_float32(self) -> WorkerModel:
+        """The same model in float32, to judge its own precision by."""
+        ...
 
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Turns record batches of bronze/photos into record batches of embeddings or refusals."""

@@ -22,6 +22,7 @@ from lake.storage.folder import Folder
 from report.label_conflicts import label_conflicts
 from report.landing_counts import LandingCounts
 from report.reconciliation import ChunkDrift, ModelSums, OpenErasure, Sums
+from silver import precision_quality
 
 __all__ = ["Sums", "sums"]
 
@@ -77,7 +78,15 @@ def _extractors(root: str) -> list[dict[str, Any]]:
     return delta_rs_reader.rows(
         root,
         catalog.MODELS,
-        columns=["extractor", "weights_id", "status", "model_sha256", "precision", "pixels"],
+        columns=[
+            "extractor",
+            "weights_id",
+            "status",
+            "model_sha256",
+            "precision",
+            "pixels",
+            "metrics",
+        ],
         where=pc.field("kind") == ModelKind.EXTRACTOR,
     )
 
@@ -170,10 +179,14 @@ def _models(
     return found
 
 
-def _how(extractor: Row) -> dict[str, str]:
+def _how(extractor: Row) -> dict[str, Any]:
     """How an extractor makes embeddings, beside its file, as fields of ModelSums."""
-    identity = ModelIdentity.of(extractor)
-    return {"precision": identity.precision.value, "pixels": identity.pixels.value}
+    identity, metrics = ModelIdentity.of(extractor), dict(extractor["metrics"] or ())
+    return {
+        "precision": identity.precision.value,
+        "pixels": identity.pixels.value,
+        "judged": precision_quality.sentence(metrics) if metrics else None,
+    }
 
 
 def _last_drift(rows: Sequence[Row]) -> ChunkDrift | None:

@@ -32,7 +32,8 @@ class ChunkDrift:
 class ModelSums:
     """What became of the photos of a lake under one extractor model; every count is of photos.
 
-    `precision` is the model's arithmetic, and `pixels` the way of the pixels (lake/model_identity.py).
+    `precision` is the model's arithmetic, `pixels` the way of the pixels (lake/model_identity.py), and
+    `judged` what the precision loses, in words (silver/precision_quality.py); None where it was not judged.
     `reasons` counts the quarantined photos by reason, and `waiting` those that silver has not taken yet.
     `champion` is the PCA version that readers get, and `explained` its share of the variance, in [0, 1].
     `projectable` counts the embeddings that must have features of the champion, and `features` those that
@@ -44,6 +45,7 @@ class ModelSums:
     weights_id: str
     precision: str
     pixels: str
+    judged: str | None
     embedded: int
     quarantined: int
     reasons: Mapping[str, int]

@@ -102,8 +102,8 @@ def embedded(
         None if photos.only is None else pa.array(photos.only, pa.string()),
     )
     embed = partial(_embed, files=lake.files, wanted=wanted, model=model, into=into, count=count)
-    shares = list(_shares(_spans(lake, photos.chunks, wanted), slots(lake.spark)))
-    found = arrow_tasks(lake.spark, shares, embed)
+    rows = spans(lake, photos.chunks, partial(_has_any, lake.files, wanted))
+    found = arrow_tasks(lake.spark, shares(rows, slots(lake.spark)), embed)
     files = [file for file, _ in found if file]
     refused = pa.concat_tables([_empty_facts(), *(facts for _, facts in found)])
     part = FilePart(catalog.EMBEDDINGS, files, into.run_id, into.chunk)
@@ -114,25 +114,23 @@ def _empty_facts() -> pa.Table:
     return pa.schema([pa.field(name, pa.string()) for name in NOT_EMBEDDED]).empty_table()
 
 
-def _spans(lake: Lake, chunks: Collection[int], wanted: _Wanted) -> list[RowSpan]:
-    """Return the rows of bronze/photos among which those of some chunks are, group by group. Where some ids
-    alone are wanted, groups without any of them are left out: their photos would be read for nothing."""
+def spans(
+    lake: Lake, chunks: Collection[int], are_wanted: Callable[[RowSpan], bool] = lambda _: True
+) -> list[RowSpan]:
+    """Return the rows of bronze/photos among which those of some chunks are: the groups that are wanted."""
 
     def of_file(name: str) -> list[RowSpan]:
-        spans = parquet_files.spans_of(lake.files, name, chunks=chunks)
-        if wanted.only is None:
-            return spans
-        keys = ["photo_id", "chunk"]
-        return [
-            span
-            for span in spans
-            if any(
-                wanted.among(rows).num_rows for rows in parquet_files.read(lake.files, [span], keys)
-            )
-        ]
+        return list(filter(are_wanted, parquet_files.spans_of(lake.files, name, chunks=chunks)))
 
     with ThreadPoolExecutor(READERS) as pool:
         return [span for spans in pool.map(of_file, sorted(_names(lake, chunks))) for span in spans]
+
+
+def _has_any(files: Folder, wanted: _Wanted, span: RowSpan) -> bool:
+    """Return whether a group may have wanted rows. Where some ids alone are wanted, it is looked into: the
+    photos of a group without any of them would be read for nothing."""
+    keys = parquet_files.read(files, [span], ["photo_id", "chunk"]) if wanted.only else ()
+    return wanted.only is None or any(wanted.among(rows).num_rows for rows in keys)
 
 
 def _names(lake: Lake, chunks: Collection[int]) -> Iterator[str]:
@@ -143,9 +141,13 @@ def _names(lake: Lake, chunks: Collection[int]) -> Iterator[str]:
         yield f"{catalog.PHOTOS.name}/{fragment.path}"
 
 
-def _shares(spans: Sequence[RowSpan], tasks: int) -> Iterator[list[RowSpan]]:
-    """Yield the rows of each task. Tasks begin with a large part of what is left and end with few photos, so
+def shares(spans: Sequence[RowSpan], tasks: int) -> list[list[RowSpan]]:
+    """Return the rows of each task. Tasks begin with a large part of what is left and end with few photos, so
     that all cores end together and most photos lie in large files."""
+    return list(_shares(spans, tasks))
+
+
+def _shares(spans: Sequence[RowSpan], tasks: int) -> Iterator[list[RowSpan]]:
     left = sum(span.rows for span in spans)
     share: list[RowSpan] = []
     size, room = 0, _size(left, tasks)

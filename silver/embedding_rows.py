@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from lake.catalog import schema
+from lake.enums import Precision
 from lake.model_identity import ModelIdentity
 from lake.row_source import RowSource
 from silver import pixels
@@ -72,6 +73,10 @@ class BroadcastModel:
     limits: Limits
     decode: Decode = pixels.decode
     processor: Features = features
+
+    def in_float32(self) -> BroadcastModel:
+        """The same model in float32, to judge its own precision by."""
+        return replace(self, identity=replace(self.identity, precision=Precision.FLOAT32))
 
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Turn record batches of bronze/photos into record batches of `EMBEDDED`, photo by photo.

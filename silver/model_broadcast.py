@@ -44,14 +44,14 @@ class DriverModel:
         self.weights_id = identity.weights_id
         self.dimensions = dimensions
         self._extractor, self._size, self._limits = extractor, size, limits
-        self._identity = identity
+        self.identity = identity
         self._content = content
         self._on_workers: BroadcastModel | None = None
 
     def refusals(self, photos: Sequence[bytes]) -> Iterator[str | None]:
         """Decodes photos as the workers do, and yields for each, in order, the reason why it is refused; None
         where it is decoded. Without Spark."""
-        way = self._identity.pixels
+        way = self.identity.pixels
         child = Decoder(pixels.decode, size=self._size, limits=self._limits, way=way)
         with closing(child), closing(child.decoded(photos)) as decoded:
             for photo in decoded:
@@ -62,7 +62,7 @@ class DriverModel:
         if self._on_workers is None:
             self._on_workers = BroadcastModel(
                 extractor=self._extractor,
-                identity=self._identity,
+                identity=self.identity,
                 size=self._size,
                 dimensions=self.dimensions,
                 content=spark.sparkContext.broadcast(self._content),

@@ -22,7 +22,7 @@ from lake.publication import ChunkLayer, Contents, Publication, TableCommit
 from lake.row_source import RowSource
 from lake.small_tables import with_values
 from lake.writable_lake import WritableLake
-from silver import embedding_files, embedding_rows
+from silver import embedding_files, embedding_rows, precision_quality
 from silver.embedding_files import BronzePhotos, EmbeddingFiles
 from silver.embedding_rows import NOT_EMBEDDED
 from silver.staged_embeddings import EMBEDDED, REFUSED, WITHOUT, StagedEmbeddings
@@ -158,8 +158,11 @@ def plan(model: EmbeddingModel, *, photos: int, source: int | None = None) -> Ch
 
 
 def stage(context: Context, photos: BronzePhotos, outcome: GateOutcome, chunk: Chunk) -> None:
-    """Embeds the photos that bronze's gate let through, and stages them with those that it refused."""
+    """Embeds the photos that bronze's gate let through, and stages them with those that it refused.
+
+    Raises Blocked where the model's precision loses too much (`precision_quality`)."""
     lake = context.lake
+    precision_quality.judge(context, chunk)
     refused = []
     if outcome.refusals is not None:
         of_gate = {"stage": BRONZE, "detail": pa.scalar(None, pa.string())}

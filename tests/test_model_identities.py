@@ -12,9 +12,10 @@ from lake.model_identity import ModelIdentity
 from page import predictions
 from page.predictions import local_model
 from report.lake_counts import sums
-from silver import model_broadcast
+from silver import model_broadcast, precision_quality
 from silver.embedding_rows import BroadcastModel
 from silver.local_inference import InProcessModel
+from silver.precision_quality import compared, sentence
 from silver.processor_features import BFLOAT16, features
 from tests.lakes import make
 from tests.support import older_processor
@@ -190,8 +191,60 @@ def test_bfloat16_is_other_rows_of_the_same_file(place):
         held.setdefault(row.weights_id, {})[row.photo_id] = np.float32(row.embedding)
     exact, rough = held[before["weights_id"]], held[new["weights_id"]]
     assert exact.keys() == rough.keys()
+    of_all = [np.stack([held[photo] for photo in sorted(held)]) for held in (exact, rough)]
+    assert dict(new["metrics"]) == pytest.approx(compared(*of_all))
+    assert dict(new["metrics"])["cosine_mean"] < 1
+    [told] = [model.judged for model in sums(place.files).models if model.judged]
+    assert told == sentence(dict(new["metrics"]))
     apart = [np.abs(exact[photo] - rough[photo]).max() for photo in exact]
     assert 0 < max(apart) < 0.05 * max(np.abs(each).max() for each in exact.values())
+
+
+def test_a_precision_that_loses_too_much_embeds_nothing(place, command, monkeypatch):
+    if not set(BFLOAT16).intersection(features()):
+        pytest.skip("this machine's processor has no bfloat16")
+
+    def astray(exact, rough):
+        return compared(exact, np.roll(rough, 1, axis=0))
+
+    monkeypatch.setattr(precision_quality, "compared", astray)
+    before = place.lake.version(catalog.EMBEDDINGS)
+    words = ("--layer", "silver", "--precision", "bfloat16", "--set", ALL_PASS)
+    for _ in range(2):
+        code, told = calls(command)(*words)
+        assert code == 3, told
+        assert "is blocked, and nothing of it goes on: " in told
+        assert "precision-neighbours-kept" in told
+        assert " photos: use --precision float32 instead." in told
+        assert place.lake.version(catalog.EMBEDDINGS) == before
+    [new] = [row for row in models_of(place) if row["precision"] == "bfloat16"]
+    assert not new["metrics"]
+    judged = place.lake.records(catalog.QUALITY)
+    rule = "precision-neighbours-kept"
+    actions = [row["action"] for row in judged if row["expectation"] == rule]
+    assert actions.count("blocked") == 2
+    assert under(place, "model.precision=float32").run()["silver"].counts == {}
+    monkeypatch.undo()
+    assert under(place, ROUGH).run("silver")["silver"].counts["kept"] > PHOTOS
+    assert calls(command)("check")[0] == 0
+
+
+def test_a_precision_is_judged_again_on_twice_as_many_photos(place):
+    if not set(BFLOAT16).intersection(features()):
+        pytest.skip("this machine's processor has no bfloat16")
+    rough = under(place, ROUGH)
+
+    def judged():
+        rough.run()
+        [row] = [row for row in models_of(place) if row["precision"] == "bfloat16"]
+        return dict(row["metrics"])["judged_photos"]
+
+    held = judged()
+    make.put(place.landing, "kiwi/91.jpg", make.photo(91, kind="kiwi"))
+    assert judged() == held
+    for seed in range(100, 100 + int(held) + 8):
+        make.put(place.landing, f"kiwi/{seed}.jpg", make.photo(seed, kind="kiwi"))
+    assert judged() > 2 * held
 
 
 def test_a_worker_without_bfloat16_refuses_it(place, command, monkeypatch):

@@ -140,8 +140,7 @@ def test_a_model_that_the_lake_has_not_is_said(call, photos):
     assert code == 2
     assert (
         "has no mobilenet_v2 with the weights random:1 in float32; its extractors are "
-        "efficientnet_lite0 (float32, bicubic pixels): name one with --extractor, --weights"
-        in told
+        "efficientnet_lite0 (float32, bicubic pixels): name one with --extractor, --weights" in told
     )
 
 

@@ -21,6 +21,7 @@ GOOD = ModelSums(
     weights_id="ab" * 32,
     precision="float32",
     pixels="hamming",
+    judged=None,
     embedded=54,
     quarantined=3,
     reasons={"blank": 3},
