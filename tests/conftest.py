@@ -16,9 +16,9 @@ from botocore.loaders import JSONFileLoader
 
 import run
 from benchmarks.chromium import ALONE, found
-from bronze.samples.sample_photos import write_samples
 from conf.settings import Settings
 from lake import fault_points, spark_session
+from lake.samples.sample_photos import write_samples
 from silver import model_artifact
 from tests.support import reported_lake
 from tests.support.installed_package import install
