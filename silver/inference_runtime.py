@@ -245,13 +245,20 @@ _writing = threading.Lock()
 
 
 @contextmanager
-def _file(content: bytes) -> Iterator[Path]:
-    """Keep a flatbuffer in a file, from which alone OpenVINO reads one: it tells the format by the name."""
+def folder_aside() -> Iterator[Path]:
+    """Have a folder for a moment, in which OpenVINO reads or writes what it does in files alone."""
     with _writing:
         own_folder().mkdir(exist_ok=True)
         with TemporaryDirectory(dir=own_folder()) as folder:
-            path = Path(folder, "model.tflite")
-            path.write_bytes(content)
-            yield path
+            yield Path(folder)
         with suppress(OSError):  # Spark has files there
             own_folder().rmdir()
+
+
+@contextmanager
+def _file(content: bytes) -> Iterator[Path]:
+    """Keep a flatbuffer in a file, from which alone OpenVINO reads one: it tells the format by the name."""
+    with folder_aside() as folder:
+        path = folder / "model.tflite"
+        path.write_bytes(content)
+        yield path

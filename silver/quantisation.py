@@ -8,8 +8,6 @@ same for each way of the pixels: the scenes are resized in one way, which gives 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,6 @@ from PIL import Image
 from conf.errors import BadInput
 from lake.samples.fruit_drawings import FRUITS
 from lake.samples.scene import photo
-from lake.working_files import own_folder
 from silver import inference_runtime
 from silver.model_files import QuantisedModel
 
@@ -101,8 +98,7 @@ def _name_anew(model: Any) -> None:
 
 def _files(model: Any) -> tuple[bytes, bytes]:
     """Return the content of the two files of OpenVINO's model in its own form."""
-    own_folder().mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=own_folder()) as folder:
-        path = Path(folder, "model.xml")
+    with inference_runtime.folder_aside() as folder:
+        path = folder / "model.xml"
         inference_runtime.openvino().save_model(model, path, compress_to_fp16=False)
         return path.read_bytes(), path.with_suffix(".bin").read_bytes()
