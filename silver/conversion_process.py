@@ -32,7 +32,7 @@ def convert(model: ModelSettings, exact: bytes | None = None) -> tuple[Lineage, 
     extractor = extractors.extractor(model.extractor)
     source = extractor.source(model.weights)
     content = exact or litert_conversion.convert(extractor.build(source))
-    if model.precision == Precision.INT8:
+    if Precision(model.precision) is Precision.INT8:
         content = quantisation.quantised(content)
     made = Lineage(
         extractor=model.extractor,

@@ -180,7 +180,7 @@ def read(model: ModelSettings) -> tuple[Lineage, bytes]:
             f"settings want {model.extractor} with {model.weights}; make a package for these settings with "
             f"run.py emr package."
         )
-    if is_quantised(content) != (model.precision == Precision.INT8):
+    if is_quantised(content) != (Precision(model.precision) is Precision.INT8):
         raise BadInput(
             f"model.flatbuffer {path} was made for {lineage.precision}, and the settings want "
             f"{model.precision}; make a package for these settings with run.py emr package."
