@@ -266,6 +266,20 @@ def test_the_flatbuffer_of_the_lake_is_quantised_whatever_the_weights_convert_to
     assert given == [(place.root / "lake" / "models" / name).read_bytes()]
 
 
+def test_a_package_in_int8_is_taken_as_it_is(place):
+    """A cluster has no NNCF, whatever flatbuffer its lake has."""
+    skip_without(*INT8, precision="int8")
+    lineage, content = model_artifact.convert(under(place, BYTES).settings.model)
+    path = place.root / "model.zip"
+    path.write_bytes(content)
+    path.with_suffix(".json").write_text(lineage.json())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_artifact, "begin", None)
+        under(place, BYTES, f"model.flatbuffer={path}").run("silver")
+    held = {ModelIdentity.of(row).model_sha256 for row in models_of(place)}
+    assert lineage.model_sha256 in held
+
+
 def test_a_changed_file_of_int8_is_told(place, command):
     skip_without(*INT8, precision="int8")
     under(place, BYTES).run("silver")
