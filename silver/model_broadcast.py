@@ -84,8 +84,8 @@ def model_of(
     It is converted only where the lake has no model file of these weights: another TensorFlow may convert to
     other bytes, which must not embed the lake again.
 
-    Raises BadInput for an unknown extractor, weights that can't be had or used, and a model that is half
-    retired; Inconsistent where the model file is gone, or isn't the one that the embeddings were made with.
+    Raises BadInput for an unknown extractor, weights that can't be had, used or quantised, and a model that
+    is half retired; Inconsistent where the model file is gone, or isn't the one that the embeddings were made with.
     """
     rows = extractors(lake)
     wanted = WantedModel.of(rows, model)

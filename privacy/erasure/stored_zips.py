@@ -16,9 +16,9 @@ ENTRY, END = struct.Struct("<4s24xHHH12x"), struct.Struct("<4s16xH")
 """An entry of the list of members behind the last one, and what follows the list: the magic, and the sizes of
 the texts behind it."""
 
-HEADER = struct.Struct("<4s2xHH8xIIHH")
-"""The magic, flags and method of a member, its sizes packed and unpacked, and those of its name and of what
-follows the name."""
+HEADER = struct.Struct("<4s2xHH8xI4xHH")
+"""The magic, flags and method of a member, its size in the file, and the sizes of its name and of what
+follows that."""
 
 STORED = (0, 0)
 """The flags and the method of a member that is stored, with its sizes before it."""
@@ -32,9 +32,9 @@ def checked(opener: Opener, is_container: Callable[[bytes], bool]) -> Iterator[b
     with opener() as file:
         while (magic := _exactly(file, len(MAGIC))) == MAGIC:
             header = magic + _exactly(file, HEADER.size - len(magic))
-            _, flags, method, packed, size, name, more = HEADER.unpack(header)
+            _, flags, method, size, name, more = HEADER.unpack(header)
             head = _exactly(file, name + more + min(size, PIECE))[name + more :]
-            if (flags, method) != STORED or packed != size or is_container(head):
+            if (flags, method) != STORED or is_container(head):
                 raise _undecoded()
             for left in range(size - len(head), 0, -PIECE):
                 _exactly(file, min(left, PIECE))

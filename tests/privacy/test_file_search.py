@@ -163,6 +163,7 @@ def test_a_piece_of_sparks_blocks_is_searched_from_its_first_whole_block(tmp_pat
         ("a", zipped(LINES, zipped(LINES)), "zip, which is not unpacked"),
         ("a", zipped(LINES)[: -len(LINES)], "zip, which is not unpacked"),
         ("a", zipped(LINES)[: len(LINES) + 36], "zip, which is not unpacked"),
+        ("a", zipped(LINES)[:6] + b"\x01" + zipped(LINES)[7:], "zip, which is not unpacked"),
         ("a", zipped(LINES) + gzip.compress(LINES), "zip, which is not unpacked"),
         (
             "a",
