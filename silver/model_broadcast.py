@@ -85,7 +85,8 @@ def model_of(
     other bytes, which must not embed the lake again.
 
     Raises BadInput for an unknown extractor, weights that can't be had, used or quantised, and a model that
-    is half retired; Inconsistent where the model file is gone, or isn't the one that the embeddings were made with.
+    is half retired; Inconsistent where the model file is gone, or isn't the one that the embeddings were
+    made with.
     """
     rows = extractors(lake)
     wanted = WantedModel.of(rows, model)
