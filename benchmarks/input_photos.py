@@ -13,10 +13,10 @@ from typing import Any
 
 from PIL import Image
 
-from bronze.samples.sample_photos import write_samples
 from conf.errors import BadInput
 from conf.settings import Settings
 from lake.enums import PixelWay
+from lake.samples.sample_photos import write_samples
 from silver import pixels
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -64,7 +64,7 @@ def shared_options() -> list[click.Option]:
         Option(
             "--precision",
             "PRECISION",
-            "float32, or bfloat16 where the processor has it",
+            "float32, or bfloat16 or int8 where the processor has it",
             offered=completion.precisions,
         ),
         Option("--log", "FORM", "text, or json: an object a line", choices=LOGS, what="log form"),

@@ -56,9 +56,10 @@ class ModelSettings(Section):
     weights: str
     """The weights: `imagenet`, a file or an `s3://` address, or `random:SEED` for tests."""
 
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """The arithmetic of the extractor's layers. `bfloat16` takes about half the time and gives other
-    embeddings (docs/performance.md); workers refuse it where the processor has no instructions for it."""
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    """The arithmetic of the extractor's layers. `bfloat16` takes about half the time and `int8` less, and
+    each gives other embeddings (docs/performance.md); workers refuse one where the processor has no
+    instructions for it."""
 
     pixels: Literal["as_before", "hamming", "bicubic"] = "as_before"
     """How a photo is resized to the extractor's input. `as_before` is the way of which the lake has

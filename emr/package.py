@@ -26,7 +26,7 @@ from lake import aws
 from lake.run_journal import code_revision
 from lake.storage import addresses, s3_requests
 from lake.storage.locate import folder
-from silver.model_artifact import AS_BEFORE, convert
+from silver.model_artifact import AS_BEFORE, convert, file_name
 
 ARCHIVE, MANIFEST, LATEST = "package.tar.gz", "manifest.json", "latest.json"
 
@@ -94,10 +94,10 @@ def build(settings: Settings, emr_settings: EmrSettings, folder: Path) -> BuiltP
         wheels.REQUIREMENTS.read_text(), processor=wheels.architecture(emr_settings)
     )
     installed = wheels.install(requirements, site, emr_settings=emr_settings)
-    lineage, flatbuffer = convert(settings.model)
+    lineage, model = convert(settings.model)
     content: dict[str, bytes | Path] = {
         "settings.toml": package_archive.as_toml(packaged).encode(),
-        "model.tflite": flatbuffer,
+        file_name(settings.model.precision): model,
         "model.json": lineage.json().encode(),
     }
     content |= {f"code/{name}": data for name, data in package_archive.code_files().items()}

@@ -14,6 +14,7 @@ from conf.secret_values import SECRET_KEY
 from conf.setting_files import BASE
 from conf.settings import Settings
 from lake.run_journal import code_revision
+from silver import model_artifact
 
 PROJECT = Path(__file__).resolve().parents[1]
 ROOMS = (
@@ -72,7 +73,8 @@ def packaged_settings(settings: Settings) -> Settings:
                 f"spark.config {key} looks like a secret, and packages are kept; leave it out, because the "
                 f"role of the nodes gives access to AWS."
             )
-    model = settings.model.model_copy(update={"flatbuffer": f"{ROOT}/model.tflite"})
+    name = model_artifact.file_name(settings.model.precision)
+    model = settings.model.model_copy(update={"flatbuffer": f"{ROOT}/{name}"})
     return settings.model_copy(update={"model": model})
 
 

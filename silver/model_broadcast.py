@@ -21,7 +21,7 @@ from silver.decoder_process import Decoder
 from silver.embedding_rows import BroadcastModel
 from silver.inference_runtime import shape_of
 from silver.known_models import Row, WantedModel, content_of, file_name
-from silver.model_artifact import Conversion, converted
+from silver.model_artifact import Conversion, convert, converted
 from silver.pixels import Limits, RefusedPhoto
 
 
@@ -84,8 +84,9 @@ def model_of(
     It is converted only where the lake has no model file of these weights: another TensorFlow may convert to
     other bytes, which must not embed the lake again.
 
-    Raises BadInput for an unknown extractor, weights that can't be had or used, and a model that is half
-    retired; Inconsistent where the model file is gone, or isn't the one that the embeddings were made with.
+    Raises BadInput for an unknown extractor, weights that can't be had, used or quantised, and a model that
+    is half retired; Inconsistent where the model file is gone, or isn't the one that the embeddings were
+    made with.
     """
     rows = extractors(lake)
     wanted = WantedModel.of(rows, model)
@@ -93,18 +94,19 @@ def model_of(
         identity, content = ModelIdentity.of(wanted.known), content_of(lake.files, wanted.known)
         if wanted.known["status"] == ModelStatus.RETIRED:
             mark(lake, identity.weights_id, ModelStatus.CONVERTED)
-        shape = shape_of(content)
+        shape = shape_of(content, precision=identity.precision)
     else:
         if wanted.beside:
             content = content_of(lake.files, wanted.beside)
         else:
-            _, content = conversion.result() if conversion else converted(model)
+            content = _converted(lake, model, wanted, conversion)
             wanted = wanted.with_file(rows, model, model_sha256=file_sha256(content))
-        shape, identity = shape_of(content), wanted.identity(file_sha256(content))
+        identity = wanted.identity(file_sha256(content))
+        shape = shape_of(content, precision=identity.precision)
         resizing.check(identity.pixels)  # a model that can't be used here is no model of the lake
         _check_it_is_no_other(rows, identity.weights_id, model.extractor)
         if not wanted.beside:
-            lake.files.write(file_name(model.extractor, identity.model_sha256), content)
+            lake.files.write(file_name(model.extractor, identity), content)
             fault_points.at("silver: flatbuffer written")
         _record(lake, model, identity, wanted.source_sha256, dimensions=shape.dimensions)
     return DriverModel(
@@ -115,6 +117,18 @@ def model_of(
         content=content,
         limits=Limits(**photos.model_dump()),
     )
+
+
+def _converted(
+    lake: WritableLake, model: ModelSettings, wanted: WantedModel, conversion: Conversion | None
+) -> bytes:
+    """The content of a model file that the lake doesn't have. A model in int8 is made of the flatbuffer that
+    the lake has of these weights, if any: it is the same model then. Raises as `model_of`."""
+    if conversion:
+        return conversion.result()[1]
+    if wanted.exact and not model.flatbuffer:
+        return convert(model, content_of(lake.files, wanted.exact))[1]
+    return converted(model)[1]
 
 
 def _check_it_is_no_other(rows: Iterable[Row], weights_id: str, extractor: str) -> None:

@@ -16,9 +16,9 @@ from botocore.loaders import JSONFileLoader
 
 import run
 from benchmarks.chromium import ALONE, found
-from bronze.samples.sample_photos import write_samples
 from conf.settings import Settings
 from lake import fault_points, spark_session
+from lake.samples.sample_photos import write_samples
 from silver import model_artifact
 from tests.support import reported_lake
 from tests.support.installed_package import install
@@ -138,14 +138,15 @@ def one_conversion(tmp_path_factory):
     begin = model_artifact.begin
 
     class Once:
-        def __init__(self, model):
-            self.model = model
+        def __init__(self, model, exact=None):
+            self.model, self.exact = model, exact
 
         def result(self):
             def make(_):
-                return {"result": begin(self.model).result()}
+                return {"result": begin(self.model, self.exact).result()}
 
-            named = hashlib.sha256(self.model.model_dump_json().encode()).hexdigest()
+            named = self.model.model_dump_json().encode() + (self.exact or b"")
+            named = hashlib.sha256(named).hexdigest()
             return made_once(tmp_path_factory, f"model-{named[:16]}", make)[1]["result"]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -204,7 +205,7 @@ def samples(samples_lake, tmp_path, spark) -> Place:
     shutil.copytree(samples_lake.landing, tmp_path / "landing")
     shutil.copy(samples_lake.root / "lake.key", tmp_path / "lake.key")
     lineage, content = model_artifact.convert(samples_lake.settings.model)
-    flatbuffer = tmp_path / model_artifact.FLATBUFFER
+    flatbuffer = tmp_path / model_artifact.file_name(lineage.precision)
     flatbuffer.write_bytes(content)
     flatbuffer.with_suffix(".json").write_text(lineage.json())
     own = (f"lease.seconds={LEASE_SECONDS}", f"model.flatbuffer={flatbuffer}")

@@ -12,11 +12,12 @@ from lake.model_identity import ModelIdentity
 from page import predictions
 from page.predictions import local_model
 from report.lake_counts import sums
-from silver import model_broadcast, precision_quality
+from silver import model_artifact, model_broadcast, precision_quality
 from silver.embedding_rows import BroadcastModel
 from silver.local_inference import InProcessModel
+from silver.model_files import unpacked
 from silver.precision_quality import compared, sentence
-from silver.processor_features import BFLOAT16, features
+from silver.processor_features import BFLOAT16, INT8, features
 from tests.lakes import make
 from tests.support import older_processor
 from tests.support.earlier_lakes import MODEL, SETTINGS, calls, place_of, unpack_lake
@@ -24,7 +25,7 @@ from tests.support.place import Place
 from tests.support.table_contents import repeated
 
 PHOTOS = 12
-ROUGH = "model.precision=bfloat16"
+ROUGH, BYTES = "model.precision=bfloat16", "model.precision=int8"
 BICUBIC = "model.pixels=bicubic"
 ALL_PASS = "gates.refused_share=1.0"
 """A chunk of the lake has eight photos of one colour, which each model refuses, and a gate blocks."""
@@ -148,12 +149,21 @@ def test_a_retired_one_leaves_the_file_to_the_other(place, command):
     assert sums(place.files).models[0].weights_id == new["weights_id"]
 
 
+def skip_without(*needed, precision):
+    """Skips a test where this machine's processor has none of the features that a precision needs."""
+    if not set(needed).intersection(features()):
+        pytest.skip(f"this machine's processor has no {precision}")
+
+
 @pytest.mark.parametrize(
-    "overrides", [(BICUBIC,), (ROUGH, BICUBIC), (ROUGH, "model.pixels=hamming")]
+    "overrides",
+    [(BICUBIC,), (ROUGH, BICUBIC), (ROUGH, "model.pixels=hamming"), (BYTES, BICUBIC)],
 )
 def test_this_process_embeds_as_the_workers_do(place, overrides):
-    if ROUGH in overrides and not set(BFLOAT16).intersection(features()):
-        pytest.skip("this machine's processor has no bfloat16")
+    if ROUGH in overrides:
+        skip_without(*BFLOAT16, precision="bfloat16")
+    if BYTES in overrides:
+        skip_without(*INT8, precision="int8")
     place = under(place, *overrides)
     place.run("silver")
     model = local_model(place.files, place.settings)
@@ -179,8 +189,7 @@ def test_photos_that_nobody_waits_for_leave_the_model_free(place):
 
 
 def test_bfloat16_is_other_rows_of_the_same_file(place):
-    if not set(BFLOAT16).intersection(features()):
-        pytest.skip("this machine's processor has no bfloat16")
+    skip_without(*BFLOAT16, precision="bfloat16")
     [before] = models_of(place)
     under(place, ROUGH, "model.pixels=hamming").run("silver")
     [new] = [row for row in models_of(place) if row["weights_id"] != before["weights_id"]]
@@ -201,8 +210,7 @@ def test_bfloat16_is_other_rows_of_the_same_file(place):
 
 
 def test_a_precision_that_loses_too_much_embeds_nothing(place, command, monkeypatch):
-    if not set(BFLOAT16).intersection(features()):
-        pytest.skip("this machine's processor has no bfloat16")
+    skip_without(*BFLOAT16, precision="bfloat16")
 
     def astray(exact, rough):
         return compared(exact, np.roll(rough, 1, axis=0))
@@ -230,8 +238,7 @@ def test_a_precision_that_loses_too_much_embeds_nothing(place, command, monkeypa
 
 
 def test_a_precision_is_judged_again_on_twice_as_many_photos(place):
-    if not set(BFLOAT16).intersection(features()):
-        pytest.skip("this machine's processor has no bfloat16")
+    skip_without(*BFLOAT16, precision="bfloat16")
     rough = under(place, ROUGH)
 
     def judged():
@@ -245,6 +252,104 @@ def test_a_precision_is_judged_again_on_twice_as_many_photos(place):
     for seed in range(100, 100 + int(held) + 8):
         make.put(place.landing, f"kiwi/{seed}.jpg", make.photo(seed, kind="kiwi"))
     assert judged() > 2 * held
+
+
+def embeddings_of(place):
+    """The embeddings of each model, by photo."""
+    held = {}
+    for row in place.lake.read(catalog.EMBEDDINGS).collect():
+        held.setdefault(row.weights_id, {})[row.photo_id] = np.float32(row.embedding)
+    return held
+
+
+def test_int8_is_other_rows_of_a_file_that_holds_the_flatbuffer(place, command):
+    skip_without(*INT8, precision="int8")
+    [before] = models_of(place)
+    exact = f"tflite-{before['weights_id']}.tflite"
+    held = embedded_files(place, before["weights_id"])
+    under(place, BYTES, "model.pixels=hamming").run("silver")
+    [new] = [row for row in models_of(place) if row["weights_id"] != before["weights_id"]]
+    identity = ModelIdentity.of(new)
+    assert str(identity) == "int8, hamming pixels"
+    assert new["weights_id"] == identity.weights_id != identity.model_sha256
+    assert new["source_sha256"] == before["source_sha256"]
+    packed = f"tflite-{identity.model_sha256}.zip"
+    assert model_files(place) == sorted([exact, packed])
+    content = (place.root / "lake" / "models" / packed).read_bytes()
+    assert unpacked(content).exact == (place.root / "lake" / "models" / exact).read_bytes()
+    # Nothing is embedded again, and no file is converted again: not for another way either.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_artifact, "begin", None)
+        assert under(place, BYTES, "model.pixels=hamming").run("silver")["silver"].counts == {}
+        assert under(place).run("silver")["silver"].counts == {}
+        under(place, BYTES, BICUBIC).run("silver")
+    assert len(models_of(place)) == 3
+    assert model_files(place) == sorted([exact, packed])
+    assert embedded_files(place, before["weights_id"]) == held
+    found = embeddings_of(place)
+    first, rough = found[before["weights_id"]], found[new["weights_id"]]
+    assert first.keys() == rough.keys()
+    near = [cosine(first[photo], rough[photo]) for photo in first]
+    assert 0.99 < np.mean(near) < 1
+    code, told = calls(command)("status")
+    assert (code, "(int8, hamming pixels): " in told) == (0, True)
+
+
+def cosine(a, b):
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def test_the_flatbuffer_of_the_lake_is_quantised_whatever_the_weights_convert_to_now(
+    place, monkeypatch
+):
+    """Another TensorFlow converts to other bytes; in int8, it is the model that the lake has."""
+    skip_without(*INT8, precision="int8")
+    given, convert = [], model_artifact.begin
+
+    def begin(model, exact=None):
+        given.append(exact)
+        return convert(model, exact)
+
+    monkeypatch.setattr(model_artifact, "begin", begin)
+    [before] = models_of(place)
+    under(place, BYTES).run("silver")
+    name = f"tflite-{before['weights_id']}.tflite"
+    assert given == [(place.root / "lake" / "models" / name).read_bytes()]
+
+
+def test_a_package_in_int8_is_taken_as_it_is(place):
+    """A cluster has no NNCF, whatever flatbuffer its lake has."""
+    skip_without(*INT8, precision="int8")
+    lineage, content = model_artifact.convert(under(place, BYTES).settings.model)
+    path = place.root / "model.zip"
+    path.write_bytes(content)
+    path.with_suffix(".json").write_text(lineage.json())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_artifact, "begin", None)
+        under(place, BYTES, f"model.flatbuffer={path}").run("silver")
+    held = {ModelIdentity.of(row).model_sha256 for row in models_of(place)}
+    assert lineage.model_sha256 in held
+
+
+def test_a_changed_file_of_int8_is_told(place, command):
+    skip_without(*INT8, precision="int8")
+    under(place, BYTES).run("silver")
+    [path] = (place.root / "lake" / "models").glob("*.zip")
+    path.write_bytes(path.read_bytes()[:-1])
+    code, told = calls(command)("--layer", "silver", "--precision", "int8", "--set", ALL_PASS)
+    assert code == 6
+    assert f"The model file {path} was changed; put back the file" in " ".join(told.split())
+
+
+def test_a_worker_without_int8_refuses_it(place, command, monkeypatch):
+    older = partial(BroadcastModel, processor=older_processor.features)
+    monkeypatch.setattr(model_broadcast, "BroadcastModel", older)
+    before = place.lake.version(catalog.EMBEDDINGS)
+    code, told = calls(command)("--layer", "silver", "--precision", "int8", "--set", ALL_PASS)
+    [sentence] = [line for line in told.splitlines() if line.startswith("error: ")]
+    assert (code, "Traceback" in told) == (2, False)
+    assert sentence.startswith("error: model.precision = int8 needs a processor with avx512_vnni")
+    assert place.lake.version(catalog.EMBEDDINGS) == before
 
 
 def test_a_worker_without_bfloat16_refuses_it(place, command, monkeypatch):
@@ -266,8 +371,7 @@ def test_a_worker_without_bfloat16_refuses_it(place, command, monkeypatch):
 
 
 def test_a_driver_without_bfloat16_refuses_it_where_it_embeds_itself(place, command, monkeypatch):
-    if not set(BFLOAT16).intersection(features()):
-        pytest.skip("this machine's processor has no bfloat16")
+    skip_without(*BFLOAT16, precision="bfloat16")
     under(place, ROUGH).run()
     older = partial(InProcessModel, processor=older_processor.features)
     monkeypatch.setattr(predictions, "InProcessModel", older)

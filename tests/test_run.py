@@ -9,12 +9,12 @@ import pytest
 from PIL import Image, ImageOps
 from pyspark.sql import functions as F
 
-from bronze.samples.sample_photos import PEOPLE, write_samples
 from cli.output import run_tables, status_lines
 from conf.errors import Inconsistent
 from gold.model_versions import champion
 from lake import catalog
 from lake.run_clock import RunClock
+from lake.samples.sample_photos import PEOPLE, write_samples
 from report.lake_counts import sums
 from silver.pixels import RefusalReason
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from bronze.samples.sample_photos import write_samples
 from cli.command import Words
 from conf.settings import Settings
+from lake.samples.sample_photos import write_samples
 
 
 def run(words: Words, settings: Settings, console: Console) -> None:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from privacy.erasure import spark_lz4_blocks
+from privacy.erasure import spark_lz4_blocks, stored_zips
 from privacy.erasure.spark_lz4_blocks import PIECE, Opener, Undecoded
 
 BLOCK = 8 << 20
@@ -215,6 +215,11 @@ def _last_bytes(codec: str, opener: Opener, done: int) -> bytes:
     return bytes(last)
 
 
+def _stored_zip(opener: Opener) -> Iterator[bytes]:
+    """Unpack nothing of a ZIP whose members were searched with its own bytes. Raises Undecoded for others."""
+    return stored_zips.checked(opener, lambda head: _kind(head) is not None)
+
+
 SPARK_BLOCKS = Container(
     "blocks of Spark's LZ4", spark_lz4_blocks.unpacked, (spark_lz4_blocks.MAGIC,)
 )
@@ -230,7 +235,7 @@ CONTAINERS = (
     Container("LZ4 of the first form", None, (b"\x02\x21\x4c\x18",)),
     Container("Snappy", None, (b"\xff\x06\x00\x00sNaPpY", b"\x82SNAPPY\x00")),
     Container("LZF", None, (b"ZV\x00", b"ZV\x01")),
-    Container("zip", None, (b"PK\x03\x04",)),
+    Container("zip", _stored_zip, (stored_zips.MAGIC,)),
     Container("bzip2", None, tuple(b"BZh%d1AY&SY" % level for level in range(1, 10))),
     Container("xz", None, (b"\xfd7zXZ\x00",)),
     Container("7z", None, (b"7z\xbc\xaf\x27\x1c",)),

@@ -6,7 +6,7 @@ float32[1, d]. Any scaling of pixels must be part of the model, so that the file
 
 from __future__ import annotations
 
-from silver.inference_runtime import is_flatbuffer
+from silver.model_files import is_flatbuffer
 from silver.weights import WeightsSource, WeightsUnavailable, contents, hashed
 
 CHOICES = "the path or s3:// URI of a LiteRT flatbuffer (.tflite)"

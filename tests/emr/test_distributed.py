@@ -19,11 +19,11 @@ import py4j
 import pyspark
 import pytest
 
-from bronze.samples.sample_photos import write_samples
 from conf.settings import EmrSettings, Settings
 from emr import package, package_archive
 from emr.package import Package
 from lake import catalog
+from lake.samples.sample_photos import write_samples
 from report.lake_counts import sums
 from tests.support.archives import unpack
 from tests.support.place import Place

@@ -24,9 +24,10 @@ from emr.package import BuiltPackage, Package
 from lake import aws, catalog, run_journal
 from lake.enums import PixelWay, Precision
 from lake.model_identity import ModelIdentity
-from silver import model_artifact
+from silver import model_artifact, model_files
 from silver.model_artifact import Lineage
 from tests.support.archives import unpack
+from tests.support.earlier_lakes import unpack_lake
 from tests.support.place import Place
 
 REGION = "eu-west-3"
@@ -234,6 +235,11 @@ def test_settings_come_back_from_the_package_as_they_were(tmp_path, overrides):
     assert again.model.flatbuffer == "package/model.tflite"
 
 
+def test_a_package_in_int8_names_the_zip():
+    packaged = package_archive.packaged_settings(load("model.precision=int8"))
+    assert packaged.model.flatbuffer == "package/model.zip"
+
+
 @pytest.mark.parametrize(
     "key", ["spark.hadoop.fs.s3a.secret.key", "spark.hadoop.fs.s3a.access.key", "my.Password"]
 )
@@ -255,7 +261,8 @@ def test_what_is_left_out_is_required_and_the_rest_is_wanted():
         wanted = {wheels.package_name(line) for line in needed}
         assert wanted == names - wheels.LEFT_OUT.keys() - absent
         assert "openvino" in wanted
-        assert not wanted & {"tensorflow", "keras", "ai-edge-litert", "openvino-telemetry"}
+        unwanted = {"tensorflow", "keras", "ai-edge-litert", "nncf", "openvino-telemetry"}
+        assert not wanted & unwanted
 
 
 def test_what_has_no_wheel_for_arm_is_conditional_and_the_rest_is_not():
@@ -448,6 +455,29 @@ def test_the_command_puts_a_whole_package_into_the_bucket_and_the_same_a_second_
     assert keys(s3) == before
 
 
+@pytest.mark.tensorflow
+def test_a_package_in_int8_has_the_zip_that_the_runs_read(s3, small, tmp_path):
+    unpack_lake(5, tmp_path / "own")
+    weights = tmp_path / "own" / "model.tflite"
+    words = ("model.extractor=tflite", f"model.weights={weights}")
+    command(load(*words, "model.precision=int8"))
+    key = package.latest(OWN).uri.removeprefix(f"s3://{BUCKET}/")
+    s3.download_file(BUCKET, key, str(tmp_path / "package.tar.gz"))
+    held = tmp_path / "package"
+    unpack(tmp_path / "package.tar.gz", held)
+    assert {path.name for path in held.iterdir()} == {
+        *("code", "site", "settings.toml", "model.zip", "model.json"),
+    }
+    again = Settings.load(str(held / "settings.toml"), environment={}).model
+    assert (again.precision, again.flatbuffer) == ("int8", "package/model.zip")
+    path = f"model.flatbuffer={held / 'model.zip'}"
+    lineage, content = model_artifact.converted(load(*words, path, "model.precision=int8").model)
+    assert lineage.precision == "int8"
+    assert model_files.unpacked(content).exact == weights.read_bytes()
+    with pytest.raises(BadInput, match="was made for int8, and the settings want float32; make a"):
+        model_artifact.converted(load(*words, path).model)
+
+
 # The flatbuffer in a package
 
 
@@ -489,6 +519,11 @@ def test_a_package_of_earlier_code_is_read_as_it_was_meant(model):
 def test_a_flatbuffer_runs_in_any_precision_and_way_of_the_settings(model, name):
     other = {"precision": "bfloat16", "pixels": "hamming"}[name]
     assert model_artifact.source_sha256(model.model_copy(update={name: other})) == "5" * 64
+
+
+def test_a_flatbuffer_of_elsewhere_is_none_in_int8(model):
+    with pytest.raises(BadInput, match="was made for float32, and the settings want int8; make a"):
+        model_artifact.source_sha256(model.model_copy(update={"precision": "int8"}))
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from delta import DeltaTable as SparkTable
 from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
-from bronze.samples.sample_photos import write_samples
 from conf.errors import BadInput
 from gold import embedding_removal
 from lake import catalog, secret_places
+from lake.samples.sample_photos import write_samples
 from lake.storage.local_folder import LocalFolder
 from privacy.audit import audit_log
 from privacy.audit.auditor import Auditor

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bronze.samples.sample_photos import write_samples
 from cli.commands.erase import finish_due_erasures, verify
 from cli.commands.train import train_step
 from cli.parser import parse
@@ -23,6 +22,7 @@ from gold.retire_extractor import retire
 from lake import catalog, fault_points, secret_places
 from lake.enums import ERASE, POSSIBLY_FITTED_PREFIX, ErasureState
 from lake.known_keys import keys_of
+from lake.samples.sample_photos import write_samples
 from privacy import tombstones
 from privacy.audit.auditor import Auditor
 from privacy.audit.table_findings import AuditQuestion, HoldingStatus

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pyarrow.compute as pc
 import pytest
 
-from bronze.samples.sample_photos import write_samples
 from cli.commands.erase import finish_due_erasures, verify
 from cli.commands.lift import run as lift
 from cli.parser import parse
@@ -14,6 +13,7 @@ from expectations.check_tables import check
 from expectations.suite_views import Views
 from lake import catalog
 from lake.enums import ERASE, RESTORE, ErasureMode, ErasureState
+from lake.samples.sample_photos import write_samples
 from privacy import tombstones
 from privacy.erasure import certificate, certificate_texts
 from privacy.restore import restore

@@ -1,12 +1,14 @@
 """Residues hidden in containers are found, a lake without any is clean, and what can't be decoded is told."""
 
 import gzip
+import io
 import itertools
 import json
 import shutil
 import struct
 import tempfile
 import tracemalloc
+import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -27,6 +29,7 @@ from privacy.erasure import certificate, completion, containers, request_journal
 from privacy.erasure.file_search import FileSearch
 from privacy.erasure.name_forms import NameForms
 from privacy.erasure.subject_matcher import SubjectMatcher
+from silver.model_files import QuantisedModel
 from tests.support.certified_erasures import (
     KEY,
     journal_lake,
@@ -49,6 +52,15 @@ HIDDEN = {
     "the pseudonym": PSEUDONYM.encode(),
     "a photo id": PHOTO.encode(),
 }
+
+
+def zipped(*members, method=zipfile.ZIP_STORED):
+    """A ZIP of members of these contents."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as archive:
+        for number, content in enumerate(members):
+            archive.writestr(str(number), content)
+    return target.getvalue()
 
 
 def search(path, *, name=None, deep=False):
@@ -80,6 +92,19 @@ def test_a_container_without_a_residue_is_clean(tmp_path, container):
     path.write_bytes(CONTAINERS[container](LINES))
     found = search(path, name=NAME)
     assert (found.residue, found.mention, found.undecoded) == (None, False, [])
+
+
+@pytest.mark.parametrize("wrapped", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_the_members_of_a_zip_that_stores_them_are_searched(tmp_path, wrapped):
+    """A model in int8 is such a file."""
+    path = tmp_path / "a"
+    path.write_bytes(wrapped(QuantisedModel(LINES, LINES * 30, b"").packed()))
+    found = search(path, name=NAME)
+    assert (found.residue, found.mention, found.undecoded) == (None, False, [])
+    for what, hidden in HIDDEN.items():
+        path.write_bytes(wrapped(QuantisedModel(LINES, LINES * 30 + hidden, LINES).packed()))
+        found = search(path)
+        assert (found.residue, found.undecoded) == (what, []), what
 
 
 @pytest.mark.parametrize("codec", ["gzip", "zstd", "lz4"])
@@ -133,6 +158,24 @@ def test_a_piece_of_sparks_blocks_is_searched_from_its_first_whole_block(tmp_pat
         ("a", b"BZh91AY&SY" + b"x" * 9, "bzip2, which is not unpacked"),
         ("a", b"\xfd7zXZ\x00" + b"x" * 9, "xz, which is not unpacked"),
         ("a", b"PK\x03\x04" + b"x" * 9, "zip, which is not unpacked"),
+        ("a", zipped(LINES, method=zipfile.ZIP_DEFLATED), "zip, which is not unpacked"),
+        ("a.zip", zipped(LINES, gzip.compress(LINES)), "zip, which is not unpacked"),
+        ("a", zipped(LINES, zipped(LINES)), "zip, which is not unpacked"),
+        ("a", zipped(LINES)[: -len(LINES)], "zip, which is not unpacked"),
+        ("a", zipped(LINES)[: len(LINES) + 36], "zip, which is not unpacked"),
+        ("a", zipped(LINES)[:6] + b"\x01" + zipped(LINES)[7:], "zip, which is not unpacked"),
+        ("a", zipped(LINES) + gzip.compress(LINES), "zip, which is not unpacked"),
+        (
+            "a",
+            zipped(LINES, b"x").replace(b"PK\x05\x06", b"PK\x05\x07"),
+            "zip, which is not unpacked",
+        ),
+        (
+            "a",
+            zipped(LINES, b"x").replace(b"PK\x01\x02", b"PK\x01\x03"),
+            "zip, which is not unpacked",
+        ),
+        ("a", gzip.compress(zipped(gzip.compress(LINES))), "zip, which is not unpacked"),
         ("a", b"\x82SNAPPY\x00" + b"x" * 9, "Snappy, which is not unpacked"),
         ("part.LZ4", b"\x00\x00\x10\x00" + b"x" * 9, "no container that the ending .lz4 promises"),
         ("a", gzip.compress(b"PAR1" + b"x" * 9), "Parquet in another container, or encrypted, "),

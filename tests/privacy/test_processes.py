@@ -8,8 +8,8 @@ import time
 import pytest
 
 import run
-from bronze.samples.sample_photos import write_samples
 from lake import secret_places
+from lake.samples.sample_photos import write_samples
 from tests.support.canary import MARKER, SUBJECT, jpeg, places, send, slices
 from tests.support.processes import STARTS, wait_for
 

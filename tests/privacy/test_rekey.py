@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from bronze.samples.sample_photos import write_samples
 from cli.commands.erase import finish_due_erasures, verify
 from cli.commands.rekey import run as rekey_command
 from cli.lake_access import writing
@@ -20,6 +19,7 @@ from conf.errors import BadInput, Inconsistent, Pending, Refused
 from lake import catalog, lake_format, secret_places
 from lake.enums import ERASE, ErasureMode, ErasureState, Outcome
 from lake.pseudonyms import PhotoIdRule
+from lake.samples.sample_photos import write_samples
 from privacy import moved_rows, rekey, tombstones
 from privacy.audit import audit_log
 from privacy.audit.auditor import Auditor

@@ -8,7 +8,7 @@ from conf.errors import BadInput
 from conf.settings import Settings
 from lake.enums import ModelStatus, PixelWay, Precision
 from lake.model_identity import ModelIdentity
-from silver.known_models import WantedModel, known_model
+from silver.known_models import WantedModel, file_name, known_model
 from silver.model_artifact import source_sha256
 
 SHA = "ab" * 32
@@ -89,6 +89,18 @@ def test_another_precision_and_way_share_the_model_file():
     assert WantedModel.of([BEFORE], settings("model.weights=random:4")).beside is None
     quantised = row(day=3, precision="int8", pixels="bicubic")
     assert WantedModel.of([quantised], settings()).beside is None
+
+
+def test_int8_has_a_file_of_its_own_and_is_made_of_the_flatbuffer():
+    quantised = row(day=3, precision="int8", pixels="bicubic")
+    wanted = WantedModel.of([ROUGH], settings("model.precision=int8"))
+    assert (wanted.known, wanted.beside, wanted.exact) == (None, None, ROUGH)
+    way = settings("model.precision=int8", "model.pixels=hamming")
+    wanted = WantedModel.of([BEFORE, quantised], way)
+    assert (wanted.known, wanted.beside, wanted.exact) == (None, quantised, BEFORE)
+    assert WantedModel.of([quantised], settings("model.precision=int8")).known == quantised
+    names = [file_name("own", ModelIdentity.of(each)) for each in (BEFORE, ROUGH, quantised)]
+    assert names == [f"models/own-{SHA}.tflite"] * 2 + [f"models/own-{SHA}.zip"]
 
 
 def test_one_that_is_half_retired_is_refused():

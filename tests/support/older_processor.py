@@ -8,5 +8,6 @@ from silver import processor_features
 
 
 def features() -> Collection[str]:
-    """This machine's features without those that bfloat16 needs."""
-    return frozenset(processor_features.features()).difference(processor_features.BFLOAT16)
+    """This machine's features without those that bfloat16 or int8 needs."""
+    needed = (*processor_features.BFLOAT16, *processor_features.INT8)
+    return frozenset(processor_features.features()).difference(needed)

@@ -88,8 +88,8 @@ PCA = {
 }
 JUDGED = {
     "judged_photos": 200.0,
-    "cosine_mean": 0.98,
-    "cosine_least": 0.9,
+    "cosine_mean": 0.95,
+    "cosine_least": 0.8,
     "neighbours_kept": 0.8,
     "variance_kept": 0.95,
 }
@@ -511,9 +511,10 @@ CAUGHT = {
         "accuracy-above-majority": CLASSIFIER | {"metrics": {"accuracy": 0.75, "baseline": 0.75}},
         "classifier-parameters-present": CLASSIFIER
         | {"status": "champion", "parameters": None, "weights_id": "3" * 64},
-        "precision-cosine-near": BFLOAT16 | {"metrics": {**JUDGED, "cosine_mean": 0.9799}},
-        "precision-least-cosine-near": BFLOAT16 | {"metrics": {**JUDGED, "cosine_least": 0.8999}},
-        "precision-neighbours-kept": BFLOAT16 | {"metrics": {**JUDGED, "neighbours_kept": 0.7999}},
+        "precision-cosine-near": BFLOAT16 | {"metrics": {**JUDGED, "cosine_mean": 0.9499}},
+        "precision-least-cosine-near": BFLOAT16 | {"metrics": {**JUDGED, "cosine_least": 0.7999}},
+        "precision-neighbours-kept": BFLOAT16 | {"metrics": {**JUDGED, "neighbours_kept": 0.4999}},
+        "precision-neighbours-most": BFLOAT16 | {"metrics": {**JUDGED, "neighbours_kept": 0.7999}},
         "precision-variance-kept": BFLOAT16 | {"metrics": {**JUDGED, "variance_kept": 0.9499}},
         "one-champion": [PCA | {"weights_id": "2" * 64}, PCA | {"weights_id": "2" * 64}],
     },

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bronze.samples.scene import photo
+from lake.samples.scene import photo
 
 SIZE = (480, 480)
 

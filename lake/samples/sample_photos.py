@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bronze.samples.fruit_drawings import FRUITS
-from bronze.samples.scene import photo
+from lake.samples.fruit_drawings import FRUITS
+from lake.samples.scene import photo
 from lake.storage.locate import folder
 
 SEED = 2024

@@ -14,8 +14,8 @@ from PIL import ExifTags, Image, ImageChops, ImageOps, ImageStat
 
 from bronze.formats.cleaning_results import NotAPhoto
 from bronze.formats.metadata_removal import clean
-from bronze.samples import sample_photos
-from bronze.samples.sample_photos import write_samples
+from lake.samples import sample_photos
+from lake.samples.sample_photos import write_samples
 
 ALL = 60
 EUROPE = ((35, 60), (-10, 30))  # degrees north, degrees east

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image, ImageFilter
 
-from bronze.samples.fruit_drawings import FRUITS, Pixels, Plane, Surface, blended, noise
+from lake.samples.fruit_drawings import FRUITS, Pixels, Plane, Surface, blended, noise
 
 
 def photo(fruit: str, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:

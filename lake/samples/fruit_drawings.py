@@ -1,7 +1,7 @@
 """Drawings of single fruits for the generated samples: the shape and the colours of each kind.
 
 A fruit is drawn in a frame of its own. `u` points right, `v` points down, and the fruit is about 1 in
-radius. `bronze.samples.scene` turns it, lights it and places it on a table.
+radius. `lake.samples.scene` turns it, lights it and places it on a table.
 """
 
 from __future__ import annotations
