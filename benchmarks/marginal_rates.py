@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.workloads import EXECUTORS, ROUGH, TITLES, Measured
+from benchmarks.workloads import EXECUTORS, TITLES, Measured, precision_of
+from lake.enums import Precision
 
 OTHERS_MATTER, OTHERS_SPOIL = 0.1, 0.25
 """Shares of the machine from which on other programs are mentioned, and no rate is given."""
@@ -63,7 +64,7 @@ def rates(results: Results, sizes: Mapping[str, Sequence[int]]) -> dict[str, Rat
     for peer, by_size in results.items():
         seconds = [[each.seconds for each in rounds] for rounds in by_size]
         found[peer] = marginal(TITLES[peer], sizes[peer], seconds)
-        if peer.removesuffix(ROUGH) == "silver" or peer in EXECUTORS:
+        if precision_of(peer)[0] == "silver" or peer in EXECUTORS:
             bare = [
                 [each.seconds - sum(each.parts.get(name, 0.0) for name in GATES) for each in rounds]
                 for rounds in by_size
@@ -80,12 +81,13 @@ def rates(results: Results, sizes: Mapping[str, Sequence[int]]) -> dict[str, Rat
 
 def roofline_of(name: str) -> str:
     """The name of the roofline that a rate is compared with: the one of its precision."""
-    return "roofline" + ROUGH if name.split()[0].endswith(ROUGH) else "roofline"
+    precision = precision_of(name.split()[0])[1]
+    return "roofline" if precision is Precision.FLOAT32 else f"roofline_{precision}"
 
 
 def _roof(found: Mapping[str, Rate], name: str) -> float | None:
     roof = found.get(roofline_of(name))
-    return roof.per_second if roof and name != "roofline" + ROUGH else None
+    return roof.per_second if roof and name != roofline_of(name) else None
 
 
 def _believed(rate: Rate, *, roof: float | None, others: float) -> Rate:

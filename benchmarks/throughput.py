@@ -13,7 +13,7 @@ silver            the silver layer: bronze's gate, staging, silver's gate and pu
                   that has bronze's photos and the converted model.
 all               landing to gold: all three layers on a new lake, from the making of its tables to the last
                   journal entry, with the model's conversion. `daily_run.py` measures small runs.
-*_bfloat16        the roofline, silver and landing to gold in that precision, where the processor has it.
+*_bfloat16, _int8 the roofline, silver and landing to gold in that precision, where the processor has it.
 chunked           landing to gold in four chunks, where `all` has one: what a chunk costs.
 listing           what the driver does alone: 50,000 and 200,000 landing objects are listed and looked up.
 one_executor,     silver in one and in two executor processes of one core each, apart from the driver's:
@@ -84,18 +84,24 @@ from benchmarks.marginal_rates import (
     roofline_of,
 )
 from benchmarks.notebook_baseline import APPLICATIONS
-from benchmarks.workloads import ROUGH, TITLES, Failed, Measured, Task, measured
+from benchmarks.workloads import ROUGH, TITLES, Failed, Measured, Task, measured, precision_of
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import Settings
 from lake import cpu_cores
 from lake.enums import Precision
 from lake.model_identity import file_sha256
-from silver import extractors, litert_conversion, processor_features
+from silver import (
+    extractors,
+    litert_conversion,
+    model_files,
+    processor_features,
+    quantisation,
+)
 from silver.inference_runtime import compiled_model
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = (
-    *("roofline_bfloat16", "silver_bfloat16", "all_bfloat16"),
+    *(f"{peer}_{precision}" for precision in ROUGH for peer in ("roofline", "silver", "all")),
     *(
         "roofline",
         "guarded",
@@ -129,6 +135,7 @@ OF_PEERS = (
     ("roofline_bfloat16", "roofline", 1.8),
     ("all_bfloat16", "notebook", 5.5),
     ("all_bfloat16", "daft", 1.5),
+    ("silver_int8", "silver", 1.6),
     ("large", "large_full", 3.0),
 )
 """Two peers, and how many times the rate of the second one is wanted."""
@@ -314,11 +321,12 @@ def choose(words: argparse.Namespace, console: Console) -> None:
     elif Path(words.weights).exists():
         words.weights = str(Path(words.weights).resolve())
     extractors.extractor(words.extractor).source(words.weights)
-    try:
-        processor_features.check(Precision.BFLOAT16)
-    except BadInput:
-        words.peers = [peer for peer in words.peers if not peer.endswith(ROUGH)]
-        console.print("this processor has no bfloat16, hence no peer of that precision.")
+    for precision in ROUGH:
+        try:
+            processor_features.check(precision)
+        except BadInput:
+            words.peers = [each for each in words.peers if precision_of(each)[1] is not precision]
+            console.print(f"this processor has no {precision}, hence no peer of that precision.")
     if "notebook" in words.peers and words.extractor not in APPLICATIONS:
         words.peers.remove("notebook")
         told = f"keras.applications has no {words.extractor}, hence no notebook form"
@@ -355,7 +363,7 @@ class Bench:
             if "listing" in words.peers:
                 of["listing"] = [write_empty(count, work / f"listed-{count}") for count in LISTED]
             model = (words.extractor, words.weights, work / "model.tflite")
-            pool.submit(_write_flatbuffer, *model).result()
+            pool.submit(_write_models, *model, words.peers).result()
         if "daft" in words.peers and not words.daft_python:
             words.daft_python = _python_with_daft(work / "daft")
         return cls(words, work, console, of, cores)
@@ -399,9 +407,14 @@ def _python_with_daft(place: Path) -> str:
     return python
 
 
-def _write_flatbuffer(extractor: str, weights: str, target: Path) -> None:
+def _write_models(extractor: str, weights: str, target: Path, peers: Sequence[str]) -> None:
+    """The flatbuffer as `target`, and beside it the model in int8 where a roofline runs it."""
     chosen = extractors.extractor(extractor)
-    target.write_bytes(litert_conversion.convert(chosen.build(chosen.source(weights))))
+    flatbuffer = litert_conversion.convert(chosen.build(chosen.source(weights)))
+    target.write_bytes(flatbuffer)
+    if f"roofline_{Precision.INT8}" in peers:
+        ending = model_files.ending(Precision.INT8)
+        target.with_suffix(ending).write_bytes(quantisation.quantised(flatbuffer))
 
 
 def dimensions_of(model: Path) -> int:

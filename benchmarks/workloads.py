@@ -29,7 +29,7 @@ from conf.errors import FruitLakeError
 from conf.settings import Settings
 from lake.enums import PixelWay, Precision
 from lake.model_identity import file_sha256
-from silver import pixels, resizing
+from silver import model_files, pixels, resizing
 from silver.decoder_process import Decoder
 from silver.fingerprints import Fingerprint
 from silver.inference_runtime import compiled_model
@@ -52,10 +52,14 @@ TITLES = {
 BARE = ("roofline", "guarded", "large", "large_full")
 """Peers without Spark."""
 
-ROUGH = "_bfloat16"
-"""The end of the names of peers that embed in bfloat16: of `roofline`, `silver` and `all`."""
+ROUGH = (Precision.BFLOAT16, Precision.INT8)
+"""The precisions of further peers: of `roofline`, `silver` and `all`, with the precision after their name."""
 
-TITLES |= {f"{peer}{ROUGH}": f"{TITLES[peer]}, bfloat16" for peer in ("roofline", "silver", "all")}
+TITLES |= {
+    f"{peer}_{precision}": f"{TITLES[peer]}, {precision}"
+    for precision in ROUGH
+    for peer in ("roofline", "silver", "all")
+}
 
 EXECUTORS = {"one_executor": 1, "two_executors": 2}
 """Peers that run silver in so many executor processes of one core each, apart from the driver's."""
@@ -70,6 +74,12 @@ BATCH = 64
 
 SILVER = ("silver",)
 LAYERS = ("bronze", *SILVER, "gold")
+
+
+def precision_of(peer: str) -> tuple[str, Precision]:
+    """The peer of which this one is the form in a precision, and that precision: float32, or one of ROUGH."""
+    bare, _, last = peer.partition("_")
+    return (bare, Precision(last)) if last in ROUGH else (peer, Precision.FLOAT32)
 
 
 @dataclass(frozen=True)
@@ -145,8 +155,8 @@ def roofline(task: Task) -> Measured:
 
 def _embed_share(end: Connection, paths: Sequence[Path], task: Task) -> None:
     """One process of the roofline: what silver's workers do with a photo, and the seconds of each step."""
-    content = Path(task.flatbuffer).read_bytes()
-    precision = task.settings.model.precision
+    precision = Precision(task.settings.model.precision)
+    content = Path(task.flatbuffer).with_suffix(model_files.ending(precision)).read_bytes()
     model = compiled_model(content, file_sha256(content), precision=precision)
     limits = pixels.Limits(**task.settings.photos.model_dump())
     photos = [path.read_bytes() for path in paths]
@@ -247,9 +257,10 @@ def notebook(task: Task) -> Measured:
 
 def measure(task: Task) -> Measured:
     """Within the process of one measurement."""
-    if task.peer.endswith(ROUGH):
-        overrides = [*task.overrides, f"model.precision={Precision.BFLOAT16}"]
-        task = replace(task, peer=task.peer.removesuffix(ROUGH), overrides=overrides)
+    peer, precision = precision_of(task.peer)
+    if precision in ROUGH:
+        overrides = [*task.overrides, f"model.precision={precision}"]
+        task = replace(task, peer=peer, overrides=overrides)
     if task.peer in BARE:
         return roofline(task)
     if task.peer == "notebook":
