@@ -14,7 +14,8 @@ from lake.enums import PixelWay, Precision
 from silver import resizing
 from silver.inference_runtime import CompiledModel
 from silver.pixels import Limits
-from silver.processor_features import BFLOAT16, features
+from silver.processor_features import NEEDED, features
+from silver.quantisation import quantised
 from tests.support import exact_bicubic
 from tests.support.decoded_photos import decoded_pixels
 from tests.support.real_photos import PHOTOS
@@ -42,6 +43,13 @@ all for BICUBIC. Whole levels alone cost the latter 0.9989 at worst and 0.99985 
 
 MOST_APART = {PixelWay.HAMMING: 0.005, PixelWay.BICUBIC: 0.02}
 """The most by which the shares of neighbours of the right kind differ."""
+
+NEAR = {
+    Precision.BFLOAT16: {"mobilenet": (0.9985, 0.997, 0.02), "lite0": (0.9985, 0.997, 0.02)},
+    Precision.INT8: {"mobilenet": (0.985, 0.95, 0.03), "lite0": (0.965, 0.88, 0.03)},
+}
+"""For a precision and a model: the mean and the least cosine of embeddings to those of the plain path in
+float32, and the most by which the shares of neighbours of the right kind differ."""
 
 ways = pytest.mark.parametrize("way", PixelWay)
 
@@ -109,24 +117,27 @@ def test_embeddings_and_neighbours_are_those_of_the_plain_path(request, model, k
     assert abs(right[0] - right[1]) <= MOST_APART[way]
 
 
+@pytest.mark.parametrize("precision", NEAR)
 @pytest.mark.parametrize("model", ["mobilenet", "lite0"])
-def test_bfloat16_is_near_the_plain_path(request, model, known):
-    if not set(BFLOAT16).intersection(features()):
-        pytest.skip("this machine's processor has no bfloat16")
+def test_a_precision_is_near_the_plain_path(request, model, known, precision):
+    if not set(NEEDED[precision]).intersection(features()):
+        pytest.skip(f"this machine's processor has no {precision}")
     converted = request.getfixturevalue(model)
     kinds, contents = zip(*known, strict=True)
     way = PixelWay.HAMMING
-    found = ours(contents, converted.flatbuffer, way, Precision.BFLOAT16)
+    content = converted.flatbuffer
+    content = quantised(content) if precision is Precision.INT8 else content
+    found = ours(contents, content, way, precision)
     expected = plain(contents, converted.model, way)
     near = cosines(found, expected)
     right = [
         cross_val_score(KNeighborsClassifier(5, metric="cosine"), x, kinds, cv=5).mean()
         for x in (found, expected)
     ]
-    print(near.mean(), near.min(), right)
-    assert near.mean() >= 0.9985
-    assert near.min() >= 0.997
-    assert abs(right[0] - right[1]) <= 0.02
+    mean, least, apart = NEAR[precision][model]
+    assert near.mean() >= mean
+    assert near.min() >= least
+    assert abs(right[0] - right[1]) <= apart
 
 
 @ways
