@@ -88,6 +88,7 @@ def test_what_happens_then_is_as_severe_as_it_should_be(bad):
         "taken-before-upload",
         "explained-variance-useful",
         "accuracy-above-majority",
+        "precision-neighbours-most",
         "label-agrees",
         "replayed-after-refused",
         "measures-finite",

@@ -753,6 +753,7 @@ ALSO_CAUGHT = {
         "settings-present",
     },
     (catalog.MODELS, "components-in-range"): {"scree-agrees"},
+    (catalog.MODELS, "precision-neighbours-kept"): {"precision-neighbours-most"},
     (catalog.MODELS, "components-within-dimensions"): {"scree-agrees"},
     (catalog.MODELS, "explained-variance-in-range"): {
         "explained-variance-useful",
