@@ -10,7 +10,13 @@ from rich.console import Console
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import EmrSettings, Settings
-from emr import account, cluster_state, launch_request, security_configuration
+from emr import (
+    account,
+    cluster_state,
+    launch_request,
+    node_processors,
+    security_configuration,
+)
 from emr.cluster_state import Cluster, Step
 from lake import aws
 from lake.storage import s3_requests
@@ -21,10 +27,12 @@ STEPS_SHOWN = 10
 def launch(settings: Settings, emr_settings: EmrSettings, console: Console) -> None:
     """Launch the cluster where it doesn't exist, and wait until it takes steps.
 
-    Raises BadInput (there are no subnets, certificates, key or bucket, or AWS refuses the request), Refused
+    Raises BadInput (its nodes can't run the extractor, there are no subnets, certificates, key or bucket, or
+    AWS refuses the request), Refused
     (the cluster or a bucket lies in a region that is not allowed), FruitLakeError (a quota is used up, or the
     cluster ended before it was ready).
     """
+    node_processors.check(settings.model, emr_settings)
     check_places(settings, emr_settings)
     cluster = cluster_state.newest(emr_settings, cluster_state.ACTIVE)
     if cluster is None:

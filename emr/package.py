@@ -21,7 +21,7 @@ from rich.console import Console
 from conf.errors import BadInput
 from conf.identifiers import named
 from conf.settings import EmrSettings, Settings
-from emr import account, package_archive, wheels
+from emr import account, node_processors, package_archive, wheels
 from lake import aws
 from lake.run_journal import code_revision
 from lake.storage import addresses, s3_requests
@@ -86,12 +86,14 @@ def _how(manifest: Mapping[str, Any]) -> str:
 def build(settings: Settings, emr_settings: EmrSettings, folder: Path) -> BuiltPackage:
     """Build the package in a folder of this machine, into which the wheels are unpacked too.
 
-    Raises as `wheels.install`, `package_archive.packaged_settings` and `silver.model_artifact.convert`.
+    Raises as `node_processors.check`, `wheels.install`, `package_archive.packaged_settings` and
+    `silver.model_artifact.convert`.
     """
+    node_processors.check(settings.model, emr_settings)
     packaged = package_archive.packaged_settings(settings)
     site = folder / "site"
     requirements = wheels.needed_requirements(
-        wheels.REQUIREMENTS.read_text(), processor=wheels.architecture(emr_settings)
+        wheels.REQUIREMENTS.read_text(), processor=node_processors.architecture(emr_settings)
     )
     installed = wheels.install(requirements, site, emr_settings=emr_settings)
     lineage, model = convert(settings.model)
@@ -116,7 +118,7 @@ def build(settings: Settings, emr_settings: EmrSettings, folder: Path) -> BuiltP
         "precision": lineage.precision,
         "pixels": lineage.pixels,
         "python": emr_settings.python,
-        "platform": f"linux_{wheels.architecture(emr_settings)}",
+        "platform": f"linux_{node_processors.architecture(emr_settings)}",
         "wheels": [asdict(wheel) for wheel in installed],
         "bytes": archive.stat().st_size,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -18,6 +18,7 @@ from typing import Any
 
 from conf.errors import BadInput, FruitLakeError
 from conf.settings import EmrSettings
+from emr.node_processors import architecture
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 
@@ -64,9 +65,6 @@ for older versions run too."""
 WITHOUT_ARM_WHEEL = ("cykooz-resizer",)
 """Requirements that have no wheel for Linux on ARM, where the nodes do without them."""
 
-GRAVITON = re.compile(r"a1\.|[a-z]+\d+g")
-"""The beginning of the names of AWS's own ARM instance types, such as m7g.xlarge, im4gn.large or a1.large."""
-
 UNREACHED = re.compile("connection broken by|HTTPSConnectionPool|Connection (?:timed out|refused)")
 NO_WHEEL = re.compile(r"No matching distribution found for (\S+)")
 
@@ -78,21 +76,6 @@ class Wheel:
     name: str
     version: str
     sha256: str
-
-
-def architecture(emr_settings: EmrSettings) -> str:
-    """Return the processors of the nodes that run Spark: `aarch64` where all are Graviton, else `x86_64`.
-
-    Raises BadInput where the settings name both kinds.
-    """
-    types = (*emr_settings.core, *emr_settings.task)
-    are_arm = {bool(GRAVITON.match(name)) for name in types}
-    if are_arm == {True, False}:
-        raise BadInput(
-            f"emr.core and emr.task name Graviton types and others ({', '.join(types)}), and wheels fit one "
-            f"kind of processor; name types of one kind."
-        )
-    return "aarch64" if are_arm == {True} else "x86_64"
 
 
 def needed_requirements(text: str, *, processor: str) -> list[str]:

@@ -283,24 +283,6 @@ def test_comments_and_empty_lines_are_no_requirements():
     ]
 
 
-@pytest.mark.parametrize(
-    ("types", "processor"),
-    [
-        (["m5.xlarge", "c6i.large", "g5.xlarge", "m5a.xlarge"], "x86_64"),
-        (["m7g.xlarge", "c6gn.large", "im4gn.large", "a1.large"], "aarch64"),
-    ],
-)
-def test_the_processors_follow_from_the_instance_types(types, processor):
-    own = OWN.model_copy(update={"core": types[:1], "task": types[1:]})
-    assert wheels.architecture(own) == processor
-
-
-def test_two_kinds_of_processors_are_told():
-    own = OWN.model_copy(update={"core": ("m5.xlarge",), "task": ("m7g.xlarge",)})
-    with pytest.raises(BadInput, match="name types of one kind"):
-        wheels.architecture(own)
-
-
 def wheel(folder, name, tag, *, script=False, version="1.0", more=(), needs=""):
     """Write a wheel with one module, and return its SHA-256. It holds `more` files, and `needs` a package."""
     info = f"{name}-{version}.dist-info"
