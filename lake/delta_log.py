@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lake import delta_rs_reader
 from lake.catalog import Table
+from lake.delta_transactions import DeltaTransaction
 from lake.json_objects import json_object
 from lake.storage.addresses import is_s3
 from lake.storage.folder import Folder
@@ -128,15 +129,8 @@ def number_of(known: DeltaTable, table: Table) -> int:
 def add_takeover(spark: SparkSession, uri: str, *, application: str) -> None:
     """Commit with Spark nothing but a number that is TAKEOVER above the last one of the table at `uri`.
 
-    Python's API has no transaction numbers, so this is the JVM's. The last number is read within the
-    transaction, so a commit that another process makes meanwhile is a conflict.
+    The last number is read within the transaction, so a commit that another process makes meanwhile is a
+    conflict.
     """
-    jvm: Any = spark.sparkContext._jvm
-    delta, none = jvm.org.apache.spark.sql.delta, jvm.scala.Option.empty()
-    manual = getattr(jvm, "org.apache.spark.sql.delta.DeltaOperations$ManualUpdate$")
-    log = delta.DeltaLog.forTable(spark._jsparkSession, uri)
-    transaction = log.startTransaction(none, none)
-    number = max(int(transaction.txnVersion(application)), 0) + TAKEOVER
-    action = delta.actions.SetTransaction(application, number, none)
-    sequence = jvm.org.apache.spark.api.python.PythonUtils.toSeq
-    transaction.commit(sequence([action]), getattr(manual, "MODULE$"))
+    transaction = DeltaTransaction(spark, uri, application)
+    transaction.commit(max(transaction.last_number, 0) + TAKEOVER)

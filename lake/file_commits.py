@@ -8,7 +8,6 @@ belong to nobody, like those of any write that was cut off: the retention remove
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from conf.errors import FruitLakeError
 from lake import fault_points, parquet_files
 from lake.arrow_tasks import arrow_tasks
 from lake.chunks import batches
+from lake.delta_transactions import DeltaTransaction
 from lake.file_parts import FilePart
 from lake.file_sizes import FILE_BYTES
 from lake.parquet_files import WrittenFile
@@ -94,21 +94,14 @@ def append(
     """Commit files of a part to its table with Spark's Delta, under a number. Raises FruitLakeError where the
     table has that number, or a later one.
 
-    Delta's API for Python has no commit of files, so this is the JVM's. The last number is read within the
-    transaction, so a commit that another process makes meanwhile is a conflict.
+    The last number is read within the transaction, so a commit that another process makes meanwhile is a
+    conflict.
     """
-    jvm: Any = lake.spark.sparkContext._jvm
     name = part.table.name
-    delta, none = jvm.org.apache.spark.sql.delta, jvm.scala.Option.empty()
-    log = delta.DeltaLog.forTable(lake.spark._jsparkSession, lake.files.uri(name))
-    transaction = log.startTransaction(none, none)
-    if int(transaction.txnVersion(name)) >= number:
+    transaction = DeltaTransaction(lake.spark, lake.files.uri(name), name)
+    if transaction.last_number >= number:
         raise Overtaken(f"{name}: another run committed before commit {number}; run again.")
-    from_json = _module(jvm, "org.apache.spark.sql.delta.actions.Action$").fromJson
-    actions = [from_json(json.dumps({"add": _add(file, part)})) for file in added]
-    actions.append(delta.actions.SetTransaction(name, number, none))
-    sequence = jvm.org.apache.spark.api.python.PythonUtils.toSeq
-    transaction.commit(sequence(actions), _append_operation(jvm))
+    transaction.commit(number, [_add(file, part) for file in added])
 
 
 def _add(file: WrittenFile, part: FilePart) -> dict[str, Any]:
@@ -120,20 +113,3 @@ def _add(file: WrittenFile, part: FilePart) -> dict[str, Any]:
         "dataChange": True,
         "stats": part.statistics_of(file),
     }
-
-
-def _append_operation(jvm: Any) -> Any:
-    """Return what the log calls the commit: an append, as Spark's own."""
-    write = _module(jvm, "org.apache.spark.sql.delta.DeltaOperations$Write$")
-    parameters = max(
-        method.getParameterCount()
-        for method in write.getClass().getMethods()
-        if method.getName() == "apply"
-    )
-    defaults = [getattr(write, f"apply$default${each}")() for each in range(2, parameters + 1)]
-    return write.apply(jvm.org.apache.spark.sql.SaveMode.Append, *defaults)
-
-
-def _module(jvm: Any, name: str) -> Any:
-    """Return the one object of a Scala module."""
-    return getattr(getattr(jvm, name), "MODULE$")
