@@ -7,6 +7,7 @@ flow hands them over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -88,8 +89,8 @@ class WorkerModel(Protocol):
     @property
     def dimensions(self) -> int: ...
 
-    def in_float32(self) -> WorkerModel:
-        """The same model in float32, to judge its own precision by."""
+    def in_float32(self) -> AbstractContextManager[WorkerModel]:
+        """The same model in float32, to judge its own precision by, in this context alone."""
         ...
 
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -22,7 +22,7 @@ from lake.storage.folder import Folder
 from report.label_conflicts import label_conflicts
 from report.landing_counts import LandingCounts
 from report.reconciliation import ChunkDrift, ModelSums, OpenErasure, Sums
-from silver import precision_quality
+from silver.precision_quality import JUDGED, sentence
 
 __all__ = ["Sums", "sums"]
 
@@ -185,7 +185,7 @@ def _how(extractor: Row) -> dict[str, Any]:
     return {
         "precision": identity.precision.value,
         "pixels": identity.pixels.value,
-        "judged": precision_quality.sentence(metrics) if metrics else None,
+        "judged": sentence(metrics) if JUDGED in metrics else None,
     }
 
 

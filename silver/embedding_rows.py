@@ -4,7 +4,7 @@ workers."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -74,9 +74,16 @@ class BroadcastModel:
     decode: Decode = pixels.decode
     processor: Features = features
 
-    def in_float32(self) -> BroadcastModel:
-        """The same model in float32, to judge its own precision by."""
-        return replace(self, identity=replace(self.identity, precision=Precision.FLOAT32))
+    @contextmanager
+    def in_float32(self) -> Iterator[BroadcastModel]:
+        """The same model in float32, to judge its own precision by. This process forgets it afterwards."""
+        from silver.inference_runtime import forget
+
+        precision = Precision.FLOAT32
+        try:
+            yield replace(self, identity=replace(self.identity, precision=precision))
+        finally:
+            forget(self.identity.model_sha256, precision)
 
     def embed_batches(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Turn record batches of bronze/photos into record batches of `EMBEDDED`, photo by photo.

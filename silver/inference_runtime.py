@@ -139,6 +139,12 @@ def compiled_model(
     return _loaded[key]
 
 
+def forget(model_sha256: str, precision: Precision) -> None:
+    """Let the memory go of a model that this process has loaded."""
+    for key in [each for each in _loaded if each[:2] == (model_sha256, precision)]:
+        del _loaded[key]
+
+
 @cache
 def _core() -> Any:
     """Return OpenVINO's core, the one of this process.

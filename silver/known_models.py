@@ -15,8 +15,8 @@ from conf.settings import ModelSettings
 from lake.enums import ModelStatus, PixelWay, Precision
 from lake.model_identity import FROM_FLATBUFFER, ModelIdentity, file_sha256
 from lake.storage.folder import Folder
+from silver import model_files
 from silver.model_artifact import AS_BEFORE, source_sha256
-from silver.model_files import ending
 
 Row = Mapping[str, Any]
 """A row of gold/models, by column name."""
@@ -27,8 +27,8 @@ class WantedModel:
     """The extractor that the settings want of a lake.
 
     `source_sha256` is the hash of its weights' source, in hex. `known` is its row of gold/models, `beside`
-    that of any extractor with the same model file, and `exact` that of any with the flatbuffer of the same
-    weights; None where the lake has no such row.
+    that of any extractor with the same model file, and `exact` that of any whose model file is, or holds, the
+    flatbuffer of the same weights (`exact_of`); None where the lake has no such row.
     """
 
     source_sha256: str
@@ -56,9 +56,12 @@ class WantedModel:
                 f"The retirement of {model.extractor} {known['weights_id'][:12]} was interrupted: "
                 f"finish it first with run.py retire {known['weights_id'][:12]}."
             )
-        exact = _in_precision(same, *FROM_FLATBUFFER)
-        beside = exact if precision in FROM_FLATBUFFER else _in_precision(same, precision)
-        return cls(source, precision, way, known, beside, exact)
+        plain, quantised = (
+            _in_precision(same, *FROM_FLATBUFFER),
+            _in_precision(same, Precision.INT8),
+        )
+        beside = plain if precision in FROM_FLATBUFFER else quantised
+        return cls(source, precision, way, known, beside, plain or quantised)
 
     def identity(self, model_sha256: str) -> ModelIdentity:
         """What makes its embeddings, with the model file of that SHA-256 in hex."""
@@ -130,7 +133,15 @@ def content_of(files: Folder, known: Row) -> bytes:
     return content
 
 
+def exact_of(files: Folder, known: Row) -> bytes:
+    """The flatbuffer of an extractor's row: its model file, or what that was quantised from. Raises
+    Inconsistent as `content_of`."""
+    content = content_of(files, known)
+    is_quantised = ModelIdentity.of(known).precision is Precision.INT8
+    return model_files.unpacked(content).exact if is_quantised else content
+
+
 def file_name(extractor: str, identity: ModelIdentity) -> str:
     """The name of a model file under the lake's root. Models that differ in pixels alone share it, and those
     in float32 and bfloat16."""
-    return f"models/{extractor}-{identity.model_sha256}{ending(identity.precision)}"
+    return f"models/{extractor}-{identity.model_sha256}{model_files.ending(identity.precision)}"

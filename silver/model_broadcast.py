@@ -12,7 +12,7 @@ from conf.errors import BadInput
 from conf.settings import ModelSettings, PhotoSettings
 from lake import catalog, fault_points
 from lake.chunks import NoChunk
-from lake.enums import SILVER, ModelKind, ModelStatus
+from lake.enums import SILVER, ModelKind, ModelStatus, Precision
 from lake.extractor_status import extractors, mark
 from lake.model_identity import ModelIdentity, file_sha256
 from lake.writable_lake import WritableLake
@@ -20,7 +20,7 @@ from silver import pixels, resizing
 from silver.decoder_process import Decoder
 from silver.embedding_rows import BroadcastModel
 from silver.inference_runtime import shape_of
-from silver.known_models import Row, WantedModel, content_of, file_name
+from silver.known_models import Row, WantedModel, content_of, exact_of, file_name
 from silver.model_artifact import Conversion, convert, converted
 from silver.pixels import Limits, RefusedPhoto
 
@@ -122,12 +122,13 @@ def model_of(
 def _converted(
     lake: WritableLake, model: ModelSettings, wanted: WantedModel, conversion: Conversion | None
 ) -> bytes:
-    """The content of a model file that the lake doesn't have. A model in int8 is made of the flatbuffer that
-    the lake has of these weights, if any: it is the same model then. Raises as `model_of`."""
+    """The content of a model file that the lake doesn't have. It is made of the flatbuffer that the lake has
+    of these weights, if any: it is the same model then. Raises as `model_of`."""
     if conversion:
         return conversion.result()[1]
     if wanted.exact and not model.flatbuffer:
-        return convert(model, content_of(lake.files, wanted.exact))[1]
+        exact = exact_of(lake.files, wanted.exact)
+        return convert(model, exact)[1] if wanted.precision is Precision.INT8 else exact
     return converted(model)[1]
 
 

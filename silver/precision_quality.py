@@ -1,23 +1,26 @@
 """What a precision other than float32 loses, judged on photos of the lake when a model is first used.
 
-The same model embeds the same pixels in both precisions. The result stands among the `metrics` of the model's
-row in gold/models, where rules of the suite bound it: a model that loses too much embeds no chunk.
+The same model embeds the same photos in both precisions. The result stands among the `metrics` of the model's
+row in gold/models, where rules of the suite bound it: a model whose embeddings point elsewhere embeds no
+chunk. The other rules warn, as they tell of the photos too: where these are all alike, the nearest ones of a
+photo are nearest by little, in any precision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from conf.errors import Blocked
 from lake import catalog, parquet_files
 from lake.arrow_tasks import arrow_tasks, slots
-from lake.chunks import Chunk, NoChunk
+from lake.chunks import Chunk, ChunkState, NoChunk
 from lake.context import Context
 from lake.enums import BRONZE, SILVER, ModelKind, Precision
 from lake.layer_interfaces import WorkerModel
@@ -32,8 +35,12 @@ from silver.embedding_rows import NEEDED
 PHOTOS = 200
 """The most photos that a precision is judged on: of the newest chunks of bronze."""
 
+GROUPS = 8
+"""The groups of rows from which these are taken, where there are more of them: in each one the photos came
+one after another, and may be alike."""
+
 FEWEST = 20
-"""The fewest. Of fewer, most photos would be among the nearest ones of each by chance."""
+"""The fewest photos. Of fewer, most would be among the nearest ones of each by chance."""
 
 NEIGHBOURS = 5
 """The nearest photos of a photo of which it counts how many stay."""
@@ -41,17 +48,20 @@ NEIGHBOURS = 5
 COMPONENTS = 10
 """The most principal components whose variance is compared: half as many as there are photos at most."""
 
+TRIED, JUDGED = "tried_photos", "judged_photos"
+"""The metrics that say how many photos were tried, and how many of them both precisions could embed."""
+
+RULES = "precision-"
+"""What the names of the rules about a precision begin with."""
+
 Embeddings = NDArray[np.float32]
 """float32[n, d], a row for each photo."""
-
-JUDGED_PHOTOS = "judged_photos"
-"""The metric that says on how many photos a precision was judged."""
 
 
 def judge(context: Context, chunk: Chunk) -> None:
     """Judge the precision of the run's model, and record the result in gold/models.
 
-    That of float32 is not judged, and no other where it was judged on more than half of the photos that could
+    That of float32 is not judged, and no other where it was tried on more than half of the photos that could
     be taken now. `chunk` is the one that the model would embed. Raises Blocked where the model loses more
     than the suite of gold/models allows.
     """
@@ -61,45 +71,50 @@ def judge(context: Context, chunk: Chunk) -> None:
     [row] = lake.records(catalog.MODELS, where=_is_of(identity.weights_id))
     chunks = _newest_chunks(lake.ledger)
     photos = min(PHOTOS, sum(each.photos for each in chunks))
-    judged = dict(row["metrics"] or ()).get(JUDGED_PHOTOS, 0)
-    if photos < max(FEWEST, 2 * judged):
+    if photos < max(FEWEST, 2 * dict(row["metrics"] or ()).get(TRIED, 0)):
         return
-    spans = _first(embedding_files.spans(lake, [each.number for each in chunks]), PHOTOS)
-    work = partial(_embedded_twice, files=lake.files, model=context.model.on_workers(lake.spark))
-    pairs = arrow_tasks(lake.spark, embedding_files.shares(spans, slots(lake.spark)), work)
-    exact, rough = (np.concatenate(each) for each in zip(*pairs, strict=True))
-    if len(exact) < FEWEST:
-        return
-    row["metrics"] = compared(exact, rough)
-    rows = RowSource.of(arrow_rows(catalog.MODELS, [row]), lambda: lake.spark)
-    found = f"{row['version']} in {identity.precision} has {sentence(row['metrics'])}"
-    try:
-        context.gate(rows, chunk=chunk, table=catalog.MODELS, expected=1)
-    except Blocked as error:
-        raise Blocked(f"{error} {found}: use --precision float32 instead.") from None
+    exact, rough = _embedded(context, [each.number for each in chunks])
+    metrics = compared(exact, rough)
+    row["metrics"] = {TRIED: float(photos), **metrics}
+    if metrics:
+        found = f"{row['version']} in {identity.precision} has {sentence(metrics)}"
+        rows = RowSource.of(arrow_rows(catalog.MODELS, [row]), lambda: lake.spark)
+        try:
+            context.gate(rows, chunk=chunk, table=catalog.MODELS, expected=1)
+        except Blocked as error:
+            if RULES in str(error):
+                # The measures are no part of the error, which the journal keeps: one is of a single photo.
+                context.console.print(f"{found}.", soft_wrap=True)
+                raise Blocked(f"{error} Or use --precision float32.") from None
+            raise
+        context.did.notes.append(f"{found}.")
     lake.put(catalog.MODELS, [row], keys=["version"], chunk=NoChunk(SILVER))
-    context.did.notes.append(f"{found}.")
 
 
 def compared(exact: Embeddings, rough: Embeddings) -> dict[str, float]:
-    """Return the metrics of a precision, from the embeddings of the same photos in float32 and in it.
+    """Return the metrics of a precision, from the embeddings of the same photos in float32 and in it; none
+    where fewer than FEWEST photos have one in float32.
 
-    `judged_photos` is their number; `cosine_mean` and `cosine_least` are of a photo's two embeddings;
-    `neighbours_kept` is the share of the NEIGHBOURS nearest photos of each that stay nearest;
-    `variance_kept` is the share of the variance of the exact embeddings that the principal components of the
-    rough ones hold, divided by the share that their own hold.
+    `judged_photos` is their number; `cosine_mean` and `cosine_least` are of a photo's two embeddings, -1
+    where the rough one has a value that is no number; `neighbours_kept` is the share of the NEIGHBOURS
+    nearest photos of each that stay nearest; `variance_kept` is the share of the variance of the exact
+    embeddings that the principal components of the rough ones hold, divided by the share that their own hold.
     """
-    is_some = exact.any(
-        axis=1
-    )  # an embedding of zeros has no direction, and silver's gate refuses it
+    # An embedding of zeros has no direction, and silver's gate refuses it.
+    is_some = np.isfinite(exact).all(axis=1) & exact.any(axis=1)
     exact, rough = exact[is_some], rough[is_some]
+    if len(exact) < FEWEST:
+        return {}
+    is_no_number = ~np.isfinite(rough).all(axis=1)
+    rough[is_no_number] = 0
     cosines = np.sum(_units(exact) * _units(rough), axis=1)
+    cosines[is_no_number] = -1
     nearest, nearest_roughly = map(_nearest, (exact, rough))
     kept = [len(set(a) & set(b)) for a, b in zip(nearest, nearest_roughly, strict=True)]
     count = min(COMPONENTS, len(exact) // 2)
     own, others = (_held(exact, _components(each, count)) for each in (exact, rough))
     return {
-        JUDGED_PHOTOS: float(len(exact)),
+        JUDGED: float(len(exact)),
         "cosine_mean": float(cosines.mean()),
         "cosine_least": float(cosines.min()),
         "neighbours_kept": float(np.mean(kept) / NEIGHBOURS),
@@ -107,12 +122,12 @@ def compared(exact: Embeddings, rough: Embeddings) -> dict[str, float]:
     }
 
 
-def sentence(metrics: dict[str, float]) -> str:
+def sentence(metrics: Mapping[str, float]) -> str:
     """Return the metrics of a precision in words, without a full stop."""
     return (
         f"a cosine of {metrics['cosine_mean']:.4f} to float32 (least {metrics['cosine_least']:.4f}), "
         f"{metrics['neighbours_kept']:.1%} of the nearest photos and {metrics['variance_kept']:.1%} of the "
-        f"variance kept, on {metrics[JUDGED_PHOTOS]:,.0f} photos"
+        f"variance kept, on {metrics[JUDGED]:,.0f} photos"
     )
 
 
@@ -122,41 +137,74 @@ def _is_of(weights_id: str) -> pc.Expression:
 
 
 def _newest_chunks(ledger: Ledger) -> list[Chunk]:
-    """Return the newest chunks of bronze that hold so many photos together, the newest first."""
-    chunks = ledger.chunks().values()
-    own = [each for each in chunks if each.layer == BRONZE and each.is_published and each.photos]
+    """Return the newest chunks of bronze that hold PHOTOS together and that no gate stopped, the newest
+    first."""
+    stopped = (ChunkState.BLOCKED, ChunkState.RELEASED)
+    chunks = [each for each in ledger.chunks().values() if each.layer == BRONZE and each.photos]
+    own = [each for each in chunks if each.is_published and each.state not in stopped]
     own.sort(key=lambda each: each.number, reverse=True)
     before = np.cumsum([0, *(each.photos for each in own)])
     return [each for each, photos in zip(own, before, strict=False) if photos < PHOTOS]
 
 
-def _first(spans: Sequence[RowSpan], rows: int) -> list[RowSpan]:
-    """Return the first rows of some spans, as spans."""
-    before = np.cumsum([0, *(span.rows for span in spans)]).tolist()
-    return [
-        replace(span, end=min(span.end, span.first + rows - number))
-        for span, number in zip(spans, before, strict=False)
-        if number < rows
-    ]
+def _embedded(context: Context, chunks: Collection[int]) -> tuple[Embeddings, Embeddings]:
+    """Return the embeddings of photos of some chunks of bronze in float32 and in the model's precision: of
+    those that are embedded in both."""
+    lake, model = context.lake, context.model.on_workers(context.lake.spark)
+    spans = _sample(embedding_files.spans(lake, chunks))
+    work = partial(_embedded_twice, files=lake.files, chunks=chunks, model=model)
+    found = arrow_tasks(lake.spark, embedding_files.shares(spans, slots(lake.spark)), work)
+    empty = np.empty((0, model.dimensions), np.float32)
+    exact, rough = (np.concatenate([empty, *(pair[of] for pair in found)]) for of in (0, 1))
+    return exact, rough
+
+
+def _sample(spans: Sequence[RowSpan]) -> list[RowSpan]:
+    """Return the first rows of up to GROUPS of some groups of rows, evenly among them: PHOTOS together where
+    they have so many."""
+    places = np.linspace(0, len(spans) - 1, min(GROUPS, len(spans))).round().astype(int)
+    taken, left = [], PHOTOS
+    for number, place in enumerate(places.tolist()):
+        span = spans[place]
+        # What a short group lacks, the ones after it give.
+        rows = min(span.rows, -(-left // (len(places) - number)))
+        taken.append(replace(span, end=span.first + rows))
+        left -= rows
+    return taken
 
 
 def _embedded_twice(
-    share: Sequence[RowSpan], *, files: Folder, model: WorkerModel
+    share: Sequence[RowSpan], *, files: Folder, chunks: Collection[int], model: WorkerModel
 ) -> tuple[Embeddings, Embeddings]:
-    """Return the embeddings of a task's photos in float32 and in the model's own precision.
+    """Return the embeddings of a task's photos in float32 and in the model's own precision, of those that are
+    embedded both times: a busy machine may refuse a photo once.
 
-    The latter come first: a processor may lack the precision.
+    Those in the model's own precision come first, as a processor may lack it.
     """
-    rough = _embeddings(files, share, model)
-    return _embeddings(files, share, model.in_float32()), rough
+    rough = _embeddings(files, share, chunks, model)
+    with model.in_float32() as in_float32:
+        exact = _embeddings(files, share, chunks, in_float32)
+    both = [photo for photo in exact if photo in rough]
+    in_order = [[each[photo] for photo in both] for each in (exact, rough)]
+    pair = np.reshape(np.array(in_order, np.float32), (2, len(both), model.dimensions))
+    return pair[0], pair[1]
 
 
-def _embeddings(files: Folder, share: Sequence[RowSpan], model: WorkerModel) -> Embeddings:
-    """Return the embeddings of the photos that a model's decoder doesn't refuse, in order."""
-    batches = model.embed_batches(parquet_files.read(files, share, NEEDED))
-    found = [batch.column("embedding").drop_null() for batch in batches]
-    rows = [np.reshape(each.flatten(), (len(each), model.dimensions)) for each in found]
-    return np.concatenate([np.empty((0, model.dimensions), np.float32), *rows])
+def _embeddings(
+    files: Folder, share: Sequence[RowSpan], chunks: Collection[int], model: WorkerModel
+) -> dict[str, NDArray[np.float32]]:
+    """Return the embeddings of the photos of some chunks that a model's decoder doesn't refuse, by their
+    `photo_id`."""
+    wanted = pa.array(list(chunks), pa.int64())
+    batches = parquet_files.read(files, share, [*NEEDED, "chunk"])
+    photos = (batch.filter(pc.is_in(batch.column("chunk"), wanted)) for batch in batches)
+    found: dict[str, NDArray[np.float32]] = {}
+    for batch in model.embed_batches(each.select(NEEDED) for each in photos if each.num_rows):
+        embedded = batch.filter(pc.is_valid(batch.column("embedding")))
+        values = embedded.column("embedding").flatten().to_numpy(zero_copy_only=False)
+        rows = values.reshape(embedded.num_rows, model.dimensions)
+        found |= dict(zip(embedded.column("photo_id").to_pylist(), rows, strict=True))
+    return found
 
 
 def _units(embeddings: Embeddings) -> NDArray[np.float64]:

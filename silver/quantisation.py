@@ -51,8 +51,8 @@ def quantised(flatbuffer: bytes) -> bytes:
     import nncf
 
     _name_anew(model)
-    scenes = [_input(pixels) for pixels in calibration_scenes(shape.size)]
-    made = nncf.quantize(model, nncf.Dataset(scenes), subset_size=SCENES)
+    scenes = list(calibration_scenes(shape.size))
+    made = nncf.quantize(model, nncf.Dataset(scenes, _input), subset_size=SCENES)
     if not any(op.get_type_name() == QUANTISED for op in made.get_ops()):
         raise Unquantisable(
             "The model can't be quantised: it has no layer that calculates in int8, such as a convolution; "

@@ -217,7 +217,12 @@ def _last_bytes(codec: str, opener: Opener, done: int) -> bytes:
 
 def _stored_zip(opener: Opener) -> Iterator[bytes]:
     """Unpack nothing of a ZIP whose members were searched with its own bytes. Raises Undecoded for others."""
-    return stored_zips.checked(opener, lambda head: _kind(head) is not None)
+
+    def is_container(name: bytes, head: bytes) -> bool:
+        ending = f".{name.decode(errors='replace').rpartition('.')[2]}".lower()
+        return _kind(head) is not None or ending in ENDINGS
+
+    return stored_zips.checked(opener, is_container)
 
 
 SPARK_BLOCKS = Container(

@@ -24,17 +24,21 @@ STORED = (0, 0)
 """The flags and the method of a member that is stored, with its sizes before it."""
 
 
-def checked(opener: Opener, is_container: Callable[[bytes], bool]) -> Iterator[bytes]:
+def checked(opener: Opener, is_container: Callable[[bytes, bytes], bool]) -> Iterator[bytes]:
     """Check that a ZIP has only members that are stored, of which none is a container itself by its first
-    bytes, and nothing behind its end. It yields nothing, as all was searched. Raises Undecoded for any other
-    ZIP."""
+    bytes or the end of its name, and nothing behind its end. It yields nothing, as all was searched. Raises
+    Undecoded for any other ZIP.
+
+    `is_container` says of the name of a member and its first bytes whether it may be one.
+    """
     count = 0
     with opener() as file:
         while (magic := _exactly(file, len(MAGIC))) == MAGIC:
             header = magic + _exactly(file, HEADER.size - len(magic))
             _, flags, method, size, name, more = HEADER.unpack(header)
-            head = _exactly(file, name + more + min(size, PIECE))[name + more :]
-            if (flags, method) != STORED or is_container(head):
+            named = _exactly(file, name + more)[:name]
+            head = _exactly(file, min(size, PIECE))
+            if (flags, method) != STORED or is_container(named, head):
                 raise _undecoded()
             for left in range(size - len(head), 0, -PIECE):
                 _exactly(file, min(left, PIECE))

@@ -54,12 +54,12 @@ HIDDEN = {
 }
 
 
-def zipped(*members, method=zipfile.ZIP_STORED):
-    """A ZIP of members of these contents."""
+def zipped(*members, method=zipfile.ZIP_STORED, ending=""):
+    """A ZIP of members of these contents, whose names have that end."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", method) as archive:
         for number, content in enumerate(members):
-            archive.writestr(str(number), content)
+            archive.writestr(f"{number}{ending}", content)
     return target.getvalue()
 
 
@@ -161,6 +161,8 @@ def test_a_piece_of_sparks_blocks_is_searched_from_its_first_whole_block(tmp_pat
         ("a", zipped(LINES, method=zipfile.ZIP_DEFLATED), "zip, which is not unpacked"),
         ("a.zip", zipped(LINES, gzip.compress(LINES)), "zip, which is not unpacked"),
         ("a", zipped(LINES, zipped(LINES)), "zip, which is not unpacked"),
+        ("a", zipped(LINES, ending=".br"), "zip, which is not unpacked"),
+        ("a", zipped(LINES, ending=".SNAPPY"), "zip, which is not unpacked"),
         ("a", zipped(LINES)[: -len(LINES)], "zip, which is not unpacked"),
         ("a", zipped(LINES)[: len(LINES) + 36], "zip, which is not unpacked"),
         ("a", zipped(LINES)[:6] + b"\x01" + zipped(LINES)[7:], "zip, which is not unpacked"),

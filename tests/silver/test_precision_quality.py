@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from silver.precision_quality import NEIGHBOURS, compared, sentence
+from lake.parquet_files import RowSpan
+from silver.precision_quality import FEWEST, GROUPS, NEIGHBOURS, _sample, compared, sentence
+from silver.precision_quality import PHOTOS as PHOTOS_TAKEN
 
 PHOTOS, DIMENSIONS = 60, 32
 
@@ -62,10 +64,53 @@ def test_photos_that_are_all_alike_have_no_variance_to_lose():
     assert compared(alike, alike)["variance_kept"] == 1
 
 
-def test_an_embedding_of_zeros_is_left_out(exact):
-    exact[3] = 0
-    found = compared(exact, exact.copy())
-    assert (found["judged_photos"], found["cosine_least"]) == (PHOTOS - 1, pytest.approx(1))
+def test_a_photo_that_the_precision_loses_counts_and_stops_nothing(exact):
+    rough = exact.copy()
+    rough[3] = 0
+    rough[4, 5] = np.nan
+    rough[5, 5] = np.inf
+    found = compared(exact, rough)
+    assert found["cosine_least"] == -1
+    assert found["cosine_mean"] == pytest.approx((PHOTOS - 3 - 2) / PHOTOS)
+    assert np.isfinite(list(found.values())).all()
+    np.testing.assert_array_equal(rough[5, 5], np.inf)  # the caller's are untouched
+
+
+def test_photos_without_an_embedding_in_float32_are_left_out(exact):
+    exact[3], exact[4, 5] = 0, np.nan
+    assert compared(exact, exact.copy())["judged_photos"] == PHOTOS - 2
+
+
+@pytest.mark.parametrize("photos", [0, 1, FEWEST - 1])
+def test_too_few_are_not_judged(exact, photos):
+    some = exact.copy()
+    some[photos:] = 0
+    assert compared(some, some.copy()) == {}
+    assert compared(exact[:photos], exact[:photos].copy()) == {}
+
+
+def spans(*rows):
+    return [RowSpan(f"f{number}", 0, 0, each) for number, each in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    ("held", "taken"),
+    [
+        ((), []),
+        ((12,), [12]),
+        ((500,), [PHOTOS_TAKEN]),
+        ((3, 500, 500), [3, 99, 98]),
+        ((500, 500, 3), [67, 67, 3]),
+        ((1000,) * 50, [25] * GROUPS),
+    ],
+)
+def test_a_sample_is_of_groups_far_apart(held, taken):
+    found = _sample(spans(*held))
+    assert [each.rows for each in found] == taken
+    assert {each.first for each in found} <= {0}
+    names = [int(each.name[1:]) for each in found]
+    assert names == sorted(set(names))
+    assert not names or (names[0], names[-1]) == (0, len(held) - 1)
 
 
 def test_the_sentence_tells_all(exact):

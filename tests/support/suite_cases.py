@@ -513,8 +513,7 @@ CAUGHT = {
         | {"status": "champion", "parameters": None, "weights_id": "3" * 64},
         "precision-cosine-near": BFLOAT16 | {"metrics": {**JUDGED, "cosine_mean": 0.9499}},
         "precision-least-cosine-near": BFLOAT16 | {"metrics": {**JUDGED, "cosine_least": 0.7999}},
-        "precision-neighbours-kept": BFLOAT16 | {"metrics": {**JUDGED, "neighbours_kept": 0.4999}},
-        "precision-neighbours-most": BFLOAT16 | {"metrics": {**JUDGED, "neighbours_kept": 0.7999}},
+        "precision-neighbours-kept": BFLOAT16 | {"metrics": {**JUDGED, "neighbours_kept": 0.7999}},
         "precision-variance-kept": BFLOAT16 | {"metrics": {**JUDGED, "variance_kept": 0.9499}},
         "one-champion": [PCA | {"weights_id": "2" * 64}, PCA | {"weights_id": "2" * 64}],
     },
@@ -753,7 +752,6 @@ ALSO_CAUGHT = {
         "settings-present",
     },
     (catalog.MODELS, "components-in-range"): {"scree-agrees"},
-    (catalog.MODELS, "precision-neighbours-kept"): {"precision-neighbours-most"},
     (catalog.MODELS, "components-within-dimensions"): {"scree-agrees"},
     (catalog.MODELS, "explained-variance-in-range"): {
         "explained-variance-useful",
