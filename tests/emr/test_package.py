@@ -446,7 +446,7 @@ def test_a_package_in_int8_has_the_zip_that_the_runs_read(s3, small, tmp_path):
         BadInput, match=r"names m5a\.xlarge, whose processor can't run model\.precis"
     ):
         command(load(*words, "model.precision=int8"))
-    nodes = ("emr.core=m6i.xlarge", "emr.task=m6i.xlarge,m7i.xlarge")
+    nodes = ('emr.core=["m6i.xlarge"]', 'emr.task=["m6i.xlarge", "m7i.xlarge"]')
     command(load(*words, *nodes, "model.precision=int8"))
     key = package.latest(OWN).uri.removeprefix(f"s3://{BUCKET}/")
     s3.download_file(BUCKET, key, str(tmp_path / "package.tar.gz"))
