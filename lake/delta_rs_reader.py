@@ -14,7 +14,7 @@ import pyarrow.parquet
 from pyarrow.dataset import Dataset
 
 from conf.errors import BadInput
-from lake import arrow_reads
+from lake import arrow_reads, parquet_files
 from lake.arrow_scan import Scan
 from lake.catalog import Table
 from lake.storage.addresses import bucket_and_prefix, is_s3
@@ -23,10 +23,6 @@ from lake.storage.connectors import arrow_files, delta_rs_options
 NOT_PLAIN = frozenset("%[]\\^|`").union(map(chr, range(32)), "\x7f")
 """Characters in a path with which delta-rs 1.6 fails, because it makes a URL of the path; and the backtick,
 with which Delta fails, because it makes SQL of it."""
-
-
-BUFFER = 1 << 22
-"""The bytes of a column that `small_batches` reads at a time: in S3 each time is a request."""
 
 
 ROWS_AT_ONCE = 1 << 18
@@ -204,7 +200,7 @@ def small_batches(
         file = pyarrow.parquet.ParquetFile(
             path,
             filesystem=found.filesystem,
-            buffer_size=BUFFER,
+            buffer_size=parquet_files.BUFFER,
             pre_buffer=False,  # or the whole column of a file is read at once
             coerce_int96_timestamp_unit="us",
         )

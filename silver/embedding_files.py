@@ -65,11 +65,11 @@ class Embedded:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """Which rows of bronze/photos a task embeds: of some chunks, `only` some ids, and none `left_out`."""
 
     chunks: pa.Array
-    left_out: pa.Array
+    left_out: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
     only: pa.Array | None = field(default=None)
 
     def among(self, photos: pa.RecordBatch) -> pa.RecordBatch:
@@ -81,6 +81,12 @@ class _Wanted:
         if self.only is not None:
             wanted = pc.and_(wanted, pc.is_in(ids, self.only))
         return photos if pc.all(wanted).as_py() else photos.filter(wanted)
+
+    def read(self, files: Folder, share: Sequence[RowSpan]) -> Iterator[pa.RecordBatch]:
+        """Yield those rows of some rows of a lake's files, with the columns that a photo is embedded from."""
+        for photos in map(self.among, parquet_files.read(files, share, [*NEEDED, "chunk"])):
+            if photos.num_rows:
+                yield photos.select(NEEDED)
 
 
 def embedded(
@@ -96,7 +102,7 @@ def embedded(
 
     Workers decode the pixels once, and call `count` with the number of photos that they have done.
     """
-    wanted = _Wanted(
+    wanted = Wanted(
         pa.array(photos.chunks, pa.int64()),
         pa.array(left_out, pa.string()),
         None if photos.only is None else pa.array(photos.only, pa.string()),
@@ -126,7 +132,7 @@ def spans(
         return [span for spans in pool.map(of_file, sorted(_names(lake, chunks))) for span in spans]
 
 
-def _has_any(files: Folder, wanted: _Wanted, span: RowSpan) -> bool:
+def _has_any(files: Folder, wanted: Wanted, span: RowSpan) -> bool:
     """Return whether a group may have wanted rows. Where some ids alone are wanted, it is looked into: the
     photos of a group without any of them would be read for nothing."""
     keys = parquet_files.read(files, [span], ["photo_id", "chunk"]) if wanted.only else ()
@@ -175,7 +181,7 @@ def _embed(
     share: Sequence[RowSpan],
     *,
     files: Folder,
-    wanted: _Wanted,
+    wanted: Wanted,
     model: WorkerModel,
     into: EmbeddingFiles,
     count: Callable[[int], None],
@@ -190,8 +196,7 @@ def _embed(
     }
 
     def embeddings() -> Iterator[pa.RecordBatch]:
-        photos = map(wanted.among, parquet_files.read(files, share, [*NEEDED, "chunk"]))
-        for batch in model.embed_batches(each.select(NEEDED) for each in photos if each.num_rows):
+        for batch in model.embed_batches(wanted.read(files, share)):
             found = pa.Table.from_batches([batch])
             count(found.num_rows)
             is_refused = pc.is_valid(found["reason"])

@@ -8,7 +8,7 @@ photo are nearest by little, in any precision.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from conf.errors import Blocked
-from lake import catalog, parquet_files
+from lake import catalog
 from lake.arrow_tasks import arrow_tasks, slots
 from lake.chunks import Chunk, ChunkState, NoChunk
 from lake.context import Context
-from lake.enums import BRONZE, SILVER, ModelKind, Precision
+from lake.enums import BRONZE, SILVER, Precision
+from lake.extractor_status import extractors
 from lake.layer_interfaces import WorkerModel
 from lake.ledger import Ledger
 from lake.parquet_files import RowSpan
@@ -30,7 +31,7 @@ from lake.row_source import RowSource
 from lake.small_tables import arrow_rows
 from lake.storage.folder import Folder
 from silver import embedding_files
-from silver.embedding_rows import NEEDED
+from silver.embedding_files import Wanted
 
 PHOTOS = 200
 """The most photos that a precision is judged on: of the newest chunks of bronze."""
@@ -68,7 +69,7 @@ def judge(context: Context, chunk: Chunk) -> None:
     lake, identity = context.lake, context.model.identity
     if identity.precision is Precision.FLOAT32:
         return
-    [row] = lake.records(catalog.MODELS, where=_is_of(identity.weights_id))
+    [row] = (row for row in extractors(lake) if row["weights_id"] == identity.weights_id)
     chunks = _newest_chunks(lake.ledger)
     photos = min(PHOTOS, sum(each.photos for each in chunks))
     if photos < max(FEWEST, 2 * dict(row["metrics"] or ()).get(TRIED, 0)):
@@ -131,11 +132,6 @@ def sentence(metrics: Mapping[str, float]) -> str:
     )
 
 
-def _is_of(weights_id: str) -> pc.Expression:
-    is_extractor = pc.field("kind") == ModelKind.EXTRACTOR.value
-    return is_extractor & (pc.field("weights_id") == weights_id)
-
-
 def _newest_chunks(ledger: Ledger) -> list[Chunk]:
     """Return the newest chunks of bronze that hold PHOTOS together and that no gate stopped, the newest
     first."""
@@ -147,12 +143,13 @@ def _newest_chunks(ledger: Ledger) -> list[Chunk]:
     return [each for each, photos in zip(own, before, strict=False) if photos < PHOTOS]
 
 
-def _embedded(context: Context, chunks: Collection[int]) -> tuple[Embeddings, Embeddings]:
+def _embedded(context: Context, chunks: Sequence[int]) -> tuple[Embeddings, Embeddings]:
     """Return the embeddings of photos of some chunks of bronze in float32 and in the model's precision: of
     those that are embedded in both."""
     lake, model = context.lake, context.model.on_workers(context.lake.spark)
     spans = _sample(embedding_files.spans(lake, chunks))
-    work = partial(_embedded_twice, files=lake.files, chunks=chunks, model=model)
+    wanted = Wanted(pa.array(chunks, pa.int64()))
+    work = partial(_embedded_twice, files=lake.files, wanted=wanted, model=model)
     found = arrow_tasks(lake.spark, embedding_files.shares(spans, slots(lake.spark)), work)
     empty = np.empty((0, model.dimensions), np.float32)
     exact, rough = (np.concatenate([empty, *(pair[of] for pair in found)]) for of in (0, 1))
@@ -174,16 +171,16 @@ def _sample(spans: Sequence[RowSpan]) -> list[RowSpan]:
 
 
 def _embedded_twice(
-    share: Sequence[RowSpan], *, files: Folder, chunks: Collection[int], model: WorkerModel
+    share: Sequence[RowSpan], *, files: Folder, wanted: Wanted, model: WorkerModel
 ) -> tuple[Embeddings, Embeddings]:
     """Return the embeddings of a task's photos in float32 and in the model's own precision, of those that are
     embedded both times: a busy machine may refuse a photo once.
 
     Those in the model's own precision come first, as a processor may lack it.
     """
-    rough = _embeddings(files, share, chunks, model)
+    rough = _embeddings(wanted.read(files, share), model)
     with model.in_float32() as in_float32:
-        exact = _embeddings(files, share, chunks, in_float32)
+        exact = _embeddings(wanted.read(files, share), in_float32)
     both = [photo for photo in exact if photo in rough]
     in_order = [[each[photo] for photo in both] for each in (exact, rough)]
     pair = np.reshape(np.array(in_order, np.float32), (2, len(both), model.dimensions))
@@ -191,15 +188,11 @@ def _embedded_twice(
 
 
 def _embeddings(
-    files: Folder, share: Sequence[RowSpan], chunks: Collection[int], model: WorkerModel
+    photos: Iterable[pa.RecordBatch], model: WorkerModel
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the embeddings of the photos of some chunks that a model's decoder doesn't refuse, by their
-    `photo_id`."""
-    wanted = pa.array(list(chunks), pa.int64())
-    batches = parquet_files.read(files, share, [*NEEDED, "chunk"])
-    photos = (batch.filter(pc.is_in(batch.column("chunk"), wanted)) for batch in batches)
+    """Return the embeddings of the photos that a model's decoder doesn't refuse, by their `photo_id`."""
     found: dict[str, NDArray[np.float32]] = {}
-    for batch in model.embed_batches(each.select(NEEDED) for each in photos if each.num_rows):
+    for batch in model.embed_batches(photos):
         embedded = batch.filter(pc.is_valid(batch.column("embedding")))
         values = embedded.column("embedding").flatten().to_numpy(zero_copy_only=False)
         rows = values.reshape(embedded.num_rows, model.dimensions)
