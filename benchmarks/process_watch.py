@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 LOOK_EVERY = 0.5
 """Seconds."""
@@ -47,10 +48,12 @@ def end_of(log: Path) -> str:
 class Watch:
     """A process and its descendants, seen from outside through /proc; elsewhere nothing is known.
 
-    `peak` is resident memory in bytes at its highest, by kind: the JVM, the driver's Python, all other
-    Pythons together, which are the workers and their decoders (pages that they share count in each);
-    `a worker` is the largest of these. `seconds` passed from before its start until its end was seen, which
-    is 0.05 s after it at most.
+    `peak` is memory in bytes at its highest, by kind: the JVM; the driver's Python; `workers`, which are all
+    Pythons below a JVM, or where there is none below the driver; `a worker`, the largest of these with its
+    own children; and `helpers`, the largest process that the driver has started beside its JVM, such as the
+    conversion of a model. Of the JVM and the driver it is what is resident; of the others a page that several
+    share counts in parts. `seconds` passed from before its start until its end was seen, which is 0.05 s
+    after it at most.
     """
 
     def __init__(self, pid: int) -> None:
@@ -65,28 +68,38 @@ class Watch:
         if self._first is None:
             return
         seen = dict(_processes())
+        ours = {pid: line for pid in seen if (line := self._line(pid, seen))}
+        has_java = any(seen[pid].name == "java" for pid in ours)
+        by_worker: dict[int, int] = defaultdict(int)
         now: dict[str, int] = defaultdict(int)
-        for pid, (name, _, ticks, resident) in seen.items():
-            if not self._is_ours(pid, seen):
-                continue
-            self._ticks[pid] = ticks
-            kind = "JVM" if name == "java" else "driver" if pid == self.pid else "workers"
-            if kind == "workers":
-                # Between fork and exec a child of Java's has its memory, and the name of a thread.
-                if not name.startswith("python"):
+        for pid, line in ours.items():
+            process = seen[pid]
+            self._ticks[pid] = process.ticks
+            if pid == self.pid or process.name == "java":
+                now["driver" if pid == self.pid else "JVM"] += process.resident
+            # Between fork and exec a child of Java's has its memory, and the name of a thread.
+            elif process.name.startswith("python"):
+                # From the process down: the JVM, the daemon that forks Spark's workers, a worker.
+                below = [seen[each].name for each in line].count("java")
+                if has_java and not below:
+                    now["helpers"] = max(now["helpers"], _own_memory(pid))
                     continue
-                now["a worker"] = max(now["a worker"], resident)
-            now[kind] += resident
-        for kind, resident in now.items():
-            self.peak[kind] = max(resident, self.peak.get(kind, 0))
+                names = [each for each in line if seen[each].name != "java"]
+                by_worker[names[min(below + 1, len(names) - 1)]] += _own_memory(pid)
+        now["workers"] = sum(by_worker.values())
+        now["a worker"] = max(by_worker.values(), default=0)
+        for kind, memory in now.items():
+            self.peak[kind] = max(memory, self.peak.get(kind, 0))
         self._last = _machine_ticks()
 
-    def _is_ours(self, pid: int, seen: Mapping[int, tuple[str, int, int, int]]) -> bool:
-        while pid in seen:
-            if pid == self.pid:
-                return True
-            pid = seen[pid][1]
-        return False
+    def _line(self, pid: int, seen: Mapping[int, _Process]) -> list[int]:
+        """The processes from the one that is watched down to this one; none where that is no descendant."""
+        line = [pid]
+        while line[-1] != self.pid:
+            if line[-1] not in seen:
+                return []
+            line.append(seen[line[-1]].parent)
+        return line[::-1]
 
     @property
     def others(self) -> float | None:
@@ -108,8 +121,26 @@ def _machine_ticks() -> tuple[int, int] | None:
     return busy, busy + idle + wait
 
 
-def _processes() -> Iterable[tuple[int, tuple[str, int, int, int]]]:
-    """Every process: its number, and its name, its parent, its ticks and its resident bytes."""
+class _Process(NamedTuple):
+    """A process of /proc: its name, its parent, its ticks and its resident bytes."""
+
+    name: str
+    parent: int
+    ticks: int
+    resident: int
+
+
+def _own_memory(pid: int) -> int:
+    """The resident bytes of a process, without the parts of shared pages that others count."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:  # ended meanwhile
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _processes() -> Iterable[tuple[int, _Process]]:
+    """Every process, with its number."""
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
@@ -120,4 +151,5 @@ def _processes() -> Iterable[tuple[int, tuple[str, int, int, int]]]:
         values = rest.split()
         ticks, pages = int(values[11]) + int(values[12]), int(values[21])
         name = start.partition("(")[2]
-        yield int(folder.name), (name, int(values[1]), ticks, pages * os.sysconf("SC_PAGE_SIZE"))
+        resident = pages * os.sysconf("SC_PAGE_SIZE")
+        yield int(folder.name), _Process(name, int(values[1]), ticks, resident)

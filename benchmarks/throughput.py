@@ -260,7 +260,7 @@ def processes_table(results: Results) -> Table:
     """Start, memory and neighbours: the worst of all measurements of a peer."""
     table = Table(title="processes: the highest of all measurements")
     table.add_column("peer", no_wrap=True)
-    kinds = ("JVM", "driver", "workers", "a worker")
+    kinds = ("JVM", "driver", "workers", "a worker", "helpers")
     for name in ("s to start", *(f"{kind} MB" for kind in kinds), "others"):
         table.add_column(name, justify="right")
     for peer, by_size in results.items():

@@ -16,7 +16,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -36,7 +36,7 @@ from lake.isolated_work import (
 )
 from lake.shared_memory import SharedMemory
 
-AHEAD_BYTES = 1 << 20
+AHEAD_BYTES = 1 << 22
 """The child gets further photos at once while those before have fewer bytes than this."""
 
 TRIES = 2
@@ -108,6 +108,7 @@ class IsolatedProcess:
         self._inbox = SharedMemory(AHEAD_BYTES + limits.max_bytes + 1)
         self._outbox = SharedMemory(most_made)
         self._sent = self._read = 0  # the bytes in the inbox, and those read of the outbox
+        self._owed = 0  # the answers that the child has still to give
         self._child: _Child | None = None
         self._is_ready = self._has_new_module = False
         self._modules: list[str] = []
@@ -116,9 +117,16 @@ class IsolatedProcess:
         self._start()
 
     def answers(
-        self, photos: Iterable[bytes | memoryview], read: Callable[[WorkDone], Result]
+        self,
+        photos: Iterable[bytes | memoryview],
+        read: Callable[[WorkDone], Result],
+        *,
+        has_own_core: bool = False,
     ) -> Generator[Result | Failure]:
         """Yield what `read` makes of what the work makes of each photo, or its failure, in order.
+
+        Where the child `has_own_core`, it goes on while the caller uses the answers. Else the two take turns:
+        where each core has a task, they would change places every few milliseconds, each with a cold cache.
 
         The caller closes the generator where it doesn't exhaust it. A photo that twice kills the child, or
         for which `read` twice raises ValueError, is `CRASHED`, and so is one over which the work raises an
@@ -127,28 +135,42 @@ class IsolatedProcess:
         which are still more than those. Raises OSError where no process can be started.
         """
         waiting = iter(photos)
-        batch = self._next_batch(waiting)
         try:
-            self._send(batch)
+            batch = self._begun(waiting)
             while batch:
-                answer = self._received(read)
-                is_idle, tries = len(batch) == 1, 1
-                # It may be the machine's fault, or a module was missing: another try, alone.
-                while self._child is None and (tries < TRIES or self._has_new_module):
-                    self._send(batch[:1])
-                    answer, is_idle, tries = self._received(read), True, tries + 1
-                batch = batch[1:]
-                if is_idle:
-                    batch = batch or self._next_batch(waiting)
-                    self._send(batch)
-                yield answer
+                answers = self._all_received(batch, read)
+                batch = self._begun(waiting) if has_own_core else []
+                yield from answers
+                batch = batch or self._begun(waiting)
         finally:
-            if batch:
+            if self._owed:
                 self.close()
+
+    def _begun(self, waiting: Iterator[bytes | memoryview]) -> list[bytes | memoryview]:
+        """Have the child work on the next photos, and return them; there may be none."""
+        batch = self._next_batch(waiting)
+        self._send(batch)
+        return batch
+
+    def _all_received(
+        self, batch: Sequence[bytes | memoryview], read: Callable[[WorkDone], Result]
+    ) -> list[Result | Failure]:
+        """Return the answers to the photos that the child has. It has no work afterwards."""
+        answers = []
+        for number, photo in enumerate(batch, start=1):
+            answer, tries = self._received(read), 1
+            # It may be the machine's fault, or a module was missing: another try, alone.
+            while self._child is None and (tries < TRIES or self._has_new_module):
+                self._send([photo])
+                answer, tries = self._received(read), tries + 1
+            answers.append(answer)
+            if not self._owed:
+                self._send(batch[number:])
+        return answers
 
     def close(self) -> int:
         """End the child, if there is one, and return its exit code, which is negative for a signal."""
-        child, self._child = self._child, None
+        child, self._child, self._owed = self._child, None, 0
         if child is None:
             return 0
         child.channel.close()
@@ -166,7 +188,7 @@ class IsolatedProcess:
                 break
         return batch
 
-    def _send(self, batch: list[bytes | memoryview]) -> None:
+    def _send(self, batch: Sequence[bytes | memoryview]) -> None:
         """Send photos to a child without work."""
         if max(self._sent, self._read) > 2 * AHEAD_BYTES:  # else both keep a large photo's pages
             self._inbox.clear()
@@ -175,14 +197,15 @@ class IsolatedProcess:
         for photo in batch:
             self._inbox.memory[end : end + len(photo)] = photo
             end += len(photo)
-        self._sent, self._read = end, 0
+        self._sent, self._read, self._owed = end, 0, len(batch)
         if batch and not self._notify(batch):
             # A child that had no work was ended by something else than a photo, such as a lack of
             # memory. If the new child is ended too, `_received` notices it.
             self.close()
+            self._owed = len(batch)
             self._notify(batch)
 
-    def _notify(self, batch: list[bytes | memoryview]) -> bool:
+    def _notify(self, batch: Sequence[bytes | memoryview]) -> bool:
         """Tell the child of the photos in the inbox, and return whether there is a child to tell."""
         child = self._child or self._start()
         if not self._is_ready:
@@ -197,6 +220,7 @@ class IsolatedProcess:
     def _received(self, read: Callable[[WorkDone], Result]) -> Result | Failure:
         """Return the answer to the next photo. Ends the child if it hangs, is dead, or was taken over."""
         assert self._child
+        self._owed -= 1
         self._has_new_module = False
         # The clock starts here, when the parent has nothing else to do. The child began this photo with its
         # last answer or earlier, so it always has the full time. An answer that it gave while the parent was

@@ -24,8 +24,8 @@ from typing import NoReturn, Protocol
 
 from lake.process_filter import forbid_processes
 
-AHEAD = 8
-"""The most photos that the child gets at once. With 1 the throughput is 3 % lower, with 16 it is the same."""
+AHEAD = 32
+"""The most photos that the child gets at once. With 8 the throughput is 5 % lower."""
 
 REQUEST = struct.Struct(f"<B{AHEAD}Q")
 """What the parent sends: the number of photos in the inbox, and the length of each."""

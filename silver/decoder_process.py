@@ -93,16 +93,18 @@ class Decoder:
         )
 
     def decoded(
-        self, contents: Iterable[bytes | memoryview]
+        self, contents: Iterable[bytes | memoryview], *, has_own_core: bool = False
     ) -> Generator[DecodedPhoto | RefusedPhoto]:
         """Yield each decoded photo or its refusal, in order.
 
+        Where the child `has_own_core`, it decodes the next photos while the caller uses those before.
         The caller closes the generator where it doesn't exhaust it. A photo that kills the child, or whose
         decoding raises anything but RefusedPhoto, is refused as `decoder_crashed`; one that takes longer than
         `limits.decode_seconds` as `decoder_timeout`, and one that takes more than `limits.decoder_memory` as
         `too_large`. Raises OSError where no process can be started.
         """
-        with closing(self._process.answers(contents, self._photo)) as answers:
+        answers = self._process.answers(contents, self._photo, has_own_core=has_own_core)
+        with closing(answers):
             for answer in answers:
                 if isinstance(answer, Failure):
                     yield RefusedPhoto(REASONS[answer.kind], answer.detail)

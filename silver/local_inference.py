@@ -71,7 +71,7 @@ class InProcessModel:
         if are_many and STREAMS > 1:
             model = self._compiled(streams=STREAMS)
         begun: deque[Callable[[], LookedAt | RefusedPhoto]] = deque()
-        with closing(child.decoded(photos)) as decoded:
+        with closing(child.decoded(photos, has_own_core=True)) as decoded:
             try:
                 for photo in decoded:
                     begun.append(_begun(model, photo))
