@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,35 +23,17 @@ from conf.settings import ChunkSettings, PhotoSettings
 from lake import catalog, parquet_files
 from lake.arrow_tasks import arrow_tasks, slots
 from lake.chunks import batches
-from lake.file_parts import FilePart, file_schema
+from lake.file_parts import FilePart, WorkerFiles, file_schema
 from lake.file_sizes import FILE_BYTES
 from lake.isolated_process import ProcessLimits
 from lake.parquet_files import WrittenFile
 from lake.small_tables import with_values
-from lake.storage.folder import Folder
 
 FILE, ROW = "file", "row"
 """The columns that say where a clean photo stands: the name of its file, and the number of its row there."""
 
 BATCH_BYTES, BATCH_ROWS = 8 << 20, 64
 """The most bytes and rows of a batch of photos."""
-
-
-@dataclass(frozen=True)
-class CleanedFiles:
-    """Where workers write the photos of a chunk: a `folder` under the root of a lake. Each row has this
-    `run_id`, this `chunk`, and this time as `ingested_at`."""
-
-    files: Folder
-    folder: str
-    run_id: str
-    chunk: int
-    ingested_at: datetime
-
-    def row(self, arrived: dict[str, Any]) -> dict[str, Any]:
-        """Return the row of bronze/photos of a clean photo."""
-        origin = {"run_id": self.run_id, "chunk": self.chunk, "ingested_at": self.ingested_at}
-        return arrived | origin
 
 
 @dataclass(frozen=True)
@@ -75,7 +56,7 @@ def read_objects(
     landing: Landing,
     arrivals: Sequence[Arrival],
     *,
-    into: CleanedFiles,
+    into: WorkerFiles,
     chunks: ChunkSettings,
     limits: PhotoSettings,
     admission: Admission,
@@ -120,17 +101,18 @@ def _cleaned(
 
 
 def _written(
-    rows: Iterable[dict[str, Any]], into: CleanedFiles, count: Callable[[int], None]
+    rows: Iterable[dict[str, Any]], into: WorkerFiles, count: Callable[[int], None]
 ) -> tuple[WrittenFile | None, pa.Table]:
     """Write the photos among the rows of a task as one file, and return it with the facts about all rows."""
     facts: list[dict[str, Any]] = []
     name, schema = parquet_files.new_name(into.folder), file_schema(catalog.PHOTOS)
+    origin = into.origin("ingested_at")
 
     def photos() -> Iterator[pa.RecordBatch]:
         number = 0
         for some in _some(rows):
             kept = [row for row in some if row["reason"] is None]
-            yield pa.RecordBatch.from_pylist([into.row(row) for row in kept], schema)
+            yield pa.RecordBatch.from_pylist([row | origin for row in kept], schema)
             for row in kept:
                 row |= {FILE: name, ROW: number}
                 number += 1

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +19,7 @@ from bronze import (
     object_outcomes,
     second_tries,
 )
-from bronze.arrived_files import FILE, ROW, CleanedFiles
+from bronze.arrived_files import FILE, ROW
 from bronze.labels import Labels
 from bronze.landing import Arrival, Landing, Listing, arrival
 from bronze.listed_objects import ListedObjects
@@ -178,19 +177,12 @@ def stage(
     """Reads and cleans the objects of a chunk on the workers, and stages them."""
     lake, settings = context.lake, context.settings
     title = f"bronze chunk {chunk.number}"
-    into = CleanedFiles(
-        lake.files,
-        lake.staging.emptied(chunk, CLEANED),
-        run_id=lake.run.run_id,
-        chunk=chunk.number,
-        ingested_at=datetime.now(UTC),
-    )
     with counted(lake.spark, context.console, title=title, photos=len(group)) as count:
         arrived = arrived_files.read_objects(
             lake.spark,
             landing,
             group,
-            into=into,
+            into=lake.staging.worker_files(chunk, CLEANED, run_id=lake.run.run_id),
             chunks=settings.chunks,
             limits=settings.photos,
             admission=bronze_rows.Admission.of(context.pseudonyms, tombstones=tombstones),

@@ -4,8 +4,8 @@
               + photos × core / (cores × efficiency × use)
 
 `slots` is the number of vCPUs, which is also the number of tasks that run at the same time. `cores` is the
-speed of all vCPUs together, as a number of cores of the machine that was measured. The tasks of a chunk run
-in waves, of which the last is rarely full; `use` is the share of the slots that they occupy, in (0, 1].
+speed of all vCPUs together, as a number of cores of the machine that was measured. The slots don't end a
+chunk together; `use` is the share of their time in which they work, in (0, 1].
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from dataclasses import dataclass, fields
 
 from conf.prices import Calibration, Instance, Storage
 from conf.settings import ChunkSettings, PhotoSettings
+from lake.parquet_files import BUFFER
 from lake.spark_session import REQUIRED
 from lake.storage.s3_folder import S3Folder
+from silver.embedding_files import FEWEST_ROWS
 
-SPLIT_BYTES = int(REQUIRED["spark.sql.files.maxPartitionBytes"])
-"""The bytes of bronze/photos that one task of silver reads."""
+PART_BYTES = 8 << 20
+"""The bytes that one request writes or copies: boto3's parts of an object."""
 
 LIST_PAGE = 1000
 """The number of objects that S3 lists in one answer."""
@@ -39,8 +41,8 @@ COPIES = 2
 share."""
 
 HEAP_PER_SLOT = 8 * int(REQUIRED["spark.sql.execution.arrow.maxBytesPerBatch"]) >> 20
-"""The MiB of Java's heap for one task. It holds batches on their way to Python and back, and row groups that
-are read and written."""
+"""The MiB of Java's heap for one task. Where rows pass through Spark, as gold's do, it holds batches on their
+way to Python and back, and row groups that are read and written."""
 
 MEMORY_STEP = 256
 """The MiB to whose multiples memory is rounded."""
@@ -70,10 +72,14 @@ class Work:
         """The number of chunks."""
         return math.ceil(self.photos / self.chunk_photos)
 
-    @property
-    def chunk_tasks(self) -> int:
-        """The number of tasks in which silver embeds one chunk."""
-        return math.ceil(self.chunk_photos * self.photo_bytes / SPLIT_BYTES)
+    def use(self, slots: int) -> float:
+        """Return the share of the slots' time in which they embed photos of a chunk.
+
+        Tasks get smaller towards the end, so the last slot ends at most the fewest photos of a task after the
+        mean (Graham's bound of a schedule in which no slot waits while there are tasks).
+        """
+        each = self.chunk_photos / slots
+        return each / (each + (1 - 1 / slots) * min(FEWEST_ROWS, self.chunk_photos))
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,6 @@ def run_seconds(
     work: Work, measured: Calibration, storage: Storage, *, slots: int, cores: float
 ) -> Seconds:
     """Return the seconds of a run with that many task slots, which are as fast as so many measured cores."""
-    waves = math.ceil(work.chunk_tasks / slots)
-    use = work.chunk_tasks / (waves * slots)
     efficiency = 1 if slots == 1 else measured.efficiency
     return Seconds(
         fixed=measured.fixed_seconds,
@@ -120,7 +124,7 @@ def run_seconds(
         driver=work.photos * measured.driver_seconds,
         listing=math.ceil(work.photos / LIST_PAGE) * storage.s3_first_byte_seconds,
         reading=work.photos * storage.s3_first_byte_seconds / (slots * S3Folder.readers),
-        cores=work.photos * core_seconds(work, measured) / (cores * efficiency * use),
+        cores=work.photos * core_seconds(work, measured) / (cores * efficiency * work.use(slots)),
     )
 
 
@@ -223,15 +227,15 @@ class StorageNeed:
 def storage_need(work: Work, *, dimensions: int, components: int) -> StorageNeed:
     """Return the requests of a run and the bytes that are stored after it.
 
-    Each photo is read from landing once, and its row from bronze. `SPLIT_BYTES` are read or written by one
+    Each photo is read from landing once, and from bronze with others. `PART_BYTES` are written by one
     request: to staging, and from there to bronze by a copy that S3 makes. Landing and bronze store the bytes
     of the photos; silver stores float32[dimensions] and gold float32[components] for each.
     """
-    splits = math.ceil(work.bytes / SPLIT_BYTES)
+    parts = math.ceil(work.bytes / PART_BYTES)
     pages = math.ceil(work.photos / LIST_PAGE)
     vector_bytes = work.photos * (dimensions + components) * 4
     return StorageNeed(
-        gets=work.photos + splits,
-        puts=pages + 2 * splits,
+        gets=work.photos + math.ceil(work.bytes / BUFFER),
+        puts=pages + 2 * parts,
         stored_bytes=2 * work.bytes + vector_bytes,
     )

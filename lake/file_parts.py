@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,23 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from lake.catalog import Table
 from lake.json_objects import json_object
 from lake.parquet_files import WrittenFile
+from lake.storage.folder import Folder
+
+
+@dataclass(frozen=True)
+class WorkerFiles:
+    """Where workers write the files of a part: in a `folder` under the root of a lake. Each row has this
+    `run_id` and this `chunk`, and `written_at` as the time of its table."""
+
+    files: Folder
+    folder: str
+    run_id: str
+    chunk: int
+    written_at: datetime
+
+    def origin(self, time: str) -> dict[str, Any]:
+        """Return the values that each row has. `time` is the table's column of times."""
+        return {"run_id": self.run_id, "chunk": self.chunk, time: self.written_at}
 
 
 @dataclass(frozen=True)

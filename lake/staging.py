@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,7 +19,7 @@ from lake.catalog import Table
 from lake.chunks import Chunk
 from lake.dataframe_queries import with_columns
 from lake.delta_log import has_commit
-from lake.file_parts import FilePart, file_schema
+from lake.file_parts import FilePart, WorkerFiles, file_schema
 from lake.row_source import RowSource
 from lake.small_tables import arrow_rows
 from lake.storage.connectors import delta_rs_options
@@ -130,12 +131,11 @@ class Staging:
             storage_options=delta_rs_options(self._files.root),
         )
 
-    def emptied(self, chunk: Chunk, part: str) -> str:
-        """The name of the folder of a part, without what an earlier try left there: workers write files into
-        it."""
+    def worker_files(self, chunk: Chunk, part: str, *, run_id: str) -> WorkerFiles:
+        """Where workers write the files of a part from now on, without what an earlier try left there."""
         name = _folder(chunk, part)
         self._delete(name)
-        return name
+        return WorkerFiles(self._files, name, run_id, chunk.number, datetime.now(UTC))
 
     def record_files(self, chunk: Chunk, part: str, written: FilePart) -> None:
         """Makes a part of the files that workers wrote in its folder. Others there belong to nobody: a try of

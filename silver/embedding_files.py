@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial, reduce
 from operator import or_
 
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 
 from lake import catalog, delta_rs_reader, parquet_files
 from lake.arrow_tasks import arrow_tasks, slots
-from lake.file_parts import FilePart, file_schema
+from lake.file_parts import FilePart, WorkerFiles, file_schema
 from lake.layer_interfaces import WorkerModel
 from lake.parquet_files import RowSpan, WrittenFile
 from lake.readable_lake import Lake
@@ -41,18 +40,6 @@ class BronzePhotos:
 
     chunks: Collection[int]
     only: Collection[str] | None = None
-
-
-@dataclass(frozen=True)
-class EmbeddingFiles:
-    """Where workers write the embeddings of a chunk: a `folder` under the root of a lake. Each row has this
-    `run_id`, this `chunk`, and this time as `embedded_at`."""
-
-    files: Folder
-    folder: str
-    run_id: str
-    chunk: int
-    embedded_at: datetime
 
 
 @dataclass(frozen=True)
@@ -94,7 +81,7 @@ def embedded(
     photos: BronzePhotos,
     model: WorkerModel,
     *,
-    into: EmbeddingFiles,
+    into: WorkerFiles,
     left_out: Sequence[str],
     count: Callable[[int], None],
 ) -> Embedded:
@@ -183,17 +170,13 @@ def _embed(
     files: Folder,
     wanted: Wanted,
     model: WorkerModel,
-    into: EmbeddingFiles,
+    into: WorkerFiles,
     count: Callable[[int], None],
 ) -> tuple[WrittenFile | None, pa.Table]:
     """Embed the photos of a task, and write one file. Returns it with the facts about the refused photos."""
     refused = [_empty_facts()]
     schema = file_schema(catalog.EMBEDDINGS)
-    origin = {
-        "run_id": into.run_id,
-        "chunk": into.chunk,
-        "embedded_at": pa.scalar(into.embedded_at, pa.timestamp("us", "UTC")),
-    }
+    origin = into.origin("embedded_at")
 
     def embeddings() -> Iterator[pa.RecordBatch]:
         for batch in model.embed_batches(wanted.read(files, share)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +22,7 @@ from lake.row_source import RowSource
 from lake.small_tables import with_values
 from lake.writable_lake import WritableLake
 from silver import embedding_files, embedding_rows, precision_quality
-from silver.embedding_files import BronzePhotos, EmbeddingFiles
+from silver.embedding_files import BronzePhotos
 from silver.embedding_rows import NOT_EMBEDDED
 from silver.staged_embeddings import EMBEDDED, REFUSED, WITHOUT, StagedEmbeddings
 
@@ -167,20 +166,13 @@ def stage(context: Context, photos: BronzePhotos, outcome: GateOutcome, chunk: C
     if outcome.refusals is not None:
         of_gate = {"stage": BRONZE, "detail": pa.scalar(None, pa.string())}
         refused = [with_values(outcome.refusals.toArrow(), of_gate).select(NOT_EMBEDDED)]
-    into = EmbeddingFiles(
-        lake.files,
-        lake.staging.emptied(chunk, EMBEDDED),
-        run_id=lake.run.run_id,
-        chunk=chunk.number,
-        embedded_at=datetime.now(UTC),
-    )
     title = f"silver chunk {chunk.number}"
     with counted(lake.spark, context.console, title=title, photos=chunk.photos) as count:
         embedded = embedding_files.embedded(
             lake,
             photos,
             context.model.on_workers(lake.spark),
-            into=into,
+            into=lake.staging.worker_files(chunk, EMBEDDED, run_id=lake.run.run_id),
             left_out=[photo for rows in refused for photo in rows["photo_id"].to_pylist()],
             count=count,
         )

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from bronze.arrived_files import CleanedFiles, read_objects
+from bronze.arrived_files import read_objects
 from bronze.bronze_rows import (
     ARRIVED,
     Admission,
@@ -26,6 +26,7 @@ from bronze.object_outcomes import outcomes, unseen
 from conf.settings import Settings
 from lake import catalog
 from lake.chunks import batches
+from lake.file_parts import WorkerFiles
 from lake.isolated_process import ProcessLimits
 from lake.known_keys import UNREADABLE
 from lake.pseudonyms import KeyedHash, PhotoIdRule, Pseudonyms
@@ -226,9 +227,7 @@ def test_no_path_stands_in_a_query_plan(spark, tmp_path, monkeypatch):
 def arrived(spark, landing, root, *, settings=()):
     """What workers make of all that lies in a landing folder."""
     objects = enumerate(landing.objects())
-    into = CleanedFiles(
-        LocalFolder(str(root / "lake")), "cleaned", run_id="r", chunk=1, ingested_at=WHEN
-    )
+    into = WorkerFiles(LocalFolder(str(root / "lake")), "cleaned", "r", 1, WHEN)
     return read_objects(
         spark,
         landing,

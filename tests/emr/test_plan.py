@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import io
 import json
 from dataclasses import replace
@@ -19,6 +20,8 @@ from conf.settings import Settings
 from emr import cluster_sizing, run_estimate
 from emr.cluster_sizing import CostModel
 from emr.run_estimate import Work
+from lake.parquet_files import RowSpan
+from silver.embedding_files import shares
 
 HOUR = 3600
 
@@ -66,9 +69,7 @@ def taken(of, *, slots=100, cores=100.0, measured=MEASURED):
 
 
 def test_the_formula_part_by_part():
-    of = work(
-        photo_bytes=run_estimate.SPLIT_BYTES // 100, chunk_photos=100_000
-    )  # 1,000 tasks: ten full waves
+    of = work()
     core = 0.016 + (of.photo_bytes - 20_000) * 1e-8
     found = taken(of)
     assert found.fixed == 40
@@ -76,7 +77,8 @@ def test_the_formula_part_by_part():
     assert found.driver == pytest.approx(100)
     assert found.listing == pytest.approx(1000 * PRICES.storage.s3_first_byte_seconds)
     assert found.reading == pytest.approx(1e6 * PRICES.storage.s3_first_byte_seconds / 800)
-    assert found.cores == pytest.approx(1e6 * core / (100 * 0.8))
+    of_a_slot = 1000 + 0.99 * 32  # of a chunk of 100,000 photos
+    assert found.cores == pytest.approx(10 * of_a_slot * core / 0.8)
     assert found.serial == pytest.approx(
         40 + 100 + 100 + 1000 * PRICES.storage.s3_first_byte_seconds
     )
@@ -94,16 +96,28 @@ def test_more_cores_don_t_shorten_what_is_serial():
     assert few.total / many.total < 10
 
 
-def test_cores_beyond_a_chunk_s_tasks_are_idle():
-    small = work(
-        photos=1_000, photo_bytes=run_estimate.SPLIT_BYTES // 10, chunk_photos=1_000
-    )  # 100 tasks
-    assert small.chunk_tasks == 100
-    full, twice = taken(small, slots=100, cores=100.0), taken(small, slots=200, cores=200.0)
-    assert twice.cores == pytest.approx(full.cores)
-    # 101 tasks on 100 slots are two waves, of which the second is one task.
-    more = taken(replace(small, photo_bytes=small.photo_bytes + 9_000))
-    assert more.cores > 1.9 * full.cores
+def ends(sizes, slots):
+    """How many photos the busiest slot embeds: each task goes to the slot that is free first."""
+    busy = [0] * slots
+    for size in sizes:
+        heapq.heapreplace(busy, busy[0] + size)
+    return max(busy)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 7, 100, 4000])
+@pytest.mark.parametrize("photos", [1, 31, 32, 33, 900, 3_201, 25_000, 100_000])
+def test_the_slots_of_silver_s_own_tasks_end_no_later_than_is_estimated(photos, slots):
+    [span] = [RowSpan("file", 0, 0, photos)]
+    sizes = [sum(each.rows for each in share) for share in shares([span], slots)]
+    assert sum(sizes) == photos
+    estimated = photos / slots / work(chunk_photos=photos).use(slots)
+    assert ends(sizes, slots) <= estimated + 1e-9 <= photos / slots + 32 + 1e-6
+
+
+def test_cores_beyond_the_tasks_of_a_chunk_bring_little():
+    small = work(photos=3_200, chunk_photos=3_200)
+    few, twice = taken(small, slots=100, cores=100.0), taken(small, slots=200, cores=200.0)
+    assert few.cores > twice.cores > 0.7 * few.cores
 
 
 @pytest.mark.parametrize(
@@ -174,13 +188,9 @@ def test_the_cheapest_is_chosen():
 def test_a_chunk_is_as_large_as_its_gates_ask_for():
     nodes = {"slots": 100, "cores": 80.0}
     wanted = run_estimate.balanced_chunk(work(), MEASURED, PRICES.storage, **nodes)
-    one = work(
-        photos=wanted, chunk_photos=wanted, photo_bytes=run_estimate.SPLIT_BYTES
-    )  # no slot is idle
+    one = work(photos=wanted, chunk_photos=wanted)
     wanted = run_estimate.balanced_chunk(one, MEASURED, PRICES.storage, **nodes)
-    found = taken(
-        work(wanted - wanted % 100, run_estimate.SPLIT_BYTES, wanted - wanted % 100), **nodes
-    )
+    found = taken(work(wanted, chunk_photos=wanted), **nodes)
     assert found.chunks / (found.reading + found.cores) == pytest.approx(
         run_estimate.CHUNK_SHARE, rel=0.1
     )
@@ -264,11 +274,11 @@ def test_a_driver_needs_memory_for_the_objects_of_a_chunk_and_not_for_those_of_t
 
 def test_what_s3_holds_and_is_asked():
     held = run_estimate.storage_need(
-        work(photos=1000, photo_bytes=run_estimate.SPLIT_BYTES), dimensions=1280, components=20
+        work(photos=1000, photo_bytes=run_estimate.PART_BYTES), dimensions=1280, components=20
     )
-    assert held.gets == 1000 + 1000
+    assert held.gets == 1000 + 2000
     assert held.puts == 1 + 2 * 1000
-    assert held.stored_bytes == 2 * 1000 * run_estimate.SPLIT_BYTES + 1000 * 1300 * 4
+    assert held.stored_bytes == 2 * 1000 * run_estimate.PART_BYTES + 1000 * 1300 * 4
 
 
 def told(*flags, settings=SETTINGS):

@@ -53,7 +53,7 @@ def lake(place):
 def staged(lake, *files):
     """A planned chunk, and its part with a file for each group of ids."""
     [chunk] = lake.ledger.plan([ChunkPlan(layer=SILVER, weights_id=WEIGHTS)])
-    folder = lake.staging.emptied(chunk, "rows")
+    folder = lake.staging.worker_files(chunk, "rows", run_id="r1").folder
     written = [
         parquet_files.write(
             lake.files,
@@ -168,7 +168,7 @@ def test_a_commit_of_files_is_an_append_to_whoever_reads_the_log(lake):
 
 def test_files_that_no_commit_has_are_nobodys(lake):
     chunk, part = staged(lake, ["a"])
-    stray = f"{lake.files.root}/{lake.staging.emptied(chunk, 'none')}"
+    stray = f"{lake.files.root}/{lake.staging.worker_files(chunk, 'none', run_id='r1').folder}"
     os.makedirs(stray)
     pq.write_table(embeddings("z", chunk=chunk.number), f"{stray}/part-stray.parquet")
     empty = FilePart(catalog.EMBEDDINGS, [], "r1", chunk.number)

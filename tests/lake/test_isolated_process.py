@@ -263,13 +263,15 @@ def test_what_cannot_be_read_is_tried_again_and_costs_its_photo(start):
     assert len({pid for _, pid in read}) == 4
 
 
-def test_a_child_that_the_machine_ends_costs_no_photo(start):
+@pytest.mark.parametrize("has_own_core", [True, False])
+def test_a_child_that_the_machine_ends_costs_no_photo(start, has_own_core):
     """Where memory runs out, the kernel ends it first, whatever took the memory."""
     process = start(child_probes.slow_echo)
-    photos = process.answers([b"one", b"two", b"three"], as_it_is)
-    assert next(photos).made == b"one"
+    contents = [b"%d" % number for number in range(AHEAD + 3)]
+    photos = process.answers(contents, as_it_is, has_own_core=has_own_core)
+    assert next(photos).made == contents[0]
     process._child.process.kill()
-    assert [each.made for each in photos] == [b"two", b"three"]
+    assert [each.made for each in photos] == contents[1:]
 
 
 @linux

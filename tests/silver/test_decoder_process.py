@@ -24,12 +24,13 @@ from PIL import Image
 from benchmarks.hostile_files import hostile, worst_files, written_formats
 from lake import catalog, isolated_process
 from lake.enums import PixelWay, Precision
+from lake.file_parts import WorkerFiles
 from lake.isolated_process import AHEAD_BYTES
 from lake.isolated_work import AHEAD
 from lake.model_identity import ModelIdentity, file_sha256
 from silver import decoder_process, embedding_files, embedding_rows, pixels, resizing
 from silver.decoder_process import Decoder
-from silver.embedding_files import BronzePhotos, EmbeddingFiles
+from silver.embedding_files import BronzePhotos
 from silver.embedding_rows import BroadcastModel
 from silver.fingerprints import Fingerprint
 from silver.inference_runtime import CompiledModel
@@ -75,7 +76,7 @@ def photo(seed, *, side=60, form="JPEG"):
     return stream.getvalue()
 
 
-PHOTOS = [photo(seed) for seed in range(12)]
+PHOTOS = [photo(seed) for seed in range(AHEAD + 4)]
 OTHERS = [photo(99, side=1100, form="PNG"), PHOTOS[0][:-300], UNSUPPORTED, b""]
 
 
@@ -223,7 +224,8 @@ def test_a_columns_values_are_seen_where_they_are(form, part):
 
 
 def test_pixels_are_read_only_and_hold_until_the_next_are_asked_for(make):
-    for photo, kept in zip(make().decoded(PHOTOS * 4), plain(PHOTOS * 4), strict=True):
+    photos = make().decoded(PHOTOS * 4, has_own_core=True)
+    for photo, kept in zip(photos, plain(PHOTOS * 4), strict=True):
         time.sleep(0.01)  # the child goes on meanwhile
         assert alike(photo) == kept
         assert not photo.pixels.flags.writeable
@@ -297,7 +299,7 @@ def test_an_answer_that_no_photo_gives_costs_its_photo_and_the_child(make, start
 def test_a_slow_parent_makes_no_late_photo(make):
     one = make(IMPATIENT)
     found = []
-    for row, photo in enumerate(one.decoded(PHOTOS)):
+    for row, photo in enumerate(one.decoded(PHOTOS, has_own_core=True)):
         found.append(alike(photo))
         if row in (0, AHEAD - 2, AHEAD - 1):
             time.sleep(0.8)
@@ -311,14 +313,27 @@ def test_the_limit_is_for_each_photo_and_not_for_several(make):
     )
 
 
-@pytest.mark.parametrize("taken", [1, AHEAD, len(PHOTOS) - 1])
-def test_a_generator_that_is_closed_early_leaves_no_child(make, started, taken):
-    one = make()
-    with closing(one.decoded([*PHOTOS, HANGING])) as photos:
-        for _ in range(taken):
+def taken_from(photos, number):
+    """As many photos as `number` are used, and no more."""
+    with closing(photos):
+        for _ in range(number):
             next(photos)
+
+
+@pytest.mark.parametrize("number", [1, AHEAD])
+def test_a_generator_that_is_closed_early_leaves_no_child_at_work(make, started, number):
+    one = make()
+    taken_from(one.decoded([*PHOTOS[:AHEAD], HANGING], has_own_core=True), number)
     assert not any(is_there(pid) for pid in started)
     assert decoded(one, PHOTOS) == plain(PHOTOS)
+
+
+@pytest.mark.parametrize("number", [1, AHEAD])
+def test_a_child_that_takes_turns_has_no_work_while_its_photos_are_used(make, started, number):
+    one = make()
+    taken_from(one.decoded([*PHOTOS[:AHEAD], HANGING]), number)
+    assert decoded(one, PHOTOS) == plain(PHOTOS)
+    assert len(started) == 1
 
 
 def test_children_that_failed_are_reaped(make, started):
@@ -470,7 +485,7 @@ def embedded_by(lake, lite0, way):
         lake,
         BronzePhotos([1]),
         model,
-        into=EmbeddingFiles(lake.files, "staging/new", "run", 2, datetime.now(UTC)),
+        into=WorkerFiles(lake.files, "staging/new", "run", 2, datetime.now(UTC)),
         left_out=[],
         count=counted.add,
     )

@@ -159,7 +159,7 @@ def echo(content):
 
 def slow_echo(content):
     """The content itself, after a while."""
-    time.sleep(0.3)
+    time.sleep(0.05)
     return echo(content)
 
 
