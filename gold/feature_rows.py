@@ -55,13 +55,12 @@ def features(
         batches = _projected(embeddings.batches(*TAKEN), pca, version=version, count=count)
         rows = pa.Table.from_batches(batches, to_arrow_schema(STAGED))
         return RowSource.of(rows, lambda: embeddings.frame().sparkSession)
-    frame = embeddings.frame().select(*TAKEN)
-    broadcast = frame.sparkSession.sparkContext.broadcast(pca)
+    broadcast = embeddings.frame().sparkSession.sparkContext.broadcast(pca)
 
     def project(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return _projected(batches, broadcast.value, version=version, count=count)
 
-    return RowSource(lambda: frame.mapInArrow(project, STAGED))
+    return RowSource(lambda: embeddings.on_workers(TAKEN, project, STAGED))
 
 
 def _projected(

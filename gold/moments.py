@@ -194,7 +194,7 @@ def fold(embeddings: RowSource, shift: Matrix) -> Moments:
 
     if embeddings.are_few:
         return _total(folded(embeddings.batches("embedding")), shift)
-    partials = embeddings.frame().select("embedding").mapInArrow(folded, FOLDED)
+    partials = embeddings.on_workers(["embedding"], folded, FOLDED)
     if partials.rdd.getNumPartitions() > PARTIALS:
         partials = partials.repartition(PARTIALS).mapInArrow(combined, FOLDED)
     return _total(partials.toArrow().to_batches(), shift)
@@ -214,8 +214,7 @@ def mean(embeddings: RowSource) -> Matrix:
     if embeddings.are_few:
         sums = pa.Table.from_batches(summed(embeddings.batches("embedding")))
     else:
-        selected = embeddings.frame().select("embedding")
-        sums = selected.mapInArrow(summed, "n bigint, sum binary").toArrow()
+        sums = embeddings.on_workers(["embedding"], summed, "n bigint, sum binary").toArrow()
     total = np.sum([np.frombuffer(each) for each in sums["sum"].to_pylist()], axis=0)
     return total / pc.sum(sums["n"]).as_py()
 

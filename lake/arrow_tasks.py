@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark import Broadcast
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 Share = TypeVar("Share")
 Facts = TypeVar("Facts")
@@ -38,23 +40,48 @@ def arrow_tasks(
 ) -> list[Facts]:
     """Return what `work` makes of each share on a worker, in the order of the shares.
 
-    The shares go to the workers as a broadcast, so that nothing of them stands in a query plan. The first
-    ones begin first. A share may be worked on more than once, of which one result counts.
+    The first ones begin first. A share may be worked on more than once, of which one result counts.
     """
     if not shares:
         return []
-    broadcast = spark.sparkContext.broadcast(list(shares))
 
-    def done(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in numbers:
-            for number in batch.column("id").to_pylist():
-                facts = pickle.dumps((number, work(broadcast.value[number])))
-                yield pa.RecordBatch.from_pydict({"facts": pa.array([facts], pa.binary())})
+    def done(share: tuple[int, Share]) -> Iterator[pa.RecordBatch]:
+        facts = pickle.dumps((share[0], work(share[1])))
+        yield pa.RecordBatch.from_pydict({"facts": pa.array([facts], pa.binary())})
 
+    # What a share names, such as photos in a landing folder, doesn't stay with the workers.
+    broadcast = spark.sparkContext.broadcast(list(enumerate(shares)))
     try:
-        numbers = spark.range(0, len(shares), numPartitions=len(shares))
-        rows = numbers.mapInArrow(done, FACTS).toArrow()
+        rows = _frame(spark, broadcast, done, FACTS).toArrow()
     finally:
         broadcast.destroy()
     found = dict(map(pickle.loads, rows["facts"].to_pylist()))
     return [found[number] for number in range(len(shares))]
+
+
+def arrow_frame(
+    spark: SparkSession,
+    shares: Sequence[Share],
+    work: Callable[[Share], Iterator[pa.RecordBatch]],
+    schema: str | StructType,
+) -> DataFrame:
+    """Return a frame of the rows that `work` makes of each share on a worker: a task has one share."""
+    return _frame(spark, spark.sparkContext.broadcast(list(shares)), work, schema)
+
+
+def _frame(
+    spark: SparkSession,
+    shares: Broadcast[list[Share]],
+    work: Callable[[Share], Iterator[pa.RecordBatch]],
+    schema: str | StructType,
+) -> DataFrame:
+    """The shares are a broadcast, so that nothing of them stands in a query plan."""
+
+    def made(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in numbers:
+            for number in batch.column("id").to_pylist():
+                yield from work(shares.value[number])
+
+    count = len(shares.value)
+    numbers = spark.range(0, count, numPartitions=max(count, 1))
+    return numbers.mapInArrow(made, schema)

@@ -26,6 +26,7 @@ from lake.run_journal import Run
 from lake.small_tables import arrow_rows
 from lake.staging import Staging
 from lake.storage.folder import Folder
+from lake.worker_reads import TableFiles
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -97,7 +98,8 @@ class Lake:
         """
         known = self.log(table).table()
         scan = delta_rs_reader.scan(known, chunks=chunks, of=table if table.is_small else None)
-        return RowSource(lambda: self.read(table, chunks=chunks), scan)
+        files = TableFiles(self.files, table.name)
+        return RowSource(lambda: self.read(table, chunks=chunks), scan, files)
 
     def values(self, column: str, values: Iterable[str]) -> RowSource:
         """A column of texts, to be read in either way, as keys of rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,10 +16,12 @@ from pyarrow.dataset import Dataset
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
 
 from lake import arrow_reads
 from lake.arrow_scan import Scan
 from lake.dataframe_queries import counts
+from lake.worker_reads import TableFiles, Work
 
 FEW = 5_000
 """The most rows that this process reads itself. A Spark job costs half a second, however few its rows are. So
@@ -37,11 +39,12 @@ class RowSource:
     """Rows of which nothing is read until something asks for them: before the next commit to their table.
 
     `frame` gives them as a frame of Spark, and `scan` says how Arrow reads them; it is None where only Spark
-    can compute them.
+    can compute them. `table` are the files that it scans, where workers can read them, too.
     """
 
     frame: Callable[[], DataFrame]
     scan: Scan | None = None
+    table: TableFiles | None = None
 
     @classmethod
     def of(cls, rows: pa.Table, spark: Callable[[], SparkSession]) -> Self:
@@ -67,7 +70,7 @@ class RowSource:
 
     def _where(self, column: Callable[[], Column], condition: pc.Expression) -> RowSource:
         scan = self.scan and self.scan.filtered(condition)
-        return RowSource(lambda: self.frame().where(column()), scan)
+        return RowSource(lambda: self.frame().where(column()), scan, self.table)
 
     def among(self, keys: RowSource, *on: str) -> RowSource:
         """Those whose text columns `on` equal the columns of a row of `keys`. Few keys are read at once."""
@@ -117,6 +120,13 @@ class RowSource:
         yield from arrow_reads.batches(
             self._dataset, columns=columns, filter=self.scan.where, batch_size=BATCH
         )
+
+    def on_workers(self, names: Sequence[str], work: Work, schema: str | StructType) -> DataFrame:
+        """A frame of what `work` makes of the rows on the workers, of some columns of theirs: it gets and
+        gives batches, and is called for each part of the rows."""
+        if self.table and self.scan and self.scan.columns is None:
+            return self.table.frame(self.frame().sparkSession, self.scan, names, work, schema)
+        return self.frame().select(*names).mapInArrow(work, schema)
 
     def count(self) -> int:
         """The number of the rows."""

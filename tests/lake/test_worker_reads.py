@@ -1,0 +1,113 @@
+"""Workers that read the files of a table themselves give the rows that Spark gives."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql import functions as F
+
+from lake import catalog, parquet_files, worker_reads
+from lake.arrow_tasks import slots
+from lake.chunks import ChunkPlan
+from lake.enums import SILVER
+from lake.row_source import RowSource
+from lake.small_tables import arrow_rows
+from tests.support.place import Place
+
+TAKEN = "photo_id string, weights_id string, chunk bigint, embedding array<float>"
+NAMES = ["photo_id", "weights_id", "chunk", "embedding"]
+MODELS = {1: "a" * 64, 2: "a" * 64, 3: "b c/" * 16}
+ROWS = 500
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory, spark):
+    """Three chunks of two models, of which one has a name that paths escape, in files of several groups."""
+    place = Place.of(tmp_path_factory.mktemp("reads"), spark)
+    random = np.random.default_rng(0)
+    hadoop = spark._jsc.hadoopConfiguration()
+    hadoop.setInt("parquet.block.size", 200_000)
+    with place.writing() as context:
+        for number, weights_id in MODELS.items():
+            [chunk] = context.lake.ledger.plan([ChunkPlan(layer=SILVER, weights_id=weights_id)])
+            embeddings = random.random((ROWS, 700), np.float32).tolist()
+            rows = [
+                {"photo_id": f"{number}-{n}", "weights_id": weights_id, "embedding": embedding}
+                for n, embedding in enumerate(embeddings)
+            ]
+            frame = spark.createDataFrame(
+                arrow_rows(catalog.EMBEDDINGS, rows), catalog.EMBEDDINGS.schema
+            )
+            context.lake.append(catalog.EMBEDDINGS, frame, chunk=chunk)
+        hadoop.unset("parquet.block.size")
+        yield context.lake
+
+
+def as_it_is(batches):
+    yield from (pa.RecordBatch.from_arrays(batch.columns, names=NAMES) for batch in batches)
+
+
+def rows(frame):
+    """The rows by their photo."""
+    return {row["photo_id"]: (*row[:3], tuple(row["embedding"])) for row in frame.collect()}
+
+
+def sources(lake):
+    everything = lake.source(catalog.EMBEDDINGS)
+    return {
+        "all": (everything, 3 * ROWS),
+        "a model": (everything.having("weights_id", [MODELS[1]]), 2 * ROWS),
+        "another": (everything.having("weights_id", [MODELS[3]]), ROWS),
+        "a chunk": (lake.source(catalog.EMBEDDINGS, chunks=(2, 2)), ROWS),
+        "some photos": (everything.having("photo_id", ["1-3", "3-499", "none"]), 2),
+        "none": (everything.having("weights_id", ["c"]), 0),
+    }
+
+
+def test_workers_get_the_rows_that_spark_gets(lake):
+    for name, (source, count) in sources(lake).items():
+        here = rows(source.on_workers(NAMES, as_it_is, TAKEN))
+        assert here == rows(source.frame().select(*NAMES)), name
+        assert len(here) == count, name
+
+
+def test_no_value_of_an_embedding_passes_through_java(lake):
+    made = lake.source(catalog.EMBEDDINGS).on_workers(NAMES, as_it_is, TAKEN)
+    plan = made._jdf.queryExecution().toString()
+    assert "Range" in plan
+    assert "parquet" not in plan.lower()
+
+
+def test_a_share_has_as_many_rows_as_another(lake):
+    source = lake.source(catalog.EMBEDDINGS)
+    assert len(source.table.shares(source.scan, tasks=1000)) > 3, "a file has several groups"
+    for tasks in (1, 2, 3, 1000):
+        shares = source.table.shares(source.scan, tasks=tasks)
+        groups = [group.span for share in shares for group in share]
+        assert len(set(groups)) == len(groups)
+        assert sum(span.rows for span in groups) == 3 * ROWS
+        assert len(shares) <= min(tasks, len(groups))
+        largest = max(span.rows for span in groups)
+        sizes = [sum(group.span.rows for group in share) for share in shares]
+        assert max(sizes) < 3 * ROWS / tasks + largest
+
+
+def test_files_that_a_condition_excludes_are_not_opened(lake, monkeypatch):
+    opened = []
+    spans = parquet_files.spans_of
+
+    def recorded(files, name, **options):
+        opened.append(name)
+        return spans(files, name, **options)
+
+    monkeypatch.setattr(worker_reads.parquet_files, "spans_of", recorded)
+    source = lake.source(catalog.EMBEDDINGS).having("weights_id", [MODELS[3]])
+    source.table.shares(source.scan, tasks=slots(lake.spark))
+    assert opened
+    assert all("b" in name.split("weights_id=")[1][:1] for name in opened)
+
+
+def test_rows_that_spark_alone_can_make_come_by_spark(lake, spark):
+    frame = lake.read(catalog.EMBEDDINGS).where(F.col("chunk") == 1)
+    assert len(rows(RowSource(lambda: frame).on_workers(NAMES, as_it_is, TAKEN))) == ROWS
+    among = lake.source(catalog.EMBEDDINGS).among(RowSource(lambda: frame), "photo_id")
+    assert len(rows(among.on_workers(NAMES, as_it_is, TAKEN))) == ROWS
