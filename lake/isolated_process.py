@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import socket
 import struct
 import subprocess
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,9 +21,9 @@ from enum import Enum
 from typing import NamedTuple, TypeVar
 
 from lake import isolated_python
+from lake.isolated_answers import death, received_answer
 from lake.isolated_work import (
     AHEAD,
-    ANSWER,
     DONE,
     LATE,
     NO_MEMORY,
@@ -226,14 +224,14 @@ class IsolatedProcess:
         # last answer or earlier, so it always has the full time. An answer that it gave while the parent was
         # busy is there at once.
         try:
-            sign, length, text = _frame(self._child.channel, self.limits.seconds)
+            sign, length, text = received_answer(self._child.channel, self.limits.seconds)
         except TimeoutError:
             self.close()
             return Failure(FailureKind.TIMEOUT, f"not done within {self.limits.seconds:g} seconds")
         except OSError:
             with suppress(subprocess.TimeoutExpired):
                 self._child.process.wait(1)  # it closed its end of the socket, and is about to end
-            return Failure(FailureKind.CRASHED, _death(self.close()))
+            return Failure(FailureKind.CRASHED, death(self.close()))
         if sign == NO_MEMORY:
             most = f"needs more than {self.limits.memory:,} bytes of memory"
             return Failure(FailureKind.MEMORY, most)
@@ -274,12 +272,12 @@ class IsolatedProcess:
         sign, missing = b"", ""
         try:
             with suppress(TimeoutError):
-                sign, _, missing = _frame(child.channel, START_SECONDS)
+                sign, _, missing = received_answer(child.channel, START_SECONDS)
         except OSError:
             with suppress(subprocess.TimeoutExpired):
                 child.process.wait(10)  # else the kill below would be told for its cause
         if sign != READY:
-            raise OSError(f"the process that works on photos did not start: {_death(self.close())}")
+            raise OSError(f"the process that works on photos did not start: {death(self.close())}")
         self._is_ready, self.shares = True, missing
 
 
@@ -299,26 +297,3 @@ def kept(
             current.close()
         _kept[layer] = IsolatedProcess(work, limits=limits, most_made=most_made)
     return _kept[layer]
-
-
-def _frame(channel: socket.socket, seconds: float) -> tuple[bytes, int, str]:
-    """Receive an answer: its sign, the length of what was made, and its text.
-
-    Raises OSError, and its subclass TimeoutError where the answer isn't there in time.
-    """
-    until = time.monotonic() + seconds
-    frame = bytearray()
-    while len(frame) < ANSWER.size:
-        channel.settimeout(max(until - time.monotonic(), 0.001))
-        part = channel.recv(ANSWER.size - len(frame))
-        if not part:
-            raise ConnectionError
-        frame += part
-    sign, length, text_bytes, text = ANSWER.unpack(frame)
-    return sign, length, text[:text_bytes].decode(errors="replace")
-
-
-def _death(exit_code: int) -> str:
-    """Return the detail of a failure by a dead child, from its exit code."""
-    cause = signal.strsignal(-exit_code) if exit_code < 0 else f"exit code {exit_code}"
-    return f"its process died: {cause}"

@@ -29,7 +29,7 @@ READERS = 8
 Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
-class FileRows(NamedTuple):
+class RowGroup(NamedTuple):
     """A group of rows of a file, and the values of the columns that its table is partitioned by, as Arrow's
     condition."""
 
@@ -61,14 +61,14 @@ class TableFiles:
         shares = self.shares(scan, tasks=slots(spark))
         return arrow_frame(spark, shares, lambda share: work(read(share)), schema)
 
-    def shares(self, scan: Scan, *, tasks: int) -> list[list[FileRows]]:
+    def shares(self, scan: Scan, *, tasks: int) -> list[list[RowGroup]]:
         """Return the groups of rows that each task reads: as many rows for each, as far as they can be
         divided."""
         with ThreadPoolExecutor(READERS) as pool:
             found = pool.map(self._groups, list(scan.dataset().get_fragments(scan.where)))
             groups = [group for of_file in found for group in of_file]
         most = -(-sum(group.span.rows for group in groups) // tasks)
-        shares: list[list[FileRows]] = []
+        shares: list[list[RowGroup]] = []
         room = 0
         for group in groups:
             if room <= 0:
@@ -78,13 +78,13 @@ class TableFiles:
             room -= group.span.rows
         return shares
 
-    def _groups(self, file: Fragment) -> list[FileRows]:
+    def _groups(self, file: Fragment) -> list[RowGroup]:
         spans = parquet_files.spans_of(self.files, f"{self.name}/{file.path}")
-        return [FileRows(span, file.partition_expression) for span in spans]
+        return [RowGroup(span, file.partition_expression) for span in spans]
 
 
 def _read(
-    share: Sequence[FileRows],
+    share: Sequence[RowGroup],
     *,
     files: Folder,
     where: pc.Expression | None,
