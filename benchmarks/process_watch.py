@@ -50,7 +50,7 @@ class Watch:
 
     `peak` is memory in bytes at its highest, by kind: the JVM; the driver's Python; `workers`, which are all
     Pythons below a JVM, or where there is none below the driver; `a worker`, the largest of these with its
-    own children; and `helpers`, the largest process that the driver has started beside its JVM, such as the
+    own children; and `helpers`, the largest process that a driver with a JVM has started itself, such as the
     conversion of a model. Of the JVM and the driver it is what is resident; of the others a page that several
     share counts in parts. `seconds` passed from before its start until its end was seen, which is 0.05 s
     after it at most.
@@ -58,7 +58,7 @@ class Watch:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.peak: dict[str, int] = {}
+        self._peak: dict[str, int] = {}
         self.seconds = 0.0
         self._ticks: dict[int, int] = {}
         self._first = self._last = _machine_ticks()
@@ -69,8 +69,8 @@ class Watch:
             return
         seen = dict(_processes())
         ours = {pid: line for pid in seen if (line := self._line(pid, seen))}
-        has_java = any(seen[pid].name == "java" for pid in ours)
-        by_worker: dict[int, int] = defaultdict(int)
+        below_java: dict[int, int] = defaultdict(int)
+        below_driver: dict[int, int] = defaultdict(int)
         now: dict[str, int] = defaultdict(int)
         for pid, line in ours.items():
             process = seen[pid]
@@ -79,18 +79,26 @@ class Watch:
                 now["driver" if pid == self.pid else "JVM"] += process.resident
             # Between fork and exec a child of Java's has its memory, and the name of a thread.
             elif process.name.startswith("python"):
-                # From the process down: the JVM, the daemon that forks Spark's workers, a worker.
-                below = [seen[each].name for each in line].count("java")
-                if has_java and not below:
-                    now["helpers"] = max(now["helpers"], _own_memory(pid))
-                    continue
-                names = [each for each in line if seen[each].name != "java"]
-                by_worker[names[min(below + 1, len(names) - 1)]] += _own_memory(pid)
-        now["workers"] = sum(by_worker.values())
-        now["a worker"] = max(by_worker.values(), default=0)
+                memory = _own_memory(pid, process)
+                pythons = [each for each in line if seen[each].name != "java"]
+                if len(pythons) == len(line):
+                    below_driver[pythons[1]] += memory
+                else:  # the driver, the daemon that forks Spark's workers, a worker
+                    below_java[pythons[min(2, len(pythons) - 1)]] += memory
+        now["workers"], now["a worker"] = _all_and_largest(below_java)
+        now["below driver"], now["one below driver"] = _all_and_largest(below_driver)
         for kind, memory in now.items():
-            self.peak[kind] = max(memory, self.peak.get(kind, 0))
+            self._peak[kind] = max(memory, self._peak.get(kind, 0))
         self._last = _machine_ticks()
+
+    @property
+    def peak(self) -> dict[str, int]:
+        """Memory in bytes at its highest, by kind."""
+        found = dict(self._peak)
+        together, largest = found.pop("below driver", 0), found.pop("one below driver", 0)
+        if "JVM" in found:
+            return found | {"helpers": largest}
+        return found | {"workers": together, "a worker": largest}
 
     def _line(self, pid: int, seen: Mapping[int, _Process]) -> list[int]:
         """The processes from the one that is watched down to this one; none where that is no descendant."""
@@ -130,10 +138,17 @@ class _Process(NamedTuple):
     resident: int
 
 
-def _own_memory(pid: int) -> int:
-    """The resident bytes of a process, without the parts of shared pages that others count."""
+def _all_and_largest(memory: Mapping[int, int]) -> tuple[int, int]:
+    return sum(memory.values()), max(memory.values(), default=0)
+
+
+def _own_memory(pid: int, process: _Process) -> int:
+    """The resident bytes of a process, without the parts of shared pages that others count. A user who may
+    not see these parts, as of a decoder, gets all of them."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except PermissionError:
+        return process.resident
     except OSError:  # ended meanwhile
         return 0
     return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))

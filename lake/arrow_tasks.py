@@ -1,5 +1,5 @@
-"""Work of Spark's tasks that moves no row through Java: each task gets its own share, and gives back a few
-facts.
+"""Work of Spark's tasks that reads no row through Java: each task gets its own share, and gives back a few
+facts, or rows that it made.
 
 Spark schedules the tasks, gives them to workers, tries one again whose worker died, and scales. What the
 tasks read and write, they read and write themselves.

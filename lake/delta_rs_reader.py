@@ -132,10 +132,10 @@ def dataset(table: Any, *, of: Table | None = None) -> Dataset:
 
     With the table's entry in the catalogue (`of`), the columns that a table of earlier code lacks are null.
     """
-    # Spark writes times as INT96, which Arrow reads in nanoseconds: those end in 2262.
-    options = pyarrow.dataset.ParquetReadOptions(coerce_int96_timestamp_unit="us")
     files = arrow_files(table.table_uri)
-    found = table.to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
+    found = table.to_pyarrow_dataset(
+        filesystem=files, parquet_read_options=parquet_files.READ_OPTIONS
+    )
     lacking = _lacking(found, of, None)
     if not lacking:
         return found

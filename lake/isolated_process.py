@@ -125,7 +125,6 @@ class IsolatedProcess:
 
         Where the child `has_own_core`, it goes on while the caller uses the answers. Else the two take turns:
         where each core has a task, they would change places every few milliseconds, each with a cold cache.
-
         The caller closes the generator where it doesn't exhaust it. A photo that twice kills the child, or
         for which `read` twice raises ValueError, is `CRASHED`, and so is one over which the work raises an
         error; one that twice takes longer than `limits.seconds` is a `TIMEOUT`, and one that needs more than
@@ -136,7 +135,14 @@ class IsolatedProcess:
         try:
             batch = self._begun(waiting)
             while batch:
-                answers = self._all_received(batch, read)
+                answers: list[Result | Failure] = []
+                for number, photo in enumerate(batch, start=1):
+                    answers.append(self._answer(photo, read))
+                    if number < len(batch):
+                        if not self._owed:  # it was tried again, alone
+                            self._send(batch[number:])
+                        if has_own_core:
+                            yield answers.pop()
                 batch = self._begun(waiting) if has_own_core else []
                 yield from answers
                 batch = batch or self._begun(waiting)
@@ -150,21 +156,16 @@ class IsolatedProcess:
         self._send(batch)
         return batch
 
-    def _all_received(
-        self, batch: Sequence[bytes | memoryview], read: Callable[[WorkDone], Result]
-    ) -> list[Result | Failure]:
-        """Return the answers to the photos that the child has. It has no work afterwards."""
-        answers = []
-        for number, photo in enumerate(batch, start=1):
-            answer, tries = self._received(read), 1
-            # It may be the machine's fault, or a module was missing: another try, alone.
-            while self._child is None and (tries < TRIES or self._has_new_module):
-                self._send([photo])
-                answer, tries = self._received(read), tries + 1
-            answers.append(answer)
-            if not self._owed:
-                self._send(batch[number:])
-        return answers
+    def _answer(
+        self, photo: bytes | memoryview, read: Callable[[WorkDone], Result]
+    ) -> Result | Failure:
+        """Return the answer to the next photo that the child has."""
+        answer, tries = self._received(read), 1
+        # It may be the machine's fault, or a module was missing: another try, alone.
+        while self._child is None and (tries < TRIES or self._has_new_module):
+            self._send([photo])
+            answer, tries = self._received(read), tries + 1
+        return answer
 
     def close(self) -> int:
         """End the child, if there is one, and return its exit code, which is negative for a signal."""
@@ -218,7 +219,6 @@ class IsolatedProcess:
     def _received(self, read: Callable[[WorkDone], Result]) -> Result | Failure:
         """Return the answer to the next photo. Ends the child if it hangs, is dead, or was taken over."""
         assert self._child
-        self._owed -= 1
         self._has_new_module = False
         # The clock starts here, when the parent has nothing else to do. The child began this photo with its
         # last answer or earlier, so it always has the full time. An answer that it gave while the parent was
@@ -232,6 +232,7 @@ class IsolatedProcess:
             with suppress(subprocess.TimeoutExpired):
                 self._child.process.wait(1)  # it closed its end of the socket, and is about to end
             return Failure(FailureKind.CRASHED, death(self.close()))
+        self._owed -= 1  # not earlier: a signal may interrupt the wait, and the answer still comes
         if sign == NO_MEMORY:
             most = f"needs more than {self.limits.memory:,} bytes of memory"
             return Failure(FailureKind.MEMORY, most)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from lake.storage.folder import Folder
@@ -27,6 +28,10 @@ PAGE_BYTES = 256 << 10
 
 BATCH_ROWS = 64
 """The rows of a batch that is read, as in Spark."""
+
+READ_OPTIONS = pyarrow.dataset.ParquetReadOptions(coerce_int96_timestamp_unit="us")
+"""How a dataset of Arrow reads files. Spark writes times as INT96, which Arrow reads in nanoseconds: those
+end in 2262."""
 
 BLOBS = ("content",)
 """The columns that hold files of a format which is compressed by itself."""

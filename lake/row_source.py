@@ -123,8 +123,9 @@ class RowSource:
 
     def on_workers(self, names: Sequence[str], work: Work, schema: str | StructType) -> DataFrame:
         """A frame of what `work` makes of the rows on the workers, of some columns of theirs: it gets and
-        gives batches, and is called for each part of the rows."""
-        if self.table and self.scan and self.scan.columns is None:
+        gives batches, and is called for each part of the rows. What the frame hangs on stays with the workers
+        until the session ends: names of files, and conditions."""
+        if self.table and self.scan and set(names) <= set(self.schema.names):
             return self.table.frame(self.frame().sparkSession, self.scan, names, work, schema)
         return self.frame().select(*names).mapInArrow(work, schema)
 

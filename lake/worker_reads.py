@@ -5,22 +5,24 @@ Spark's own reader makes a Java object of each value of an embedding, and then A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from functools import partial, reduce
+from itertools import groupby
+from operator import and_
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
 from pyarrow.dataset import Fragment, ParquetFileFormat, ParquetFragmentScanOptions
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from lake import parquet_files
 from lake.arrow_scan import Scan
 from lake.arrow_tasks import arrow_frame, slots
-from lake.parquet_files import BATCH_ROWS, BUFFER, RowSpan
+from lake.parquet_files import BATCH_ROWS, BUFFER, READ_OPTIONS
 from lake.storage.folder import Folder
 
 READERS = 8
@@ -30,11 +32,13 @@ Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class RowGroup(NamedTuple):
-    """A group of rows of a file, and the values of the columns that its table is partitioned by, as Arrow's
-    condition."""
+    """A group of rows of a file: the file's name under the root of a lake, the group's number in it, the rows
+    that it has, and the value of each column that the table is partitioned by."""
 
-    span: RowSpan
-    partition: pc.Expression
+    name: str
+    number: int
+    rows: int
+    partition: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,20 +58,25 @@ class TableFiles:
     ) -> DataFrame:
         """Return a frame of what `work` makes on the workers of the rows of a scan of this table: of their
         columns `names`, share by share."""
-        schema_read = scan.dataset().schema
         read = partial(
-            _read, files=self.files, where=scan.where, names=list(names), schema=schema_read
+            _read,
+            files=self.files,
+            where=scan.where,
+            names=list(names),
+            schema=scan.dataset().schema,
         )
         shares = self.shares(scan, tasks=slots(spark))
         return arrow_frame(spark, shares, lambda share: work(read(share)), schema)
 
     def shares(self, scan: Scan, *, tasks: int) -> list[list[RowGroup]]:
         """Return the groups of rows that each task reads: as many rows for each, as far as they can be
-        divided."""
+        divided. Groups that can have no row of the scan, by their statistics, are left out."""
+        dataset = scan.dataset()
+        groups_of = partial(self._groups, where=scan.where, schema=dataset.schema)
         with ThreadPoolExecutor(READERS) as pool:
-            found = pool.map(self._groups, list(scan.dataset().get_fragments(scan.where)))
+            found = pool.map(groups_of, list(dataset.get_fragments(scan.where)))
             groups = [group for of_file in found for group in of_file]
-        most = -(-sum(group.span.rows for group in groups) // tasks)
+        most = -(-sum(group.rows for group in groups) // tasks)
         shares: list[list[RowGroup]] = []
         room = 0
         for group in groups:
@@ -75,12 +84,41 @@ class TableFiles:
                 shares.append([])
                 room = most
             shares[-1].append(group)
-            room -= group.span.rows
+            room -= group.rows
         return shares
 
-    def _groups(self, file: Fragment) -> list[RowGroup]:
-        spans = parquet_files.spans_of(self.files, f"{self.name}/{file.path}")
-        return [RowGroup(span, file.partition_expression) for span in spans]
+    def _groups(
+        self, file: Fragment, *, where: pc.Expression | None, schema: pa.Schema
+    ) -> list[RowGroup]:
+        name = f"{self.name}/{file.path}"
+        partition = pyarrow.dataset.get_partition_keys(file.partition_expression)
+        with self.files.open(name) as raw:
+            parts = _fragment(raw, partition).split_by_row_group(where, schema=schema)
+            return [
+                RowGroup(name, group.id, group.num_rows, partition)
+                for part in parts
+                for group in part.row_groups
+            ]
+
+
+def _fragment(
+    raw: BinaryIO, partition: Mapping[str, Any], *, groups: Sequence[int] | None = None
+) -> Fragment:
+    """Return a file, or some groups of its rows, as Arrow's datasets have it."""
+    format = ParquetFileFormat(
+        read_options=READ_OPTIONS,
+        default_fragment_scan_options=ParquetFragmentScanOptions(
+            use_buffered_stream=True, buffer_size=BUFFER, pre_buffer=False
+        ),
+    )
+    values = [
+        pc.field(name).is_null() if value is None else pc.field(name) == value
+        for name, value in partition.items()
+    ]
+    known = reduce(and_, values) if values else None
+    return format.make_fragment(
+        pa.PythonFile(raw, mode="r"), partition_expression=known, row_groups=groups
+    )
 
 
 def _read(
@@ -92,19 +130,11 @@ def _read(
     schema: pa.Schema,
 ) -> Iterator[pa.RecordBatch]:
     """Yield columns of those rows of a share for which a condition holds."""
-    format = ParquetFileFormat(
-        default_fragment_scan_options=ParquetFragmentScanOptions(
-            use_buffered_stream=True, buffer_size=BUFFER, pre_buffer=False
-        )
-    )
-    for span, partition in share:
-        with files.open(span.name) as raw:
-            group = format.make_fragment(
-                pa.PythonFile(raw, mode="r"),
-                partition_expression=partition,
-                row_groups=[span.group],
-            )
-            yield from group.to_batches(
+    for name, of_file in groupby(share, key=lambda group: group.name):
+        groups = list(of_file)
+        with files.open(name) as raw:
+            file = _fragment(raw, groups[0].partition, groups=[group.number for group in groups])
+            yield from file.to_batches(
                 schema=schema,
                 columns=names,
                 filter=where,

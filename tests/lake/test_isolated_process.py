@@ -222,6 +222,42 @@ def test_photos_may_come_one_after_another_from_what_is_read_meanwhile(start):
     assert found == [b"%d" % number for number in asked]
 
 
+@pytest.mark.parametrize("contents", [[b"one"], [b"%d" % n for n in range(AHEAD)]], ids=len)
+@pytest.mark.parametrize("has_own_core", [True, False])
+def test_a_wait_that_is_interrupted_gives_no_photo_the_answer_of_another(
+    start, monkeypatch, contents, has_own_core
+):
+    """The last answer of those that the child owes comes all the same."""
+    process, received, wanted = start(child_probes.echo), isolated_process.received_answer, []
+
+    def interrupted(*arguments):
+        wanted.append(arguments)
+        if len(wanted) == len(contents) + 1:  # the first is that of a child that is ready
+            raise KeyboardInterrupt
+        return received(*arguments)
+
+    monkeypatch.setattr(isolated_process, "received_answer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(process.answers(contents, as_it_is, has_own_core=has_own_core))
+    for each in (b"second", b"third!", b"x"):
+        assert [answer.made for answer in answered(process, each)] == [each]
+
+
+def test_what_has_its_own_core_answers_as_soon_as_it_can(start):
+    asked = []
+
+    def contents():
+        for number in range(2 * AHEAD):
+            asked.append(number)
+            yield b"%d" % number
+
+    process = start(child_probes.echo)
+    with closing(process.answers(contents(), as_it_is, has_own_core=True)) as answers:
+        numbers = [(int(answer.made), len(asked)) for answer in answers]
+    # The next photos are with the child before the last of those before is used.
+    assert numbers == [(n, AHEAD if n < AHEAD - 1 else 2 * AHEAD) for n in range(2 * AHEAD)]
+
+
 def test_what_is_made_has_a_bound(start):
     found = answered(start(child_probes.more_than_fits), b"", b"")
     assert {each.kind for each in found} == {FailureKind.MEMORY}

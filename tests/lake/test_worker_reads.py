@@ -1,16 +1,19 @@
 """Workers that read the files of a table themselves give the rows that Spark gives."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
-from lake import catalog, parquet_files, worker_reads
+from lake import catalog
 from lake.arrow_tasks import slots
 from lake.chunks import ChunkPlan
 from lake.enums import SILVER
 from lake.row_source import RowSource
 from lake.small_tables import arrow_rows
+from lake.storage.local_folder import LocalFolder
 from tests.support.place import Place
 
 TAKEN = "photo_id string, weights_id string, chunk bigint, embedding array<float>"
@@ -19,14 +22,23 @@ MODELS = {1: "a" * 64, 2: "a" * 64, 3: "b c/" * 16}
 ROWS = 500
 
 
+@contextmanager
+def small_groups(spark):
+    hadoop = spark._jsc.hadoopConfiguration()
+    before = hadoop.get("parquet.block.size")
+    hadoop.set("parquet.block.size", "200000")
+    try:
+        yield
+    finally:
+        hadoop.set("parquet.block.size", before)
+
+
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory, spark):
     """Three chunks of two models, of which one has a name that paths escape, in files of several groups."""
     place = Place.of(tmp_path_factory.mktemp("reads"), spark)
     random = np.random.default_rng(0)
-    hadoop = spark._jsc.hadoopConfiguration()
-    hadoop.setInt("parquet.block.size", 200_000)
-    with place.writing() as context:
+    with place.writing() as context, small_groups(spark):
         for number, weights_id in MODELS.items():
             [chunk] = context.lake.ledger.plan([ChunkPlan(layer=SILVER, weights_id=weights_id)])
             embeddings = random.random((ROWS, 700), np.float32).tolist()
@@ -38,7 +50,6 @@ def lake(tmp_path_factory, spark):
                 arrow_rows(catalog.EMBEDDINGS, rows), catalog.EMBEDDINGS.schema
             )
             context.lake.append(catalog.EMBEDDINGS, frame, chunk=chunk)
-        hadoop.unset("parquet.block.size")
         yield context.lake
 
 
@@ -82,28 +93,43 @@ def test_a_share_has_as_many_rows_as_another(lake):
     assert len(source.table.shares(source.scan, tasks=1000)) > 3, "a file has several groups"
     for tasks in (1, 2, 3, 1000):
         shares = source.table.shares(source.scan, tasks=tasks)
-        groups = [group.span for share in shares for group in share]
-        assert len(set(groups)) == len(groups)
-        assert sum(span.rows for span in groups) == 3 * ROWS
+        groups = [group for share in shares for group in share]
+        assert len({(group.name, group.number) for group in groups}) == len(groups)
+        assert sum(group.rows for group in groups) == 3 * ROWS
         assert len(shares) <= min(tasks, len(groups))
-        largest = max(span.rows for span in groups)
-        sizes = [sum(group.span.rows for group in share) for share in shares]
+        largest = max(group.rows for group in groups)
+        sizes = [sum(group.rows for group in share) for share in shares]
         assert max(sizes) < 3 * ROWS / tasks + largest
 
 
 def test_files_that_a_condition_excludes_are_not_opened(lake, monkeypatch):
-    opened = []
-    spans = parquet_files.spans_of
+    opened, as_before = [], LocalFolder.open
 
-    def recorded(files, name, **options):
+    def recorded(files, name, *version):
         opened.append(name)
-        return spans(files, name, **options)
+        return as_before(files, name, *version)
 
-    monkeypatch.setattr(worker_reads.parquet_files, "spans_of", recorded)
+    monkeypatch.setattr(LocalFolder, "open", recorded)
     source = lake.source(catalog.EMBEDDINGS).having("weights_id", [MODELS[3]])
-    source.table.shares(source.scan, tasks=slots(lake.spark))
-    assert opened
-    assert all("b" in name.split("weights_id=")[1][:1] for name in opened)
+    shares = source.table.shares(source.scan, tasks=slots(lake.spark))
+    assert {group.name for share in shares for group in share} == set(opened)
+    assert sum(group.rows for share in shares for group in share) == ROWS
+    assert {name.split("weights_id=")[1][0] for name in opened} == {"b"}
+
+
+def test_groups_without_a_row_of_the_condition_are_read_by_nobody(lake):
+    """A file that was joined has rows of many chunks, one after another."""
+    source = lake.source(catalog.EMBEDDINGS).having("photo_id", ["1-3"])
+    shares = source.table.shares(source.scan, tasks=1000)
+    every = lake.source(catalog.EMBEDDINGS)
+    assert 0 < len(shares) < len(every.table.shares(every.scan, tasks=1000))
+
+
+def test_workers_are_told_nothing_of_rows_but_what_a_table_is_partitioned_by(lake):
+    source = lake.source(catalog.EMBEDDINGS)
+    shares = source.table.shares(source.scan, tasks=2)
+    partitions = {tuple(group.partition.items()) for share in shares for group in share}
+    assert partitions == {(("weights_id", each),) for each in set(MODELS.values())}
 
 
 def test_rows_that_spark_alone_can_make_come_by_spark(lake, spark):
