@@ -52,7 +52,7 @@ def arrow_tasks(
     # What a share names, such as photos in a landing folder, doesn't stay with the workers.
     broadcast = spark.sparkContext.broadcast(list(enumerate(shares)))
     try:
-        rows = _frame(spark, broadcast, done, FACTS).toArrow()
+        rows = _frame(spark, broadcast, len(shares), done, FACTS).toArrow()
     finally:
         broadcast.destroy()
     found = dict(map(pickle.loads, rows["facts"].to_pylist()))
@@ -66,22 +66,24 @@ def arrow_frame(
     schema: str | StructType,
 ) -> DataFrame:
     """Return a frame of the rows that `work` makes of each share on a worker: a task has one share."""
-    return _frame(spark, spark.sparkContext.broadcast(list(shares)), work, schema)
+    broadcast = spark.sparkContext.broadcast(list(shares))
+    return _frame(spark, broadcast, len(shares), work, schema)
 
 
 def _frame(
     spark: SparkSession,
     shares: Broadcast[list[Share]],
+    count: int,
     work: Callable[[Share], Iterator[pa.RecordBatch]],
     schema: str | StructType,
 ) -> DataFrame:
-    """The shares are a broadcast, so that nothing of them stands in a query plan."""
+    """The shares are a broadcast, so that nothing of them stands in a query plan. To ask it for their `count`
+    here would read all of them back."""
 
     def made(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in numbers:
             for number in batch.column("id").to_pylist():
                 yield from work(shares.value[number])
 
-    count = len(shares.value)
     numbers = spark.range(0, count, numPartitions=max(count, 1))
     return numbers.mapInArrow(made, schema)

@@ -26,6 +26,9 @@ BUFFER = 1 << 22
 PAGE_BYTES = 256 << 10
 """The bytes of a page, about: what is read for one photo."""
 
+FOOTERS_AT_ONCE = 8
+"""The footers that the driver reads at once."""
+
 BATCH_ROWS = 64
 """The rows of a batch that is read, as in Spark."""
 

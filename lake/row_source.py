@@ -125,8 +125,8 @@ class RowSource:
         """A frame of what `work` makes of the rows on the workers, of some columns of theirs: it gets and
         gives batches, and is called for each part of the rows. What the frame hangs on stays with the workers
         until the session ends: names of files, and conditions."""
-        if self.table and self.scan and set(names) <= set(self.schema.names):
-            return self.table.frame(self.frame().sparkSession, self.scan, names, work, schema)
+        if self.table and self.scan and set(names) <= set(self._dataset.schema.names):
+            return self.table.frame(self._dataset, self.scan.where, names, work, schema)
         return self.frame().select(*names).mapInArrow(work, schema)
 
     def count(self) -> int:

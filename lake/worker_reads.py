@@ -16,17 +16,13 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
-from pyarrow.dataset import Fragment, ParquetFileFormat, ParquetFragmentScanOptions
+from pyarrow.dataset import Dataset, Fragment, ParquetFileFormat, ParquetFragmentScanOptions
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from lake.arrow_scan import Scan
 from lake.arrow_tasks import arrow_frame, slots
-from lake.parquet_files import BATCH_ROWS, BUFFER, READ_OPTIONS
+from lake.parquet_files import BATCH_ROWS, BUFFER, FOOTERS_AT_ONCE, READ_OPTIONS
 from lake.storage.folder import Folder
-
-READERS = 8
-"""The footers that the driver reads at once."""
 
 Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -43,38 +39,37 @@ class RowGroup(NamedTuple):
 
 @dataclass(frozen=True)
 class TableFiles:
-    """The files of a table, called `name`, in the folder of a lake."""
+    """The files of a table, called `name`, in the folder of a lake, whose session of Spark `spark` gives."""
 
     files: Folder
     name: str
+    spark: Callable[[], SparkSession]
 
     def frame(
         self,
-        spark: SparkSession,
-        scan: Scan,
+        dataset: Dataset,
+        where: pc.Expression | None,
         names: Sequence[str],
         work: Work,
         schema: str | StructType,
     ) -> DataFrame:
-        """Return a frame of what `work` makes on the workers of the rows of a scan of this table: of their
-        columns `names`, share by share."""
+        """Return a frame of what `work` makes on the workers of those rows of this table's dataset for which
+        a condition holds: of their columns `names`, share by share."""
+        spark = self.spark()
         read = partial(
-            _read,
-            files=self.files,
-            where=scan.where,
-            names=list(names),
-            schema=scan.dataset().schema,
+            _read, files=self.files, where=where, names=list(names), schema=dataset.schema
         )
-        shares = self.shares(scan, tasks=slots(spark))
+        shares = self.shares(dataset, where, tasks=slots(spark))
         return arrow_frame(spark, shares, lambda share: work(read(share)), schema)
 
-    def shares(self, scan: Scan, *, tasks: int) -> list[list[RowGroup]]:
+    def shares(
+        self, dataset: Dataset, where: pc.Expression | None, *, tasks: int
+    ) -> list[list[RowGroup]]:
         """Return the groups of rows that each task reads: as many rows for each, as far as they can be
-        divided. Groups that can have no row of the scan, by their statistics, are left out."""
-        dataset = scan.dataset()
-        groups_of = partial(self._groups, where=scan.where, schema=dataset.schema)
-        with ThreadPoolExecutor(READERS) as pool:
-            found = pool.map(groups_of, list(dataset.get_fragments(scan.where)))
+        divided. Groups for none of whose rows the condition can hold, by their statistics, are left out."""
+        groups_of = partial(self._groups, where=where, schema=dataset.schema)
+        with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+            found = pool.map(groups_of, dataset.get_fragments(where))
             groups = [group for of_file in found for group in of_file]
         most = -(-sum(group.rows for group in groups) // tasks)
         shares: list[list[RowGroup]] = []

@@ -30,9 +30,6 @@ FEWEST_ROWS, MOST_ROWS = 32, 2048
 """The fewest and the most photos of a task. What a task costs is that of one photo; with more photos than the
 most, too much work is lost with a worker that dies, and the progress that is shown stands too long."""
 
-READERS = 8
-"""The footers that the driver reads at once."""
-
 
 @dataclass(frozen=True)
 class BronzePhotos:
@@ -115,7 +112,7 @@ def spans(
     def of_file(name: str) -> list[RowSpan]:
         return list(filter(are_wanted, parquet_files.spans_of(lake.files, name, chunks=chunks)))
 
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(parquet_files.FOOTERS_AT_ONCE) as pool:
         return [span for spans in pool.map(of_file, sorted(_names(lake, chunks))) for span in spans]
 
 

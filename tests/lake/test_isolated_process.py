@@ -210,15 +210,17 @@ def test_a_large_photo_leaves_no_memory_behind(start):
         assert os.fstat(file.descriptor).st_blocks * 512 < 1_000_000
 
 
+def numbered(count, asked):
+    """So many photos, each of which is put down in `asked` when it is asked for."""
+    for number in range(count):
+        asked.append(number)
+        yield b"%d" % number
+
+
 def test_photos_may_come_one_after_another_from_what_is_read_meanwhile(start):
-    asked = []
-
-    def contents():
-        for number in range(3 * AHEAD):
-            asked.append(number)
-            yield b"%d" % number
-
-    found = [answer.made for answer in start(child_probes.echo).answers(contents(), as_it_is)]
+    asked, process = [], start(child_probes.echo)
+    contents = numbered(3 * AHEAD, asked)
+    found = [answer.made for answer in process.answers(contents, as_it_is)]
     assert found == [b"%d" % number for number in asked]
 
 
@@ -244,15 +246,9 @@ def test_a_wait_that_is_interrupted_gives_no_photo_the_answer_of_another(
 
 
 def test_what_has_its_own_core_answers_as_soon_as_it_can(start):
-    asked = []
-
-    def contents():
-        for number in range(2 * AHEAD):
-            asked.append(number)
-            yield b"%d" % number
-
-    process = start(child_probes.echo)
-    with closing(process.answers(contents(), as_it_is, has_own_core=True)) as answers:
+    asked, process = [], start(child_probes.echo)
+    contents = numbered(2 * AHEAD, asked)
+    with closing(process.answers(contents, as_it_is, has_own_core=True)) as answers:
         numbers = [(int(answer.made), len(asked)) for answer in answers]
     # The next photos are with the child before the last of those before is used.
     assert numbers == [(n, AHEAD if n < AHEAD - 1 else 2 * AHEAD) for n in range(2 * AHEAD)]

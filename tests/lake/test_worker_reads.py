@@ -88,11 +88,16 @@ def test_no_value_of_an_embedding_passes_through_java(lake):
     assert "parquet" not in plan.lower()
 
 
+def shared(source, *, tasks):
+    """The groups of rows of a source that each task reads."""
+    return source.table.shares(source.scan.dataset(), source.scan.where, tasks=tasks)
+
+
 def test_a_share_has_as_many_rows_as_another(lake):
     source = lake.source(catalog.EMBEDDINGS)
-    assert len(source.table.shares(source.scan, tasks=1000)) > 3, "a file has several groups"
+    assert len(shared(source, tasks=1000)) > 3, "a file has several groups"
     for tasks in (1, 2, 3, 1000):
-        shares = source.table.shares(source.scan, tasks=tasks)
+        shares = shared(source, tasks=tasks)
         groups = [group for share in shares for group in share]
         assert len({(group.name, group.number) for group in groups}) == len(groups)
         assert sum(group.rows for group in groups) == 3 * ROWS
@@ -111,7 +116,7 @@ def test_files_that_a_condition_excludes_are_not_opened(lake, monkeypatch):
 
     monkeypatch.setattr(LocalFolder, "open", recorded)
     source = lake.source(catalog.EMBEDDINGS).having("weights_id", [MODELS[3]])
-    shares = source.table.shares(source.scan, tasks=slots(lake.spark))
+    shares = shared(source, tasks=slots(lake.spark))
     assert {group.name for share in shares for group in share} == set(opened)
     assert sum(group.rows for share in shares for group in share) == ROWS
     assert {name.split("weights_id=")[1][0] for name in opened} == {"b"}
@@ -120,14 +125,12 @@ def test_files_that_a_condition_excludes_are_not_opened(lake, monkeypatch):
 def test_groups_without_a_row_of_the_condition_are_read_by_nobody(lake):
     """A file that was joined has rows of many chunks, one after another."""
     source = lake.source(catalog.EMBEDDINGS).having("photo_id", ["1-3"])
-    shares = source.table.shares(source.scan, tasks=1000)
     every = lake.source(catalog.EMBEDDINGS)
-    assert 0 < len(shares) < len(every.table.shares(every.scan, tasks=1000))
+    assert 0 < len(shared(source, tasks=1000)) < len(shared(every, tasks=1000))
 
 
 def test_workers_are_told_nothing_of_rows_but_what_a_table_is_partitioned_by(lake):
-    source = lake.source(catalog.EMBEDDINGS)
-    shares = source.table.shares(source.scan, tasks=2)
+    shares = shared(lake.source(catalog.EMBEDDINGS), tasks=2)
     partitions = {tuple(group.partition.items()) for share in shares for group in share}
     assert partitions == {(("weights_id", each),) for each in set(MODELS.values())}
 
