@@ -98,7 +98,7 @@ class Lake:
         """
         known = self.log(table).table()
         scan = delta_rs_reader.scan(known, chunks=chunks, of=table if table.is_small else None)
-        files = None if table.is_small else TableFiles(self.files, table.name, lambda: self.spark)
+        files = None if table.is_small else TableFiles(known.table_uri, lambda: self.spark)
         return RowSource(lambda: self.read(table, chunks=chunks), scan, files)
 
     def values(self, column: str, values: Iterable[str]) -> RowSource:

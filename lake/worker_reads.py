@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import groupby
 from operator import and_
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,16 +20,17 @@ from pyarrow.dataset import Dataset, Fragment, ParquetFileFormat, ParquetFragmen
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
+from lake import arrow_reads
 from lake.arrow_tasks import arrow_frame, slots
 from lake.parquet_files import BATCH_ROWS, BUFFER, FOOTERS_AT_ONCE, READ_OPTIONS
-from lake.storage.folder import Folder
+from lake.storage.connectors import arrow_files
 
 Work = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class RowGroup(NamedTuple):
-    """A group of rows of a file: the file's name under the root of a lake, the group's number in it, the rows
-    that it has, and the value of each column that the table is partitioned by."""
+    """A group of rows of a file: the file's name in the folder of its table, the group's number in it, the
+    rows that it has, and the value of each column that the table is partitioned by."""
 
     name: str
     number: int
@@ -39,10 +40,13 @@ class RowGroup(NamedTuple):
 
 @dataclass(frozen=True)
 class TableFiles:
-    """The files of a table, called `name`, in the folder of a lake, whose session of Spark `spark` gives."""
+    """The files of a table in the folder at an address (`file://…` or `s3://…`), and the session of Spark.
 
-    files: Folder
-    name: str
+    Arrow reads them by its own access to files. It reads with threads of its own: one that reads by an object
+    of Python waits for Python, which may wait for it.
+    """
+
+    uri: str
     spark: Callable[[], SparkSession]
 
     def frame(
@@ -56,9 +60,7 @@ class TableFiles:
         """Return a frame of what `work` makes on the workers of those rows of this table's dataset for which
         a condition holds: of their columns `names`, share by share."""
         spark = self.spark()
-        read = partial(
-            _read, files=self.files, where=where, names=list(names), schema=dataset.schema
-        )
+        read = partial(_read, uri=self.uri, where=where, names=list(names), schema=dataset.schema)
         shares = self.shares(dataset, where, tasks=slots(spark))
         return arrow_frame(spark, shares, lambda share: work(read(share)), schema)
 
@@ -67,7 +69,7 @@ class TableFiles:
     ) -> list[list[RowGroup]]:
         """Return the groups of rows that each task reads: as many rows for each, as far as they can be
         divided. Groups for none of whose rows the condition can hold, by their statistics, are left out."""
-        groups_of = partial(self._groups, where=where, schema=dataset.schema)
+        groups_of = partial(_groups, where=where, schema=dataset.schema)
         with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
             found = pool.map(groups_of, dataset.get_fragments(where))
             groups = [group for of_file in found for group in of_file]
@@ -82,57 +84,56 @@ class TableFiles:
             room -= group.rows
         return shares
 
-    def _groups(
-        self, file: Fragment, *, where: pc.Expression | None, schema: pa.Schema
-    ) -> list[RowGroup]:
-        name = f"{self.name}/{file.path}"
-        partition = pyarrow.dataset.get_partition_keys(file.partition_expression)
-        with self.files.open(name) as raw:
-            parts = _fragment(raw, partition).split_by_row_group(where, schema=schema)
-            return [
-                RowGroup(name, group.id, group.num_rows, partition)
-                for part in parts
-                for group in part.row_groups
-            ]
+
+def _groups(file: Fragment, *, where: pc.Expression | None, schema: pa.Schema) -> list[RowGroup]:
+    """Return the groups of rows of a file for which a condition can hold, by the file's footer."""
+    partition = pyarrow.dataset.get_partition_keys(file.partition_expression)
+    parts = arrow_reads.asked_again(lambda: file.split_by_row_group(where, schema=schema))
+    return [
+        RowGroup(file.path, group.id, group.num_rows, partition)
+        for part in parts
+        for group in part.row_groups
+    ]
 
 
-def _fragment(
-    raw: BinaryIO, partition: Mapping[str, Any], *, groups: Sequence[int] | None = None
-) -> Fragment:
-    """Return a file, or some groups of its rows, as Arrow's datasets have it."""
+def _read(
+    share: Sequence[RowGroup],
+    *,
+    uri: str,
+    where: pc.Expression | None,
+    names: list[str],
+    schema: pa.Schema,
+) -> Iterator[pa.RecordBatch]:
+    """Yield columns of those rows of a share for which a condition holds."""
+    files = arrow_files(uri)
     format = ParquetFileFormat(
         read_options=READ_OPTIONS,
         default_fragment_scan_options=ParquetFragmentScanOptions(
             use_buffered_stream=True, buffer_size=BUFFER, pre_buffer=False
         ),
     )
+    for name, of_file in groupby(share, key=lambda group: group.name):
+        groups = list(of_file)
+        file = format.make_fragment(
+            name,
+            files,
+            partition_expression=_known(groups[0].partition),
+            row_groups=[group.number for group in groups],
+        )
+        yield from arrow_reads.batches(
+            file,
+            schema=schema,
+            columns=names,
+            filter=where,
+            batch_size=BATCH_ROWS,
+            use_threads=False,
+        )
+
+
+def _known(partition: Mapping[str, Any]) -> pc.Expression | None:
+    """Return what is known of the rows of a file by the columns that its table is partitioned by."""
     values = [
         pc.field(name).is_null() if value is None else pc.field(name) == value
         for name, value in partition.items()
     ]
-    known = reduce(and_, values) if values else None
-    return format.make_fragment(
-        pa.PythonFile(raw, mode="r"), partition_expression=known, row_groups=groups
-    )
-
-
-def _read(
-    share: Sequence[RowGroup],
-    *,
-    files: Folder,
-    where: pc.Expression | None,
-    names: list[str],
-    schema: pa.Schema,
-) -> Iterator[pa.RecordBatch]:
-    """Yield columns of those rows of a share for which a condition holds."""
-    for name, of_file in groupby(share, key=lambda group: group.name):
-        groups = list(of_file)
-        with files.open(name) as raw:
-            file = _fragment(raw, groups[0].partition, groups=[group.number for group in groups])
-            yield from file.to_batches(
-                schema=schema,
-                columns=names,
-                filter=where,
-                batch_size=BATCH_ROWS,
-                use_threads=False,
-            )
+    return reduce(and_, values) if values else None

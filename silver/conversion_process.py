@@ -68,4 +68,6 @@ def _end_with_input() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    code = main(*sys.argv[1:])
+    # All is written. The libraries' own end takes a second, and nobody would notice that it takes for ever.
+    os._exit(code)
