@@ -38,6 +38,9 @@ MASTER = "local-cluster[2,1,1024]"
 STARTS = 180
 """The seconds that a test waits for something in a run, on a busy machine."""
 
+LASTS = 600
+"""The seconds after which a run hangs: it takes a minute and a half."""
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -84,8 +87,20 @@ class Cluster:
     def run(self, words: list[str]) -> tuple[int, str]:
         """Run a command, and return its exit code and its output."""
         with ended(self.started(words)) as process:
-            output, _ = process.communicate()
+            output = output_of(process)
             return process.returncode, output
+
+
+def output_of(process):
+    """What a command and all that it started have printed, once they have ended. One that hangs fails with
+    the stacks of its threads of Java."""
+    try:
+        return process.communicate(timeout=LASTS)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGQUIT)
+        time.sleep(5)
+        os.killpg(process.pid, signal.SIGKILL)
+        return pytest.fail(f"it never ended: {process.communicate()[0]}")
 
 
 def linked(source, copy):
@@ -239,7 +254,7 @@ def test_an_executor_killed_in_the_middle_of_silver_costs_nothing(cluster, tmp_p
         executors = children(process.pid, "CoarseGrainedExecutorBackend")
         assert len(executors) == 2
         os.kill(executors[0], signal.SIGKILL)
-        output, _ = process.communicate()
+        output = output_of(process)
     assert process.returncode == 0, output
     assert lost_tasks(log), "no task was running there"
     assert repeated(place.lake) == {}
