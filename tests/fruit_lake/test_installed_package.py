@@ -83,11 +83,13 @@ def test_reading_needs_arrow_delta_rs_and_numpy_alone(installed, elsewhere):
 
 @pytest.mark.parametrize("page", ["docs/readers.md", "docs/tables.md"])
 def test_the_examples_of_the_pages_run(page, installed, elsewhere):
-    code = "\n".join(block for block in blocks(page) if "import polars" not in block)
+    code = "\n".join(blocks(page))
     checks = ""
     if page == "docs/readers.md":
         checks = """
 assert (features.num_rows, len(frame), vectors.shape) == (23, 23, (23, 3))
+assert sum(photos for _, photos in kinds.fetchall()) == 23
+assert [count for _, count in of_models.fetchall()] == [23]
 assert kiwis.num_rows > 5 and size > 10_000
 assert projected.shape == (23, 3) and probabilities.shape == (23, 3)
 assert before.num_rows == then.num_rows == 23
@@ -99,7 +101,6 @@ assert rows.num_rows > 23
 
 
 def test_polars_takes_the_tables(installed, elsewhere):
-    pytest.importorskip("polars", reason="polars is no dependency: pip install polars")
     code = "\n".join(blocks("docs/readers.md")[:2])
     code += """
 assert frame.height == 23 and frame["features"].list.len().unique().to_list() == [3]
