@@ -80,7 +80,7 @@ def _table(place: str) -> pa.Table:
     try:
         content = _content(place)
         if place.lower().endswith(".parquet"):
-            found = parquet.read_table(io.BytesIO(content))
+            found = parquet.read_table(pa.BufferReader(content))
         else:
             found = _csv(content)
         names = [name for name in COLUMNS if name in found.column_names]

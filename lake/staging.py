@@ -105,7 +105,7 @@ class Staging:
                 self._files.open(name) as raw,
                 pq.ParquetFile(raw, pre_buffer=False, page_checksum_verification=True) as file,
             ):
-                for _ in file.iter_batches(batch_size=BATCH):
+                for _ in file.iter_batches(batch_size=BATCH, use_threads=False):
                     pass
         except FruitLakeError:  # a bucket's, which throttles or doesn't answer
             raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from threading import Thread
 
@@ -68,6 +69,11 @@ def _end_with_input() -> None:
 
 
 if __name__ == "__main__":
-    code = main(*sys.argv[1:])
-    # All is written. The libraries' own end takes a second, and nobody would notice that it takes for ever.
+    code = 1
+    try:
+        code = main(*sys.argv[1:])
+    except BaseException:
+        traceback.print_exc()
+    # All is written. The libraries' own end takes a second, and whoever waits would wait as long as it takes.
+    sys.stderr.flush()
     os._exit(code)

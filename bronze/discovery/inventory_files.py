@@ -121,7 +121,7 @@ def _parquet(file: BinaryIO, manifest: Manifest) -> Iterator[Row]:
 
     known = ParquetFile(file)
     columns = _columns(known.schema_arrow.names, manifest)
-    for batch in known.iter_batches(batch_size=BATCH, columns=columns):
+    for batch in known.iter_batches(batch_size=BATCH, columns=columns, use_threads=False):
         yield from batch.to_pylist()
 
 

@@ -91,7 +91,7 @@ class StagedRows:
                     known = [each for each in columns if each in file.schema_arrow.names]
                     if not known or (needs_all and len(known) < len(columns)):
                         continue
-                    for batch in file.iter_batches(columns=known):
+                    for batch in file.iter_batches(columns=known, use_threads=False):
                         found += keep(pa.Table.from_batches([batch])).to_pylist()
             except FileNotFoundError:
                 continue  # a run has published or removed it meanwhile

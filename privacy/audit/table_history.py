@@ -163,7 +163,7 @@ class History:
                 name = f"{self.table.name}/{data.path}"
                 with self.files.open(name) as raw, _checked(raw) as file:
                     columns = [name for name in self.columns if name in file.schema_arrow.names]
-                    rows = _in_utc(file.read(columns=columns))
+                    rows = _in_utc(file.read(columns=columns, use_threads=False))
                     kept = self.keep(_with_partition_columns(rows, data.partition))
                 self._rows[data.path] = kept.to_pylist()
             except StorageFailed as error:

@@ -6,7 +6,7 @@ Other containers are unpacked (`privacy.erasure.containers`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -108,7 +108,7 @@ class FileSearch:
             if not is_journal(stored):
                 key_columns = [name for name in KEY_COLUMNS if _has_keys(schema, name)]
                 _check_sizes(file.metadata, key_columns)
-                for batch in file.iter_batches(columns=key_columns) if key_columns else ():
+                for batch in _batches(file, key_columns):
                     found.residue = found.residue or _in_keys(batch.to_pydict(), self.subject)
         if found.residue and not self.name:
             return
@@ -119,8 +119,7 @@ class FileSearch:
             columns.remove(PATH)
         with stored.open() as raw, pq.ParquetFile(raw, read_dictionary=plain) as file:
             _check_sizes(file.metadata, columns)
-            sizes = 64 if deep else 65_536
-            for batch in file.iter_batches(sizes, columns=columns) if columns else ():
+            for batch in _batches(file, columns, rows=64 if deep else 65_536):
                 if deep and not found.residue:
                     found.residue = _erased_bytes(batch, self.subject)
                 texts = (
@@ -130,6 +129,14 @@ class FileSearch:
         if not has_clear_paths:
             with stored.open() as raw:
                 self._look([_footer(raw)], found, has_ids=deep)
+
+
+def _batches(
+    file: pq.ParquetFile, columns: Sequence[str], *, rows: int = 65_536
+) -> Iterator[pa.RecordBatch]:
+    """Yield some columns of a file, in batches of so many rows; nothing where there is no column."""
+    if columns:
+        yield from file.iter_batches(rows, columns=columns, use_threads=False)
 
 
 def _has_keys(schema: pa.Schema, name: str) -> bool:

@@ -1,5 +1,6 @@
 """Reading with delta-rs and Arrow: what comes back, and that a process which has read ends as it should."""
 
+import ast
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -93,6 +94,21 @@ def test_no_thread_of_arrow_is_ever_in_python(root):
     modules = [module for room in rooms for module in room.parent.rglob("*.py")]
     outside = [path.name for path in modules if "to_pyarrow" in path.read_text()]
     assert outside == ["delta_rs_reader.py"]
+    with_threads = {path.name for path in modules for call in calls(path) if reads_ahead(call)}
+    assert with_threads == {"delta_rs_reader.py"}, "a file that is an object of Python"
+
+
+def calls(path):
+    """The calls in a module."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [node for node in nodes if isinstance(node, ast.Call)]
+
+
+def reads_ahead(call):
+    """Whether a call lets Arrow's threads read a Parquet file."""
+    options = {each.arg: ast.unparse(each.value) for each in call.keywords}
+    is_read = ast.unparse(call.func).endswith(".iter_batches")
+    return is_read and options.get("use_threads") != "False"
 
 
 @pytest.mark.process

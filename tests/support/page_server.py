@@ -68,13 +68,15 @@ def served_from(queue, *, limits=server.LIMITS, host="127.0.0.1", names=(), toke
     running = uvicorn.Server(server.config(made, limits=limits))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]})
     thread.start()
-    while not running.started:
+    while thread.is_alive() and not running.started:
         time.sleep(0.02)
+    assert running.started, "the server's thread has ended"
     try:
         yield Served(queue, taken.getsockname()[1], running)
     finally:
         running.should_exit = True
-        thread.join()
+        thread.join(60)
+        assert not thread.is_alive(), "the server doesn't end"
 
 
 @contextmanager
