@@ -18,8 +18,7 @@ chunked           landing to gold in four chunks, where `all` has one: what a ch
 listing           what the driver does alone: 50,000 and 200,000 landing objects are listed and looked up.
 one_executor,     silver in one and in two executor processes of one core each, apart from the driver's:
 two_executors     what a second one brings, and which parts it doesn't shorten.
-notebook          Keras `predict` in a pandas UDF over `binaryFile`, to Parquet (`notebook_baseline.py`),
-                  with a quarter of the photos, as each takes four times as long.
+notebook          Keras `predict` in a pandas UDF over `binaryFile`, to Parquet (`notebook_baseline.py`).
 daft              Daft with LiteRT in float32, to Parquet (`daft_baseline.py`), in a Python of its own: that
                   of `--daft-python`, or one that is made with `benchmarks/requirements-daft.txt`.
 large             the roofline with JPEGs of 12.5 megapixels, of 8 and of 32 of them a core.
@@ -116,7 +115,6 @@ PEERS = (
     *("notebook", "daft", "large", "large_full"),
 )
 SIZES = (1142, 4568)
-NOTEBOOKS_SHARE = 4
 LARGE = (16, 64)
 LISTED = (50_000, 200_000)
 
@@ -149,15 +147,6 @@ LIBRARIES = (
     *("pyspark", "delta-spark", "great-expectations", "tensorflow", "keras", "openvino"),
     *("numpy", "pandas", "pyarrow", "pillow"),
 )
-
-
-def sizes_of(peer: str, sizes: Sequence[int]) -> Sequence[int]:
-    """The two numbers of photos, or of objects, that a peer gets, where the usual ones are `sizes`."""
-    own = {"large": LARGE, "large_full": LARGE, "listing": LISTED}
-    if peer == "notebook":
-        first, more = (-(-n // NOTEBOOKS_SHARE) for n in (sizes[0], sizes[1] - sizes[0]))
-        return first, first + more
-    return own.get(peer, sizes)
 
 
 # On screen
@@ -366,9 +355,6 @@ class Bench:
             photos = write_photos(source, sizes[1], into=work / "photos", pool=pool)
             folders = [linked(photos[:size], work / f"of-{size}") for size in sizes]
             of = dict.fromkeys(words.peers, folders)
-            if "notebook" in words.peers:
-                fewer = sizes_of("notebook", sizes)
-                of["notebook"] = [linked(photos[:n], work / f"notebook-{n}") for n in fewer]
             if large := [peer for peer in words.peers if peer.startswith("large")]:
                 into = work / "large"
                 mosaics = write_mosaics(photos[: sizes[1]], LARGE[1], into=into, pool=pool)
@@ -479,7 +465,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    sizes = {peer: sizes_of(peer, words.sizes) for peer in results}
+    own = {"large": LARGE, "large_full": LARGE, "listing": LISTED}
+    sizes = {peer: own.get(peer, words.sizes) for peer in results}
     if results:
         show(console, results, sizes)
     if words.json:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.calibration_file import calibration, write
 from benchmarks.marginal_rates import STAGING, marginal, medians, rates
-from benchmarks.throughput import sizes_of, wanted
+from benchmarks.throughput import wanted
 from benchmarks.workloads import CHUNKS, Measured
 from conf import prices
 from conf.errors import BadInput
@@ -25,12 +25,6 @@ def measured(*seconds, others=0.0, **parts):
 def test_a_rate_is_what_one_more_photo_costs():
     rate = marginal("peer", SIZES, [[20.0], [35.0]])
     assert (rate.per_second, rate.fixed, rate.doubt) == (200.0, 15.0, None)
-
-
-def test_a_slow_peer_gets_fewer_photos_and_always_two_sizes():
-    assert sizes_of("all", (5710, 22840)) == (5710, 22840)
-    assert sizes_of("notebook", (5710, 22840)) == (1428, 5711)
-    assert sizes_of("notebook", (1, 2)) == (1, 2)
 
 
 def test_of_rounds_the_median_counts():
