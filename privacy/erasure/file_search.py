@@ -32,6 +32,9 @@ KEY_COLUMNS = ("photo_id", "subject", "original", PATH, KEY)
 LARGEST_COLUMN = 1 << 30
 """The bytes to which a column of a row group that is read may unfold. No text here has a tenth of them."""
 
+ROWS = 65_536
+"""The rows of a column that are in memory at once, where no photo is among them."""
+
 LENGTH = 8
 """The last bytes of a Parquet file: the length of its footer, and the magic."""
 
@@ -119,7 +122,7 @@ class FileSearch:
             columns.remove(PATH)
         with stored.open() as raw, pq.ParquetFile(raw, read_dictionary=plain) as file:
             _check_sizes(file.metadata, columns)
-            for batch in _batches(file, columns, rows=64 if deep else 65_536):
+            for batch in _batches(file, columns, rows=64 if deep else ROWS):
                 if deep and not found.residue:
                     found.residue = _erased_bytes(batch, self.subject)
                 texts = (
@@ -132,7 +135,7 @@ class FileSearch:
 
 
 def _batches(
-    file: pq.ParquetFile, columns: Sequence[str], *, rows: int = 65_536
+    file: pq.ParquetFile, columns: Sequence[str], *, rows: int = ROWS
 ) -> Iterator[pa.RecordBatch]:
     """Yield some columns of a file, in batches of so many rows; nothing where there is no column."""
     if columns:

@@ -19,7 +19,7 @@ from deltalake import DeltaTable
 import fruit_lake
 from conf.errors import BadInput, FruitLakeError
 from gold import model_reader
-from lake import aws, catalog, delta_rs_reader, lake_format, small_tables
+from lake import catalog, delta_rs_reader, lake_format, small_tables
 from tests.support.archives import unpack
 
 ARCHIVE = Path(__file__).parents[1] / "lakes" / "format-4.tar.gz"
@@ -363,15 +363,10 @@ def test_several_extractors_must_be_told_apart(changed):
 
 
 def test_a_lake_in_s3_reads_the_same(before, s3):
-    bucket = s3.bucket("readers")
     tables = (catalog.PHOTOS, catalog.EMBEDDINGS, catalog.QUARANTINE, catalog.FEATURES)
     tables += (catalog.MODELS, catalog.ERASURES)
     paths = [path for table in tables for path in Path(before, table.name).rglob("*")]
-    for path in (Path(before, lake_format.NAME), *paths):
-        if path.is_file() and not path.name.endswith(".crc"):
-            key = f"lake/{path.relative_to(before).as_posix()}"
-            aws.client("s3").put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
-    there = f"s3://{bucket}/lake"
+    there = s3.copied(before, [Path(before, lake_format.NAME), *paths])
     for read in (fruit_lake.features, fruit_lake.photos, fruit_lake.models):
         assert read(there) == read(before)
     assert fruit_lake.features(there, at=5) == fruit_lake.features(before, at=5)
@@ -380,4 +375,4 @@ def test_a_lake_in_s3_reads_the_same(before, s3):
     ]
     assert content[0].equals(content[1])
     with pytest.raises(BadInput, match="There is no lake in s3://"):
-        fruit_lake.features(f"s3://{bucket}/nothing")
+        fruit_lake.features(f"{there}/nothing")

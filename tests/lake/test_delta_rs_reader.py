@@ -107,7 +107,8 @@ def calls(path):
 def reads_ahead(call):
     """Whether a call lets Arrow's threads read a Parquet file."""
     options = {each.arg: ast.unparse(each.value) for each in call.keywords}
-    is_read = ast.unparse(call.func).endswith(".iter_batches")
+    is_whole = ast.unparse(call.func) == "file.read" and "columns" in options
+    is_read = is_whole or ast.unparse(call.func).endswith(".iter_batches")
     return is_read and options.get("use_threads") != "False"
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
-from lake import aws, catalog, delta_rs_reader
+from lake import catalog, delta_rs_reader
 from lake.arrow_tasks import slots
 from lake.chunks import ChunkPlan
 from lake.enums import SILVER
@@ -91,12 +91,8 @@ def test_no_value_of_an_embedding_passes_through_java(lake):
 
 
 def test_workers_read_a_bucket_that_throttles(lake, spark, s3):
-    bucket = s3.bucket("reads")
-    for path in Path(lake.files.root, catalog.EMBEDDINGS.name).rglob("*"):
-        if path.is_file():
-            key = f"lake/{path.relative_to(lake.files.root)}"
-            aws.client("s3", "eu-west-3").upload_file(str(path), bucket, key)
-    known = delta_rs_reader.delta_table(f"s3://{bucket}/lake", catalog.EMBEDDINGS)
+    root = s3.copied(lake.files.root, Path(lake.files.root, catalog.EMBEDDINGS.name).rglob("*"))
+    known = delta_rs_reader.delta_table(root, catalog.EMBEDDINGS)
     source = RowSource(
         lambda: pytest.fail("Spark reads the rows"),
         delta_rs_reader.scan(known),
@@ -142,6 +138,8 @@ def test_files_that_a_condition_excludes_are_not_opened(lake):
         for path in aside:
             Path(f"{path}.aside").rename(path)
     assert sum(group.rows for share in shares for group in share) == ROWS
+    names = [group.name for share in shares for group in share]
+    assert {name.split("weights_id=")[1][0] for name in names} == {"b"}
 
 
 def test_groups_without_a_row_of_the_condition_are_read_by_nobody(lake):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,6 +116,16 @@ class Server:
         if versioned:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
         return name
+
+    def copied(self, root: str | Path, paths: Iterable[Path]) -> str:
+        """Those of some paths under the root of a lake that are files, in a new bucket; returns the root of
+        the lake there. Hadoop's checksums of its files on a disk stay behind."""
+        bucket = self.bucket("copied")
+        for path in paths:
+            if path.is_file() and not path.name.endswith(".crc"):
+                key = f"lake/{path.relative_to(root).as_posix()}"
+                aws.client("s3").put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+        return f"s3://{bucket}/lake"
 
     def stop(self) -> None:
         if self._server is not None:
